@@ -1,0 +1,54 @@
+/**
+ * Tests that need more than `--allow-ffi`: processes, a compiler, files.
+ *
+ * Such a test is registered in every run. Where the permission or the tool is missing it is
+ * *ignored*, with the reason at the end of its name, so that a run never reports as passed what it
+ * did not do. `.ci/run` grants everything and fails if a test was ignored that the machine could run.
+ */
+
+/** What a test can ask for beyond `--allow-ffi`. A tool is an executable found on the PATH. */
+export interface Needs {
+  /** Executables the test starts; implies `--allow-run`. `"deno"` means this very Deno. */
+  readonly tools?: readonly string[];
+  /** Files: the test reads the project and reads and writes a temporary folder. */
+  readonly files?: boolean;
+}
+
+const toolFound = new Map<string, boolean>();
+
+function granted(name: "run" | "read" | "write"): boolean {
+  return Deno.permissions.querySync({ name }).state === "granted";
+}
+
+function hasTool(tool: string): boolean {
+  if (tool === "deno") return true;
+  const known = toolFound.get(tool);
+  if (known !== undefined) return known;
+  let found = false;
+  try {
+    new Deno.Command(tool, { args: ["--version"], stdin: "null", stdout: "null", stderr: "null" })
+      .outputSync();
+    found = true;
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  toolFound.set(tool, found);
+  return found;
+}
+
+/** Why a test with these needs cannot run here, or `undefined` when it can. */
+export function missing(needs: Needs): string | undefined {
+  if (needs.tools !== undefined && !granted("run")) return "needs --allow-run";
+  if (needs.files === true && !(granted("read") && granted("write"))) {
+    return "needs --allow-read and --allow-write";
+  }
+  const absent = (needs.tools ?? []).filter((tool) => !hasTool(tool));
+  return absent.length === 0 ? undefined : `no ${absent.join(", ")} on this machine`;
+}
+
+/** Registers `body` as a test, ignored with the reason where `needs` are not met. */
+export function testWith(needs: Needs, name: string, body: () => void | Promise<void>): void {
+  const reason = missing(needs);
+  if (reason === undefined) Deno.test(name, body);
+  else Deno.test({ name: `${name} [${reason}]`, ignore: true, fn: body });
+}
