@@ -1,0 +1,68 @@
+/**
+ * The constants of System V IPC on Linux, by their C names.
+ *
+ * The same on x86-64 and aarch64, with glibc and with musl; `tests/ffi/constants_test.ts` asks the
+ * machine's own compiler. Source: `<sys/ipc.h>`, `<sys/shm.h>`, `<sys/sem.h>`, `<linux/shm.h>`.
+ *
+ * For `ffi/` and the rooms that make the calls (`src/sysv`, `src/sync`).
+ */
+
+/** Flags and commands shared by shared memory and semaphores. */
+export const IPC = {
+  PRIVATE: 0,
+  CREAT: 0o1000,
+  EXCL: 0o2000,
+  NOWAIT: 0o4000,
+  RMID: 0,
+  SET: 1,
+  STAT: 2,
+  INFO: 3,
+} as const;
+
+/** Flags of `shmget` and `shmat`, commands of `shmctl`, and flag bits in a reported mode. */
+export const SHM = {
+  HUGETLB: 0o4000,
+  NORESERVE: 0o10000,
+  RDONLY: 0o10000,
+  RND: 0o20000,
+  REMAP: 0o40000,
+  EXEC: 0o100000,
+  LOCK: 11,
+  UNLOCK: 12,
+  STAT: 13,
+  INFO: 14,
+  STAT_ANY: 15,
+  DEST: 0o1000,
+  LOCKED: 0o2000,
+} as const;
+
+/** Flags of `semop` and commands of `semctl`. */
+export const SEM = {
+  UNDO: 0x1000,
+  GETPID: 11,
+  GETVAL: 12,
+  GETALL: 13,
+  GETNCNT: 14,
+  GETZCNT: 15,
+  SETVAL: 16,
+  SETALL: 17,
+  STAT: 18,
+  INFO: 19,
+  STAT_ANY: 20,
+} as const;
+
+/** Operations of the `futex` system call: shared between processes, so without the private flag. */
+export const FUTEX = {
+  WAIT: 0,
+  WAKE: 1,
+} as const;
+
+/** Arguments of `mmap`, as far as this library maps anything itself. */
+export const MMAP = {
+  PROT_READ: 1,
+  PROT_WRITE: 2,
+  PRIVATE: 0x02,
+  FIXED: 0x10,
+  ANONYMOUS: 0x20,
+  NORESERVE: 0x4000,
+} as const;

@@ -1,0 +1,54 @@
+/**
+ * Linux errno values that the calls of this library can give: number, name, and what it means in a
+ * few words. Source: `<asm-generic/errno-base.h>`, `<asm-generic/errno.h>`, and the ERRORS sections
+ * of shmget(2), shmop(2), shmctl(2), semget(2), semop(2), semctl(2), futex(2) and stat(2).
+ */
+
+const table = {
+  EPERM: [1, "operation not permitted"],
+  ENOENT: [2, "no such file, key or object"],
+  EINTR: [4, "interrupted by a signal"],
+  E2BIG: [7, "too many operations at once"],
+  EAGAIN: [11, "it would have to wait"],
+  ENOMEM: [12, "out of memory"],
+  EACCES: [13, "permission denied"],
+  EFAULT: [14, "bad address"],
+  EBUSY: [16, "in use by another process"],
+  EEXIST: [17, "it exists already"],
+  ENOTDIR: [20, "a part of the path is not a folder"],
+  EINVAL: [22, "invalid argument"],
+  ENFILE: [23, "too many open files in the system"],
+  EMFILE: [24, "too many open files or attaches in the process"],
+  EFBIG: [27, "no semaphore of that number"],
+  ENOSPC: [28, "no room: a system limit is reached"],
+  ERANGE: [34, "value out of range"],
+  ENAMETOOLONG: [36, "path too long"],
+  ENOSYS: [38, "this kernel does not offer the call"],
+  ELOOP: [40, "too many symbolic links"],
+  EIDRM: [43, "it was removed"],
+  EOVERFLOW: [75, "value too large for its type"],
+  ETIMEDOUT: [110, "the deadline passed"],
+} as const satisfies Record<string, readonly [number, string]>;
+
+/** The name of an errno value this library knows, such as `"ENOENT"`. */
+export type ErrnoName = keyof typeof table;
+
+/** errno values by name. */
+export const ERRNO: Readonly<Record<ErrnoName, number>> = Object.fromEntries(
+  Object.entries(table).map(([name, [number]]) => [name, number]),
+) as Record<ErrnoName, number>;
+
+const byNumber = new Map<number, ErrnoName>(
+  Object.entries(table).map(([name, [number]]) => [number, name as ErrnoName]),
+);
+
+/** The name of `errno`, or `"E"` and the number for one that is not in the table. */
+export function errnoName(errno: number): ErrnoName | `E${number}` {
+  return byNumber.get(errno) ?? `E${errno}`;
+}
+
+/** What `errno` means, in a few words without a period. */
+export function errnoText(errno: number): string {
+  const name = byNumber.get(errno);
+  return name === undefined ? "an error this library has no name for" : table[name][1];
+}

@@ -1,0 +1,309 @@
+/**
+ * libc, opened once at first use. The only `Deno.dlopen` and the only reader of errno.
+ *
+ * Each function here is one C call, in the kernel's own convention: what it returns is the C result
+ * when it worked and the *negative errno* when it did not, so that no caller can read errno too late
+ * or forget which thread's it is. Turning a failure into an exception is the caller's job: only the
+ * caller knows what was tried and what to do about it. Used by `src/sysv` and `src/sync`.
+ */
+
+import { MMAP } from "./constants.ts";
+import { libcSonames, type Platform, PLATFORMS, supportedArch } from "./platform.ts";
+import { ShmError } from "./shm_error.ts";
+
+/** The C declarations. Source: the SYNOPSIS of each function's man page, section 2 or 3. */
+const prototypes = {
+  // int shmget(key_t key, size_t size, int shmflg)
+  shmget: { parameters: ["i32", "usize", "i32"], result: "i32" },
+  // void *shmat(int shmid, const void *shmaddr, int shmflg)
+  shmat: { parameters: ["i32", "pointer", "i32"], result: "pointer" },
+  // int shmdt(const void *shmaddr)
+  shmdt: { parameters: ["pointer"], result: "i32" },
+  // int shmctl(int shmid, int op, struct shmid_ds *buf)
+  shmctl: { parameters: ["i32", "i32", "buffer"], result: "i32" },
+  // int semget(key_t key, int nsems, int semflg)
+  semget: { parameters: ["i32", "i32", "i32"], result: "i32" },
+  // int semop(int semid, struct sembuf *sops, size_t nsops)
+  semop: { parameters: ["i32", "buffer", "usize"], result: "i32" },
+  // int semtimedop(int semid, struct sembuf *sops, size_t nsops, const struct timespec *timeout)
+  semtimedop: { parameters: ["i32", "buffer", "usize", "buffer"], result: "i32" },
+  // The same, on a thread of its own. Its errno stays on that thread: only 0 or -1 comes back
+  semtimedopAsync: {
+    name: "semtimedop",
+    parameters: ["i32", "buffer", "usize", "buffer"],
+    result: "i32",
+    nonblocking: true,
+  },
+  // int semctl(int semid, int semnum, int op, ... union semun { int val; ... })
+  // Variadic in C; on x86-64 and aarch64 Linux a variadic integer travels like a declared one
+  semctl: { parameters: ["i32", "i32", "i32", "i32"], result: "i32" },
+  // The same with union semun { struct semid_ds *buf; unsigned short *array; }
+  semctlBuffer: { name: "semctl", parameters: ["i32", "i32", "i32", "buffer"], result: "i32" },
+  // key_t ftok(const char *pathname, int proj_id)
+  ftok: { parameters: ["buffer", "i32"], result: "i32" },
+  // long syscall(SYS_futex, uint32_t *uaddr, int op, uint32_t val, const struct timespec *timeout)
+  // The results of futex fit 32 bits; asking for 64 would cost a BigInt a call
+  futex: {
+    name: "syscall",
+    parameters: ["i64", "pointer", "i32", "u32", "buffer"],
+    result: "i32",
+  },
+  futexAsync: {
+    name: "syscall",
+    parameters: ["i64", "pointer", "i32", "u32", "buffer"],
+    result: "i32",
+    nonblocking: true,
+  },
+  // void *mmap(void *addr, size_t length, int prot, int flags, int fd, off_t offset)
+  mmap: { parameters: ["pointer", "usize", "i32", "i32", "i32", "i64"], result: "pointer" },
+  // uid_t geteuid(void)
+  geteuid: { parameters: [], result: "u32" },
+  // int *__errno_location(void): glibc and musl; each thread has its own
+  __errno_location: { parameters: [], result: "pointer" },
+  // const char *gnu_get_libc_version(void): only glibc has it
+  gnu_get_libc_version: { parameters: [], result: "pointer", optional: true },
+} as const satisfies Deno.ForeignLibraryInterface;
+
+type Symbols = Deno.DynamicLibrary<typeof prototypes>["symbols"];
+
+/** libc as it was opened: its functions, this thread's errno, and the platform's facts. */
+interface Libc {
+  readonly symbols: Symbols;
+  readonly errno: Int32Array;
+  readonly platform: Platform;
+}
+
+let opened: Libc | undefined;
+
+function libc(): Libc {
+  return opened ??= open(Deno.build.os, Deno.build.arch);
+}
+
+/**
+ * Opens libc for the system named; the arguments exist so that a test can ask for one we refuse.
+ *
+ * @throws {ShmError} `ENOTSUP` on a platform without an entry in the table, `ENOTCAPABLE` without
+ * `--allow-ffi`
+ */
+export function open(os: string, arch: string): Libc {
+  const supported = supportedArch(os, arch);
+  if (supported === undefined) {
+    throw new ShmError("use System V shared memory", "dlopen", "ENOTSUP", {
+      remedy: `this is ${os} on ${arch}, and Linux on x86_64 or aarch64 is needed`,
+    });
+  }
+  const { symbols } = openFirst(libcSonames(supported));
+  const errnoPointer = symbols.__errno_location();
+  if (errnoPointer === null) throw new TypeError("__errno_location() returned null");
+  return {
+    symbols,
+    // Made before any call that can fail: between a call and reading its errno nothing may happen,
+    // least of all an allocation, whose garbage collection would make system calls of its own
+    errno: new Int32Array(Deno.UnsafePointerView.getArrayBuffer(errnoPointer, 4)),
+    platform: PLATFORMS[supported][symbols.gnu_get_libc_version === null ? "musl" : "glibc"],
+  };
+}
+
+function openFirst(sonames: readonly string[]): Deno.DynamicLibrary<typeof prototypes> {
+  const failures: unknown[] = [];
+  for (const soname of sonames) {
+    try {
+      return Deno.dlopen(soname, prototypes);
+    } catch (error) {
+      if (error instanceof Deno.errors.NotCapable) {
+        throw new ShmError("use System V shared memory", "dlopen", "ENOTCAPABLE", {
+          remedy: "run again with --allow-ffi (not limited to a path: pointers need all of it)",
+          cause: error,
+        });
+      }
+      failures.push(error);
+    }
+  }
+  throw new ShmError("use System V shared memory", "dlopen", "ENOTSUP", {
+    remedy: `none of ${sonames.join(", ")} could be opened with the functions needed`,
+    cause: new AggregateError(failures),
+  });
+}
+
+/** The facts of the platform this process runs on. Opens libc, which tells glibc from musl. */
+export function platform(): Platform {
+  return libc().platform;
+}
+
+/** The user whose rights this process has. */
+export function geteuid(): number {
+  return libc().symbols.geteuid();
+}
+
+/** The id of the segment, or -errno. */
+export function shmget(key: number, size: number, flags: number): number {
+  const { symbols, errno } = libc();
+  const id = symbols.shmget(key, BigInt(size), flags);
+  return id === -1 ? -errno[0]! : id;
+}
+
+/** Where the segment was attached, or -errno. */
+export function shmat(
+  id: number,
+  address: Deno.PointerValue,
+  flags: number,
+): Deno.PointerObject | number {
+  const { symbols, errno } = libc();
+  const pointer = symbols.shmat(id, address, flags);
+  const failed = errno[0]!;
+  // Failure is (void *)-1, which Deno hands over as a pointer like any other
+  if (pointer === null || Deno.UnsafePointer.value(pointer) === MINUS_ONE) return -failed;
+  return pointer;
+}
+
+const MINUS_ONE = 2n ** 64n - 1n;
+
+/** 0, or -errno. */
+export function shmdt(address: Deno.PointerObject): number {
+  const { symbols, errno } = libc();
+  return symbols.shmdt(address) === -1 ? -errno[0]! : 0;
+}
+
+/** What the command returns (0, an index or an id), or -errno. */
+export function shmctl(
+  id: number,
+  command: number,
+  buffer: Uint8Array<ArrayBuffer> | null,
+): number {
+  const { symbols, errno } = libc();
+  const result = symbols.shmctl(id, command, buffer);
+  return result === -1 ? -errno[0]! : result;
+}
+
+/** The id of the set, or -errno. */
+export function semget(key: number, count: number, flags: number): number {
+  const { symbols, errno } = libc();
+  const id = symbols.semget(key, count, flags);
+  return id === -1 ? -errno[0]! : id;
+}
+
+/** Operations for `semop`: an array of `struct sembuf`, packed by {@linkcode packSembufs}. */
+export type Sembufs = Int16Array<ArrayBuffer>;
+
+/** One operation on one semaphore, as `struct sembuf` has it. */
+export interface SemaphoreOperation {
+  /** Which semaphore of the set. */
+  readonly semaphore: number;
+  /** Added to the value; 0 waits for zero. */
+  readonly add: number;
+  /** `IPC.NOWAIT`, `SEM.UNDO`. */
+  readonly flags: number;
+}
+
+/** Packs operations as C has them: three 16-bit fields each, on every platform of the table. */
+export function packSembufs(operations: readonly SemaphoreOperation[]): Sembufs {
+  return Int16Array.from(
+    operations.flatMap(({ semaphore, add, flags }) => [semaphore, add, flags]),
+  );
+}
+
+/** 0, or -errno. Waits as long as it takes unless the operations say `IPC.NOWAIT`. */
+export function semop(id: number, operations: Sembufs): number {
+  const { symbols, errno } = libc();
+  const result = symbols.semop(id, operations, BigInt(operations.length / 3));
+  return result === -1 ? -errno[0]! : 0;
+}
+
+/** 0, or -errno; `EAGAIN` when `timeoutMs` milliseconds were not enough. */
+export function semtimedop(id: number, operations: Sembufs, timeoutMs: number): number {
+  const { symbols, errno } = libc();
+  const count = BigInt(operations.length / 3);
+  const timeout = timespec(timeoutMs);
+  return symbols.semtimedop(id, operations, count, timeout) === -1 ? -errno[0]! : 0;
+}
+
+/** Whether it worked within `timeoutMs`; why it did not stays on the thread it ran on. */
+export async function semtimedopAsync(
+  id: number,
+  operations: Sembufs,
+  timeoutMs: number,
+): Promise<boolean> {
+  const count = BigInt(operations.length / 3);
+  const timeout = timespec(timeoutMs);
+  return await libc().symbols.semtimedopAsync(id, operations, count, timeout) === 0;
+}
+
+/** What the command returns, or -errno. `value` is `union semun`'s `val`. */
+export function semctl(id: number, semaphore: number, command: number, value = 0): number {
+  const { symbols, errno } = libc();
+  const result = symbols.semctl(id, semaphore, command, value);
+  return result === -1 ? -errno[0]! : result;
+}
+
+/** What the command returns, or -errno. `buffer` is `union semun`'s `buf` or `array`. */
+export function semctlBuffer(
+  id: number,
+  command: number,
+  buffer: Uint8Array<ArrayBuffer> | Uint16Array<ArrayBuffer>,
+): number {
+  const { symbols, errno } = libc();
+  const result = symbols.semctlBuffer(id, 0, command, buffer);
+  return result === -1 ? -errno[0]! : result;
+}
+
+/** The key for a path and a project id. A key may itself be -1, so failure is told apart by name. */
+export function ftok(
+  path: string,
+  projectId: number,
+): { readonly key: number } | { readonly errno: number } {
+  const { symbols, errno } = libc();
+  const cPath = new TextEncoder().encode(path + "\0");
+  errno[0] = 0;
+  const key = symbols.ftok(cPath, projectId);
+  const failed = errno[0]!;
+  return key === -1 && failed !== 0 ? { errno: failed } : { key };
+}
+
+/** What futex returns, or -errno. Waits on this thread when `operation` is a wait. */
+export function futex(
+  word: Deno.PointerObject,
+  operation: number,
+  value: number,
+  timeoutMs: number | undefined,
+): number {
+  const { symbols, errno, platform } = libc();
+  const timeout = timeoutMs === undefined ? null : timespec(timeoutMs);
+  const result = symbols.futex(platform.syscalls.futex, word, operation, value, timeout);
+  return result === -1 ? -errno[0]! : result;
+}
+
+/** Waits on a thread of its own; why it ended stays there, so look at the word and the clock. */
+export async function futexAsync(
+  word: Deno.PointerObject,
+  operation: number,
+  value: number,
+  timeoutMs: number,
+): Promise<void> {
+  const { symbols, platform } = libc();
+  const timeout = timespec(timeoutMs);
+  await symbols.futexAsync(platform.syscalls.futex, word, operation, value, timeout);
+}
+
+/**
+ * Puts fresh private zero pages where a segment is attached. That detaches it, and the addresses
+ * stay valid for whoever may still hold them. 0, or -errno.
+ */
+export function replaceWithZeroPages(address: Deno.PointerObject, size: number): number {
+  const { symbols, errno } = libc();
+  const pointer = symbols.mmap(
+    address,
+    BigInt(size),
+    MMAP.PROT_READ | MMAP.PROT_WRITE,
+    MMAP.PRIVATE | MMAP.FIXED | MMAP.ANONYMOUS | MMAP.NORESERVE,
+    -1,
+    0n,
+  );
+  const failed = errno[0]!;
+  return pointer === null || Deno.UnsafePointer.value(pointer) === MINUS_ONE ? -failed : 0;
+}
+
+/** `struct timespec { time_t tv_sec; long tv_nsec; }`, 64 bits each on every platform of the table. */
+function timespec(ms: number): BigInt64Array<ArrayBuffer> {
+  const nanoseconds = BigInt(Math.max(0, Math.round(ms * 1e6)));
+  return BigInt64Array.of(nanoseconds / 1_000_000_000n, nanoseconds % 1_000_000_000n);
+}

@@ -1,0 +1,125 @@
+/**
+ * The one error of the library: a call that failed, or a use the library refuses, said in one line
+ * that names the action, the call, the reason, the object and what to do about it.
+ */
+
+import { IPC } from "./constants.ts";
+import { type ErrnoName, errnoName, errnoText } from "./errno.ts";
+
+/** The C functions that a failure can come from. `dlopen` is how they are reached. */
+export type LibcCall =
+  | "dlopen"
+  | "shmget"
+  | "shmat"
+  | "shmdt"
+  | "shmctl"
+  | "semget"
+  | "semop"
+  | "semtimedop"
+  | "semctl"
+  | "ftok"
+  | "futex"
+  | "mmap";
+
+/**
+ * Refusals of the library itself; their `errno` is 0.
+ *
+ * - `EDETACHED`: the segment was detached, its memory is gone
+ * - `EREADONLY`: the segment is attached read-only
+ * - `EUNTRUSTED`: another user created or owns the object
+ * - `ENOTSUP`: this operating system, processor or C library is not supported
+ * - `ENOTCAPABLE`: Deno was not given `--allow-ffi`
+ */
+export type RefusalCode = "EDETACHED" | "EREADONLY" | "EUNTRUSTED" | "ENOTSUP" | "ENOTCAPABLE";
+
+const refusalText: Readonly<Record<RefusalCode, string>> = {
+  EDETACHED: "it was detached",
+  EREADONLY: "it is attached read-only",
+  EUNTRUSTED: "it belongs to another user",
+  ENOTSUP: "not supported on this platform",
+  ENOTCAPABLE: "Deno's permission for foreign functions is missing",
+};
+
+/** What a failure is about and what to do; each part is left out where it is not known. */
+export interface FailureDetails {
+  /** The key the call was made with. */
+  readonly key?: number | undefined;
+  /** The id the call was made with. */
+  readonly id?: number | undefined;
+  /** What the reader can do about it, without a final period. */
+  readonly remedy?: string | undefined;
+  /** The error underneath, if there is one. */
+  readonly cause?: unknown;
+}
+
+/** How a key is shown everywhere: decimal, as programs write it, and hexadecimal, as `ipcs` does. */
+export function formatKey(key: number): string {
+  return `${key} (0x${(key >>> 0).toString(16)})`;
+}
+
+function subject(details: FailureDetails): string {
+  const parts: string[] = [];
+  if (details.key === IPC.PRIVATE) parts.push("a private key");
+  else if (details.key !== undefined) parts.push(`key ${formatKey(details.key)}`);
+  if (details.id !== undefined) parts.push(`id ${details.id}`);
+  return parts.length === 0 ? "" : ` for ${parts.join(", ")}`;
+}
+
+/**
+ * A failed System V call, or a use of shared memory the library refuses.
+ *
+ * `code` is the errno name (`"ENOENT"`, `"EACCES"`, ...) or one of {@linkcode RefusalCode}, `errno`
+ * its number (0 for a refusal), `call` the C function. `key` and `id` say which object.
+ *
+ * @example Telling one failure from another
+ * ```ts
+ * import { Segment, ShmError } from "@sysv/shm";
+ * import assert from "node:assert/strict";
+ *
+ * try {
+ *   Segment.open(0x5eed0001);
+ * } catch (error) {
+ *   assert(error instanceof ShmError);
+ *   assert.equal(error.code, "ENOENT");
+ *   assert.equal(error.call, "shmget");
+ * }
+ * ```
+ */
+export class ShmError extends Error {
+  /** The class name, as it is printed. */
+  override readonly name = "ShmError";
+  /** The errno name, or a {@linkcode RefusalCode}. */
+  readonly code: ErrnoName | RefusalCode | `E${number}`;
+  /** The errno value; 0 where the library itself refused. */
+  readonly errno: number;
+  /** The C function that failed or would have been called. */
+  readonly call: LibcCall;
+  /** The key of the object, where the call named one. */
+  readonly key: number | undefined;
+  /** The id of the object, where it is known. */
+  readonly id: number | undefined;
+
+  /**
+   * Makes the error for `action` ("open the segment") that failed in `call` with `reason`: an errno
+   * value, or a refusal.
+   */
+  constructor(
+    action: string,
+    call: LibcCall,
+    reason: number | RefusalCode,
+    details: FailureDetails = {},
+  ) {
+    const code = typeof reason === "number" ? errnoName(reason) : reason;
+    const text = typeof reason === "number" ? errnoText(reason) : refusalText[reason];
+    const remedy = details.remedy === undefined ? "" : `; ${details.remedy}`;
+    super(
+      `cannot ${action}: ${call}${subject(details)}: ${code}, ${text}${remedy}`,
+      details.cause === undefined ? undefined : { cause: details.cause },
+    );
+    this.code = code;
+    this.errno = typeof reason === "number" ? reason : 0;
+    this.call = call;
+    this.key = details.key;
+    this.id = details.id;
+  }
+}

@@ -1,0 +1,82 @@
+/**
+ * What the kernel tells of every System V object, segment or semaphore set (`struct ipc_perm`), and
+ * whether such an object may be trusted. For the files of this folder.
+ */
+
+import { ERRNO } from "../../ffi/errno.ts";
+import { geteuid } from "../../ffi/libc.ts";
+import type { KernelStructReader } from "./kernel_struct.ts";
+
+/** Who an object belongs to and who may use it. */
+export interface ObjectStat {
+  /** The key, signed; 0 for a private object and for one marked for removal. */
+  readonly key: number;
+  /** The kernel's handle; 0 is a valid one. */
+  readonly id: number;
+  /** Permission bits, 0 to 0o777. */
+  readonly mode: number;
+  /** The owner's user id. `set` can change it. */
+  readonly uid: number;
+  /** The owner's group id. `set` can change it. */
+  readonly gid: number;
+  /** The creator's user id, for ever. */
+  readonly cuid: number;
+  /** The creator's group id, for ever. */
+  readonly cgid: number;
+}
+
+/** The fields of `struct ipc_perm`. */
+export type PermName = "key" | "uid" | "gid" | "cuid" | "cgid" | "mode";
+
+/** Reads the part that every object has. The mode's flag bits are left out. */
+export function readPerm(id: number, struct: KernelStructReader<PermName>): ObjectStat {
+  return {
+    key: struct.number("key") | 0,
+    id,
+    mode: struct.number("mode") & 0o777,
+    uid: struct.number("uid"),
+    gid: struct.number("gid"),
+    cuid: struct.number("cuid"),
+    cgid: struct.number("cgid"),
+  };
+}
+
+/** A time of the kernel's, in whole seconds since 1970, of which 0 means never. */
+export function readTime<Name extends string>(
+  struct: KernelStructReader<Name>,
+  name: Name,
+): Date | null {
+  const seconds = struct.number(name);
+  return seconds === 0 ? null : new Date(seconds * 1000);
+}
+
+/**
+ * The user, neither us nor root, who created or owns the object, or `undefined`. At a well-known key
+ * such a user may have been waiting for us.
+ */
+export function foreignUser(stat: ObjectStat): number | undefined {
+  const us = geteuid();
+  return [stat.cuid, stat.uid].find((uid) => uid !== us && uid !== 0);
+}
+
+/** Whether a result means that the object was removed before or while the call used it. */
+export function isGone(result: number): boolean {
+  return result === -ERRNO.EIDRM || result === -ERRNO.EINVAL;
+}
+
+/** A mode as people write it: `0600`. */
+export function formatMode(mode: number): string {
+  return mode.toString(8).padStart(4, "0");
+}
+
+/**
+ * Checks permission bits.
+ *
+ * @throws {RangeError} not an integer from 0 to 0o777
+ */
+export function checkMode(mode: number): number {
+  if (!Number.isInteger(mode) || mode < 0 || mode > 0o777) {
+    throw new RangeError(`mode ${mode} is not an integer from 0 to 0o777 (511)`);
+  }
+  return mode;
+}

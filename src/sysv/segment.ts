@@ -1,0 +1,516 @@
+/**
+ * Segments: pieces of memory that unrelated processes attach at the same time.
+ *
+ * The kernel keeps a segment until somebody marks it for removal, whoever lives or dies. It gives no
+ * synchronisation whatever: that is what `src/sync`, `src/mailbox` and `src/channel` are for.
+ */
+
+import { IPC, SHM } from "../../ffi/constants.ts";
+import { ERRNO } from "../../ffi/errno.ts";
+import { shmctl, shmget } from "../../ffi/libc.ts";
+import { ShmError } from "../../ffi/shm_error.ts";
+import { Attachment, tryAttach, unmap } from "./attachment.ts";
+import { checkKey } from "./key.ts";
+import { checkMode, foreignUser, isGone } from "./object_stat.ts";
+import {
+  attachFailure,
+  createFailure,
+  openFailure,
+  privateKey,
+  tooSmall,
+  untrusted,
+} from "./segment_failure.ts";
+import {
+  removeSegment,
+  type SegmentStat,
+  shmidStruct,
+  statSegment,
+  tryStat,
+} from "./segment_stat.ts";
+
+/** How {@linkcode Segment.create} makes a segment. */
+export interface CreateOptions {
+  /** The key others find it by; without one it is private and found by its id. */
+  readonly key?: number;
+  /** Bytes, at least 1. The memory starts as zeros. */
+  readonly size: number;
+  /** Permission bits; 0o600 if not said. The umask has no part in it. */
+  readonly mode?: number;
+  /** Promise no memory up front, so that a segment may be larger than what is free (Linux). */
+  readonly noReserve?: boolean;
+}
+
+/** How {@linkcode Segment.attach} and {@linkcode Segment.open} attach a segment. */
+export interface AttachOptions {
+  /** Attach for reading only: nothing writable is handed out. */
+  readonly readOnly?: boolean;
+  /** Accept a segment that another user, not root, created or owns. */
+  readonly trust?: boolean;
+}
+
+/** How {@linkcode Segment.open} finds and attaches a segment. */
+export interface OpenOptions extends AttachOptions {
+  /** Refuse a segment smaller than this many bytes. */
+  readonly minSize?: number;
+}
+
+/** How {@linkcode Segment.openOrCreate} finds or makes a segment. */
+export interface OpenOrCreateOptions extends CreateOptions {
+  /** The key others find it by. */
+  readonly key: number;
+  /** Accept a segment that another user, not root, created or owns. */
+  readonly trust?: boolean;
+}
+
+/**
+ * What {@linkcode Segment.view} needs of a layout: every layout made by `struct` and `array` has it.
+ *
+ * @typeParam View the type of the live view
+ */
+export interface Viewable<View> {
+  /** Bytes a view covers. */
+  readonly size: number;
+  /** A live view of the bytes at `offset` of `memory`. */
+  view(memory: ArrayBuffer, offset: number, options: { readonly readOnly: boolean }): View;
+}
+
+/**
+ * An attached System V shared memory segment.
+ *
+ * Every use after {@linkcode Segment.detach} throws `ShmError` with code `EDETACHED`, and every raw
+ * view handed out before is empty then: a stray access is an exception, never a crash.
+ *
+ * @example Two attaches of the same memory
+ * ```ts
+ * import { Segment } from "@sysv/shm";
+ * import assert from "node:assert/strict";
+ *
+ * using mine = Segment.create({ size: 4096 });
+ * using theirs = Segment.attach(mine.id, { readOnly: true });
+ * mine.remove(); // marked: it goes when both have detached
+ * mine.write(new TextEncoder().encode("hello"));
+ * assert.equal(new TextDecoder().decode(theirs.read(0, 5)), "hello");
+ * ```
+ */
+export class Segment implements Disposable {
+  /** The key it was created or opened with; 0 (`IPC_PRIVATE`) for a private one. */
+  readonly key: number;
+  /** The kernel's handle, "shmid"; 0 is a valid one. */
+  readonly id: number;
+  /** Bytes, as asked for at creation: the kernel's word, not the opener's. */
+  readonly size: number;
+  /** Whether this call created it. */
+  readonly created: boolean;
+  /** Whether it is attached for reading only. */
+  readonly readOnly: boolean;
+  /**
+   * Whether users other than the owner could write to it when it was attached (mode & 0o022), which
+   * the caller did not ask for by creating it so.
+   */
+  readonly othersMayWrite: boolean;
+  #attachment: Attachment | undefined;
+  #removed = false;
+
+  private constructor(stat: SegmentStat, address: Deno.PointerObject, how: {
+    readonly key: number;
+    readonly created: boolean;
+    readonly readOnly: boolean;
+  }) {
+    this.key = how.key;
+    this.id = stat.id;
+    this.size = stat.size;
+    this.created = how.created;
+    this.readOnly = how.readOnly;
+    this.othersMayWrite = !how.created && (stat.mode & 0o022) !== 0;
+    this.#attachment = new Attachment(stat.id, address, stat.size);
+  }
+
+  /**
+   * Creates a segment that did not exist and attaches it.
+   *
+   * @throws {ShmError} `EEXIST` the key is taken, `EINVAL` the size is beyond the limit, `ENOSPC` a
+   * limit of the system is reached (the message says which), `ENOMEM` no memory, `EACCES` the mode
+   * does not let ourselves in (the new segment is removed again)
+   * @throws {RangeError} a size, key or mode out of range
+   *
+   * @example
+   * ```ts
+   * import { Segment } from "@sysv/shm";
+   * import assert from "node:assert/strict";
+   *
+   * using segment = Segment.create({ key: 0x5eed0002, size: 4096 });
+   * assert(segment.created);
+   * segment.remove();
+   * ```
+   */
+  static create(options: CreateOptions): Segment {
+    const key = checkKey(options.key ?? IPC.PRIVATE);
+    const size = checkSize(options.size);
+    const mode = checkMode(options.mode ?? 0o600);
+    const id = shmget(key, size, createFlags(options, mode));
+    if (id < 0) throw createFailure(key, size, mode, -id);
+    return Segment.#attachCreated(key, id);
+  }
+
+  /** If we cannot attach what we have just created, nobody knows of it: it goes again. */
+  static #attachCreated(key: number, id: number): Segment {
+    const address = tryAttach(id, false);
+    if (typeof address === "number") {
+      shmctl(id, IPC.RMID, null);
+      throw attachFailure(id, key, false, -address);
+    }
+    const stat = tryStat(id);
+    if (typeof stat === "number") {
+      unmap(id, address);
+      shmctl(id, IPC.RMID, null);
+      throw attachFailure(id, key, false, -stat);
+    }
+    return new Segment(stat, address, { key, created: true, readOnly: false });
+  }
+
+  /**
+   * Attaches the segment that holds `key`. Its size is the kernel's word.
+   *
+   * @throws {ShmError} `ENOENT` no such segment, `EACCES` its mode does not let this user in,
+   * `EUNTRUSTED` another user created or owns it, `EINVAL` it is smaller than `minSize`
+   * @throws {RangeError} a key out of range, or `IPC_PRIVATE`
+   *
+   * @example
+   * ```ts
+   * import { Segment } from "@sysv/shm";
+   * import assert from "node:assert/strict";
+   *
+   * using created = Segment.create({ key: 0x5eed0003, size: 4096 });
+   * using opened = Segment.open(0x5eed0003, { minSize: 2048 });
+   * created.remove();
+   * assert.equal(opened.size, 4096);
+   * ```
+   */
+  static open(key: number, options: OpenOptions = {}): Segment {
+    const checked = checkKey(key);
+    if (checked === IPC.PRIVATE) throw privateKey();
+    const minSize = options.minSize === undefined ? 0 : checkSize(options.minSize);
+    for (;;) {
+      const id = shmget(checked, 0, 0);
+      if (id < 0) throw openFailure(checked, -id);
+      const segment = Segment.#attachFound(checked, id, minSize, options);
+      if (segment !== undefined) return segment;
+    }
+  }
+
+  /**
+   * Attaches the segment that holds `key`, or creates it. `created` says which. An existing segment
+   * keeps its size and mode; a larger one is accepted, a smaller one is not.
+   *
+   * @throws {ShmError} as {@linkcode Segment.create} and {@linkcode Segment.open}
+   * @throws {RangeError} a size, key or mode out of range
+   *
+   * @example
+   * ```ts
+   * import { Segment } from "@sysv/shm";
+   * import assert from "node:assert/strict";
+   *
+   * using first = Segment.openOrCreate({ key: 0x5eed0004, size: 64 });
+   * using second = Segment.openOrCreate({ key: 0x5eed0004, size: 64 });
+   * first.remove();
+   * assert.deepEqual([first.created, second.created], [true, false]);
+   * ```
+   */
+  static openOrCreate(options: OpenOrCreateOptions): Segment {
+    const key = checkKey(options.key);
+    const size = checkSize(options.size);
+    const mode = checkMode(options.mode ?? 0o600);
+    for (;;) {
+      const created = shmget(key, size, createFlags(options, mode));
+      if (created >= 0) return Segment.#attachCreated(key, created);
+      if (created !== -ERRNO.EEXIST) throw createFailure(key, size, mode, -created);
+      const found = shmget(key, 0, 0);
+      // Between the two calls its owner may have removed it; then it is ours to create
+      if (found === -ERRNO.ENOENT) continue;
+      if (found < 0) throw openFailure(key, -found);
+      const segment = Segment.#attachFound(key, found, size, options);
+      if (segment !== undefined) return segment;
+    }
+  }
+
+  /** Attaches what a key led to, or gives `undefined` if it was removed in between. */
+  static #attachFound(
+    key: number,
+    id: number,
+    minSize: number,
+    options: AttachOptions,
+  ): Segment | undefined {
+    const readOnly = options.readOnly ?? false;
+    const address = tryAttach(id, readOnly);
+    if (typeof address === "number") {
+      if (isGone(address)) return undefined;
+      throw attachFailure(id, key, readOnly, -address);
+    }
+    return Segment.#adopt(id, address, key, minSize, options);
+  }
+
+  /**
+   * Decides about a segment that is attached already and so cannot go or change size any more.
+   * `undefined` if it is marked for removal, so that its key leads elsewhere by now.
+   */
+  static #adopt(
+    id: number,
+    address: Deno.PointerObject,
+    key: number | undefined,
+    minSize: number,
+    options: AttachOptions,
+  ): Segment | undefined {
+    const readOnly = options.readOnly ?? false;
+    const refuse = (reason: ShmError): ShmError => {
+      unmap(id, address);
+      return reason;
+    };
+    const stat = tryStat(id);
+    if (typeof stat === "number") throw refuse(attachFailure(id, key, readOnly, -stat));
+    if (key !== undefined && stat.markedForRemoval) {
+      unmap(id, address);
+      return undefined;
+    }
+    const user = options.trust === true ? undefined : foreignUser(stat);
+    if (user !== undefined) throw refuse(untrusted(stat, user, key));
+    if (stat.size < minSize) throw refuse(tooSmall(stat, key ?? stat.key, minSize));
+    return new Segment(stat, address, { key: key ?? stat.key, created: false, readOnly });
+  }
+
+  /**
+   * Attaches the segment with this id, one marked for removal too as long as somebody is attached.
+   *
+   * @throws {ShmError} `EINVAL` no such segment, `EACCES` its mode does not let this user in,
+   * `EUNTRUSTED` another user created or owns it
+   *
+   * @example
+   * ```ts
+   * import { Segment } from "@sysv/shm";
+   * import assert from "node:assert/strict";
+   *
+   * using created = Segment.create({ size: 4096 });
+   * using attached = Segment.attach(created.id);
+   * created.remove();
+   * assert.equal(attached.size, 4096);
+   * ```
+   */
+  static attach(id: number, options: AttachOptions = {}): Segment {
+    if (!Number.isInteger(id) || id < 0 || id > 0x7fffffff) {
+      throw new RangeError(`segment id ${id} is not an integer from 0 to 2147483647`);
+    }
+    const readOnly = options.readOnly ?? false;
+    const address = tryAttach(id, readOnly);
+    if (typeof address === "number") throw attachFailure(id, undefined, readOnly, -address);
+    return Segment.#adopt(id, address, undefined, 0, options)!;
+  }
+
+  /** Whether it is attached still. */
+  get attached(): boolean {
+    return this.#attachment !== undefined;
+  }
+
+  #use(action: string): Attachment {
+    if (this.#attachment !== undefined) return this.#attachment;
+    throw new ShmError(action, "shmdt", "EDETACHED", {
+      id: this.id,
+      remedy: "attach it again with Segment.attach or Segment.open",
+    });
+  }
+
+  #write(action: string): Attachment {
+    const attachment = this.#use(action);
+    if (!this.readOnly) return attachment;
+    throw new ShmError(action, "shmat", "EREADONLY", {
+      id: this.id,
+      remedy: "attach it without readOnly, or use read() and view(), which work on it",
+    });
+  }
+
+  /**
+   * The memory itself, the same buffer each time; empty after detach. Plain access is not ordered
+   * between processes: use `Atomics` for whatever tells the other side that the rest is ready.
+   *
+   * @throws {ShmError} `EDETACHED`, or `EREADONLY` on a read-only attach
+   */
+  get buffer(): ArrayBuffer {
+    return this.#write("hand out the segment's buffer").buffer;
+  }
+
+  /**
+   * The memory as bytes, over {@linkcode Segment.buffer}.
+   *
+   * @throws {ShmError} `EDETACHED`, or `EREADONLY` on a read-only attach
+   */
+  get bytes(): Uint8Array<ArrayBuffer> {
+    return new Uint8Array(this.buffer);
+  }
+
+  /**
+   * Where the memory is, for foreign functions that take a pointer. A pointer knows nothing of
+   * detach: whoever uses it later than that is outside what this library can keep safe.
+   *
+   * @throws {ShmError} `EDETACHED`, or `EREADONLY` on a read-only attach
+   */
+  get pointer(): Deno.PointerObject {
+    return this.#write("hand out the segment's address").address;
+  }
+
+  /**
+   * A copy of `length` bytes at `offset`; all that follow `offset` if no length is said.
+   *
+   * @throws {ShmError} `EDETACHED`
+   * @throws {RangeError} not within the segment
+   */
+  read(offset = 0, length = this.size - offset): Uint8Array<ArrayBuffer> {
+    const { buffer } = this.#use("read the segment");
+    this.#checkRange("read", offset, length);
+    return new Uint8Array(buffer, offset, length).slice();
+  }
+
+  /**
+   * Copies `data` into the segment at `offset`, or throws with nothing written.
+   *
+   * @throws {ShmError} `EDETACHED`, or `EREADONLY` on a read-only attach
+   * @throws {RangeError} not within the segment
+   */
+  write(data: ArrayBufferView | ArrayBufferLike, offset = 0): void {
+    const { buffer } = this.#write("write to the segment");
+    const bytes = ArrayBuffer.isView(data)
+      ? new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
+      : new Uint8Array(data);
+    this.#checkRange("write", offset, bytes.length);
+    new Uint8Array(buffer, offset, bytes.length).set(bytes);
+  }
+
+  #checkRange(verb: string, offset: number, length: number): void {
+    if (
+      !Number.isSafeInteger(offset) || !Number.isSafeInteger(length) ||
+      offset < 0 || length < 0 || offset + length > this.size
+    ) {
+      throw new RangeError(
+        `cannot ${verb} ${length} bytes at offset ${offset} of a segment of ${this.size} bytes`,
+      );
+    }
+  }
+
+  /**
+   * A live view of the C struct at `offset`; on a read-only attach one that refuses to be written.
+   *
+   * @throws {ShmError} `EDETACHED`
+   * @throws {RangeError} not within the segment
+   *
+   * @example
+   * ```ts
+   * import { f64, i32, Segment, struct } from "@sysv/shm";
+   * import assert from "node:assert/strict";
+   *
+   * const Point = struct({ id: i32, x: f64 });
+   * using segment = Segment.create({ size: Point.size });
+   * segment.remove();
+   * const point = segment.view(Point);
+   * point.x = 1.5;
+   * assert.equal(segment.view(Point).x, 1.5);
+   * ```
+   */
+  view<View>(layout: Viewable<View>, offset = 0): View {
+    const { buffer } = this.#use("view the segment");
+    this.#checkRange("view", offset, layout.size);
+    return layout.view(buffer, offset, { readOnly: this.readOnly });
+  }
+
+  /**
+   * What the kernel knows of it now.
+   *
+   * @throws {ShmError} `EDETACHED`, or `EACCES` without read permission
+   */
+  stat(): SegmentStat {
+    this.#use("look at the segment");
+    return statSegment(this.id);
+  }
+
+  /**
+   * Changes mode, owner or group; what is not said stays.
+   *
+   * @throws {ShmError} `EDETACHED`, or `EPERM` if neither owner, creator nor root
+   * @throws {RangeError} a mode, user id or group id out of range
+   *
+   * @example
+   * ```ts
+   * import { Segment } from "@sysv/shm";
+   * import assert from "node:assert/strict";
+   *
+   * using segment = Segment.create({ size: 64 });
+   * segment.set({ mode: 0o640 });
+   * assert.equal(segment.stat().mode, 0o640);
+   * segment.remove();
+   * ```
+   */
+  set(
+    change: { readonly mode?: number; readonly uid?: number; readonly gid?: number },
+  ): void {
+    this.#use("change the segment");
+    const struct = shmidStruct();
+    const read = shmctl(this.id, IPC.STAT, struct.bytes);
+    if (read < 0) throw this.#setFailure(-read);
+    if (change.mode !== undefined) struct.set("mode", checkMode(change.mode));
+    if (change.uid !== undefined) struct.set("uid", checkUserId("user", change.uid));
+    if (change.gid !== undefined) struct.set("gid", checkUserId("group", change.gid));
+    const result = shmctl(this.id, IPC.SET, struct.bytes);
+    if (result < 0) throw this.#setFailure(-result);
+  }
+
+  #setFailure(errno: number): ShmError {
+    return new ShmError("change the segment", "shmctl", errno, {
+      id: this.id,
+      remedy: errno === ERRNO.EPERM ? "only its owner, its creator and root may" : undefined,
+    });
+  }
+
+  /**
+   * Marks it for removal: its key is free at once, its memory stays until the last detach. Works
+   * after {@linkcode Segment.detach} too; twice is once.
+   *
+   * @throws {ShmError} `EPERM` if neither owner, creator nor root
+   */
+  remove(): void {
+    if (this.#removed) return;
+    try {
+      removeSegment(this.id);
+    } catch (error) {
+      // Somebody else removed it: that is what was wanted
+      if (!(error instanceof ShmError && isGone(-error.errno))) throw error;
+    }
+    this.#removed = true;
+  }
+
+  /** Detaches: every view is empty from now on. Twice is once. The segment itself stays. */
+  detach(): void {
+    const attachment = this.#attachment;
+    this.#attachment = undefined;
+    attachment?.detach();
+  }
+
+  /** `using` detaches at the end of the block. */
+  [Symbol.dispose](): void {
+    this.detach();
+  }
+}
+
+function createFlags(options: CreateOptions, mode: number): number {
+  return IPC.CREAT | IPC.EXCL | mode | (options.noReserve === true ? SHM.NORESERVE : 0);
+}
+
+function checkSize(size: number): number {
+  if (!Number.isSafeInteger(size) || size < 1) {
+    throw new RangeError(`size ${size} is not a positive whole number of bytes`);
+  }
+  return size;
+}
+
+function checkUserId(kind: "user" | "group", id: number): number {
+  // -1 (0xffffffff) means "no such user" to the kernel
+  if (!Number.isInteger(id) || id < 0 || id >= 0xffffffff) {
+    throw new RangeError(`${kind} id ${id} is not an integer from 0 to 4294967294`);
+  }
+  return id;
+}
