@@ -1,0 +1,95 @@
+/**
+ * The command: `deno run --allow-ffi cli.ts server` and its like. Parses, dispatches, exits.
+ *
+ * @example Run a command from a program
+ * ```ts
+ * import { main } from "@sysv/shm/cli";
+ * import assert from "node:assert/strict";
+ *
+ * assert.equal(await main(["--version"]), 0);
+ * ```
+ *
+ * @module
+ */
+
+import config from "./deno.json" with { type: "json" };
+import { ShmError } from "./ffi/shm_error.ts";
+import { clientCommand } from "./src/cli/client_command.ts";
+import type { Command } from "./src/cli/command.ts";
+import { print, report } from "./src/cli/output.ts";
+import { serverCommand } from "./src/cli/server_command.ts";
+import { UsageError } from "./src/cli/usage.ts";
+
+const COMMANDS: readonly Command[] = [serverCommand, clientCommand];
+
+const HELP = `System V shared memory from the command line.
+
+Usage: cli.ts COMMAND [options]
+
+Commands:
+${COMMANDS.map(({ name, summary }) => `  ${name.padEnd(8)}${summary}`).join("\n")}
+
+  cli.ts COMMAND --help   explains a command, with examples
+  cli.ts --version        shows the version
+
+Examples:
+  deno run --allow-ffi cli.ts server
+  deno run --allow-ffi cli.ts client "hello"
+`;
+
+/**
+ * Runs the command line `args` and gives the exit code: 0 done, 1 failed, 2 wrong usage, 128 + n when
+ * a signal cut it short. Prints on stdout and stderr.
+ *
+ * @example
+ * ```ts
+ * import { main } from "@sysv/shm/cli";
+ * import assert from "node:assert/strict";
+ *
+ * assert.equal(await main(["no-such-command"]), 2);
+ * ```
+ */
+export async function main(args: readonly string[]): Promise<number> {
+  const [name, ...rest] = args;
+  try {
+    return await dispatch(name, rest);
+  } catch (error) {
+    if (error instanceof Deno.errors.BrokenPipe) return 0;
+    if (error instanceof UsageError) {
+      const known = COMMANDS.some((command) => command.name === name);
+      report(`error: ${error.message}`);
+      report(`try: cli.ts ${known ? `${name} ` : ""}--help`);
+      return 2;
+    }
+    // What the system refused, or a write that failed: a mistake or a circumstance, not our bug
+    if (error instanceof ShmError || (error instanceof Error && "code" in error)) {
+      report(`error: ${error.message}`);
+      return 1;
+    }
+    throw error;
+  }
+}
+
+async function dispatch(name: string | undefined, args: readonly string[]): Promise<number> {
+  if (name === undefined) throw new UsageError("which command?");
+  if (name === "--help" || name === "-h" || name === "help") return await show(HELP);
+  if (name === "--version" || name === "-V") {
+    return await show(`${config.name} ${config.version}\n`);
+  }
+  const command = COMMANDS.find((each) => each.name === name);
+  if (command === undefined) {
+    const kind = name.startsWith("-") ? "option" : "command";
+    throw new UsageError(`unknown ${kind} ${name}`);
+  }
+  const end = args.indexOf("--");
+  const options = end === -1 ? args : args.slice(0, end);
+  if (options.includes("--help") || options.includes("-h")) return await show(command.help);
+  return await command.run(args);
+}
+
+async function show(text: string): Promise<number> {
+  await print(text.trimEnd());
+  return 0;
+}
+
+if (import.meta.main) Deno.exit(await main(Deno.args));

@@ -1,0 +1,85 @@
+/**
+ * System V shared memory for Deno: segments, C structs in them, and messages between processes.
+ *
+ * Unrelated processes, in TypeScript, C, C++ or anything else, use the same physical memory. libc is
+ * called directly: there is nothing to build, nothing to download, and one permission to give
+ * (`--allow-ffi`). Linux on x86-64 and aarch64.
+ *
+ * @example Share a C struct with another process
+ * ```ts
+ * import { cString, i32, Segment, struct } from "@sysv/shm";
+ * import assert from "node:assert/strict";
+ *
+ * const Job = struct({ done: i32, name: cString(32) });
+ * using segment = Segment.openOrCreate({ key: 0x5eed0000, size: Job.size });
+ * const job = segment.view(Job);
+ * job.name = "build";
+ * job.done = 42; // every process attached to this key sees it now
+ * assert.equal(job.done, 42);
+ * segment.remove();
+ * ```
+ *
+ * @example Exchange messages, also with the classic C++ pair
+ * ```ts
+ * import { MailboxClient, MailboxServer } from "@sysv/shm";
+ * import assert from "node:assert/strict";
+ *
+ * using server = MailboxServer.open({ key: 0x5eed000a });
+ * using client = MailboxClient.open({ key: 0x5eed000a }); // in another process, usually
+ * const sent = client.send("hello");
+ * const message = await server.receive();
+ * server.acknowledge();
+ * await sent;
+ * assert.equal(message.text, "hello");
+ * ```
+ *
+ * @module
+ */
+
+export { type ErrnoName } from "./ffi/errno.ts";
+export { type LibcCall, type RefusalCode, ShmError } from "./ffi/shm_error.ts";
+
+export { ftok, IPC_PRIVATE, parseKey } from "./src/sysv/key.ts";
+export {
+  type AttachOptions,
+  type CreateOptions,
+  type OpenOptions,
+  type OpenOrCreateOptions,
+  Segment,
+  type Viewable,
+} from "./src/sysv/segment.ts";
+export {
+  listSegments,
+  removeSegment,
+  type SegmentLimits,
+  segmentLimits,
+  type SegmentStat,
+  type SegmentUsage,
+  segmentUsage,
+  statSegment,
+} from "./src/sysv/segment_stat.ts";
+export { type ObjectStat } from "./src/sysv/object_stat.ts";
+export {
+  type Operation,
+  type PreparedOperations,
+  SemaphoreSet,
+  type SemaphoreSetOptions,
+  type SemaphoreSetStat,
+} from "./src/sysv/semaphore_set.ts";
+
+export { Deadline } from "./src/sync/deadline.ts";
+
+export { MAILBOX_KEY } from "./src/mailbox/descriptor.ts";
+export { type Departure, type MailboxOptions } from "./src/mailbox/mailbox.ts";
+export {
+  MailboxClient,
+  type SendOptions,
+  type SendSyncOptions,
+} from "./src/mailbox/mailbox_client.ts";
+export {
+  MailboxServer,
+  type MailboxServerOptions,
+  type ReceiveOptions,
+} from "./src/mailbox/mailbox_server.ts";
+export { type Message } from "./src/mailbox/message.ts";
+export { ShmEntry, type ShmEntryOptions } from "./src/mailbox/shm_entry.ts";

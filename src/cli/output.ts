@@ -1,0 +1,50 @@
+/**
+ * Where words go: results to standard output, which may be a pipe that somebody reads, and all talk
+ * about them to standard error. For the commands of this folder.
+ */
+
+const encoder = new TextEncoder();
+
+/**
+ * Prints a line on standard output.
+ *
+ * @throws {Deno.errors.BrokenPipe} nobody reads it any more
+ */
+export async function print(line: string): Promise<void> {
+  await printRaw(line + "\n");
+}
+
+/** As {@linkcode print}, without ending the line. */
+export async function printRaw(text: string): Promise<void> {
+  let bytes = encoder.encode(text);
+  while (bytes.length > 0) bytes = bytes.subarray(await Deno.stdout.write(bytes));
+}
+
+/** Writes a line on standard error. That nobody reads it is no reason to stop. */
+export function report(line: string): void {
+  let bytes = encoder.encode(line + "\n");
+  try {
+    while (bytes.length > 0) bytes = bytes.subarray(Deno.stderr.writeSync(bytes));
+  } catch {
+    // Closed, full or broken: there is nowhere left to say so
+  }
+}
+
+const NAMED: Readonly<Record<string, string>> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
+
+/**
+ * Text as it can be shown on a terminal: whatever would move the cursor, change colours or turn the
+ * direction of writing is shown as an escape instead.
+ */
+export function printable(text: string): string {
+  return text.replace(
+    // deno-lint-ignore no-control-regex
+    /[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]/g,
+    (control) => NAMED[control] ?? escapeOf(control.charCodeAt(0)),
+  );
+}
+
+function escapeOf(code: number): string {
+  const hex = code.toString(16);
+  return code < 0x100 ? `\\x${hex.padStart(2, "0")}` : `\\u{${hex}}`;
+}

@@ -1,0 +1,139 @@
+/**
+ * Reading a command line: options by a table, values by their kind. Whatever is wrong with it becomes
+ * one clear line (`UsageError`) and exit code 2. For the commands of this folder.
+ */
+
+import { parseArgs } from "node:util";
+import { parseKey } from "../sysv/key.ts";
+import { checkMode } from "../sysv/object_stat.ts";
+
+/** A mistake on the command line, said in one line. */
+export class UsageError extends Error {}
+
+/** One option: `--name`, perhaps `-s`, perhaps with a value. */
+export interface OptionSpec {
+  /** The letter of its short form. */
+  readonly short?: string;
+  /** What its value is called in the help; without it the option takes no value. */
+  readonly value?: string;
+  /** What it does, for the help. */
+  readonly help: string;
+}
+
+/** A command's options by name. */
+export type OptionTable = Readonly<Record<string, OptionSpec>>;
+
+/** What a command line said: flags are `true`, options with a value their text. */
+export interface Parsed<Name extends string> {
+  readonly options: { readonly [K in Name]?: string | true };
+  readonly positionals: readonly string[];
+}
+
+/**
+ * Reads `args` by `table`. The last of several equal options counts; `--` ends them.
+ *
+ * @throws {UsageError} an unknown option, a missing value, a value where none belongs
+ */
+export function parse<Table extends OptionTable>(
+  args: readonly string[],
+  table: Table,
+): Parsed<string & keyof Table> {
+  const { tokens } = parseArgs({
+    args: [...args],
+    options: Object.fromEntries(
+      Object.entries(table).map(([name, { short, value }]) => [name, {
+        type: value === undefined ? "boolean" as const : "string" as const,
+        ...(short === undefined ? {} : { short }),
+      }]),
+    ),
+    strict: false,
+    tokens: true,
+  });
+  const options: { [name: string]: string | true } = {};
+  const positionals: string[] = [];
+  for (const token of tokens) {
+    if (token.kind === "positional") positionals.push(token.value);
+    if (token.kind !== "option") continue;
+    const spec = Object.hasOwn(table, token.name) ? table[token.name] : undefined;
+    if (spec === undefined) throw new UsageError(`unknown option ${token.rawName}`);
+    if (spec.value === undefined) {
+      if (token.value !== undefined) throw new UsageError(`option ${token.rawName} takes no value`);
+      options[token.name] = true;
+    } else {
+      // What looks like the next option is not taken for a value; a negative number is one
+      if (token.value === undefined || (!token.inlineValue && /^-[^0-9]/.test(token.value))) {
+        throw new UsageError(`option ${token.rawName} needs a value: ${spec.value}`);
+      }
+      options[token.name] = token.value;
+    }
+  }
+  return { options: options as Parsed<string & keyof Table>["options"], positionals };
+}
+
+/** Lets what `read` throws about `text` be a mistake in the option `name`. */
+function valueOf<Value>(name: string, text: string, read: (text: string) => Value): Value {
+  try {
+    return read(text);
+  } catch (error) {
+    if (!(error instanceof TypeError || error instanceof RangeError)) throw error;
+    throw new UsageError(`option --${name}: ${error.message}`);
+  }
+}
+
+/** `--key`: decimal, 0x, 0-octal or `path:project`. */
+export function keyOption(text: string | true | undefined): number | undefined {
+  if (typeof text !== "string") return undefined;
+  return valueOf("key", text, (each) => {
+    const key = parseKey(each);
+    if (key === 0) throw new RangeError("key 0 is IPC_PRIVATE, which nobody else can find");
+    return key;
+  });
+}
+
+/** `--mode`: octal, as in chmod(1). */
+export function modeOption(text: string | true | undefined): number | undefined {
+  if (typeof text !== "string") return undefined;
+  return valueOf("mode", text, (each) => {
+    if (!/^(0o)?[0-7]+$/.test(each)) {
+      throw new TypeError(`"${each}" is no octal mode such as 600 or 0660`);
+    }
+    return checkMode(parseInt(each.replace("0o", ""), 8));
+  });
+}
+
+/** A whole number of at least 1. */
+export function countOption(name: string, text: string | true | undefined): number | undefined {
+  if (typeof text !== "string") return undefined;
+  return valueOf(name, text, (each) => {
+    const count = /^[0-9]+$/.test(each) ? Number(each) : NaN;
+    if (!Number.isSafeInteger(count) || count < 1) {
+      throw new TypeError(`"${each}" is no whole number of at least 1`);
+    }
+    return count;
+  });
+}
+
+const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1e3, "": 1e3, m: 60e3, h: 3600e3 };
+
+/** A duration such as `500ms`, `1.5s`, `2m` or `1h`, in milliseconds; a bare number is seconds. */
+export function durationOption(name: string, text: string | true | undefined): number | undefined {
+  if (typeof text !== "string") return undefined;
+  return valueOf(name, text, (each) => {
+    const [, digits, unit] = /^([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|)$/.exec(each) ?? [];
+    const ms = Number(digits) * (UNIT_MS[unit ?? ""] ?? NaN);
+    if (!Number.isFinite(ms)) {
+      throw new TypeError(`"${each}" is no duration such as 500ms, 1.5s, 2m or 1h`);
+    }
+    return ms;
+  });
+}
+
+/** The options part of a command's help. */
+export function optionsHelp(table: OptionTable): string {
+  const rows = Object.entries(table).map(([name, { short, value, help }]) => ({
+    left: `${short === undefined ? "    " : `-${short}, `}--${name}${value ? ` ${value}` : ""}`,
+    help,
+  }));
+  const width = Math.max(...rows.map(({ left }) => left.length));
+  return rows.map(({ left, help }) => `  ${left.padEnd(width)}  ${help}`).join("\n");
+}

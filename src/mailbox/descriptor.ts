@@ -1,0 +1,56 @@
+/**
+ * The mailbox's shape: its bytes, its semaphores, its numbers. Data only; `docs/wire_format.md` says
+ * what they mean and `c/common.h` says the same to C, which a test compares with this file.
+ *
+ * ```
+ * offset  0        1                                                      2049
+ *         ┌────────┬──────────────────────────────────────────────────────┐
+ *         │can_read│ msg: UTF-8 text, a NUL, NULs to the end               │
+ *         └────────┴──────────────────────────────────────────────────────┘
+ * ```
+ *
+ * - `can_read`: a sender stores 1 (or, withdrawing, 0), the server 0; one-byte atomics. While 0,
+ *   `msg` is the sender's; while 1, it is a whole message that nobody changes.
+ * - `msg`: the sender writes it while `can_read` is 0, the server reads it while it is 1.
+ *
+ * Edges: SYNC message (sender's store of 1 -> server's load) and SYNC taken (server's store of 0 ->
+ * sender's load).
+ */
+
+import { cString } from "../layout/c_string.ts";
+import type { CStringLayout, ScalarLayout, StructLayout } from "../layout/layout.ts";
+import { bool } from "../layout/scalar.ts";
+import { struct } from "../layout/struct.ts";
+
+/** The key of the classic pair, 0x457. */
+export const MAILBOX_KEY = 1111;
+
+/** `struct ShmEntry { bool can_read; char msg[2048]; }`, 2049 bytes. */
+export const LAYOUT: StructLayout<{ can_read: ScalarLayout<boolean>; msg: CStringLayout }> = struct(
+  {
+    can_read: bool,
+    msg: cString(2048),
+  },
+);
+
+/** The longest text in bytes of UTF-8: one less than there are, for the NUL. */
+export const MAX_TEXT_BYTES: number = LAYOUT.fields.msg.size - 1;
+
+/** The semaphores of the set under the mailbox's key, by number. All start at 0. */
+export const SEMAPHORE = {
+  /** Claim, held briefly while arriving and leaving. */
+  DOOR: 0,
+  /** How many peers that know the set are attached. */
+  USERS: 1,
+  /** Claim of the one server. */
+  SERVER: 2,
+  /** Claim of the sender whose turn it is; 2 once its message is in the slot. */
+  SENDER: 3,
+  /** Claim on the message in the slot: the server's while it handles it, a sender's to withdraw it. */
+  HAND: 4,
+  /** 1 if the last one out removes the segment. Set under DOOR, without undo. */
+  DISPOSABLE: 5,
+} as const;
+
+/** How many semaphores the set has. */
+export const SEMAPHORE_COUNT: number = Object.keys(SEMAPHORE).length;

@@ -1,0 +1,238 @@
+/**
+ * Arriving at the mailbox and leaving it, for its server and its client: the segment, the semaphore
+ * set beside it, and who removes both in the end. `docs/wire_format.md` has the steps and why they
+ * are right with any peer killed between any two of them.
+ */
+
+import { ShmError } from "../../ffi/shm_error.ts";
+import { ERRNO } from "../../ffi/errno.ts";
+import { acquiring, Claim } from "../sync/claim.ts";
+import { Deadline } from "../sync/deadline.ts";
+import { Slices, timedOut, waitSync } from "../sync/waiting.ts";
+import { checkKey, IPC_PRIVATE } from "../sysv/key.ts";
+import { isGone } from "../sysv/object_stat.ts";
+import { Segment } from "../sysv/segment.ts";
+import { listSegments, removeSegment } from "../sysv/segment_stat.ts";
+import { type PreparedOperations, SemaphoreSet } from "../sysv/semaphore_set.ts";
+import { LAYOUT, MAILBOX_KEY, SEMAPHORE, SEMAPHORE_COUNT } from "./descriptor.ts";
+import { ShmEntry, wrongSize } from "./shm_entry.ts";
+
+/** How a server or a client finds or makes the mailbox. */
+export interface MailboxOptions {
+  /** The key both sides use; 1111 (0x457), the classic one, if not said. */
+  readonly key?: number;
+  /** Permission bits of what is created; 0o600 if not said. */
+  readonly mode?: number;
+  /** Accept a mailbox that another user, not root, created or owns. */
+  readonly trust?: boolean;
+  /** Replace a segment of another size that nobody is attached to, instead of refusing it. */
+  readonly recreate?: boolean;
+}
+
+/**
+ * What became of the segment when a peer left: `removed`; `kept` because that was asked for or because
+ * it was there before us; `unread` because a message is in it; `in use` because others are attached,
+ * or might be.
+ */
+export type Departure = "removed" | "kept" | "unread" | "in use";
+
+/** The door is held for microseconds, unless its holder was stopped. */
+const ARRIVE_MS = 5_000;
+const LEAVE_MS = 1_000;
+
+const { DOOR, USERS, SERVER, SENDER, HAND, DISPOSABLE } = SEMAPHORE;
+
+const enter = SemaphoreSet.prepare([
+  { semaphore: DOOR, add: 0 },
+  { semaphore: DOOR, add: 1, undo: true },
+  { semaphore: USERS, add: 1, undo: true },
+]);
+const exit = SemaphoreSet.prepare([
+  { semaphore: USERS, add: -1, undo: true },
+  { semaphore: DOOR, add: -1, undo: true },
+]);
+const vanish = SemaphoreSet.prepare([{ semaphore: USERS, add: -1, undo: true }]);
+
+/** One peer's place at the mailbox. */
+export class Mailbox {
+  readonly segment: Segment;
+  readonly server: Claim;
+  readonly sender: Claim;
+  readonly hand: Claim;
+  readonly #entry: ShmEntry;
+  readonly #set: SemaphoreSet;
+
+  private constructor(entry: ShmEntry, set: SemaphoreSet) {
+    this.segment = entry.segment;
+    this.#entry = entry;
+    this.#set = set;
+    this.server = new Claim(set, SERVER);
+    this.sender = new Claim(set, SENDER);
+    this.hand = new Claim(set, HAND);
+  }
+
+  /** Takes a place. Blocks only while another peer arrives or leaves. */
+  static arrive(options: MailboxOptions): Mailbox {
+    const key = checkKey(options.key ?? MAILBOX_KEY);
+    if (key === IPC_PRIVATE) throw new RangeError("a mailbox needs a key that others can find");
+    const set = enterSet(key, options);
+    const door = new Claim(set, DOOR);
+    try {
+      const entry = new ShmEntry(openSegment(key, options));
+      if (entry.segment.created) set.setValue(DISPOSABLE, 1);
+      door.release();
+      return new Mailbox(entry, set);
+    } catch (error) {
+      closeSet(set, exit);
+      throw error;
+    }
+  }
+
+  /**
+   * The struct in memory.
+   *
+   * @throws {ShmError} `EDETACHED` after leaving
+   */
+  get entry(): ShmEntry {
+    if (this.segment.attached) return this.#entry;
+    throw new ShmError("use the mailbox", "shmdt", "EDETACHED", {
+      key: this.segment.key,
+      id: this.segment.id,
+      remedy: "it was closed: open it again",
+    });
+  }
+
+  /** The process that is the server; `undefined` if none is, or a classic one, which has no role. */
+  get serverPid(): number | undefined {
+    return this.server.holder;
+  }
+
+  /** Whether somebody is there who may be the server: the one known, or a peer that knows no roles. */
+  get serverMayBeThere(): boolean {
+    return this.serverPid !== undefined ||
+      this.segment.stat().nattch > this.#set.value(USERS);
+  }
+
+  /**
+   * The process whose message is in the slot, if it is a peer that knows the set and is still there.
+   * Asked twice, so that a change in between is noticed.
+   */
+  get senderPid(): number | undefined {
+    const pid = this.#set.lastPid(SENDER);
+    return this.#set.value(SENDER) === 2 && this.#set.lastPid(SENDER) === pid ? pid : undefined;
+  }
+
+  /** Does operations on the set that never have to wait. */
+  now(operations: PreparedOperations): void {
+    this.#set.tryOp(operations);
+  }
+
+  /**
+   * Checks that the mailbox is still the one that its key leads to.
+   *
+   * @throws {ShmError} `EIDRM` somebody removed it underneath
+   */
+  checkPresent(): void {
+    const { key, id } = this.segment;
+    if (!this.segment.stat().markedForRemoval) return;
+    throw new ShmError("go on using the mailbox", "shmctl", ERRNO.EIDRM, {
+      key,
+      id,
+      remedy:
+        "somebody removed its segment while it was in use (ipcrm?): start server and clients " +
+        "again",
+    });
+  }
+
+  /**
+   * Gives up the place; roles and locks are released before. The last one out removes the set, and
+   * the segment too if it is empty, nobody else is attached, and we may: because a peer of this
+   * round created it, or as the server (`keep` says whether it wants it kept).
+   *
+   * To be called once.
+   */
+  leave(asServer?: { readonly keep: boolean }): Departure {
+    const { segment } = this;
+    try {
+      const slices = new Slices(Deadline.after(LEAVE_MS), () => doorHeld(this.#set, "leave"));
+      waitSync(new Claim(this.#set, DOOR).taking(slices));
+    } catch (error) {
+      segment.detach();
+      // The set may be gone, or its door held by a stopped process: then all is left as it is
+      if (error instanceof ShmError && isGone(-error.errno)) return "in use";
+      this.#set.tryOp(vanish);
+      if (error instanceof ShmError && error.errno === ERRNO.ETIMEDOUT) return "in use";
+      throw error;
+    }
+    const departure = this.#removeIfLast(asServer);
+    segment.detach();
+    closeSet(this.#set, exit);
+    return departure;
+  }
+
+  #removeIfLast(asServer: { readonly keep: boolean } | undefined): Departure {
+    const { segment } = this;
+    if (this.#set.value(USERS) > 1) {
+      // Who leaves last does what we would have done
+      if (asServer !== undefined) this.#set.setValue(DISPOSABLE, asServer.keep ? 0 : 1);
+      return "in use";
+    }
+    const mayRemove = asServer === undefined ? this.#set.value(DISPOSABLE) === 1 : !asServer.keep;
+    if (!mayRemove) return "kept";
+    if (this.#entry.canRead) return "unread";
+    if (segment.stat().nattch > 1) return "in use";
+    segment.remove();
+    return "removed";
+  }
+}
+
+/** Opens the set and gets in at the door, which is then held. */
+function enterSet(key: number, options: MailboxOptions): SemaphoreSet {
+  const deadline = Deadline.after(ARRIVE_MS);
+  for (;;) {
+    const { mode = 0o600, trust = false } = options;
+    const set = SemaphoreSet.openOrCreate({ key, count: SEMAPHORE_COUNT, mode, trust });
+    const slices = new Slices(deadline, () => doorHeld(set, "arrive at"));
+    try {
+      waitSync(acquiring(set, enter, DOOR, slices));
+      return set;
+    } catch (error) {
+      // The last one out took the set along: start over with a new one
+      if (!(error instanceof ShmError && isGone(-error.errno))) throw error;
+    }
+  }
+}
+
+function openSegment(key: number, options: MailboxOptions): Segment {
+  if (options.recreate === true) removeMisfit(key);
+  const { mode = 0o600, trust = false } = options;
+  const segment = Segment.openOrCreate({ key, size: LAYOUT.size, mode, trust });
+  if (segment.size === LAYOUT.size) return segment;
+  segment.detach();
+  throw wrongSize(key, segment.id, segment.size);
+}
+
+/** Removes a segment of another size from the key, if nobody is attached to it. */
+function removeMisfit(key: number): void {
+  const misfit = listSegments().find((stat) => stat.key === key && stat.size !== LAYOUT.size);
+  if (misfit === undefined) return;
+  if (misfit.nattch > 0) {
+    throw wrongSize(key, misfit.id, misfit.size, `nattch is ${misfit.nattch}, so it is in use`);
+  }
+  removeSegment(misfit.id);
+}
+
+/** Leaves a set of which the door is held: removes it if nobody else uses it. */
+function closeSet(set: SemaphoreSet, operations: PreparedOperations): void {
+  if (set.value(USERS) === 1) set.remove();
+  else set.tryOp(operations);
+}
+
+function doorHeld(set: SemaphoreSet, verb: string): ShmError {
+  return timedOut(`${verb} the mailbox`, "semop", {
+    key: set.key,
+    remedy: `process ${
+      set.lastPid(DOOR)
+    } has been arriving or leaving for too long; is it stopped?`,
+  });
+}

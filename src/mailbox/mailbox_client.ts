@@ -1,0 +1,254 @@
+/**
+ * A client of a mailbox: puts messages in, in turn with other clients, and knows of each whether it
+ * was taken.
+ */
+
+import { ShmError } from "../../ffi/shm_error.ts";
+import { ERRNO } from "../../ffi/errno.ts";
+import { Deadline } from "../sync/deadline.ts";
+import {
+  MAX_SLICE_MS,
+  Slices,
+  timedOut,
+  waitAsync,
+  type Waiting,
+  waitSync,
+} from "../sync/waiting.ts";
+import type { Segment } from "../sysv/segment.ts";
+import { SemaphoreSet } from "../sysv/semaphore_set.ts";
+import { LAYOUT, SEMAPHORE } from "./descriptor.ts";
+import { type Departure, Mailbox, type MailboxOptions } from "./mailbox.ts";
+
+/** How long a sender waits, and what it wants to know meanwhile. */
+export interface SendSyncOptions {
+  /** When to give up; never if not said. */
+  readonly deadline?: Deadline;
+  /** Called once if no server seems to be there while we wait for one. */
+  readonly onNoServer?: () => void;
+}
+
+/** As {@linkcode SendSyncOptions}, and what can end the wait. */
+export interface SendOptions extends SendSyncOptions {
+  /** Gives up when it aborts, with its reason. */
+  readonly signal?: AbortSignal;
+}
+
+/** SENDER goes from 1 to 2 when our message is about to be in the slot, and from 2 to 0 after it. */
+const signed = SemaphoreSet.prepare([{ semaphore: SEMAPHORE.SENDER, add: 1, undo: true }]);
+const done = SemaphoreSet.prepare([{ semaphore: SEMAPHORE.SENDER, add: -2, undo: true }]);
+
+/**
+ * A client of a mailbox. Any number of them may send at once: each waits for its turn.
+ *
+ * @example
+ * ```ts
+ * import { Deadline, MailboxClient, ShmError } from "@sysv/shm";
+ * import assert from "node:assert/strict";
+ *
+ * using client = MailboxClient.open({ key: 0x5eed0009 });
+ * try {
+ *   await client.send("anybody there?", { deadline: Deadline.after(50) });
+ * } catch (error) {
+ *   assert(error instanceof ShmError);
+ *   assert.equal(error.code, "ETIMEDOUT"); // and the message is withdrawn
+ * }
+ * ```
+ */
+export class MailboxClient implements Disposable {
+  readonly #mailbox: Mailbox;
+  #departure: Departure | undefined;
+
+  private constructor(mailbox: Mailbox) {
+    this.#mailbox = mailbox;
+  }
+
+  /**
+   * Finds or creates the mailbox.
+   *
+   * @throws {ShmError} `EINVAL` something else holds the key, `EUNTRUSTED`, `EACCES`, ...
+   */
+  static open(options: MailboxOptions = {}): MailboxClient {
+    return new MailboxClient(Mailbox.arrive(options));
+  }
+
+  /** The segment the mailbox is in. */
+  get segment(): Segment {
+    return this.#mailbox.segment;
+  }
+
+  /** The server's process; `undefined` if there is none, or a classic one, which has no role. */
+  get serverPid(): number | undefined {
+    return this.#mailbox.serverPid;
+  }
+
+  /**
+   * Sends `text` and waits until the server has taken it. If this fails for lack of time or by the
+   * signal, the message is withdrawn: nobody will receive it.
+   *
+   * @throws {RangeError} more than 2047 bytes of UTF-8, or a NUL in it
+   * @throws {ShmError} `ETIMEDOUT` it was not taken in time and is withdrawn, `EBUSY` we gave up while
+   * the server had it in hand, so that its outcome is unknown, `EIDRM` the mailbox was removed
+   * underneath
+   */
+  send(text: string, options: SendOptions = {}): Promise<void> {
+    return waitAsync(this.#sending(text, options), options.signal);
+  }
+
+  /** As {@linkcode MailboxClient.send}, blocking the thread. */
+  sendSync(text: string, options: SendSyncOptions = {}): void {
+    waitSync(this.#sending(text, options));
+  }
+
+  /**
+   * Leaves `text` in the mailbox as soon as that is free, and does not wait for it to be taken. It
+   * stays there for a server that comes later, after this process too.
+   *
+   * @throws {RangeError} more than 2047 bytes of UTF-8, or a NUL in it
+   * @throws {ShmError} `ETIMEDOUT` the mailbox was not free in time, `EIDRM` it was removed underneath
+   */
+  post(text: string, options: SendOptions = {}): Promise<void> {
+    return waitAsync(this.#posting(text, options), options.signal);
+  }
+
+  /**
+   * Leaves `text` in the mailbox if that can be done without waiting, and says whether.
+   *
+   * @throws {RangeError} more than 2047 bytes of UTF-8, or a NUL in it
+   */
+  trySend(text: string): boolean {
+    checkText(text);
+    const { entry, sender } = this.#mailbox;
+    if (!sender.tryTake()) return false;
+    if (entry.canRead) {
+      sender.release();
+      return false;
+    }
+    this.#deposit(text);
+    this.#mailbox.now(done);
+    return true;
+  }
+
+  *#sending(text: string, options: SendSyncOptions): Waiting<void> {
+    checkText(text);
+    const patience = new Patience(this.#mailbox, options);
+    yield* this.#depositing(text, patience);
+    try {
+      yield* this.#untilEmpty(patience);
+    } catch (reason) {
+      this.#withdraw(reason);
+    } finally {
+      this.#mailbox.now(done);
+    }
+  }
+
+  *#posting(text: string, options: SendSyncOptions): Waiting<void> {
+    checkText(text);
+    const patience = new Patience(this.#mailbox, options);
+    yield* this.#depositing(text, patience);
+    this.#mailbox.now(done);
+  }
+
+  /** Waits for our turn and for room, then deposits. The turn stays ours (`done` ends it). */
+  *#depositing(text: string, patience: Patience): Waiting<void> {
+    const { sender } = this.#mailbox;
+    yield* sender.taking(patience);
+    try {
+      yield* this.#untilEmpty(patience);
+    } catch (reason) {
+      sender.release();
+      throw reason;
+    }
+    this.#deposit(text);
+  }
+
+  *#untilEmpty(patience: Patience): Waiting<void> {
+    const { entry } = this.#mailbox;
+    for (;;) {
+      const seen = entry.word.load();
+      // SYNC taken: seeing the flag cleared orders our next text after all the server read
+      if (!entry.canRead) return;
+      yield entry.word.changedFrom(seen, patience.next());
+    }
+  }
+
+  /** Puts the message into the slot, which is empty and, as we hold SENDER, ours. */
+  #deposit(text: string): void {
+    const { entry } = this.#mailbox;
+    entry.msg = text;
+    this.#mailbox.now(signed);
+    // SYNC message: all of the text comes before this store
+    entry.canRead = true;
+  }
+
+  /** Takes our message out again and throws `reason`, unless the server was faster. */
+  #withdraw(reason: unknown): void {
+    const { entry, hand } = this.#mailbox;
+    if (hand.tryTake()) {
+      const withdrawn = entry.tryClear();
+      hand.release();
+      if (withdrawn) throw reason;
+    } else if (entry.canRead) {
+      throw new ShmError("know whether the message is taken", "semop", ERRNO.EBUSY, {
+        key: this.segment.key,
+        remedy: `process ${
+          hand.holder ?? this.serverPid
+        } has it in hand and may still finish or leave it`,
+        cause: reason,
+      });
+    }
+  }
+
+  /**
+   * Leaves. Once nobody is there and nothing unread, what the clients created is removed. Twice is
+   * once.
+   *
+   * @returns what became of the segment
+   */
+  close(): Departure {
+    return this.#departure ??= this.#mailbox.leave();
+  }
+
+  /** `using` closes at the end of the block. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+const rehearsal = LAYOUT.view(new ArrayBuffer(LAYOUT.size));
+
+/**
+ * Checks a text before anything is waited for, by the layout's own rules.
+ *
+ * @throws {RangeError} more than 2047 bytes of UTF-8, or a NUL in it
+ */
+function checkText(text: string): void {
+  rehearsal.msg = text;
+}
+
+/** The slices of one send: each checks that there is still something to wait for. */
+class Patience extends Slices {
+  readonly #mailbox: Mailbox;
+  #onNoServer: (() => void) | undefined;
+
+  constructor(mailbox: Mailbox, options: SendSyncOptions) {
+    super(options.deadline ?? Deadline.never, () =>
+      timedOut("send the message", "futex", {
+        key: mailbox.segment.key,
+        remedy: mailbox.serverMayBeThere
+          ? "the server did not take it in time, and it is withdrawn"
+          : "no server is attached, and it is withdrawn: start a server",
+      }));
+    this.#mailbox = mailbox;
+    this.#onNoServer = options.onNoServer;
+  }
+
+  override next(): number {
+    this.#mailbox.checkPresent();
+    // A server that starts at the same moment needs no mention
+    if (this.waited >= MAX_SLICE_MS && this.#onNoServer && !this.#mailbox.serverMayBeThere) {
+      this.#onNoServer();
+      this.#onNoServer = undefined;
+    }
+    return super.next();
+  }
+}

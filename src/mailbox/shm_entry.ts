@@ -1,0 +1,131 @@
+/**
+ * The classic struct in shared memory, flag and text and nothing else: for learning, for looking, and
+ * as what the server and the client stand on. It takes no lock and knows no role.
+ */
+
+import type { CStringLayout, ScalarLayout, StructLayout, StructView } from "../layout/layout.ts";
+import { ShmError } from "../../ffi/shm_error.ts";
+import { ERRNO } from "../../ffi/errno.ts";
+import { Word } from "../sync/word.ts";
+import { Segment } from "../sysv/segment.ts";
+import { LAYOUT, MAILBOX_KEY } from "./descriptor.ts";
+
+/** How {@linkcode ShmEntry.open} finds or makes the segment. */
+export interface ShmEntryOptions {
+  /** Permission bits of a new segment; 0o600 if not said. */
+  readonly mode?: number;
+  /** Accept a segment that another user, not root, created or owns. */
+  readonly trust?: boolean;
+}
+
+/**
+ * The classic `struct ShmEntry { bool can_read; char msg[2048]; }`, exactly 2049 bytes, in a segment.
+ *
+ * @example
+ * ```ts
+ * import { ShmEntry } from "@sysv/shm";
+ * import assert from "node:assert/strict";
+ *
+ * using entry = ShmEntry.open(0x5eed0006);
+ * entry.segment.remove(); // marked: it goes at the end of this block
+ * entry.msg = "hello";
+ * entry.canRead = true;
+ * assert.equal(entry.segment.size, 2049);
+ * assert.deepEqual([entry.canRead, entry.msg], [true, "hello"]);
+ * ```
+ */
+export class ShmEntry implements Disposable {
+  /** The struct, in C `can_read` at offset 0 and `msg` at 1. */
+  static readonly layout: StructLayout<{ can_read: ScalarLayout<boolean>; msg: CStringLayout }> =
+    LAYOUT;
+  /** The segment it is in. */
+  readonly segment: Segment;
+  readonly #view: StructView<{ can_read: ScalarLayout<boolean>; msg: CStringLayout }>;
+  readonly #flag: Uint8Array<ArrayBuffer>;
+  readonly #word: Word;
+
+  /**
+   * Takes the struct at the start of `segment`, which must be its size exactly.
+   *
+   * @throws {ShmError} `EINVAL` it has another size, so something else is in it
+   */
+  constructor(segment: Segment) {
+    if (segment.size !== LAYOUT.size) throw wrongSize(segment.key, segment.id, segment.size);
+    this.segment = segment;
+    this.#view = segment.view(LAYOUT);
+    this.#flag = new Uint8Array(segment.buffer, LAYOUT.fields.can_read.offset, 1);
+    this.#word = new Word(segment, 0);
+  }
+
+  /**
+   * Attaches the struct at `key` (1111 if not said), and creates it, empty, if it is not there, as
+   * both classic programs do. Unlike them it never resets what is in it.
+   *
+   * @throws {ShmError} `EINVAL` something of another size holds the key, `EUNTRUSTED`, `EACCES`, ...
+   */
+  static open(key: number = MAILBOX_KEY, options: ShmEntryOptions = {}): ShmEntry {
+    const segment = Segment.openOrCreate({ key, size: LAYOUT.size, ...options });
+    try {
+      return new ShmEntry(segment);
+    } catch (error) {
+      segment.detach();
+      throw error;
+    }
+  }
+
+  /** Whether there is an unread message. Any value but 0 counts, as memory may hold anything. */
+  get canRead(): boolean {
+    return Atomics.load(this.#flag, 0) !== 0;
+  }
+
+  /** Publishes the text (`true`) or the empty slot (`false`), and wakes who waits for it. */
+  set canRead(value: boolean) {
+    Atomics.store(this.#flag, 0, value ? 1 : 0);
+    this.#word.wake();
+  }
+
+  /** The text: up to the first NUL, or all 2048 bytes; what is no UTF-8 becomes U+FFFD. */
+  get msg(): string {
+    return this.#view.msg;
+  }
+
+  /**
+   * Writes the text and NULs to the end.
+   *
+   * @throws {RangeError} more than 2047 bytes of UTF-8, or a NUL in it; nothing is written then
+   */
+  set msg(text: string) {
+    this.#view.msg = text;
+  }
+
+  /** The first word of the memory, which changes whenever the flag does: what peers wait on. */
+  get word(): Word {
+    return this.#word;
+  }
+
+  /**
+   * Clears the flag if it says that there is a message, and says whether it did. Of two who try at
+   * once one succeeds.
+   */
+  tryClear(): boolean {
+    const seen = Atomics.load(this.#flag, 0);
+    if (seen === 0 || Atomics.compareExchange(this.#flag, 0, seen, 0) !== seen) return false;
+    this.#word.wake();
+    return true;
+  }
+
+  /** Detaches. The segment stays; `segment.remove()` removes it. */
+  [Symbol.dispose](): void {
+    this.segment.detach();
+  }
+}
+
+/** The error for a key that holds something else than a mailbox. */
+export function wrongSize(key: number, id: number, size: number, remedy?: string): ShmError {
+  return new ShmError("use the segment as a mailbox", "shmget", ERRNO.EINVAL, {
+    key,
+    id,
+    remedy: `it has ${size} bytes, not ${LAYOUT.size}, so something else is in it: ` +
+      (remedy ?? "choose another key, or, if it is left over, replace it (recreate)"),
+  });
+}

@@ -1,0 +1,48 @@
+/**
+ * Deadlines: points in time after which waiting is given up. A timeout is relative and starts anew
+ * with every step of a long wait; a deadline is absolute and does not.
+ */
+
+/**
+ * A point in time on this process's monotonic clock.
+ *
+ * @example
+ * ```ts
+ * import { Deadline } from "@sysv/shm";
+ * import assert from "node:assert/strict";
+ *
+ * const deadline = Deadline.after(5_000);
+ * assert(!deadline.passed);
+ * assert(deadline.remaining <= 5_000);
+ * assert.equal(Deadline.never.remaining, Infinity);
+ * ```
+ */
+export class Deadline {
+  /** The deadline that never passes. */
+  static readonly never: Deadline = new Deadline(Infinity);
+  readonly #at: number;
+
+  private constructor(at: number) {
+    this.#at = at;
+  }
+
+  /**
+   * The deadline `ms` milliseconds from now; 0 has passed already.
+   *
+   * @throws {RangeError} negative or not a number
+   */
+  static after(ms: number): Deadline {
+    if (!(ms >= 0)) throw new RangeError(`a timeout is 0 or more milliseconds, not ${ms}`);
+    return new Deadline(performance.now() + ms);
+  }
+
+  /** Milliseconds left, at least 0. */
+  get remaining(): number {
+    return Math.max(0, this.#at - performance.now());
+  }
+
+  /** Whether it has passed. */
+  get passed(): boolean {
+    return this.remaining === 0;
+  }
+}

@@ -1,0 +1,109 @@
+/**
+ * Waiting, written once for both kinds of caller.
+ *
+ * What waits is a generator: it looks at the shared state, and where it cannot go on it yields a
+ * {@linkcode Wait}. `waitSync` carries that out by blocking the thread, `waitAsync` by a promise. So
+ * each protocol stands in one place, and cleaning up after an abort is the generator's `catch` and
+ * `finally`.
+ *
+ * Waits are cut into slices, because a killed peer may owe a wake and a classic peer never wakes.
+ */
+
+import { ERRNO } from "../../ffi/errno.ts";
+import { type LibcCall, ShmError } from "../../ffi/shm_error.ts";
+import type { Deadline } from "./deadline.ts";
+
+/** One slice of waiting. Whether it ended by a wake, by its time or early is for the waiter to see. */
+export interface Wait {
+  /** Blocks this thread. */
+  block(): void;
+  /** The same as a promise. */
+  sleep(): Promise<unknown>;
+  /** Ends a `sleep` under way soon, if that is possible; it ends by itself within its slice. */
+  interrupt?(): void;
+}
+
+/** A piece of work that waits now and then. */
+export type Waiting<Result> = Generator<Wait, Result, void>;
+
+/** Carries out `work`, blocking the thread. */
+export function waitSync<Result>(work: Waiting<Result>): Result {
+  let step = work.next();
+  while (step.done !== true) {
+    step.value.block();
+    step = work.next();
+  }
+  return step.value;
+}
+
+/**
+ * Carries out `work` without blocking the thread. When `signal` aborts, its reason is thrown inside
+ * `work` where it waits, after the slice under way has ended: nothing is left running.
+ */
+export async function waitAsync<Result>(
+  work: Waiting<Result>,
+  signal?: AbortSignal,
+): Promise<Result> {
+  signal?.throwIfAborted();
+  let step = work.next();
+  while (step.done !== true) {
+    const wait = step.value;
+    const interrupt = (): void => wait.interrupt?.();
+    signal?.addEventListener("abort", interrupt, { once: true });
+    try {
+      await wait.sleep();
+    } finally {
+      signal?.removeEventListener("abort", interrupt);
+    }
+    step = signal?.aborted === true ? work.throw(signal.reason) : work.next();
+  }
+  return step.value;
+}
+
+/** A sleeping peer looks again at least this often, in milliseconds (DESIGN: crash rules). */
+export const MAX_SLICE_MS = 100;
+
+/** The first look again is soon: peers that never wake anybody are answered fast while active. */
+const FIRST_SLICE_MS = 1;
+
+/** The lengths of the slices of one wait: short ones first, each twice the last, never past the end. */
+export class Slices {
+  #next = FIRST_SLICE_MS;
+  #waited = 0;
+  readonly #deadline: Deadline;
+  readonly #expired: () => ShmError;
+
+  /** Gives up with the error of `expired` when the deadline passes. */
+  constructor(deadline: Deadline, expired: () => ShmError) {
+    this.#deadline = deadline;
+    this.#expired = expired;
+  }
+
+  /** Milliseconds given out so far. */
+  get waited(): number {
+    return this.#waited;
+  }
+
+  /**
+   * The length of the next slice in milliseconds.
+   *
+   * @throws {ShmError} the deadline has passed
+   */
+  next(): number {
+    const left = this.#deadline.remaining;
+    if (left === 0) throw this.#expired();
+    const slice = Math.min(this.#next, left);
+    this.#next = Math.min(this.#next * 2, MAX_SLICE_MS);
+    this.#waited += slice;
+    return slice;
+  }
+}
+
+/** The error of a wait that was given up. */
+export function timedOut(
+  action: string,
+  call: LibcCall,
+  details: { readonly key?: number; readonly remedy?: string },
+): ShmError {
+  return new ShmError(action, call, ERRNO.ETIMEDOUT, details);
+}
