@@ -165,7 +165,10 @@ async function next(
   }
 }
 
-async function show({ text, time, sender }: Message, json: boolean): Promise<void> {
+async function show(message: Message, json: boolean): Promise<void> {
+  const { time, sender } = message;
+  // The classic client sends the newline that its fgets leaves
+  const text = message.text.replace(/\n$/, "");
   if (json) return await print(JSON.stringify({ text, time: time.toISOString(), sender }));
   await print(`Received message: ${Deno.stdout.isTerminal() ? printable(text) : text}`);
 }

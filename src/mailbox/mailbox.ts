@@ -83,7 +83,7 @@ export class Mailbox {
       door.release();
       return new Mailbox(entry, set);
     } catch (error) {
-      closeSet(set, exit);
+      closeSet(set);
       throw error;
     }
   }
@@ -166,7 +166,7 @@ export class Mailbox {
     }
     const departure = this.#removeIfLast(asServer);
     segment.detach();
-    closeSet(this.#set, exit);
+    closeSet(this.#set);
     return departure;
   }
 
@@ -222,10 +222,15 @@ function removeMisfit(key: number): void {
   removeSegment(misfit.id);
 }
 
-/** Leaves a set of which the door is held: removes it if nobody else uses it. */
-function closeSet(set: SemaphoreSet, operations: PreparedOperations): void {
-  if (set.value(USERS) === 1) set.remove();
-  else set.tryOp(operations);
+/** Leaves a set of which the door is held: removes it if nobody else uses it and we may. */
+function closeSet(set: SemaphoreSet): void {
+  try {
+    if (set.value(USERS) === 1) return set.remove();
+  } catch (error) {
+    // Another user's set, which we were trusted with: it is theirs to remove
+    if (!(error instanceof ShmError && error.errno === ERRNO.EPERM)) throw error;
+  }
+  set.tryOp(exit);
 }
 
 function doorHeld(set: SemaphoreSet, verb: string): ShmError {

@@ -135,7 +135,7 @@ export class MailboxClient implements Disposable {
     try {
       yield* this.#untilEmpty(patience);
     } catch (reason) {
-      this.#withdraw(reason);
+      yield* this.#withdrawing(reason);
     } finally {
       this.#mailbox.now(done);
     }
@@ -180,22 +180,25 @@ export class MailboxClient implements Disposable {
     entry.canRead = true;
   }
 
-  /** Takes our message out again and throws `reason`, unless the server was faster. */
-  #withdraw(reason: unknown): void {
+  /**
+   * Takes our message out again and throws `reason`, unless the server was faster. If it has the
+   * message in hand, it gets one slice of time to finish: then at least we know.
+   */
+  *#withdrawing(reason: unknown): Waiting<void> {
     const { entry, hand } = this.#mailbox;
-    if (hand.tryTake()) {
-      const withdrawn = entry.tryClear();
-      hand.release();
-      if (withdrawn) throw reason;
-    } else if (entry.canRead) {
-      throw new ShmError("know whether the message is taken", "semop", ERRNO.EBUSY, {
-        key: this.segment.key,
-        remedy: `process ${
-          hand.holder ?? this.serverPid
-        } has it in hand and may still finish or leave it`,
-        cause: reason,
-      });
-    }
+    const grace = new Slices(
+      Deadline.after(MAX_SLICE_MS),
+      () =>
+        new ShmError("know whether the message is taken", "semop", ERRNO.EBUSY, {
+          key: this.segment.key,
+          remedy: `process ${hand.holder ?? "(just gone)"} has it in hand and may still finish it`,
+          cause: reason,
+        }),
+    );
+    yield* hand.taking(grace);
+    const withdrawn = entry.tryClear();
+    hand.release();
+    if (withdrawn) throw reason;
   }
 
   /**

@@ -38,13 +38,15 @@ export function waitSync<Result>(work: Waiting<Result>): Result {
 
 /**
  * Carries out `work` without blocking the thread. When `signal` aborts, its reason is thrown inside
- * `work` where it waits, after the slice under way has ended: nothing is left running.
+ * `work` where it waits, once, after the slice under way has ended: nothing is left running, and
+ * `work` may wait on for what it must still settle.
  */
 export async function waitAsync<Result>(
   work: Waiting<Result>,
   signal?: AbortSignal,
 ): Promise<Result> {
   signal?.throwIfAborted();
+  let aborted = false;
   let step = work.next();
   while (step.done !== true) {
     const wait = step.value;
@@ -55,7 +57,10 @@ export async function waitAsync<Result>(
     } finally {
       signal?.removeEventListener("abort", interrupt);
     }
-    step = signal?.aborted === true ? work.throw(signal.reason) : work.next();
+    if (signal?.aborted === true && !aborted) {
+      aborted = true;
+      step = work.throw(signal.reason);
+    } else step = work.next();
   }
   return step.value;
 }

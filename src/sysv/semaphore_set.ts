@@ -154,7 +154,7 @@ export class SemaphoreSet {
       const result = semop(this.id, operations.noWait);
       if (result === 0) return true;
       if (result === -ERRNO.EAGAIN) return false;
-      if (result !== -ERRNO.EINTR) throw this.failure("change the semaphores", "semop", -result);
+      if (result !== -ERRNO.EINTR) throw this.#failure("change the semaphores", "semop", -result);
     }
   }
 
@@ -168,7 +168,7 @@ export class SemaphoreSet {
     const result = semtimedop(this.id, operations.waiting, timeoutMs);
     if (result === 0) return true;
     if (result === -ERRNO.EAGAIN || result === -ERRNO.EINTR) return false;
-    throw this.failure("change the semaphores", "semtimedop", -result);
+    throw this.#failure("change the semaphores", "semtimedop", -result);
   }
 
   /**
@@ -196,7 +196,7 @@ export class SemaphoreSet {
 
   #control(action: string, semaphore: number, command: number, value = 0): number {
     const result = semctl(this.id, semaphore, command, value);
-    if (result < 0) throw this.failure(action, "semctl", -result);
+    if (result < 0) throw this.#failure(action, "semctl", -result);
     return result;
   }
 
@@ -207,7 +207,7 @@ export class SemaphoreSet {
    */
   stat(): SemaphoreSetStat {
     const stat = tryStat(this.id);
-    if (typeof stat === "number") throw this.failure("look at the semaphores", "semctl", -stat);
+    if (typeof stat === "number") throw this.#failure("look at the semaphores", "semctl", -stat);
     return stat;
   }
 
@@ -219,12 +219,12 @@ export class SemaphoreSet {
   remove(): void {
     const result = semctl(this.id, 0, IPC.RMID);
     if (result < 0 && !isGone(result)) {
-      throw this.failure("remove the semaphores", "semctl", -result);
+      throw this.#failure("remove the semaphores", "semctl", -result);
     }
   }
 
   /** The error for a call on this set that failed. */
-  private failure(
+  #failure(
     action: string,
     call: "semop" | "semtimedop" | "semctl",
     errno: number,

@@ -1,0 +1,40 @@
+/**
+ * C arrays of a fixed length. For programs; how an array looks in a view is `array_view.ts`.
+ */
+
+import { checkLayout } from "./check.ts";
+import type { ArrayLayout, Layout } from "./layout.ts";
+
+/**
+ * `length` elements side by side, as `element name[length]` in C. An element can be anything but an
+ * `aligned` layout: a scalar, a `cString`, a struct, or another array.
+ *
+ * @param length How many elements.
+ * @throws {TypeError} `element` is not a layout.
+ * @throws {RangeError} `length` is not a positive integer, or the whole is too large to address.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { array, f32, struct } from "@sysv/shm";
+ *
+ * const Matrix = struct({ rows: array(array(f32, 4), 4) });
+ * assert.equal(Matrix.size, 64);
+ * const view = Matrix.view(new ArrayBuffer(64));
+ * view.rows[1]?.set([1, 2, 3, 4]);
+ * assert.equal(view.rows.at(1)?.at(3), 4);
+ * ```
+ */
+export function array<E extends Layout>(element: E, length: number): ArrayLayout<E> {
+  checkLayout(element, "array(element, length)");
+  if (!Number.isSafeInteger(length) || length < 1) {
+    throw new RangeError(`array(element, length) takes a positive integer length, got ${length}`);
+  }
+  const size = element.size * length;
+  if (!Number.isSafeInteger(size)) {
+    throw new RangeError(
+      `array(element, length) is at most 2^53-1 bytes, got ${length} x ${element.size}`,
+    );
+  }
+  return Object.freeze({ kind: "array", element, length, size, alignment: element.alignment });
+}

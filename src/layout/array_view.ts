@@ -1,0 +1,168 @@
+/**
+ * Arrays in a live view: a typed array over the memory where one can be had, and an object that
+ * behaves like one everywhere else. Called by struct views only.
+ */
+
+import { readText } from "./c_string.ts";
+import { load, store, storeElements } from "./codec.ts";
+import { INSPECT, type Inspect, shown } from "./inspect.ts";
+import type { AnyStructLayout, ArrayLayout, ArrayView, ScalarName } from "./layout.ts";
+import { gone, readOnly } from "./refusal.ts";
+
+/**
+ * The longest array an index accessor is made for. They are made once per process and cost about a
+ * microsecond each, so this bounds what the first look at a long array can cost.
+ */
+const LONGEST = 65536;
+
+const TYPED_ARRAYS: { readonly [name in ScalarName]?: NumberArrayConstructor } = {
+  i8: Int8Array,
+  u8: Uint8Array,
+  i16: Int16Array,
+  u16: Uint16Array,
+  i32: Int32Array,
+  u32: Uint32Array,
+  i64: BigInt64Array,
+  u64: BigUint64Array,
+  f32: Float32Array,
+  f64: Float64Array,
+};
+
+type NumberArrayConstructor = new (
+  buffer: ArrayBufferLike,
+  offset: number,
+  length: number,
+) => ArrayView<number> | ArrayView<bigint>;
+
+/** `length` elements of any kind over memory. */
+class Elements implements ArrayView<unknown> {
+  /** How far the index accessors on the prototype go. */
+  static #indexes = 0;
+
+  readonly #data: DataView;
+  readonly #layout: ArrayLayout;
+  readonly #name: string;
+  readonly #readOnly: boolean;
+  /** The views of elements that are structs or arrays, made when first asked for. */
+  readonly #parts: object[] = [];
+
+  [index: number]: unknown;
+
+  constructor(data: DataView, layout: ArrayLayout, name: string, readOnly: boolean) {
+    this.#data = data;
+    this.#layout = layout;
+    this.#name = name;
+    this.#readOnly = readOnly;
+    Elements.#makeIndexes(layout.length);
+    // An index nobody made an accessor for would otherwise become a property that is not the memory.
+    Object.preventExtensions(this);
+  }
+
+  static #makeIndexes(length: number): void {
+    for (; Elements.#indexes < length; Elements.#indexes++) {
+      const index = Elements.#indexes;
+      Object.defineProperty(Elements.prototype, index, {
+        get(this: Elements): unknown {
+          return this.#get(index);
+        },
+        set(this: Elements, value: unknown): void {
+          this.#set(index, value);
+        },
+      });
+    }
+  }
+
+  #get(index: number): unknown {
+    const { element, length } = this.#layout;
+    if (index >= length) return undefined;
+    const at = index * element.size;
+    switch (element.kind) {
+      case "scalar":
+        return element.get(this.#data, at);
+      case "cString":
+        return readText(this.#data, at, element.size);
+      default:
+        checkAlive(this.#data);
+        return this.#parts[index] ??= partView(
+          element,
+          this.#data,
+          at,
+          `${this.#name}[${index}]`,
+          this.#readOnly,
+        );
+    }
+  }
+
+  #set(index: number, value: unknown): void {
+    const { element, length } = this.#layout;
+    if (this.#readOnly) throw readOnly(`${this.#name}[${index}]`);
+    if (index >= length) {
+      throw new RangeError(`"${this.#name}" has ${length} elements, there is no index ${index}`);
+    }
+    const at = index * element.size;
+    if (element.kind === "scalar") element.set(this.#data, at, value, this.#name, index);
+    else store(element, this.#data, at, value, `${this.#name}[${index}]`);
+  }
+
+  get length(): number {
+    return this.#layout.length;
+  }
+
+  at(index: number): unknown {
+    const whole = Math.trunc(index) || 0;
+    const place = whole < 0 ? whole + this.length : whole;
+    return place < 0 ? undefined : this.#get(place);
+  }
+
+  set(values: ArrayLike<unknown>, offset = 0): void {
+    if (this.#readOnly) throw readOnly(this.#name);
+    const { element, length } = this.#layout;
+    storeElements(element, length, this.#data, values, offset, this.#name);
+  }
+
+  *[Symbol.iterator](): IterableIterator<unknown> {
+    for (let i = 0; i < this.length; i++) yield this.#get(i);
+  }
+
+  toJSON(): unknown {
+    return load(this.#layout, this.#data, 0);
+  }
+
+  [INSPECT](_depth: number, options: object, inspect: Inspect): string {
+    return shown(() => this.toJSON(), options, inspect);
+  }
+}
+
+/** Throws the `TypeError` of {@linkcode gone} if the memory under `data` was taken away. */
+export function checkAlive(data: DataView): void {
+  try {
+    data.byteLength;
+  } catch {
+    throw gone();
+  }
+}
+
+/** The live view of the array or struct at `at`. The memory must be there. */
+export function partView(
+  layout: ArrayLayout | AnyStructLayout,
+  data: DataView,
+  at: number,
+  name: string,
+  readOnly: boolean,
+): object {
+  const offset = data.byteOffset + at;
+  if (layout.kind === "struct") return layout.view(data.buffer, offset, { readOnly });
+  const { element, length, size } = layout;
+  const TypedArray = element.kind === "scalar" ? TYPED_ARRAYS[element.name] : undefined;
+  // A typed array cannot be made read-only, nor start at an address its elements cannot have.
+  if (TypedArray !== undefined && !readOnly && offset % element.size === 0) {
+    return new TypedArray(data.buffer, offset, length);
+  }
+  if (length > LONGEST) {
+    const or = TypedArray === undefined ? "" : ", or a writable view at an aligned offset";
+    throw new RangeError(
+      `"${name}" has ${length} elements, more than the ${LONGEST} this view can index: take a copy with read()${or}`,
+    );
+  }
+  return new Elements(new DataView(data.buffer, offset, size), layout, name, readOnly);
+}

@@ -1,0 +1,60 @@
+/**
+ * What the makers of layouts refuse, because C has no such thing. Called by `array`, `aligned`,
+ * `struct` and `declare`.
+ */
+
+import type { Layout } from "./layout.ts";
+import { describe } from "./refusal.ts";
+
+const KINDS: readonly Layout["kind"][] = ["scalar", "cString", "array", "struct"];
+
+/** The largest alignment gcc accepts, in bytes. */
+const LARGEST_ALIGNMENT = 2 ** 28;
+
+/** Words that mean something in C11 to C23, C++11 to C++23, or in the declarations we write. */
+const TAKEN = new Set(
+  `alignas alignof and and_eq asm auto bitand bitor bool break case catch char char8_t char16_t char32_t
+  class co_await co_return co_yield compl concept const const_cast consteval constexpr constinit continue
+  decltype default delete do double dynamic_cast else enum explicit export extern false float for friend
+  goto if inline int long mutable namespace new noexcept not not_eq nullptr operator or or_eq private
+  protected public register reinterpret_cast requires restrict return short signed sizeof static
+  static_assert static_cast struct switch template this thread_local throw true try typedef typeid typename
+  typeof typeof_unqual union unsigned using virtual void volatile wchar_t while xor xor_eq
+  _Alignas _Alignof _Atomic _BitInt _Bool _Complex _Decimal128 _Decimal32 _Decimal64 _Generic _Imaginary
+  _Noreturn _Static_assert _Thread_local
+  int8_t uint8_t int16_t uint16_t int32_t uint32_t int64_t uint64_t offsetof NULL
+  linux unix`.split(/\s+/),
+);
+
+/** Throws a `TypeError` unless `layout` is one, an `aligned` one apart. */
+export function checkLayout(layout: Layout, what: string): void {
+  if (!KINDS.includes(layout?.kind)) {
+    throw new TypeError(`${what} takes a layout, got ${describe(layout)}`);
+  }
+}
+
+/** Throws a `RangeError` unless `align` is a power of two that C compilers accept. */
+export function checkAlignment(align: number, what: string): void {
+  if (
+    !Number.isInteger(align) || !Number.isInteger(Math.log2(align)) || align > LARGEST_ALIGNMENT
+  ) {
+    throw new RangeError(`${what} takes a power of two up to ${LARGEST_ALIGNMENT}, got ${align}`);
+  }
+}
+
+/** Whether C or C++ use this word for something else. */
+export function isTaken(name: string): boolean {
+  return TAKEN.has(name);
+}
+
+/** Throws a `TypeError` unless `name` can be declared in C and C++. */
+export function checkName(name: string, what: string): void {
+  if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) {
+    throw new TypeError(`${what} is a C identifier, got ${JSON.stringify(name)}`);
+  }
+  // An object literal takes a value of this name as its prototype, so no object could hold the field.
+  if (name === "__proto__") throw new TypeError(`${what} cannot be "__proto__"`);
+  if (isTaken(name)) {
+    throw new TypeError(`${what} cannot be "${name}": it means something in C or C++ already`);
+  }
+}

@@ -1,0 +1,146 @@
+/**
+ * Copying between memory and plain values. Called by `struct`, and by the views when a whole array or
+ * nested struct is assigned, printed or turned into JSON.
+ *
+ * `load` and `store` are the way in: both put private bytes between the value and the memory. Loading,
+ * no other process can change what is being decoded; storing, a refused value leaves the memory as
+ * it was, whatever code of its own it runs while it is looked at.
+ */
+
+import { readText, writeText } from "./c_string.ts";
+import type { Layout } from "./layout.ts";
+import { gone, mistyped, outOfRange } from "./refusal.ts";
+
+function bytesOf(data: DataView, at: number, size: number): Uint8Array {
+  try {
+    return new Uint8Array(data.buffer, data.byteOffset + at, size);
+  } catch {
+    throw gone();
+  }
+}
+
+function decode(layout: Layout, data: DataView, at: number): unknown {
+  switch (layout.kind) {
+    case "scalar":
+      return layout.get(data, at);
+    case "cString":
+      return readText(data, at, layout.size);
+    case "array": {
+      const { element, length } = layout;
+      const values: unknown[] = [];
+      for (let i = 0; i < length; i++) values.push(decode(element, data, at + i * element.size));
+      return values;
+    }
+    case "struct": {
+      const value: Record<string, unknown> = {};
+      for (const [name, field] of Object.entries(layout.fields)) {
+        value[name] = decode(field.layout, data, at + field.offset);
+      }
+      return value;
+    }
+  }
+}
+
+function encodeElements(
+  element: Layout,
+  data: DataView,
+  at: number,
+  values: ArrayLike<unknown>,
+  length: number,
+  name: string,
+): void {
+  for (let i = 0; i < length; i++) {
+    const place = at + i * element.size;
+    if (element.kind === "scalar") element.set(data, place, values[i], name, i);
+    else encode(element, data, place, values[i], `${name}[${i}]`);
+  }
+}
+
+function encode(layout: Layout, data: DataView, at: number, value: unknown, name: string): void {
+  switch (layout.kind) {
+    case "scalar":
+      return layout.set(data, at, value, name);
+    case "cString":
+      return writeText(data, at, layout.size, value, name);
+    case "array": {
+      const values = arrayLike(value, name);
+      const { length } = values;
+      if (length !== layout.length) {
+        throw new RangeError(`"${name}" takes ${layout.length} elements, got ${length}`);
+      }
+      return encodeElements(layout.element, data, at, values, length, name);
+    }
+    case "struct": {
+      if (typeof value !== "object" || value === null) {
+        throw mistyped(
+          name === "" ? "value" : name,
+          "an object with a value for each field",
+          value,
+        );
+      }
+      const prefix = name === "" ? "" : `${name}.`;
+      for (const key of Object.keys(value)) {
+        if (!Object.hasOwn(layout.fields, key)) {
+          throw new TypeError(`"${prefix}${key}" is not a field of this struct`);
+        }
+      }
+      const record = value as Record<string, unknown>;
+      for (const [key, field] of Object.entries(layout.fields)) {
+        if (!(key in value)) throw new TypeError(`"${prefix}${key}" is missing`);
+        encode(field.layout, data, at + field.offset, record[key], prefix + key);
+      }
+    }
+  }
+}
+
+function arrayLike(value: unknown, name: string): ArrayLike<unknown> {
+  // A string is one too: the natural value of an array of `char`.
+  if (typeof value === "string") return value;
+  if (typeof value === "object" && value !== null && "length" in value) {
+    if (Number.isSafeInteger(value.length)) return value as ArrayLike<unknown>;
+  }
+  throw mistyped(name, "an array", value);
+}
+
+/** A plain copy of what lies at `at`. */
+export function load(layout: Layout, data: DataView, at: number): unknown {
+  return decode(layout, new DataView(bytesOf(data, at, layout.size).slice().buffer), 0);
+}
+
+/** Writes a value at `at`, or throws and writes nothing. `name` is for the errors. */
+export function store(
+  layout: Layout,
+  data: DataView,
+  at: number,
+  value: unknown,
+  name: string,
+): void {
+  const encoded = new DataView(new ArrayBuffer(layout.size));
+  encode(layout, encoded, 0, value, name);
+  bytesOf(data, at, layout.size).set(new Uint8Array(encoded.buffer));
+}
+
+/** Writes some elements of an array of `length` elements from index `offset` on, or none. */
+export function storeElements(
+  element: Layout,
+  length: number,
+  data: DataView,
+  value: unknown,
+  offset: number,
+  name: string,
+): void {
+  const values = arrayLike(value, name);
+  const count = values.length;
+  if (!Number.isSafeInteger(offset) || offset < 0) {
+    throw outOfRange(`${name}.set`, "a non-negative integer offset", offset);
+  }
+  if (offset + count > length) {
+    throw new RangeError(
+      `"${name}" has ${length} elements, got ${count} to write from index ${offset} on`,
+    );
+  }
+  const encoded = new DataView(new ArrayBuffer(count * element.size));
+  // Element numbers in errors are those of the values given.
+  encodeElements(element, encoded, 0, values, count, name);
+  bytesOf(data, offset * element.size, encoded.byteLength).set(new Uint8Array(encoded.buffer));
+}

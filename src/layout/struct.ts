@@ -1,0 +1,156 @@
+/**
+ * C structs: where each field lies, and the ways to the memory of one. For programs.
+ *
+ * Sizes and offsets are those of gcc on Linux, x86-64 and aarch64, where they are the same.
+ */
+
+import { checkAlignment, checkLayout, checkName } from "./check.ts";
+import { load, store } from "./codec.ts";
+import { declare } from "./declare.ts";
+import type {
+  Field,
+  FieldLayout,
+  Fields,
+  Pack,
+  StructInput,
+  StructLayout,
+  StructOptions,
+  StructValue,
+  StructView,
+  ViewOptions,
+} from "./layout.ts";
+import { describe } from "./refusal.ts";
+import { viewsOf } from "./struct_view.ts";
+
+const PACKS: readonly (Pack | undefined)[] = [undefined, 1, 2, 4, 8, 16];
+
+/** The least multiple of `alignment` that is not less than `offset`. */
+function roundUp(offset: number, alignment: number): number {
+  // Not with `&`: offsets can go beyond 32 bits.
+  return Math.ceil(offset / alignment) * alignment;
+}
+
+function place(name: string, declared: FieldLayout, end: number, pack: number): Field {
+  const aligned = declared?.kind === "aligned";
+  const layout = aligned ? declared.layout : declared;
+  checkLayout(layout, `field "${name}"`);
+  const align = aligned ? { align: declared.align } : {};
+  const offset = roundUp(end, alignmentOf({ layout, ...align }, pack));
+  return Object.freeze({ offset, size: layout.size, layout, ...align });
+}
+
+/** C's rule: the larger of its own alignment and the one asked for, and `pack` bounds both. */
+function alignmentOf({ layout, align = 1 }: Pick<Field, "layout" | "align">, pack: number): number {
+  return Math.min(Math.max(layout.alignment, align), pack);
+}
+
+function checkFields(fields: Fields): void {
+  if (typeof fields !== "object" || fields === null) {
+    throw new TypeError(`struct(fields) takes an object, got ${describe(fields)}`);
+  }
+  const prototype = Object.getPrototypeOf(fields);
+  if (prototype !== null && prototype !== Object.prototype) {
+    throw new TypeError('struct(fields) takes a plain object, without a "__proto__" of its own');
+  }
+  const names = Object.keys(fields);
+  if (names.length === 0) throw new TypeError("struct(fields) takes at least one field");
+  for (const name of names) checkName(name, "the name of a field");
+}
+
+/** The bytes of one struct, and no others. */
+function memory(buffer: ArrayBufferLike, offset: number, size: number): DataView {
+  if (!(buffer instanceof ArrayBuffer || buffer instanceof SharedArrayBuffer)) {
+    throw new TypeError(
+      `a struct lies in an ArrayBuffer or SharedArrayBuffer, got ${describe(buffer)}`,
+    );
+  }
+  if (!Number.isSafeInteger(offset) || offset < 0 || offset + size > buffer.byteLength) {
+    throw new RangeError(
+      `a struct of ${size} bytes at offset ${offset} is outside the buffer of ${buffer.byteLength} bytes`,
+    );
+  }
+  return new DataView(buffer, offset, size);
+}
+
+/**
+ * A C struct with these fields, in this order. Make it once, beside the program's constants: it costs
+ * far more than a view.
+ *
+ * @param fields The fields: names that C and C++ accept, and a layout each.
+ * @param options `pack` and `align`, as `#pragma pack` and `aligned` in C.
+ * @throws {TypeError} There is no field, or one whose name or layout C could not have.
+ * @throws {RangeError} `pack` or `align` is not a number C takes, or the whole is too large to address.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { array, cString, f64, i32, struct, u8 } from "@sysv/shm";
+ *
+ * const Point = struct({ x: i32, y: f64, name: cString(16), tag: array(u8, 4) });
+ * assert.equal(Point.fields.y.offset, 8);
+ * assert.equal(Point.size, 40);
+ *
+ * const Line = struct({ from: Point, to: Point });
+ * const line = Line.view(new ArrayBuffer(Line.size));
+ * line.to.name = "end";
+ * assert.equal(line.to.name, "end");
+ * ```
+ *
+ * @example Packed
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { f64, struct, u8 } from "@sysv/shm";
+ *
+ * assert.equal(struct({ kind: u8, value: f64 }, { pack: 1 }).size, 9);
+ * ```
+ */
+export function struct<F extends Fields>(fields: F, options: StructOptions = {}): StructLayout<F> {
+  const { pack = Infinity, align = 1 } = options;
+  checkFields(fields);
+  if (!PACKS.includes(options.pack)) {
+    throw new RangeError(`pack is 1, 2, 4, 8 or 16, got ${options.pack}`);
+  }
+  checkAlignment(align, "the alignment of a struct");
+
+  const placed: Record<string, Field> = {};
+  let end = 0;
+  let alignment = align;
+  for (const [name, layout] of Object.entries(fields)) {
+    const field = place(name, layout, end, pack);
+    placed[name] = field;
+    end = field.offset + field.size;
+    alignment = Math.max(alignment, alignmentOf(field, pack));
+    if (!Number.isSafeInteger(roundUp(end, alignment))) {
+      throw new RangeError(`a struct is at most 2^53-1 bytes: field "${name}" goes beyond`);
+    }
+  }
+  const size = roundUp(end, alignment);
+
+  const layout: StructLayout<F> = Object.freeze({
+    kind: "struct",
+    size,
+    alignment,
+    // The types of the fields are lost in the loop above, and nowhere else.
+    fields: Object.freeze(placed) as StructLayout<F>["fields"],
+    ...(options.pack === undefined ? {} : { pack: options.pack }),
+    ...(options.align === undefined ? {} : { align: options.align }),
+    view(
+      buffer: ArrayBufferLike,
+      offset = 0,
+      { readOnly = false }: ViewOptions = {},
+    ): StructView<F> {
+      return view(memory(buffer, offset, size), readOnly) as StructView<F>;
+    },
+    read(buffer: ArrayBufferLike, offset = 0): StructValue<F> {
+      return load(layout, memory(buffer, offset, size), 0) as StructValue<F>;
+    },
+    write(buffer: ArrayBufferLike, value: StructInput<F>, offset = 0): void {
+      store(layout, memory(buffer, offset, size), 0, value, "");
+    },
+    declare(name: string): string {
+      return declare(layout, name);
+    },
+  });
+  const view = viewsOf(layout);
+  return layout;
+}

@@ -1,0 +1,156 @@
+import assert from "node:assert/strict";
+import { array } from "../../src/layout/array.ts";
+import { cString } from "../../src/layout/c_string.ts";
+import type { InputOf } from "../../src/layout/layout.ts";
+import { bool, char, f64, i32, i64, u16, u8 } from "../../src/layout/scalar.ts";
+import { struct } from "../../src/layout/struct.ts";
+
+const Inner = struct({ id: u16, label: cString(4) });
+const All = struct({
+  flag: bool,
+  count: i64,
+  letters: array(char, 3),
+  bytes: array(u8, 4),
+  grid: array(array(i32, 2), 2),
+  inner: Inner,
+  many: array(Inner, 2),
+  names: array(cString(4), 2),
+  last: f64,
+});
+
+const VALUE = {
+  flag: true,
+  count: -5n,
+  letters: ["a", "b", "é"],
+  bytes: [1, 2, 3, 4],
+  grid: [[1, -2], [3, -4]],
+  inner: { id: 7, label: "in" },
+  many: [{ id: 8, label: "m0" }, { id: 9, label: "m1" }],
+  names: ["x", "yz"],
+  last: 0.25,
+};
+
+Deno.test("write and read: a round trip of everything, as plain values", () => {
+  const buffer = new ArrayBuffer(All.size + 3);
+  All.write(buffer, VALUE, 3);
+  assert.deepEqual(All.read(buffer, 3), VALUE);
+});
+
+Deno.test("write: takes views, typed arrays, and a string for an array of char", () => {
+  const from = new ArrayBuffer(All.size);
+  All.write(from, VALUE);
+  const to = new ArrayBuffer(All.size);
+  All.write(to, All.view(from));
+  assert.deepEqual(All.read(to), VALUE);
+  const other = { ...VALUE, letters: "xyz", bytes: Uint8Array.of(9, 8, 7, 6) };
+  All.write(to, other);
+  assert.deepEqual(All.read(to).letters, ["x", "y", "z"]);
+  assert.deepEqual(All.read(to).bytes, [9, 8, 7, 6]);
+});
+
+Deno.test("write: all or nothing, and the error names the place", () => {
+  const cases: [change: Record<string, unknown>, error: string, message: string][] = [
+    [{ flag: 1 }, "TypeError", '"flag" takes a boolean, got 1'],
+    [{ bytes: [1, 2, 3] }, "RangeError", '"bytes" takes 4 elements, got 3'],
+    [{ bytes: 5 }, "TypeError", '"bytes" takes an array, got 5'],
+    [{ bytes: { length: NaN } }, "TypeError", '"bytes" takes an array, got an object'],
+    [
+      { bytes: [1, 2, 3, 256] },
+      "RangeError",
+      '"bytes[3]" takes an integer from 0 to 255 (u8), got 256',
+    ],
+    [{ grid: [[1, 2], [3]] }, "RangeError", '"grid[1]" takes 2 elements, got 1'],
+    [{ inner: null }, "TypeError", '"inner" takes an object with a value for each field, got null'],
+    [{ inner: { id: 1 } }, "TypeError", '"inner.label" is missing'],
+    [
+      { inner: { id: 1, label: "", more: 1 } },
+      "TypeError",
+      '"inner.more" is not a field of this struct',
+    ],
+    [
+      { many: [VALUE.inner, { id: 1, label: "four" }] },
+      "RangeError",
+      '"many[1].label" has 4 bytes, got a text that needs 5: 4 and a NUL',
+    ],
+    [
+      { names: ["x", "y\0"] },
+      "RangeError",
+      '"names[1]" takes text without NUL, got one at position 1',
+    ],
+    [{ last: "0" }, "TypeError", '"last" takes a number (f64), got "0"'],
+    [{ more: 1 }, "TypeError", '"more" is not a field of this struct'],
+  ];
+  const buffer = new ArrayBuffer(All.size);
+  const bytes = new Uint8Array(buffer).fill(0x5a);
+  for (const [change, name, message] of cases) {
+    const value = { ...VALUE, ...change } as InputOf<typeof All>;
+    assert.throws(() => All.write(buffer, value), { name, message });
+  }
+  for (const value of [null, undefined, 5, "text"]) {
+    assert.throws(() => All.write(buffer, value as never), {
+      name: "TypeError",
+      message: /^"value" takes an object/,
+    });
+  }
+  const { last: _, ...missing } = VALUE;
+  assert.throws(() => All.write(buffer, missing as never), /"last" is missing/);
+  assert.ok(bytes.every((byte) => byte === 0x5a));
+});
+
+Deno.test("write: what the value does while it is looked at is not seen half way", () => {
+  const S = struct({ a: u8, b: u8 });
+  const buffer = Uint8Array.of(1, 2).buffer;
+  let seen: unknown;
+  S.write(buffer, {
+    a: 3,
+    get b(): number {
+      seen = S.read(buffer);
+      return 4;
+    },
+  });
+  assert.deepEqual(seen, { a: 1, b: 2 });
+  assert.deepEqual(S.read(buffer), { a: 3, b: 4 });
+});
+
+Deno.test("write: memory that goes away meanwhile is an error, not a crash", () => {
+  const S = struct({ a: u8 });
+  const buffer = new ArrayBuffer(1);
+  const value = {
+    get a(): number {
+      buffer.transfer();
+      return 1;
+    },
+  };
+  assert.throws(() => S.write(buffer, value), TypeError);
+});
+
+Deno.test("write: padding becomes zero, bytes around the struct stay", () => {
+  const S = struct({ a: u8, b: u16 });
+  const bytes = new Uint8Array(8).fill(0xee);
+  S.write(bytes.buffer, { a: 1, b: 2 }, 2);
+  assert.deepEqual([...bytes], [0xee, 0xee, 1, 0, 2, 0, 0xee, 0xee]);
+});
+
+Deno.test("assigning a whole array or struct in a view: exact, or nothing", () => {
+  const buffer = new ArrayBuffer(All.size);
+  All.write(buffer, VALUE);
+  const view: { -readonly [K in keyof typeof VALUE]: unknown } = All.view(buffer);
+  view.bytes = [5, 6, 7, 8];
+  view.inner = { id: 1, label: "new" };
+  view.grid = [[0, 0], [0, 1]];
+  view.letters = "abc";
+  const changed = {
+    ...VALUE,
+    bytes: [5, 6, 7, 8],
+    inner: { id: 1, label: "new" },
+    grid: [[0, 0], [0, 1]],
+    letters: ["a", "b", "c"],
+  };
+  assert.deepEqual(All.read(buffer), changed);
+  assert.throws(() => view.bytes = [1, 2, 3, 4, 5], RangeError);
+  assert.throws(() => view.bytes = [1, 2, 3, -1], RangeError);
+  assert.throws(() => view.inner = { id: 2 }, TypeError);
+  assert.throws(() => view.inner = { id: 2, label: "a", other: 0 }, TypeError);
+  assert.throws(() => view.grid = [[9, 9], [9]], RangeError);
+  assert.deepEqual(All.read(buffer), changed);
+});

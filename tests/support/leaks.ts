@@ -1,0 +1,39 @@
+/**
+ * Every test file that touches System V objects calls {@linkcode guardAgainstLeaks} once: after its
+ * tests, the segments and semaphore sets in the system must be those there were before.
+ *
+ * It looks at the whole IPC namespace, so other programs that create or remove objects meanwhile
+ * disturb it; `.ci/run` therefore gives the tests a namespace of their own where it may.
+ */
+
+import assert from "node:assert/strict";
+import { SEM } from "../../ffi/constants.ts";
+import { platform, semctlBuffer } from "../../ffi/libc.ts";
+import { listSegments } from "../../mod.ts";
+
+/** All there is now, one line an object. */
+export function systemObjects(): string[] {
+  const segments = listSegments().map(({ id, key, cpid }) => `segment ${id} key ${key} by ${cpid}`);
+  const sets: string[] = [];
+  const bytes = new Uint8Array(platform().structs.semid_ds.size);
+  // SEM_INFO gives the highest index in use; its struct seminfo is smaller than semid_ds
+  const highest = semctlBuffer(0, SEM.INFO, bytes);
+  for (let index = 0; index <= highest; index++) {
+    const id = semctlBuffer(index, SEM.STAT_ANY, bytes);
+    if (id < 0) continue;
+    const { offset } = platform().structs.ipc_perm.fields.key;
+    sets.push(`semaphore set ${id} key ${new DataView(bytes.buffer).getInt32(offset, true)}`);
+  }
+  return [...segments, ...sets];
+}
+
+/** Compares the system's objects before the file's first test with those after its last. */
+export function guardAgainstLeaks(): void {
+  let before: string[] = [];
+  Deno.test.beforeAll(() => {
+    before = systemObjects();
+  });
+  Deno.test.afterAll(() => {
+    assert.deepEqual(systemObjects(), before, "System V objects were left behind or removed");
+  });
+}
