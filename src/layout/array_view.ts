@@ -4,7 +4,7 @@
  */
 
 import { readText } from "./c_string.ts";
-import { load, store, storeElements } from "./codec.ts";
+import { glimpse, load, store, storeElements } from "./codec.ts";
 import { INSPECT, type Inspect, shown } from "./inspect.ts";
 import type { AnyStructLayout, ArrayLayout, ArrayView, ScalarName } from "./layout.ts";
 import { gone, readOnly } from "./refusal.ts";
@@ -53,7 +53,8 @@ class Elements implements ArrayView<unknown> {
     this.#layout = layout;
     this.#name = name;
     this.#readOnly = readOnly;
-    Elements.#makeIndexes(layout.length);
+    // One more than there are, so that the most likely wrong index is answered with both numbers.
+    Elements.#makeIndexes(layout.length + 1);
     // An index nobody made an accessor for would otherwise become a property that is not the memory.
     Object.preventExtensions(this);
   }
@@ -129,14 +130,14 @@ class Elements implements ArrayView<unknown> {
   }
 
   [INSPECT](_depth: number, options: object, inspect: Inspect): string {
-    return shown(() => this.toJSON(), options, inspect);
+    return shown(() => glimpse(this.#layout, this.#data), options, inspect);
   }
 }
 
 /** Throws the `TypeError` of {@linkcode gone} if the memory under `data` was taken away. */
 export function checkAlive(data: DataView): void {
   try {
-    data.byteLength;
+    data.byteLength; // throws where the buffer is detached, and costs nothing
   } catch {
     throw gone();
   }

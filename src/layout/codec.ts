@@ -11,6 +11,12 @@ import { readText, writeText } from "./c_string.ts";
 import type { Layout } from "./layout.ts";
 import { gone, mistyped, outOfRange } from "./refusal.ts";
 
+/** How many elements of an array `console.log` prints. */
+const PRINTED = 100;
+
+/** The longest an array can be in JavaScript. */
+const LONGEST_ARRAY = 2 ** 32 - 1;
+
 function bytesOf(data: DataView, at: number, size: number): Uint8Array {
   try {
     return new Uint8Array(data.buffer, data.byteOffset + at, size);
@@ -19,7 +25,8 @@ function bytesOf(data: DataView, at: number, size: number): Uint8Array {
   }
 }
 
-function decode(layout: Layout, data: DataView, at: number): unknown {
+/** `limit` bounds how many elements of each array are read; those left out are holes. */
+function decode(layout: Layout, data: DataView, at: number, limit = Infinity): unknown {
   switch (layout.kind) {
     case "scalar":
       return layout.get(data, at);
@@ -27,14 +34,18 @@ function decode(layout: Layout, data: DataView, at: number): unknown {
       return readText(data, at, layout.size);
     case "array": {
       const { element, length } = layout;
+      const count = Math.min(length, limit);
       const values: unknown[] = [];
-      for (let i = 0; i < length; i++) values.push(decode(element, data, at + i * element.size));
+      for (let i = 0; i < count; i++) {
+        values.push(decode(element, data, at + i * element.size, limit));
+      }
+      if (count < length) values.length = Math.min(length, LONGEST_ARRAY);
       return values;
     }
     case "struct": {
       const value: Record<string, unknown> = {};
       for (const [name, field] of Object.entries(layout.fields)) {
-        value[name] = decode(field.layout, data, at + field.offset);
+        value[name] = decode(field.layout, data, at + field.offset, limit);
       }
       return value;
     }
@@ -97,7 +108,8 @@ function arrayLike(value: unknown, name: string): ArrayLike<unknown> {
   // A string is one too: the natural value of an array of `char`.
   if (typeof value === "string") return value;
   if (typeof value === "object" && value !== null && "length" in value) {
-    if (Number.isSafeInteger(value.length)) return value as ArrayLike<unknown>;
+    const { length } = value;
+    if (Number.isSafeInteger(length) && Number(length) >= 0) return value as ArrayLike<unknown>;
   }
   throw mistyped(name, "an array", value);
 }
@@ -105,6 +117,14 @@ function arrayLike(value: unknown, name: string): ArrayLike<unknown> {
 /** A plain copy of what lies at `at`. */
 export function load(layout: Layout, data: DataView, at: number): unknown {
   return decode(layout, new DataView(bytesOf(data, at, layout.size).slice().buffer), 0);
+}
+
+/**
+ * What `console.log` prints of it: straight from the memory, and no more than it prints, so that
+ * looking at a gigabyte costs no gigabyte.
+ */
+export function glimpse(layout: Layout, data: DataView): unknown {
+  return decode(layout, data, 0, PRINTED);
 }
 
 /** Writes a value at `at`, or throws and writes nothing. `name` is for the errors. */

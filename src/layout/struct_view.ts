@@ -7,7 +7,7 @@
 
 import { checkAlive, partView } from "./array_view.ts";
 import { readText, writeText } from "./c_string.ts";
-import { load, store } from "./codec.ts";
+import { glimpse, load, store } from "./codec.ts";
 import { INSPECT, type Inspect, shown } from "./inspect.ts";
 import type { AnyStructLayout, Field, ScalarName } from "./layout.ts";
 import { readOnly } from "./refusal.ts";
@@ -184,7 +184,7 @@ class View {
   }
 
   [INSPECT](_depth: number, options: object, inspect: Inspect): string {
-    return shown(() => load(this.#layout, this.#data, 0), options, inspect);
+    return shown(() => glimpse(this.#layout, this.#data), options, inspect);
   }
 }
 

@@ -70,8 +70,6 @@ Deno.test("an array view refuses indexes and values, and writes nothing", () => 
   const S = struct({ list: array(u8, 2), after: u8 });
   const buffer = new ArrayBuffer(3);
   const list = struct({ list: array(bool, 2), after: u8 }).view(buffer).list;
-  // The accessor of this index exists because a longer array made it.
-  assert.equal(struct({ l: array(bool, 9) }).view(new ArrayBuffer(9)).l[8], false);
   assert.throws(() => list[2] = true, {
     name: "RangeError",
     message: '"list" has 2 elements, there is no index 2',
@@ -159,7 +157,8 @@ Deno.test("an array as long as can be indexed", () => {
   const { flags } = S.view(buffer);
   flags[65535] = true;
   assert.equal(new Uint8Array(buffer)[65535], 1);
-  assert.throws(() => flags[65536] = true, TypeError);
+  assert.throws(() => flags[65536] = true, RangeError);
+  assert.throws(() => flags[65537] = true, TypeError);
 });
 
 Deno.test("one function takes both kinds", () => {

@@ -262,6 +262,13 @@ Deno.test("console.log and inspect show the fields, in Deno and in node:util", (
   }
 });
 
+Deno.test("console.log of a long array reads no more than it shows", () => {
+  const S = struct({ head: u8, flags: array(bool, 2 ** 31), list: array(u8, 200) });
+  const text = Deno.inspect(S.view(new ArrayBuffer(S.size)));
+  assert.match(text, /\.\.\. 2147483548 more items/);
+  assert.match(text, /\.\.\. 100 more items/);
+});
+
 Deno.test("JSON.stringify gives the fields", () => {
   const S = struct({ x: i32, inner: Inner, list: array(u8, 2) });
   const buffer = new ArrayBuffer(S.size);
