@@ -63,7 +63,7 @@ export interface OpenOrCreateOptions extends CreateOptions {
 }
 
 /**
- * What {@linkcode Segment.view} needs of a layout: every layout made by `struct` and `array` has it.
+ * What {@linkcode Segment.view} needs of a layout: what `struct` makes has it.
  *
  * @typeParam View the type of the live view
  */

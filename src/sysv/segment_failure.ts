@@ -99,14 +99,15 @@ function attachRemedy(id: number, readOnly: boolean, errno: number): string | un
   }
 }
 
-/** The error for a segment that is there, and attached once by us, but too small for its purpose. */
+/** The error for a segment that we have attached and that is too small for its purpose. */
 export function tooSmall(stat: SegmentStat, key: number, needed: number): ShmError {
+  const others = stat.nattch - 1;
   return new ShmError(`open a segment of at least ${needed} bytes`, "shmget", ERRNO.EINVAL, {
     key,
     id: stat.id,
     remedy:
       `the segment that holds this key has ${stat.size} bytes (owner uid ${stat.uid}, nattch ` +
-      `${stat.nattch}); if it is left over, remove it with \`${removal(key)}\``,
+      `${others}); if it is left over, remove it with \`${removal(key)}\``,
   });
 }
 

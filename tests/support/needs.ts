@@ -6,12 +6,18 @@
  * did not do. `.ci/run` grants everything and fails if a test was ignored that the machine could run.
  */
 
+import { geteuid } from "../../ffi/libc.ts";
+
 /** What a test can ask for beyond `--allow-ffi`. A tool is an executable found on the PATH. */
 export interface Needs {
   /** Executables the test starts; implies `--allow-run`. `"deno"` means this very Deno. */
   readonly tools?: readonly string[];
   /** Files: the test reads the project and reads and writes a temporary folder. */
   readonly files?: boolean;
+  /** Root, to act as another user or to change a limit. */
+  readonly root?: boolean;
+  /** An IPC namespace of the test's own, made by `unshare -i`. */
+  readonly namespace?: boolean;
 }
 
 const toolFound = new Map<string, boolean>();
@@ -36,12 +42,19 @@ function hasTool(tool: string): boolean {
   return found;
 }
 
+function mayUnshare(): boolean {
+  if (!granted("run") || !hasTool("unshare")) return false;
+  return new Deno.Command("unshare", { args: ["-i", "true"], stderr: "null" }).outputSync().success;
+}
+
 /** Why a test with these needs cannot run here, or `undefined` when it can. */
 export function missing(needs: Needs): string | undefined {
   if (needs.tools !== undefined && !granted("run")) return "needs --allow-run";
   if (needs.files === true && !(granted("read") && granted("write"))) {
     return "needs --allow-read and --allow-write";
   }
+  if (needs.root === true && geteuid() !== 0) return "needs root";
+  if (needs.namespace === true && !mayUnshare()) return "may not make an IPC namespace";
   const absent = (needs.tools ?? []).filter((tool) => !hasTool(tool));
   return absent.length === 0 ? undefined : `no ${absent.join(", ")} on this machine`;
 }

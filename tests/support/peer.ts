@@ -94,9 +94,9 @@ export class Peer implements AsyncDisposable {
   }
 
   /** Starts a TypeScript program, given as text, that may import `@sysv/shm`. */
-  static typescript(program: string): Peer {
+  static typescript(program: string, ...flags: readonly string[]): Peer {
     const source = program.replaceAll("@sysv/shm", `file://${PROJECT}mod.ts`);
-    return new Peer(Deno.execPath(), ["eval", "--ext=ts", source], {});
+    return new Peer(Deno.execPath(), ["eval", "--ext=ts", ...flags, source], {});
   }
 
   /** Its process id. */
@@ -173,6 +173,22 @@ export class TestFolder implements Disposable {
     const path = `${this.path}/${name}`;
     Deno.writeTextFileSync(path, text);
     return path;
+  }
+
+  /** Compiles C that asserts what it is about at compile time. */
+  compileOnly(compiler: string, source: string): void {
+    const { success, stderr } = new Deno.Command(compiler, {
+      args: [
+        "-std=gnu11",
+        "-Wall",
+        "-Wextra",
+        "-Werror",
+        "-fsyntax-only",
+        this.file("check.c", source),
+      ],
+      env: { LC_ALL: "C" },
+    }).outputSync();
+    assert(success, new TextDecoder().decode(stderr));
   }
 
   /** Compiles sources and gives the program's path. Fails the test with what the compiler said. */

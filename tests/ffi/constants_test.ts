@@ -1,0 +1,53 @@
+/** The constants against the macros of the machine's own headers. */
+
+import { FUTEX, IPC, MMAP, SEM, SHM } from "../../ffi/constants.ts";
+import { ERRNO } from "../../ffi/errno.ts";
+import { testWith } from "../support/needs.ts";
+import { TestFolder } from "../support/peer.ts";
+
+const HEADERS = ["sys/ipc.h", "sys/shm.h", "sys/sem.h", "sys/mman.h", "linux/futex.h", "errno.h"];
+
+/** Our names to C's. */
+const MACROS: readonly (readonly [string, number])[] = [
+  ...named("IPC_", IPC),
+  ...named("SHM_", SHM),
+  ...named("SEM_", SEM, ["GETPID", "GETVAL", "GETALL", "GETNCNT", "GETZCNT", "SETVAL", "SETALL"]),
+  ...named("FUTEX_", FUTEX),
+  ...named("MAP_", MMAP, ["PROT_READ", "PROT_WRITE"]),
+  ...named("", ERRNO),
+];
+
+function named(
+  prefix: string,
+  constants: Readonly<Record<string, number>>,
+  bare: readonly string[] = [],
+): (readonly [string, number])[] {
+  return Object.entries(constants).map(([name, value]) =>
+    [bare.includes(name) ? name : prefix + name, value] as const
+  );
+}
+
+for (const compiler of ["gcc", "musl-gcc", "aarch64-linux-gnu-gcc"] as const) {
+  testWith(
+    { tools: [compiler], files: true },
+    `constants are those of ${compiler}'s headers`,
+    () => {
+      using folder = new TestFolder();
+      // musl's headers lack the kernel's own
+      const headers = HEADERS.filter((name) =>
+        compiler !== "musl-gcc" || !name.startsWith("linux/")
+      );
+      const macros = MACROS.filter(([name]) =>
+        compiler !== "musl-gcc" || !name.startsWith("FUTEX_")
+      );
+      folder.compileOnly(
+        compiler,
+        [
+          "#define _GNU_SOURCE",
+          ...headers.map((name) => `#include <${name}>`),
+          ...macros.map(([name, value]) => `_Static_assert(${name} == ${value}, "${name}");`),
+        ].join("\n"),
+      );
+    },
+  );
+}

@@ -1,0 +1,108 @@
+/** libc as it is called: errno, failure values, and what happens where it cannot be opened. */
+
+import assert from "node:assert/strict";
+import { IPC, SHM } from "../../ffi/constants.ts";
+import { ERRNO } from "../../ffi/errno.ts";
+import {
+  ftok,
+  geteuid,
+  open,
+  packSembufs,
+  platform,
+  semctl,
+  semget,
+  semop,
+  semtimedop,
+  semtimedopAsync,
+  shmat,
+  shmctl,
+  shmdt,
+  shmget,
+} from "../../ffi/libc.ts";
+import { ShmError } from "../../ffi/shm_error.ts";
+import { guardAgainstLeaks } from "../support/leaks.ts";
+import { testWith } from "../support/needs.ts";
+import { freshKey, PROJECT } from "../support/peer.ts";
+
+guardAgainstLeaks();
+
+Deno.test("every failed call gives its own errno, however often and whatever is allocated", () => {
+  const absent = freshKey();
+  const garbage: unknown[] = [];
+  for (let round = 0; round < 20_000; round++) {
+    assert.equal(shmget(absent, 0, 0), -ERRNO.ENOENT);
+    garbage[round % 100] = new Array(100).fill(round);
+    assert.equal(shmget(IPC.PRIVATE, 0, IPC.CREAT | 0o600), -ERRNO.EINVAL);
+    assert.equal(shmctl(0x7ffffff0, IPC.RMID, null), -ERRNO.EINVAL);
+  }
+});
+
+Deno.test("shmat's (void *)-1 is an errno, not a pointer", () => {
+  assert.equal(shmat(0x7ffffff0, null, 0), -ERRNO.EINVAL);
+});
+
+Deno.test("attach, detach, detach again", () => {
+  const id = shmget(IPC.PRIVATE, 100, IPC.CREAT | 0o600);
+  const address = shmat(id, null, SHM.RDONLY);
+  assert.equal(shmctl(id, IPC.RMID, null), 0);
+  assert(typeof address === "object");
+  assert.equal(shmdt(address), 0);
+  assert.equal(shmdt(address), -ERRNO.EINVAL);
+});
+
+Deno.test("semaphore calls, waiting and not", async () => {
+  const id = semget(IPC.PRIVATE, 2, IPC.CREAT | 0o600);
+  try {
+    const take = packSembufs([{ semaphore: 1, add: -1, flags: 0 }]);
+    const takeNow = packSembufs([{ semaphore: 1, add: -1, flags: IPC.NOWAIT }]);
+    const give = packSembufs([{ semaphore: 1, add: 1, flags: 0 }]);
+    assert.equal(semop(id, takeNow), -ERRNO.EAGAIN);
+    assert.equal(semtimedop(id, take, 1), -ERRNO.EAGAIN);
+    assert.equal(await semtimedopAsync(id, take, 1), false);
+    assert.equal(semop(id, give), 0);
+    assert.equal(await semtimedopAsync(id, take, 10_000), true);
+    assert.equal(semop(id, packSembufs([{ semaphore: 2, add: 1, flags: 0 }])), -ERRNO.EFBIG);
+  } finally {
+    assert.equal(semctl(id, 0, IPC.RMID), 0);
+  }
+  assert.equal(semctl(id, 0, IPC.RMID), -ERRNO.EINVAL);
+});
+
+Deno.test("ftok says which of its -1 are failures", () => {
+  assert.deepEqual(ftok("/no/such/file", 1), { errno: ERRNO.ENOENT });
+  assert("key" in ftok("/etc/passwd", 1));
+});
+
+Deno.test("the platform is one of the table, and tells glibc from musl", () => {
+  const { arch, libc } = platform();
+  assert.equal(arch, Deno.build.arch);
+  assert(libc === "glibc" || libc === "musl");
+  assert(Number.isInteger(geteuid()));
+});
+
+Deno.test("an unsupported platform is refused by name", () => {
+  assert.throws(() => open("darwin", "aarch64"), (error) => {
+    assert(error instanceof ShmError);
+    assert.deepEqual([error.code, error.errno, error.call], ["ENOTSUP", 0, "dlopen"]);
+    assert.match(error.message, /darwin on aarch64.*Linux on x86_64 or aarch64/);
+    return true;
+  });
+});
+
+testWith({ tools: ["deno"], files: true }, "importing the library opens nothing", () => {
+  const { success, stderr } = new Deno.Command(Deno.execPath(), {
+    args: ["run", "--no-prompt", `${PROJECT}mod.ts`],
+    stdin: "null",
+  }).outputSync();
+  assert(success, new TextDecoder().decode(stderr));
+});
+
+testWith({ tools: ["deno"] }, "without --allow-ffi the error says what to add", () => {
+  const { code, stderr } = new Deno.Command(Deno.execPath(), {
+    args: ["run", "--no-prompt", `${PROJECT}cli.ts`, "server"],
+    stdin: "null",
+    env: { NO_COLOR: "1" },
+  }).outputSync();
+  assert.equal(code, 1);
+  assert.match(new TextDecoder().decode(stderr), /^error: .*ENOTCAPABLE.*--allow-ffi.*\n$/);
+});

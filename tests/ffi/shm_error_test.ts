@@ -1,0 +1,49 @@
+/** The one-line form of every error. */
+
+import assert from "node:assert/strict";
+import { ERRNO, errnoName, errnoText } from "../../ffi/errno.ts";
+import { formatKey, ShmError } from "../../ffi/shm_error.ts";
+
+Deno.test("an error names action, call, object, reason and remedy in one line", () => {
+  const error = new ShmError("open the segment", "shmget", ERRNO.ENOENT, {
+    key: 1111,
+    id: 5,
+    remedy: "create it",
+  });
+  assert.equal(
+    error.message,
+    "cannot open the segment: shmget for key 1111 (0x457), id 5: ENOENT, " +
+      "no such file, key or object; create it",
+  );
+  assert.deepEqual(
+    [error.name, error.code, error.errno, error.call, error.key, error.id],
+    ["ShmError", "ENOENT", 2, "shmget", 1111, 5],
+  );
+  assert(error instanceof Error);
+});
+
+Deno.test("what is not known is left out", () => {
+  assert.equal(
+    new ShmError("detach", "shmdt", ERRNO.EINVAL).message,
+    "cannot detach: shmdt: EINVAL, invalid argument",
+  );
+  assert.match(new ShmError("x", "shmget", 22, { key: 0 }).message, /for a private key:/);
+});
+
+Deno.test("a refusal of the library's own has errno 0, and keeps its cause", () => {
+  const cause = new Error("why");
+  const error = new ShmError("read", "shmdt", "EDETACHED", { cause });
+  assert.deepEqual([error.code, error.errno, error.cause], ["EDETACHED", 0, cause]);
+});
+
+Deno.test("an errno without a name still has a number", () => {
+  assert.equal(errnoName(9999), "E9999");
+  assert.equal(new ShmError("x", "semop", 9999).code, "E9999");
+  assert.equal(errnoName(ERRNO.EIDRM), "EIDRM");
+  for (const errno of Object.values(ERRNO)) assert.doesNotMatch(errnoText(errno), /\.$|no name/);
+});
+
+Deno.test("a key is shown in decimal and as ipcs shows it", () => {
+  assert.equal(formatKey(1111), "1111 (0x457)");
+  assert.equal(formatKey(-1), "-1 (0xffffffff)");
+});

@@ -1,0 +1,177 @@
+/** The messages for what the system refuses: each names the limit or the object, and the way out. */
+
+import assert from "node:assert/strict";
+import { Segment } from "../../mod.ts";
+import { guardAgainstLeaks } from "../support/leaks.ts";
+import { testWith } from "../support/needs.ts";
+import { asNobody, NOBODY } from "../support/other_user.ts";
+import { freshKey, Peer, PROJECT } from "../support/peer.ts";
+
+guardAgainstLeaks();
+
+/** Runs `program` in an IPC namespace of its own after setting sysctls of it. */
+async function limited(
+  sysctls: Readonly<Record<string, number>>,
+  program: string,
+): Promise<string> {
+  const set = Object.entries(sysctls).map(([name, value]) =>
+    `echo ${value} > /proc/sys/kernel/${name}`
+  );
+  const source = program.replaceAll("@sysv/shm", `file://${PROJECT}mod.ts`);
+  await using peer = Peer.start("unshare", [
+    "-i",
+    "sh",
+    "-ec",
+    `${set.join("; ")}; exec "$0" eval "$1"`,
+    Deno.execPath(),
+    source,
+  ]);
+  const { stdout, stderr } = await peer.ended();
+  assert.equal(stderr, "");
+  return stdout.trim();
+}
+
+const REPORT = `(action) => { try { action(); console.log("done"); } catch (error) {
+  console.log(error.code + " " + error.message); } }`;
+
+testWith(
+  { tools: ["deno", "unshare"], root: true, namespace: true },
+  "ENOSPC says that shmmni is the limit",
+  async () => {
+    const printed = await limited(
+      { shmmni: 2 },
+      `import { Segment } from "@sysv/shm";
+      const report = ${REPORT};
+      for (let i = 0; i < 3; i++) report(() => Segment.create({ size: 1 }));`,
+    );
+    assert.match(
+      printed,
+      /^done\ndone\nENOSPC cannot create a segment of 1 bytes: .*all 2 segments .*kernel\.shmmni.*ipcrm/,
+    );
+  },
+);
+
+testWith(
+  { tools: ["deno", "unshare"], root: true, namespace: true },
+  "ENOSPC says that shmall is the limit",
+  async () => {
+    const printed = await limited(
+      { shmall: 10 },
+      `import { Segment } from "@sysv/shm";
+      const report = ${REPORT};
+      report(() => Segment.create({ size: 8 * 4096 }));
+      report(() => Segment.create({ size: 8 * 65536 }));`,
+    );
+    assert.match(printed, /^done\nENOSPC .*; 8 of the 10 pages .*kernel\.shmall/);
+  },
+);
+
+testWith(
+  { tools: ["deno", "unshare"], root: true, namespace: true },
+  "EINVAL says what a segment may have",
+  async () => {
+    const printed = await limited(
+      { shmmax: 5000 },
+      `import { Segment } from "@sysv/shm";
+      const report = ${REPORT};
+      report(() => Segment.create({ size: 5000 }));
+      report(() => Segment.create({ size: 5001 }));`,
+    );
+    assert.match(printed, /^done\nEINVAL .*1 to 5000 bytes .*kernel\.shmmax/);
+  },
+);
+
+testWith({ tools: ["deno"], root: true }, "EACCES describes what may not be attached", async () => {
+  const key = freshKey();
+  using segment = Segment.create({ key, size: 100, mode: 0o600 });
+  try {
+    await using peer = asNobody(`
+      import { Segment } from "@sysv/shm";
+      const report = ${REPORT};
+      report(() => Segment.open(${key}));
+      report(() => Segment.open(${key}, { readOnly: true }));
+      report(() => Segment.attach(${segment.id}).stat());
+      report(() => Segment.openOrCreate({ key: ${key}, size: 1 }));
+    `);
+    const { stdout, stderr } = await peer.ended();
+    assert.equal(stderr, "");
+    const lines = stdout.trim().split("\n");
+    const described = `segment ${segment.id} has 100 bytes, owner uid 0, mode 0600, nattch 1`;
+    for (const line of lines) {
+      assert.match(line, /^EACCES cannot attach the segment.*shmat/);
+      assert(line.includes(described), line);
+    }
+    assert.match(lines[0]!, /read and write.*readOnly: true/);
+    assert.match(lines[1]!, /read-only.*may not read it/);
+    assert.equal(segment.stat().nattch, 1);
+  } finally {
+    segment.remove();
+  }
+});
+
+testWith(
+  { tools: ["deno"], root: true },
+  "root's segments are trusted, a read-only attach needs no write permission, removal needs rights",
+  async () => {
+    using segment = Segment.create({ size: 8, mode: 0o644 });
+    segment.remove();
+    segment.bytes[0] = 5;
+    await using peer = asNobody(`
+      import { listSegments, removeSegment, Segment } from "@sysv/shm";
+      const report = ${REPORT};
+      report(() => {
+        using segment = Segment.attach(${segment.id}, { readOnly: true });
+        console.log(segment.read(0, 1)[0]);
+        report(() => segment.set({ mode: 0o666 }));
+        report(() => segment.remove());
+      });
+      report(() => removeSegment(${segment.id}));
+    `);
+    const { stdout, stderr } = await peer.ended();
+    assert.equal(stderr, "");
+    const lines = stdout.trim().split("\n");
+    assert.equal(lines[0], "5");
+    assert.match(lines[1]!, /^EPERM cannot change the segment.*owner/);
+    assert.match(lines[2]!, /^EPERM cannot remove the segment.*owner uid 0, mode 0644/);
+    assert.equal(lines[3], "done");
+    assert.match(lines[4]!, /^EPERM/);
+  },
+);
+
+testWith(
+  { tools: ["deno"], root: true },
+  "what we cannot attach after creating it goes again",
+  async () => {
+    const key = freshKey();
+    await using peer = asNobody(`
+    import { listSegments, Segment } from "@sysv/shm";
+    const report = ${REPORT};
+    report(() => Segment.create({ key: ${key}, size: 1, mode: 0o000 }));
+    console.log(listSegments().some(({ key }) => key === ${key}));
+  `);
+    const { stdout, stderr } = await peer.ended();
+    assert.equal(stderr, "");
+    assert.match(stdout, /^EACCES cannot attach the segment.*\nfalse\n$/);
+  },
+);
+
+testWith(
+  { tools: ["deno"], root: true },
+  "a squatter's segment is refused by its uid",
+  async () => {
+    const key = freshKey();
+    await using peer = asNobody(`
+    import { Segment } from "@sysv/shm";
+    Segment.create({ key: ${key}, size: 2049, mode: 0o666 }).detach();
+  `);
+    const { stderr } = await peer.ended();
+    assert.equal(stderr, "");
+    assert.throws(() => Segment.open(key), {
+      code: "EUNTRUSTED",
+      message: new RegExp(`uid ${NOBODY}`),
+    });
+    using trusted = Segment.open(key, { trust: true });
+    assert.equal(trusted.othersMayWrite, true);
+    trusted.remove();
+  },
+);
