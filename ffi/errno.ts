@@ -4,7 +4,33 @@
  * of shmget(2), shmop(2), shmctl(2), semget(2), semop(2), semctl(2), futex(2) and stat(2).
  */
 
-const table = {
+/** The name of an errno value this library knows, such as `"ENOENT"`. */
+export type ErrnoName =
+  | "EPERM"
+  | "ENOENT"
+  | "EINTR"
+  | "E2BIG"
+  | "EAGAIN"
+  | "ENOMEM"
+  | "EACCES"
+  | "EFAULT"
+  | "EBUSY"
+  | "EEXIST"
+  | "ENOTDIR"
+  | "EINVAL"
+  | "ENFILE"
+  | "EMFILE"
+  | "EFBIG"
+  | "ENOSPC"
+  | "ERANGE"
+  | "ENAMETOOLONG"
+  | "ENOSYS"
+  | "ELOOP"
+  | "EIDRM"
+  | "EOVERFLOW"
+  | "ETIMEDOUT";
+
+const table: Readonly<Record<ErrnoName, readonly [number, string]>> = {
   EPERM: [1, "operation not permitted"],
   ENOENT: [2, "no such file, key or object"],
   EINTR: [4, "interrupted by a signal"],
@@ -28,10 +54,7 @@ const table = {
   EIDRM: [43, "it was removed"],
   EOVERFLOW: [75, "value too large for its type"],
   ETIMEDOUT: [110, "the deadline passed"],
-} as const satisfies Record<string, readonly [number, string]>;
-
-/** The name of an errno value this library knows, such as `"ENOENT"`. */
-export type ErrnoName = keyof typeof table;
+};
 
 /** errno values by name. */
 export const ERRNO: Readonly<Record<ErrnoName, number>> = Object.fromEntries(

@@ -134,11 +134,12 @@ async function receiveAll(
       const message = await next(server, settings, signal);
       if (message === undefined) return { why: `no message for ${timeout} ms`, code: 1 };
       await show(message, settings.json);
-      // Only what was printed is taken: what nobody could read stays for the next server
       server.acknowledge();
     }
     return { why: `${count} received`, code: 0 };
   } catch (error) {
+    // Only what was printed is taken: what nobody could read stays for the next server
+    server.putBack();
     if (error instanceof Deno.errors.BrokenPipe) return { why: "nobody reads our output", code: 0 };
     if (!(error instanceof Interrupted)) throw error;
     // A server without a goal has no other end than a signal, so that is a normal one

@@ -36,6 +36,9 @@ export const LAYOUT: StructLayout<{ can_read: ScalarLayout<boolean>; msg: CStrin
 /** The longest text in bytes of UTF-8: one less than there are, for the NUL. */
 export const MAX_TEXT_BYTES: number = LAYOUT.fields.msg.size - 1;
 
+/** The 32-bit word peers wait on: the flag and the first bytes of text, so any change ends a wait. */
+export const WORD_OFFSET = 0;
+
 /** The semaphores of the set under the mailbox's key, by number. All start at 0. */
 export const SEMAPHORE = {
   /** Claim, held briefly while arriving and leaving. */

@@ -9,12 +9,13 @@ import { ERRNO } from "../../ffi/errno.ts";
 import { acquiring, Claim } from "../sync/claim.ts";
 import { Deadline } from "../sync/deadline.ts";
 import { Slices, timedOut, waitSync } from "../sync/waiting.ts";
+import { Word } from "../sync/word.ts";
 import { checkKey, IPC_PRIVATE } from "../sysv/key.ts";
 import { isGone } from "../sysv/object_stat.ts";
 import { Segment } from "../sysv/segment.ts";
 import { listSegments, removeSegment } from "../sysv/segment_stat.ts";
 import { type PreparedOperations, SemaphoreSet } from "../sysv/semaphore_set.ts";
-import { LAYOUT, MAILBOX_KEY, SEMAPHORE, SEMAPHORE_COUNT } from "./descriptor.ts";
+import { LAYOUT, MAILBOX_KEY, SEMAPHORE, SEMAPHORE_COUNT, WORD_OFFSET } from "./descriptor.ts";
 import { ShmEntry, wrongSize } from "./shm_entry.ts";
 
 /** How a server or a client finds or makes the mailbox. */
@@ -56,6 +57,8 @@ const vanish = SemaphoreSet.prepare([{ semaphore: USERS, add: -1, undo: true }])
 /** One peer's place at the mailbox. */
 export class Mailbox {
   readonly segment: Segment;
+  /** Changes whenever the flag does. */
+  readonly word: Word;
   readonly server: Claim;
   readonly sender: Claim;
   readonly hand: Claim;
@@ -65,6 +68,7 @@ export class Mailbox {
   private constructor(entry: ShmEntry, set: SemaphoreSet) {
     this.segment = entry.segment;
     this.#entry = entry;
+    this.word = new Word(entry.segment, WORD_OFFSET);
     this.#set = set;
     this.server = new Claim(set, SERVER);
     this.sender = new Claim(set, SENDER);
@@ -94,7 +98,13 @@ export class Mailbox {
    * @throws {ShmError} `EDETACHED` after leaving
    */
   get entry(): ShmEntry {
-    if (this.segment.attached) return this.#entry;
+    this.checkOpen();
+    return this.#entry;
+  }
+
+  /** @throws {ShmError} `EDETACHED` after leaving */
+  checkOpen(): void {
+    if (this.segment.attached) return;
     throw new ShmError("use the mailbox", "shmdt", "EDETACHED", {
       key: this.segment.key,
       id: this.segment.id,

@@ -18,6 +18,7 @@ import type { Segment } from "../sysv/segment.ts";
 import { SemaphoreSet } from "../sysv/semaphore_set.ts";
 import { LAYOUT, SEMAPHORE } from "./descriptor.ts";
 import { type Departure, Mailbox, type MailboxOptions } from "./mailbox.ts";
+import type { ShmEntry } from "./shm_entry.ts";
 
 /** How long a sender waits, and what it wants to know meanwhile. */
 export interface SendSyncOptions {
@@ -56,6 +57,8 @@ const done = SemaphoreSet.prepare([{ semaphore: SEMAPHORE.SENDER, add: -2, undo:
  */
 export class MailboxClient implements Disposable {
   readonly #mailbox: Mailbox;
+  /** Whether SENDER is ours: taken, or signed too (its value is 2), the message being in the slot. */
+  #turn: "taken" | "signed" | undefined;
   #departure: Departure | undefined;
 
   private constructor(mailbox: Mailbox) {
@@ -119,17 +122,14 @@ export class MailboxClient implements Disposable {
     checkText(text);
     const { entry, sender } = this.#mailbox;
     if (!sender.tryTake()) return false;
-    if (entry.canRead) {
-      sender.release();
-      return false;
-    }
-    this.#deposit(text);
-    this.#mailbox.now(done);
-    return true;
+    this.#turn = "taken";
+    const free = !entry.canRead;
+    if (free) this.#deposit(entry, text);
+    this.#endTurn();
+    return free;
   }
 
   *#sending(text: string, options: SendSyncOptions): Waiting<void> {
-    checkText(text);
     const patience = new Patience(this.#mailbox, options);
     yield* this.#depositing(text, patience);
     try {
@@ -137,47 +137,57 @@ export class MailboxClient implements Disposable {
     } catch (reason) {
       yield* this.#withdrawing(reason);
     } finally {
-      this.#mailbox.now(done);
+      this.#endTurn();
     }
   }
 
   *#posting(text: string, options: SendSyncOptions): Waiting<void> {
-    checkText(text);
-    const patience = new Patience(this.#mailbox, options);
-    yield* this.#depositing(text, patience);
-    this.#mailbox.now(done);
+    yield* this.#depositing(text, new Patience(this.#mailbox, options));
+    this.#endTurn();
   }
 
-  /** Waits for our turn and for room, then deposits. The turn stays ours (`done` ends it). */
+  /** Waits for our turn and for room, then deposits. The turn stays ours. */
   *#depositing(text: string, patience: Patience): Waiting<void> {
-    const { sender } = this.#mailbox;
-    yield* sender.taking(patience);
+    checkText(text);
+    const { entry, sender } = this.#mailbox;
     try {
+      yield* sender.taking(patience);
+      this.#turn = "taken";
       yield* this.#untilEmpty(patience);
     } catch (reason) {
-      sender.release();
+      this.#endTurn();
+      // After close the semaphores may be gone: that we closed is why
+      this.#mailbox.checkOpen();
       throw reason;
     }
-    this.#deposit(text);
+    this.#deposit(entry, text);
   }
 
   *#untilEmpty(patience: Patience): Waiting<void> {
-    const { entry } = this.#mailbox;
     for (;;) {
-      const seen = entry.word.load();
+      const { entry, word } = this.#mailbox;
+      const seen = word.load();
       // SYNC taken: seeing the flag cleared orders our next text after all the server read
       if (!entry.canRead) return;
-      yield entry.word.changedFrom(seen, patience.next());
+      yield word.changedFrom(seen, patience.next());
     }
   }
 
   /** Puts the message into the slot, which is empty and, as we hold SENDER, ours. */
-  #deposit(text: string): void {
-    const { entry } = this.#mailbox;
+  #deposit(entry: ShmEntry, text: string): void {
     entry.msg = text;
     this.#mailbox.now(signed);
+    this.#turn = "signed";
     // SYNC message: all of the text comes before this store
     entry.canRead = true;
+  }
+
+  /** Lets the next sender have its turn, if it is ours. */
+  #endTurn(): void {
+    const turn = this.#turn;
+    this.#turn = undefined;
+    if (turn === "taken") this.#mailbox.sender.release();
+    if (turn === "signed") this.#mailbox.now(done);
   }
 
   /**
@@ -185,7 +195,9 @@ export class MailboxClient implements Disposable {
    * message in hand, it gets one slice of time to finish: then at least we know.
    */
   *#withdrawing(reason: unknown): Waiting<void> {
-    const { entry, hand } = this.#mailbox;
+    // After close all of this has been done
+    if (this.#turn === undefined) throw reason;
+    const { hand } = this.#mailbox;
     const grace = new Slices(
       Deadline.after(MAX_SLICE_MS),
       () =>
@@ -196,19 +208,30 @@ export class MailboxClient implements Disposable {
         }),
     );
     yield* hand.taking(grace);
-    const withdrawn = entry.tryClear();
+    const withdrawn = this.#mailbox.entry.tryClear();
     hand.release();
     if (withdrawn) throw reason;
   }
 
   /**
-   * Leaves. Once nobody is there and nothing unread, what the clients created is removed. Twice is
-   * once.
+   * Leaves. A `send` still under way fails with `EDETACHED`, and its message is withdrawn unless the
+   * server has it in hand. Once nobody is there and nothing unread, what the clients created is
+   * removed. Twice is once.
    *
    * @returns what became of the segment
    */
   close(): Departure {
-    return this.#departure ??= this.#mailbox.leave();
+    return this.#departure ??= this.#close();
+  }
+
+  #close(): Departure {
+    const { entry, hand } = this.#mailbox;
+    if (this.#turn === "signed" && hand.tryTake()) {
+      entry.tryClear();
+      hand.release();
+    }
+    this.#endTurn();
+    return this.#mailbox.leave();
   }
 
   /** `using` closes at the end of the block. */

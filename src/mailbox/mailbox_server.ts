@@ -2,7 +2,7 @@
  * The one server of a mailbox: takes messages out, one at a time, and says when each is done with.
  *
  * A message stays in the slot, and with it the sender's wait, until the server acknowledges it. A
- * server that dies before that has taken nothing: the next one finds the message.
+ * server that dies before that, or puts it back, has taken nothing: the next one finds the message.
  */
 
 import { ShmError } from "../../ffi/shm_error.ts";
@@ -101,13 +101,22 @@ export class MailboxServer implements Disposable {
 
   /**
    * Says that the message received last is done with: its sender goes on, the slot is free. Does
-   * nothing if none is in hand. Receiving the next message does it too.
+   * nothing if none is in hand. Receiving the next message does it too, and so does closing.
    */
   acknowledge(): void {
     if (!this.#inHand) return;
-    this.#inHand = false;
     // SYNC taken: all reads of the text come before this store
     this.#mailbox.entry.canRead = false;
+    this.putBack();
+  }
+
+  /**
+   * Leaves the message received last in the mailbox, where the next to receive finds it again. Does
+   * nothing if none is in hand.
+   */
+  putBack(): void {
+    if (!this.#inHand) return;
+    this.#inHand = false;
     this.#mailbox.hand.release();
   }
 
@@ -126,13 +135,14 @@ export class MailboxServer implements Disposable {
   }
 
   *#receiving(deadline: Deadline = Deadline.never): Waiting<Message> {
-    const { word } = this.#mailbox.entry;
+    const { word } = this.#mailbox;
     const slices = new Slices(deadline, () =>
       timedOut("receive a message", "futex", {
         key: this.segment.key,
         remedy: "nobody sent one in time",
       }));
     for (;;) {
+      this.#mailbox.checkOpen();
       const seen = word.load();
       const message = this.tryReceive();
       if (message !== undefined) return message;
@@ -167,9 +177,8 @@ export class MailboxServer implements Disposable {
   }
 
   /**
-   * Stops being the server and leaves. A message in hand that was not acknowledged stays in the
-   * mailbox. The segment is removed if it is empty, nobody else is attached, and `keep` was not asked
-   * for. Twice is once.
+   * Acknowledges the message in hand, stops being the server and leaves. The segment is removed if it
+   * is empty, nobody else is attached, and `keep` was not asked for. Twice is once.
    *
    * @returns what became of the segment
    */
@@ -178,8 +187,7 @@ export class MailboxServer implements Disposable {
   }
 
   #close(): Departure {
-    if (this.#inHand) this.#mailbox.hand.release();
-    this.#inHand = false;
+    this.acknowledge();
     this.#mailbox.server.release();
     return this.#mailbox.leave({ keep: this.#keep });
   }

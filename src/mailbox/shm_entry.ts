@@ -8,7 +8,7 @@ import { ShmError } from "../../ffi/shm_error.ts";
 import { ERRNO } from "../../ffi/errno.ts";
 import { Word } from "../sync/word.ts";
 import { Segment } from "../sysv/segment.ts";
-import { LAYOUT, MAILBOX_KEY } from "./descriptor.ts";
+import { LAYOUT, MAILBOX_KEY, WORD_OFFSET } from "./descriptor.ts";
 
 /** How {@linkcode ShmEntry.open} finds or makes the segment. */
 export interface ShmEntryOptions {
@@ -54,7 +54,7 @@ export class ShmEntry implements Disposable {
     this.segment = segment;
     this.#view = segment.view(LAYOUT);
     this.#flag = new Uint8Array(segment.buffer, LAYOUT.fields.can_read.offset, 1);
-    this.#word = new Word(segment, 0);
+    this.#word = new Word(segment, WORD_OFFSET);
   }
 
   /**
@@ -96,11 +96,6 @@ export class ShmEntry implements Disposable {
    */
   set msg(text: string) {
     this.#view.msg = text;
-  }
-
-  /** The first word of the memory, which changes whenever the flag does: what peers wait on. */
-  get word(): Word {
-    return this.#word;
   }
 
   /**

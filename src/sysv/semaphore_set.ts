@@ -65,9 +65,9 @@ export interface SemaphoreSetOptions {
 /** Operations packed once for many calls, by {@linkcode SemaphoreSet.prepare}. */
 export interface PreparedOperations {
   /** As given. */
-  readonly waiting: Sembufs;
+  readonly waiting: Int16Array<ArrayBuffer>;
   /** The same with `IPC_NOWAIT` on each. */
-  readonly noWait: Sembufs;
+  readonly noWait: Int16Array<ArrayBuffer>;
 }
 
 /**

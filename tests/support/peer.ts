@@ -207,9 +207,7 @@ export class TestFolder implements Disposable {
   }
 }
 
-let keysGiven = 0;
-
-/** A key that no other test, in this process or another, uses at the same time. */
+/** A key that no other test uses: one of 16 million, at random, under a prefix of ours. */
 export function freshKey(): number {
-  return (0x5e000000 | ((Deno.pid & 0xffff) << 8) | (keysGiven++ & 0xff)) | 0;
+  return 0x5e000000 | (crypto.getRandomValues(new Uint32Array(1))[0]! & 0xffffff);
 }

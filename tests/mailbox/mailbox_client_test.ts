@@ -1,0 +1,176 @@
+/** Sending: in turn, and with certainty about what became of each message. */
+
+import assert from "node:assert/strict";
+import { Deadline, MailboxClient, MailboxServer, ShmError } from "../../mod.ts";
+import { guardAgainstLeaks } from "../support/leaks.ts";
+import { testWith } from "../support/needs.ts";
+import { freshKey, Peer } from "../support/peer.ts";
+
+guardAgainstLeaks();
+
+Deno.test("many clients at once: each message arrives once, each client's in order", async () => {
+  const key = freshKey();
+  using server = MailboxServer.open({ key });
+  const clients = Array.from({ length: 5 }, () => MailboxClient.open({ key }));
+  const each = 20;
+  const sending = Promise.all(clients.map(async (client, c) => {
+    for (let i = 0; i < each; i++) await client.send(`${c}:${i}`);
+    client.close();
+  }));
+  const next = clients.map(() => 0);
+  let received = 0;
+  for await (const { text } of server) {
+    const [c, i] = text.split(":").map(Number);
+    assert.equal(i, next[c!]!++, text);
+    if (++received === clients.length * each) break;
+  }
+  await sending;
+  assert.equal(server.tryReceive(), undefined);
+});
+
+Deno.test("sending is done when the message is acknowledged, not before", async () => {
+  const key = freshKey();
+  using server = MailboxServer.open({ key });
+  using client = MailboxClient.open({ key });
+  let done = false;
+  const sending = client.send("slow").then(() => done = true);
+  const message = await server.receive();
+  assert.equal(message.text, "slow");
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  assert.equal(done, false);
+  server.acknowledge();
+  await sending;
+});
+
+Deno.test("what was not taken in time is withdrawn", async () => {
+  const key = freshKey();
+  using client = MailboxClient.open({ key });
+  const late = { code: "ETIMEDOUT", message: /send the message.*no server is attached.*withdrawn/ };
+  await assert.rejects(client.send("a", { deadline: Deadline.after(5) }), late);
+  assert.throws(() => client.sendSync("b", { deadline: Deadline.after(5) }), late);
+  const controller = new AbortController();
+  const sending = client.send("c", { signal: controller.signal });
+  controller.abort(new Error("stop"));
+  await assert.rejects(sending, /stop/);
+  using server = MailboxServer.open({ key });
+  assert.equal(server.tryReceive(), undefined);
+  await assert.rejects(client.send("d", { deadline: Deadline.after(5) }), {
+    message: /server did not take it in time/,
+  });
+  assert.equal(server.tryReceive(), undefined);
+});
+
+Deno.test("given up while in the server's hand: the outcome is unknown, and that is said", async () => {
+  const key = freshKey();
+  using server = MailboxServer.open({ key });
+  using client = MailboxClient.open({ key });
+  const controller = new AbortController();
+  const sending = client.send("in hand", { signal: controller.signal });
+  await server.receive();
+  const reason = new Error("stop");
+  controller.abort(reason);
+  await assert.rejects(sending, (error) => {
+    assert(error instanceof ShmError);
+    assert.equal(error.code, "EBUSY");
+    assert.equal(error.cause, reason);
+    assert.match(error.message, new RegExp(`process ${Deno.pid} has it in hand`));
+    return true;
+  });
+  server.acknowledge();
+  assert(client.trySend("the slot is free"));
+  assert.equal(server.tryReceive()?.text, "the slot is free");
+  server.acknowledge();
+});
+
+Deno.test("given up just as it is taken: it is taken", async () => {
+  const key = freshKey();
+  using server = MailboxServer.open({ key });
+  using client = MailboxClient.open({ key });
+  const controller = new AbortController();
+  const sending = client.send("in hand", { signal: controller.signal });
+  await server.receive();
+  controller.abort(new Error("stop"));
+  server.acknowledge();
+  await sending;
+});
+
+Deno.test("post leaves the message and waits only for room", async () => {
+  const key = freshKey();
+  using client = MailboxClient.open({ key });
+  await client.post("left");
+  await assert.rejects(client.post("no room", { deadline: Deadline.after(5) }), {
+    code: "ETIMEDOUT",
+  });
+  using server = MailboxServer.open({ key });
+  const posting = client.post("next");
+  assert.equal((await server.receive()).text, "left");
+  assert.equal((await server.receive()).text, "next");
+  await posting;
+  server.acknowledge();
+});
+
+Deno.test("text that cannot be a message is refused before anything is waited for", async () => {
+  const key = freshKey();
+  using client = MailboxClient.open({ key });
+  assert(client.trySend("occupied"));
+  for (const text of ["x".repeat(2048), "é".repeat(1024), "a\0"]) {
+    assert.throws(() => client.trySend(text), RangeError);
+    assert.throws(() => client.sendSync(text), RangeError);
+    await assert.rejects(client.send(text), RangeError);
+    await assert.rejects(client.post(text), RangeError);
+  }
+  using server = MailboxServer.open({ key });
+  assert.equal(server.tryReceive()?.text, "occupied");
+  server.acknowledge();
+});
+
+Deno.test("no server: said once, and only if it lasts", async () => {
+  const key = freshKey();
+  using client = MailboxClient.open({ key });
+  let said = 0;
+  const onNoServer = () => said++;
+  await assert.rejects(client.send("x", { deadline: Deadline.after(5), onNoServer }));
+  assert.equal(said, 0);
+  await assert.rejects(client.send("x", { deadline: Deadline.after(700), onNoServer }));
+  assert.equal(said, 1);
+  assert.equal(client.serverPid, undefined);
+  using server = MailboxServer.open({ key });
+  assert.equal(client.serverPid, Deno.pid);
+  await assert.rejects(client.send("x", { deadline: Deadline.after(300), onNoServer }));
+  assert.equal(said, 1);
+  assert.equal(server.tryReceive(), undefined);
+});
+
+Deno.test("a closed client says so", async () => {
+  const client = MailboxClient.open({ key: freshKey() });
+  assert.equal(client.close(), "removed");
+  assert.throws(() => client.trySend("x"), { code: "EDETACHED" });
+  await assert.rejects(client.send("x"), { code: "EDETACHED" });
+});
+
+testWith(
+  { tools: ["deno"] },
+  "a killed sender's message is delivered, and its turn is over",
+  async () => {
+    const key = freshKey();
+    using client = MailboxClient.open({ key });
+    await using peer = Peer.typescript(`
+    import { MailboxClient } from "@sysv/shm";
+    const client = MailboxClient.open({ key: ${key} });
+    client.send("last words");
+    console.log("sent");
+    setInterval(() => {}, 1000);
+  `);
+    assert.equal(await peer.line(), "sent");
+    assert.equal(client.trySend("not our turn"), false);
+    peer.kill("SIGKILL");
+    await peer.ended();
+    using server = MailboxServer.open({ key });
+    const message = server.tryReceive();
+    assert.deepEqual([message?.text, message?.sender], ["last words", null]);
+    server.acknowledge();
+    assert(client.trySend("our turn"));
+    assert.equal(server.tryReceive()?.text, "our turn");
+    server.acknowledge();
+  },
+);

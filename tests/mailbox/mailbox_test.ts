@@ -1,0 +1,216 @@
+/** Arriving and leaving: who creates, who removes, and what is never left behind. */
+
+import assert from "node:assert/strict";
+import { listSegments, MailboxClient, MailboxServer, Segment, SemaphoreSet } from "../../mod.ts";
+import { SEMAPHORE, SEMAPHORE_COUNT } from "../../src/mailbox/descriptor.ts";
+import { guardAgainstLeaks, systemObjects } from "../support/leaks.ts";
+import { testWith } from "../support/needs.ts";
+import { asNobody } from "../support/other_user.ts";
+import { freshKey, Peer } from "../support/peer.ts";
+
+guardAgainstLeaks();
+
+/** How many segments and semaphore sets there are under a key. */
+function left(key: number): number {
+  return systemObjects().filter((line) => line.includes(`key ${key}`)).length;
+}
+
+Deno.test("the last one out removes what the first one in created", () => {
+  const key = freshKey();
+  const server = MailboxServer.open({ key });
+  assert.equal(left(key), 2);
+  assert.equal(server.close(), "removed");
+  assert.equal(server.close(), "removed");
+  const one = MailboxClient.open({ key });
+  const two = MailboxClient.open({ key });
+  assert.equal(one.close(), "in use");
+  assert.equal(two.close(), "removed");
+  assert.equal(left(key), 0);
+});
+
+Deno.test("a server that leaves first hands the removing on, unless it wants the segment kept", () => {
+  const key = freshKey();
+  for (const keep of [false, true]) {
+    const server = MailboxServer.open({ key, keep });
+    const client = MailboxClient.open({ key });
+    assert.equal(server.close(), "in use");
+    assert.equal(client.close(), keep ? "kept" : "removed");
+  }
+  assert.equal(left(key), 1, "the segment, and no semaphore set");
+  assert.equal(MailboxClient.open({ key }).close(), "kept");
+  assert.equal(MailboxServer.open({ key, keep: true }).close(), "kept");
+  assert.equal(MailboxServer.open({ key }).close(), "removed");
+});
+
+Deno.test("an unread message stays, without its semaphores, for the next server", () => {
+  const key = freshKey();
+  const client = MailboxClient.open({ key });
+  assert(client.trySend("left behind"));
+  assert.equal(client.close(), "unread");
+  assert.equal(left(key), 1);
+  using server = MailboxServer.open({ key });
+  assert.equal(server.tryReceive()?.text, "left behind");
+  server.acknowledge();
+});
+
+Deno.test("what others are attached to stays", () => {
+  const key = freshKey();
+  const server = MailboxServer.open({ key });
+  using other = Segment.open(key);
+  assert.equal(server.close(), "in use");
+  assert.equal(left(key), 1);
+  other.remove();
+});
+
+Deno.test("a second server is told who the first one is, and leaves no trace", () => {
+  const key = freshKey();
+  using server = MailboxServer.open({ key });
+  assert.throws(() => MailboxServer.open({ key }), {
+    code: "EBUSY",
+    message: new RegExp(`process ${Deno.pid} is its server`),
+  });
+  assert.equal(server.segment.stat().nattch, 1);
+});
+
+Deno.test("a segment of another size is refused, and replaced when asked and free", () => {
+  const key = freshKey();
+  for (const size of [100, 4096]) {
+    const misfit = Segment.create({ key, size });
+    const message = new RegExp(`${size} bytes`);
+    assert.throws(() => MailboxServer.open({ key }), { code: "EINVAL", message });
+    assert.throws(() => MailboxClient.open({ key }), { code: "EINVAL", message });
+    assert.throws(() => MailboxServer.open({ key, recreate: true }), {
+      code: "EINVAL",
+      message: /nattch is 1, so it is in use/,
+    });
+    misfit.detach();
+    using server = MailboxServer.open({ key, recreate: true });
+    assert.equal(server.segment.size, 2049);
+    assert(!listSegments().some(({ id }) => id === misfit.id));
+  }
+});
+
+Deno.test("a semaphore set that is not a mailbox's is refused, and not touched", () => {
+  const key = freshKey();
+  const set = SemaphoreSet.openOrCreate({ key, count: SEMAPHORE_COUNT + 1 });
+  try {
+    assert.throws(() => MailboxServer.open({ key }), { code: "EINVAL", call: "semget" });
+    assert.equal(left(key), 1);
+  } finally {
+    set.remove();
+  }
+});
+
+Deno.test("a mailbox needs a key", () => {
+  assert.throws(() => MailboxServer.open({ key: 0 }), RangeError);
+  assert.throws(() => MailboxServer.open({ key: 2 ** 40 }), RangeError);
+});
+
+Deno.test("the mode is that of segment and semaphores", () => {
+  const key = freshKey();
+  using server = MailboxServer.open({ key, mode: 0o660 });
+  assert.equal(server.segment.stat().mode, 0o660);
+  assert.equal(SemaphoreSet.openOrCreate({ key, count: SEMAPHORE_COUNT }).stat().mode, 0o660);
+});
+
+Deno.test("removal underneath is told to both sides; what was in it is received first", async () => {
+  const key = freshKey();
+  using server = MailboxServer.open({ key });
+  using client = MailboxClient.open({ key });
+  assert(client.trySend("last words"));
+  server.segment.remove();
+  assert.equal((await server.receive()).text, "last words");
+  await assert.rejects(server.receive(), { code: "EIDRM", message: /removed its segment/ });
+  assert(client.trySend("nobody reads this"));
+  await assert.rejects(client.send("nor this"), { code: "EIDRM" });
+});
+
+Deno.test("semaphores removed underneath end a wait with an error, and leaving still works", async () => {
+  const key = freshKey();
+  const one = MailboxClient.open({ key });
+  const two = MailboxClient.open({ key });
+  const sending = one.send("waits for a server");
+  const waiting = two.send("waits for its turn");
+  SemaphoreSet.openOrCreate({ key, count: SEMAPHORE_COUNT }).remove();
+  await assert.rejects(waiting, { code: "EINVAL", message: /semaphore set was removed/ });
+  one.segment.remove();
+  await assert.rejects(sending);
+  two.close();
+  one.close();
+});
+
+testWith({ tools: ["deno"] }, "who was killed is not waited for and not counted", async () => {
+  const key = freshKey();
+  await using peer = Peer.typescript(`
+    import { MailboxClient, MailboxServer } from "@sysv/shm";
+    const server = MailboxServer.open({ key: ${key} });
+    const client = MailboxClient.open({ key: ${key} });
+    console.log("there");
+    setInterval(() => {}, 1000);
+  `);
+  assert.equal(await peer.line(), "there");
+  assert.throws(() => MailboxServer.open({ key }), {
+    code: "EBUSY",
+    message: new RegExp(`process ${peer.pid} is its server`),
+  });
+  peer.kill("SIGKILL");
+  await peer.ended();
+  const set = SemaphoreSet.openOrCreate({ key, count: SEMAPHORE_COUNT });
+  assert.deepEqual(
+    [SEMAPHORE.USERS, SEMAPHORE.SERVER].map((n) => set.value(n)),
+    [0, 0],
+  );
+  assert.equal(MailboxServer.open({ key }).close(), "removed");
+  assert.equal(left(key), 0);
+});
+
+testWith(
+  { tools: ["deno"] },
+  "a door held by a stopped process names it, and opens at its end",
+  async () => {
+    const key = freshKey();
+    const set = SemaphoreSet.openOrCreate({ key, count: SEMAPHORE_COUNT });
+    await using peer = Peer.typescript(`
+    import { SemaphoreSet } from "@sysv/shm";
+    const set = SemaphoreSet.openOrCreate({ key: ${key}, count: ${SEMAPHORE_COUNT} });
+    set.tryOp(SemaphoreSet.prepare([{ semaphore: ${SEMAPHORE.DOOR}, add: 1, undo: true }]));
+    console.log("in the door");
+    setInterval(() => {}, 1000);
+  `);
+    assert.equal(await peer.line(), "in the door");
+    assert.throws(() => MailboxServer.open({ key }), {
+      code: "ETIMEDOUT",
+      message: new RegExp(`process ${peer.pid} has been arriving or leaving`),
+    });
+    peer.kill("SIGKILL");
+    await peer.ended();
+    assert.equal(set.value(SEMAPHORE.USERS), 0);
+    assert.equal(MailboxServer.open({ key }).close(), "removed");
+  },
+);
+
+testWith(
+  { tools: ["deno"], root: true },
+  "another user's mailbox is refused unless trusted",
+  async () => {
+    const key = freshKey();
+    await using peer = asNobody(`
+    import { MailboxServer } from "@sysv/shm";
+    const server = MailboxServer.open({ key: ${key}, mode: 0o666 });
+    console.log("there");
+    const message = await server.receive();
+    console.log(message.text);
+    server.acknowledge();
+    server.close();
+  `);
+    assert.equal(await peer.line(), "there");
+    assert.throws(() => MailboxClient.open({ key }), { code: "EUNTRUSTED" });
+    const client = MailboxClient.open({ key, trust: true });
+    assert.equal(client.segment.othersMayWrite, true);
+    await client.send("from root");
+    assert.equal(await peer.line(), "from root");
+    client.close();
+    assert.deepEqual((await peer.ended()).stderr, "");
+    assert.equal(left(key), 0);
+  },
+);

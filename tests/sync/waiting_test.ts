@@ -1,0 +1,76 @@
+/** The two drivers of waiting work, and the slices it waits in. */
+
+import assert from "node:assert/strict";
+import { Deadline } from "../../src/sync/deadline.ts";
+import {
+  MAX_SLICE_MS,
+  Slices,
+  timedOut,
+  type Wait,
+  waitAsync,
+  type Waiting,
+  waitSync,
+} from "../../src/sync/waiting.ts";
+
+/** A wait that writes down how it was carried out. */
+function recorded(log: string[], sleep: () => Promise<void> = () => Promise.resolve()): Wait {
+  return {
+    block: () => log.push("block"),
+    sleep: () => {
+      log.push("sleep");
+      return sleep();
+    },
+    interrupt: () => log.push("interrupt"),
+  };
+}
+
+function* work(log: string[], waits: Wait[]): Waiting<string> {
+  try {
+    for (const wait of waits) yield wait;
+    return "done";
+  } catch (error) {
+    log.push(`caught ${(error as Error).message}`);
+    yield recorded(log);
+    throw error;
+  } finally {
+    log.push("cleaned up");
+  }
+}
+
+Deno.test("the blocking driver blocks, the other one sleeps", async () => {
+  const log: string[] = [];
+  assert.equal(waitSync(work(log, [recorded(log), recorded(log)])), "done");
+  assert.equal(await waitAsync(work(log, [recorded(log)])), "done");
+  assert.deepEqual(log, ["block", "block", "cleaned up", "sleep", "cleaned up"]);
+});
+
+Deno.test("an abort interrupts, is thrown once where the work waits, and lets it wait to settle", async () => {
+  const log: string[] = [];
+  const controller = new AbortController();
+  const wait = recorded(log, () => {
+    controller.abort(new Error("stop"));
+    return Promise.resolve();
+  });
+  await assert.rejects(waitAsync(work(log, [wait, wait]), controller.signal), /stop/);
+  assert.deepEqual(log, ["sleep", "interrupt", "caught stop", "sleep", "cleaned up"]);
+});
+
+Deno.test("work under an aborted signal is not begun", async () => {
+  const log: string[] = [];
+  await assert.rejects(
+    waitAsync(work(log, [recorded(log)]), AbortSignal.abort(new Error("before"))),
+    /before/,
+  );
+  assert.deepEqual(log, []);
+});
+
+Deno.test("slices begin short, double, and never exceed the longest one or the deadline", () => {
+  const expired = () => timedOut("wait", "futex", {});
+  const slices = new Slices(Deadline.never, expired);
+  const given = Array.from({ length: 12 }, () => slices.next());
+  assert.deepEqual(given.slice(0, 4), [1, 2, 4, 8]);
+  assert.equal(Math.max(...given), MAX_SLICE_MS);
+  assert.equal(slices.waited, given.reduce((sum, ms) => sum + ms, 0));
+  assert(new Slices(Deadline.after(0.5), expired).next() <= 0.5);
+  assert.throws(() => new Slices(Deadline.after(0), expired).next(), { code: "ETIMEDOUT" });
+});
