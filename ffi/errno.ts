@@ -4,7 +4,23 @@
  * of shmget(2), shmop(2), shmctl(2), semget(2), semop(2), semctl(2), futex(2) and stat(2).
  */
 
-/** The name of an errno value this library knows, such as `"ENOENT"`. */
+/**
+ * The name of an errno value this library knows, such as `"ENOENT"`.
+ *
+ * @example
+ * ```ts
+ * import { type ErrnoName, Segment, ShmError } from "@sysv/shm";
+ * import assert from "node:assert/strict";
+ *
+ * const missing: ErrnoName = "ENOENT";
+ * try {
+ *   Segment.open(0x5eed000b);
+ * } catch (error) {
+ *   assert(error instanceof ShmError);
+ *   assert.equal(error.code, missing);
+ * }
+ * ```
+ */
 export type ErrnoName =
   | "EPERM"
   | "ENOENT"

@@ -6,7 +6,23 @@
 import { IPC } from "./constants.ts";
 import { type ErrnoName, errnoName, errnoText } from "./errno.ts";
 
-/** The C functions that a failure can come from. `dlopen` is how they are reached. */
+/**
+ * The C functions that a failure can come from. `dlopen` is how they are reached.
+ *
+ * @example
+ * ```ts
+ * import { type LibcCall, Segment, ShmError } from "@sysv/shm";
+ * import assert from "node:assert/strict";
+ *
+ * const attaching: LibcCall = "shmat";
+ * try {
+ *   Segment.attach(0x7ffffff0);
+ * } catch (error) {
+ *   assert(error instanceof ShmError);
+ *   assert.equal(error.call, attaching);
+ * }
+ * ```
+ */
 export type LibcCall =
   | "dlopen"
   | "shmget"
@@ -29,6 +45,24 @@ export type LibcCall =
  * - `EUNTRUSTED`: another user created or owns the object
  * - `ENOTSUP`: this operating system, processor or C library is not supported
  * - `ENOTCAPABLE`: Deno was not given `--allow-ffi`
+ *
+ * @example
+ * ```ts
+ * import { type RefusalCode, Segment, ShmError } from "@sysv/shm";
+ * import assert from "node:assert/strict";
+ *
+ * const detached: RefusalCode = "EDETACHED";
+ * const segment = Segment.create({ size: 64 });
+ * segment.remove();
+ * segment.detach();
+ * try {
+ *   segment.read();
+ * } catch (error) {
+ *   assert(error instanceof ShmError);
+ *   assert.equal(error.code, detached);
+ *   assert.equal(error.errno, 0);
+ * }
+ * ```
  */
 export type RefusalCode = "EDETACHED" | "EREADONLY" | "EUNTRUSTED" | "ENOTSUP" | "ENOTCAPABLE";
 

@@ -5,10 +5,32 @@
  * {@linkcode ViewOf}, {@linkcode ValueOf} and {@linkcode InputOf}.
  */
 
-/** What a scalar is in TypeScript. 64-bit integers are `bigint`, a `char` is a one-character string. */
+/**
+ * What a scalar is in TypeScript. 64-bit integers are `bigint`, a `char` is a one-character string.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { i64, type Scalar, struct } from "@sysv/shm";
+ *
+ * const value: Scalar = struct({ n: i64 }).view(new ArrayBuffer(8)).n;
+ * assert.equal(value, 0n);
+ * ```
+ */
 export type Scalar = boolean | number | bigint | string;
 
-/** The names of the scalars. */
+/**
+ * The names of the scalars.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { f32, type ScalarName } from "@sysv/shm";
+ *
+ * const name: ScalarName = f32.name;
+ * assert.equal(name, "f32");
+ * ```
+ */
 export type ScalarName =
   | "bool"
   | "char"
@@ -123,13 +145,46 @@ export interface AlignedLayout<L extends Layout = Layout> {
   readonly align: number;
 }
 
-/** What can be the element of an array. */
+/**
+ * What can be the element of an array.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { array, type Layout, u16 } from "@sysv/shm";
+ *
+ * const bits = (layout: Layout): number => layout.size * 8;
+ * assert.equal(bits(array(u16, 3)), 48);
+ * ```
+ */
 export type Layout = ScalarLayout | CStringLayout | ArrayLayout | AnyStructLayout;
 
-/** What can be a field of a struct. */
+/**
+ * What can be a field of a struct.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { aligned, type FieldLayout, struct, u8 } from "@sysv/shm";
+ *
+ * const field: FieldLayout = aligned(u8, 64);
+ * assert.equal(struct({ field }).size, 64);
+ * ```
+ */
 export type FieldLayout = Layout | AlignedLayout;
 
-/** The fields of a struct as `struct` takes them, in their order in memory. */
+/**
+ * The fields of a struct as `struct` takes them, in their order in memory.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { type Fields, struct, u8 } from "@sysv/shm";
+ *
+ * const header = { kind: u8, flags: u8 } satisfies Fields;
+ * assert.equal(struct({ ...header, length: u8 }).size, 3);
+ * ```
+ */
 export type Fields = Readonly<Record<string, FieldLayout>>;
 
 /**
@@ -157,7 +212,20 @@ export interface Field<L extends FieldLayout = FieldLayout> {
   readonly align?: number;
 }
 
-/** A bound on the alignment of fields, as in C's `#pragma pack(n)`. */
+/**
+ * A bound on the alignment of fields, as in C's `#pragma pack(n)`.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { f64, type Pack, struct, u8 } from "@sysv/shm";
+ *
+ * const sizes = ([1, 2, 4, 8] satisfies Pack[]).map((pack) =>
+ *   struct({ kind: u8, value: f64 }, { pack }).size
+ * );
+ * assert.deepEqual(sizes, [9, 10, 12, 16]);
+ * ```
+ */
 export type Pack = 1 | 2 | 4 | 8 | 16;
 
 /**
@@ -197,7 +265,18 @@ export interface ViewOptions {
   readonly readOnly?: boolean;
 }
 
-/** What every struct is, whatever its fields: what arrays, nested structs and declarations need. */
+/**
+ * What every struct is, whatever its fields: what arrays, nested structs and declarations need.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { type AnyStructLayout, i32, struct } from "@sysv/shm";
+ *
+ * const names = (layout: AnyStructLayout): string[] => Object.keys(layout.fields);
+ * assert.deepEqual(names(struct({ x: i32, y: i32 })), ["x", "y"]);
+ * ```
+ */
 export interface AnyStructLayout {
   /** Tells layouts apart. */
   readonly kind: "struct";
@@ -368,13 +447,49 @@ export interface ArrayView<T, Input = T> {
   [Symbol.iterator](): IterableIterator<T>;
 }
 
-/** The live view of a struct with these fields. */
+/**
+ * The live view of a struct with these fields.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { i32, type ScalarLayout, struct, type StructView } from "@sysv/shm";
+ *
+ * const view: StructView<{ x: ScalarLayout<number> }> = struct({ x: i32 }).view(new ArrayBuffer(4));
+ * view.x = 5;
+ * assert.equal(view.x, 5);
+ * ```
+ */
 export type StructView<F extends Fields> = { -readonly [K in keyof F]: ViewOf<F[K]> };
 
-/** The plain copy of a struct with these fields. */
+/**
+ * The plain copy of a struct with these fields.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { i32, type ScalarLayout, struct, type StructValue } from "@sysv/shm";
+ *
+ * const value: StructValue<{ x: ScalarLayout<number> }> = struct({ x: i32 }).read(new ArrayBuffer(4));
+ * assert.deepEqual(value, { x: 0 });
+ * ```
+ */
 export type StructValue<F extends Fields> = { -readonly [K in keyof F]: ValueOf<F[K]> };
 
-/** What can be written to a struct with these fields. */
+/**
+ * What can be written to a struct with these fields.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { i32, type ScalarLayout, struct, type StructInput } from "@sysv/shm";
+ *
+ * const input: StructInput<{ x: ScalarLayout<number> }> = { x: 5 };
+ * const buffer = new ArrayBuffer(4);
+ * struct({ x: i32 }).write(buffer, input);
+ * assert.equal(new Int32Array(buffer)[0], 5);
+ * ```
+ */
 export type StructInput<F extends Fields> = { readonly [K in keyof F]: InputOf<F[K]> };
 
 /**

@@ -22,7 +22,17 @@ import type { CStringLayout, ScalarLayout, StructLayout } from "../layout/layout
 import { bool } from "../layout/scalar.ts";
 import { struct } from "../layout/struct.ts";
 
-/** The key of the classic pair, 0x457. */
+/**
+ * The key of the classic pair, 0x457.
+ *
+ * @example
+ * ```ts
+ * import { MAILBOX_KEY } from "@sysv/shm";
+ * import assert from "node:assert/strict";
+ *
+ * assert.equal(MAILBOX_KEY, 1111);
+ * ```
+ */
 export const MAILBOX_KEY = 1111;
 
 /** `struct ShmEntry { bool can_read; char msg[2048]; }`, 2049 bytes. */

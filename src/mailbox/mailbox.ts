@@ -18,7 +18,21 @@ import { type PreparedOperations, SemaphoreSet } from "../sysv/semaphore_set.ts"
 import { LAYOUT, MAILBOX_KEY, SEMAPHORE, SEMAPHORE_COUNT, WORD_OFFSET } from "./descriptor.ts";
 import { ShmEntry, wrongSize } from "./shm_entry.ts";
 
-/** How a server or a client finds or makes the mailbox. */
+/**
+ * How a server or a client finds or makes the mailbox.
+ *
+ * @example
+ * ```ts
+ * import { MailboxClient, type MailboxOptions, MailboxServer } from "@sysv/shm";
+ * import assert from "node:assert/strict";
+ *
+ * const options: MailboxOptions = { key: 0x5eed0012, mode: 0o660 };
+ * using server = MailboxServer.open(options);
+ * using client = MailboxClient.open(options);
+ * assert.equal(client.serverPid, Deno.pid);
+ * assert.equal(server.segment.stat().mode, 0o660);
+ * ```
+ */
 export interface MailboxOptions {
   /** The key both sides use; 1111 (0x457), the classic one, if not said. */
   readonly key?: number;
@@ -34,6 +48,16 @@ export interface MailboxOptions {
  * What became of the segment when a peer left: `removed`; `kept` because that was asked for or because
  * it was there before us; `unread` because a message is in it; `in use` because others are attached,
  * or might be.
+ *
+ * @example
+ * ```ts
+ * import { type Departure, MailboxClient } from "@sysv/shm";
+ * import assert from "node:assert/strict";
+ *
+ * const client = MailboxClient.open({ key: 0x5eed0013 });
+ * const departure: Departure = client.close();
+ * assert.equal(departure, "removed");
+ * ```
  */
 export type Departure = "removed" | "kept" | "unread" | "in use";
 

@@ -20,7 +20,19 @@ import { LAYOUT, SEMAPHORE } from "./descriptor.ts";
 import { type Departure, Mailbox, type MailboxOptions } from "./mailbox.ts";
 import type { ShmEntry } from "./shm_entry.ts";
 
-/** How long a sender waits, and what it wants to know meanwhile. */
+/**
+ * How long a sender waits, and what it wants to know meanwhile.
+ *
+ * @example
+ * ```ts
+ * import { Deadline, MailboxClient, type SendSyncOptions } from "@sysv/shm";
+ * import assert from "node:assert/strict";
+ *
+ * const options: SendSyncOptions = { deadline: Deadline.after(10) };
+ * using client = MailboxClient.open({ key: 0x5eed0016 });
+ * assert.throws(() => client.sendSync("hello", options), { code: "ETIMEDOUT" });
+ * ```
+ */
 export interface SendSyncOptions {
   /** When to give up; never if not said. */
   readonly deadline?: Deadline;
@@ -28,7 +40,19 @@ export interface SendSyncOptions {
   readonly onNoServer?: () => void;
 }
 
-/** As {@linkcode SendSyncOptions}, and what can end the wait. */
+/**
+ * As {@linkcode SendSyncOptions}, and what can end the wait.
+ *
+ * @example
+ * ```ts
+ * import { MailboxClient, type SendOptions } from "@sysv/shm";
+ * import assert from "node:assert/strict";
+ *
+ * const options: SendOptions = { signal: AbortSignal.timeout(10) };
+ * using client = MailboxClient.open({ key: 0x5eed0017 });
+ * await assert.rejects(client.send("hello", options), { name: "TimeoutError" });
+ * ```
+ */
 export interface SendOptions extends SendSyncOptions {
   /** Gives up when it aborts, with its reason. */
   readonly signal?: AbortSignal;

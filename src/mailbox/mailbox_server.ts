@@ -13,13 +13,38 @@ import type { Segment } from "../sysv/segment.ts";
 import { type Departure, Mailbox, type MailboxOptions } from "./mailbox.ts";
 import type { Message } from "./message.ts";
 
-/** How {@linkcode MailboxServer.open} opens a mailbox. */
+/**
+ * How {@linkcode MailboxServer.open} opens a mailbox.
+ *
+ * @example
+ * ```ts
+ * import { MailboxServer, type MailboxServerOptions, removeSegment } from "@sysv/shm";
+ * import assert from "node:assert/strict";
+ *
+ * const options: MailboxServerOptions = { key: 0x5eed0014, keep: true };
+ * const server = MailboxServer.open(options);
+ * assert.equal(server.close(), "kept");
+ * removeSegment(server.segment.id);
+ * ```
+ */
 export interface MailboxServerOptions extends MailboxOptions {
   /** Leave the segment where it is in the end, empty or not. */
   readonly keep?: boolean;
 }
 
-/** How long a receiver waits. */
+/**
+ * How long a receiver waits.
+ *
+ * @example
+ * ```ts
+ * import { Deadline, MailboxServer, type ReceiveOptions } from "@sysv/shm";
+ * import assert from "node:assert/strict";
+ *
+ * const options: ReceiveOptions = { deadline: Deadline.after(10) };
+ * using server = MailboxServer.open({ key: 0x5eed0015 });
+ * await assert.rejects(server.receive(options), { code: "ETIMEDOUT" });
+ * ```
+ */
 export interface ReceiveOptions {
   /** When to give up; never if not said. */
   readonly deadline?: Deadline;

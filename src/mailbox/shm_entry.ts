@@ -10,7 +10,20 @@ import { Word } from "../sync/word.ts";
 import { Segment } from "../sysv/segment.ts";
 import { LAYOUT, MAILBOX_KEY, WORD_OFFSET } from "./descriptor.ts";
 
-/** How {@linkcode ShmEntry.open} finds or makes the segment. */
+/**
+ * How {@linkcode ShmEntry.open} finds or makes the segment.
+ *
+ * @example
+ * ```ts
+ * import { ShmEntry, type ShmEntryOptions } from "@sysv/shm";
+ * import assert from "node:assert/strict";
+ *
+ * const options: ShmEntryOptions = { mode: 0o640 };
+ * using entry = ShmEntry.open(0x5eed0018, options);
+ * assert.equal(entry.segment.stat().mode, 0o640);
+ * entry.segment.remove();
+ * ```
+ */
 export interface ShmEntryOptions {
   /** Permission bits of a new segment; 0o600 if not said. */
   readonly mode?: number;

@@ -7,7 +7,21 @@ import { ERRNO } from "../../ffi/errno.ts";
 import { geteuid } from "../../ffi/libc.ts";
 import type { KernelStructReader } from "./kernel_struct.ts";
 
-/** Who an object belongs to and who may use it. */
+/**
+ * Who an object belongs to and who may use it.
+ *
+ * @example
+ * ```ts
+ * import { listSegments, type ObjectStat, Segment } from "@sysv/shm";
+ * import assert from "node:assert/strict";
+ *
+ * const describe = ({ id, mode, uid }: ObjectStat): string => `${id} ${mode.toString(8)} ${uid}`;
+ * using segment = Segment.create({ size: 64 });
+ * const found = listSegments().find(({ id }) => id === segment.id);
+ * assert.match(describe(found!), / 600 /);
+ * segment.remove();
+ * ```
+ */
 export interface ObjectStat {
   /** The key, signed; 0 for a private object and for one marked for removal. */
   readonly key: number;

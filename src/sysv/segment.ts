@@ -28,7 +28,21 @@ import {
   tryStat,
 } from "./segment_stat.ts";
 
-/** How {@linkcode Segment.create} makes a segment. */
+/**
+ * How {@linkcode Segment.create} makes a segment.
+ *
+ * @example
+ * ```ts
+ * import { type CreateOptions, Segment } from "@sysv/shm";
+ * import assert from "node:assert/strict";
+ *
+ * // Room for far more than is in memory: pages come as they are touched
+ * const options: CreateOptions = { size: 8 * 2 ** 30, mode: 0o640, noReserve: true };
+ * using segment = Segment.create(options);
+ * segment.remove();
+ * assert.equal(segment.size, 8 * 2 ** 30);
+ * ```
+ */
 export interface CreateOptions {
   /** The key others find it by; without one it is private and found by its id. */
   readonly key?: number;
@@ -40,7 +54,21 @@ export interface CreateOptions {
   readonly noReserve?: boolean;
 }
 
-/** How {@linkcode Segment.attach} and {@linkcode Segment.open} attach a segment. */
+/**
+ * How {@linkcode Segment.attach} and {@linkcode Segment.open} attach a segment.
+ *
+ * @example
+ * ```ts
+ * import { type AttachOptions, Segment } from "@sysv/shm";
+ * import assert from "node:assert/strict";
+ *
+ * const options: AttachOptions = { readOnly: true };
+ * using owner = Segment.create({ size: 64 });
+ * owner.remove();
+ * using reader = Segment.attach(owner.id, options);
+ * assert.throws(() => reader.write(new Uint8Array(1)), { code: "EREADONLY" });
+ * ```
+ */
 export interface AttachOptions {
   /** Attach for reading only: nothing writable is handed out. */
   readonly readOnly?: boolean;
@@ -48,13 +76,39 @@ export interface AttachOptions {
   readonly trust?: boolean;
 }
 
-/** How {@linkcode Segment.open} finds and attaches a segment. */
+/**
+ * How {@linkcode Segment.open} finds and attaches a segment.
+ *
+ * @example
+ * ```ts
+ * import { type OpenOptions, Segment } from "@sysv/shm";
+ * import assert from "node:assert/strict";
+ *
+ * const options: OpenOptions = { minSize: 4096, readOnly: true };
+ * using owner = Segment.create({ key: 0x5eed000c, size: 64 });
+ * assert.throws(() => Segment.open(0x5eed000c, options), { code: "EINVAL" });
+ * owner.remove();
+ * ```
+ */
 export interface OpenOptions extends AttachOptions {
   /** Refuse a segment smaller than this many bytes. */
   readonly minSize?: number;
 }
 
-/** How {@linkcode Segment.openOrCreate} finds or makes a segment. */
+/**
+ * How {@linkcode Segment.openOrCreate} finds or makes a segment.
+ *
+ * @example
+ * ```ts
+ * import { type OpenOrCreateOptions, Segment } from "@sysv/shm";
+ * import assert from "node:assert/strict";
+ *
+ * const options: OpenOrCreateOptions = { key: 0x5eed000d, size: 64 };
+ * using segment = Segment.openOrCreate(options);
+ * segment.remove();
+ * assert(segment.created);
+ * ```
+ */
 export interface OpenOrCreateOptions extends CreateOptions {
   /** The key others find it by. */
   readonly key: number;
@@ -66,6 +120,22 @@ export interface OpenOrCreateOptions extends CreateOptions {
  * What {@linkcode Segment.view} needs of a layout: what `struct` makes has it.
  *
  * @typeParam View the type of the live view
+ *
+ * @example
+ * ```ts
+ * import { Segment, type Viewable } from "@sysv/shm";
+ * import assert from "node:assert/strict";
+ *
+ * // A layout of one's own: the first bytes as a live array
+ * const Head: Viewable<Uint8Array> = {
+ *   size: 4,
+ *   view: (memory, offset) => new Uint8Array(memory, offset, 4),
+ * };
+ * using segment = Segment.create({ size: 64 });
+ * segment.remove();
+ * segment.view(Head)[0] = 7;
+ * assert.equal(segment.bytes[0], 7);
+ * ```
  */
 export interface Viewable<View> {
   /** Bytes a view covers. */

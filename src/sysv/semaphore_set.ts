@@ -30,7 +30,22 @@ import {
   readTime,
 } from "./object_stat.ts";
 
-/** One operation of several that happen in one step or not at all. */
+/**
+ * One operation of several that happen in one step or not at all.
+ *
+ * @example
+ * ```ts
+ * import { type Operation, SemaphoreSet } from "@sysv/shm";
+ * import assert from "node:assert/strict";
+ *
+ * const take: Operation = { semaphore: 0, add: -1 };
+ * const set = SemaphoreSet.openOrCreate({ key: 0x5eed000e, count: 1 });
+ * assert.equal(set.tryOp(SemaphoreSet.prepare([take])), false);
+ * set.setValue(0, 1);
+ * assert.equal(set.tryOp(SemaphoreSet.prepare([take])), true);
+ * set.remove();
+ * ```
+ */
 export interface Operation {
   /** Which semaphore of the set, from 0. */
   readonly semaphore: number;
@@ -40,7 +55,21 @@ export interface Operation {
   readonly undo?: boolean;
 }
 
-/** What the kernel knows of one semaphore set. Source: `struct semid_ds`, semctl(2). */
+/**
+ * What the kernel knows of one semaphore set. Source: `struct semid_ds`, semctl(2).
+ *
+ * @example
+ * ```ts
+ * import { SemaphoreSet, type SemaphoreSetStat } from "@sysv/shm";
+ * import assert from "node:assert/strict";
+ *
+ * const set = SemaphoreSet.openOrCreate({ key: 0x5eed000f, count: 3 });
+ * const stat: SemaphoreSetStat = set.stat();
+ * set.remove();
+ * assert.equal(stat.count, 3);
+ * assert.equal(stat.otime, null);
+ * ```
+ */
 export interface SemaphoreSetStat extends ObjectStat {
   /** How many semaphores it has. */
   readonly count: number;
@@ -50,7 +79,20 @@ export interface SemaphoreSetStat extends ObjectStat {
   readonly ctime: Date | null;
 }
 
-/** How {@linkcode SemaphoreSet.openOrCreate} finds or makes a set. */
+/**
+ * How {@linkcode SemaphoreSet.openOrCreate} finds or makes a set.
+ *
+ * @example
+ * ```ts
+ * import { SemaphoreSet, type SemaphoreSetOptions } from "@sysv/shm";
+ * import assert from "node:assert/strict";
+ *
+ * const options: SemaphoreSetOptions = { key: 0x5eed0010, count: 2, mode: 0o660 };
+ * const set = SemaphoreSet.openOrCreate(options);
+ * assert.equal(set.stat().mode, 0o660);
+ * set.remove();
+ * ```
+ */
 export interface SemaphoreSetOptions {
   /** The key others find it by. */
   readonly key: number;
@@ -62,7 +104,21 @@ export interface SemaphoreSetOptions {
   readonly trust?: boolean;
 }
 
-/** Operations packed once for many calls, by {@linkcode SemaphoreSet.prepare}. */
+/**
+ * Operations packed once for many calls, by {@linkcode SemaphoreSet.prepare}.
+ *
+ * @example
+ * ```ts
+ * import { type PreparedOperations, SemaphoreSet } from "@sysv/shm";
+ * import assert from "node:assert/strict";
+ *
+ * const up: PreparedOperations = SemaphoreSet.prepare([{ semaphore: 0, add: 1 }]);
+ * const set = SemaphoreSet.openOrCreate({ key: 0x5eed0011, count: 1 });
+ * for (let i = 0; i < 3; i++) set.tryOp(up);
+ * assert.equal(set.value(0), 3);
+ * set.remove();
+ * ```
+ */
 export interface PreparedOperations {
   /** As given. */
   readonly waiting: Int16Array<ArrayBuffer>;
