@@ -1,0 +1,159 @@
+/** The house's own rules: which room may know which, and what every file and symbol must have. */
+
+import assert from "node:assert/strict";
+import { testWith } from "./support/needs.ts";
+import { PROJECT } from "./support/peer.ts";
+
+/** Rooms from left to right. A room knows only rooms to its left; those of one rank, not each other. */
+const RANKS: Readonly<Record<string, number>> = {
+  "ffi": 0,
+  "src/layout": 0,
+  "src/sysv": 1,
+  "src/sync": 2,
+  "src/mailbox": 3,
+  "src/channel": 3,
+  "src/cli": 4,
+};
+
+/** What no file or folder is called: a name that says nothing gathers everything. */
+const EMPTY_NAMES = /^(utils?|helpers?|common|misc)(\.ts)?$/;
+
+function read(path: string): string {
+  return Deno.readTextFileSync(PROJECT + path);
+}
+
+/** The files git knows or would add, with this ending. */
+function files(ending: string): string[] {
+  const { stdout } = new Deno.Command("git", {
+    args: ["ls-files", "--cached", "--others", "--exclude-standard"],
+    cwd: PROJECT,
+  }).outputSync();
+  return new TextDecoder().decode(stdout).trim().split("\n").filter((path) =>
+    path.endsWith(ending) && existsSync(path)
+  );
+}
+
+function existsSync(path: string): boolean {
+  try {
+    Deno.lstatSync(PROJECT + path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** What `deno` prints as JSON. */
+function denoJson<Json>(...args: readonly string[]): Json {
+  const { success, stdout, stderr } = new Deno.Command(Deno.execPath(), {
+    args: [...args],
+    cwd: PROJECT,
+  }).outputSync();
+  assert(success, new TextDecoder().decode(stderr));
+  return JSON.parse(new TextDecoder().decode(stdout));
+}
+
+function room(path: string): string {
+  return path.split("/").slice(0, path.startsWith("src/") ? 2 : -1).join("/");
+}
+
+const needs = { tools: ["git"], files: true } as const;
+
+testWith(needs, "every arrow between rooms points to the left", () => {
+  interface Info {
+    readonly modules: readonly {
+      readonly local?: string;
+      readonly dependencies?: readonly { readonly code?: { readonly specifier: string } }[];
+    }[];
+  }
+  const arrows: [string, string][] = [];
+  for (const front of ["mod.ts", "cli.ts"]) {
+    for (const { local, dependencies = [] } of denoJson<Info>("info", "--json", front).modules) {
+      for (const { code } of dependencies) {
+        if (local === undefined || code === undefined) continue;
+        if (!code.specifier.startsWith("file:")) {
+          assert.match(code.specifier, /^node:/, `${local} needs a download: ${code.specifier}`);
+          continue;
+        }
+        const from = local.slice(PROJECT.length);
+        arrows.push([from, new URL(code.specifier).pathname.slice(PROJECT.length)]);
+      }
+    }
+  }
+  assert(arrows.length > 50);
+  for (const [from, to] of arrows) {
+    if (from === "mod.ts") assert.notEqual(room(to), "src/cli", "mod.ts knows every room but cli");
+    if (from === "mod.ts" || from === "cli.ts" || room(from) === room(to)) continue;
+    const [left, right] = [RANKS[room(to)], RANKS[room(from)]];
+    assert(left !== undefined && right !== undefined, `${from} -> ${to}: a room without a rank`);
+    assert(left < right, `${from} -> ${to} points the wrong way`);
+  }
+});
+
+testWith(needs, "libc is opened in one place", () => {
+  const opening = files(".ts").filter((path) =>
+    !path.startsWith("tests/") && /Deno\.dlopen\(/.test(read(path))
+  );
+  assert.deepEqual(opening, ["ffi/libc.ts"]);
+});
+
+testWith(needs, "every file says at its top what it is for, and has a telling name", () => {
+  for (const path of files(".ts")) {
+    assert.match(path, /^[a-z0-9_/]+\.ts$/, `${path}: snake_case`);
+    for (const part of path.split("/")) assert.doesNotMatch(part, EMPTY_NAMES, path);
+    const text = read(path);
+    assert.match(text, /^(#!.*\n)?\/\*\*/, `${path} has no comment at its top`);
+    assert.doesNotMatch(text, /\bTODO\b(?!\()/, `${path}: a TODO names its owner, TODO(name)`);
+  }
+});
+
+testWith(needs, "every exported symbol has an example", () => {
+  interface Doc {
+    readonly nodes: Readonly<
+      Record<string, {
+        readonly symbols: readonly {
+          readonly name: string;
+          readonly declarations: readonly {
+            readonly jsDoc?: { readonly tags?: readonly { readonly kind: string }[] };
+          }[];
+        }[];
+      }>
+    >;
+  }
+  const { nodes } = denoJson<Doc>("doc", "--json", "mod.ts", "cli.ts");
+  const symbols = Object.values(nodes).flatMap((module) => module.symbols);
+  assert(symbols.length > 60);
+  const bare = symbols.filter(({ declarations }) =>
+    !declarations.some(({ jsDoc }) => jsDoc?.tags?.some(({ kind }) => kind === "example"))
+  );
+  assert.deepEqual(bare.map(({ name }) => name), []);
+});
+
+testWith(needs, "every test file that can touch System V objects guards against leaks", () => {
+  const unguarded = files("_test.ts").filter((path) => {
+    const text = read(path);
+    const touches = /from "[./]*\/(mod|src\/(sysv|sync|mailbox|channel)\/\w+|ffi\/libc)\.ts"|Peer/;
+    return !path.startsWith("tests/layout/") && touches.test(text) &&
+      !/^guardAgainstLeaks\(\);$/m.test(text);
+  });
+  assert.deepEqual(unguarded.filter((path) => path !== "tests/house_test.ts"), []);
+});
+
+testWith(needs, "links between pages lead somewhere", () => {
+  for (const page of files(".md")) {
+    for (const [, target] of read(page).matchAll(/\]\(([^)#\s]+)(?:#[^)]*)?\)/g)) {
+      if (/^[a-z]+:/.test(target!)) continue;
+      const path = new URL(target!, `file:///${page}`).pathname.slice(1);
+      assert(existsSync(path), `${page} links to ${target}, which is not there`);
+    }
+  }
+});
+
+testWith(needs, "the Deno that is installed is the one the pages name", () => {
+  const version = read(".ci/deno-version").trim();
+  assert(read("README.md").includes(`npm install --global deno@${version}`));
+});
+
+testWith(needs, "the changelog tells of this version", () => {
+  const { version } = JSON.parse(read("deno.json"));
+  assert.match(read("CHANGELOG.md"), new RegExp(`^## ${version.replaceAll(".", "\\.")}`, "m"));
+});
