@@ -1,3 +1,5 @@
+/** Fields with an alignment of their own. */
+
 import assert from "node:assert/strict";
 import { aligned } from "../../src/layout/aligned.ts";
 import { i32, u8 } from "../../src/layout/scalar.ts";

@@ -1,3 +1,5 @@
+/** Arrays as layouts: what they are, and what is refused. */
+
 import assert from "node:assert/strict";
 import { aligned } from "../../src/layout/aligned.ts";
 import { array } from "../../src/layout/array.ts";

@@ -1,3 +1,5 @@
+/** Arrays in live views: typed arrays where possible, and the same behaviour elsewhere. */
+
 import assert from "node:assert/strict";
 import { array } from "../../src/layout/array.ts";
 import { cString } from "../../src/layout/c_string.ts";

@@ -1,3 +1,5 @@
+/** Text in `char[n]`: never cut inside a character, never read past its end. */
+
 import assert from "node:assert/strict";
 import { cString } from "../../src/layout/c_string.ts";
 import { u8 } from "../../src/layout/scalar.ts";

@@ -1,3 +1,5 @@
+/** Copies: all of a value or nothing of it. */
+
 import assert from "node:assert/strict";
 import { array } from "../../src/layout/array.ts";
 import { cString } from "../../src/layout/c_string.ts";

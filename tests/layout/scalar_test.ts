@@ -1,3 +1,5 @@
+/** Scalars: every type to its bounds, against bytes written by hand. */
+
 import assert from "node:assert/strict";
 import type { Scalar, ScalarLayout } from "../../src/layout/layout.ts";
 import {

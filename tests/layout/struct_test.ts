@@ -1,3 +1,5 @@
+/** Structs: where the fields lie, against gcc for some hundred random ones. */
+
 import assert from "node:assert/strict";
 import { array } from "../../src/layout/array.ts";
 import { cString } from "../../src/layout/c_string.ts";

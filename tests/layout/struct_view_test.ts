@@ -1,3 +1,5 @@
+/** Live views: bounds, read-only, memory that is gone. */
+
 import assert from "node:assert/strict";
 import { inspect } from "node:util";
 import { array } from "../../src/layout/array.ts";
