@@ -1,4 +1,4 @@
-/** Structs: where the fields lie, against gcc for some hundred random ones. */
+/** Structs: where the fields lie, and that nothing leaves the buffer. */
 
 import assert from "node:assert/strict";
 import { array } from "../../src/layout/array.ts";

@@ -1,0 +1,68 @@
+/**
+ * The README's commands, run as printed, in order, in a copy of the project with nothing but its own
+ * files. Its TypeScript is run by `deno task test:doc`.
+ */
+
+import assert from "node:assert/strict";
+import { guardAgainstLeaks } from "./support/leaks.ts";
+import { testWith } from "./support/needs.ts";
+import { Peer, PROJECT, TestFolder } from "./support/peer.ts";
+
+guardAgainstLeaks();
+
+/** What stays in the foreground of a terminal of its own until somebody presses Ctrl-C. */
+const FOREGROUND = "deno run --allow-ffi cli.ts server";
+
+/** A shell in `folder`, with this Deno first on its path. */
+function shell(folder: string, script: string): Peer {
+  const deno = Deno.execPath().replace(/\/[^/]*$/, "");
+  return Peer.start("bash", ["-euo", "pipefail", "-c", `cd "$0"; ${script}`, folder], {
+    PATH: `${deno}:${Deno.env.get("PATH") ?? "/usr/bin:/bin"}`,
+  });
+}
+
+async function succeeds(peer: Peer, what: string): Promise<string> {
+  const { code, stdout, stderr } = await peer.ended();
+  assert.equal(code, 0, `${what}\n${stdout}${stderr}`);
+  return stdout;
+}
+
+testWith(
+  { tools: ["deno", "git", "bash", "make", "g++"], files: true },
+  "the README's commands work as printed",
+  async () => {
+    using folder = new TestFolder();
+    await succeeds(
+      shell(
+        PROJECT,
+        `git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -t "${folder.path}"`,
+      ),
+      "copy",
+    );
+    const readme = Deno.readTextFileSync(`${PROJECT}README.md`);
+    const blocks = [...readme.matchAll(/^```sh\n([^]*?)^```$/gm)].map(([, text]) => text!.trim());
+    assert(blocks.includes(FOREGROUND));
+    // Installing Deno is what .ci/run does where there is none
+    const scripts = blocks.filter((text) => !text.startsWith("npm install"));
+    assert(scripts.length >= 4);
+
+    let server: Peer | undefined;
+    for (const script of scripts) {
+      if (script === FOREGROUND) {
+        server = shell(folder.path, `exec ${script}`);
+        await server.stderr(/listening on key 1111/);
+        continue;
+      }
+      const stdout = await succeeds(shell(folder.path, script), script);
+      if (server !== undefined) {
+        await server.stdout(/^Received message: hello\nReceived message: from another process$/m);
+        server.kill("SIGINT");
+        await succeeds(server, FOREGROUND);
+        server = undefined;
+      }
+      if (script.includes("build/server")) {
+        assert.match(stdout, /Received message: hello\nReceived message: C\+\+\n/);
+      }
+    }
+  },
+);
