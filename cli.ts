@@ -16,7 +16,7 @@ import config from "./deno.json" with { type: "json" };
 import { ShmError } from "./ffi/shm_error.ts";
 import { clientCommand } from "./src/cli/client_command.ts";
 import type { Command } from "./src/cli/command.ts";
-import { print, report } from "./src/cli/output.ts";
+import { OutputError, print, report } from "./src/cli/output.ts";
 import { serverCommand } from "./src/cli/server_command.ts";
 import { UsageError } from "./src/cli/usage.ts";
 
@@ -61,8 +61,9 @@ export async function main(args: readonly string[]): Promise<number> {
       report(`try: cli.ts ${known ? `${name} ` : ""}--help`);
       return 2;
     }
-    // What the system refused, or a write that failed: a mistake or a circumstance, not our bug
-    if (error instanceof ShmError || (error instanceof Error && "code" in error)) {
+    // What the system refused is a mistake or a circumstance; only our own bugs show a stack
+    const refused = error instanceof ShmError || error instanceof OutputError;
+    if (refused || (error instanceof Error && "code" in error)) {
       report(`error: ${error.message}`);
       return 1;
     }

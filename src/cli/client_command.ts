@@ -162,24 +162,28 @@ async function sendAll(
   });
   // Nobody may be racing for it when it comes: then `send` has thrown the same reason
   aborted.catch(() => {});
-  for (;;) {
-    if (prompt !== undefined) await printRaw(prompt);
-    const { value: draft, done } = await Promise.race([drafts.next(), aborted]);
-    if (done === true || draft === undefined) break;
-    if ("refusal" in draft) {
-      report(`error: ${draft.refusal}: not sent`);
-      code = 1;
-      continue;
+  try {
+    for (;;) {
+      signal.throwIfAborted();
+      if (prompt !== undefined) await printRaw(prompt);
+      const { value: draft, done } = await Promise.race([drafts.next(), aborted]);
+      if (done === true || draft === undefined) return code;
+      if ("refusal" in draft) {
+        report(`error: ${draft.refusal}: not sent`);
+        code = 1;
+        continue;
+      }
+      if (prompt !== undefined) await print(`Send message: ${printable(draft.text)}`);
+      try {
+        await send(draft.text);
+      } catch (error) {
+        if (!(error instanceof ShmError && error.code === "ETIMEDOUT")) throw error;
+        report(`error: ${error.message}`);
+        return 1;
+      }
     }
-    if (prompt !== undefined) await print(`Send message: ${printable(draft.text)}`);
-    try {
-      await send(draft.text);
-    } catch (error) {
-      if (!(error instanceof ShmError && error.code === "ETIMEDOUT")) throw error;
-      report(`error: ${error.message}`);
-      return 1;
-    }
+  } finally {
+    // What comes next, on stderr or from the shell, begins on a line of its own
+    if (prompt !== undefined) await print("");
   }
-  if (prompt !== undefined) await print("");
-  return code;
 }

@@ -5,10 +5,14 @@
 
 const encoder = new TextEncoder();
 
+/** Standard output could not be written, and not because its reader has gone. */
+export class OutputError extends Error {}
+
 /**
  * Prints a line on standard output.
  *
  * @throws {Deno.errors.BrokenPipe} nobody reads it any more
+ * @throws {OutputError} it cannot be written otherwise: a full disk, say
  */
 export async function print(line: string): Promise<void> {
   await printRaw(line + "\n");
@@ -17,7 +21,12 @@ export async function print(line: string): Promise<void> {
 /** As {@linkcode print}, without ending the line. */
 export async function printRaw(text: string): Promise<void> {
   let bytes = encoder.encode(text);
-  while (bytes.length > 0) bytes = bytes.subarray(await Deno.stdout.write(bytes));
+  try {
+    while (bytes.length > 0) bytes = bytes.subarray(await Deno.stdout.write(bytes));
+  } catch (error) {
+    if (error instanceof Deno.errors.BrokenPipe || !(error instanceof Error)) throw error;
+    throw new OutputError(`cannot write to standard output: ${error.message}`, { cause: error });
+  }
 }
 
 /** Writes a line on standard error. That nobody reads it is no reason to stop. */

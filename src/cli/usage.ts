@@ -5,7 +5,6 @@
 
 import { parseArgs } from "node:util";
 import { parseKey } from "../sysv/key.ts";
-import { checkMode } from "../sysv/object_stat.ts";
 
 /** A mistake on the command line, said in one line. */
 export class UsageError extends Error {}
@@ -94,10 +93,9 @@ export function keyOption(text: string | true | undefined): number | undefined {
 export function modeOption(text: string | true | undefined): number | undefined {
   if (typeof text !== "string") return undefined;
   return valueOf("mode", text, (each) => {
-    if (!/^(0o)?[0-7]+$/.test(each)) {
-      throw new TypeError(`"${each}" is no octal mode such as 600 or 0660`);
-    }
-    return checkMode(parseInt(each.replace("0o", ""), 8));
+    const mode = /^(0o)?[0-7]+$/.test(each) ? parseInt(each.replace("0o", ""), 8) : NaN;
+    if (!(mode <= 0o777)) throw new TypeError(`"${each}" is no octal mode such as 600 or 0660`);
+    return mode;
   });
 }
 
@@ -120,7 +118,8 @@ export function durationOption(name: string, text: string | true | undefined): n
   if (typeof text !== "string") return undefined;
   return valueOf(name, text, (each) => {
     const [, digits, unit] = /^([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|)$/.exec(each) ?? [];
-    const ms = Number(digits) * (UNIT_MS[unit ?? ""] ?? NaN);
+    // To the microsecond: 1.001 s is 1001 ms, whatever binary fractions make of it
+    const ms = Math.round(Number(digits) * (UNIT_MS[unit ?? ""] ?? NaN) * 1e3) / 1e3;
     if (!Number.isFinite(ms)) {
       throw new TypeError(`"${each}" is no duration such as 500ms, 1.5s, 2m or 1h`);
     }

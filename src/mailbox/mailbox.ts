@@ -99,15 +99,18 @@ export class Mailbox {
     this.hand = new Claim(set, HAND);
   }
 
-  /** Takes a place. Blocks only while another peer arrives or leaves. */
-  static arrive(options: MailboxOptions): Mailbox {
+  /**
+   * Takes a place; `keep` says that what it creates is to stay. Blocks only while another peer arrives
+   * or leaves.
+   */
+  static arrive(options: MailboxOptions, keep = false): Mailbox {
     const key = checkKey(options.key ?? MAILBOX_KEY);
     if (key === IPC_PRIVATE) throw new RangeError("a mailbox needs a key that others can find");
     const set = enterSet(key, options);
     const door = new Claim(set, DOOR);
     try {
       const entry = new ShmEntry(openSegment(key, options));
-      if (entry.segment.created) set.setValue(DISPOSABLE, 1);
+      if (entry.segment.created) set.setValue(DISPOSABLE, keep ? 0 : 1);
       door.release();
       return new Mailbox(entry, set);
     } catch (error) {

@@ -88,8 +88,9 @@ export class MailboxServer implements Disposable {
    * something else holds the key, `EUNTRUSTED`, `EACCES`, ...
    */
   static open(options: MailboxServerOptions = {}): MailboxServer {
-    const mailbox = Mailbox.arrive(options);
-    if (mailbox.server.tryTake()) return new MailboxServer(mailbox, options.keep ?? false);
+    const { keep = false } = options;
+    const mailbox = Mailbox.arrive(options, keep);
+    if (mailbox.server.tryTake()) return new MailboxServer(mailbox, keep);
     const { key, id } = mailbox.segment;
     const holder = mailbox.serverPid;
     mailbox.leave();
