@@ -431,7 +431,7 @@ export class Segment implements Disposable {
    * @throws {ShmError} `EDETACHED`
    * @throws {RangeError} not within the segment
    */
-  read(offset = 0, length = this.size - offset): Uint8Array<ArrayBuffer> {
+  read(offset = 0, length: number = this.size - offset): Uint8Array<ArrayBuffer> {
     const { buffer } = this.#use("read the segment");
     this.#checkRange("read", offset, length);
     return new Uint8Array(buffer, offset, length).slice();
