@@ -42,6 +42,17 @@ Deno.test("a server that leaves first hands the removing on, unless it wants the
   assert.equal(MailboxServer.open({ key }).close(), "removed");
 });
 
+Deno.test("a server that leaves first decides for what it did not create, too", () => {
+  const key = freshKey();
+  for (const keep of [true, false]) {
+    const client = MailboxClient.open({ key });
+    const server = MailboxServer.open({ key, keep });
+    assert.equal(server.close(), "in use");
+    assert.equal(client.close(), keep ? "kept" : "removed");
+  }
+  assert.equal(left(key), 0);
+});
+
 Deno.test("an unread message stays, without its semaphores, for the next server", () => {
   const key = freshKey();
   const client = MailboxClient.open({ key });

@@ -172,6 +172,9 @@ testWith(
     });
     using trusted = Segment.open(key, { trust: true });
     assert.equal(trusted.othersMayWrite, true);
+    // A squatter may make us a present of it: who created it stays
+    trusted.set({ uid: 0, mode: 0o600 });
+    assert.throws(() => Segment.open(key), { code: "EUNTRUSTED" });
     trusted.remove();
   },
 );

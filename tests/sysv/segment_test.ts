@@ -367,6 +367,37 @@ testWith(
   },
 );
 
+testWith(
+  { tools: ["deno"] },
+  "what was detached is let go: its address may be another's by now",
+  async () => {
+    await using peer = Peer.typescript(
+      `import { Segment } from "@sysv/shm";
+    const owner = Segment.create({ size: 4096 });
+    owner.remove();
+    const address = (segment) => Deno.UnsafePointer.value(segment.pointer);
+    const first = (() => {
+      const segment = Segment.attach(owner.id);
+      const at = address(segment);
+      segment.detach();
+      return at;
+    })();
+    const heirs = Array.from({ length: 8 }, () => Segment.attach(owner.id));
+    for (let i = 0; i < 20; i++) {
+      gc();
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    owner.bytes[0] = 5;
+    console.log(heirs.some((heir) => address(heir) === first), owner.stat().nattch);
+    console.log(heirs.every((heir) => heir.bytes[0] === 5));`,
+      "--v8-flags=--expose-gc",
+    );
+    const { stdout, stderr } = await peer.ended();
+    // true: the test is about an address used again, so it must have been
+    assert.deepEqual([stdout, stderr], ["true 9\ntrue\n", ""]);
+  },
+);
+
 Deno.test("a buffer that was transferred away is cut off from the segment at detach, not unmapped", () => {
   using owner = scratch(4096);
   const other = Segment.attach(owner.id);
