@@ -16,9 +16,9 @@ import config from "./deno.json" with { type: "json" };
 import { ShmError } from "./ffi/shm_error.ts";
 import { clientCommand } from "./src/cli/client_command.ts";
 import type { Command } from "./src/cli/command.ts";
-import { OutputError, print, report } from "./src/cli/output.ts";
+import { print, printable, report, StandardStreamError } from "./src/cli/output.ts";
 import { serverCommand } from "./src/cli/server_command.ts";
-import { UsageError } from "./src/cli/usage.ts";
+import { asksForHelp, UsageError } from "./src/cli/usage.ts";
 
 const COMMANDS: readonly Command[] = [serverCommand, clientCommand];
 
@@ -57,14 +57,13 @@ export async function main(args: readonly string[]): Promise<number> {
     if (error instanceof Deno.errors.BrokenPipe) return 0;
     if (error instanceof UsageError) {
       const known = COMMANDS.some((command) => command.name === name);
-      report(`error: ${error.message}`);
+      report(`error: ${printable(error.message)}`);
       report(`try: cli.ts ${known ? `${name} ` : ""}--help`);
       return 2;
     }
     // What the system refused is a mistake or a circumstance; only our own bugs show a stack
-    const refused = error instanceof ShmError || error instanceof OutputError;
-    if (refused || (error instanceof Error && "code" in error)) {
-      report(`error: ${error.message}`);
+    if (error instanceof ShmError || error instanceof StandardStreamError) {
+      report(`error: ${printable(error.message)}`);
       return 1;
     }
     throw error;
@@ -82,9 +81,7 @@ async function dispatch(name: string | undefined, args: readonly string[]): Prom
     const kind = name.startsWith("-") ? "option" : "command";
     throw new UsageError(`unknown ${kind} ${name}`);
   }
-  const end = args.indexOf("--");
-  const options = end === -1 ? args : args.slice(0, end);
-  if (options.includes("--help") || options.includes("-h")) return await show(command.help);
+  if (asksForHelp(args, command.options)) return await show(command.help);
   return await command.run(args);
 }
 

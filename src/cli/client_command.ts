@@ -7,22 +7,15 @@ import { Deadline } from "../sync/deadline.ts";
 import type { Command } from "./command.ts";
 import { Interrupted, Interruption } from "./interruption.ts";
 import { type Line, readLines } from "./lines.ts";
-import { exposure, MAILBOX_OPTIONS } from "./mailbox_options.ts";
-import { print, printable, printRaw, report } from "./output.ts";
-import {
-  durationOption,
-  keyOption,
-  modeOption,
-  optionsHelp,
-  type OptionTable,
-  parse,
-} from "./usage.ts";
+import { MAILBOX_OPTIONS, mailboxSettings, tellExposure } from "./mailbox_options.ts";
+import { print, printable, printRaw, report, StandardStreamError } from "./output.ts";
+import { durationOption, optionsHelp, type OptionTable, parse } from "./usage.ts";
 
 const OPTIONS = {
   timeout: {
     short: "t",
     value: "DURATION",
-    help: "give up, exit code 1, when a message is not taken for so long (5s, 500ms, 2m)",
+    help: "give up, exit code 1, when one is not taken in 5s",
   },
   "no-wait": { help: "leave the last message in the mailbox and end" },
   ...MAILBOX_OPTIONS,
@@ -32,16 +25,18 @@ const HELP = `Send messages to a mailbox.
 
 Usage: cli.ts client [options] [TEXT...]
 
-Each TEXT is one message; without any, each line of stdin is one. A message has at most
-${MAX_TEXT_BYTES} bytes of UTF-8 and no NUL; a line that has more is refused, and the rest go on. Each
-message is waited for until the server has taken it. A message that is not taken in time,
-or when a signal ends the client, is withdrawn: nobody will receive it later.
+Each TEXT is one message; without any, each line of stdin is one. A message has
+at most ${MAX_TEXT_BYTES} bytes of UTF-8 and no NUL; a line that has more is refused, and the
+rest go on. Each message is waited for until the server has taken it. A message
+that is not taken in time, or when a signal ends the client, is withdrawn:
+nobody will receive it later.
 
 Options:
 ${optionsHelp(OPTIONS)}
 
-Exit codes: 0 every message was taken (with --no-wait: deposited); 1 one was refused or not
-taken; 2 wrong usage; 129, 130, 143 when ended by SIGHUP, SIGINT or SIGTERM.
+Exit codes: 0 every message was taken (with --no-wait: deposited); 1 one was
+refused or not taken; 2 wrong usage; 129, 130, 143 when ended by SIGHUP, SIGINT
+or SIGTERM.
 
 Examples:
   deno run --allow-ffi cli.ts client "hello" "world"
@@ -55,23 +50,18 @@ const PROMPT = "Input message>>> ";
 export const clientCommand: Command = {
   name: "client",
   summary: "send arguments or lines of stdin to a mailbox",
+  options: OPTIONS,
   help: HELP,
   async run(args: readonly string[]): Promise<number> {
     const { options, positionals } = parse(args, OPTIONS);
-    const key = keyOption(options.key);
-    const mode = modeOption(options.mode);
+    const mailbox = mailboxSettings(options);
+    const { tell } = mailbox;
     const timeout = durationOption("timeout", options.timeout);
-    const tell = options.quiet === true ? () => {} : report;
 
     using interruption = new Interruption();
-    using client = MailboxClient.open({
-      ...(key === undefined ? {} : { key }),
-      ...(mode === undefined ? {} : { mode }),
-      trust: options.trust === true,
-    });
+    using client = MailboxClient.open(mailbox.open);
     const { segment } = client;
-    const exposed = exposure(segment, mode);
-    if (exposed !== undefined) tell(exposed);
+    tellExposure(segment, mailbox);
     const onNoServer = once(() =>
       tell(`no server is attached to key ${formatKey(segment.key)}: waiting for one`)
     );
@@ -90,9 +80,13 @@ export const clientCommand: Command = {
     } catch (error) {
       // Whoever read what we echo has gone
       if (error instanceof Deno.errors.BrokenPipe) return 0;
-      if (!(error instanceof Interrupted)) throw error;
-      tell(error.message);
-      return error.exitCode;
+      // What is said of a message whose outcome is unknown is no less true for the signal
+      const inHand = error instanceof ShmError ? error : undefined;
+      const interrupted = inHand === undefined ? error : inHand.cause;
+      if (!(interrupted instanceof Interrupted)) throw error;
+      if (inHand !== undefined) report(`error: ${inHand.message}`);
+      tell(interrupted.message);
+      return interrupted.exitCode;
     }
   },
 };
@@ -126,8 +120,12 @@ function fromArguments(texts: readonly string[]): Source {
 function fromInput(): Source {
   async function* drafts(): AsyncGenerator<Draft, void, void> {
     let number = 0;
-    for await (const line of readLines(Deno.stdin.readable, MAX_TEXT_BYTES)) {
-      yield check(`line ${++number}`, line.bytes, line);
+    try {
+      for await (const line of readLines(Deno.stdin.readable, MAX_TEXT_BYTES)) {
+        yield check(`line ${++number}`, line.bytes, line);
+      }
+    } catch (error) {
+      throw new StandardStreamError("read standard input", error);
     }
   }
   return Deno.stdin.isTerminal() ? { drafts: drafts(), prompt: PROMPT } : { drafts: drafts() };
@@ -149,6 +147,15 @@ function check(what: string, bytes: Uint8Array, { length }: Pick<Line, "length">
   }
 }
 
+/** `promise`, unless `signal` aborts before it. Unlike a race it leaves nothing on the signal behind. */
+function orAborted<Result>(promise: Promise<Result>, signal: AbortSignal): Promise<Result> {
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(signal.reason);
+    signal.addEventListener("abort", abort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+  });
+}
+
 /** Sends all there is and gives the exit code. */
 async function sendAll(
   { drafts, prompt }: Source,
@@ -156,17 +163,11 @@ async function sendAll(
   signal: AbortSignal,
 ): Promise<number> {
   let code = 0;
-  const aborted = new Promise<never>((_, reject) => {
-    if (signal.aborted) reject(signal.reason);
-    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-  });
-  // Nobody may be racing for it when it comes: then `send` has thrown the same reason
-  aborted.catch(() => {});
   try {
     for (;;) {
       signal.throwIfAborted();
       if (prompt !== undefined) await printRaw(prompt);
-      const { value: draft, done } = await Promise.race([drafts.next(), aborted]);
+      const { value: draft, done } = await orAborted(drafts.next(), signal);
       if (done === true || draft === undefined) return code;
       if ("refusal" in draft) {
         report(`error: ${draft.refusal}: not sent`);

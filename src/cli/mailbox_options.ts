@@ -1,30 +1,60 @@
 /** What `server` and `client` have in common on the command line and in what they tell. */
 
 import { formatKey } from "../../ffi/shm_error.ts";
+import type { MailboxOptions } from "../mailbox/mailbox.ts";
 import type { Segment } from "../sysv/segment.ts";
 import { formatMode } from "../sysv/object_stat.ts";
-import type { OptionTable } from "./usage.ts";
+import { report } from "./output.ts";
+import { keyOption, modeOption, type OptionTable, type Parsed } from "./usage.ts";
 
 /** Options both commands have. */
 export const MAILBOX_OPTIONS = {
   key: {
     short: "k",
     value: "KEY",
-    help: "1111 (the default), 0x457, 02127, or path:project for ftok",
+    help: "1111 (default), 0x457, 02127, path:project (ftok)",
   },
-  mode: { value: "MODE", help: "permission bits of what is created, octal (default 0600)" },
+  mode: { value: "MODE", help: "permissions of what is created (default 0600)" },
   trust: { help: "accept a mailbox that another user created" },
   quiet: { short: "q", help: "say nothing on stderr but errors" },
   help: { short: "h", help: "show this" },
 } as const satisfies OptionTable;
 
-/** What a person should know of a mailbox that others may write to, unless they asked for it. */
-export function exposure(segment: Segment, askedMode: number | undefined): string | undefined {
-  if (!segment.othersMayWrite) return undefined;
+/** What the common options ask for. */
+export interface MailboxSettings {
+  /** How to open the mailbox. */
+  readonly open: MailboxOptions;
+  /** Tells a person something that is no error. */
+  readonly tell: (line: string) => void;
+}
+
+/**
+ * Reads the common options.
+ *
+ * @throws {UsageError} a key or mode that is none
+ */
+export function mailboxSettings(
+  options: Parsed<keyof typeof MAILBOX_OPTIONS>["options"],
+): MailboxSettings {
+  const key = keyOption(options.key);
+  const mode = modeOption(options.mode);
+  return {
+    open: {
+      ...(key === undefined ? {} : { key }),
+      ...(mode === undefined ? {} : { mode }),
+      trust: options.trust === true,
+    },
+    tell: options.quiet === true ? () => {} : report,
+  };
+}
+
+/** Tells what a person should know of a mailbox that others may write to, unless they asked for it. */
+export function tellExposure(segment: Segment, { open, tell }: MailboxSettings): void {
+  if (!segment.othersMayWrite) return;
   const { mode, uid } = segment.stat();
-  if (askedMode === mode) return undefined;
-  return `warning: segment ${segment.id} (key ${
-    formatKey(segment.key)
-  }, owner uid ${uid}) has mode ` +
-    `${formatMode(mode)}: other users may read and forge messages`;
+  if (open.mode === mode) return;
+  tell(
+    `warning: segment ${segment.id} (key ${formatKey(segment.key)}, owner uid ${uid}) has mode ` +
+      `${formatMode(mode)}: other users may read and forge messages`,
+  );
 }

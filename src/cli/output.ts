@@ -5,14 +5,18 @@
 
 const encoder = new TextEncoder();
 
-/** Standard output could not be written, and not because its reader has gone. */
-export class OutputError extends Error {}
+/** Standard input or output failed, and not because the other side has gone. */
+export class StandardStreamError extends Error {
+  constructor(action: string, cause: unknown) {
+    super(`cannot ${action}: ${cause instanceof Error ? cause.message : cause}`, { cause });
+  }
+}
 
 /**
  * Prints a line on standard output.
  *
  * @throws {Deno.errors.BrokenPipe} nobody reads it any more
- * @throws {OutputError} it cannot be written otherwise: a full disk, say
+ * @throws {StandardStreamError} it cannot be written otherwise: a full disk, say
  */
 export async function print(line: string): Promise<void> {
   await printRaw(line + "\n");
@@ -24,8 +28,8 @@ export async function printRaw(text: string): Promise<void> {
   try {
     while (bytes.length > 0) bytes = bytes.subarray(await Deno.stdout.write(bytes));
   } catch (error) {
-    if (error instanceof Deno.errors.BrokenPipe || !(error instanceof Error)) throw error;
-    throw new OutputError(`cannot write to standard output: ${error.message}`, { cause: error });
+    if (error instanceof Deno.errors.BrokenPipe) throw error;
+    throw new StandardStreamError("write to standard output", error);
   }
 }
 
@@ -50,6 +54,18 @@ export function printable(text: string): string {
     // deno-lint-ignore no-control-regex
     /[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]/g,
     (control) => NAMED[control] ?? escapeOf(control.charCodeAt(0)),
+  );
+}
+
+/** JSON as it can be shown on a terminal: still JSON, and nothing in it that would control one. */
+export function printableJson(json: string): string {
+  return json.replace(
+    /[\p{Cc}\p{Cf}]/gu,
+    (character) =>
+      Array.from(
+        { length: character.length },
+        (_, i) => `\\u${character.charCodeAt(i).toString(16).padStart(4, "0")}`,
+      ).join(""),
   );
 }
 

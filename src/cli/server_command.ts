@@ -8,13 +8,11 @@ import { Deadline } from "../sync/deadline.ts";
 import { formatMode } from "../sysv/object_stat.ts";
 import type { Command } from "./command.ts";
 import { Interrupted, Interruption } from "./interruption.ts";
-import { exposure, MAILBOX_OPTIONS } from "./mailbox_options.ts";
-import { print, printable, report } from "./output.ts";
+import { MAILBOX_OPTIONS, mailboxSettings, tellExposure } from "./mailbox_options.ts";
+import { print, printable, printableJson, report } from "./output.ts";
 import {
   countOption,
   durationOption,
-  keyOption,
-  modeOption,
   optionsHelp,
   type OptionTable,
   parse,
@@ -26,11 +24,11 @@ const OPTIONS = {
   timeout: {
     short: "t",
     value: "DURATION",
-    help: "give up, exit code 1, when no message comes for so long (5s, 500ms, 2m)",
+    help: "end with exit code 1 when no message comes for 5s",
   },
-  json: { help: "print each message as one line of JSON: text, time, sender (a pid, or null)" },
+  json: { help: "a message a line, as JSON: text, time, sender (pid)" },
   keep: { help: "leave the segment in place at the end" },
-  recreate: { help: "replace a segment of another size that nobody is attached to" },
+  recreate: { help: "replace a segment of another size nobody uses" },
   verbose: { short: "v", help: "say once a second that there is nothing to read" },
   ...MAILBOX_OPTIONS,
 } as const satisfies OptionTable;
@@ -39,16 +37,16 @@ const HELP = `Print the messages of a mailbox as they come.
 
 Usage: cli.ts server [options]
 
-Each message is printed on stdout as "Received message: TEXT"; everything else goes to
-stderr. The mailbox is the classic 2049-byte one, so C++ programs can send to it too.
-A message counts as taken once it is printed: one that was in hand when the server was
-killed is there for the next server.
+Each message is printed on stdout as "Received message: TEXT"; everything else
+goes to stderr. The mailbox is the classic 2049-byte one, so C++ programs can
+send to it too. A message counts as taken once it is printed: one that was in
+hand when the server was killed is there for the next server.
 
 Options:
 ${optionsHelp(OPTIONS)}
 
-Ctrl-C, SIGTERM and SIGHUP end it: the segment is removed if it is empty and nobody else is
-attached (unless --keep).
+Ctrl-C, SIGTERM and SIGHUP end it: the segment is removed if it is empty and
+nobody else is attached (unless --keep).
 
 Exit codes: 0 ended, or --count reached; 1 failed or timed out; 2 wrong usage;
 129, 130, 143 when SIGHUP, SIGINT or SIGTERM came before --count was reached.
@@ -82,36 +80,35 @@ interface Settings {
 export const serverCommand: Command = {
   name: "server",
   summary: "print the messages of a mailbox as they come",
+  options: OPTIONS,
   help: HELP,
   async run(args: readonly string[]): Promise<number> {
     const { options, positionals } = parse(args, OPTIONS);
     if (positionals[0] !== undefined) throw new UsageError(`unexpected argument ${positionals[0]}`);
-    const key = keyOption(options.key);
-    const mode = modeOption(options.mode);
+    const mailbox = mailboxSettings(options);
+    const { tell } = mailbox;
     const settings: Settings = {
       count: countOption("count", options.count),
       timeout: durationOption("timeout", options.timeout),
       json: options.json === true,
       verbose: options.verbose === true,
     };
-    const tell = options.quiet === true ? () => {} : report;
 
     using interruption = new Interruption();
     using server = MailboxServer.open({
-      ...(key === undefined ? {} : { key }),
-      ...(mode === undefined ? {} : { mode }),
-      trust: options.trust === true,
+      ...mailbox.open,
       keep: options.keep === true,
       recreate: options.recreate === true,
     });
     const { segment } = server;
-    const exposed = exposure(segment, mode);
-    if (exposed !== undefined) tell(exposed);
+    tellExposure(segment, mailbox);
     tell(
       `listening on key ${formatKey(segment.key)}, segment ${segment.id}, ${segment.size} bytes, ` +
         `mode ${formatMode(segment.stat().mode)}`,
     );
     const end = await receiveAll(server, settings, interruption.signal);
+    // The terminal has shown ^C: what comes next begins on a line of its own
+    if (interruption.signal.aborted && Deno.stderr.isTerminal()) tell("");
     tell(`${end.why}; segment ${segment.id} ${LEFT[server.close()]}`);
     return end.code;
   },
@@ -170,6 +167,9 @@ async function show(message: Message, json: boolean): Promise<void> {
   const { time, sender } = message;
   // The classic client sends the newline that its fgets leaves
   const text = message.text.replace(/\n$/, "");
-  if (json) return await print(JSON.stringify({ text, time: time.toISOString(), sender }));
-  await print(`Received message: ${Deno.stdout.isTerminal() ? printable(text) : text}`);
+  const terminal = Deno.stdout.isTerminal();
+  if (json) {
+    const line = JSON.stringify({ text, time: time.toISOString(), sender });
+    await print(terminal ? printableJson(line) : line);
+  } else await print(`Received message: ${terminal ? printable(text) : text}`);
 }

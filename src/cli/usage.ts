@@ -28,16 +28,12 @@ export interface Parsed<Name extends string> {
   readonly positionals: readonly string[];
 }
 
-/**
- * Reads `args` by `table`. The last of several equal options counts; `--` ends them.
- *
- * @throws {UsageError} an unknown option, a missing value, a value where none belongs
- */
-export function parse<Table extends OptionTable>(
+/** `args` cut up by `table`; what the table does not know is in it all the same. */
+function tokensOf(
   args: readonly string[],
-  table: Table,
-): Parsed<string & keyof Table> {
-  const { tokens } = parseArgs({
+  table: OptionTable,
+): NonNullable<ReturnType<typeof parseArgs>["tokens"]> {
+  return parseArgs({
     args: [...args],
     options: Object.fromEntries(
       Object.entries(table).map(([name, { short, value }]) => [name, {
@@ -47,10 +43,21 @@ export function parse<Table extends OptionTable>(
     ),
     strict: false,
     tokens: true,
-  });
+  }).tokens;
+}
+
+/**
+ * Reads `args` by `table`. The last of several equal options counts; `--` ends them.
+ *
+ * @throws {UsageError} an unknown option, a missing value, a value where none belongs
+ */
+export function parse<Table extends OptionTable>(
+  args: readonly string[],
+  table: Table,
+): Parsed<string & keyof Table> {
   const options: { [name: string]: string | true } = {};
   const positionals: string[] = [];
-  for (const token of tokens) {
+  for (const token of tokensOf(args, table)) {
     if (token.kind === "positional") positionals.push(token.value);
     if (token.kind !== "option") continue;
     const spec = Object.hasOwn(table, token.name) ? table[token.name] : undefined;
@@ -67,6 +74,13 @@ export function parse<Table extends OptionTable>(
     }
   }
   return { options: options as Parsed<string & keyof Table>["options"], positionals };
+}
+
+/** Whether the command line asks for help, whatever else is wrong with it. */
+export function asksForHelp(args: readonly string[], table: OptionTable): boolean {
+  return tokensOf(args, table).some((token) =>
+    token.kind === "option" && token.name === "help" && token.value === undefined
+  );
 }
 
 /** Lets what `read` throws about `text` be a mistake in the option `name`. */

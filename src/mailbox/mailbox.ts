@@ -109,7 +109,7 @@ export class Mailbox {
     const set = enterSet(key, options);
     const door = new Claim(set, DOOR);
     try {
-      const entry = new ShmEntry(openSegment(key, options));
+      const entry = ShmEntry.over(openSegment(key, options));
       if (entry.segment.created) set.setValue(DISPOSABLE, keep ? 0 : 1);
       door.release();
       return new Mailbox(entry, set);
@@ -231,7 +231,7 @@ function enterSet(key: number, options: MailboxOptions): SemaphoreSet {
     const set = SemaphoreSet.openOrCreate({ key, count: SEMAPHORE_COUNT, mode, trust });
     const slices = new Slices(deadline, () => doorHeld(set, "arrive at"));
     try {
-      waitSync(acquiring(set, enter, DOOR, slices));
+      waitSync(acquiring(set, enter, exit, slices));
       return set;
     } catch (error) {
       // The last one out took the set along: start over with a new one
@@ -241,22 +241,13 @@ function enterSet(key: number, options: MailboxOptions): SemaphoreSet {
 }
 
 function openSegment(key: number, options: MailboxOptions): Segment {
-  if (options.recreate === true) removeMisfit(key);
-  const { mode = 0o600, trust = false } = options;
-  const segment = Segment.openOrCreate({ key, size: LAYOUT.size, mode, trust });
-  if (segment.size === LAYOUT.size) return segment;
-  segment.detach();
-  throw wrongSize(key, segment.id, segment.size);
-}
-
-/** Removes a segment of another size from the key, if nobody is attached to it. */
-function removeMisfit(key: number): void {
   const misfit = listSegments().find((stat) => stat.key === key && stat.size !== LAYOUT.size);
-  if (misfit === undefined) return;
-  if (misfit.nattch > 0) {
-    throw wrongSize(key, misfit.id, misfit.size, `nattch is ${misfit.nattch}, so it is in use`);
+  if (misfit !== undefined) {
+    if (options.recreate !== true || misfit.nattch > 0) throw wrongSize(misfit, misfit.nattch);
+    removeSegment(misfit.id);
   }
-  removeSegment(misfit.id);
+  const { mode = 0o600, trust = false } = options;
+  return Segment.openOrCreate({ key, size: LAYOUT.size, mode, trust });
 }
 
 /** Leaves a set of which the door is held: removes it if nobody else uses it and we may. */

@@ -8,6 +8,7 @@ import { ShmError } from "../../ffi/shm_error.ts";
 import { ERRNO } from "../../ffi/errno.ts";
 import { Word } from "../sync/word.ts";
 import { Segment } from "../sysv/segment.ts";
+import type { SegmentStat } from "../sysv/segment_stat.ts";
 import { LAYOUT, MAILBOX_KEY, WORD_OFFSET } from "./descriptor.ts";
 
 /**
@@ -57,13 +58,11 @@ export class ShmEntry implements Disposable {
   readonly #flag: Uint8Array<ArrayBuffer>;
   readonly #word: Word;
 
-  /**
-   * Takes the struct at the start of `segment`, which must be its size exactly.
-   *
-   * @throws {ShmError} `EINVAL` it has another size, so something else is in it
-   */
-  constructor(segment: Segment) {
-    if (segment.size !== LAYOUT.size) throw wrongSize(segment.key, segment.id, segment.size);
+  private constructor(segment: Segment) {
+    if (segment.size !== LAYOUT.size) {
+      const stat = segment.stat();
+      throw wrongSize(stat, stat.nattch - 1);
+    }
     this.segment = segment;
     this.#view = segment.view(LAYOUT);
     this.#flag = new Uint8Array(segment.buffer, LAYOUT.fields.can_read.offset, 1);
@@ -77,7 +76,15 @@ export class ShmEntry implements Disposable {
    * @throws {ShmError} `EINVAL` something of another size holds the key, `EUNTRUSTED`, `EACCES`, ...
    */
   static open(key: number = MAILBOX_KEY, options: ShmEntryOptions = {}): ShmEntry {
-    const segment = Segment.openOrCreate({ key, size: LAYOUT.size, ...options });
+    return ShmEntry.over(Segment.openOrCreate({ key, size: LAYOUT.size, ...options }));
+  }
+
+  /**
+   * The struct at the start of `segment`, which is detached if it does not hold one.
+   *
+   * @throws {ShmError} `EINVAL` it has another size, so something else is in it
+   */
+  static over(segment: Segment): ShmEntry {
     try {
       return new ShmEntry(segment);
     } catch (error) {
@@ -128,12 +135,14 @@ export class ShmEntry implements Disposable {
   }
 }
 
-/** The error for a key that holds something else than a mailbox. */
-export function wrongSize(key: number, id: number, size: number, remedy?: string): ShmError {
+/** The error for a segment at a mailbox's key that something else is in; `others` are attached to it. */
+export function wrongSize({ key, id, size, uid }: SegmentStat, others: number): ShmError {
   return new ShmError("use the segment as a mailbox", "shmget", ERRNO.EINVAL, {
     key,
     id,
-    remedy: `it has ${size} bytes, not ${LAYOUT.size}, so something else is in it: ` +
-      (remedy ?? "choose another key, or, if it is left over, replace it (recreate)"),
+    remedy:
+      `it has ${size} bytes, not ${LAYOUT.size}, so something else is in it; its owner is uid ` +
+      `${uid} and nattch is ${others}: choose another key, or, once nobody is attached, replace it ` +
+      `with recreate: true (--recreate)`,
   });
 }

@@ -33,7 +33,7 @@ export class Claim {
 
   /** Takes it, waiting in `slices`. */
   *taking(slices: Slices): Waiting<void> {
-    yield* acquiring(this.#set, this.#take, this.#semaphore, slices);
+    yield* acquiring(this.#set, this.#take, this.#release, slices);
   }
 
   /** Lets it go. Only who holds it may: the value of a claim that is free cannot fall. */
@@ -48,20 +48,32 @@ export class Claim {
 }
 
 /**
- * Does `operations` as soon as they can be done, waiting in `slices` for `semaphore` to be 0.
+ * Does `operations` as soon as they can be done, waiting in `slices`; `undoing` takes them back.
  *
- * The wait on the other thread only looks; the operations themselves are always done from here. A
- * claim taken by a thread whose caller has given up would be held by nobody who knows of it.
+ * The wait is the operations themselves, so that the kernel gives us our turn in the order of asking:
+ * who only watched for the moment would find others, who queue, ahead each time. Asynchronously they
+ * are done on another thread, in the name of this process all the same (its threads share one list of
+ * undo operations); if that succeeds just as the caller gives up, they are taken back.
  */
 export function* acquiring(
   set: SemaphoreSet,
   operations: PreparedOperations,
-  semaphore: number,
+  undoing: PreparedOperations,
   slices: Slices,
 ): Waiting<void> {
-  const zero = SemaphoreSet.prepare([{ semaphore, add: 0 }]);
-  while (!set.tryOp(operations)) {
-    const ms = slices.next();
-    yield { block: () => set.opSync(zero, ms), sleep: () => set.op(zero, ms) };
+  let done = set.tryOp(operations);
+  while (!done) {
+    const ms = slices.next({ woken: true });
+    try {
+      yield {
+        block: () => done = set.opSync(operations, ms),
+        sleep: async () => done = await set.op(operations, ms),
+      };
+    } catch (reason) {
+      if (done) set.tryOp(undoing);
+      throw reason;
+    }
+    // Why it was not done stays on the other thread: asking again here gives the error
+    done ||= set.tryOp(operations);
   }
 }

@@ -90,15 +90,16 @@ export class Slices {
   }
 
   /**
-   * The length of the next slice in milliseconds.
+   * The length of the next slice in milliseconds. `woken` says that whoever ends the wait is sure to
+   * wake us, so that there is no need to look soon.
    *
    * @throws {ShmError} the deadline has passed
    */
-  next(): number {
+  next({ woken = false }: { readonly woken?: boolean } = {}): number {
     const left = this.#deadline.remaining;
     if (left === 0) throw this.#expired();
-    const slice = Math.min(this.#next, left);
-    this.#next = Math.min(this.#next * 2, MAX_SLICE_MS);
+    const slice = Math.min(woken ? MAX_SLICE_MS : this.#next, left);
+    if (!woken) this.#next = Math.min(this.#next * 2, MAX_SLICE_MS);
     this.#waited += slice;
     return slice;
   }

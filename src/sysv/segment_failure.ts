@@ -117,7 +117,7 @@ export function untrusted(stat: SegmentStat, user: number, key: number | undefin
     key,
     id: stat.id,
     remedy: `uid ${user} created or owns it (mode ${formatMode(stat.mode)}) and may change it ` +
-      `under you: pass trust: true if that is meant`,
+      `under you: pass trust: true (--trust) if that is meant`,
   });
 }
 

@@ -335,7 +335,10 @@ function untrusted(stat: SemaphoreSetStat, user: number): ShmError {
   return new ShmError("use the semaphore set", "semop", "EUNTRUSTED", {
     key: stat.key,
     id: stat.id,
-    remedy: `uid ${user} created or owns it (mode ${formatMode(stat.mode)}): pass trust: true if ` +
+    remedy:
+      `uid ${user} created or owns it (mode ${
+        formatMode(stat.mode)
+      }): pass trust: true (--trust) if ` +
       `that is meant`,
   });
 }
