@@ -58,6 +58,8 @@ const prototypes = {
   mmap: { parameters: ["pointer", "usize", "i32", "i32", "i32", "i64"], result: "pointer" },
   // uid_t geteuid(void)
   geteuid: { parameters: [], result: "u32" },
+  // int sigaction(int signum, const struct sigaction *act, struct sigaction *oldact)
+  sigaction: { parameters: ["i32", "pointer", "buffer"], result: "i32" },
   // int *__errno_location(void): glibc and musl; each thread has its own
   __errno_location: { parameters: [], result: "pointer" },
   // const char *gnu_get_libc_version(void): only glibc has it
@@ -133,6 +135,13 @@ export function platform(): Platform {
 /** The user whose rights this process has. */
 export function geteuid(): number {
   return libc().symbols.geteuid();
+}
+
+/** Whether this process was started with the signal ignored, as nohup(1) does with SIGHUP. */
+export function ignoresSignal(signal: number): boolean {
+  // struct sigaction begins with the handler, of which 1 is SIG_IGN, on every platform of the table
+  const action = new BigUint64Array(32);
+  return libc().symbols.sigaction(signal, null, action) === 0 && action[0] === 1n;
 }
 
 /** The id of the segment, or -errno. */

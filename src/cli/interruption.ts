@@ -3,6 +3,8 @@
  * second ends it at once, and the kernel does the cleaning up. For the commands of this folder.
  */
 
+import { ignoresSignal } from "../../ffi/libc.ts";
+
 const SIGNALS = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
 
 type SignalName = keyof typeof SIGNALS;
@@ -26,11 +28,15 @@ export class Interrupted extends Error {
 /** Listens for the signals until disposed. */
 export class Interruption implements Disposable {
   readonly #controller = new AbortController();
+  /** Under nohup(1) SIGHUP is ignored on our behalf. To be asked before the first listener is there. */
+  readonly #survivesHangup = ignoresSignal(SIGNALS.SIGHUP);
   readonly #listeners = (Object.keys(SIGNALS) as SignalName[]).map((name) => {
     const listener = (): void => {
+      if (name === "SIGHUP" && this.#survivesHangup) return;
       if (this.signal.aborted) Deno.exit(new Interrupted(name).exitCode);
       this.#controller.abort(new Interrupted(name));
     };
+    // Listening to one signal makes Deno end at all three by default, so each needs its listener
     Deno.addSignalListener(name, listener);
     return { name, listener };
   });

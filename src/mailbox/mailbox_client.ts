@@ -179,9 +179,12 @@ export class MailboxClient implements Disposable {
       this.#turn = "taken";
       yield* this.#untilEmpty(patience);
     } catch (reason) {
-      this.#endTurn();
-      // After close the semaphores may be gone: that we closed is why
-      this.#mailbox.checkOpen();
+      try {
+        this.#endTurn();
+      } finally {
+        // After close the semaphores may be gone: that we closed is why
+        this.#mailbox.checkOpen();
+      }
       throw reason;
     }
     this.#deposit(entry, text);
@@ -285,8 +288,8 @@ class Patience extends Slices {
       timedOut("send the message", "futex", {
         key: mailbox.segment.key,
         remedy: mailbox.serverMayBeThere
-          ? "the server did not take it in time, and it is withdrawn"
-          : "no server is attached, and it is withdrawn: start a server",
+          ? "the server did not take it in time, and nobody will receive it any more"
+          : "no server is attached, and nobody will receive it any more: start a server",
       }));
     this.#mailbox = mailbox;
     this.#onNoServer = options.onNoServer;

@@ -1,0 +1,76 @@
+/** The C side says the same as the TypeScript side, and compiles without a warning. */
+
+import assert from "node:assert/strict";
+import { ShmEntry } from "../../mod.ts";
+import {
+  LAYOUT,
+  MAILBOX_KEY,
+  MAX_TEXT_BYTES,
+  SEMAPHORE,
+  SEMAPHORE_COUNT,
+} from "../../src/mailbox/descriptor.ts";
+import { MAX_SLICE_MS } from "../../src/sync/waiting.ts";
+import { testWith } from "../support/needs.ts";
+import { PROJECT, TestFolder } from "../support/peer.ts";
+import { guardAgainstLeaks } from "../support/leaks.ts";
+import { makeC, NEEDS } from "./programs.ts";
+
+guardAgainstLeaks();
+
+testWith({ files: true }, "common.h and descriptor.ts have the same numbers", () => {
+  const header = Deno.readTextFileSync(`${PROJECT}c/common.h`);
+  const inC: Record<string, number> = {};
+  for (const [, name, value] of header.matchAll(/^#define SHM_MAILBOX_(\w+) (.*)$/gm)) {
+    inC[name!] = Number(value);
+  }
+  const { can_read, msg } = LAYOUT.fields;
+  const inTypeScript: Record<string, number> = {
+    KEY: MAILBOX_KEY,
+    SIZE: LAYOUT.size,
+    FLAG_OFFSET: can_read.offset,
+    TEXT_OFFSET: msg.offset,
+    TEXT_SIZE: msg.size,
+    TEXT_MAX: MAX_TEXT_BYTES,
+    SEM_COUNT: SEMAPHORE_COUNT,
+    SLICE_MS: MAX_SLICE_MS,
+  };
+  for (const [name, number] of Object.entries(SEMAPHORE)) inTypeScript[`SEM_${name}`] = number;
+  assert.deepEqual(inC, inTypeScript);
+});
+
+const LANGUAGE_OF = {
+  gcc: ["-x", "c", "-std=gnu11"],
+  "g++": ["-x", "c++", "-std=c++17"],
+} as const;
+
+for (const compiler of ["gcc", "g++"] as const) {
+  testWith(
+    { tools: [compiler], files: true },
+    `the struct declared from TypeScript is the one of common.h to ${compiler}`,
+    () => {
+      using folder = new TestFolder();
+      const source = folder.file(
+        "declared.c",
+        `#include "common.h"
+        #define SAME(what) static_assert((what(struct ShmEntry)) == (what(Declared)), #what)
+        #define FLAG_AT(type) offsetof(type, can_read)
+        #define TEXT_AT(type) offsetof(type, msg)
+        #define FLAG_SIZE(type) sizeof(((type *)0)->can_read)
+        #define TEXT_SIZE(type) sizeof(((type *)0)->msg)
+        #define ALIGNMENT(type) __alignof__(type)
+        ${ShmEntry.layout.declare("Declared")}
+        SAME(sizeof); SAME(ALIGNMENT);
+        SAME(FLAG_AT); SAME(TEXT_AT); SAME(FLAG_SIZE); SAME(TEXT_SIZE);
+        int main(void) { return 0; }`,
+      );
+      const strict = ["-Wall", "-Wextra", "-Werror", `-I${PROJECT}c`];
+      folder.compile(compiler, "declared", [...strict, ...LANGUAGE_OF[compiler], source]);
+    },
+  );
+}
+
+testWith({ ...NEEDS, tools: ["make", "gcc", "g++"] }, "make and make check: no warning", () => {
+  using folder = new TestFolder();
+  makeC(folder.path);
+  makeC(folder.path, "check");
+});

@@ -1,0 +1,73 @@
+/**
+ * Who stores to `can_read` wakes who sleeps, across languages. The other side of a program is played
+ * here with waits of ten minutes in place of slices, so that only a wake ends them.
+ *
+ * A wait that begins after the change is over at once and proves nothing; 300 in a row that all did
+ * are what a program that wakes nobody would need to get through.
+ */
+
+import assert from "node:assert/strict";
+import { MailboxClient, MailboxServer, type Segment } from "../../mod.ts";
+import { Word } from "../../src/sync/word.ts";
+import { guardAgainstLeaks } from "../support/leaks.ts";
+import { testWith } from "../support/needs.ts";
+import { freshKey } from "../support/peer.ts";
+import { assertEnds, assertNothingAt, LANGUAGES, NEEDS, Programs, received } from "./programs.ts";
+
+guardAgainstLeaks();
+const programs = new Programs();
+
+const MESSAGES = Array.from({ length: 300 }, (_, i) => `message ${i}`);
+const FOREVER_MS = 600_000;
+const SAFETY_MS = 30_000;
+
+/** Waits until `look` finds something, and sleeps in between until somebody wakes us. */
+async function wokenFor<Found>(segment: Segment, look: () => Found | undefined): Promise<Found> {
+  const word = new Word(segment, 0);
+  let abandoned = false;
+  const net = setTimeout(() => {
+    abandoned = true;
+    word.wake();
+  }, SAFETY_MS);
+  try {
+    for (;;) {
+      const seen = word.load();
+      const found = look();
+      if (found !== undefined) return found;
+      await word.changedFrom(seen, FOREVER_MS).sleep();
+      assert(!abandoned, "nobody woke us");
+    }
+  } finally {
+    clearTimeout(net);
+  }
+}
+
+for (const language of LANGUAGES) {
+  testWith(NEEDS, `a ${language} client wakes the server that sleeps`, async () => {
+    const key = freshKey();
+    {
+      using server = MailboxServer.open({ key });
+      await using client = programs.client(language, key, ...MESSAGES);
+      for (const expected of MESSAGES) {
+        const message = await wokenFor(server.segment, () => server.tryReceive());
+        assert.equal(message.text, expected);
+        server.acknowledge();
+      }
+      await assertEnds(client, 0);
+    }
+    assertNothingAt(key);
+  });
+
+  testWith(NEEDS, `a ${language} server wakes the client that sleeps`, async () => {
+    const key = freshKey();
+    {
+      using client = MailboxClient.open({ key });
+      await using server = programs.server(language, key, "--count", `${MESSAGES.length}`);
+      for (const message of MESSAGES) {
+        await wokenFor(client.segment, () => client.trySend(message) || undefined);
+      }
+      assert.equal(await assertEnds(server, 0), received(MESSAGES));
+    }
+    assertNothingAt(key);
+  });
+}
