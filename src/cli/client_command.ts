@@ -151,6 +151,8 @@ function check(what: string, bytes: Uint8Array, { length }: Pick<Line, "length">
 function orAborted<Result>(promise: Promise<Result>, signal: AbortSignal): Promise<Result> {
   return new Promise((resolve, reject) => {
     const abort = (): void => reject(signal.reason);
+    // While something else was waited for, the moment may have passed
+    if (signal.aborted) abort();
     signal.addEventListener("abort", abort, { once: true });
     promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
   });
