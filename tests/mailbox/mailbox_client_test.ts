@@ -45,7 +45,10 @@ Deno.test("sending is done when the message is acknowledged, not before", async 
 Deno.test("what was not taken in time is withdrawn", async () => {
   const key = freshKey();
   using client = MailboxClient.open({ key });
-  const late = { code: "ETIMEDOUT", message: /send the message.*no server is attached.*nobody will receive it/ };
+  const late = {
+    code: "ETIMEDOUT",
+    message: /send the message.*no server is attached.*nobody will receive it/,
+  };
   await assert.rejects(client.send("a", { deadline: Deadline.after(5) }), late);
   assert.throws(() => client.sendSync("b", { deadline: Deadline.after(5) }), late);
   const controller = new AbortController();

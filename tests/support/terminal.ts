@@ -7,17 +7,27 @@ import type { Needs } from "./needs.ts";
 import { Peer, PROJECT, type TestFolder } from "./peer.ts";
 
 /** What tests that use {@linkcode cliOnTerminal} need. */
-export const ON_TERMINAL: Needs = { tools: ["deno", "gcc"], files: true };
+export const ON_TERMINAL: Needs = { tools: ["deno", "gcc", "sh"], files: true };
 
 /**
  * Starts our command with stdin, stdout and stderr on one terminal. Write to the peer's stdin to
  * type, `"\x03"` for Ctrl-C and `"\x04"` for Ctrl-D; its stdout is all that appears, with `\r\n`.
  */
 export function cliOnTerminal(folder: TestFolder, ...args: readonly string[]): Peer {
+  return cliInShellOnTerminal(folder, 'exec "$@"', ...args);
+}
+
+/** As {@linkcode cliOnTerminal}, our command being `"$@"` in a shell script: for redirections. */
+export function cliInShellOnTerminal(
+  folder: TestFolder,
+  script: string,
+  ...args: readonly string[]
+): Peer {
   const pty = folder.compile("gcc", "pty", [
     ...["-O1", "-Wall", "-Wextra", "-Werror"],
     `${PROJECT}tests/support/pty.c`,
     "-lutil",
   ]);
-  return Peer.start(pty, [Deno.execPath(), "run", "--allow-ffi", `${PROJECT}cli.ts`, ...args]);
+  const cli = [Deno.execPath(), "run", "--allow-ffi", `${PROJECT}cli.ts`, ...args];
+  return Peer.start(pty, ["sh", "-c", script, "sh", ...cli]);
 }

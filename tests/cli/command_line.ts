@@ -1,0 +1,108 @@
+/** Running our command for the tests of this folder, and looking at what it leaves. */
+
+import assert from "node:assert/strict";
+import { Deadline, MailboxClient, SemaphoreSet } from "../../mod.ts";
+import { SEMAPHORE, SEMAPHORE_COUNT } from "../../src/mailbox/descriptor.ts";
+import { Claim } from "../../src/sync/claim.ts";
+import { systemObjects } from "../support/leaks.ts";
+import { type Ended, Peer, PROJECT, type TestFolder } from "../support/peer.ts";
+
+/** Runs the command to its end with nothing to read. */
+export async function run(...args: readonly string[]): Promise<Ended> {
+  return await toEnd(Peer.cli(...args));
+}
+
+/** Ends the peer's input and waits for its end. */
+export async function toEnd(peer: Peer): Promise<Ended> {
+  await using started = peer;
+  await started.endInput();
+  return await started.ended();
+}
+
+/** Starts the command as `"$@"` in a shell script: for redirections and pipes. */
+export function cliInShell(script: string, ...args: readonly string[]): Peer {
+  const cli = [Deno.execPath(), "run", "--allow-ffi", `${PROJECT}cli.ts`, ...args];
+  return Peer.start("sh", ["-c", script, "sh", ...cli]);
+}
+
+/** Waits until a server listens, and gives its segment's id. */
+export async function listening(server: Peer): Promise<number> {
+  const [, id] = await server.stderr(/^listening on .* segment (\d+), /m);
+  return Number(id);
+}
+
+/** Which segment and semaphore set there are under the key: the words `segment`, `semaphore set`. */
+export function objectsAt(key: number): string[] {
+  return systemObjects().flatMap((line) =>
+    line.includes(` key ${key}`) ? [line.replace(/ \d+ key.*/, "")] : []
+  );
+}
+
+/** The semaphores of a running mailbox. */
+export function semaphores(key: number): SemaphoreSet {
+  return SemaphoreSet.openOrCreate({ key, count: SEMAPHORE_COUNT });
+}
+
+/** The claim on the message in a running mailbox: who holds it keeps the server from taking it. */
+export function handOf(key: number): Claim {
+  return new Claim(semaphores(key), SEMAPHORE.HAND);
+}
+
+/** Puts a message into a running server's mailbox; the server gets it when we have left again. */
+export async function leave(key: number, text: string): Promise<void> {
+  const hand = handOf(key);
+  await until(() => hand.tryTake()); // the server lets go of it just after the last message
+  {
+    using client = MailboxClient.open({ key });
+    assert(client.trySend(text));
+  }
+  hand.release();
+}
+
+/** Waits, looking again and again, until `condition` holds; a minute at most, as a safety net. */
+export async function until(condition: () => boolean): Promise<void> {
+  const net = Deadline.after(60_000);
+  while (!condition()) {
+    assert(!net.passed, "what was waited for did not come");
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+/** What the pipes below are made with. */
+export const PIPE_TOOLS = ["mkfifo", "dd"];
+
+/** A pipe with a path. */
+export async function namedPipe(folder: TestFolder): Promise<string> {
+  const path = `${folder.path}/pipe`;
+  assert((await new Deno.Command("mkfifo", { args: [path] }).output()).success);
+  return path;
+}
+
+/** A pipe that is full, and what reads it. */
+export async function fullPipe(folder: TestFolder): Promise<{ path: string; pipe: Deno.FsFile }> {
+  const path = await namedPipe(folder);
+  const pipe = await Deno.open(path, { read: true, write: true });
+  const fill = ["if=/dev/zero", `of=${path}`, "bs=4096", "oflag=nonblock"];
+  assert(!(await new Deno.Command("dd", { args: fill, stderr: "null" }).output()).success);
+  return { path, pipe };
+}
+
+/** Reads the pipe until `text` has come. */
+export async function readUntil(pipe: Deno.FsFile, text: string): Promise<void> {
+  const decoder = new TextDecoder();
+  const bytes = new Uint8Array(4096);
+  for (let read = ""; !read.endsWith(text);) {
+    read += decoder.decode(bytes.subarray(0, (await pipe.read(bytes))!));
+  }
+}
+
+/** Random numbers from 0 up to `below`, the same for the same seed (mulberry32). */
+export function random(seed: number): (below: number) => number {
+  let state = seed;
+  return (below) => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) % below;
+  };
+}

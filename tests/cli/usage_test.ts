@@ -1,0 +1,232 @@
+/** Reading a command line: which words are taken, which refused, and that nothing else can happen. */
+
+import assert from "node:assert/strict";
+import { ftok, ShmError } from "../../mod.ts";
+import { parseKey } from "../../src/sysv/key.ts";
+import {
+  countOption,
+  durationOption,
+  keyOption,
+  modeOption,
+  optionsHelp,
+  parse,
+  UsageError,
+} from "../../src/cli/usage.ts";
+import { random } from "./command_line.ts";
+
+const TABLE = {
+  key: { short: "k", value: "KEY", help: "which one" },
+  count: { value: "N", help: "how many" },
+  quiet: { short: "q", help: "say nothing" },
+  verbose: { short: "v", help: "say more" },
+} as const;
+
+const READ: readonly (readonly [string[], Record<string, string | true>, string[]])[] = [
+  [[], {}, []],
+  [["--key", "5"], { key: "5" }, []],
+  [["--key=5"], { key: "5" }, []],
+  [["-k", "5"], { key: "5" }, []],
+  [["-k5"], { key: "5" }, []],
+  [["--key", "-5"], { key: "-5" }, []],
+  [["--key=-5"], { key: "-5" }, []],
+  [["-k", "-5"], { key: "-5" }, []],
+  [["--key=--quiet"], { key: "--quiet" }, []],
+  [["--key="], { key: "" }, []],
+  [["--key=a=b"], { key: "a=b" }, []],
+  [["--key", "1", "-k", "2"], { key: "2" }, []],
+  [["-q", "--verbose"], { quiet: true, verbose: true }, []],
+  [["-qv"], { quiet: true, verbose: true }, []],
+  [["-qk", "5"], { quiet: true, key: "5" }, []],
+  [["-qk5"], { quiet: true, key: "5" }, []],
+  [["a", "-q", "b"], { quiet: true }, ["a", "b"]],
+  [["-q", "--", "-v", "--", "--no"], { quiet: true }, ["-v", "--", "--no"]],
+  [["-", ""], {}, ["-", ""]],
+];
+
+Deno.test("parse: every way of writing an option", () => {
+  for (const [args, options, positionals] of READ) {
+    const parsed = parse(args, TABLE);
+    assert.deepEqual({ ...parsed.options }, options, args.join(" "));
+    assert.deepEqual(parsed.positionals, positionals, args.join(" "));
+  }
+});
+
+const REFUSED: readonly (readonly [string[], RegExp])[] = [
+  [["--kye", "5"], /^unknown option --kye$/],
+  [["-x"], /^unknown option -x$/],
+  [["-qx"], /^unknown option -x$/],
+  [["--no-quiet"], /^unknown option --no-quiet$/],
+  [["--Key=5"], /^unknown option --Key$/],
+  [["--constructor"], /^unknown option --constructor$/],
+  [["--__proto__=1"], /^unknown option --__proto__$/],
+  [["--key"], /^option --key needs a value: KEY$/],
+  [["-k"], /^option -k needs a value: KEY$/],
+  [["-qk"], /^option -k needs a value: KEY$/],
+  [["--key", "--quiet"], /^option --key needs a value: KEY$/],
+  [["--key", "-q"], /^option --key needs a value: KEY$/],
+  [["--key", "--", "5"], /^option --key needs a value: KEY$/],
+  [["--quiet=yes"], /^option --quiet takes no value$/],
+  [["--quiet="], /^option --quiet takes no value$/],
+];
+
+Deno.test("parse: a mistake is named as it was written", () => {
+  for (const [args, message] of REFUSED) {
+    assert.throws(() => parse(args, TABLE), { message }, args.join(" "));
+    assert.throws(() => parse(args, TABLE), UsageError);
+  }
+});
+
+Deno.test("options that are not there, or are flags, have no value", () => {
+  for (const text of [undefined, true] as const) {
+    assert.equal(keyOption(text), undefined);
+    assert.equal(modeOption(text), undefined);
+    assert.equal(countOption("count", text), undefined);
+    assert.equal(durationOption("timeout", text), undefined);
+  }
+});
+
+/** One kind of value: how it is read, what is taken for what, what is refused. */
+interface Kind {
+  readonly read: (text: string) => number | undefined;
+  readonly option: string;
+  readonly taken: Readonly<Record<string, number>>;
+  readonly refused: readonly string[];
+}
+
+const KINDS: Readonly<Record<string, Kind>> = {
+  key: {
+    read: keyOption,
+    option: "--key",
+    taken: {
+      "1111": 1111,
+      "0x457": 1111,
+      "0X457": 1111,
+      "02127": 1111,
+      "+5": 5,
+      "-5": -5,
+      "-0x5": -5,
+      "0xffffffff": -1,
+      "4294967295": -1,
+      "-2147483648": -(2 ** 31),
+      "/:65": ftok("/", 65),
+      "/:A": ftok("/", 65),
+      "/:0x41": ftok("/", 65),
+    },
+    refused: [
+      ...["", " 5", "5 ", "abc", "-", "1e3", "1.5", "0x", "08", "1_000", "５", "NaN", "Infinity"],
+      ...["0", "-0", "+0", "00", "0x0", "4294967296", "-2147483649", "0x100000000"],
+      ...["/:", ":5", "/:0", "/:256", "/:AB", "/:é", "/\0:5", "/:4294967296"],
+    ],
+  },
+  mode: {
+    read: modeOption,
+    option: "--mode",
+    taken: { "600": 0o600, "0600": 0o600, "0o600": 0o600, "0660": 0o660, "777": 0o777, "0": 0 },
+    refused: ["", "800", "rw", "u+w", "-600", "0x180", "6.6", "1777", "0o", "0o0o7", " 600"],
+  },
+  count: {
+    read: (text) => countOption("count", text),
+    option: "--count",
+    taken: { "1": 1, "007": 7, "9007199254740991": Number.MAX_SAFE_INTEGER },
+    refused: ["", "0", "-1", "+1", "1.5", "1e3", "0x10", "x", "9007199254740992", " 1"],
+  },
+  duration: {
+    read: (text) => durationOption("timeout", text),
+    option: "--timeout",
+    taken: {
+      ...{ "0": 0, "5": 5_000, "5s": 5_000, "1.5s": 1_500, "0.25": 250, "500ms": 500 },
+      ...{ "2m": 120_000, "1h": 3_600_000, "1.5h": 5_400_000, "0ms": 0, "007s": 7_000 },
+      // What a person is told again must not read 1000.9999999999999 ms
+      ...{ "1.001s": 1_001, "4.35s": 4_350, "0.07s": 70 },
+    },
+    refused: [
+      ...["", "s", "-1", "-1s", "+1s", "1.", ".5", "1,5s", "1 s", "5S", "5sec", "1d", "1e3s"],
+      ...["0x10", "NaN", "Infinity", "never", "9".repeat(400)],
+    ],
+  },
+};
+
+for (const [name, { read, option, taken, refused }] of Object.entries(KINDS)) {
+  Deno.test(`a ${name}: what is taken`, () => {
+    for (const [text, value] of Object.entries(taken)) assert.equal(read(text), value, text);
+  });
+
+  Deno.test(`a ${name}: what is refused names the option`, () => {
+    for (const text of refused) {
+      assert.throws(() => read(text), (error) => {
+        assert(error instanceof UsageError, `"${text}" gave ${error}`);
+        assert(error.message.startsWith(`option ${option}: `), error.message);
+        return true;
+      }, `"${text}" was taken`);
+    }
+  });
+}
+
+Deno.test("a refusal says again what was written", () => {
+  assert.throws(() => keyOption("12x"), { message: /"12x" is no key: write 1111, 0x457, / });
+  assert.throws(() => keyOption("0"), { message: /key 0 is IPC_PRIVATE/ });
+  assert.throws(() => keyOption("4294967296"), { message: /key 4294967296 does not fit 32 bits/ });
+  assert.throws(() => modeOption("8"), { message: /"8" is no octal mode such as/ });
+  assert.throws(() => modeOption("1777"), { message: /1777/ });
+  assert.throws(() => countOption("count", "x"), { message: /"x" is no whole number of at least/ });
+  assert.throws(() => durationOption("timeout", "1d"), { message: /"1d" is no duration such as/ });
+});
+
+Deno.test("a key by a file that is not there is the system's failure", () => {
+  assert.throws(() => keyOption("/no/such/file:1"), (error) => {
+    assert(error instanceof ShmError);
+    assert.deepEqual([error.call, error.code], ["ftok", "ENOENT"]);
+    assert.match(error.message, /\/no\/such\/file/);
+    return true;
+  });
+});
+
+Deno.test("2000 random texts give a value or one of the refusals", () => {
+  const pick = random(1);
+  const tempting = "0123456789-+xXo:.=/\0 kqsmhe\n";
+  const text = (): string => {
+    const wild = pick(2) === 0;
+    const bytes = Uint8Array.from(
+      { length: pick(6) },
+      () => wild ? pick(256) : tempting.charCodeAt(pick(tempting.length)),
+    );
+    return new TextDecoder().decode(bytes);
+  };
+  const readers: readonly ((text: string) => unknown)[] = [
+    parseKey,
+    ...Object.values(KINDS).map(({ read }) => read),
+    (first) => parse([first, text(), `--${text()}`, `-${text()}`, text()], TABLE),
+  ];
+  let values = 0;
+  let refusals = 0;
+  for (let round = 0; round < 2000; round++) {
+    const input = text();
+    for (const read of readers) {
+      try {
+        read(input);
+        values++;
+      } catch (error) {
+        assert(
+          error instanceof UsageError || error instanceof TypeError ||
+            error instanceof RangeError || (error instanceof ShmError && error.call === "ftok"),
+          `${JSON.stringify(input)} gave ${error}`,
+        );
+        refusals++;
+      }
+    }
+  }
+  // Both kinds, or the texts were not worth throwing
+  assert(values > 500 && refusals > 500, `${values} values, ${refusals} refusals`);
+});
+
+Deno.test("optionsHelp: one line an option, in columns", () => {
+  assert.equal(
+    optionsHelp(TABLE),
+    [
+      "  -k, --key KEY  which one",
+      "      --count N  how many",
+      "  -q, --quiet    say nothing",
+      "  -v, --verbose  say more",
+    ].join("\n"),
+  );
+});

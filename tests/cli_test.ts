@@ -1,0 +1,175 @@
+/**
+ * `cli.ts` as a process: help, versions, and that a mistake on the command line is one clear line, a
+ * hint and exit code 2.
+ */
+
+import assert from "node:assert/strict";
+import config from "../deno.json" with { type: "json" };
+import { main } from "../cli.ts";
+import { guardAgainstLeaks } from "./support/leaks.ts";
+import { testWith } from "./support/needs.ts";
+import { type Ended, freshKey, Peer, PROJECT } from "./support/peer.ts";
+import { cliInShell, run, toEnd } from "./cli/command_line.ts";
+
+guardAgainstLeaks();
+
+const CLI = { tools: ["deno"] };
+const SHELL = { tools: ["deno", "sh"] };
+
+Deno.test("main: is there for programs, and does nothing when imported", () => {
+  assert.equal(typeof main, "function");
+});
+
+const OPTIONS = {
+  server: [
+    ...["-n, --count N", "-t, --timeout DURATION", "--json", "--keep", "--recreate"],
+    ...["-v, --verbose", "-k, --key KEY", "--mode MODE", "--trust", "-q, --quiet", "-h, --help"],
+  ],
+  client: [
+    ...["-t, --timeout DURATION", "--no-wait", "-k, --key KEY", "--mode MODE", "--trust"],
+    ...["-q, --quiet", "-h, --help"],
+  ],
+} as const;
+
+const COMMANDS = Object.keys(OPTIONS) as (keyof typeof OPTIONS)[];
+
+/** That this is help for `usage`, on stdout alone, with examples, and fits a terminal. */
+function assertHelp({ code, stdout, stderr }: Ended, usage: string): void {
+  assert.deepEqual([code, stderr], [0, ""]);
+  assert(stdout.includes(`\nUsage: cli.ts ${usage}`), stdout);
+  assert.match(stdout, /\nExamples:\n {2}deno run --allow-ffi cli\.ts /);
+  assert.match(stdout, /[^\n]\n$/);
+  for (const line of stdout.split("\n")) assert(line.length <= 80, line);
+}
+
+testWith(CLI, "--help: of the command", async () => {
+  for (const help of ["--help", "-h", "help"]) {
+    const ended = await run(help);
+    assertHelp(ended, "COMMAND [options]");
+    for (const name of COMMANDS) assert.match(ended.stdout, new RegExp(`\n  ${name} +\\w`));
+  }
+});
+
+for (const name of COMMANDS) {
+  testWith(CLI, `${name} --help: all options, whatever else is on the line`, async () => {
+    const lines = [["--help"], ["-h"], ["--bogus", "--help"], ["-qh"], [
+      "--key=1",
+      "-h",
+      "--",
+      "x",
+    ]];
+    for (const args of lines) {
+      const ended = await run(name, ...args);
+      assertHelp(ended, `${name} [options]`);
+      const options = ended.stdout.matchAll(/^ {2,6}(-[^ ]+( --[^ ]+)?( [A-Z]+)?) {2,}\w/gm);
+      assert.deepEqual([...options].map(([, option]) => option), OPTIONS[name]);
+    }
+  });
+}
+
+testWith(CLI, "--version: name and version", async () => {
+  for (const option of ["--version", "-V"]) {
+    const { code, stdout, stderr } = await run(option);
+    assert.deepEqual([code, stdout, stderr], [0, `${config.name} ${config.version}\n`, ""]);
+  }
+});
+
+/** A wrong command line, and what is said about it. */
+const MISTAKES: readonly (readonly [string[], RegExp])[] = [
+  [[], /which command/],
+  [["servr"], /unknown command servr/],
+  [[""], /unknown command/],
+  [["Server"], /unknown command Server/],
+  [["--bogus"], /unknown option --bogus/],
+  [["-x", "server"], /unknown option -x/],
+  [["--", "server"], /--/],
+  [["two\nlines"], /unknown command two\\nlines/],
+  [["\x1b[31mred"], /unknown command \\x1b\[31mred/],
+  ...COMMANDS.flatMap((name): [string[], RegExp][] => [
+    [[name, "--bogus"], /unknown option --bogus/],
+    [[name, "-x"], /unknown option -x/],
+    [[name, "--two\nlines\x1b[1m"], /unknown option --two\\nlines\\x1b\[1m/],
+    [[name, "--key"], /option --key needs a value: KEY/],
+    [[name, "-k"], /option -k needs a value: KEY/],
+    [[name, "--key", "--quiet"], /option --key needs a value: KEY/],
+    [[name, "--key="], /option --key: "" is no key/],
+    [[name, "--key=abc"], /option --key: "abc" is no key/],
+    [[name, "--key=0"], /option --key: key 0 is IPC_PRIVATE/],
+    [[name, "--key=4294967296"], /option --key: key 4294967296 does not fit/],
+    [[name, "--key=/:0"], /option --key: project id 0/],
+    [[name, "--mode"], /option --mode needs a value: MODE/],
+    [[name, "--mode=rw"], /option --mode: "rw" is no octal mode/],
+    [[name, "--mode=1777"], /option --mode: /],
+    [[name, "--timeout"], /option --timeout needs a value: DURATION/],
+    [[name, "-t"], /option -t needs a value: DURATION/],
+    [[name, "--timeout=soon"], /option --timeout: "soon" is no duration/],
+    [[name, "--timeout", "-1"], /option --timeout: "-1" is no duration/],
+    [[name, "--trust=yes"], /option --trust takes no value/],
+    [[name, "--quiet=1"], /option --quiet takes no value/],
+    [[name, "--help=me"], /option --help takes no value/],
+  ]),
+  [["server", "--count"], /option --count needs a value: N/],
+  [["server", "--count=0"], /option --count: "0" is no whole number/],
+  [["server", "-n", "-3"], /option --count: "-3" is no whole number/],
+  [["server", "-n1.5"], /option --count: "1\.5" is no whole number/],
+  [["server", "--json=1"], /option --json takes no value/],
+  [["server", "--keep=1"], /option --keep takes no value/],
+  [["server", "--recreate=1"], /option --recreate takes no value/],
+  [["server", "--verbose=1"], /option --verbose takes no value/],
+  [["server", "--no-wait"], /unknown option --no-wait/],
+  [["server", "5"], /unexpected argument 5/],
+  [["server", "--", "--help"], /unexpected argument --help/],
+  [["client", "--no-wait=1", "x"], /option --no-wait takes no value/],
+  [["client", "--count=1", "x"], /unknown option --count/],
+  [["client", "x", "--json"], /unknown option --json/],
+];
+
+for (const name of [undefined, ...COMMANDS]) {
+  const mistakes = MISTAKES.filter(([[first = ""]]) =>
+    (COMMANDS.find((command) => command === first)) === name
+  );
+  testWith(
+    CLI,
+    `${name ?? "cli.ts"}: each of ${mistakes.length} mistakes is one line, a hint, and 2`,
+    async () => {
+      const outcomes = mistakes.map(async ([args, message]) => ({
+        args,
+        message,
+        ...await run(...args),
+      }));
+      for (const { args, message, code, stdout, stderr } of await Promise.all(outcomes)) {
+        const [error, hint, ...rest] = stderr.split("\n");
+        assert.match(error!, message, JSON.stringify(args));
+        assert.match(error!, /^error: \P{Cc}+$/u);
+        assert.equal(hint, `try: cli.ts ${name === undefined ? "" : `${name} `}--help`);
+        assert.deepEqual([code, stdout, rest], [2, "", [""]], JSON.stringify(args));
+      }
+    },
+  );
+}
+
+testWith(CLI, "a key by a file that is not there: one line, and 1", async () => {
+  const { code, stdout, stderr } = await run("server", "--key=/no/such/file:1");
+  assert.match(stderr, /^error: [^\n]*\/no\/such\/file[^\n]*ENOENT[^\n]*\n$/);
+  assert.deepEqual([code, stdout], [1, ""]);
+});
+
+testWith(CLI, "without --allow-ffi: one line that names the permission, and 1", async () => {
+  for (const name of COMMANDS) {
+    const args = ["run", "--no-prompt", `${PROJECT}cli.ts`, name, `--key=${freshKey()}`];
+    const { code, stdout, stderr } = await toEnd(Peer.start(Deno.execPath(), args));
+    assert.match(stderr, /^error: [^\n]*--allow-ffi[^\n]*\n$/);
+    assert.deepEqual([code, stdout], [1, ""]);
+  }
+});
+
+testWith(SHELL, "help that nobody reads, or that has no room: no stack trace", async () => {
+  const gone = await cliInShell('{ "$@"; echo "exit $?" >&2; } | exec <&-', "--help").ended();
+  assert.equal(gone.stderr, "exit 0\n");
+  const full = await cliInShell('exec "$@" >/dev/full', "--help").ended();
+  assert.match(
+    full.stderr,
+    /^error: cannot write to standard output: No space left on device.*\n$/,
+  );
+  assert.equal(full.code, 1);
+});
