@@ -84,6 +84,8 @@ export const clientCommand: Command = {
       const inHand = error instanceof ShmError ? error : undefined;
       const interrupted = inHand === undefined ? error : inHand.cause;
       if (!(interrupted instanceof Interrupted)) throw error;
+      // The terminal has shown ^C: what comes next begins on a line of its own
+      if (source.prompt === undefined && Deno.stderr.isTerminal()) tell("");
       if (inHand !== undefined) report(`error: ${inHand.message}`);
       tell(interrupted.message);
       return interrupted.exitCode;

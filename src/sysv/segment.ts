@@ -217,15 +217,22 @@ export class Segment implements Disposable {
     const key = checkKey(options.key ?? IPC.PRIVATE);
     const size = checkSize(options.size);
     const mode = checkMode(options.mode ?? 0o600);
-    const id = shmget(key, size, createFlags(options, mode));
-    if (id < 0) throw createFailure(key, size, mode, -id);
-    return Segment.#attachCreated(key, id);
+    for (;;) {
+      const id = shmget(key, size, createFlags(options, mode));
+      if (id < 0) throw createFailure(key, size, mode, -id);
+      const segment = Segment.#attachCreated(key, id);
+      if (segment !== undefined) return segment;
+    }
   }
 
-  /** If we cannot attach what we have just created, nobody knows of it: it goes again. */
-  static #attachCreated(key: number, id: number): Segment {
+  /**
+   * If we cannot attach what we have just created, nobody knows of it: it goes again. `undefined` if
+   * somebody has removed it already.
+   */
+  static #attachCreated(key: number, id: number): Segment | undefined {
     const address = tryAttach(id, false);
     if (typeof address === "number") {
+      if (isGone(address)) return undefined;
       shmctl(id, IPC.RMID, null);
       throw attachFailure(id, key, false, -address);
     }
@@ -292,7 +299,11 @@ export class Segment implements Disposable {
     const mode = checkMode(options.mode ?? 0o600);
     for (;;) {
       const created = shmget(key, size, createFlags(options, mode));
-      if (created >= 0) return Segment.#attachCreated(key, created);
+      if (created >= 0) {
+        const segment = Segment.#attachCreated(key, created);
+        if (segment !== undefined) return segment;
+        continue;
+      }
       if (created !== -ERRNO.EEXIST) throw createFailure(key, size, mode, -created);
       const found = shmget(key, 0, 0);
       // Between the two calls its owner may have removed it; then it is ours to create

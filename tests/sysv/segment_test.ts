@@ -14,7 +14,7 @@ import {
 } from "../../mod.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
 import { testWith } from "../support/needs.ts";
-import { freshKey, Peer } from "../support/peer.ts";
+import { freshKey, Peer, TestFolder } from "../support/peer.ts";
 
 guardAgainstLeaks();
 
@@ -409,6 +409,34 @@ Deno.test("a buffer that was transferred away is cut off from the segment at det
   moved[0] = 2; // zero pages of nobody's
   assert.deepEqual([moved[0], owner.bytes[0]], [2, 1]);
 });
+
+testWith(
+  { tools: ["deno", "gcc"], files: true },
+  "somebody who removes what holds a key, all the time, makes nobody fail",
+  async () => {
+    const key = freshKey();
+    using folder = new TestFolder();
+    const source = folder.file(
+      "remover.c",
+      `#include <stdio.h>
+       #include <sys/shm.h>
+       int main(void) {
+         puts("removing");
+         fflush(stdout);
+         for (;;) shmctl(shmget(${key}, 0, 0), IPC_RMID, NULL);
+       }`,
+    );
+    await using remover = Peer.start(folder.compile("gcc", "remover", ["-O1", source]));
+    assert.equal(await remover.line(), "removing");
+    for (let i = 0; i < 3000; i++) {
+      using segment = Segment.openOrCreate({ key, size: 100 });
+      using created = Segment.create({ size: 1 });
+      created.remove();
+      assert.equal(segment.size, 100);
+      segment.remove();
+    }
+  },
+);
 
 Deno.test("a hundred segments at once are each their own", () => {
   const segments = Array.from({ length: 100 }, (_, i) => {
