@@ -87,12 +87,21 @@ export async function fullPipe(folder: TestFolder): Promise<{ path: string; pipe
   return { path, pipe };
 }
 
-/** Reads the pipe until `text` has come. */
+/** Reads the pipe until `text` has come; a minute at most, as a safety net. */
 export async function readUntil(pipe: Deno.FsFile, text: string): Promise<void> {
+  let net: ReturnType<typeof setTimeout> | undefined;
+  const expired = new Promise<never>((_, reject) => {
+    net = setTimeout(() => reject(new Error(`the pipe did not bring ${text}`)), 60_000);
+  });
   const decoder = new TextDecoder();
   const bytes = new Uint8Array(4096);
-  for (let read = ""; !read.endsWith(text);) {
-    read += decoder.decode(bytes.subarray(0, (await pipe.read(bytes))!));
+  try {
+    for (let read = ""; !read.endsWith(text);) {
+      const count = await Promise.race([pipe.read(bytes), expired]);
+      read += decoder.decode(bytes.subarray(0, count!));
+    }
+  } finally {
+    clearTimeout(net);
   }
 }
 
