@@ -176,13 +176,19 @@ export class MailboxClient implements Disposable {
     const { entry, sender } = this.#mailbox;
     try {
       yield* sender.taking(patience);
-      this.#turn = "taken";
+    } catch (reason) {
+      // After close the semaphores may be gone: that we closed is why
+      this.#mailbox.checkOpen();
+      throw reason;
+    }
+    // From here on the turn is this send's to end: before, it may be another's of the same client
+    this.#turn = "taken";
+    try {
       yield* this.#untilEmpty(patience);
     } catch (reason) {
       try {
         this.#endTurn();
       } finally {
-        // After close the semaphores may be gone: that we closed is why
         this.#mailbox.checkOpen();
       }
       throw reason;
@@ -295,13 +301,13 @@ class Patience extends Slices {
     this.#onNoServer = options.onNoServer;
   }
 
-  override next(): number {
+  override next(how: { readonly woken?: boolean } = {}): number {
     this.#mailbox.checkPresent();
     // A server that starts at the same moment needs no mention
     if (this.waited >= MAX_SLICE_MS && this.#onNoServer && !this.#mailbox.serverMayBeThere) {
       this.#onNoServer();
       this.#onNoServer = undefined;
     }
-    return super.next();
+    return super.next(how);
   }
 }

@@ -144,6 +144,38 @@ Deno.test("no server: said once, and only if it lasts", async () => {
   assert.equal(server.tryReceive(), undefined);
 });
 
+Deno.test("a send that gives up waiting for its turn leaves another's turn alone", async () => {
+  const key = freshKey();
+  using server = MailboxServer.open({ key });
+  using client = MailboxClient.open({ key });
+  using other = MailboxClient.open({ key });
+  const first = client.send("first");
+  await assert.rejects(client.send("second", { deadline: Deadline.after(5) }), {
+    code: "ETIMEDOUT",
+  });
+  const message = server.tryReceive();
+  assert.deepEqual([message?.text, message?.sender], ["first", Deno.pid]);
+  server.acknowledge();
+  assert.equal(other.trySend("not yet"), false, "the first does not know yet that it was taken");
+  await first;
+  assert.equal(other.trySend("now"), true);
+  assert.equal(server.tryReceive()?.text, "now");
+});
+
+Deno.test("closing ends the sends under way, and withdraws what was not taken", async () => {
+  const key = freshKey();
+  const client = MailboxClient.open({ key });
+  const other = MailboxClient.open({ key });
+  const sending = [client.send("in the slot"), client.send("waits for its turn")];
+  assert.equal(client.close(), "in use");
+  for (const each of sending) await assert.rejects(each, { code: "EDETACHED" });
+  assert(other.trySend("the slot and the turn are free"));
+  using server = MailboxServer.open({ key });
+  assert.equal(server.tryReceive()?.text, "the slot and the turn are free");
+  server.acknowledge();
+  other.close();
+});
+
 Deno.test("a closed client says so", async () => {
   const client = MailboxClient.open({ key: freshKey() });
   assert.equal(client.close(), "removed");
