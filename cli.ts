@@ -15,7 +15,7 @@
 import config from "./deno.json" with { type: "json" };
 import { ShmError } from "./ffi/shm_error.ts";
 import { clientCommand } from "./src/cli/client_command.ts";
-import type { Command } from "./src/cli/command.ts";
+import { type Command, CommandFailure } from "./src/cli/command.ts";
 import { print, printable, report, StandardStreamError } from "./src/cli/output.ts";
 import { serverCommand } from "./src/cli/server_command.ts";
 import { asksForHelp, UsageError } from "./src/cli/usage.ts";
@@ -62,7 +62,10 @@ export async function main(args: readonly string[]): Promise<number> {
       return 2;
     }
     // What the system refused is a mistake or a circumstance; only our own bugs show a stack
-    if (error instanceof ShmError || error instanceof StandardStreamError) {
+    if (
+      error instanceof ShmError || error instanceof StandardStreamError ||
+      error instanceof CommandFailure
+    ) {
       report(`error: ${printable(error.message)}`);
       return 1;
     }

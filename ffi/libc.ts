@@ -8,6 +8,7 @@
  */
 
 import { MMAP } from "./constants.ts";
+import { ERRNO } from "./errno.ts";
 import { libcSonames, type Platform, PLATFORMS, supportedArch } from "./platform.ts";
 import { ShmError } from "./shm_error.ts";
 
@@ -58,6 +59,16 @@ const prototypes = {
   mmap: { parameters: ["pointer", "usize", "i32", "i32", "i32", "i64"], result: "pointer" },
   // uid_t geteuid(void)
   geteuid: { parameters: [], result: "u32" },
+  // int getpwuid_r(uid_t uid, struct passwd *pwd, char *buf, size_t buflen, struct passwd **result)
+  getpwuid_r: { parameters: ["u32", "buffer", "buffer", "usize", "buffer"], result: "i32" },
+  // int getgrgid_r(gid_t gid, struct group *grp, char *buf, size_t buflen, struct group **result)
+  getgrgid_r: { parameters: ["u32", "buffer", "buffer", "usize", "buffer"], result: "i32" },
+  // int getpwnam_r(const char *name, struct passwd *, char *buf, size_t buflen, struct passwd **)
+  getpwnam_r: { parameters: ["buffer", "buffer", "buffer", "usize", "buffer"], result: "i32" },
+  // int getgrnam_r(const char *name, struct group *, char *buf, size_t buflen, struct group **)
+  getgrnam_r: { parameters: ["buffer", "buffer", "buffer", "usize", "buffer"], result: "i32" },
+  // int kill(pid_t pid, int sig)
+  kill: { parameters: ["i32", "i32"], result: "i32" },
   // int sigaction(int signum, const struct sigaction *act, struct sigaction *oldact)
   sigaction: { parameters: ["i32", "pointer", "buffer"], result: "i32" },
   // int *__errno_location(void): glibc and musl; each thread has its own
@@ -135,6 +146,71 @@ export function platform(): Platform {
 /** The user whose rights this process has. */
 export function geteuid(): number {
   return libc().symbols.geteuid();
+}
+
+/** The two kinds of accounts that own an object. */
+export type AccountKind = "user" | "group";
+
+/** The name of a user or group, or `undefined` if it has none. Source: getpwuid_r(3), getgrgid_r(3). */
+export function accountName(kind: AccountKind, id: number): string | undefined {
+  const { symbols } = libc();
+  const call = kind === "user" ? symbols.getpwuid_r : symbols.getgrgid_r;
+  return lookUp(kind, (entry, text, found) => call(id, entry, text, BigInt(text.length), found))
+    ?.name;
+}
+
+/** The id of a user or group, or `undefined` if there is none. Source: getpwnam_r(3), getgrnam_r(3). */
+export function accountId(kind: AccountKind, name: string): number | undefined {
+  if (name.includes("\0")) return undefined;
+  const { symbols } = libc();
+  const call = kind === "user" ? symbols.getpwnam_r : symbols.getgrnam_r;
+  const cName = new TextEncoder().encode(name + "\0");
+  return lookUp(kind, (entry, text, found) => call(cName, entry, text, BigInt(text.length), found))
+    ?.id;
+}
+
+/** Room for the texts of one account: the first try, and where it is given up. */
+const ACCOUNT_TEXT = { first: 1024, most: 1 << 20 } as const;
+
+function lookUp(
+  kind: AccountKind,
+  call: (
+    entry: Uint8Array<ArrayBuffer>,
+    text: Uint8Array<ArrayBuffer>,
+    found: BigUint64Array<ArrayBuffer>,
+  ) => number,
+): { readonly name: string; readonly id: number } | undefined {
+  const { passwd, group } = platform().structs;
+  const { size, fields } = kind === "user"
+    ? { size: passwd.size, fields: { name: passwd.fields.pw_name, id: passwd.fields.pw_uid } }
+    : { size: group.size, fields: { name: group.fields.gr_name, id: group.fields.gr_gid } };
+  const entry = new Uint8Array(size);
+  const found = new BigUint64Array(1);
+  for (let room: number = ACCOUNT_TEXT.first; room <= ACCOUNT_TEXT.most; room *= 2) {
+    const text = new Uint8Array(room);
+    const result = call(entry, text, found);
+    if (result === ERRNO.ERANGE) continue;
+    if (result !== 0 || found[0] === 0n) return undefined;
+    const data = new DataView(entry.buffer);
+    // The name is a pointer into `text`, wherever that was during the call
+    const start = Deno.UnsafePointer.value(Deno.UnsafePointer.of(text));
+    const rest = text.subarray(Number(data.getBigUint64(fields.name.offset, true) - start));
+    return {
+      name: new TextDecoder().decode(rest.subarray(0, rest.indexOf(0))),
+      id: data.getUint32(fields.id.offset, true),
+    };
+  }
+  return undefined;
+}
+
+/**
+ * Whether a process with this id exists, as this process's pid namespace counts them; a zombie
+ * does. An id that was used anew exists too. Source: kill(2) with signal 0.
+ */
+export function processExists(pid: number): boolean {
+  if (pid <= 0) return false;
+  const { symbols, errno } = libc();
+  return symbols.kill(pid, 0) === 0 || errno[0] === ERRNO.EPERM;
 }
 
 /** Whether this process was started with the signal ignored, as nohup(1) does with SIGHUP. */

@@ -38,6 +38,8 @@ type ShmInfoName =
   | "swap_attempts"
   | "swap_successes";
 type SembufName = "sem_num" | "sem_op" | "sem_flg";
+type PasswdName = "pw_name" | "pw_uid";
+type GroupName = "gr_name" | "gr_gid";
 
 /** Where a struct nested in another begins; its own fields are in its own entry of the table. */
 type Nested = Omit<Field, "size"> & { readonly size: number };
@@ -60,6 +62,8 @@ export interface KernelStructs {
   readonly shminfo: KernelStruct<ShminfoName>;
   readonly shm_info: KernelStruct<ShmInfoName>;
   readonly sembuf: KernelStruct<SembufName>;
+  readonly passwd: KernelStruct<PasswdName>;
+  readonly group: KernelStruct<GroupName>;
 }
 
 /** The C libraries the table knows. */
@@ -126,6 +130,8 @@ const common = {
     },
   },
   sembuf: { size: 6, fields: { sem_num: u16(0), sem_op: u16(2), sem_flg: u16(4) } },
+  passwd: { size: 48, fields: { pw_name: u64(0), pw_uid: u32(16) } },
+  group: { size: 32, fields: { gr_name: u64(0), gr_gid: u32(16) } },
 } as const;
 
 /** x86-64 keeps a reserved word after each time, aarch64 does not. */

@@ -1,4 +1,4 @@
-/** What a subcommand is to `cli.ts`. */
+/** What a subcommand is to `cli.ts`, and how it says that it failed. */
 
 import type { OptionTable } from "./usage.ts";
 
@@ -10,8 +10,13 @@ export interface Command {
   readonly summary: string;
   /** Its options, by which the command line is read. */
   readonly options: OptionTable;
+  /** What its arguments are, for completion; files if not said. */
+  readonly completes?: "segments" | "files" | "shells" | "nothing";
   /** All of its `--help`. */
   readonly help: string;
   /** Runs it and gives the exit code: 0 done, 1 failed; 128 + n when a signal cut it short. */
   run(args: readonly string[]): Promise<number>;
 }
+
+/** Why a command could not do what was asked, in one line; exit code 1. */
+export class CommandFailure extends Error {}

@@ -3,6 +3,8 @@
  * about them to standard error. For the commands of this folder.
  */
 
+import { styleText } from "node:util";
+
 const encoder = new TextEncoder();
 
 /** Standard input or output failed, and not because the other side has gone. */
@@ -24,9 +26,15 @@ export async function print(line: string): Promise<void> {
 
 /** As {@linkcode print}, without ending the line. */
 export async function printRaw(text: string): Promise<void> {
-  let bytes = encoder.encode(text);
+  await printBytes(encoder.encode(text));
+}
+
+/** As {@linkcode printRaw}, bytes as they are. */
+export async function printBytes(bytes: Uint8Array): Promise<void> {
   try {
-    while (bytes.length > 0) bytes = bytes.subarray(await Deno.stdout.write(bytes));
+    for (let rest = bytes; rest.length > 0;) {
+      rest = rest.subarray(await Deno.stdout.write(rest));
+    }
   } catch (error) {
     if (error instanceof Deno.errors.BrokenPipe) throw error;
     throw new StandardStreamError("write to standard output", error);
@@ -35,12 +43,27 @@ export async function printRaw(text: string): Promise<void> {
 
 /** Writes a line on standard error. That nobody reads it is no reason to stop. */
 export function report(line: string): void {
-  let bytes = encoder.encode(line + "\n");
+  reportRaw(line + "\n");
+}
+
+/** As {@linkcode report}, without ending the line. */
+export function reportRaw(text: string): void {
+  let bytes = encoder.encode(text);
   try {
     while (bytes.length > 0) bytes = bytes.subarray(Deno.stderr.writeSync(bytes));
   } catch {
     // Closed, full or broken: there is nowhere left to say so
   }
+}
+
+/** How a piece of text stands out on a terminal. */
+export type Format = Parameters<typeof styleText>[0];
+
+/** Text that stands out where standard output is a terminal, and plain text under NO_COLOR. */
+export function paint(format: Format, text: string): string {
+  return Deno.noColor || !Deno.stdout.isTerminal()
+    ? text
+    : styleText(format, text, { validateStream: false });
 }
 
 const NAMED: Readonly<Record<string, string>> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };

@@ -5,6 +5,7 @@
 
 import { parseArgs } from "node:util";
 import { parseKey } from "../sysv/key.ts";
+import { parseSize } from "./size.ts";
 
 /** A mistake on the command line, said in one line. */
 export class UsageError extends Error {}
@@ -15,6 +16,8 @@ export interface OptionSpec {
   readonly short?: string;
   /** What its value is called in the help; without it the option takes no value. */
   readonly value?: string;
+  /** Whether it may be given several times, each counting; else the last one does. */
+  readonly multiple?: true;
   /** What it does, for the help. */
   readonly help: string;
 }
@@ -25,6 +28,8 @@ export type OptionTable = Readonly<Record<string, OptionSpec>>;
 /** What a command line said: flags are `true`, options with a value their text. */
 export interface Parsed<Name extends string> {
   readonly options: { readonly [K in Name]?: string | true };
+  /** All values of the options that may be given several times, in order. */
+  readonly repeated: { readonly [K in Name]?: readonly string[] };
   readonly positionals: readonly string[];
 }
 
@@ -56,6 +61,7 @@ export function parse<Table extends OptionTable>(
   table: Table,
 ): Parsed<string & keyof Table> {
   const options: { [name: string]: string | true } = {};
+  const repeated: { [name: string]: string[] } = {};
   const positionals: string[] = [];
   for (const token of tokensOf(args, table)) {
     if (token.kind === "positional") positionals.push(token.value);
@@ -71,9 +77,10 @@ export function parse<Table extends OptionTable>(
         throw new UsageError(`option ${token.rawName} needs a value: ${spec.value}`);
       }
       options[token.name] = token.value;
+      if (spec.multiple === true) (repeated[token.name] ??= []).push(token.value);
     }
   }
-  return { options: options as Parsed<string & keyof Table>["options"], positionals };
+  return { options, repeated, positionals } as Parsed<string> as Parsed<string & keyof Table>;
 }
 
 /** Whether the command line asks for help, whatever else is wrong with it. */
@@ -84,7 +91,7 @@ export function asksForHelp(args: readonly string[], table: OptionTable): boolea
 }
 
 /** Lets what `read` throws about `text` be a mistake in the option `name`. */
-function valueOf<Value>(name: string, text: string, read: (text: string) => Value): Value {
+export function valueOf<Value>(name: string, text: string, read: (text: string) => Value): Value {
   try {
     return read(text);
   } catch (error) {
@@ -125,19 +132,40 @@ export function countOption(name: string, text: string | true | undefined): numb
   });
 }
 
-const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1e3, "": 1e3, m: 60e3, h: 3600e3 };
+const UNIT_MS: Readonly<Record<string, number>> = {
+  ms: 1,
+  s: 1e3,
+  "": 1e3,
+  m: 60e3,
+  h: 3600e3,
+  d: 86400e3,
+};
 
-/** A duration such as `500ms`, `1.5s`, `2m` or `1h`, in milliseconds; a bare number is seconds. */
+/** A duration such as `500ms`, `1.5s`, `2m`, `1h` or `7d`, in milliseconds; a bare number: seconds. */
 export function durationOption(name: string, text: string | true | undefined): number | undefined {
   if (typeof text !== "string") return undefined;
   return valueOf(name, text, (each) => {
-    const [, digits, unit] = /^([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|)$/.exec(each) ?? [];
+    const [, digits, unit] = /^([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d|)$/.exec(each) ?? [];
     // To the microsecond: 1.001 s is 1001 ms, whatever binary fractions make of it
     const ms = Math.round(Number(digits) * (UNIT_MS[unit ?? ""] ?? NaN) * 1e3) / 1e3;
     if (!Number.isFinite(ms)) {
-      throw new TypeError(`"${each}" is no duration such as 500ms, 1.5s, 2m or 1h`);
+      throw new TypeError(`"${each}" is no duration such as 500ms, 1.5s, 2m, 1h or 7d`);
     }
     return ms;
+  });
+}
+
+/** A number of bytes, `64K` or `0x1000`, from `least` up. */
+export function sizeOption(
+  name: string,
+  text: string | true | undefined,
+  least = 0,
+): number | undefined {
+  if (typeof text !== "string") return undefined;
+  return valueOf(name, text, (each) => {
+    const bytes = parseSize(each);
+    if (bytes < least) throw new RangeError(`${each} is less than ${least}`);
+    return bytes;
   });
 }
 

@@ -12,7 +12,15 @@ import {
 import { testWith } from "../support/needs.ts";
 import { TestFolder } from "../support/peer.ts";
 
-const HEADERS = ["stddef.h", "sys/ipc.h", "sys/shm.h", "sys/sem.h", "sys/syscall.h"];
+const HEADERS = [
+  "stddef.h",
+  "sys/ipc.h",
+  "sys/shm.h",
+  "sys/sem.h",
+  "sys/syscall.h",
+  "pwd.h",
+  "grp.h",
+];
 
 /** Fields that C spells with underscores. */
 const C_NAMES: Readonly<Record<string, string>> = { key: "__key", seq: "__seq" };

@@ -1,0 +1,101 @@
+/**
+ * What only /proc knows: which processes have a segment attached, and how much of it is in memory.
+ * Deno opens /proc under `--allow-all` only, so all of this is absent without; nothing here asks.
+ * For the commands of this folder.
+ */
+
+/** A process that has a segment attached. */
+export interface Attacher {
+  readonly pid: number;
+  /** Its name as the kernel has it, at most 15 bytes. */
+  readonly command: string;
+  /** How often it is attached there. */
+  readonly times: number;
+}
+
+/** How much of a segment is in memory and how much is swapped out, in bytes. */
+export interface Residence {
+  readonly resident: number;
+  readonly swapped: number;
+}
+
+/** Every kind of permission; the paths under /proc need them all, granted without limits. */
+const ALL = ["env", "ffi", "import", "net", "read", "run", "sys", "write"] as const;
+
+/** Whether /proc may be read, found out without asking a person for it. */
+export function mayReadProc(): boolean {
+  return ALL.every((name) => Deno.permissions.querySync({ name }).state === "granted");
+}
+
+/** What to tell where {@linkcode mayReadProc} says no. */
+export const PROC_NOTE =
+  "attached pids and resident sizes come from /proc: run with -A to see them";
+
+/** A file under /proc, or `undefined` if it is gone or not for this user. */
+function readProc(path: string): string | undefined {
+  try {
+    return Deno.readTextFileSync(`/proc/${path}`);
+  } catch (error) {
+    if (isExpected(error)) return undefined;
+    throw error;
+  }
+}
+
+/** Processes end while we look, and those of other users do not show everything. */
+function isExpected(error: unknown): boolean {
+  return error instanceof Deno.errors.NotFound || error instanceof Deno.errors.PermissionDenied ||
+    error instanceof Deno.errors.NotCapable ||
+    // ESRCH: it ended between opening and reading
+    (error instanceof Error && /os error 3\b/.test(error.message));
+}
+
+function ipcNamespace(pid: string): string | undefined {
+  try {
+    return Deno.readLinkSync(`/proc/${pid}/ns/ipc`);
+  } catch (error) {
+    if (isExpected(error)) return undefined;
+    throw error;
+  }
+}
+
+/** A mapping of a segment: its inode is the segment's id. Source: proc(5), Linux ipc/shm.c. */
+const MAPPING = /^\S+ \S+ \S+ \S+ +(\d+) +\/SYSV[0-9a-f]{8}(?: \(deleted\))?$/gm;
+
+/**
+ * Who is attached to which segment, by segment id, of the processes that this user may look at.
+ * `undefined` without the permission.
+ */
+export function attachers(): ReadonlyMap<number, readonly Attacher[]> | undefined {
+  if (!mayReadProc()) return undefined;
+  const bySegment = new Map<number, Attacher[]>();
+  const ours = ipcNamespace("self");
+  for (const { name } of Deno.readDirSync("/proc")) {
+    // Ids of another namespace are other segments
+    if (!/^[0-9]+$/.test(name) || ipcNamespace(name) !== ours) continue;
+    const times = new Map<number, number>();
+    for (const [, inode] of (readProc(`${name}/maps`) ?? "").matchAll(MAPPING)) {
+      times.set(Number(inode), (times.get(Number(inode)) ?? 0) + 1);
+    }
+    for (const [id, count] of times) {
+      const command = (readProc(`${name}/comm`) ?? "").trimEnd();
+      const found = bySegment.get(id) ?? [];
+      found.push({ pid: Number(name), command, times: count });
+      bySegment.set(id, found);
+    }
+  }
+  return bySegment;
+}
+
+/** What each segment has in memory, by its id; `undefined` without the permission. */
+export function residences(): ReadonlyMap<number, Residence> | undefined {
+  if (!mayReadProc()) return undefined;
+  const bySegment = new Map<number, Residence>();
+  const [head = "", ...rows] = (readProc("sysvipc/shm") ?? "").trimEnd().split("\n");
+  const names = head.trim().split(/\s+/);
+  const [id, rss, swap] = ["shmid", "rss", "swap"].map((name) => names.indexOf(name));
+  for (const row of rows) {
+    const cells = row.trim().split(/\s+/).map(Number);
+    bySegment.set(cells[id!]!, { resident: cells[rss!]!, swapped: cells[swap!]! });
+  }
+  return bySegment;
+}

@@ -1,0 +1,50 @@
+/**
+ * Sizes and offsets in bytes as people write them: `4096`, `0x1000`, `64K`, `64KiB`, `64KB`. For the
+ * commands of this folder.
+ */
+
+/** The letters of the units in ascending order; each is 1024 (or 1000) times the one before. */
+const UNITS = "KMGTP";
+
+const FORM = /^(?:0x([0-9a-f]+)|([0-9]+)(?:\.([0-9]{1,9}))?(?:([KMGTP])(iB|B)?|B)?)$/i;
+
+/**
+ * A number of bytes: decimal with an optional unit, or hexadecimal without. As in ipcmk(1), K and
+ * KiB are 1024 and KB is 1000; so for M, G, T and P. A fraction must come out whole: `1.5K` is 1536.
+ *
+ * @throws {TypeError} the text is none of these
+ * @throws {RangeError} not a whole number of bytes, or beyond 2^53 - 1
+ */
+export function parseSize(text: string): number {
+  const match = FORM.exec(text);
+  const [, hex, whole, fraction = "", unit, suffix = ""] = match ?? [];
+  if (match === null || (fraction !== "" && unit === undefined)) {
+    throw new TypeError(`"${text}" is no size such as 4096, 0x1000, 64K, 64KiB, 64KB or 1.5M`);
+  }
+  const base = /^b$/i.test(suffix) ? 1000n : 1024n;
+  const factor = unit === undefined ? 1n : base ** BigInt(UNITS.indexOf(unit.toUpperCase()) + 1);
+  const digits = hex === undefined ? BigInt(whole! + fraction) : BigInt(`0x${hex}`);
+  const scaled = digits * factor;
+  const divisor = 10n ** BigInt(fraction.length);
+  if (scaled % divisor !== 0n) throw new RangeError(`${text} is no whole number of bytes`);
+  const bytes = scaled / divisor;
+  if (bytes > BigInt(Number.MAX_SAFE_INTEGER)) {
+    throw new RangeError(`${text} is more than 2^53 - 1 bytes`);
+  }
+  return Number(bytes);
+}
+
+/** A size for people, in at most five characters up to petabytes: `512`, `4K`, `1.5M`, `>999P`. */
+export function formatSize(bytes: number | bigint): string {
+  let value = Number(bytes);
+  let unit = "";
+  for (const next of UNITS) {
+    if (value < 1024) break;
+    value /= 1024;
+    unit = next;
+  }
+  if (value >= 1000 && unit === UNITS.at(-1)) return `>999${unit}`;
+  if (unit === "") return String(value);
+  const short = value < 10 ? Math.round(value * 10) / 10 : Math.round(value);
+  return `${short}${unit}`;
+}
