@@ -1,0 +1,97 @@
+/**
+ * The scalar types of C by their names, with the sizes they have on 64-bit Linux. Called by the parser
+ * of declarations in this room. A name whose size differs between the platforms or C libraries of this library
+ * (`int_fast16_t`, `nlink_t`, `pthread_mutex_t`) is left out on purpose.
+ */
+
+import type { ScalarLayout } from "./layout.ts";
+import { bool, char, f32, f64, i16, i32, i64, i8, u16, u32, u64, u8 } from "./scalar.ts";
+
+/** The words that C's own types are made of, in any order. */
+const BASIC_WORDS = new Set([
+  "void",
+  "char",
+  "short",
+  "int",
+  "long",
+  "float",
+  "double",
+  "signed",
+  "__signed__",
+  "unsigned",
+]);
+
+/** Words that say how a type is used and not what it is. */
+const QUALIFIERS = new Set(
+  `const __const volatile __volatile __volatile__ restrict __restrict __restrict__ register
+  __extension__`.split(/\s+/),
+);
+
+/** What the basic words mean, sorted and joined. */
+const BASIC: readonly (readonly [pattern: RegExp, layout: ScalarLayout])[] = [
+  [/^char$/, char],
+  [/^char signed$/, i8],
+  [/^char unsigned$/, u8],
+  [/^(int )?short( signed)?$/, i16],
+  [/^(int )?short unsigned$/, u16],
+  [/^(int( signed)?|signed)$/, i32],
+  [/^(int )?unsigned$/, u32],
+  [/^(int )?long( long)?( signed)?$/, i64],
+  [/^(int )?long( long)? unsigned$/, u64],
+  [/^float$/, f32],
+  [/^double$/, f64],
+];
+
+const NAMES: readonly (readonly [layout: ScalarLayout, names: string])[] = [
+  [bool, "bool _Bool atomic_bool atomic_flag"],
+  [char, "atomic_char"],
+  [i8, "int8_t int_least8_t __s8 atomic_schar atomic_int8_t"],
+  [u8, "uint8_t uint_least8_t u_int8_t __u8 u_char char8_t atomic_uchar atomic_uint8_t"],
+  [i16, "int16_t int_least16_t __s16 atomic_short atomic_int16_t"],
+  [
+    u16,
+    `uint16_t uint_least16_t u_int16_t __u16 u_short ushort char16_t atomic_ushort atomic_uint16_t
+    in_port_t sa_family_t`,
+  ],
+  [
+    i32,
+    "int32_t int_least32_t __s32 atomic_int atomic_int32_t pid_t key_t clockid_t sig_atomic_t",
+  ],
+  [
+    u32,
+    `uint32_t uint_least32_t u_int32_t __u32 u_int uint char32_t atomic_uint uid_t gid_t id_t mode_t
+    atomic_uint32_t socklen_t useconds_t in_addr_t`,
+  ],
+  [
+    i64,
+    `int64_t int_least64_t __s64 intmax_t ssize_t ptrdiff_t intptr_t atomic_long atomic_llong
+    atomic_int64_t atomic_ptrdiff_t atomic_intptr_t atomic_intmax_t off_t off64_t loff_t time_t
+    suseconds_t clock_t blkcnt_t`,
+  ],
+  [
+    u64,
+    `uint64_t uint_least64_t u_int64_t __u64 uintmax_t size_t uintptr_t ulong u_long atomic_ulong
+    atomic_ullong atomic_uint64_t atomic_size_t atomic_uintptr_t atomic_uintmax_t dev_t ino_t pthread_t`,
+  ],
+];
+
+/** The scalars that headers give a name. */
+export const NAMED_SCALARS: ReadonlyMap<string, ScalarLayout> = new Map(
+  NAMES.flatMap(([layout, names]) => names.split(/\s+/).map((name) => [name, layout] as const)),
+);
+
+/** Whether C's own types are made of this word. */
+export function isBasicWord(word: string): boolean {
+  return BASIC_WORDS.has(word);
+}
+
+/** Whether this word changes nothing of a layout: `const` and the like. */
+export function isQualifier(word: string): boolean {
+  return QUALIFIERS.has(word);
+}
+
+/** The scalar that `unsigned long` and the like name, or `undefined`. */
+export function basicScalar(words: readonly string[]): ScalarLayout | undefined {
+  const name = words.map((word) => word.replaceAll("_", "")).sort().join(" ");
+  return BASIC.find(([pattern]) => pattern.test(name))?.[1];
+}

@@ -1,0 +1,440 @@
+/** What `parseStruct` makes of text, what it refuses and how it says so, and that nothing breaks it. */
+import assert from "node:assert/strict";
+import { array } from "../../src/layout/array.ts";
+import { cString } from "../../src/layout/c_string.ts";
+import { parseStruct } from "../../src/layout/parse_struct.ts";
+import { bool, char, i32, i8, u64, u8 } from "../../src/layout/scalar.ts";
+import { struct } from "../../src/layout/struct.ts";
+import { Random } from "../crash/random.ts";
+import { randomStructs } from "./random_struct.ts";
+
+/** A new one every run. To see a failure again, put the seed it printed here. */
+const SEED = crypto.getRandomValues(new Uint32Array(1))[0]!;
+
+/** Its fields as `name@offset+size`. */
+function places(text: string): string {
+  return Object.entries(parseStruct(text).fields)
+    .map(([name, { offset, size }]) => `${name}@${offset}+${size}`).join(" ");
+}
+
+Deno.test("parseStruct: a list of fields, with or without the last semicolon", () => {
+  for (const text of ["bool can_read; char msg[2048]", "bool can_read;char msg[2048];\n"]) {
+    const Entry = parseStruct(text);
+    assert.equal(Entry.size, 2049);
+    assert.equal(Entry.fields.can_read?.layout, bool);
+    assert.deepEqual(Entry.fields.msg?.layout, cString(2048));
+  }
+});
+
+Deno.test("parseStruct: the layout works as any other", () => {
+  const Point = parseStruct("struct P { int x, y; char name[8]; struct { short s; } in[2]; };");
+  const buffer = new ArrayBuffer(64);
+  const view = Point.view(buffer, 16);
+  view.y = -7;
+  view.name = "seven";
+  const value = { x: 0, y: -7, name: "seven", in: [{ s: 0 }, { s: 0 }] };
+  assert.deepEqual(Point.read(buffer, 16), value);
+  Point.write(buffer, { ...value, x: 3 });
+  assert.equal(new DataView(buffer).getInt32(0, true), 3);
+  assert.throws(() => Point.view(buffer, 16, { readOnly: true }).x = 1, TypeError);
+  assert.equal(struct({ a: array(Point, 2) }).size, 2 * Point.size);
+});
+
+Deno.test("parseStruct: char is text in an array and a character alone, bytes are numbers", () => {
+  const { fields } = parseStruct(
+    "char a; char b[4]; char c[2][4]; signed char d[4]; uint8_t e[4]; void *f;",
+  );
+  assert.deepEqual(
+    Object.values(fields).map(({ layout }) => layout),
+    [char, cString(4), array(cString(4), 2), array(i8, 4), array(u8, 4), u64],
+  );
+});
+
+Deno.test("parseStruct: which struct of several is meant", () => {
+  assert.equal(places("struct A { int a; }; struct B { struct A b; char c; };"), "b@0+4 c@4+1");
+  assert.equal(places("struct A { int a; }; struct B { char b; } ; typedef struct A A;"), "b@0+1");
+  assert.equal(places("struct A { struct In { int i; } in; int j; };"), "in@0+4 j@4+4");
+  assert.equal(places("struct { int a }"), "a@0+4");
+  // Fields outside any struct win, also over the struct of their own type.
+  assert.equal(
+    places("struct A { short a; }; char c; struct A many[3], one"),
+    "c@0+1 many@2+6 one@8+2",
+  );
+  assert.equal(places("struct { char a; int b; } p; struct Q { char c; } q"), "p@0+8 q@8+1");
+  assert.equal(places("#pragma pack(push, 1)\nchar a; int b;"), "a@0+1 b@1+4");
+});
+
+Deno.test("parseStruct: text is read as C", () => {
+  assert.equal(
+    places("#ifdef __cplusplus\nchar a;\n#else\nint a;\n#endif\nchar b;"),
+    "a@0+4 b@4+1",
+  );
+  assert.equal(places("#ifndef __cplusplus\nint a;\n#else\nchar a;\n#endif"), "a@0+4");
+  assert.equal(places("#pragma once\n#include <no such header, isn't it>\nint a;"), "a@0+4");
+  assert.equal(
+    places("#if 1\n#ifdef A\n#elif B\n#endif\nint b;\n#endif\nint a;".replace("1", "0")),
+    "a@0+4",
+  );
+  assert.equal(places("typedef unsigned char mode_t; mode_t a; std::uint16_t b;"), "a@0+1 b@2+2");
+  assert.equal(places("#define N 3\n#undef N\n#define N 5\nchar a[N];"), "a@0+5");
+  assert.equal(places("#define int long\nint a;"), "a@0+8");
+  assert.equal(places("#define a b\n#define b a\nint a;"), "a@0+4");
+  assert.equal(places("int a;\r\n// end\r\nchar b;\r\n"), "a@0+4 b@4+1");
+  assert.equal(places('int x;;static_assert(sizeof(")") == 2, "a (");'), "x@0+4");
+});
+
+Deno.test("parseStruct: an enum is a u32, or an i32 where C makes it one", () => {
+  const kinds = Object.values(
+    parseStruct(
+      `enum defined { A, B } a; enum negative { C = -1 } b; enum unknown c; enum defined d;
+    enum typed : unsigned char { D } e; enum class scoped { E } f; enum typed g;`,
+    ).fields,
+  ).map(({ layout }) => layout.kind === "scalar" && layout.name);
+  assert.deepEqual(kinds, ["u32", "i32", "i32", "u32", "u8", "i32", "u8"]);
+});
+
+/** Text that is refused: where, and what the error says. */
+const REFUSED: readonly (readonly [text: string, place: string, says: RegExp])[] = [
+  // What the library has no layout for
+  ["int a;\n  union { int b; } c;", `line 2, column 3, at "union"`, /union .*\[its size\]/],
+  ["int a : 3;", `line 1, column 7, at ":"`, /bit-field/],
+  ["struct A { int : 3; };", `line 1, column 16, at ":"`, /bit-field/],
+  ["enum E : 3;", `line 1, column 8, at ":"`, /bit-field/],
+  ["enum E e : 3;", `line 1, column 10, at ":"`, /bit-field/],
+  ["char a[];", `line 1, column 8, at "]"`, /without a length/],
+  ["char a[0];", `line 1, column 8, at "0"`, /length 0/],
+  ["void (*f)(int);", `line 1, column 6, at "("`, /function pointer.*void \*name/],
+  ["typedef int (*f)(int);", `line 1, column 13, at "("`, /function pointer/],
+  ["int f(void);", `line 1, column 6, at "("`, /function/],
+  ["int &r;", `line 1, column 5, at "&"`, /reference/],
+  ["long double a;", `line 1, column 1, at "long"`, /alignas\(16\) unsigned char/],
+  ["unsigned __int128 a;", `line 1, column 10, at "__int128"`, /alignas\(16\) unsigned char/],
+  ["struct A { struct { int a; }; };", `line 1, column 12, at "struct"`, /give it one/],
+  ["struct A { int a; }; struct B : A { int b; };", `line 1, column 31, at ":"`, /base class/],
+  ["struct A {};", `line 1, column 8, at "A"`, /no field/],
+  ["struct A { virtual void f(); };", `line 1, column 12, at "virtual"`, /plain data/],
+  ["struct A { public: int a; };", `line 1, column 12, at "public"`, /plain data/],
+  ["struct A { static const int n = 1; };", `line 1, column 12, at "static"`, /plain data/],
+  ["class A { int a; };", `line 1, column 1, at "class"`, /plain data/],
+  [`extern "C" { int a; }`, `line 1, column 1, at "extern"`, /plain data/],
+  ["struct A { int a = 5; };", `line 1, column 18, at "="`, /a value/],
+  ["struct A { int a{5}; };", `line 1, column 17, at "{"`, /a value/],
+  ["struct A { ~A(); };", `line 1, column 12, at "~"`, /a type is expected/],
+  ["std::string s;", `line 1, column 6, at "string"`, /not known/],
+  ["std::vector<int> v;", `line 1, column 6, at "vector"`, /not known/],
+  ["int_fast16_t a;", `line 1, column 1, at "int_fast16_t"`, /not known/],
+  // What would move bytes in a way that is not known
+  ["[[no_unique_address]] int a;", `line 1, column 1, at "["`, /__attribute__/],
+  ["int a __attribute__((vector_size(16)));", `line 1, column 22, at "vector_size"`, /not known/],
+  ["int a __attribute__((aligned));", `line 1, column 22, at "aligned"`, /a number/],
+  [
+    "struct S { char a; int b __attribute__((packed)); };",
+    `line 1, column 41, at "packed"`,
+    /struct/,
+  ],
+  [
+    "__attribute__((packed)) struct S { char a; int b; };",
+    `line 1, column 16, at "packed"`,
+    /struct/,
+  ],
+  [
+    "typedef struct { char a; int b; } S __attribute__((packed));",
+    `line 1, column 52, at "packed"`,
+    /struct/,
+  ],
+  [
+    "struct { char a; int b __attribute__((aligned(8))); } __attribute__((packed)) s;",
+    `line 1, column 39, at "aligned"`,
+    /packed/,
+  ],
+  [
+    "struct { std::atomic<int> a; } __attribute__((packed)) s;",
+    `line 1, column 47, at "packed"`,
+    /g\+\+/,
+  ],
+  [
+    "typedef int word __attribute__((aligned(64)));",
+    `line 1, column 33, at "aligned"`,
+    /align the fields/,
+  ],
+  ["alignas(64) struct S { char a; };", `line 1, column 1, at "alignas"`, /aligns a struct/],
+  [
+    "struct __attribute__((aligned(8), aligned(16))) S { char a; };",
+    `line 1, column 35, at "aligned"`,
+    /8 and 16/,
+  ],
+  [
+    "struct S { char a; }; struct __attribute__((packed)) S s;",
+    `line 1, column 45, at "packed"`,
+    /ignores/,
+  ],
+  ["enum __attribute__((packed)) E { A } e;", `line 1, column 21, at "packed"`, /the integer type/],
+  [
+    "enum E { A, B } __attribute__((packed)) e;",
+    `line 1, column 32, at "packed"`,
+    /the integer type/,
+  ],
+  [
+    "struct { int a, b; } s; _Atomic struct { int a; } t;",
+    `line 1, column 25, at "_Atomic"`,
+    /scalar/,
+  ],
+  ["struct P { int a; }; std::atomic<P> p;", `line 1, column 27, at "atomic"`, /scalar/],
+  [
+    "struct P { int a; }; char a[sizeof(_Atomic struct P)];",
+    `line 1, column 36, at "_Atomic"`,
+    /scalar/,
+  ],
+  ["int a;\n#pragma pack(1)\nchar b;", `line 2, column 2, at "pack(1)"`, /struct \{ \}/],
+  ["struct S {\n#pragma pack(1)\nchar b; };", `line 2, column 2, at "pack(1)"`, /outside/],
+  ["#pragma pack(3)\nint a;", `line 1, column 2, at "pack(3)"`, /1 to 16/],
+  ["#pragma pack(pop)\nint a;", `line 1, column 2, at "pack(pop)"`, /nothing was pushed/],
+  [
+    "#pragma scalar_storage_order big-endian\nint a;",
+    `line 1, column 9, at "scalar_storage_order"`,
+    /not known/,
+  ],
+  ["#ifdef __x86_64__\nint a;\n#endif", `line 1, column 8, at "__x86_64__"`, /keep the branch/],
+  ["#ifndef WIDE\nint a;\n#endif", `line 1, column 9, at "WIDE"`, /keep the branch/],
+  ["#if defined(__cplusplus)\n#endif", `line 1, column 5, at "defined"`, /keep the branch/],
+  ["#if 1\n#elif X\n#endif", `line 2, column 2, at "elif"`, /keep the branch/],
+  ["#define F(n) n\nchar a[F(3)];", `line 2, column 8, at "F"`, /parameters/],
+  ["#error no\n", `line 1, column 2, at "error"`, /leave it out/],
+  // What is no C
+  ["", "line 1, column 1, at the end", /no field/],
+  [" \n ;", "line 2, column 3, at the end", /no field/],
+  ["typedef int T;", "line 1, column 15, at the end", /no field/],
+  ["int", "line 1, column 4, at the end", /a name/],
+  ["int;", `line 1, column 4, at ";"`, /a name/],
+  ["int a b;", `line 1, column 7, at "b"`, /";"/],
+  ["int a,;", `line 1, column 7, at ";"`, /a name/],
+  ["int a; int a;", `line 1, column 12, at "a"`, /stands before/],
+  ["foo a;", `line 1, column 1, at "foo"`, /not known/],
+  ["EXPORT int a;", `line 1, column 1, at "EXPORT"`, /not known/],
+  ["int a char b;", `line 1, column 7, at "char"`, /";"/],
+  ["int16_t int a;", `line 1, column 9, at "int"`, /second type/],
+  ["unsigned float a;", `line 1, column 1, at "unsigned"`, /no type of C/],
+  ["void a;", `line 1, column 1, at "void"`, /pointer/],
+  ["struct B b;", `line 1, column 8, at "B"`, /not known/],
+  ["struct A { struct A a; };", `line 1, column 19, at "A"`, /not known/],
+  ["struct A { int a; }; struct A { int b; };", `line 1, column 29, at "A"`, /before/],
+  ["struct A { int a;", `line 1, column 10, at "{"`, /never closed/],
+  ["enum { A,", `line 1, column 6, at "{"`, /never closed/],
+  ["enum { A B } a;", `line 1, column 10, at "B"`, /","/],
+  ["int a; }", `line 1, column 8, at "}"`, /a type/],
+  ["int a[3;", `line 1, column 8, at ";"`, /"\]"/],
+  ["int a[N];", `line 1, column 7, at "N"`, /#define/],
+  ["int a[09];", `line 1, column 7, at "09"`, /no integer/],
+  ["int a[1.5];", `line 1, column 7, at "1.5"`, /no integer/],
+  ["int a[3lul];", `line 1, column 7, at "3lul"`, /no integer/],
+  ["int a['a'];", `line 1, column 7, at "'a'"`, /a number/],
+  ["int a[(2];", `line 1, column 9, at "]"`, /"\)"/],
+  ["int a[2 < 3];", `line 1, column 9, at "<"`, /"\]"/],
+  ["int a; /* no end", `line 1, column 8, at "/*"`, /no end/],
+  ["int a; static_assert(1", `line 1, column 21, at "("`, /never closed/],
+  ["#ifdef __cplusplus\nint a;", `line 1, column 2, at "ifdef"`, /#endif/],
+  ["#endif\nint a;", `line 1, column 2, at "endif"`, /no #if/],
+  ["int class;", `line 1, column 5, at "class"`, /means something/],
+  ["int __proto__;", `line 1, column 5, at "__proto__"`, /cannot be/],
+  ["int a$;", `line 1, column 6, at "$"`, /";"/],
+  ["int é;", `line 1, column 5, at "\\u00e9"`, /a name/],
+  ["int \x1b[31m;", `line 1, column 5, at "\\u001b"`, /a name/],
+  ["int \x9b31m;", `line 1, column 5, at "\\u009b"`, /a name/],
+  [`int "${"x".repeat(99)}\u202e";`, `line 1, column 5, at "\\"${"x".repeat(39)}..."`, /a name/],
+];
+
+Deno.test("parseStruct: what is refused, where and why", () => {
+  for (const [text, place, says] of REFUSED) {
+    assert.throws(() => parseStruct(text), (error) => {
+      assert.ok(error instanceof TypeError, text);
+      assert.ok(error.message.startsWith(`${place}: `), `${text}\n${error.message}`);
+      assert.match(error.message.slice(place.length), says, text);
+      return true;
+    });
+  }
+  assert.throws(() => parseStruct(undefined as never), TypeError);
+});
+
+/** A text nested `depth` times. */
+function nested(open: string, inner: string, close: string, depth: number): string {
+  return open.repeat(depth) + inner + close.repeat(depth);
+}
+
+/** Structs that each hold the one before, and more of the same kind. */
+function chain(length: number, fields: (inner: string) => string): string {
+  const links = Array.from({ length }, (_, i) => `struct A${i + 1} { ${fields(`struct A${i}`)} };`);
+  return `struct A0 { char a[9]; }; ${links.join("\n")}`;
+}
+
+Deno.test("parseStruct: sizes and depths out of bounds are RangeErrors, at once", () => {
+  for (
+    const text of [
+      `int a; ${" ".repeat(65536)}`,
+      "a ".repeat(32000).replace(/^/, "#define a b b b\n"),
+      // Each macro stands for two of the one before; the first for nothing.
+      `#define M0\n${
+        Array.from({ length: 60 }, (_, i) => `#define M${i + 1} M${i} M${i}\n`).join("")
+      }int a; M60`,
+      `${Array.from({ length: 2000 }, (_, i) => `#define M${i} M${i + 1}\n`).join("")}int a; M0`,
+      "char a[-1];",
+      "char a[2 - 3];",
+      "char a[1 << 31];",
+      "char a[1 << 32];",
+      "char a[1 << -1];",
+      "char a[(1 >> 32) + 1];",
+      "char a[0u - 1];",
+      "char a[-1 * 1u];",
+      "char a[2147483647 + 1];",
+      "char a[1 / 0];",
+      "char a[1 % 0];",
+      "char a[9007199254740992];",
+      "char a[18446744073709551616];",
+      `char a[${"9".repeat(10000)}];`,
+      "double a[9007199254740991];",
+      "char a[9007199254740991], b;",
+      "char a[99999999][99999999][99999999];",
+      chain(60, (inner) => `${inner} a, b;`),
+      chain(65, (inner) => `${inner} a;`),
+      `int a${"[1]".repeat(65)};`,
+      `${nested("struct {", "int a;", "} a;", 5000)}`,
+      `char a[${nested("(", "1", ")", 5000)}];`,
+      `char a[${"-".repeat(5000)}1];`,
+      `char a[${nested("sizeof(char[", "1", "])", 3000)}];`,
+      `${nested("_Atomic(", "int", ")", 5000)} a;`,
+      `${nested("std::atomic<", "int", ">", 3000)} a;`,
+      "alignas(struct { ".repeat(3000),
+      `alignas(3) int a;`,
+      `alignas(1ul << 29) int a;`,
+      "enum { A = 1ll << 40 } a;",
+      "enum { A = -1, B = 4000000000 } a;",
+      "enum { A = 18446744073709551615ull, B } a;",
+    ]
+  ) {
+    assert.throws(() => parseStruct(text), (error) => {
+      assert.ok(error instanceof RangeError, `${text.slice(0, 80)}\n${error}`);
+      assert.doesNotMatch(error.message, /\n|call stack/);
+      return true;
+    });
+  }
+});
+
+Deno.test("parseStruct: what is within the bounds is read", () => {
+  assert.equal(parseStruct(chain(63, (inner) => `${inner} a;`).replace("a[9]", "a")).size, 1);
+  assert.equal(parseStruct(`int a${"[1]".repeat(63)};`).size, 4);
+  assert.equal(parseStruct(chain(40, (inner) => `${inner} a, b;`)).size, 9 * 2 ** 40);
+  assert.equal(parseStruct("char a[9007199254740991];").size, Number.MAX_SAFE_INTEGER);
+  const many = parseStruct(Array.from({ length: 5000 }, (_, i) => `char a${i};`).join(""));
+  assert.equal(many.fields.a4999?.offset, 4999);
+});
+
+/** Nothing but a layout, or one of two errors in one line of plain ASCII, comes of any text. */
+function survives(text: string): boolean {
+  try {
+    const { size, fields } = parseStruct(text);
+    assert.ok(Number.isSafeInteger(size) && size > 0 && Object.keys(fields).length > 0);
+    return true;
+  } catch (error) {
+    const known = error instanceof RangeError || error instanceof TypeError;
+    // A mistake in the parser is a TypeError too: it has no place in the text.
+    const plain = known && /^line \d+, column \d+, at [\x20-\x7e]+$/.test(error.message);
+    assert.ok(plain, `seed ${SEED}: ${JSON.stringify(text)}\n${error}`);
+    return false;
+  }
+}
+
+Deno.test("parseStruct: 10 000 texts of random bytes and words", () => {
+  const random = new Random(SEED);
+  const words =
+    `int char struct union enum typedef { } [ ] ( ) ; , * : :: < > << = ~ - + / % 0 1 16 0x10 4096 99999999999 a b S
+    unsigned long double void sizeof _Alignof alignas __attribute__ packed aligned (( )) #define #ifdef #endif
+    #else #pragma pack (push,1) (pop) \n " ' \\ /* */ // static_assert std atomic _Atomic __proto__ constructor
+    bool uint8_t size_t const \u0000 \u001b[31m \ud800`.split(/ +/);
+  for (let i = 0; i < 10_000; i++) {
+    const length = random.below(40);
+    survives(
+      i % 2 === 0
+        ? Array.from({ length }, () => String.fromCharCode(random.below(256))).join("")
+        : Array.from({ length }, () => random.of(words)).join(random.of(["", " "])),
+    );
+  }
+});
+
+Deno.test("parseStruct: 10 000 mutations of declarations", () => {
+  const random = new Random(SEED);
+  const originals = [
+    ...randomStructs(SEED, 30).map((layout) => layout.declare("S").slice(0, 2000)),
+    "bool can_read; char msg[2048]",
+    "typedef struct { unsigned long int a; double x, y; } __attribute__((packed, aligned(4))) Point;",
+    "enum E { A, B = 1 << 4 }; struct S { enum E e; char n[B + sizeof(int)]; struct S *next; };",
+    "#ifndef H\n#define H\n#define N 16\nstruct S { alignas(64) std::atomic<uint32_t> a[N]; };\n#endif",
+    "_Atomic(int) a; const char *b[3], c; /* d */ uint8_t e[2][3]; // f\n",
+  ];
+  const pieces = [
+    "",
+    ";",
+    "{",
+    "}",
+    "(",
+    ")",
+    "[",
+    "]",
+    "*",
+    ",",
+    "#",
+    "\n",
+    '"',
+    "/*",
+    "\0",
+    "-",
+    "9",
+  ];
+  let read = 0;
+  for (let i = 0; i < 10_000; i++) {
+    let text = random.of(originals);
+    for (let changes = 1 + random.below(3); changes > 0; changes--) {
+      const at = random.below(text.length);
+      const cut = random.below(3) === 0 ? random.below(20) : 1;
+      const from = random.of(originals);
+      const start = random.below(from.length);
+      const put = random.below(2) === 0
+        ? random.of(pieces)
+        : from.slice(start, start + random.below(20));
+      text = text.slice(0, at) + put + text.slice(at + cut);
+    }
+    if (survives(text)) read += 1;
+  }
+  // Mutations that all are refused would try little.
+  assert.ok(read > 100, `seed ${SEED}: only ${read} were read`);
+});
+
+Deno.test("parseStruct: no text makes it slow", () => {
+  // Each of these would take minutes if a step looked at all of the text again.
+  const size = 65000;
+  for (
+    const piece of [
+      "/",
+      "/*",
+      '"',
+      "'",
+      "\\\n",
+      '\\"',
+      "#\n",
+      "//\\\n",
+      "(",
+      "[",
+      "{",
+      "int a,",
+      "#if 0\n",
+      "0'",
+      "e+",
+      "::",
+      "_Static_assert(",
+    ]
+  ) {
+    const text = piece.repeat(size / piece.length);
+    assert.throws(() => parseStruct(text));
+    assert.throws(() => parseStruct(`int a[${text}`));
+    assert.throws(() => parseStruct(`"${text}`));
+  }
+  assert.equal(parseStruct(`int a; ${"\\\n".repeat(size / 2)}`).size, i32.size);
+});
