@@ -36,6 +36,15 @@ export const SHM = {
   LOCKED: 0o2000,
 } as const;
 
+/**
+ * Huge pages: the base-2 logarithms of the sizes that `SHM_HUGE_64KB` to `SHM_HUGE_16GB` name, of
+ * which a system offers a few, and where in `shmget`'s flags such a logarithm goes.
+ */
+export const HUGE_PAGE = {
+  SHIFT: 26,
+  LOGARITHMS: [16, 19, 20, 21, 23, 24, 25, 28, 29, 30, 31, 34],
+} as const;
+
 /** Flags of `semop` and commands of `semctl`. */
 export const SEM = {
   UNDO: 0x1000,
@@ -65,4 +74,10 @@ export const MMAP = {
   FIXED: 0x10,
   ANONYMOUS: 0x20,
   NORESERVE: 0x4000,
+} as const;
+
+/** What `getauxval` can be asked for: the page size, and the address of bytes on the main stack. */
+export const AT = {
+  PAGESZ: 6,
+  RANDOM: 25,
 } as const;

@@ -39,6 +39,7 @@ export type ErrnoName =
   | "EFBIG"
   | "ENOSPC"
   | "ERANGE"
+  | "EDEADLK"
   | "ENAMETOOLONG"
   | "ENOSYS"
   | "ELOOP"
@@ -64,6 +65,7 @@ const table: Readonly<Record<ErrnoName, readonly [number, string]>> = {
   EFBIG: [27, "no semaphore of that number"],
   ENOSPC: [28, "no room: a system limit is reached"],
   ERANGE: [34, "value out of range"],
+  EDEADLK: [35, "it would wait for itself"],
   ENAMETOOLONG: [36, "path too long"],
   ENOSYS: [38, "this kernel does not offer the call"],
   ELOOP: [40, "too many symbolic links"],

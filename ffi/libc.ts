@@ -57,6 +57,8 @@ const prototypes = {
   },
   // void *mmap(void *addr, size_t length, int prot, int flags, int fd, off_t offset)
   mmap: { parameters: ["pointer", "usize", "i32", "i32", "i32", "i64"], result: "pointer" },
+  // unsigned long getauxval(unsigned long type)
+  getauxval: { parameters: ["usize"], result: "usize" },
   // uid_t geteuid(void)
   geteuid: { parameters: [], result: "u32" },
   // int getpwuid_r(uid_t uid, struct passwd *pwd, char *buf, size_t buflen, struct passwd **result)
@@ -146,6 +148,11 @@ export function platform(): Platform {
 /** The user whose rights this process has. */
 export function geteuid(): number {
   return libc().symbols.geteuid();
+}
+
+/** What the kernel told this program when it started it; `type` is one of `AT`. Source: getauxval(3). */
+export function getauxval(type: number): bigint {
+  return libc().symbols.getauxval(BigInt(type));
 }
 
 /** The two kinds of accounts that own an object. */
@@ -310,7 +317,24 @@ export async function semtimedopAsync(
 ): Promise<boolean> {
   const count = BigInt(operations.length / 3);
   const timeout = timespec(timeoutMs);
-  return await libc().symbols.semtimedopAsync(id, operations, count, timeout) === 0;
+  const call = libc().symbols.semtimedopAsync(id, operations, count, timeout);
+  return await lending([operations, timeout], call) === 0;
+}
+
+/** What calls under way on other threads may still read; Deno itself would let it be collected. */
+const lent = new Set<readonly ArrayBufferView[]>();
+
+/** Keeps `buffers` until `call`, which was given them, is over. */
+async function lending<Result>(
+  buffers: readonly ArrayBufferView[],
+  call: Promise<Result>,
+): Promise<Result> {
+  lent.add(buffers);
+  try {
+    return await call;
+  } finally {
+    lent.delete(buffers);
+  }
 }
 
 /** What the command returns, or -errno. `value` is `union semun`'s `val`. */
@@ -366,7 +390,8 @@ export async function futexAsync(
 ): Promise<void> {
   const { symbols, platform } = libc();
   const timeout = timespec(timeoutMs);
-  await symbols.futexAsync(platform.syscalls.futex, word, operation, value, timeout);
+  const call = symbols.futexAsync(platform.syscalls.futex, word, operation, value, timeout);
+  await lending([timeout], call);
 }
 
 /**

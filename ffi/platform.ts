@@ -38,6 +38,14 @@ type ShmInfoName =
   | "swap_attempts"
   | "swap_successes";
 type SembufName = "sem_num" | "sem_op" | "sem_flg";
+type SeminfoName =
+  | "semmni"
+  | "semmns"
+  | "semmsl"
+  | "semopm"
+  | "semusz"
+  | "semvmx"
+  | "semaem";
 type PasswdName = "pw_name" | "pw_uid";
 type GroupName = "gr_name" | "gr_gid";
 
@@ -62,6 +70,7 @@ export interface KernelStructs {
   readonly shminfo: KernelStruct<ShminfoName>;
   readonly shm_info: KernelStruct<ShmInfoName>;
   readonly sembuf: KernelStruct<SembufName>;
+  readonly seminfo: KernelStruct<SeminfoName>;
   readonly passwd: KernelStruct<PasswdName>;
   readonly group: KernelStruct<GroupName>;
 }
@@ -130,6 +139,18 @@ const common = {
     },
   },
   sembuf: { size: 6, fields: { sem_num: u16(0), sem_op: u16(2), sem_flg: u16(4) } },
+  seminfo: {
+    size: 40,
+    fields: {
+      semmni: u32(4),
+      semmns: u32(8),
+      semmsl: u32(16),
+      semopm: u32(20),
+      semusz: u32(28),
+      semvmx: u32(32),
+      semaem: u32(36),
+    },
+  },
   passwd: { size: 48, fields: { pw_name: u64(0), pw_uid: u32(16) } },
   group: { size: 32, fields: { gr_name: u64(0), gr_gid: u32(16) } },
 } as const;

@@ -39,6 +39,30 @@ export interface ObjectStat {
   readonly cgid: number;
 }
 
+/**
+ * What can be changed of an object; what is not said stays. Only its owner, its creator and root may.
+ *
+ * @example
+ * ```ts
+ * import { type ObjectChange, Segment, setSegment } from "@sysv/shm";
+ * import assert from "node:assert/strict";
+ *
+ * const openToGroup: ObjectChange = { mode: 0o660 };
+ * using segment = Segment.create({ size: 64 });
+ * setSegment(segment.id, openToGroup);
+ * assert.equal(segment.stat().mode, 0o660);
+ * segment.remove();
+ * ```
+ */
+export interface ObjectChange {
+  /** Permission bits, 0 to 0o777. */
+  readonly mode?: number;
+  /** The user who owns it from now on. Its creator keeps all rights. */
+  readonly uid?: number;
+  /** The group that owns it from now on. */
+  readonly gid?: number;
+}
+
 /** The fields of `struct ipc_perm`. */
 export type PermName = "key" | "uid" | "gid" | "cuid" | "cgid" | "mode";
 
@@ -53,6 +77,17 @@ export function readPerm(id: number, struct: KernelStructReader<PermName>): Obje
     cuid: struct.number("cuid"),
     cgid: struct.number("cgid"),
   };
+}
+
+/** Writes what `IPC_SET` takes: the object as it is, but for `change`, which {@linkcode checkChange} saw. */
+export function writePerm(
+  struct: KernelStructReader<PermName>,
+  stat: ObjectStat,
+  change: ObjectChange,
+): void {
+  struct.set("mode", change.mode ?? stat.mode);
+  struct.set("uid", change.uid ?? stat.uid);
+  struct.set("gid", change.gid ?? stat.gid);
 }
 
 /** A time of the kernel's, in whole seconds since 1970, of which 0 means never. */
@@ -93,4 +128,23 @@ export function checkMode(mode: number): number {
     throw new RangeError(`mode ${mode} is not an integer from 0 to 0o777 (511)`);
   }
   return mode;
+}
+
+/**
+ * Checks what is to be changed.
+ *
+ * @throws {RangeError} a mode, user id or group id out of range
+ */
+export function checkChange(change: ObjectChange): ObjectChange {
+  if (change.mode !== undefined) checkMode(change.mode);
+  if (change.uid !== undefined) checkAccount("user", change.uid);
+  if (change.gid !== undefined) checkAccount("group", change.gid);
+  return change;
+}
+
+function checkAccount(kind: "user" | "group", id: number): void {
+  // -1 (0xffffffff) means "no such account" to the kernel
+  if (!Number.isInteger(id) || id < 0 || id >= 0xffffffff) {
+    throw new RangeError(`${kind} id ${id} is not an integer from 0 to 4294967294`);
+  }
 }

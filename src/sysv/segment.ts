@@ -5,13 +5,14 @@
  * synchronisation whatever: that is what `src/sync`, `src/mailbox` and `src/channel` are for.
  */
 
-import { IPC, SHM } from "../../ffi/constants.ts";
+import { IPC } from "../../ffi/constants.ts";
 import { ERRNO } from "../../ffi/errno.ts";
 import { shmctl, shmget } from "../../ffi/libc.ts";
 import { ShmError } from "../../ffi/shm_error.ts";
 import { Attachment, tryAttach, unmap } from "./attachment.ts";
 import { checkKey } from "./key.ts";
-import { checkMode, foreignUser, isGone } from "./object_stat.ts";
+import { foreignUser, isGone, type ObjectChange } from "./object_stat.ts";
+import { checkPlacement, checkRoom, type Placement } from "./placement.ts";
 import {
   attachFailure,
   createFailure,
@@ -21,100 +22,22 @@ import {
   untrusted,
 } from "./segment_failure.ts";
 import {
+  type AttachOptions,
+  checkNew,
+  checkSize,
+  type CreateOptions,
+  type OpenOptions,
+  type OpenOrCreateOptions,
+} from "./segment_options.ts";
+import {
+  checkSegmentId,
   removeSegment,
   type SegmentStat,
-  shmidStruct,
+  setSegment,
+  setSegmentLocked,
   statSegment,
   tryStat,
 } from "./segment_stat.ts";
-
-/**
- * How {@linkcode Segment.create} makes a segment.
- *
- * @example
- * ```ts
- * import { type CreateOptions, Segment } from "@sysv/shm";
- * import assert from "node:assert/strict";
- *
- * // Room for far more than is in memory: pages come as they are touched
- * const options: CreateOptions = { size: 8 * 2 ** 30, mode: 0o640, noReserve: true };
- * using segment = Segment.create(options);
- * segment.remove();
- * assert.equal(segment.size, 8 * 2 ** 30);
- * ```
- */
-export interface CreateOptions {
-  /** The key others find it by; without one it is private and found by its id. */
-  readonly key?: number;
-  /** Bytes, at least 1. The memory starts as zeros. */
-  readonly size: number;
-  /** Permission bits; 0o600 if not said. The umask has no part in it. */
-  readonly mode?: number;
-  /** Promise no memory up front, so that a segment may be larger than what is free (Linux). */
-  readonly noReserve?: boolean;
-}
-
-/**
- * How {@linkcode Segment.attach} and {@linkcode Segment.open} attach a segment.
- *
- * @example
- * ```ts
- * import { type AttachOptions, Segment } from "@sysv/shm";
- * import assert from "node:assert/strict";
- *
- * const options: AttachOptions = { readOnly: true };
- * using owner = Segment.create({ size: 64 });
- * owner.remove();
- * using reader = Segment.attach(owner.id, options);
- * assert.throws(() => reader.write(new Uint8Array(1)), { code: "EREADONLY" });
- * ```
- */
-export interface AttachOptions {
-  /** Attach for reading only: nothing writable is handed out. */
-  readonly readOnly?: boolean;
-  /** Accept a segment that another user, not root, created or owns. */
-  readonly trust?: boolean;
-}
-
-/**
- * How {@linkcode Segment.open} finds and attaches a segment.
- *
- * @example
- * ```ts
- * import { type OpenOptions, Segment } from "@sysv/shm";
- * import assert from "node:assert/strict";
- *
- * const options: OpenOptions = { minSize: 4096, readOnly: true };
- * using owner = Segment.create({ key: 0x5eed000c, size: 64 });
- * assert.throws(() => Segment.open(0x5eed000c, options), { code: "EINVAL" });
- * owner.remove();
- * ```
- */
-export interface OpenOptions extends AttachOptions {
-  /** Refuse a segment smaller than this many bytes. */
-  readonly minSize?: number;
-}
-
-/**
- * How {@linkcode Segment.openOrCreate} finds or makes a segment.
- *
- * @example
- * ```ts
- * import { type OpenOrCreateOptions, Segment } from "@sysv/shm";
- * import assert from "node:assert/strict";
- *
- * const options: OpenOrCreateOptions = { key: 0x5eed000d, size: 64 };
- * using segment = Segment.openOrCreate(options);
- * segment.remove();
- * assert(segment.created);
- * ```
- */
-export interface OpenOrCreateOptions extends CreateOptions {
-  /** The key others find it by. */
-  readonly key: number;
-  /** Accept a segment that another user, not root, created or owns. */
-  readonly trust?: boolean;
-}
 
 /**
  * What {@linkcode Segment.view} needs of a layout: what `struct` makes has it.
@@ -149,6 +72,10 @@ export interface Viewable<View> {
  *
  * Every use after {@linkcode Segment.detach} throws `ShmError` with code `EDETACHED`, and every raw
  * view handed out before is empty then: a stray access is an exception, never a crash.
+ *
+ * A Worker detaches what it has attached before it ends, or it stays attached until the process does:
+ * a Worker's end runs no finalizer. Each Worker attaches by `id` itself; `docs/shared_array_buffer.md`
+ * says why there is no `SharedArrayBuffer` to post.
  *
  * @example Two attaches of the same memory
  * ```ts
@@ -198,10 +125,13 @@ export class Segment implements Disposable {
   /**
    * Creates a segment that did not exist and attaches it.
    *
-   * @throws {ShmError} `EEXIST` the key is taken, `EINVAL` the size is beyond the limit, `ENOSPC` a
-   * limit of the system is reached (the message says which), `ENOMEM` no memory, `EACCES` the mode
-   * does not let ourselves in (the new segment is removed again)
-   * @throws {RangeError} a size, key or mode out of range
+   * @throws {ShmError} `EEXIST` the key is taken, `EINVAL` the size is beyond the limit, there are no
+   * huge pages of that size, or the address is not free, `ENOSPC` a limit of the system is reached (the
+   * message says which), `ENOMEM` no memory or no huge pages left, `EPERM` no right to huge pages,
+   * `EACCES` the mode does not let ourselves in; where attaching it fails, the new segment is removed
+   * again
+   * @throws {TypeError} options that exclude each other
+   * @throws {RangeError} a size, key, mode or address out of range
    *
    * @example
    * ```ts
@@ -215,12 +145,13 @@ export class Segment implements Disposable {
    */
   static create(options: CreateOptions): Segment {
     const key = checkKey(options.key ?? IPC.PRIVATE);
-    const size = checkSize(options.size);
-    const mode = checkMode(options.mode ?? 0o600);
+    const asked = checkNew(options);
+    const placement = checkPlacement(options);
+    checkRoom(placement, asked.size);
     for (;;) {
-      const id = shmget(key, size, createFlags(options, mode));
-      if (id < 0) throw createFailure(key, size, mode, -id);
-      const segment = Segment.#attachCreated(key, id);
+      const id = shmget(key, asked.size, asked.flags);
+      if (id < 0) throw createFailure(key, asked, -id);
+      const segment = Segment.#attachCreated(key, id, placement);
       if (segment !== undefined) return segment;
     }
   }
@@ -229,18 +160,19 @@ export class Segment implements Disposable {
    * If we cannot attach what we have just created, nobody knows of it: it goes again. `undefined` if
    * somebody has removed it already.
    */
-  static #attachCreated(key: number, id: number): Segment | undefined {
-    const address = tryAttach(id, false);
+  static #attachCreated(key: number, id: number, placement: Placement): Segment | undefined {
+    const address = tryAttach(id, placement);
     if (typeof address === "number") {
-      if (isGone(address)) return undefined;
+      if (wasRemoved(id, address)) return undefined;
+      const failure = attachFailure(id, key, placement, -address);
       shmctl(id, IPC.RMID, null);
-      throw attachFailure(id, key, false, -address);
+      throw failure;
     }
     const stat = tryStat(id);
     if (typeof stat === "number") {
       unmap(id, address);
       shmctl(id, IPC.RMID, null);
-      throw attachFailure(id, key, false, -stat);
+      throw attachFailure(id, key, placement, -stat);
     }
     return new Segment(stat, address, { key, created: true, readOnly: false });
   }
@@ -249,8 +181,10 @@ export class Segment implements Disposable {
    * Attaches the segment that holds `key`. Its size is the kernel's word.
    *
    * @throws {ShmError} `ENOENT` no such segment, `EACCES` its mode does not let this user in,
-   * `EUNTRUSTED` another user created or owns it, `EINVAL` it is smaller than `minSize`
-   * @throws {RangeError} a key out of range, or `IPC_PRIVATE`
+   * `EUNTRUSTED` another user created or owns it, `EINVAL` it is smaller than `minSize`, or the address
+   * is not free
+   * @throws {TypeError} options that exclude each other
+   * @throws {RangeError} a key or address out of range, or `IPC_PRIVATE`
    *
    * @example
    * ```ts
@@ -267,10 +201,11 @@ export class Segment implements Disposable {
     const checked = checkKey(key);
     if (checked === IPC.PRIVATE) throw privateKey();
     const minSize = options.minSize === undefined ? 0 : checkSize(options.minSize);
+    const placement = checkPlacement(options, options.readOnly);
     for (;;) {
       const id = shmget(checked, 0, 0);
       if (id < 0) throw openFailure(checked, -id);
-      const segment = Segment.#attachFound(checked, id, minSize, options);
+      const segment = Segment.#attachFound(checked, id, minSize, placement, options);
       if (segment !== undefined) return segment;
     }
   }
@@ -280,7 +215,8 @@ export class Segment implements Disposable {
    * keeps its size and mode; a larger one is accepted, a smaller one is not.
    *
    * @throws {ShmError} as {@linkcode Segment.create} and {@linkcode Segment.open}
-   * @throws {RangeError} a size, key or mode out of range
+   * @throws {TypeError} options that exclude each other
+   * @throws {RangeError} a size, key, mode or address out of range
    *
    * @example
    * ```ts
@@ -295,21 +231,22 @@ export class Segment implements Disposable {
    */
   static openOrCreate(options: OpenOrCreateOptions): Segment {
     const key = checkKey(options.key);
-    const size = checkSize(options.size);
-    const mode = checkMode(options.mode ?? 0o600);
+    const asked = checkNew(options);
+    const placement = checkPlacement(options);
+    checkRoom(placement, asked.size);
     for (;;) {
-      const created = shmget(key, size, createFlags(options, mode));
+      const created = shmget(key, asked.size, asked.flags);
       if (created >= 0) {
-        const segment = Segment.#attachCreated(key, created);
+        const segment = Segment.#attachCreated(key, created, placement);
         if (segment !== undefined) return segment;
         continue;
       }
-      if (created !== -ERRNO.EEXIST) throw createFailure(key, size, mode, -created);
+      if (created !== -ERRNO.EEXIST) throw createFailure(key, asked, -created);
       const found = shmget(key, 0, 0);
       // Between the two calls its owner may have removed it; then it is ours to create
       if (found === -ERRNO.ENOENT) continue;
       if (found < 0) throw openFailure(key, -found);
-      const segment = Segment.#attachFound(key, found, size, options);
+      const segment = Segment.#attachFound(key, found, asked.size, placement, options);
       if (segment !== undefined) return segment;
     }
   }
@@ -319,15 +256,15 @@ export class Segment implements Disposable {
     key: number,
     id: number,
     minSize: number,
-    options: AttachOptions,
+    placement: Placement,
+    trust: Trust,
   ): Segment | undefined {
-    const readOnly = options.readOnly ?? false;
-    const address = tryAttach(id, readOnly);
+    const address = tryAttach(id, placement);
     if (typeof address === "number") {
-      if (isGone(address)) return undefined;
-      throw attachFailure(id, key, readOnly, -address);
+      if (wasRemoved(id, address)) return undefined;
+      throw attachFailure(id, key, placement, -address);
     }
-    return Segment.#adopt(id, address, key, minSize, options);
+    return Segment.#adopt(id, address, key, minSize, placement, trust);
   }
 
   /**
@@ -339,30 +276,33 @@ export class Segment implements Disposable {
     address: Deno.PointerObject,
     key: number | undefined,
     minSize: number,
-    options: AttachOptions,
+    placement: Placement,
+    { trust = false }: Trust,
   ): Segment | undefined {
-    const readOnly = options.readOnly ?? false;
     const refuse = (reason: ShmError): ShmError => {
       unmap(id, address);
       return reason;
     };
     const stat = tryStat(id);
-    if (typeof stat === "number") throw refuse(attachFailure(id, key, readOnly, -stat));
+    if (typeof stat === "number") throw refuse(attachFailure(id, key, placement, -stat));
     if (key !== undefined && stat.markedForRemoval) {
       unmap(id, address);
       return undefined;
     }
-    const user = options.trust === true ? undefined : foreignUser(stat);
+    const user = trust ? undefined : foreignUser(stat);
     if (user !== undefined) throw refuse(untrusted(stat, user, key));
     if (stat.size < minSize) throw refuse(tooSmall(stat, key ?? stat.key, minSize));
+    const { readOnly } = placement;
     return new Segment(stat, address, { key: key ?? stat.key, created: false, readOnly });
   }
 
   /**
    * Attaches the segment with this id, one marked for removal too as long as somebody is attached.
    *
-   * @throws {ShmError} `EINVAL` no such segment, `EACCES` its mode does not let this user in,
-   * `EUNTRUSTED` another user created or owns it
+   * @throws {ShmError} `EINVAL` no such segment, or the address is not free, `EACCES` its mode does not
+   * let this user in, `EUNTRUSTED` another user created or owns it
+   * @throws {TypeError} options that exclude each other
+   * @throws {RangeError} an id or address out of range
    *
    * @example
    * ```ts
@@ -376,13 +316,10 @@ export class Segment implements Disposable {
    * ```
    */
   static attach(id: number, options: AttachOptions = {}): Segment {
-    if (!Number.isInteger(id) || id < 0 || id > 0x7fffffff) {
-      throw new RangeError(`segment id ${id} is not an integer from 0 to 2147483647`);
-    }
-    const readOnly = options.readOnly ?? false;
-    const address = tryAttach(id, readOnly);
-    if (typeof address === "number") throw attachFailure(id, undefined, readOnly, -address);
-    return Segment.#adopt(id, address, undefined, 0, options)!;
+    const placement = checkPlacement(options, options.readOnly);
+    const address = tryAttach(checkSegmentId(id), placement);
+    if (typeof address === "number") throw attachFailure(id, undefined, placement, -address);
+    return Segment.#adopt(id, address, undefined, 0, placement, options)!;
   }
 
   /** Whether it is attached still. */
@@ -434,6 +371,15 @@ export class Segment implements Disposable {
    */
   get pointer(): Deno.PointerObject {
     return this.#write("hand out the segment's address").address;
+  }
+
+  /**
+   * The address of its first byte in this process, on a read-only attach too.
+   *
+   * @throws {ShmError} `EDETACHED`
+   */
+  get address(): bigint {
+    return Deno.UnsafePointer.value(this.#use("tell the segment's address").address);
   }
 
   /**
@@ -502,7 +448,7 @@ export class Segment implements Disposable {
   /**
    * What the kernel knows of it now.
    *
-   * @throws {ShmError} `EDETACHED`, or `EACCES` without read permission
+   * @throws {ShmError} `EDETACHED`
    */
   stat(): SegmentStat {
     this.#use("look at the segment");
@@ -526,25 +472,45 @@ export class Segment implements Disposable {
    * segment.remove();
    * ```
    */
-  set(
-    change: { readonly mode?: number; readonly uid?: number; readonly gid?: number },
-  ): void {
+  set(change: ObjectChange): void {
     this.#use("change the segment");
-    const struct = shmidStruct();
-    const read = shmctl(this.id, IPC.STAT, struct.bytes);
-    if (read < 0) throw this.#setFailure(-read);
-    if (change.mode !== undefined) struct.set("mode", checkMode(change.mode));
-    if (change.uid !== undefined) struct.set("uid", checkUserId("user", change.uid));
-    if (change.gid !== undefined) struct.set("gid", checkUserId("group", change.gid));
-    const result = shmctl(this.id, IPC.SET, struct.bytes);
-    if (result < 0) throw this.#setFailure(-result);
+    setSegment(this.id, change);
   }
 
-  #setFailure(errno: number): ShmError {
-    return new ShmError("change the segment", "shmctl", errno, {
-      id: this.id,
-      remedy: errno === ERRNO.EPERM ? "only its owner, its creator and root may" : undefined,
-    });
+  /**
+   * Keeps its memory, as far as there is any by now, from being swapped out; the rest as soon as it is
+   * touched. Twice is once. This is about memory, not about who may use the segment, and it holds until
+   * {@linkcode Segment.unlock} or the segment's end, not only as long as we are attached. Huge pages
+   * are never swapped out: for them nothing changes. Source: `SHM_LOCK`, shmctl(2).
+   *
+   * @throws {ShmError} `EDETACHED`, `EPERM` if neither owner, creator nor root, or without a right to
+   * lock memory, `ENOMEM` if it would be more than RLIMIT_MEMLOCK allows
+   *
+   * @example
+   * ```ts
+   * import { Segment } from "@sysv/shm";
+   * import assert from "node:assert/strict";
+   *
+   * using segment = Segment.create({ size: 64 });
+   * segment.remove();
+   * segment.lock();
+   * assert(segment.stat().locked);
+   * segment.unlock();
+   * ```
+   */
+  lock(): void {
+    this.#use("lock the segment");
+    setSegmentLocked(this.id, true);
+  }
+
+  /**
+   * Lets its memory be swapped out again, whoever locked it. Twice is once.
+   *
+   * @throws {ShmError} `EDETACHED`, or `EPERM` if neither owner, creator nor root
+   */
+  unlock(): void {
+    this.#use("unlock the segment");
+    setSegmentLocked(this.id, false);
   }
 
   /**
@@ -577,21 +543,12 @@ export class Segment implements Disposable {
   }
 }
 
-function createFlags(options: CreateOptions, mode: number): number {
-  return IPC.CREAT | IPC.EXCL | mode | (options.noReserve === true ? SHM.NORESERVE : 0);
-}
+/** Whether a segment of another user's is acceptable. */
+type Trust = Pick<AttachOptions, "trust">;
 
-function checkSize(size: number): number {
-  if (!Number.isSafeInteger(size) || size < 1) {
-    throw new RangeError(`size ${size} is not a positive whole number of bytes`);
-  }
-  return size;
-}
-
-function checkUserId(kind: "user" | "group", id: number): number {
-  // -1 (0xffffffff) means "no such user" to the kernel
-  if (!Number.isInteger(id) || id < 0 || id >= 0xffffffff) {
-    throw new RangeError(`${kind} id ${id} is not an integer from 0 to 4294967294`);
-  }
-  return id;
+/** Whether an attach failed because the segment is gone: `EINVAL` may be about the address instead. */
+function wasRemoved(id: number, result: number): boolean {
+  if (!isGone(result)) return false;
+  const stat = tryStat(id);
+  return typeof stat === "number" && isGone(stat);
 }

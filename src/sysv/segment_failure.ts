@@ -5,15 +5,17 @@
  */
 
 import { ERRNO } from "../../ffi/errno.ts";
-import { shmget } from "../../ffi/libc.ts";
 import { formatKey, ShmError } from "../../ffi/shm_error.ts";
 import { formatMode } from "./object_stat.ts";
-import { describe, segmentLimits, type SegmentStat, segmentUsage } from "./segment_stat.ts";
+import { hex, type Placement } from "./placement.ts";
+import { segmentLimits, segmentUsage } from "./segment_limits.ts";
+import type { NewSegment } from "./segment_options.ts";
+import { describe, findSegment, noSuchId, type SegmentStat, tryStat } from "./segment_stat.ts";
 
 /** The segment that holds `key` now, in half a sentence, or nothing. */
 function describeHolder(key: number): string {
-  const id = shmget(key, 0, 0);
-  return id < 0 ? "" : describe(id);
+  const id = findSegment(key);
+  return id === undefined ? "" : describe(id);
 }
 
 /** How a person removes the segment that holds `key`. */
@@ -22,10 +24,11 @@ function removal(key: number): string {
 }
 
 /** The error for a `shmget` that should have created a segment. */
-export function createFailure(key: number, size: number, mode: number, errno: number): ShmError {
-  return new ShmError(`create a segment of ${size} bytes`, "shmget", errno, {
+export function createFailure(key: number, asked: NewSegment, errno: number): ShmError {
+  return new ShmError(`create a segment of ${asked.size} bytes`, "shmget", errno, {
     key,
-    remedy: createRemedy(key, mode, errno),
+    remedy: (asked.hugePageSize === undefined ? undefined : hugePageRemedy(asked, errno)) ??
+      createRemedy(key, asked.mode, errno),
   });
 }
 
@@ -35,11 +38,12 @@ function createRemedy(key: number, mode: number, errno: number): string | undefi
       return `a segment holds this key${describeHolder(key)}: open it with Segment.open, choose ` +
         `another key, or, if nobody needs it, remove it with \`${removal(key)}\``;
     case ERRNO.EINVAL:
-      return `a segment may have 1 to ${segmentLimits().shmmax} bytes (sysctl kernel.shmmax)`;
+      return sizeRemedy();
     case ERRNO.ENOSPC:
       return spaceRemedy();
     case ERRNO.ENOMEM:
-      return "the system does not promise that much memory; noReserve: true asks for none up front";
+      return "the system does not promise that much memory; noReserve: true (--no-reserve) asks for " +
+        "none up front";
     case ERRNO.EACCES:
       return `mode ${formatMode(mode)} does not let this user do what it asks for`;
     case ERRNO.ENOSYS:
@@ -47,6 +51,42 @@ function createRemedy(key: number, mode: number, errno: number): string | undefi
     default:
       return undefined;
   }
+}
+
+function sizeRemedy(): string {
+  return `a segment may have 1 to ${segmentLimits().shmmax} bytes (sysctl kernel.shmmax)`;
+}
+
+/** What huge pages add to the reasons; `undefined` where they have no part in it. */
+function hugePageRemedy({ size, hugePageSize }: NewSegment, errno: number): string | undefined {
+  const bytes = hugePageSize ?? 0;
+  switch (errno) {
+    case ERRNO.ENOMEM:
+      return bytes === 0
+        ? "hugePages: true needs pages for all of it in the system's pool: raise it with " +
+          "`sysctl vm.nr_hugepages=N` (`grep Huge /proc/meminfo` shows it), " +
+          "or leave hugePages (--huge) out"
+        : `hugePages: ${bytes} needs ${
+          Math.ceil(size / bytes)
+        } free pages of that size: put more ` +
+          `into ${hugePageFolder(bytes)}/nr_hugepages, or leave hugePages (--huge-size) out`;
+    case ERRNO.EPERM:
+      return "hugePages (--huge) needs CAP_IPC_LOCK or membership in the group of sysctl " +
+        "vm.hugetlb_shm_group; without hugePages no right is needed";
+    case ERRNO.EINVAL:
+    case ERRNO.ENOENT:
+      return bytes === 0
+        ? `this kernel may have no huge pages for hugePages: true; also, ${sizeRemedy()}`
+        : `this system may have no pages of ${bytes} bytes, there would be a folder ` +
+          `${hugePageFolder(bytes)}: choose a size that is there, or hugePages: true; also, ` +
+          sizeRemedy();
+    default:
+      return undefined;
+  }
+}
+
+function hugePageFolder(bytes: number): string {
+  return `/sys/kernel/mm/hugepages/hugepages-${bytes / 1024}kB`;
 }
 
 /** ENOSPC has two causes that the errno does not tell apart; the counters do. */
@@ -75,28 +115,40 @@ export function openFailure(key: number, errno: number): ShmError {
 export function attachFailure(
   id: number,
   key: number | undefined,
-  readOnly: boolean,
+  placement: Placement,
   errno: number,
 ): ShmError {
-  return new ShmError(`attach the segment${readOnly ? " read-only" : ""}`, "shmat", errno, {
+  const how = `${placement.readOnly ? " read-only" : ""}${placement.execute ? " to execute" : ""}`;
+  const where = placement.address === undefined ? "" : ` at address ${hex(placement.address)}`;
+  return new ShmError(`attach the segment${how}${where}`, "shmat", errno, {
     key,
     id,
-    remedy: attachRemedy(id, readOnly, errno),
+    remedy: attachRemedy(id, placement, errno),
   });
 }
 
-function attachRemedy(id: number, readOnly: boolean, errno: number): string | undefined {
+function attachRemedy(id: number, placement: Placement, errno: number): string | undefined {
   switch (errno) {
     case ERRNO.EACCES:
-      return `this user may not ${readOnly ? "read" : "read and write"} it${describe(id)}: its ` +
-        `owner can widen the mode` + (readOnly ? "" : ", or attach with readOnly: true");
+      return accessRemedy(id, placement);
     case ERRNO.EINVAL:
-      return "no segment has this id (any more); `ipcs -m` lists those there are";
+      return placement.address !== undefined && typeof tryStat(id) !== "number"
+        ? "something is mapped there already, or, if it has huge pages, the address is not a " +
+          "multiple of their size: choose another one, or leave it to the kernel"
+        : noSuchId;
     case ERRNO.ENOMEM:
       return "there is no room for it in this process's address space";
     default:
       return undefined;
   }
+}
+
+function accessRemedy(id: number, { readOnly, execute }: Placement): string {
+  const rights = `${readOnly ? "read" : "read and write"}${execute ? " and execute" : ""}`;
+  const without = [readOnly ? "" : "with readOnly: true", execute ? "without execute" : ""];
+  const instead = without.filter((way) => way !== "").join(" or ");
+  return `this user may not ${rights} it${describe(id)}: its owner can widen the mode` +
+    (instead === "" ? "" : `, or attach ${instead}`);
 }
 
 /** The error for a segment that we have attached and that is too small for its purpose. */

@@ -1,13 +1,24 @@
 /**
- * What the kernel tells of segments: one, all of them, the limits, the use. Nothing here attaches.
+ * Segments without attaching them: finding them, what the kernel tells of one or all of them, and
+ * what it changes of one by its id.
  */
 
 import { IPC, SHM } from "../../ffi/constants.ts";
 import { ERRNO } from "../../ffi/errno.ts";
-import { platform, shmctl } from "../../ffi/libc.ts";
+import { geteuid, platform, shmctl, shmget } from "../../ffi/libc.ts";
 import { ShmError } from "../../ffi/shm_error.ts";
+import { checkKey } from "./key.ts";
 import { KernelStructReader, withPerm } from "./kernel_struct.ts";
-import { formatMode, type ObjectStat, type PermName, readPerm, readTime } from "./object_stat.ts";
+import {
+  checkChange,
+  formatMode,
+  type ObjectChange,
+  type ObjectStat,
+  type PermName,
+  readPerm,
+  readTime,
+  writePerm,
+} from "./object_stat.ts";
 
 /**
  * What the kernel knows of one segment. Source: `struct shmid_ds`, shmctl(2).
@@ -26,7 +37,10 @@ import { formatMode, type ObjectStat, type PermName, readPerm, readTime } from "
  * ```
  */
 export interface SegmentStat extends ObjectStat {
-  /** Bytes asked for at creation; not rounded to pages. */
+  /**
+   * Bytes asked for at creation; not rounded to pages. Above 2^53, where no process can attach it, the
+   * nearest number there is.
+   */
   readonly size: number;
   /** How many attaches there are, in all processes. */
   readonly nattch: number;
@@ -42,7 +56,7 @@ export interface SegmentStat extends ObjectStat {
   readonly ctime: Date | null;
   /** Whether it goes when its last attach does. Its key is free again already. */
   readonly markedForRemoval: boolean;
-  /** Whether it is locked into memory. */
+  /** Whether it is locked into memory; never of huge pages, which cannot leave it anyway. */
   readonly locked: boolean;
 }
 
@@ -56,7 +70,7 @@ type ShmidName =
   | "shm_nattch";
 
 /** A `struct shmid_ds` of this platform for `shmctl` to fill in. */
-export function shmidStruct(): KernelStructReader<ShmidName | PermName> {
+function shmidStruct(): KernelStructReader<ShmidName | PermName> {
   const { shmid_ds, ipc_perm } = platform().structs;
   const { shm_perm: _nested, ...fields } = shmid_ds.fields;
   return new KernelStructReader<ShmidName | PermName>(
@@ -80,17 +94,22 @@ function read(id: number, struct: KernelStructReader<ShmidName | PermName>): Seg
   };
 }
 
-/** The segment's facts, or -errno: for callers with a better error to give. */
+/**
+ * The segment's facts, or -errno: for callers with a better error to give. Where its mode gives this
+ * user no read permission, which the owner of a segment may lack too, they come from the list.
+ */
 export function tryStat(id: number): SegmentStat | number {
   const struct = shmidStruct();
   const result = shmctl(id, IPC.STAT, struct.bytes);
+  if (result === -ERRNO.EACCES) return listSegments().find((stat) => stat.id === id) ?? result;
   return result < 0 ? result : read(id, struct);
 }
 
 /**
- * What the kernel knows of the segment with this id. Needs read permission for it.
+ * What the kernel knows of the segment with this id, another user's too.
  *
- * @throws {ShmError} `EINVAL` no such segment, `EACCES` no read permission
+ * @throws {ShmError} `EINVAL` no such segment; `EACCES` no read permission, on Linux before 4.17
+ * @throws {RangeError} an id out of range
  *
  * @example
  * ```ts
@@ -103,14 +122,49 @@ export function tryStat(id: number): SegmentStat | number {
  * ```
  */
 export function statSegment(id: number): SegmentStat {
-  const stat = tryStat(id);
+  const stat = tryStat(checkSegmentId(id));
   if (typeof stat !== "number") return stat;
   throw new ShmError("look at the segment", "shmctl", -stat, {
     id,
-    remedy: stat === -ERRNO.EACCES
-      ? "its mode gives this user no read permission; listSegments() shows it all the same"
-      : noSuchId,
+    remedy: stat === -ERRNO.EACCES ? "its mode gives this user no read permission" : noSuchId,
   });
+}
+
+/**
+ * Checks the id of a segment.
+ *
+ * @throws {RangeError} not an integer from 0 to 2^31 - 1
+ */
+export function checkSegmentId(id: number): number {
+  if (Number.isInteger(id) && id >= 0 && id <= 0x7fffffff) return id;
+  throw new RangeError(`segment id ${id} is not an integer from 0 to 2147483647`);
+}
+
+/**
+ * The id of the segment that holds `key`, or `undefined` if none does. Needs no permission for it.
+ *
+ * @throws {TypeError} a key that is not an integer
+ * @throws {RangeError} a key out of range
+ *
+ * @example
+ * ```ts
+ * import { findSegment, Segment } from "@sysv/shm";
+ * import assert from "node:assert/strict";
+ *
+ * using segment = Segment.create({ key: 0x5eed0200, size: 100 });
+ * assert.equal(findSegment(0x5eed0200), segment.id);
+ * segment.remove();
+ * assert.equal(findSegment(0x5eed0200), undefined);
+ * ```
+ */
+export function findSegment(key: number): number | undefined {
+  const checked = checkKey(key);
+  // No segment holds IPC_PRIVATE, and shmget would take it for a wish to create one
+  if (checked === IPC.PRIVATE) return undefined;
+  const id = shmget(checked, 0, 0);
+  if (id >= 0) return id;
+  if (id === -ERRNO.ENOENT) return undefined;
+  throw new ShmError("look for a segment", "shmget", -id, { key: checked });
 }
 
 /** What to do when no segment has an id. */
@@ -134,7 +188,7 @@ export const noSuchId = "no segment has this id (any more); `ipcs -m` lists thos
  */
 export function listSegments(): SegmentStat[] {
   const segments: SegmentStat[] = [];
-  const highest = info(SHM.INFO, new KernelStructReader(platform().structs.shm_info));
+  const highest = askAboutAll(SHM.INFO, new KernelStructReader(platform().structs.shm_info));
   for (let index = 0; index <= highest; index++) {
     const struct = shmidStruct();
     let id = shmctl(index, SHM.STAT_ANY, struct.bytes);
@@ -145,8 +199,8 @@ export function listSegments(): SegmentStat[] {
   return segments;
 }
 
-/** The highest index in use of the kernel's table; fills `struct`. */
-function info(
+/** Fills `struct` with the kernel's limits or totals; gives the highest index in use of its table. */
+export function askAboutAll(
   command: typeof IPC.INFO | typeof SHM.INFO,
   struct: KernelStructReader<string>,
 ): number {
@@ -158,106 +212,11 @@ function info(
 }
 
 /**
- * The limits of this IPC namespace. Source: `struct shminfo`, shmctl(2); sysctl `kernel.shm*`.
- *
- * @example
- * ```ts
- * import { type SegmentLimits, segmentLimits } from "@sysv/shm";
- * import assert from "node:assert/strict";
- *
- * const limits: SegmentLimits = segmentLimits();
- * assert(limits.shmmni > 0);
- * ```
- */
-export interface SegmentLimits {
-  /** Bytes a segment may have at most. Often near 2^64. */
-  readonly shmmax: bigint;
-  /** Bytes a segment must have at least. */
-  readonly shmmin: number;
-  /** Segments there may be. */
-  readonly shmmni: number;
-  /** Pages all segments together may have. Often near 2^64. */
-  readonly shmall: bigint;
-}
-
-/**
- * The limits of this IPC namespace.
- *
- * @throws {ShmError} the kernel has no System V shared memory
- *
- * @example
- * ```ts
- * import { segmentLimits } from "@sysv/shm";
- * import assert from "node:assert/strict";
- *
- * assert(segmentLimits().shmmax >= 1n);
- * ```
- */
-export function segmentLimits(): SegmentLimits {
-  const struct = new KernelStructReader(platform().structs.shminfo);
-  info(IPC.INFO, struct);
-  return {
-    shmmax: struct.big("shmmax"),
-    shmmin: struct.number("shmmin"),
-    shmmni: struct.number("shmmni"),
-    shmall: struct.big("shmall"),
-  };
-}
-
-/**
- * What all segments of this IPC namespace use together. Source: `struct shm_info`, shmctl(2).
- *
- * @example
- * ```ts
- * import { type SegmentUsage, segmentUsage } from "@sysv/shm";
- * import assert from "node:assert/strict";
- *
- * const usage: SegmentUsage = segmentUsage();
- * assert(usage.resident + usage.swapped <= usage.pages);
- * ```
- */
-export interface SegmentUsage {
-  /** Segments there are. */
-  readonly segments: number;
-  /** Pages they have together. */
-  readonly pages: number;
-  /** Pages of those in memory. */
-  readonly resident: number;
-  /** Pages of those swapped out. */
-  readonly swapped: number;
-}
-
-/**
- * What all segments of this IPC namespace use together.
- *
- * @throws {ShmError} the kernel has no System V shared memory
- *
- * @example
- * ```ts
- * import { Segment, segmentUsage } from "@sysv/shm";
- * import assert from "node:assert/strict";
- *
- * using segment = Segment.create({ size: 1 });
- * assert(segmentUsage().segments >= 1);
- * segment.remove();
- * ```
- */
-export function segmentUsage(): SegmentUsage {
-  const struct = new KernelStructReader(platform().structs.shm_info);
-  info(SHM.INFO, struct);
-  return {
-    segments: struct.number("used_ids"),
-    pages: struct.number("shm_tot"),
-    resident: struct.number("shm_rss"),
-    swapped: struct.number("shm_swp"),
-  };
-}
-
-/**
  * Marks the segment with this id for removal: its key is free at once, its memory goes with the last
  * attach. Only its owner, its creator and root may.
  *
- * @throws {ShmError} `EINVAL` no such segment, `EPERM` not ours
+ * @throws {ShmError} `EINVAL` no such segment, `EPERM` neither owner, creator nor root
+ * @throws {RangeError} an id out of range
  *
  * @example
  * ```ts
@@ -270,7 +229,7 @@ export function segmentUsage(): SegmentUsage {
  * ```
  */
 export function removeSegment(id: number): void {
-  const result = shmctl(id, IPC.RMID, null);
+  const result = shmctl(checkSegmentId(id), IPC.RMID, null);
   if (result === 0) return;
   throw new ShmError("remove the segment", "shmctl", -result, {
     id,
@@ -281,13 +240,73 @@ export function removeSegment(id: number): void {
 }
 
 /**
+ * Changes mode, owner or group of the segment with this id; what is not said stays as it is at that
+ * moment. Its owner needs no permission bit for that. Source: `IPC_SET`, shmctl(2).
+ *
+ * @throws {ShmError} `EINVAL` no such segment, `EPERM` neither owner, creator nor root
+ * @throws {RangeError} an id, mode, user id or group id out of range
+ *
+ * @example
+ * ```ts
+ * import { Segment, setSegment, statSegment } from "@sysv/shm";
+ * import assert from "node:assert/strict";
+ *
+ * using segment = Segment.create({ size: 64, mode: 0o600 });
+ * setSegment(segment.id, { mode: 0o640 });
+ * assert.equal(statSegment(segment.id).mode, 0o640);
+ * segment.remove();
+ * ```
+ */
+export function setSegment(id: number, change: ObjectChange): void {
+  const checked = checkChange(change);
+  const stat = tryStat(checkSegmentId(id));
+  if (typeof stat === "number") throw setFailure(id, -stat);
+  const struct = shmidStruct();
+  writePerm(struct, stat, checked);
+  const result = shmctl(id, IPC.SET, struct.bytes);
+  if (result < 0) throw setFailure(id, -result);
+}
+
+function setFailure(id: number, errno: number): ShmError {
+  return new ShmError("change the segment", "shmctl", errno, {
+    id,
+    remedy: errno === ERRNO.EPERM
+      ? `only its owner, its creator and root may change it${describe(id)}`
+      : noSuchId,
+  });
+}
+
+/** Keeps the segment's memory from being swapped out, or no longer. For {@linkcode Segment.lock}. */
+export function setSegmentLocked(id: number, locked: boolean): void {
+  const result = shmctl(id, locked ? SHM.LOCK : SHM.UNLOCK, null);
+  if (result === 0) return;
+  throw new ShmError(locked ? "lock the segment" : "unlock the segment", "shmctl", -result, {
+    id,
+    remedy: lockRemedy(id, -result),
+  });
+}
+
+function lockRemedy(id: number, errno: number): string | undefined {
+  if (errno === ERRNO.ENOMEM) {
+    return "with it this user would have more memory locked than RLIMIT_MEMLOCK allows: raise that " +
+      "(`ulimit -l`, or LimitMEMLOCK= of a service), or run with CAP_IPC_LOCK";
+  }
+  if (errno !== ERRNO.EPERM) return noSuchId;
+  const stat = tryStat(id);
+  const ours = typeof stat !== "number" && [stat.uid, stat.cuid].includes(geteuid());
+  return ours
+    ? "this user may lock no memory at all: raise RLIMIT_MEMLOCK (`ulimit -l`) above 0, or run with " +
+      "CAP_IPC_LOCK"
+    : `only its owner, its creator and root may${describe(id)}`;
+}
+
+/**
  * The segment in half a sentence, for an error: size, owner, mode and attaches, read permission or
  * not. Empty if it is not there.
  */
 export function describe(id: number): string {
-  const own = tryStat(id);
-  const stat = typeof own === "number" ? listSegments().find((each) => each.id === id) : own;
-  if (stat === undefined) return "";
+  const stat = tryStat(id);
+  if (typeof stat === "number") return "";
   return ` (segment ${id} has ${stat.size} bytes, owner uid ${stat.uid}, mode ` +
     `${formatMode(stat.mode)}, nattch ${stat.nattch})`;
 }

@@ -1,11 +1,19 @@
 /** The constants against the macros of the machine's own headers. */
 
-import { FUTEX, IPC, MMAP, SEM, SHM } from "../../ffi/constants.ts";
+import { AT, FUTEX, HUGE_PAGE, IPC, MMAP, SEM, SHM } from "../../ffi/constants.ts";
 import { ERRNO } from "../../ffi/errno.ts";
 import { testWith } from "../support/needs.ts";
 import { TestFolder } from "../support/peer.ts";
 
-const HEADERS = ["sys/ipc.h", "sys/shm.h", "sys/sem.h", "sys/mman.h", "linux/futex.h", "errno.h"];
+const HEADERS = [
+  "sys/ipc.h",
+  "sys/shm.h",
+  "sys/sem.h",
+  "sys/mman.h",
+  "sys/auxv.h",
+  "linux/futex.h",
+  "errno.h",
+];
 
 /** Our names to C's. */
 const MACROS: readonly (readonly [string, number])[] = [
@@ -14,6 +22,7 @@ const MACROS: readonly (readonly [string, number])[] = [
   ...named("SEM_", SEM, ["GETPID", "GETVAL", "GETALL", "GETNCNT", "GETZCNT", "SETVAL", "SETALL"]),
   ...named("FUTEX_", FUTEX),
   ...named("MAP_", MMAP, ["PROT_READ", "PROT_WRITE"]),
+  ...named("AT_", AT),
   ...named("", ERRNO),
 ];
 
@@ -50,4 +59,30 @@ for (const compiler of ["gcc", "musl-gcc", "aarch64-linux-gnu-gcc"] as const) {
       );
     },
   );
+}
+
+for (const [compiler, header] of [["gcc", "linux/shm.h"], ["musl-gcc", "sys/shm.h"]] as const) {
+  testWith({ tools: [compiler], files: true }, `huge page sizes are those of ${compiler}'s`, () => {
+    using folder = new TestFolder();
+    const flags = HUGE_PAGE.LOGARITHMS.map((logarithm) => {
+      const kilobytes = 2 ** (logarithm - 10);
+      const name = kilobytes < 1024
+        ? `${kilobytes}KB`
+        : kilobytes < 2 ** 20
+        ? `${kilobytes / 1024}MB`
+        : `${kilobytes / 2 ** 20}GB`;
+      // As the signed flag word that shmget takes: the last one is negative
+      const flag = logarithm << HUGE_PAGE.SHIFT;
+      return `_Static_assert((int)(SHM_HUGE_${name}) == (int)${flag >>> 0}u, "${name}");`;
+    });
+    folder.compileOnly(
+      compiler,
+      [
+        "#define _GNU_SOURCE",
+        `#include <${header}>`,
+        `_Static_assert(SHM_HUGE_SHIFT == ${HUGE_PAGE.SHIFT}, "SHM_HUGE_SHIFT");`,
+        ...flags,
+      ].join("\n"),
+    );
+  });
 }

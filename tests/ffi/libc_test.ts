@@ -1,10 +1,11 @@
 /** libc as it is called: errno, failure values, and what happens where it cannot be opened. */
 
 import assert from "node:assert/strict";
-import { IPC, SHM } from "../../ffi/constants.ts";
+import { AT, IPC, SHM } from "../../ffi/constants.ts";
 import { ERRNO } from "../../ffi/errno.ts";
 import {
   ftok,
+  getauxval,
   geteuid,
   open,
   packSembufs,
@@ -78,6 +79,12 @@ Deno.test("the platform is one of the table, and tells glibc from musl", () => {
   assert.equal(arch, Deno.build.arch);
   assert(libc === "glibc" || libc === "musl");
   assert(Number.isInteger(geteuid()));
+});
+
+Deno.test("the kernel's word on pages and stack; 0 for what it has not said", () => {
+  assert(getauxval(AT.PAGESZ) % 4096n === 0n);
+  assert(getauxval(AT.RANDOM) > 0n);
+  assert.equal(getauxval(9999), 0n);
 });
 
 Deno.test("an unsupported platform is refused by name", () => {

@@ -8,12 +8,14 @@ export const NOBODY = 65534;
 /**
  * Runs `program` (TypeScript that may import `@sysv/shm`) with the rights of nobody. Needs root.
  * The effective ids are what the kernel checks, and changing only those needs no readable files.
+ * `asRoot` is done before.
  */
-export function asNobody(program: string): Peer {
+export function asNobody(program: string, asRoot = ""): Peer {
   const imports = program.match(/^\s*import .*$/gm) ?? [];
   const rest = program.replace(/^\s*import .*$/gm, "");
   return Peer.typescript(`
     ${imports.join("\n")}
+    ${asRoot}
     const libc = Deno.dlopen("libc.so.6", {
       setgroups: { parameters: ["usize", "pointer"], result: "i32" },
       setegid: { parameters: ["u32"], result: "i32" },

@@ -5,40 +5,19 @@ import { Segment } from "../../mod.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
 import { testWith } from "../support/needs.ts";
 import { asNobody, NOBODY } from "../support/other_user.ts";
-import { freshKey, Peer, PROJECT } from "../support/peer.ts";
+import { IN_NAMESPACE, inNamespace } from "../support/own_namespace.ts";
+import { freshKey } from "../support/peer.ts";
 
 guardAgainstLeaks();
-
-/** Runs `program` in an IPC namespace of its own after setting sysctls of it. */
-async function limited(
-  sysctls: Readonly<Record<string, number>>,
-  program: string,
-): Promise<string> {
-  const set = Object.entries(sysctls).map(([name, value]) =>
-    `echo ${value} > /proc/sys/kernel/${name}`
-  );
-  const source = program.replaceAll("@sysv/shm", `file://${PROJECT}mod.ts`);
-  await using peer = Peer.start("unshare", [
-    "-i",
-    "sh",
-    "-ec",
-    `${set.join("; ")}; exec "$0" eval "$1"`,
-    Deno.execPath(),
-    source,
-  ]);
-  const { stdout, stderr } = await peer.ended();
-  assert.equal(stderr, "");
-  return stdout.trim();
-}
 
 const REPORT = `(action) => { try { action(); console.log("done"); } catch (error) {
   console.log(error.code + " " + error.message); } }`;
 
 testWith(
-  { tools: ["deno", "unshare"], root: true, namespace: true },
+  IN_NAMESPACE,
   "ENOSPC says that shmmni is the limit",
   async () => {
-    const printed = await limited(
+    const printed = await inNamespace(
       { shmmni: 2 },
       `import { Segment } from "@sysv/shm";
       const report = ${REPORT};
@@ -52,10 +31,10 @@ testWith(
 );
 
 testWith(
-  { tools: ["deno", "unshare"], root: true, namespace: true },
+  IN_NAMESPACE,
   "ENOSPC says that shmall is the limit",
   async () => {
-    const printed = await limited(
+    const printed = await inNamespace(
       { shmall: 10 },
       `import { Segment } from "@sysv/shm";
       const report = ${REPORT};
@@ -67,10 +46,10 @@ testWith(
 );
 
 testWith(
-  { tools: ["deno", "unshare"], root: true, namespace: true },
+  IN_NAMESPACE,
   "EINVAL says what a segment may have",
   async () => {
-    const printed = await limited(
+    const printed = await inNamespace(
       { shmmax: 5000 },
       `import { Segment } from "@sysv/shm";
       const report = ${REPORT};

@@ -1,25 +1,20 @@
-/** Listings, limits and use, against what the system's own tools say. */
+/** Listings, and facts of one segment, against what the system's own tools say. */
 
 import assert from "node:assert/strict";
 import {
+  findSegment,
   listSegments,
   removeSegment,
   Segment,
-  segmentLimits,
-  segmentUsage,
+  setSegment,
   statSegment,
 } from "../../mod.ts";
+import { output } from "../support/foreign_objects.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
 import { testWith } from "../support/needs.ts";
 import { freshKey } from "../support/peer.ts";
 
 guardAgainstLeaks();
-
-function output(command: string, ...args: readonly string[]): string {
-  const { stdout } = new Deno.Command(command, { args: [...args], env: { LC_ALL: "C" } })
-    .outputSync();
-  return new TextDecoder().decode(stdout);
-}
 
 Deno.test("times are null until something happens, and then the time it did", () => {
   const segment = Segment.create({ size: 1 });
@@ -78,15 +73,54 @@ testWith({ tools: ["ipcs"] }, "the list is ipcs -m's", () => {
   }
 });
 
-testWith({ tools: ["ipcs"] }, "limits and use are ipcs -l's and -u's", () => {
-  using segment = Segment.create({ size: 3 * 4096 });
+testWith({ tools: ["cat"] }, "the list is /proc/sysvipc/shm's, to the last figure", () => {
+  using locked = Segment.create({ key: freshKey(), size: 4097, mode: 0o640 });
+  using marked = Segment.create({ size: 1 });
+  const unused = Segment.create({ key: -3, size: 2 ** 40, noReserve: true });
+  marked.remove();
+  locked.lock();
+  unused.detach();
+  try {
+    const [header, ...rows] = output("cat", "/proc/sysvipc/shm").trimEnd().split("\n");
+    const names = header!.trim().split(/ +/);
+    const theirs = rows.map((row) => {
+      const cells = row.trim().split(/ +/);
+      const cell = (name: string): number => Number(cells[names.indexOf(name)]);
+      const time = (name: string): Date | null =>
+        cell(name) === 0 ? null : new Date(cell(name) * 1000);
+      const flags = parseInt(cells[names.indexOf("perms")]!, 8);
+      return {
+        ...{ key: cell("key"), id: cell("shmid"), mode: flags & 0o777 },
+        ...{ uid: cell("uid"), gid: cell("gid"), cuid: cell("cuid"), cgid: cell("cgid") },
+        ...{ size: cell("size"), nattch: cell("nattch"), cpid: cell("cpid"), lpid: cell("lpid") },
+        ...{ atime: time("atime"), dtime: time("dtime"), ctime: time("ctime") },
+        markedForRemoval: (flags & 0o1000) !== 0,
+        locked: (flags & 0o2000) !== 0,
+      };
+    });
+    assert.deepEqual(listSegments(), theirs);
+    assert(theirs.length >= 3);
+  } finally {
+    locked.remove();
+    unused.remove();
+  }
+});
+
+Deno.test("findSegment finds by key, and nothing by IPC_PRIVATE or once it is marked", () => {
+  const key = freshKey();
+  using segment = Segment.create({ key, size: 1 });
+  assert.equal(findSegment(key), segment.id);
   segment.remove();
-  segment.bytes.fill(1);
-  const { shmmni } = segmentLimits();
-  assert.equal(Number(/max number of segments = (\d+)/.exec(output("ipcs", "-lm"))?.[1]), shmmni);
-  const usage = output("ipcs", "-um");
-  const figure = (name: string): number => Number(new RegExp(`${name} (\\d+)`).exec(usage)?.[1]);
-  const { segments, pages } = segmentUsage();
-  assert.equal(figure("segments allocated"), segments);
-  assert.equal(figure("pages allocated"), pages);
+  assert.equal(findSegment(key), undefined);
+  assert.equal(findSegment(0), undefined);
+  assert.throws(() => findSegment(2 ** 32), RangeError);
+  assert.throws(() => findSegment(0.5), TypeError);
+});
+
+Deno.test("an id that cannot be one is refused before any call", () => {
+  for (const id of [-1, 0.5, NaN, 2 ** 31]) {
+    assert.throws(() => statSegment(id), RangeError);
+    assert.throws(() => removeSegment(id), RangeError);
+    assert.throws(() => setSegment(id, { mode: 0o600 }), RangeError);
+  }
 });

@@ -7,6 +7,7 @@ import {
   IPC_PRIVATE,
   listSegments,
   Segment,
+  setSegment,
   ShmError,
   statSegment,
   struct,
@@ -226,6 +227,9 @@ Deno.test("detach empties every view, and every method says so", () => {
     () => segment.view(struct({ a: i32 })),
     () => segment.stat(),
     () => segment.set({ mode: 0o600 }),
+    () => segment.lock(),
+    () => segment.unlock(),
+    () => segment.address,
   ];
   for (const use of uses) {
     assert.throws(use, (error) => {
@@ -281,6 +285,7 @@ Deno.test("a read-only attach reads, and hands out nothing writable", () => {
   owner.view(layout).b = 5;
   assert.equal(view.b, 5);
   assert.throws(() => view.a = 1, TypeError);
+  assert.notEqual(reader.address, owner.address);
   for (const use of [() => reader.buffer, () => reader.bytes, () => reader.pointer]) {
     assert.throws(use, failsWith("EREADONLY", /read\(\) and view\(\)/));
   }
@@ -288,6 +293,21 @@ Deno.test("a read-only attach reads, and hands out nothing writable", () => {
   reader.detach();
   assert.throws(() => view.a, TypeError);
   assert.throws(() => reader.read(), failsWith("EDETACHED", /read/));
+});
+
+Deno.test("what is created is writable, whatever else its options say", () => {
+  const key = freshKey();
+  const more = { readOnly: true }; // no option of these two, but spread so that no compiler sees it
+  using created = Segment.create({ key, size: 1, ...more });
+  try {
+    using found = Segment.openOrCreate({ key, size: 1, ...more });
+    for (const segment of [created, found]) {
+      assert.equal(segment.readOnly, false);
+      segment.bytes[0] = 1; // SIGSEGV if it were mapped otherwise than it says
+    }
+  } finally {
+    created.remove();
+  }
 });
 
 Deno.test("set changes mode and owner, and nothing that was not said", () => {
@@ -298,7 +318,12 @@ Deno.test("set changes mode and owner, and nothing that was not said", () => {
   assert.equal(segment.stat().mode, 0o640);
   for (const change of [{ mode: 0o1000 }, { uid: -1 }, { gid: 0xffffffff }, { uid: 1.5 }]) {
     assert.throws(() => segment.set(change), RangeError);
+    // Before any call: nobody knows yet that there is no such segment
+    assert.throws(() => setSegment(0x7ffffff0, change), RangeError);
   }
+  const before = segment.stat();
+  setSegment(segment.id, { mode: 0o604, uid: before.uid });
+  assert.deepEqual({ ...segment.stat(), ctime: null }, { ...before, mode: 0o604, ctime: null });
 });
 
 testWith({ root: true }, "another user's segment is refused unless trusted", () => {
