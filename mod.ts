@@ -41,40 +41,66 @@ export { array } from "./src/layout/array.ts";
 export { cString } from "./src/layout/c_string.ts";
 export type * from "./src/layout/layout.ts";
 export { bool, char, f32, f64, i16, i32, i64, i8, u16, u32, u64, u8 } from "./src/layout/scalar.ts";
+export { type ParsedStruct, parseStruct } from "./src/layout/parse_struct.ts";
 export { struct } from "./src/layout/struct.ts";
 
 export { type ErrnoName } from "./ffi/errno.ts";
 export { type LibcCall, type RefusalCode, ShmError } from "./ffi/shm_error.ts";
 
 export { ftok, IPC_PRIVATE, parseKey } from "./src/sysv/key.ts";
+export { Segment, type Viewable } from "./src/sysv/segment.ts";
 export {
-  type AttachOptions,
-  type CreateOptions,
-  type OpenOptions,
-  type OpenOrCreateOptions,
-  Segment,
-  type Viewable,
-} from "./src/sysv/segment.ts";
-export {
-  listSegments,
-  removeSegment,
   type SegmentLimits,
   segmentLimits,
-  type SegmentStat,
   type SegmentUsage,
   segmentUsage,
+} from "./src/sysv/segment_limits.ts";
+export type {
+  AttachOptions,
+  CreateOptions,
+  OpenOptions,
+  OpenOrCreateOptions,
+  PlacementOptions,
+} from "./src/sysv/segment_options.ts";
+export {
+  findSegment,
+  listSegments,
+  removeSegment,
+  type SegmentStat,
+  setSegment,
   statSegment,
 } from "./src/sysv/segment_stat.ts";
-export { type ObjectStat } from "./src/sysv/object_stat.ts";
+export { type ObjectChange, type ObjectStat } from "./src/sysv/object_stat.ts";
 export {
-  type Operation,
-  type PreparedOperations,
-  SemaphoreSet,
-  type SemaphoreSetOptions,
+  type SemaphoreLimits,
+  semaphoreLimits,
+  type SemaphoreUsage,
+  semaphoreUsage,
+} from "./src/sysv/semaphore_limits.ts";
+export type { Operation, PreparedOperations } from "./src/sysv/semaphore_operations.ts";
+export type {
+  OperationOptions,
+  OperationSyncOptions,
+  SemaphoreSetAttachOptions,
+  SemaphoreSetCreateOptions,
+  SemaphoreSetOpenOptions,
+  SemaphoreSetOptions,
+} from "./src/sysv/semaphore_options.ts";
+export { SemaphoreSet } from "./src/sysv/semaphore_set.ts";
+export {
+  findSemaphoreSet,
+  listSemaphoreSets,
+  removeSemaphoreSet,
   type SemaphoreSetStat,
-} from "./src/sysv/semaphore_set.ts";
+  setSemaphoreSet,
+  statSemaphoreSet,
+} from "./src/sysv/semaphore_stat.ts";
 
+export { Claim } from "./src/sync/claim.ts";
 export { Deadline } from "./src/sync/deadline.ts";
+export { Mutex, type MutexLock, type MutexOptions } from "./src/sync/mutex.ts";
+export type { WaitOptions, WaitSyncOptions } from "./src/sync/waiting.ts";
+export { Word } from "./src/sync/word.ts";
 
 export { MAILBOX_KEY } from "./src/mailbox/descriptor.ts";
 export { type Departure, type MailboxOptions } from "./src/mailbox/mailbox.ts";

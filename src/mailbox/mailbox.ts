@@ -6,7 +6,7 @@
 
 import { ShmError } from "../../ffi/shm_error.ts";
 import { ERRNO } from "../../ffi/errno.ts";
-import { acquiring, Claim } from "../sync/claim.ts";
+import { Claim } from "../sync/claim.ts";
 import { Deadline } from "../sync/deadline.ts";
 import { Slices, timedOut, waitSync } from "../sync/waiting.ts";
 import { Word } from "../sync/word.ts";
@@ -14,7 +14,9 @@ import { checkKey, IPC_PRIVATE } from "../sysv/key.ts";
 import { isGone } from "../sysv/object_stat.ts";
 import { Segment } from "../sysv/segment.ts";
 import { listSegments, removeSegment } from "../sysv/segment_stat.ts";
-import { type PreparedOperations, SemaphoreSet } from "../sysv/semaphore_set.ts";
+import type { PreparedOperations } from "../sysv/semaphore_operations.ts";
+import { SemaphoreSet } from "../sysv/semaphore_set.ts";
+import { doing } from "../sysv/semaphore_wait.ts";
 import { LAYOUT, MAILBOX_KEY, SEMAPHORE, SEMAPHORE_COUNT, WORD_OFFSET } from "./descriptor.ts";
 import { ShmEntry, wrongSize } from "./shm_entry.ts";
 
@@ -76,6 +78,7 @@ const exit = SemaphoreSet.prepare([
   { semaphore: USERS, add: -1, undo: true },
   { semaphore: DOOR, add: -1, undo: true },
 ]);
+const openDoor = SemaphoreSet.prepare([{ semaphore: DOOR, add: -1, undo: true }]);
 const vanish = SemaphoreSet.prepare([{ semaphore: USERS, add: -1, undo: true }]);
 
 /** One peer's place at the mailbox. */
@@ -107,11 +110,10 @@ export class Mailbox {
     const key = checkKey(options.key ?? MAILBOX_KEY);
     if (key === IPC_PRIVATE) throw new RangeError("a mailbox needs a key that others can find");
     const set = enterSet(key, options);
-    const door = new Claim(set, DOOR);
     try {
       const entry = ShmEntry.over(openSegment(key, options));
       if (entry.segment.created) set.setValue(DISPOSABLE, keep ? 0 : 1);
-      door.release();
+      set.tryOp(openDoor);
       return new Mailbox(entry, set);
     } catch (error) {
       closeSet(set);
@@ -231,7 +233,7 @@ function enterSet(key: number, options: MailboxOptions): SemaphoreSet {
     const set = SemaphoreSet.openOrCreate({ key, count: SEMAPHORE_COUNT, mode, trust });
     const slices = new Slices(deadline, () => doorHeld(set, "arrive at"));
     try {
-      waitSync(acquiring(set, enter, exit, slices));
+      waitSync(doing(set, enter, slices));
       return set;
     } catch (error) {
       // The last one out took the set along: start over with a new one

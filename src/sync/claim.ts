@@ -6,74 +6,191 @@
  * is nothing to initialise and no moment between the two (DESIGN: crash rules; semop(2), SEM_UNDO).
  */
 
-import { type PreparedOperations, SemaphoreSet } from "../sysv/semaphore_set.ts";
-import type { Slices, Waiting } from "./waiting.ts";
+import { ERRNO } from "../../ffi/errno.ts";
+import { ShmError } from "../../ffi/shm_error.ts";
+import { isGone } from "../sysv/object_stat.ts";
+import type { PreparedOperations } from "../sysv/semaphore_operations.ts";
+import { SemaphoreSet } from "../sysv/semaphore_set.ts";
+import { doing } from "../sysv/semaphore_wait.ts";
+import { Deadline } from "./deadline.ts";
+import {
+  Slices,
+  timedOut,
+  waitAsync,
+  type Waiting,
+  type WaitOptions,
+  waitSync,
+  type WaitSyncOptions,
+} from "./waiting.ts";
 
-/** One semaphore of a set, used as a claim. */
+/**
+ * A role or lock that one holder has at a time: one semaphore of a set, which is 0 while it is free.
+ *
+ * When the process that holds it ends, however it ends, the kernel frees it. Two claims on the same
+ * semaphore exclude each other within one process too, but what a Worker holds is its process's: it
+ * is not freed when only the Worker ends.
+ *
+ * @example A role for one process of many
+ * ```ts
+ * import { Claim, SemaphoreSet } from "@sysv/shm";
+ * import assert from "node:assert/strict";
+ *
+ * const set = SemaphoreSet.openOrCreate({ key: 0x5eed2008, count: 2 });
+ * const writer = new Claim(set, 1);
+ * if (writer.tryTake()) {
+ *   assert.equal(writer.holder, Deno.pid);
+ *   writer.release();
+ * } else {
+ *   console.log(`process ${writer.holder} is the writer already`);
+ * }
+ * set.remove();
+ * ```
+ */
 export class Claim {
   readonly #set: SemaphoreSet;
   readonly #semaphore: number;
   readonly #take: PreparedOperations;
   readonly #release: PreparedOperations;
+  #held = false;
 
+  /**
+   * The claim that is semaphore number `semaphore` of `set`.
+   *
+   * @throws {RangeError} no such semaphore in the set
+   */
   constructor(set: SemaphoreSet, semaphore: number) {
+    if (!(semaphore < set.count)) {
+      throw new RangeError(`there is no semaphore ${semaphore} in a set of ${set.count}`);
+    }
     this.#set = set;
     this.#semaphore = semaphore;
-    this.#take = SemaphoreSet.prepare([
-      { semaphore, add: 0 },
-      { semaphore, add: 1, undo: true },
-    ]);
-    this.#release = SemaphoreSet.prepare([{ semaphore, add: -1, undo: true }]);
+    ({ take: this.#take, release: this.#release } = operationsOn(semaphore));
   }
 
-  /** Takes it if nobody holds it, and says whether. */
+  /**
+   * Takes it if nobody holds it, and says whether. Never waits.
+   *
+   * @throws {ShmError} `EINVAL` or `EIDRM` the set was removed, `EACCES`
+   */
   tryTake(): boolean {
-    return this.#set.tryOp(this.#take);
+    const taken = this.#set.tryOp(this.#take);
+    if (taken) this.#held = true;
+    return taken;
   }
 
-  /** Takes it, waiting in `slices`. */
+  /**
+   * Takes it as soon as nobody holds it. When `signal` aborts, the promise rejects with its reason,
+   * within 100 ms, and nothing is held.
+   *
+   * @throws {ShmError} `ETIMEDOUT` the deadline passed, `EIDRM` the set was removed while we waited,
+   * or as {@linkcode Claim.tryTake}
+   *
+   * @example
+   * ```ts
+   * import { Claim, Deadline, SemaphoreSet } from "@sysv/shm";
+   * import assert from "node:assert/strict";
+   *
+   * const set = SemaphoreSet.create({ count: 1 });
+   * const [one, two] = [new Claim(set, 0), new Claim(set, 0)];
+   * await one.take();
+   * await assert.rejects(two.take({ deadline: Deadline.after(10) }), { code: "ETIMEDOUT" });
+   * one.release();
+   * await two.take();
+   * set.remove();
+   * ```
+   */
+  take(options: WaitOptions = {}): Promise<void> {
+    return waitAsync(this.taking(this.#slices(options)), options.signal);
+  }
+
+  /**
+   * As {@linkcode Claim.take}, blocking the thread.
+   *
+   * @throws {ShmError} also `EDEADLK` this very claim is held already, and the thread that could
+   * release it would sleep
+   */
+  takeSync(options: WaitSyncOptions = {}): void {
+    if (this.#held) {
+      throw new ShmError("take the claim", "semop", ERRNO.EDEADLK, {
+        key: this.#set.key,
+        id: this.#set.id,
+        remedy: "it is held already: release it first",
+      });
+    }
+    waitSync(this.taking(this.#slices(options)));
+  }
+
+  /**
+   * Takes it, waiting in `slices`. For the rooms to the right.
+   *
+   * @internal
+   */
   *taking(slices: Slices): Waiting<void> {
-    yield* acquiring(this.#set, this.#take, this.#release, slices);
+    yield* doing(this.#set, this.#take, slices);
+    this.#held = true;
   }
 
-  /** Lets it go. Only who holds it may: the value of a claim that is free cannot fall. */
+  #slices({ deadline = Deadline.never }: WaitSyncOptions): Slices {
+    return new Slices(deadline, () => {
+      const { holder } = this;
+      return timedOut("take the claim", "semtimedop", {
+        key: this.#set.key,
+        id: this.#set.id,
+        remedy: holder === undefined ? undefined : `process ${holder} holds it`,
+      });
+    });
+  }
+
+  /**
+   * Lets it go. Does nothing if it was not taken through this object, or the set is gone: twice is
+   * once, and nobody frees what another one holds.
+   */
   release(): void {
-    this.#set.tryOp(this.#release);
+    if (!this.#held) return;
+    this.#held = false;
+    try {
+      this.#set.tryOp(this.#release);
+    } catch (error) {
+      if (!(error instanceof ShmError && isGone(-error.errno))) throw error;
+    }
   }
 
-  /** The process that holds it, or `undefined`. */
+  /** Whether it was taken through this object and not released since. */
+  get held(): boolean {
+    return this.#held;
+  }
+
+  /**
+   * The process that holds it, or `undefined` if nobody does; 0 if that process is in another pid
+   * namespace.
+   *
+   * @throws {ShmError} `EINVAL` or `EIDRM` the set was removed, `EACCES`
+   */
   get holder(): number | undefined {
     return this.#set.value(this.#semaphore) === 0 ? undefined : this.#set.lastPid(this.#semaphore);
   }
 }
 
-/**
- * Does `operations` as soon as they can be done, waiting in `slices`; `undoing` takes them back.
- *
- * The wait is the operations themselves, so that the kernel gives us our turn in the order of asking:
- * who only watched for the moment would find others, who queue, ahead each time. Asynchronously they
- * are done on another thread, in the name of this process all the same (its threads share one list of
- * undo operations); if that succeeds just as the caller gives up, they are taken back.
- */
-export function* acquiring(
-  set: SemaphoreSet,
-  operations: PreparedOperations,
-  undoing: PreparedOperations,
-  slices: Slices,
-): Waiting<void> {
-  let done = set.tryOp(operations);
-  while (!done) {
-    const ms = slices.next({ woken: true });
-    try {
-      yield {
-        block: () => done = set.opSync(operations, ms),
-        sleep: async () => done = await set.op(operations, ms),
-      };
-    } catch (reason) {
-      if (done) set.tryOp(undoing);
-      throw reason;
-    }
-    // Why it was not done stays on the other thread: asking again here gives the error
-    done ||= set.tryOp(operations);
+/** Taking and releasing a claim. */
+interface ClaimOperations {
+  readonly take: PreparedOperations;
+  readonly release: PreparedOperations;
+}
+
+/** Packed once a semaphore number: a mutex makes a claim each time it is locked. */
+const packed = new Map<number, ClaimOperations>();
+
+function operationsOn(semaphore: number): ClaimOperations {
+  let operations = packed.get(semaphore);
+  if (operations === undefined) {
+    operations = {
+      take: SemaphoreSet.prepare([
+        { semaphore, add: 0 },
+        { semaphore, add: 1, undo: true },
+      ]),
+      release: SemaphoreSet.prepare([{ semaphore, add: -1, undo: true }]),
+    };
+    packed.set(semaphore, operations);
   }
+  return operations;
 }

@@ -13,6 +13,47 @@ import { ERRNO } from "../../ffi/errno.ts";
 import { type LibcCall, ShmError } from "../../ffi/shm_error.ts";
 import type { Deadline } from "./deadline.ts";
 
+/**
+ * How long a wait that blocks the thread may take.
+ *
+ * @example
+ * ```ts
+ * import { Deadline, Mutex, type WaitSyncOptions } from "@sysv/shm";
+ * import assert from "node:assert/strict";
+ *
+ * const options: WaitSyncOptions = { deadline: Deadline.after(5_000) };
+ * const mutex = Mutex.openOrCreate({ key: 0x5eed2007 });
+ * {
+ *   using lock = mutex.lockSync(options);
+ *   assert(lock.held);
+ * }
+ * mutex.remove();
+ * ```
+ */
+export interface WaitSyncOptions {
+  /** When to give up; never if not said. */
+  readonly deadline?: Deadline;
+}
+
+/**
+ * As {@linkcode WaitSyncOptions}, and what can end a promise's wait.
+ *
+ * @example
+ * ```ts
+ * import { Segment, type WaitOptions, Word } from "@sysv/shm";
+ * import assert from "node:assert/strict";
+ *
+ * const options: WaitOptions = { signal: AbortSignal.timeout(10) };
+ * using segment = Segment.create({ size: 64 });
+ * segment.remove();
+ * await assert.rejects(new Word(segment, 0).wait(0, options), { name: "TimeoutError" });
+ * ```
+ */
+export interface WaitOptions extends WaitSyncOptions {
+  /** Gives up when it aborts, with its reason. */
+  readonly signal?: AbortSignal;
+}
+
 /** One slice of waiting. Whether it ended by a wake, by its time or early is for the waiter to see. */
 export interface Wait {
   /** Blocks this thread. */
@@ -26,11 +67,16 @@ export interface Wait {
 /** A piece of work that waits now and then. */
 export type Waiting<Result> = Generator<Wait, Result, void>;
 
-/** Carries out `work`, blocking the thread. */
+/** Carries out `work`, blocking the thread. What a wait throws is thrown inside `work` where it waits. */
 export function waitSync<Result>(work: Waiting<Result>): Result {
   let step = work.next();
   while (step.done !== true) {
-    step.value.block();
+    try {
+      step.value.block();
+    } catch (failure) {
+      step = work.throw(failure);
+      continue;
+    }
     step = work.next();
   }
   return step.value;
@@ -39,7 +85,7 @@ export function waitSync<Result>(work: Waiting<Result>): Result {
 /**
  * Carries out `work` without blocking the thread. When `signal` aborts, its reason is thrown inside
  * `work` where it waits, once, after the slice under way has ended: nothing is left running, and
- * `work` may wait on for what it must still settle.
+ * `work` may wait on for what it must still settle. So is what a wait itself throws.
  */
 export async function waitAsync<Result>(
   work: Waiting<Result>,
@@ -54,6 +100,9 @@ export async function waitAsync<Result>(
     signal?.addEventListener("abort", interrupt, { once: true });
     try {
       await wait.sleep();
+    } catch (failure) {
+      step = work.throw(failure);
+      continue;
     } finally {
       signal?.removeEventListener("abort", interrupt);
     }
@@ -109,7 +158,11 @@ export class Slices {
 export function timedOut(
   action: string,
   call: LibcCall,
-  details: { readonly key?: number; readonly remedy?: string },
+  details: {
+    readonly key?: number | undefined;
+    readonly id?: number | undefined;
+    readonly remedy?: string | undefined;
+  },
 ): ShmError {
   return new ShmError(action, call, ERRNO.ETIMEDOUT, details);
 }

@@ -5,129 +5,86 @@
 
 import { IPC, SEM } from "../../ffi/constants.ts";
 import { ERRNO } from "../../ffi/errno.ts";
-import {
-  packSembufs,
-  platform,
-  type Sembufs,
-  semctl,
-  semctlBuffer,
-  semget,
-  semop,
-  semtimedop,
-  semtimedopAsync,
-} from "../../ffi/libc.ts";
+import { semctl, semget } from "../../ffi/libc.ts";
 import { ShmError } from "../../ffi/shm_error.ts";
 import { checkKey } from "./key.ts";
-import { KernelStructReader, withPerm } from "./kernel_struct.ts";
+import { foreignUser, isGone, type ObjectChange } from "./object_stat.ts";
 import {
-  checkMode,
-  foreignUser,
-  formatMode,
-  isGone,
-  type ObjectStat,
-  type PermName,
-  readPerm,
-  readTime,
-} from "./object_stat.ts";
+  createSetFailure,
+  lookFailure,
+  notInitialised,
+  openSetFailure,
+  privateSetKey,
+  setFailure,
+  untrustedSet,
+  wrongCount,
+} from "./semaphore_failure.ts";
+import {
+  type Operation,
+  PackedOperations,
+  type PreparedOperations,
+} from "./semaphore_operations.ts";
+import {
+  checkCount,
+  checkPlan,
+  checkSemaphore,
+  checkValue,
+  checkValues,
+  type OperationOptions,
+  type OperationSyncOptions,
+  type Plan,
+  type SemaphoreSetAttachOptions,
+  type SemaphoreSetCreateOptions,
+  type SemaphoreSetOpenOptions,
+  type SemaphoreSetOptions,
+} from "./semaphore_options.ts";
+import {
+  checkSetId,
+  removeSemaphoreSet,
+  type SemaphoreSetStat,
+  setSemaphoreSet,
+  tryReadSet,
+  tryStatSet,
+} from "./semaphore_stat.ts";
+import { tryReadValues, tryWriteValues } from "./semaphore_values.ts";
+import {
+  doing,
+  operationsExpired,
+  operationsFor,
+  type SliceLengths,
+  tryOperations,
+} from "./semaphore_wait.ts";
 
-/**
- * One operation of several that happen in one step or not at all.
- *
- * @example
- * ```ts
- * import { type Operation, SemaphoreSet } from "@sysv/shm";
- * import assert from "node:assert/strict";
- *
- * const take: Operation = { semaphore: 0, add: -1 };
- * const set = SemaphoreSet.openOrCreate({ key: 0x5eed000e, count: 1 });
- * assert.equal(set.tryOp(SemaphoreSet.prepare([take])), false);
- * set.setValue(0, 1);
- * assert.equal(set.tryOp(SemaphoreSet.prepare([take])), true);
- * set.remove();
- * ```
- */
-export interface Operation {
-  /** Which semaphore of the set, from 0. */
-  readonly semaphore: number;
-  /** Added to its value, which never falls below 0: a subtraction waits. 0 waits for zero. */
-  readonly add: number;
-  /** Whether the kernel takes it back when this process ends, however it ends. */
-  readonly undo?: boolean;
-}
+/** The longest slice of a wait, and so how late an abort is noticed, in milliseconds. */
+const SLICE_MS = 100;
 
-/**
- * What the kernel knows of one semaphore set. Source: `struct semid_ds`, semctl(2).
- *
- * @example
- * ```ts
- * import { SemaphoreSet, type SemaphoreSetStat } from "@sysv/shm";
- * import assert from "node:assert/strict";
- *
- * const set = SemaphoreSet.openOrCreate({ key: 0x5eed000f, count: 3 });
- * const stat: SemaphoreSetStat = set.stat();
- * set.remove();
- * assert.equal(stat.count, 3);
- * assert.equal(stat.otime, null);
- * ```
- */
-export interface SemaphoreSetStat extends ObjectStat {
-  /** How many semaphores it has. */
-  readonly count: number;
-  /** Last `semop`, to the second. */
-  readonly otime: Date | null;
-  /** Creation or last change by `semctl`, to the second. */
-  readonly ctime: Date | null;
-}
-
-/**
- * How {@linkcode SemaphoreSet.openOrCreate} finds or makes a set.
- *
- * @example
- * ```ts
- * import { SemaphoreSet, type SemaphoreSetOptions } from "@sysv/shm";
- * import assert from "node:assert/strict";
- *
- * const options: SemaphoreSetOptions = { key: 0x5eed0010, count: 2, mode: 0o660 };
- * const set = SemaphoreSet.openOrCreate(options);
- * assert.equal(set.stat().mode, 0o660);
- * set.remove();
- * ```
- */
-export interface SemaphoreSetOptions {
-  /** The key others find it by. */
-  readonly key: number;
-  /** How many semaphores: of an existing set exactly as many are asked. They start at 0 (Linux). */
-  readonly count: number;
-  /** Permission bits of a new set; 0o600 if not said. */
-  readonly mode?: number;
-  /** Accept a set that another user, not root, created or owns. */
-  readonly trust?: boolean;
-}
-
-/**
- * Operations packed once for many calls, by {@linkcode SemaphoreSet.prepare}.
- *
- * @example
- * ```ts
- * import { type PreparedOperations, SemaphoreSet } from "@sysv/shm";
- * import assert from "node:assert/strict";
- *
- * const up: PreparedOperations = SemaphoreSet.prepare([{ semaphore: 0, add: 1 }]);
- * const set = SemaphoreSet.openOrCreate({ key: 0x5eed0011, count: 1 });
- * for (let i = 0; i < 3; i++) set.tryOp(up);
- * assert.equal(set.value(0), 3);
- * set.remove();
- * ```
- */
-export interface PreparedOperations {
-  /** As given. */
-  readonly waiting: Int16Array<ArrayBuffer>;
-  /** The same with `IPC_NOWAIT` on each. */
-  readonly noWait: Int16Array<ArrayBuffer>;
-}
+/** How long the creator of a set has for its start values, and how often it is looked at. */
+const INITIALISED_MS = 1_000;
+const LOOK_MS = 1;
 
 /**
  * A System V semaphore set.
+ *
+ * `tryOp` never waits, `opSync` blocks the thread, `op` returns a promise. Several operations happen
+ * in one step or not at all. What was done with `undo` the kernel takes back when this *process*
+ * ends, by SIGKILL too; not when a Worker does.
+ *
+ * @example A semaphore that counts: three may work at once
+ * ```ts
+ * import { SemaphoreSet } from "@sysv/shm";
+ * import assert from "node:assert/strict";
+ *
+ * const places = SemaphoreSet.openOrCreate({ key: 0x5eed000e, count: 1, values: [3] });
+ * const take = SemaphoreSet.prepare([{ semaphore: 0, add: -1, undo: true }]);
+ * const giveBack = SemaphoreSet.prepare([{ semaphore: 0, add: 1, undo: true }]);
+ * await places.op(take, { timeout: 5_000 });
+ * try {
+ *   assert.equal(places.value(0), 2);
+ * } finally {
+ *   places.opSync(giveBack);
+ * }
+ * places.remove();
+ * ```
  *
  * @example A lock the kernel frees when its holder dies
  * ```ts
@@ -146,125 +103,430 @@ export interface PreparedOperations {
  * ```
  */
 export class SemaphoreSet {
-  /** The key it was opened with. */
+  /** The key it was created or opened with; 0 (`IPC_PRIVATE`) for a private one. */
   readonly key: number;
   /** The kernel's handle, "semid"; 0 is a valid one. */
   readonly id: number;
   /** How many semaphores it has. */
   readonly count: number;
+  /** Whether this call created it. */
+  readonly created: boolean;
+  /**
+   * Whether users other than the owner could change it when it was opened (mode & 0o022), which the
+   * caller did not ask for by creating it so.
+   */
+  readonly othersMayWrite: boolean;
+  #removed = false;
 
-  private constructor(key: number, id: number, count: number) {
-    this.key = key;
-    this.id = id;
-    this.count = count;
+  private constructor(how: {
+    readonly key: number;
+    readonly id: number;
+    readonly count: number;
+    readonly created: boolean;
+    readonly othersMayWrite: boolean;
+  }) {
+    this.key = how.key;
+    this.id = how.id;
+    this.count = how.count;
+    this.created = how.created;
+    this.othersMayWrite = how.othersMayWrite;
   }
 
   /**
-   * Opens the set that holds `key`, or creates it with all values 0.
+   * Creates a set that did not exist.
    *
-   * @throws {ShmError} `EINVAL` a set of another count holds the key, `EACCES` its mode does not let
-   * this user in, `EUNTRUSTED` another user created or owns it, `ENOSPC` a system limit is reached
-   * @throws {RangeError} a key, count or mode out of range
+   * @throws {ShmError} `EEXIST` the key is taken, `EINVAL` more semaphores than a set may have,
+   * `ENOSPC` a limit of the system is reached (the message says which), `EACCES` the mode does not
+   * let ourselves set the start values (the new set is removed again)
+   * @throws {RangeError} a key, count, mode or value out of range
+   *
+   * @example
+   * ```ts
+   * import { SemaphoreSet } from "@sysv/shm";
+   * import assert from "node:assert/strict";
+   *
+   * const set = SemaphoreSet.create({ key: 0x5eed2004, count: 2 });
+   * assert(set.created);
+   * assert.deepEqual(set.values(), [0, 0]);
+   * set.remove();
+   * ```
+   */
+  static create(options: SemaphoreSetCreateOptions): SemaphoreSet {
+    const plan = checkPlan(options);
+    for (;;) {
+      const id = semget(plan.key, plan.count, IPC.CREAT | IPC.EXCL | plan.mode);
+      if (id < 0) throw createSetFailure(plan.key, plan.count, -id);
+      const set = SemaphoreSet.#initialise(id, plan);
+      if (set !== undefined) return set;
+    }
+  }
+
+  /**
+   * Gives a new set its start values, and then says so by a `semop`, which sets `otime`. If we may
+   * not, the set goes again. `undefined` if somebody has removed it already.
+   */
+  static #initialise(id: number, { key, count, values }: Plan): SemaphoreSet | undefined {
+    const set = new SemaphoreSet({ key, id, count, created: true, othersMayWrite: false });
+    if (values === undefined) return set;
+    try {
+      const written = tryWriteValues(id, values);
+      if (written < 0) throw setFailure(set, "set the start values", "semctl", -written);
+      // Up and down, or down and up: a change that changes nothing and that never waits
+      const first = values[0]! === 0 ? 1 : -1;
+      set.opSync([{ semaphore: 0, add: first }, { semaphore: 0, add: -first }]);
+    } catch (error) {
+      if (error instanceof ShmError && isGone(-error.errno)) return undefined;
+      set.remove();
+      throw error;
+    }
+    return set;
+  }
+
+  /**
+   * Takes up the set that holds `key`. Its count is the kernel's word.
+   *
+   * @throws {ShmError} `ENOENT` no such set, `EACCES` its mode gives this user no read permission,
+   * `EUNTRUSTED` another user created or owns it, `EINVAL` it has another count than asked for
+   * @throws {RangeError} a key or count out of range, or `IPC_PRIVATE`
+   *
+   * @example
+   * ```ts
+   * import { SemaphoreSet } from "@sysv/shm";
+   * import assert from "node:assert/strict";
+   *
+   * const created = SemaphoreSet.create({ key: 0x5eed2005, count: 2 });
+   * const opened = SemaphoreSet.open(0x5eed2005);
+   * created.remove();
+   * assert.equal(opened.count, 2);
+   * assert(!opened.created);
+   * ```
+   */
+  static open(key: number, options: SemaphoreSetOpenOptions = {}): SemaphoreSet {
+    const checked = checkKey(key);
+    if (checked === IPC.PRIVATE) throw privateSetKey();
+    const { count, minCount } = options;
+    if (count !== undefined) checkCount(count);
+    if (minCount !== undefined) checkCount(minCount);
+    for (;;) {
+      const id = semget(checked, 0, 0);
+      if (id < 0) throw openSetFailure(checked, -id);
+      const set = SemaphoreSet.#adopt(id, checked, options);
+      if (set !== undefined) return set;
+    }
+  }
+
+  /**
+   * Takes up the set that holds `key`, or creates it. `created` says which. An existing set keeps its
+   * values and mode. With `values`, an existing set is waited for (a second at most, blocking) until
+   * its creator has set its own.
+   *
+   * @throws {ShmError} as {@linkcode SemaphoreSet.create} and {@linkcode SemaphoreSet.open};
+   * `ETIMEDOUT` its creator did not set the start values
+   * @throws {RangeError} a key, count, mode or value out of range
+   *
+   * @example
+   * ```ts
+   * import { SemaphoreSet } from "@sysv/shm";
+   * import assert from "node:assert/strict";
+   *
+   * const first = SemaphoreSet.openOrCreate({ key: 0x5eed2006, count: 1, values: [3] });
+   * const second = SemaphoreSet.openOrCreate({ key: 0x5eed2006, count: 1, values: [3] });
+   * assert.deepEqual([first.created, second.created], [true, false]);
+   * assert.equal(second.value(0), 3);
+   * first.remove();
+   * ```
    */
   static openOrCreate(options: SemaphoreSetOptions): SemaphoreSet {
-    const key = checkKey(options.key);
-    const mode = checkMode(options.mode ?? 0o600);
-    const { count } = options;
-    if (!Number.isInteger(count) || count < 1 || count > 0x7fff) {
-      throw new RangeError(`count ${count} is not an integer from 1 to 32767`);
-    }
+    const plan = checkPlan(options);
+    const { key, count, mode, values } = plan;
     for (;;) {
-      const id = semget(key, count, IPC.CREAT | mode);
-      if (id < 0) throw openFailure(key, count, -id);
-      const stat = tryStat(id);
-      // Removed between the two calls: its key is free again
-      if (typeof stat === "number" && isGone(stat)) continue;
-      if (typeof stat === "number") throw openFailure(key, count, -stat, id);
-      if (stat.count !== count) throw openFailure(key, count, ERRNO.EINVAL, id);
-      const user = options.trust === true ? undefined : foreignUser(stat);
-      if (user !== undefined) throw untrusted(stat, user);
-      return new SemaphoreSet(key, id, count);
+      const created = semget(key, count, IPC.CREAT | IPC.EXCL | mode);
+      if (created >= 0) {
+        const set = SemaphoreSet.#initialise(created, plan);
+        if (set !== undefined) return set;
+        continue;
+      }
+      if (created !== -ERRNO.EEXIST) throw createSetFailure(key, count, -created);
+      // Asks for what the mode grants us of a new set
+      const found = semget(key, 0, mode);
+      // Between the two calls its owner may have removed it; then it is ours to create
+      if (found === -ERRNO.ENOENT) continue;
+      if (found < 0) throw openSetFailure(key, -found);
+      const set = SemaphoreSet.#adopt(found, key, { ...options, count });
+      if (set === undefined) continue;
+      if (values === undefined || set.#awaitValues()) return set;
     }
   }
 
-  /** Packs operations for {@linkcode SemaphoreSet.tryOp} and the waits. */
-  static prepare(operations: readonly Operation[]): PreparedOperations {
-    const pack = (extra: number): Sembufs =>
-      packSembufs(operations.map(({ semaphore, add, undo }) => ({
-        semaphore,
-        add,
-        flags: (undo === true ? SEM.UNDO : 0) | extra,
-      })));
-    return { waiting: pack(0), noWait: pack(IPC.NOWAIT) };
+  /** Whether the creator has set the start values; `false` if it was removed meanwhile. */
+  #awaitValues(): boolean {
+    const since = performance.now();
+    for (;;) {
+      const stat = tryReadSet(this.id);
+      if (typeof stat !== "number" && stat.otime !== null) return true;
+      if (typeof stat === "number" && isGone(stat)) return false;
+      if (typeof stat === "number") throw lookFailure(this.key, this.id, -stat);
+      if (performance.now() - since > INITIALISED_MS) throw notInitialised(this);
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, LOOK_MS);
+    }
   }
 
   /**
-   * Does all the operations, or none of them if one would have to wait.
+   * Takes up the set with this id.
+   *
+   * @throws {ShmError} `EINVAL` no such set, `EACCES` its mode gives this user no read permission,
+   * `EUNTRUSTED` another user created or owns it
+   * @throws {RangeError} an id out of range
+   *
+   * @example
+   * ```ts
+   * import { SemaphoreSet } from "@sysv/shm";
+   * import assert from "node:assert/strict";
+   *
+   * const created = SemaphoreSet.create({ count: 1 });
+   * const taken = SemaphoreSet.attach(created.id);
+   * taken.setValue(0, 7);
+   * assert.equal(created.value(0), 7);
+   * created.remove();
+   * ```
+   */
+  static attach(id: number, options: SemaphoreSetAttachOptions = {}): SemaphoreSet {
+    const set = SemaphoreSet.#adopt(checkSetId(id), undefined, options);
+    if (set === undefined) throw lookFailure(undefined, id, ERRNO.EINVAL);
+    return set;
+  }
+
+  /** Decides about a set that a key or an id led to. `undefined` if it has gone. */
+  static #adopt(
+    id: number,
+    key: number | undefined,
+    options: SemaphoreSetOpenOptions,
+  ): SemaphoreSet | undefined {
+    const stat = tryReadSet(id);
+    if (typeof stat === "number" && isGone(stat)) return undefined;
+    if (typeof stat === "number") throw lookFailure(key, id, -stat);
+    const user = options.trust === true ? undefined : foreignUser(stat);
+    if (user !== undefined) throw untrustedSet(stat, user, key);
+    const { count, minCount = 0 } = options;
+    if (count !== undefined && stat.count !== count) {
+      throw wrongCount(stat, stat.key, `${count} semaphores`);
+    }
+    if (stat.count < minCount) throw wrongCount(stat, stat.key, `at least ${minCount} semaphores`);
+    return new SemaphoreSet({
+      key: key ?? stat.key,
+      id,
+      count: stat.count,
+      created: false,
+      othersMayWrite: (stat.mode & 0o022) !== 0,
+    });
+  }
+
+  /**
+   * Checks and packs operations once for many calls.
+   *
+   * @throws {RangeError} no operation, or a semaphore or summand out of range
+   *
+   * @example
+   * ```ts
+   * import { SemaphoreSet } from "@sysv/shm";
+   * import assert from "node:assert/strict";
+   *
+   * const set = SemaphoreSet.create({ count: 2, values: [10, 0] });
+   * const move = SemaphoreSet.prepare([{ semaphore: 0, add: -1 }, { semaphore: 1, add: 1 }]);
+   * while (set.tryOp(move));
+   * assert.deepEqual(set.values(), [0, 10]);
+   * set.remove();
+   * ```
+   */
+  static prepare(operations: readonly Operation[]): PreparedOperations {
+    return new PackedOperations(operations);
+  }
+
+  /**
+   * Does all the operations, or none of them if one would have to wait. Never waits.
    *
    * @returns whether they were done
-   * @throws {ShmError} `EIDRM` or `EINVAL` the set was removed, `ERANGE` a value beyond 32767,
-   * `EACCES`
+   * @throws {ShmError} `EINVAL` or `EIDRM` the set was removed, `ERANGE` a value beyond 32767,
+   * `E2BIG` more operations than the system allows in one step, `EACCES`
+   * @throws {RangeError} no operation, or one that is out of range for this set
    */
-  tryOp(operations: PreparedOperations): boolean {
-    for (;;) {
-      const result = semop(this.id, operations.noWait);
-      if (result === 0) return true;
-      if (result === -ERRNO.EAGAIN) return false;
-      if (result !== -ERRNO.EINTR) throw this.#failure("change the semaphores", "semop", -result);
+  tryOp(operations: readonly Operation[] | PreparedOperations): boolean {
+    return tryOperations(this, operationsFor(this, operations));
+  }
+
+  /**
+   * Does all the operations in one step, and blocks this thread until that is possible.
+   *
+   * @throws {ShmError} as {@linkcode SemaphoreSet.tryOp}; `ETIMEDOUT` the time was not enough, `EIDRM`
+   * the set was removed while we waited, `EAGAIN` an operation with `noWait` would have to wait.
+   * Nothing was done then
+   * @throws {RangeError} no operation, or one that is out of range for this set, or a timeout that is
+   * none
+   *
+   * @example Waiting for zero: until all three have finished
+   * ```ts
+   * import { SemaphoreSet } from "@sysv/shm";
+   *
+   * const set = SemaphoreSet.create({ count: 1, values: [3] });
+   * for (let i = 0; i < 3; i++) set.opSync([{ semaphore: 0, add: -1 }]);
+   * set.opSync([{ semaphore: 0, add: 0 }], { timeout: 5_000 });
+   * set.remove();
+   * ```
+   */
+  opSync(
+    operations: readonly Operation[] | PreparedOperations,
+    options: OperationSyncOptions = {},
+  ): void {
+    for (const wait of doing(this, operations, this.#slices(operations, options))) wait.block();
+  }
+
+  /**
+   * As {@linkcode SemaphoreSet.opSync} without blocking this thread. When `signal` aborts, within 100
+   * ms the promise rejects with its reason and nothing is left done: what another thread of ours had
+   * just done is taken back, which others may see as a change and its opposite. Only if somebody has
+   * used it already, so that it cannot be taken back, the promise resolves: it was done.
+   *
+   * Deno runs 32 such waits of a process at a time, and other waits take turns with them.
+   *
+   * @example
+   * ```ts
+   * import { SemaphoreSet } from "@sysv/shm";
+   * import assert from "node:assert/strict";
+   *
+   * const set = SemaphoreSet.create({ count: 1 });
+   * const taken = set.op([{ semaphore: 0, add: -1 }]);
+   * set.opSync([{ semaphore: 0, add: 1 }]);
+   * await taken;
+   * assert.equal(set.value(0), 0);
+   * set.remove();
+   * ```
+   */
+  async op(
+    operations: readonly Operation[] | PreparedOperations,
+    options: OperationOptions = {},
+  ): Promise<void> {
+    const { signal } = options;
+    signal?.throwIfAborted();
+    const work = doing(this, operations, this.#slices(operations, options));
+    for (let step = work.next(); step.done !== true;) {
+      await step.value.sleep();
+      step = signal?.aborted === true ? work.throw(signal.reason) : work.next();
     }
   }
 
+  #slices(
+    operations: readonly Operation[] | PreparedOperations,
+    { timeout = Infinity, deadline }: OperationSyncOptions,
+  ): SliceLengths {
+    if (!(timeout >= 0)) {
+      throw new RangeError(`a timeout is 0 or more milliseconds, not ${timeout}`);
+    }
+    const end = performance.now() + timeout;
+    return {
+      next: () => {
+        const left = Math.min(end - performance.now(), deadline?.remaining ?? Infinity);
+        if (!(left > 0)) throw operationsExpired(this, operations);
+        return Math.min(left, SLICE_MS);
+      },
+    };
+  }
+
   /**
-   * Blocks this thread for at most `timeoutMs` milliseconds, until all operations were done.
+   * All values at one instant.
    *
-   * @returns whether they were done; `false` after a signal too
-   * @throws {ShmError} as {@linkcode SemaphoreSet.tryOp}
+   * @throws {ShmError} `EINVAL` the set was removed, `EACCES` no read permission
    */
-  opSync(operations: PreparedOperations, timeoutMs: number): boolean {
-    const result = semtimedop(this.id, operations.waiting, timeoutMs);
-    if (result === 0) return true;
-    if (result === -ERRNO.EAGAIN || result === -ERRNO.EINTR) return false;
-    throw this.#failure("change the semaphores", "semtimedop", -result);
+  values(): number[] {
+    const values = tryReadValues(this.id, this.count);
+    if (typeof values !== "number") return Array.from(values);
+    throw setFailure(this, "read the semaphores", "semctl", -values);
   }
 
   /**
-   * As {@linkcode SemaphoreSet.opSync} without blocking this thread. Why it was not done cannot be
-   * known: `tryOp` tells.
+   * Sets all values in one step, and drops what the kernel would have undone for them.
+   *
+   * @throws {ShmError} `EINVAL` the set was removed, `EACCES` no permission to change it
+   * @throws {RangeError} not one value for each semaphore, or one not from 0 to 32767
    */
-  op(operations: PreparedOperations, timeoutMs: number): Promise<boolean> {
-    return semtimedopAsync(this.id, operations.waiting, timeoutMs);
+  setValues(values: readonly number[]): void {
+    const result = tryWriteValues(this.id, checkValues(values, this.count));
+    if (result < 0) throw setFailure(this, "set the semaphores", "semctl", -result);
   }
 
-  /** The value of a semaphore. */
+  /**
+   * The value of a semaphore.
+   *
+   * @throws {ShmError} `EINVAL` the set was removed, `EACCES` no read permission
+   * @throws {RangeError} no such semaphore in the set
+   */
   value(semaphore: number): number {
     return this.#control("read a semaphore", semaphore, SEM.GETVAL);
   }
 
-  /** The process that changed or waited out a semaphore last; 0 if none did. */
+  /**
+   * Sets a value outright, and drops what the kernel would have undone for it.
+   *
+   * @throws {ShmError} `EINVAL` the set was removed, `EACCES` no permission to change it
+   * @throws {RangeError} no such semaphore in the set, or a value not from 0 to 32767
+   */
+  setValue(semaphore: number, value: number): void {
+    this.#control("set a semaphore", semaphore, SEM.SETVAL, checkValue(value));
+  }
+
+  /** How many are waiting, in all processes, until the semaphore has more (`GETNCNT`). */
+  waitingForIncrease(semaphore: number): number {
+    return this.#control("count who waits", semaphore, SEM.GETNCNT);
+  }
+
+  /** How many are waiting, in all processes, until the semaphore is zero (`GETZCNT`). */
+  waitingForZero(semaphore: number): number {
+    return this.#control("count who waits", semaphore, SEM.GETZCNT);
+  }
+
+  /**
+   * The process that changed the semaphore last, or waited out its zero (`GETPID`); 0 if none did, or
+   * if it is in another pid namespace.
+   */
   lastPid(semaphore: number): number {
     return this.#control("read a semaphore", semaphore, SEM.GETPID);
   }
 
-  /** Sets a value outright, and drops what the kernel would have undone for it. */
-  setValue(semaphore: number, value: number): void {
-    this.#control("set a semaphore", semaphore, SEM.SETVAL, value);
-  }
-
   #control(action: string, semaphore: number, command: number, value = 0): number {
-    const result = semctl(this.id, semaphore, command, value);
-    if (result < 0) throw this.#failure(action, "semctl", -result);
+    const result = semctl(this.id, checkSemaphore(semaphore, this.count), command, value);
+    if (result < 0) throw setFailure(this, action, "semctl", -result);
     return result;
   }
 
   /**
    * What the kernel knows of it now.
    *
-   * @throws {ShmError} `EINVAL` it was removed, `EACCES`
+   * @throws {ShmError} `EINVAL` it was removed
    */
   stat(): SemaphoreSetStat {
-    const stat = tryStat(this.id);
-    if (typeof stat === "number") throw this.#failure("look at the semaphores", "semctl", -stat);
-    return stat;
+    const stat = tryStatSet(this.id);
+    if (typeof stat !== "number") return stat;
+    throw setFailure(this, "look at the semaphores", "semctl", -stat);
+  }
+
+  /**
+   * Changes mode, owner or group; what is not said stays. Its owner needs no permission bit for that.
+   *
+   * @throws {ShmError} `EPERM` neither owner, creator nor root, `EINVAL` it was removed
+   * @throws {RangeError} a mode, user id or group id out of range
+   *
+   * @example
+   * ```ts
+   * import { SemaphoreSet } from "@sysv/shm";
+   * import assert from "node:assert/strict";
+   *
+   * const set = SemaphoreSet.create({ count: 1, mode: 0o000 });
+   * set.set({ mode: 0o640 });
+   * assert.equal(set.stat().mode, 0o640);
+   * set.remove();
+   * ```
+   */
+  set(change: ObjectChange): void {
+    setSemaphoreSet(this.id, change);
   }
 
   /**
@@ -273,72 +535,13 @@ export class SemaphoreSet {
    * @throws {ShmError} `EPERM` neither owner, creator nor root
    */
   remove(): void {
-    const result = semctl(this.id, 0, IPC.RMID);
-    if (result < 0 && !isGone(result)) {
-      throw this.#failure("remove the semaphores", "semctl", -result);
+    if (this.#removed) return;
+    try {
+      removeSemaphoreSet(this.id);
+    } catch (error) {
+      // Somebody else removed it: that is what was wanted
+      if (!(error instanceof ShmError && isGone(-error.errno))) throw error;
     }
+    this.#removed = true;
   }
-
-  /** The error for a call on this set that failed. */
-  #failure(
-    action: string,
-    call: "semop" | "semtimedop" | "semctl",
-    errno: number,
-  ): ShmError {
-    return new ShmError(action, call, errno, {
-      key: this.key,
-      id: this.id,
-      remedy: isGone(-errno)
-        ? "the semaphore set was removed, perhaps with ipcrm: start over"
-        : undefined,
-    });
-  }
-}
-
-type SemidName = "sem_otime" | "sem_ctime" | "sem_nsems";
-
-function tryStat(id: number): SemaphoreSetStat | number {
-  const { semid_ds, ipc_perm } = platform().structs;
-  const { sem_perm: _nested, ...fields } = semid_ds.fields;
-  const struct = new KernelStructReader<SemidName | PermName>(
-    withPerm({ size: semid_ds.size, fields }, ipc_perm),
-  );
-  const result = semctlBuffer(id, IPC.STAT, struct.bytes);
-  if (result < 0) return result;
-  return {
-    ...readPerm(id, struct),
-    count: struct.number("sem_nsems"),
-    otime: readTime(struct, "sem_otime"),
-    ctime: readTime(struct, "sem_ctime"),
-  };
-}
-
-function openFailure(key: number, count: number, errno: number, id?: number): ShmError {
-  const hex = `0x${(key >>> 0).toString(16)}`;
-  const remedies: Readonly<Record<number, string>> = {
-    [ERRNO.EINVAL]:
-      `another program's set with another number of semaphores holds this key: choose ` +
-      `another key, or, if it is left over, remove it with \`ipcrm -S ${hex}\``,
-    [ERRNO.EACCES]: "the set's mode does not let this user in: its owner can widen it",
-    [ERRNO.ENOSPC]:
-      "all semaphore sets or semaphores the system allows exist (sysctl kernel.sem): " +
-      "remove sets nobody needs (`ipcs -s`, `ipcrm -s ID`)",
-  };
-  return new ShmError(`open a set of ${count} semaphores`, "semget", errno, {
-    key,
-    id,
-    remedy: remedies[errno],
-  });
-}
-
-function untrusted(stat: SemaphoreSetStat, user: number): ShmError {
-  return new ShmError("use the semaphore set", "semop", "EUNTRUSTED", {
-    key: stat.key,
-    id: stat.id,
-    remedy:
-      `uid ${user} created or owns it (mode ${
-        formatMode(stat.mode)
-      }): pass trust: true (--trust) if ` +
-      `that is meant`,
-  });
 }

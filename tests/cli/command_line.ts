@@ -12,6 +12,11 @@ export async function run(...args: readonly string[]): Promise<Ended> {
   return await toEnd(Peer.cli(...args));
 }
 
+/** As {@linkcode run}, with every permission, under which the command reads /proc too. */
+export async function runWithProc(...args: readonly string[]): Promise<Ended> {
+  return await toEnd(Peer.start(Deno.execPath(), ["run", "-A", `${PROJECT}cli.ts`, ...args]));
+}
+
 /** Ends the peer's input and waits for its end. */
 export async function toEnd(peer: Peer): Promise<Ended> {
   await using started = peer;
@@ -23,6 +28,19 @@ export async function toEnd(peer: Peer): Promise<Ended> {
 export function cliInShell(script: string, ...args: readonly string[]): Peer {
   const cli = [Deno.execPath(), "run", "--allow-ffi", `${PROJECT}cli.ts`, ...args];
   return Peer.start("sh", ["-c", script, "sh", ...cli]);
+}
+
+/**
+ * Runs a shell script in an IPC namespace of its own, in which `cli` is our command and `cli_all` the
+ * same with every permission. Register such tests with `IN_NAMESPACE` and the tools of the script.
+ */
+export async function inShellOfNamespace(script: string): Promise<Ended> {
+  const cli = `deno=$0 main=$1
+    cli() { "$deno" run --allow-ffi "$main" "$@"; }
+    cli_all() { "$deno" run -A "$main" "$@"; }
+    `;
+  const program = ["-c", cli + script, Deno.execPath(), `${PROJECT}cli.ts`];
+  return await toEnd(Peer.start("unshare", ["-i", "sh", ...program], { LC_ALL: "C" }));
 }
 
 /** Waits until a server listens, and gives its segment's id. */

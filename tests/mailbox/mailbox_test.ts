@@ -143,7 +143,7 @@ Deno.test("semaphores removed underneath end a wait with an error, and leaving s
   const sending = one.send("waits for a server");
   const waiting = two.send("waits for its turn");
   SemaphoreSet.openOrCreate({ key, count: SEMAPHORE_COUNT }).remove();
-  await assert.rejects(waiting, { code: "EINVAL", message: /semaphore set was removed/ });
+  await assert.rejects(waiting, { code: "EIDRM", message: /semaphore set was removed/ });
   one.segment.remove();
   await assert.rejects(sending);
   two.close();

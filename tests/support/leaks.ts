@@ -7,23 +7,12 @@
  */
 
 import assert from "node:assert/strict";
-import { SEM } from "../../ffi/constants.ts";
-import { platform, semctlBuffer } from "../../ffi/libc.ts";
-import { listSegments } from "../../mod.ts";
+import { listSegments, listSemaphoreSets } from "../../mod.ts";
 
 /** All there is now, one line an object. */
 export function systemObjects(): string[] {
   const segments = listSegments().map(({ id, key, cpid }) => `segment ${id} key ${key} by ${cpid}`);
-  const sets: string[] = [];
-  const bytes = new Uint8Array(platform().structs.semid_ds.size);
-  // SEM_INFO gives the highest index in use; its struct seminfo is smaller than semid_ds
-  const highest = semctlBuffer(0, SEM.INFO, bytes);
-  for (let index = 0; index <= highest; index++) {
-    const id = semctlBuffer(index, SEM.STAT_ANY, bytes);
-    if (id < 0) continue;
-    const { offset } = platform().structs.ipc_perm.fields.key;
-    sets.push(`semaphore set ${id} key ${new DataView(bytes.buffer).getInt32(offset, true)}`);
-  }
+  const sets = listSemaphoreSets().map(({ id, key }) => `semaphore set ${id} key ${key}`);
   return [...segments, ...sets];
 }
 

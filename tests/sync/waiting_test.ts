@@ -55,6 +55,25 @@ Deno.test("an abort interrupts, is thrown once where the work waits, and lets it
   assert.deepEqual(log, ["sleep", "interrupt", "caught stop", "sleep", "cleaned up"]);
 });
 
+Deno.test("what a wait throws is thrown inside the work, which cleans up", async () => {
+  const failing: Wait = {
+    block: () => {
+      throw new Error("block failed");
+    },
+    sleep: () => Promise.reject(new Error("sleep failed")),
+  };
+  for (const [drive, reason] of [[waitSync, "block"], [waitAsync, "sleep"]] as const) {
+    const log: string[] = [];
+    const over = async () => await drive(work(log, [failing]));
+    await assert.rejects(over, { message: `${reason} failed` });
+    assert.deepEqual(log, [
+      `caught ${reason} failed`,
+      reason,
+      "cleaned up",
+    ]);
+  }
+});
+
 Deno.test("work under an aborted signal is not begun", async () => {
   const log: string[] = [];
   await assert.rejects(

@@ -1,11 +1,11 @@
-/** Waiting on a word of shared memory, within a process and between two. */
+/** Words of shared memory: changed in one step, waited for, and of no harm when the memory has gone. */
 
 import assert from "node:assert/strict";
-import { Segment } from "../../mod.ts";
-import { Word } from "../../src/sync/word.ts";
+import { Deadline, Segment, Word } from "../../mod.ts";
+import { C_NEEDS, CProgram } from "../support/c_program.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
 import { testWith } from "../support/needs.ts";
-import { Peer, PROJECT } from "../support/peer.ts";
+import { Peer } from "../support/peer.ts";
 
 guardAgainstLeaks();
 
@@ -18,35 +18,124 @@ function scratch(): Segment {
   return segment;
 }
 
-Deno.test("a wait for what has changed already is over at once", async () => {
+Deno.test("load, store, add and compareExchange work on the word alone, as signed 32 bits", () => {
+  using segment = scratch();
+  const bytes = new Int32Array(segment.buffer);
+  bytes.fill(-2);
+  const word = new Word(segment, 8);
+  assert.equal(word.load(), -2);
+  word.store(0xffffffff);
+  assert.equal(word.load(), -1);
+  assert.equal(word.add(3), -1);
+  assert.equal(word.add(0x80000000), 2);
+  assert.equal(word.load(), -(2 ** 31) + 2);
+  assert.equal(word.compareExchange(5, 6), -(2 ** 31) + 2);
+  assert.equal(word.compareExchange(0x80000002, 6), -(2 ** 31) + 2);
+  assert.equal(word.load(), 6);
+  assert.deepEqual([...bytes], [-2, -2, 6, ...new Array(13).fill(-2)]);
+});
+
+Deno.test("what is no 32-bit integer, no place or no count is refused", () => {
+  using segment = scratch();
+  const word = new Word(segment, 0);
+  for (const value of [2 ** 32, -(2 ** 31) - 1, 0.5, NaN]) {
+    assert.throws(() => word.store(value), RangeError, `${value}`);
+    assert.throws(() => word.add(value), RangeError);
+    assert.throws(() => word.compareExchange(0, value), RangeError);
+    assert.throws(() => word.compareExchange(value, 0), RangeError);
+    assert.throws(() => word.waitSync(value), RangeError);
+  }
+  for (const count of [0, -1, 0.5, 2 ** 31, NaN]) {
+    assert.throws(() => word.wake(count), RangeError, `${count}`);
+  }
+  for (const offset of [1, 2, 62, 64, -4, 4.5, NaN, Infinity]) {
+    assert.throws(() => new Word(segment, offset), RangeError, `${offset}`);
+  }
+  assert.equal(word.load(), 0);
+  using reader = Segment.attach(segment.id, { readOnly: true });
+  assert.throws(() => new Word(reader, 0), { code: "EREADONLY" });
+});
+
+Deno.test("a wait for what has changed already is over at once, and says to what", async () => {
   using segment = scratch();
   const word = new Word(segment, 8);
-  new Int32Array(segment.buffer)[2] = 5;
-  assert.equal(word.load(), 5);
+  word.store(5);
+  assert.equal(word.waitSync(4), 5);
+  assert.equal(await word.wait(4), 5);
   word.changedFrom(4, LONG_MS).block();
   await word.changedFrom(4, LONG_MS).sleep();
   // Negative words are words too
-  new Int32Array(segment.buffer)[2] = -1;
-  word.changedFrom(1, LONG_MS).block();
-  word.changedFrom(-1, 1).block();
+  word.store(-1);
+  assert.equal(word.waitSync(1), -1);
+  assert.throws(() => word.waitSync(0xffffffff, { deadline: Deadline.after(1) }), {
+    code: "ETIMEDOUT",
+  });
 });
 
 Deno.test("an unchanged word is waited for no longer than asked", async () => {
   using segment = scratch();
-  const word = new Word(segment, 0);
+  const word = new Word(segment, 4);
+  const late = { code: "ETIMEDOUT", call: "futex", message: /word at offset 4 is 0 still/ };
+  assert.throws(() => word.waitSync(0, { deadline: Deadline.after(5) }), late);
+  await assert.rejects(word.wait(0, { deadline: Deadline.after(5) }), late);
   word.changedFrom(0, 1).block();
   await word.changedFrom(0, 1).sleep();
 });
 
-Deno.test("a sleeper is woken by the storing side, and by an interrupt", async () => {
+/** Wakes one sleeper, which may be asleep only soon. */
+async function wakeOne(word: Word): Promise<void> {
+  while (word.wake(1) === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+}
+
+Deno.test("wake wakes as many as are asked for, and counts them", async () => {
   using segment = scratch();
-  using other = Segment.attach(segment.id);
   const word = new Word(segment, 0);
-  const sleeping = word.changedFrom(0, LONG_MS).sleep();
-  Atomics.store(new Int32Array(other.buffer), 0, 1);
-  new Word(other, 0).wake();
-  await sleeping;
-  const wait = word.changedFrom(1, LONG_MS);
+  assert.equal(word.wake(), 0);
+  let over = 0;
+  const sleeps = Array.from({ length: 3 }, async () => {
+    await word.changedFrom(0, LONG_MS).sleep();
+    over++;
+  });
+  await wakeOne(word);
+  while (over < 1) await new Promise((resolve) => setTimeout(resolve, 1));
+  assert.equal(over, 1);
+  let woken = 1;
+  while (woken < 3) {
+    woken += word.wake();
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  assert.equal(woken, 3);
+  await Promise.all(sleeps);
+});
+
+Deno.test("a wake without a change ends no wait; a change without a wake is found", async () => {
+  using segment = scratch();
+  const word = new Word(segment, 0);
+  let seen: number | undefined;
+  const waiting = word.wait(0).then((value) => seen = value);
+  await wakeOne(word);
+  await wakeOne(word);
+  assert.equal(seen, undefined);
+  word.store(7);
+  assert.equal(await waiting, 7);
+});
+
+Deno.test("who gives up gets the signal's reason, and nobody is left asleep", async () => {
+  using segment = scratch();
+  const word = new Word(segment, 0);
+  const controller = new AbortController();
+  const reason = new Error("stop");
+  const waiting = word.wait(0, { signal: controller.signal });
+  await wakeOne(word);
+  controller.abort(reason);
+  await assert.rejects(waiting, (error) => error === reason);
+  assert.equal(word.wake(), 0);
+  await assert.rejects(word.wait(0, { signal: AbortSignal.abort(reason) }), /stop/);
+});
+
+Deno.test("an interrupt ends a slice before its time", async () => {
+  using segment = scratch();
+  const wait = new Word(segment, 0).changedFrom(0, LONG_MS);
   let over = false;
   const interrupted = wait.sleep().then(() => over = true);
   // The thread may not be asleep yet at the first interrupts
@@ -57,35 +146,126 @@ Deno.test("a sleeper is woken by the storing side, and by an interrupt", async (
   await interrupted;
 });
 
-Deno.test("a word must be aligned and inside", () => {
-  using segment = scratch();
-  for (const offset of [1, 2, 62, 64, -4]) {
-    assert.throws(() => new Word(segment, offset), RangeError, String(offset));
-  }
-});
-
-Deno.test("after detach there is nothing to load and nobody to wake", () => {
+Deno.test("after detach every use says so, also where something else is in the place", () => {
   const segment = scratch();
   const word = new Word(segment, 0);
+  const wait = word.changedFrom(0, LONG_MS);
+  const detached = { code: "EDETACHED", message: /attach the segment again/ };
   segment.detach();
-  assert.throws(() => word.load());
-  word.wake();
+  using inItsPlace = scratch();
+  inItsPlace.bytes.fill(1);
+  assert.throws(() => word.load(), detached);
+  assert.throws(() => word.store(1), detached);
+  assert.throws(() => word.add(1), detached);
+  assert.throws(() => word.compareExchange(0, 1), detached);
+  assert.throws(() => word.wake(), detached);
+  assert.throws(() => word.waitSync(0), detached);
+  assert.throws(() => wait.block(), detached);
+  wait.interrupt?.();
+  assert.throws(() => new Word(segment, 0), { code: "EDETACHED" });
+});
+
+Deno.test("a buffer that was given away is as good as detached", async () => {
+  using segment = scratch();
+  const word = new Word(segment, 0);
+  structuredClone(segment.buffer, { transfer: [segment.buffer] });
+  assert.throws(() => word.load(), { code: "EDETACHED" });
+  await assert.rejects(word.wait(0), { code: "EDETACHED" });
+});
+
+Deno.test("a wait whose segment is detached under it ends with EDETACHED", async () => {
+  const segment = scratch();
+  const word = new Word(segment, 0);
+  const told = assert.rejects(word.wait(0), { code: "EDETACHED" });
+  await wakeOne(word);
+  segment.detach();
+  await told;
+});
+
+testWith({ tools: ["deno"] }, "waits that a detach overtakes harm nobody", async () => {
+  await using peer = Peer.typescript(
+    `
+    import { Segment, Word } from "@sysv/shm";
+    const ends = new Map();
+    const count = (error) => ends.set(error.code, (ends.get(error.code) ?? 0) + 1);
+    const waits = [];
+    for (let round = 0; round < 2_000; round++) {
+      const segment = Segment.create({ size: 4096 });
+      segment.remove();
+      const word = new Word(segment, 4 * (round % 1024));
+      waits.push(word.wait(0).catch(count));
+      if (round % 3 === 0) await new Promise((done) => setTimeout(done));
+      if (round % 100 === 0) gc();
+      segment.detach(); // its place is the next one's at once
+    }
+    await Promise.all(waits);
+    console.log(JSON.stringify([...ends]));
+  `,
+    "--v8-flags=--expose-gc",
+  );
+  const { code, stdout, stderr } = await peer.ended();
+  assert.deepEqual([code, stdout, stderr], [0, '[["EDETACHED",2000]]\n', ""]);
 });
 
 testWith({ tools: ["deno"] }, "a sleeper in another process is woken", async () => {
   using segment = scratch();
   await using peer = Peer.typescript(`
-    import { Segment } from "@sysv/shm";
-    import { Word } from "file://${PROJECT}src/sync/word.ts";
-    const segment = Segment.attach(${segment.id});
-    const word = new Word(segment, 0);
-    console.log("asleep");
-    while (word.load() === 0) word.changedFrom(0, ${LONG_MS}).block();
-    console.log("woken by", word.load());
+    import { Segment, Word } from "@sysv/shm";
+    using segment = Segment.attach(${segment.id});
+    console.log(new Word(segment, 0).waitSync(0));
+    console.log(await new Word(segment, 0).wait(7));
   `);
-  assert.equal(await peer.line(), "asleep");
-  Atomics.store(new Int32Array(segment.buffer), 0, 7);
-  new Word(segment, 0).wake();
-  assert.equal(await peer.line(), "woken by 7");
+  const word = new Word(segment, 0);
+  await wakeOne(word);
+  word.store(7);
+  word.wake();
+  assert.equal(await peer.line(), "7");
+  await wakeOne(word);
+  word.store(8);
+  word.wake();
+  assert.equal(await peer.line(), "8");
   assert.equal((await peer.ended()).code, 0);
+});
+
+const pingPong = new CProgram(`
+#define _GNU_SOURCE
+#include <linux/futex.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/shm.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* Answers every odd number with the next even one, until that is the last. */
+int main(int argc, char **argv) {
+  if (argc != 3) return 2;
+  _Atomic int32_t *word = shmat(atoi(argv[1]), NULL, 0);
+  if (word == (void *)-1) return 1;
+  int32_t last = atoi(argv[2]);
+  for (int32_t seen = atomic_load(word); seen < last; seen = atomic_load(word)) {
+    if (seen % 2 == 0) {
+      syscall(SYS_futex, word, FUTEX_WAIT, seen, NULL, NULL, 0);
+    } else {
+      atomic_store(word, seen + 1);
+      syscall(SYS_futex, word, FUTEX_WAKE, 1, NULL, NULL, 0);
+    }
+  }
+  printf("%d\\n", (int)last);
+}
+`);
+
+testWith(C_NEEDS, "a C program that waits without end is woken, and wakes us", async () => {
+  const LAST = 2_000;
+  using segment = scratch();
+  await using peer = pingPong.start(segment.id, LAST);
+  const word = new Word(segment, 0);
+  for (let turn = 1; turn < LAST; turn += 2) {
+    word.store(turn);
+    word.wake();
+    const answer = turn % 20 === 1 ? await word.wait(turn) : word.waitSync(turn);
+    assert.equal(answer, turn + 1);
+  }
+  assert.equal(await peer.line(), `${LAST}`);
 });

@@ -1,122 +1,287 @@
-/** Semaphore sets: atomic operations, undo by the kernel, removal underneath. */
+/** Semaphore sets: made, found, changed in one step, removed; and every wrong use an exception. */
 
 import assert from "node:assert/strict";
-import { SemaphoreSet, ShmError } from "../../mod.ts";
+import { IPC } from "../../ffi/constants.ts";
+import { geteuid, semget } from "../../ffi/libc.ts";
+import {
+  findSemaphoreSet,
+  IPC_PRIVATE,
+  SemaphoreSet,
+  setSemaphoreSet,
+  ShmError,
+  statSemaphoreSet,
+} from "../../mod.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
 import { testWith } from "../support/needs.ts";
 import { asNobody, NOBODY } from "../support/other_user.ts";
 import { freshKey, Peer } from "../support/peer.ts";
+import { withSet } from "./semaphore_scratch.ts";
 
 guardAgainstLeaks();
 
-/** A set that goes when `body` ends. */
-function withSet(count: number, body: (set: SemaphoreSet) => void): void {
-  const set = SemaphoreSet.openOrCreate({ key: freshKey(), count });
-  try {
-    body(set);
-  } finally {
-    set.remove();
-  }
+/** Checks the error's code, and its message by pattern. */
+function failsWith(code: string, pattern: RegExp): (error: unknown) => true {
+  return (error) => {
+    assert(error instanceof ShmError, String(error));
+    assert.equal(error.code, code);
+    assert.match(error.message, pattern);
+    assert.doesNotMatch(error.message, /\.$|\n/);
+    return true;
+  };
 }
 
-Deno.test("a new set is zeros with mode 0600, and found by its key", () => {
-  withSet(3, (set) => {
-    assert.deepEqual([0, 1, 2].map((n) => set.value(n)), [0, 0, 0]);
-    const again = SemaphoreSet.openOrCreate({ key: set.key, count: 3 });
-    assert.equal(again.id, set.id);
-    const { mode, count, key, otime } = set.stat();
+Deno.test("a new set is zeros with mode 0600, and found by its key", () =>
+  withSet({ key: freshKey(), count: 3 }, (set) => {
+    assert.deepEqual(set.values(), [0, 0, 0]);
+    assert(set.created);
+    const again = SemaphoreSet.open(set.key);
+    assert.deepEqual([again.id, again.count, again.created], [set.id, 3, false]);
+    assert.equal(findSemaphoreSet(set.key), set.id);
+    const { mode, count, key, otime, uid, cuid } = set.stat();
     assert.deepEqual([mode, count, key, otime], [0o600, 3, set.key, null]);
-  });
-});
+    assert.deepEqual([uid, cuid], [geteuid(), geteuid()]);
+  }));
 
-Deno.test("operations happen together or not at all", () => {
-  withSet(2, (set) => {
-    const both = SemaphoreSet.prepare([{ semaphore: 0, add: 1 }, { semaphore: 1, add: -1 }]);
-    assert.equal(set.tryOp(both), false);
-    assert.equal(set.value(0), 0);
-    set.setValue(1, 1);
-    assert.equal(set.tryOp(both), true);
-    assert.deepEqual([set.value(0), set.value(1), set.lastPid(0)], [1, 0, Deno.pid]);
-    assert.equal(set.opSync(both, 1), false);
-  });
-});
-
-Deno.test("values and numbers out of range fail by name", () => {
-  withSet(1, (set) => {
-    assert.throws(() => set.value(1), { code: "EINVAL", call: "semctl" });
-    assert.throws(() => set.setValue(0, 32768), { code: "ERANGE" });
-    const above = SemaphoreSet.prepare([{ semaphore: 0, add: 32767 }, { semaphore: 0, add: 1 }]);
-    assert.throws(() => set.tryOp(above), { code: "ERANGE", call: "semop" });
-    const outside = SemaphoreSet.prepare([{ semaphore: 7, add: 1 }]);
-    assert.throws(() => set.tryOp(outside), { code: "EFBIG" });
-  });
-  for (const count of [0, -1, 1.5, 32768]) {
-    assert.throws(() => SemaphoreSet.openOrCreate({ key: 1, count }), RangeError);
-  }
-});
-
-Deno.test("a set of another count is somebody else's", () => {
-  withSet(3, (set) => {
-    for (const count of [2, 4]) {
-      assert.throws(() => SemaphoreSet.openOrCreate({ key: set.key, count }), (error) => {
-        assert(error instanceof ShmError);
-        assert.equal(error.code, "EINVAL");
-        assert.match(error.message, /another number of semaphores.*ipcrm -S 0x/);
-        return true;
-      });
+Deno.test("start values are in place when create returns, and otime says so", () =>
+  withSet({ count: 3, values: [7, 0, 32767] }, (set) => {
+    assert.deepEqual(set.values(), [7, 0, 32767]);
+    assert.notEqual(set.stat().otime, null);
+    // The touch that sets otime works from every first value
+    for (const first of [0, 1, 32767]) {
+      const other = SemaphoreSet.create({ count: 1, values: [first] });
+      try {
+        assert.equal(other.value(0), first);
+        assert.notEqual(other.stat().otime, null);
+      } finally {
+        other.remove();
+      }
     }
-  });
-});
+  }));
 
-Deno.test("a removed set says so; removing twice is once", () => {
-  withSet(1, (set) => {
+Deno.test("private sets are new each time and found by id only", () =>
+  withSet({ count: 1 }, (one) =>
+    withSet({ key: IPC_PRIVATE, count: 1 }, (two) => {
+      assert.notEqual(one.id, two.id);
+      assert.deepEqual([one.key, two.key], [0, 0]);
+      assert.equal(SemaphoreSet.attach(one.id).id, one.id);
+      assert.throws(() => SemaphoreSet.open(IPC_PRIVATE), RangeError);
+      assert.equal(findSemaphoreSet(IPC_PRIVATE), undefined);
+    })));
+
+Deno.test("create refuses a key that is taken, open one that is not; openOrCreate takes both", () =>
+  withSet({ key: freshKey(), count: 2 }, (set) => {
+    assert.throws(
+      () => SemaphoreSet.create({ key: set.key, count: 2 }),
+      failsWith(
+        "EEXIST",
+        /create.*set \d+ has 2 semaphores, owner uid.*SemaphoreSet\.open.*ipcrm -S 0x/,
+      ),
+    );
+    assert.equal(SemaphoreSet.openOrCreate({ key: set.key, count: 2 }).created, false);
+    set.remove();
+    assert.throws(
+      () => SemaphoreSet.open(set.key),
+      failsWith("ENOENT", /open the semaphore set: semget.*SemaphoreSet\.create/),
+    );
+    assert.throws(
+      () => SemaphoreSet.attach(set.id),
+      failsWith("EINVAL", /open.*no semaphore set has this id/),
+    );
+    const again = SemaphoreSet.openOrCreate({ key: set.key, count: 2 });
+    again.remove();
+    assert(again.created);
+  }));
+
+Deno.test("a set of another count is somebody else's", () =>
+  withSet({ key: freshKey(), count: 3 }, ({ key }) => {
+    const wrong = failsWith("EINVAL", /another number of semaphores \(3\).*ipcrm -S 0x/);
+    for (const count of [2, 4]) {
+      assert.throws(() => SemaphoreSet.openOrCreate({ key, count }), wrong);
+      assert.throws(() => SemaphoreSet.open(key, { count }), wrong);
+    }
+    assert.throws(() => SemaphoreSet.open(key, { minCount: 4 }), wrong);
+    assert.equal(SemaphoreSet.open(key, { minCount: 2 }).count, 3);
+    assert.equal(SemaphoreSet.open(key, { count: 3 }).count, 3);
+  }));
+
+Deno.test("what others may change is reported, unless we made it so", () =>
+  withSet({ key: freshKey(), count: 1, mode: 0o620 }, (set) => {
+    assert.equal(set.othersMayWrite, false);
+    assert.equal(SemaphoreSet.open(set.key).othersMayWrite, true);
+    set.set({ mode: 0o644 });
+    assert.equal(SemaphoreSet.open(set.key).othersMayWrite, false);
+  }));
+
+Deno.test("operations happen together or not at all", () =>
+  withSet({ count: 2 }, (set) => {
+    const both = [{ semaphore: 0, add: 1 }, { semaphore: 1, add: -1 }];
+    assert.equal(set.tryOp(both), false);
+    assert.deepEqual(set.values(), [0, 0]);
+    set.setValue(1, 1);
+    assert.equal(set.tryOp(SemaphoreSet.prepare(both)), true);
+    assert.deepEqual([set.values(), set.lastPid(0)], [[1, 0], Deno.pid]);
+    assert.throws(() => set.opSync(both, { timeout: 1 }), { code: "ETIMEDOUT" });
+    assert.deepEqual(set.values(), [1, 0]);
+  }));
+
+Deno.test("waiting for zero is an operation that adds nothing", () =>
+  withSet({ count: 1, values: [1] }, (set) => {
+    const zero = SemaphoreSet.prepare([{ semaphore: 0, add: 0 }]);
+    assert.equal(set.tryOp(zero), false);
+    set.setValue(0, 0);
+    assert.equal(set.tryOp(zero), true);
+    set.opSync(zero);
+  }));
+
+Deno.test("all values are set in one step", () =>
+  withSet({ count: 3 }, (set) => {
+    set.setValues([1, 32767, 0]);
+    assert.deepEqual(set.values(), [1, 32767, 0]);
+    set.setValues([0, 0, 5]);
+    assert.deepEqual([set.value(0), set.value(1), set.value(2)], [0, 0, 5]);
+  }));
+
+Deno.test("a bad argument is refused before any system call", () =>
+  withSet({ key: freshKey(), count: 2 }, (set) => {
+    const { key } = set;
+    for (const count of [0, -1, 1.5, 65537, NaN]) {
+      assert.throws(() => SemaphoreSet.create({ count }), RangeError, `count ${count}`);
+      assert.throws(() => SemaphoreSet.openOrCreate({ key, count }), RangeError);
+      assert.throws(() => SemaphoreSet.open(key, { count }), RangeError);
+      assert.throws(() => SemaphoreSet.open(key, { minCount: count }), RangeError);
+    }
+    assert.throws(() => SemaphoreSet.create({ count: 1, mode: 0o1000 }), RangeError);
+    assert.throws(() => SemaphoreSet.create({ key: 2 ** 32, count: 1 }), RangeError);
+    for (const values of [[], [1], [1, 2, 3], [1, -1], [1, 32768], [1, 0.5], [NaN, 1]]) {
+      assert.throws(() => SemaphoreSet.create({ count: 2, values }), RangeError, `${values}`);
+      assert.throws(() => set.setValues(values), RangeError, `${values}`);
+    }
+    for (const value of [-1, 32768, 0.5, NaN]) {
+      assert.throws(() => set.setValue(0, value), RangeError, `value ${value}`);
+    }
+    for (const semaphore of [-1, 2, 0.5, NaN, 65536]) {
+      const operation = { semaphore, add: 1 };
+      assert.throws(() => set.tryOp([operation]), RangeError, `semaphore ${semaphore}`);
+      assert.throws(() => set.opSync([operation]), RangeError);
+      for (const read of ["value", "lastPid", "waitingForIncrease", "waitingForZero"] as const) {
+        assert.throws(() => set[read](semaphore), RangeError);
+      }
+      assert.throws(() => set.setValue(semaphore, 1), RangeError);
+    }
+    for (const add of [32768, -32768, 70000, 0.5, NaN]) {
+      assert.throws(() => SemaphoreSet.prepare([{ semaphore: 0, add }]), RangeError, `add ${add}`);
+    }
+    assert.throws(() => set.tryOp([]), RangeError);
+    for (const timeout of [-1, NaN]) {
+      assert.throws(() => set.opSync([{ semaphore: 0, add: 1 }], { timeout }), RangeError);
+    }
+    for (const id of [-1, 1.5, 2 ** 31, NaN]) {
+      assert.throws(() => SemaphoreSet.attach(id), RangeError, `id ${id}`);
+    }
+    for (const change of [{ mode: 0o1000 }, { uid: -1 }, { gid: 0xffffffff }]) {
+      assert.throws(() => set.set(change), RangeError, JSON.stringify(change));
+    }
+    assert.deepEqual(set.values(), [0, 0]);
+  }));
+
+Deno.test("a removed set says so; removing twice is once, and never another one's", () =>
+  withSet({ key: freshKey(), count: 1 }, (set) => {
+    const other = SemaphoreSet.attach(set.id);
     set.remove();
     set.remove();
-    const up = SemaphoreSet.prepare([{ semaphore: 0, add: 1 }]);
-    assert.throws(() => set.tryOp(up), { code: "EINVAL", message: /removed.*start over/ });
-    assert.throws(() => set.stat(), { code: "EINVAL" });
-  });
-});
+    other.remove();
+    const gone = failsWith("EINVAL", /removed, perhaps with ipcrm: start over/);
+    assert.throws(() => set.tryOp([{ semaphore: 0, add: 1 }]), gone);
+    assert.throws(() => set.opSync([{ semaphore: 0, add: 1 }]), gone);
+    assert.throws(() => set.stat(), gone);
+    assert.throws(() => set.value(0), gone);
+    assert.throws(() => set.values(), gone);
+    assert.throws(() => set.setValues([1]), gone);
+    assert.throws(
+      () => statSemaphoreSet(set.id),
+      failsWith("EINVAL", /no semaphore set has this id/),
+    );
+    assert.throws(() => set.set({ mode: 0o600 }), failsWith("EINVAL", /no semaphore set has/));
+  }));
 
-Deno.test("a promise waits without blocking, and for at most its time", async () => {
-  const set = SemaphoreSet.openOrCreate({ key: freshKey(), count: 1 });
+Deno.test("mode and owner change, and what is not said stays", () =>
+  withSet({ count: 1, mode: 0o600 }, (set) => {
+    const { uid, gid } = set.stat();
+    set.set({ mode: 0o640 });
+    assert.deepEqual([set.stat().mode, set.stat().uid, set.stat().gid], [0o640, uid, gid]);
+    setSemaphoreSet(set.id, {});
+    assert.equal(set.stat().mode, 0o640);
+  }));
+
+Deno.test("openers who name values wait until the creator has set its own, a while", () => {
+  const key = freshKey();
+  // As a creator who was killed between semget and semctl leaves it
+  const id = semget(key, 1, IPC.CREAT | IPC.EXCL | 0o600);
+  const set = SemaphoreSet.attach(id);
   try {
-    const down = SemaphoreSet.prepare([{ semaphore: 0, add: -1 }]);
-    assert.equal(await set.op(down, 1), false);
-    const waiting = set.op(down, 60_000);
-    assert(set.tryOp(SemaphoreSet.prepare([{ semaphore: 0, add: 1 }])));
-    assert.equal(await waiting, true);
-    const orphaned = set.op(down, 60_000);
-    set.remove();
-    assert.equal(await orphaned, false);
+    assert.throws(
+      () => SemaphoreSet.openOrCreate({ key, count: 1, values: [3] }),
+      failsWith("ETIMEDOUT", /start values.*creator died.*ipcrm -S/),
+    );
+    assert.equal(SemaphoreSet.openOrCreate({ key, count: 1 }).value(0), 0);
   } finally {
     set.remove();
   }
 });
 
-testWith({ tools: ["deno"] }, "what a process did with undo goes when it is killed", async () => {
-  const set = SemaphoreSet.openOrCreate({ key: freshKey(), count: 2 });
+testWith({ tools: ["deno"] }, "openers see start values, never the zeros before them", async () => {
+  const key = freshKey();
+  const set = SemaphoreSet.attach(semget(key, 1, IPC.CREAT | IPC.EXCL | 0o600));
   try {
-    await using peer = Peer.typescript(`
+    await using opener = Peer.typescript(`
       import { SemaphoreSet } from "@sysv/shm";
-      const set = SemaphoreSet.openOrCreate({ key: ${set.key}, count: 2 });
-      set.tryOp(SemaphoreSet.prepare([
-        { semaphore: 0, add: 1, undo: true },
-        { semaphore: 1, add: 1 },
-      ]));
-      console.log("taken");
-      setInterval(() => {}, 1000);
+      console.log("opening");
+      const set = SemaphoreSet.openOrCreate({ key: ${key}, count: 1, values: [3] });
+      console.log(set.created, set.value(0));
     `);
-    assert.equal(await peer.line(), "taken");
-    assert.deepEqual([set.value(0), set.value(1), set.lastPid(0)], [1, 1, peer.pid]);
-    peer.kill("SIGKILL");
-    assert(set.opSync(SemaphoreSet.prepare([{ semaphore: 0, add: 0 }]), 60_000));
-    assert.deepEqual([set.value(0), set.value(1)], [0, 1]);
-    await peer.ended();
+    assert.equal(await opener.line(), "opening");
+    set.setValue(0, 2);
+    set.tryOp([{ semaphore: 0, add: 3 }]);
+    assert.equal(await opener.line(), "false 5");
   } finally {
     set.remove();
   }
 });
+
+testWith(
+  { tools: ["deno"] },
+  "finding and making survive who removes at the same time",
+  async () => {
+    const key = freshKey();
+    await using remover = Peer.typescript(`
+    import { findSemaphoreSet, removeSemaphoreSet } from "@sysv/shm";
+    console.log("removing");
+    for (;;) {
+      const id = findSemaphoreSet(${key});
+      try { if (id !== undefined) removeSemaphoreSet(id); } catch { /* gone already */ }
+    }
+  `);
+    assert.equal(await remover.line(), "removing");
+    let created = 0;
+    let found = 0;
+    try {
+      for (let round = 0; round < 20_000; round++) {
+        if (SemaphoreSet.openOrCreate({ key, count: 2, values: [5, 6] }).created) created++;
+        else found++;
+        try {
+          SemaphoreSet.create({ key, count: 2, values: [5, 6] });
+        } catch (error) {
+          assert(error instanceof ShmError && error.code === "EEXIST", String(error));
+        }
+      }
+      assert(created > 0 && found > 0, `${created} created, ${found} found`);
+    } finally {
+      remover.kill("SIGKILL");
+      await remover.ended();
+      SemaphoreSet.openOrCreate({ key, count: 2 }).remove();
+    }
+  },
+);
 
 testWith(
   { tools: ["deno"], root: true },
@@ -128,23 +293,72 @@ testWith(
     SemaphoreSet.openOrCreate({ key: ${key}, count: 1, mode: 0o666 });
   `);
     assert.equal((await peer.ended()).stderr, "");
-    assert.throws(() => SemaphoreSet.openOrCreate({ key, count: 1 }), {
-      code: "EUNTRUSTED",
-      message: new RegExp(`uid ${NOBODY}.*trust: true`),
-    });
+    const { id, othersMayWrite } = SemaphoreSet.open(key, { trust: true });
+    assert(othersMayWrite);
+    const squatted = failsWith("EUNTRUSTED", new RegExp(`uid ${NOBODY}.*trust: true`));
+    assert.throws(() => SemaphoreSet.openOrCreate({ key, count: 1 }), squatted);
+    assert.throws(() => SemaphoreSet.open(key), squatted);
+    assert.throws(() => SemaphoreSet.attach(id), squatted);
+    // A squatter may make us a present of it: who created it stays
+    setSemaphoreSet(id, { uid: 0, mode: 0o600 });
+    assert.throws(() => SemaphoreSet.open(key), squatted);
     SemaphoreSet.openOrCreate({ key, count: 1, trust: true }).remove();
   },
 );
 
-testWith({ tools: ["deno"], root: true }, "a set we may not use says what to do", async () => {
-  const set = SemaphoreSet.openOrCreate({ key: freshKey(), count: 1 });
-  try {
-    await using peer = asNobody(`
+testWith(
+  { tools: ["deno"], root: true },
+  "a set we may not use says what to do",
+  () =>
+    withSet({ key: freshKey(), count: 1 }, async (set) => {
+      await using peer = asNobody(`
       import { SemaphoreSet } from "@sysv/shm";
-      try { SemaphoreSet.openOrCreate({ key: ${set.key}, count: 1 }); } catch (error) { console.log(error.message); }
+      const key = ${set.key};
+      for (const open of [
+        () => SemaphoreSet.openOrCreate({ key, count: 1 }),
+        () => SemaphoreSet.open(key),
+        () => SemaphoreSet.attach(${set.id}),
+      ]) {
+        try { open(); } catch (error) { console.log(error.code, error.call, error.message); }
+      }
     `);
-    assert.match((await peer.ended()).stdout, /semget.*EACCES.*owner can widen/);
-  } finally {
-    set.remove();
-  }
-});
+      const lines = (await peer.ended()).stdout.trim().split("\n");
+      assert.match(lines[0]!, /^EACCES semget .*owner can widen/);
+      const described = /^EACCES semctl .*\(set \d+ has 1 semaphores, owner uid 0, mode 0600\)/;
+      assert.match(lines[1]!, described);
+      assert.match(lines[2]!, described);
+    }),
+);
+
+testWith(
+  { tools: ["deno"], root: true },
+  "an owner without any permission can still look, change and remove; what a set needs it must have",
+  async () => {
+    const key = freshKey();
+    await using peer = asNobody(`
+      import { findSemaphoreSet, SemaphoreSet, setSemaphoreSet, statSemaphoreSet } from "@sysv/shm";
+      const report = (action) => { try { console.log(action()); } catch (error) {
+        console.log(error.code + " " + error.message); } };
+      const set = SemaphoreSet.create({ key: ${key}, count: 1, mode: 0o000 });
+      report(() => set.value(0));
+      report(() => set.tryOp([{ semaphore: 0, add: 1 }]));
+      report(() => set.stat().mode);
+      report(() => statSemaphoreSet(set.id).count);
+      set.set({ mode: 0o600 });
+      report(() => set.tryOp([{ semaphore: 0, add: 1 }]));
+      setSemaphoreSet(set.id, { mode: 0o000 });
+      set.remove();
+      report(() => findSemaphoreSet(${key}));
+      report(() => SemaphoreSet.create({ key: ${key}, count: 1, mode: 0o000, values: [1] }));
+      report(() => findSemaphoreSet(${key}));
+    `);
+    const { stdout, stderr } = await peer.ended();
+    assert.equal(stderr, "");
+    const lines = stdout.trim().split("\n");
+    assert.match(lines[0]!, /^EACCES cannot read a semaphore: semctl.*mode 0000.*owner can widen/);
+    assert.match(lines[1]!, /^EACCES cannot change the semaphores: semop.*mode 0000/);
+    assert.deepEqual(lines.slice(2, 6), ["0", "1", "true", "undefined"]);
+    assert.match(lines[6]!, /^EACCES cannot set the start values/);
+    assert.equal(lines[7], "undefined");
+  },
+);

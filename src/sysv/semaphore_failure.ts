@@ -1,0 +1,175 @@
+/**
+ * Why a semaphore set could not be created, found or used, and what to do about it: each message
+ * names the object in the way and the command or option that helps. For the files of this folder.
+ */
+
+import { ERRNO } from "../../ffi/errno.ts";
+import { formatKey, type LibcCall, ShmError } from "../../ffi/shm_error.ts";
+import { formatMode, isGone } from "./object_stat.ts";
+import { semaphoreLimits, semaphoreUsage } from "./semaphore_limits.ts";
+import {
+  describeSet,
+  findSemaphoreSet,
+  noSuchSet,
+  type SemaphoreSetStat,
+} from "./semaphore_stat.ts";
+
+/** A set as an error names it. */
+export interface NamedSet {
+  readonly key: number;
+  readonly id: number;
+}
+
+/** How a person removes the set that holds `key`. */
+function removal(key: number): string {
+  return `ipcrm -S 0x${(key >>> 0).toString(16)}`;
+}
+
+/** The error for a `semget` that should have created a set. */
+export function createSetFailure(key: number, count: number, errno: number): ShmError {
+  return new ShmError(`create a set of ${count} semaphores`, "semget", errno, {
+    key,
+    remedy: createRemedy(key, count, errno),
+  });
+}
+
+function createRemedy(key: number, count: number, errno: number): string | undefined {
+  switch (errno) {
+    case ERRNO.EEXIST: {
+      const holder = findSemaphoreSet(key);
+      return `a set holds this key${holder === undefined ? "" : describeSet(holder)}: open it ` +
+        "with SemaphoreSet.open, choose another key, or, if nobody needs it, remove it with " +
+        `\`${removal(key)}\``;
+    }
+    case ERRNO.EINVAL:
+      return `a set may have 1 to ${semaphoreLimits().semmsl} semaphores (sysctl kernel.sem)`;
+    case ERRNO.ENOSPC:
+      return spaceRemedy(count);
+    case ERRNO.ENOSYS:
+      return "this kernel was built without System V IPC";
+    default:
+      return undefined;
+  }
+}
+
+/** ENOSPC has two causes that the errno does not tell apart; the counters do. */
+function spaceRemedy(count: number): string {
+  const { semmni, semmns } = semaphoreLimits();
+  const { sets, semaphores } = semaphoreUsage();
+  const help = "remove sets nobody needs (`ipcs -s`, `ipcrm -s ID`) or raise the sysctl kernel.sem";
+  return sets >= semmni
+    ? `all ${semmni} sets the system allows exist (SEMMNI): ${help}`
+    : `${semaphores} of the ${semmns} semaphores the system allows (SEMMNS) exist, too many for ` +
+      `${count} more: ${help}`;
+}
+
+/** The error for a `semget` that should have found a set. */
+export function openSetFailure(key: number, errno: number): ShmError {
+  return new ShmError("open the semaphore set", "semget", errno, {
+    key,
+    remedy: openRemedy(errno),
+  });
+}
+
+/** The error for a set that was found, but of which the kernel tells this user nothing. */
+export function lookFailure(key: number | undefined, id: number, errno: number): ShmError {
+  return new ShmError("open the semaphore set", "semctl", errno, {
+    key,
+    id,
+    remedy: isGone(-errno) ? noSuchSet : openRemedy(errno, id),
+  });
+}
+
+function openRemedy(errno: number, id?: number): string | undefined {
+  switch (errno) {
+    case ERRNO.ENOENT:
+      return "nobody has created it (or it was removed): start the program that does, or use " +
+        "SemaphoreSet.create or SemaphoreSet.openOrCreate";
+    case ERRNO.EACCES:
+      return `the set's mode does not let this user in${
+        id === undefined ? "" : describeSet(id)
+      }: its owner can widen it`;
+    default:
+      return undefined;
+  }
+}
+
+/** The error for a set with another number of semaphores than `wanted` says. */
+export function wrongCount(stat: SemaphoreSetStat, key: number, wanted: string): ShmError {
+  return new ShmError(`open a set of ${wanted}`, "semget", ERRNO.EINVAL, {
+    key,
+    id: stat.id,
+    remedy: `another program's set with another number of semaphores (${stat.count}) holds this ` +
+      `key: choose another key, or, if it is left over, remove it with \`${removal(key)}\``,
+  });
+}
+
+/** The error for a set that another user put where we looked. */
+export function untrustedSet(
+  stat: SemaphoreSetStat,
+  user: number,
+  key: number | undefined,
+): ShmError {
+  return new ShmError("use the semaphore set", "semop", "EUNTRUSTED", {
+    key,
+    id: stat.id,
+    remedy: `uid ${user} created or owns it (mode ${formatMode(stat.mode)}) and may change it ` +
+      "under you: pass trust: true (--trust) if that is meant",
+  });
+}
+
+/** The error for a set whose creator has not said that its start values are in place. */
+export function notInitialised({ key, id }: NamedSet): ShmError {
+  return new ShmError("open the semaphore set", "semctl", ERRNO.ETIMEDOUT, {
+    key,
+    id,
+    remedy: "it was created, but no semop has said yet that its start values are set; if its " +
+      `creator died in between, remove it with \`${removal(key)}\``,
+  });
+}
+
+/** The error for a call on a set that is open. */
+export function setFailure(
+  { key, id }: NamedSet,
+  action: string,
+  call: LibcCall,
+  errno: number,
+): ShmError {
+  return new ShmError(action, call, errno, { key, id, remedy: useRemedy(id, errno) });
+}
+
+function useRemedy(id: number, errno: number): string | undefined {
+  switch (errno) {
+    case ERRNO.EIDRM:
+    case ERRNO.EINVAL:
+      return "the semaphore set was removed, perhaps with ipcrm: start over";
+    case ERRNO.EACCES:
+      return `its mode does not let this user${describeSet(id)}: its owner can widen it`;
+    case ERRNO.EPERM:
+      return `only its owner, its creator and root may${describeSet(id)}`;
+    case ERRNO.ERANGE:
+      return "a semaphore's value is at most 32767";
+    case ERRNO.E2BIG:
+      return `at most ${semaphoreLimits().semopm} operations go in one step (sysctl kernel.sem)`;
+    default:
+      return undefined;
+  }
+}
+
+/** The error for operations given up because one of them would have to wait, or still has to. */
+export function blockedFailure(
+  { key, id }: NamedSet,
+  errno: number,
+  obstacle: string | undefined,
+): ShmError {
+  return new ShmError("change the semaphores", "semtimedop", errno, { key, id, remedy: obstacle });
+}
+
+/** The error for the key that never finds anything. */
+export function privateSetKey(): RangeError {
+  return new RangeError(
+    `key ${
+      formatKey(0)
+    } is IPC_PRIVATE, which finds no semaphore set: attach by id, or choose a key`,
+  );
+}

@@ -1,0 +1,99 @@
+/**
+ * What the kernel allows all semaphore sets of an IPC namespace together, and what they use.
+ */
+
+import { IPC, SEM } from "../../ffi/constants.ts";
+import { platform } from "../../ffi/libc.ts";
+import { KernelStructReader } from "./kernel_struct.ts";
+import { askAboutAllSets } from "./semaphore_stat.ts";
+
+/**
+ * The limits of this IPC namespace. Source: `struct seminfo`, semctl(2); sysctl `kernel.sem`.
+ *
+ * @example
+ * ```ts
+ * import { type SemaphoreLimits, semaphoreLimits } from "@sysv/shm";
+ * import assert from "node:assert/strict";
+ *
+ * const limits: SemaphoreLimits = semaphoreLimits();
+ * assert(limits.semmni > 0);
+ * ```
+ */
+export interface SemaphoreLimits {
+  /** Sets there may be. */
+  readonly semmni: number;
+  /** Semaphores a set may have. */
+  readonly semmsl: number;
+  /** Semaphores all sets together may have. */
+  readonly semmns: number;
+  /** Operations one `semop` may do. */
+  readonly semopm: number;
+  /** The largest value of a semaphore: 32767 on every Linux. */
+  readonly semvmx: number;
+}
+
+/**
+ * The limits of this IPC namespace.
+ *
+ * @throws {ShmError} the kernel has no System V semaphores
+ *
+ * @example
+ * ```ts
+ * import { semaphoreLimits } from "@sysv/shm";
+ * import assert from "node:assert/strict";
+ *
+ * assert.equal(semaphoreLimits().semvmx, 32767);
+ * ```
+ */
+export function semaphoreLimits(): SemaphoreLimits {
+  const struct = new KernelStructReader(platform().structs.seminfo);
+  askAboutAllSets(IPC.INFO, struct);
+  return {
+    semmni: struct.number("semmni"),
+    semmsl: struct.number("semmsl"),
+    semmns: struct.number("semmns"),
+    semopm: struct.number("semopm"),
+    semvmx: struct.number("semvmx"),
+  };
+}
+
+/**
+ * What all semaphore sets of this IPC namespace use together. Source: `struct seminfo` as `SEM_INFO`
+ * fills it, semctl(2).
+ *
+ * @example
+ * ```ts
+ * import { type SemaphoreUsage, semaphoreUsage } from "@sysv/shm";
+ * import assert from "node:assert/strict";
+ *
+ * const usage: SemaphoreUsage = semaphoreUsage();
+ * assert(usage.semaphores >= usage.sets);
+ * ```
+ */
+export interface SemaphoreUsage {
+  /** Sets there are. */
+  readonly sets: number;
+  /** Semaphores they have together. */
+  readonly semaphores: number;
+}
+
+/**
+ * What all semaphore sets of this IPC namespace use together.
+ *
+ * @throws {ShmError} the kernel has no System V semaphores
+ *
+ * @example
+ * ```ts
+ * import { SemaphoreSet, semaphoreUsage } from "@sysv/shm";
+ * import assert from "node:assert/strict";
+ *
+ * const set = SemaphoreSet.create({ count: 3 });
+ * assert(semaphoreUsage().semaphores >= 3);
+ * set.remove();
+ * ```
+ */
+export function semaphoreUsage(): SemaphoreUsage {
+  const struct = new KernelStructReader(platform().structs.seminfo);
+  askAboutAllSets(SEM.INFO, struct);
+  return { sets: struct.number("semusz"), semaphores: struct.number("semaem") };
+}

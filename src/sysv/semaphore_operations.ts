@@ -1,0 +1,125 @@
+/**
+ * Operations on semaphores: checked, packed once as the kernel takes them, and turned round to take
+ * them back. For the files of this folder.
+ */
+
+import { IPC, SEM } from "../../ffi/constants.ts";
+import { packSembufs, type Sembufs } from "../../ffi/libc.ts";
+
+/** The largest value of a semaphore (SEMVMX), and so the most that is worth adding or taking. */
+export const MAX_VALUE = 32767;
+
+/** The number of a semaphore in its set is an `unsigned short` of `struct sembuf`. */
+export const MAX_COUNT = 65536;
+
+/**
+ * One operation of several that happen in one step or not at all. Source: `struct sembuf`, semop(2).
+ *
+ * @example
+ * ```ts
+ * import { type Operation, SemaphoreSet } from "@sysv/shm";
+ * import assert from "node:assert/strict";
+ *
+ * const take: Operation = { semaphore: 0, add: -1 };
+ * const set = SemaphoreSet.create({ count: 1 });
+ * assert.equal(set.tryOp([take]), false);
+ * set.setValue(0, 1);
+ * assert.equal(set.tryOp([take]), true);
+ * set.remove();
+ * ```
+ */
+export interface Operation {
+  /** Which semaphore of the set, from 0. */
+  readonly semaphore: number;
+  /** Added to its value, which never falls below 0: a subtraction waits. 0 waits for zero. */
+  readonly add: number;
+  /** Whether the kernel takes it back when this process ends, however it ends. */
+  readonly undo?: boolean;
+  /** Fail with `EAGAIN` instead of waiting, if it is this operation that would have to wait. */
+  readonly noWait?: boolean;
+}
+
+/**
+ * Operations checked and packed once for many calls, by {@linkcode SemaphoreSet.prepare}.
+ *
+ * @example
+ * ```ts
+ * import { type PreparedOperations, SemaphoreSet } from "@sysv/shm";
+ * import assert from "node:assert/strict";
+ *
+ * const up: PreparedOperations = SemaphoreSet.prepare([{ semaphore: 0, add: 1 }]);
+ * const set = SemaphoreSet.create({ count: 1 });
+ * for (let i = 0; i < 3; i++) set.tryOp(up);
+ * assert.equal(set.value(0), 3);
+ * set.remove();
+ * ```
+ */
+export interface PreparedOperations {
+  /** What they were made of. */
+  readonly operations: readonly Operation[];
+}
+
+/** Operations as the calls take them. */
+export class PackedOperations implements PreparedOperations {
+  readonly operations: readonly Operation[];
+  /** As they were given. */
+  readonly given: Sembufs;
+  /** The same with `IPC_NOWAIT` on each. */
+  readonly noWait: Sembufs;
+  /** How many semaphores a set must have for them. */
+  readonly reach: number;
+  /** Whether one of them is not to wait. */
+  readonly impatient: boolean;
+  #inverse: PackedOperations | undefined;
+
+  /**
+   * @throws {RangeError} no operations, or a semaphore or summand out of range
+   */
+  constructor(operations: readonly Operation[]) {
+    if (operations.length === 0) throw new RangeError("there is no operation to do");
+    for (const { semaphore, add } of operations) {
+      if (!isWhole(semaphore, 0, MAX_COUNT - 1)) {
+        throw new RangeError(
+          `semaphore ${semaphore} is not an integer from 0 to ${MAX_COUNT - 1}`,
+        );
+      }
+      if (!isWhole(add, -MAX_VALUE, MAX_VALUE)) {
+        throw new RangeError(`add ${add} is not an integer from -${MAX_VALUE} to ${MAX_VALUE}`);
+      }
+    }
+    this.operations = operations.map((operation) => ({ ...operation }));
+    this.given = pack(operations, 0);
+    this.noWait = pack(operations, IPC.NOWAIT);
+    this.reach = 1 + operations.reduce((most, { semaphore }) => Math.max(most, semaphore), 0);
+    this.impatient = operations.some(({ noWait }) => noWait === true);
+  }
+
+  /** Packs what is not packed yet. */
+  static of(operations: readonly Operation[] | PreparedOperations): PackedOperations {
+    if (operations instanceof PackedOperations) return operations;
+    return new PackedOperations("operations" in operations ? operations.operations : operations);
+  }
+
+  /** What takes them back; `undefined` if they change nothing, as waiting for zero does not. */
+  get inverse(): PackedOperations | undefined {
+    const changes = this.operations.filter(({ add }) => add !== 0);
+    if (changes.length === 0) return undefined;
+    return this.#inverse ??= new PackedOperations(
+      // In reverse, so that no value on the way back is one that was not there on the way forth
+      changes.reverse().map(({ semaphore, add, undo = false }) => ({ semaphore, add: -add, undo })),
+    );
+  }
+}
+
+function pack(operations: readonly Operation[], extra: number): Sembufs {
+  return packSembufs(operations.map(({ semaphore, add, undo, noWait }) => ({
+    semaphore,
+    add,
+    flags: (undo === true ? SEM.UNDO : 0) | (noWait === true ? IPC.NOWAIT : 0) | extra,
+  })));
+}
+
+/** Whether `value` is an integer from `least` to `most`. */
+export function isWhole(value: number, least: number, most: number): boolean {
+  return Number.isInteger(value) && value >= least && value <= most;
+}

@@ -1,0 +1,183 @@
+/**
+ * What the calls of a semaphore set can be told, and the checks of it before any system call. For
+ * `semaphore_set.ts`.
+ */
+
+import { IPC } from "../../ffi/constants.ts";
+import { checkKey } from "./key.ts";
+import { checkMode } from "./object_stat.ts";
+import { isWhole, MAX_COUNT, MAX_VALUE } from "./semaphore_operations.ts";
+
+/**
+ * How {@linkcode SemaphoreSet.create} makes a set.
+ *
+ * @example
+ * ```ts
+ * import { SemaphoreSet, type SemaphoreSetCreateOptions } from "@sysv/shm";
+ * import assert from "node:assert/strict";
+ *
+ * const options: SemaphoreSetCreateOptions = { count: 2, mode: 0o660, values: [5, 0] };
+ * const set = SemaphoreSet.create(options);
+ * assert.deepEqual(set.values(), [5, 0]);
+ * set.remove();
+ * ```
+ */
+export interface SemaphoreSetCreateOptions {
+  /** The key others find it by; without one it is private and found by its id. */
+  readonly key?: number;
+  /** How many semaphores, at least 1. */
+  readonly count: number;
+  /** Permission bits; 0o600 if not said. The umask has no part in it. */
+  readonly mode?: number;
+  /**
+   * Start values, one for each semaphore; all 0 if not said (Linux). Others can find the set a moment
+   * before they are in place: {@linkcode SemaphoreSet.openOrCreate} with `values` waits for that, and
+   * so do programs that wait until `otime` is set, as is the custom.
+   */
+  readonly values?: readonly number[];
+}
+
+/**
+ * How {@linkcode SemaphoreSet.attach} takes up a set.
+ *
+ * @example
+ * ```ts
+ * import { SemaphoreSet, type SemaphoreSetAttachOptions } from "@sysv/shm";
+ * import assert from "node:assert/strict";
+ *
+ * const options: SemaphoreSetAttachOptions = { trust: true };
+ * const made = SemaphoreSet.create({ count: 1 });
+ * const taken = SemaphoreSet.attach(made.id, options);
+ * made.remove();
+ * assert.equal(taken.count, 1);
+ * ```
+ */
+export interface SemaphoreSetAttachOptions {
+  /** Accept a set that another user, not root, created or owns. */
+  readonly trust?: boolean;
+}
+
+/**
+ * How {@linkcode SemaphoreSet.open} finds a set.
+ *
+ * @example
+ * ```ts
+ * import { SemaphoreSet, type SemaphoreSetOpenOptions } from "@sysv/shm";
+ * import assert from "node:assert/strict";
+ *
+ * const options: SemaphoreSetOpenOptions = { minCount: 3 };
+ * const set = SemaphoreSet.create({ key: 0x5eed2003, count: 2 });
+ * assert.throws(() => SemaphoreSet.open(0x5eed2003, options), { code: "EINVAL" });
+ * set.remove();
+ * ```
+ */
+export interface SemaphoreSetOpenOptions extends SemaphoreSetAttachOptions {
+  /** Refuse a set that has not exactly this many semaphores. */
+  readonly count?: number;
+  /** Refuse a set that has fewer semaphores. */
+  readonly minCount?: number;
+}
+
+/**
+ * How {@linkcode SemaphoreSet.openOrCreate} finds or makes a set.
+ *
+ * @example
+ * ```ts
+ * import { SemaphoreSet, type SemaphoreSetOptions } from "@sysv/shm";
+ * import assert from "node:assert/strict";
+ *
+ * const options: SemaphoreSetOptions = { key: 0x5eed0010, count: 2, mode: 0o660 };
+ * const set = SemaphoreSet.openOrCreate(options);
+ * assert.equal(set.stat().mode, 0o660);
+ * set.remove();
+ * ```
+ */
+export interface SemaphoreSetOptions extends SemaphoreSetCreateOptions, SemaphoreSetAttachOptions {
+  /** The key others find it by. */
+  readonly key: number;
+  /** How many semaphores: an existing set must have exactly as many. */
+  readonly count: number;
+}
+
+/**
+ * How long {@linkcode SemaphoreSet.opSync} waits. Of two limits the earlier one counts.
+ *
+ * @example
+ * ```ts
+ * import { type OperationSyncOptions, SemaphoreSet } from "@sysv/shm";
+ * import assert from "node:assert/strict";
+ *
+ * const options: OperationSyncOptions = { timeout: 10 };
+ * const set = SemaphoreSet.create({ count: 1 });
+ * assert.throws(() => set.opSync([{ semaphore: 0, add: -1 }], options), { code: "ETIMEDOUT" });
+ * set.remove();
+ * ```
+ */
+export interface OperationSyncOptions {
+  /** Milliseconds after which to give up; 0 tries once. */
+  readonly timeout?: number;
+  /** When to give up: a `Deadline`, or whatever knows how many milliseconds remain. */
+  readonly deadline?: { readonly remaining: number };
+}
+
+/**
+ * As {@linkcode OperationSyncOptions}, and what can end the wait.
+ *
+ * @example
+ * ```ts
+ * import { type OperationOptions, SemaphoreSet } from "@sysv/shm";
+ * import assert from "node:assert/strict";
+ *
+ * const options: OperationOptions = { signal: AbortSignal.timeout(10) };
+ * const set = SemaphoreSet.create({ count: 1 });
+ * await assert.rejects(set.op([{ semaphore: 0, add: -1 }], options), { name: "TimeoutError" });
+ * assert.equal(set.waitingForIncrease(0), 0);
+ * set.remove();
+ * ```
+ */
+export interface OperationOptions extends OperationSyncOptions {
+  /** Gives up when it aborts, with its reason. */
+  readonly signal?: AbortSignal;
+}
+
+/** What a set is to be like, checked. */
+export interface Plan {
+  readonly key: number;
+  readonly count: number;
+  readonly mode: number;
+  readonly values: readonly number[] | undefined;
+}
+
+export function checkPlan({ key, count, mode, values }: SemaphoreSetCreateOptions): Plan {
+  return {
+    key: checkKey(key ?? IPC.PRIVATE),
+    count: checkCount(count),
+    mode: checkMode(mode ?? 0o600),
+    values: values === undefined ? undefined : checkValues(values, count),
+  };
+}
+
+export function checkCount(count: number): number {
+  if (isWhole(count, 1, MAX_COUNT)) return count;
+  throw new RangeError(`count ${count} is not an integer from 1 to ${MAX_COUNT}`);
+}
+
+export function checkSemaphore(semaphore: number, count: number): number {
+  if (isWhole(semaphore, 0, count - 1)) return semaphore;
+  throw new RangeError(
+    `there is no semaphore ${semaphore} in a set of ${count}: 0 to ${count - 1}`,
+  );
+}
+
+export function checkValue(value: number): number {
+  if (isWhole(value, 0, MAX_VALUE)) return value;
+  throw new RangeError(`value ${value} is not an integer from 0 to ${MAX_VALUE}`);
+}
+
+export function checkValues(values: readonly number[], count: number): readonly number[] {
+  if (values.length !== count) {
+    throw new RangeError(`${values.length} values are not one for each of ${count} semaphores`);
+  }
+  for (const value of values) checkValue(value);
+  return values;
+}

@@ -1,0 +1,265 @@
+/**
+ * Semaphore sets without opening them: finding them, what the kernel tells of one or all of them, and
+ * what it changes of one by its id.
+ */
+
+import { IPC, SEM } from "../../ffi/constants.ts";
+import { ERRNO } from "../../ffi/errno.ts";
+import { platform, semctl, semctlBuffer, semget } from "../../ffi/libc.ts";
+import { ShmError } from "../../ffi/shm_error.ts";
+import { checkKey } from "./key.ts";
+import { KernelStructReader, withPerm } from "./kernel_struct.ts";
+import {
+  checkChange,
+  formatMode,
+  type ObjectChange,
+  type ObjectStat,
+  type PermName,
+  readPerm,
+  readTime,
+  writePerm,
+} from "./object_stat.ts";
+
+/**
+ * What the kernel knows of one semaphore set. Source: `struct semid_ds`, semctl(2).
+ *
+ * @example
+ * ```ts
+ * import { SemaphoreSet, type SemaphoreSetStat } from "@sysv/shm";
+ * import assert from "node:assert/strict";
+ *
+ * const set = SemaphoreSet.create({ count: 3 });
+ * const stat: SemaphoreSetStat = set.stat();
+ * set.remove();
+ * assert.equal(stat.count, 3);
+ * assert.equal(stat.otime, null);
+ * ```
+ */
+export interface SemaphoreSetStat extends ObjectStat {
+  /** How many semaphores it has. */
+  readonly count: number;
+  /** Last `semop`, to the second. */
+  readonly otime: Date | null;
+  /** Creation or last change by `semctl`, to the second. */
+  readonly ctime: Date | null;
+}
+
+type SemidName = "sem_otime" | "sem_ctime" | "sem_nsems";
+
+/** A `struct semid_ds` of this platform for `semctl` to fill in. */
+function semidStruct(): KernelStructReader<SemidName | PermName> {
+  const { semid_ds, ipc_perm } = platform().structs;
+  const { sem_perm: _nested, ...fields } = semid_ds.fields;
+  return new KernelStructReader<SemidName | PermName>(
+    withPerm({ size: semid_ds.size, fields }, ipc_perm),
+  );
+}
+
+function read(id: number, struct: KernelStructReader<SemidName | PermName>): SemaphoreSetStat {
+  return {
+    ...readPerm(id, struct),
+    count: struct.number("sem_nsems"),
+    otime: readTime(struct, "sem_otime"),
+    ctime: readTime(struct, "sem_ctime"),
+  };
+}
+
+/** The set's facts, or -errno: `EACCES` without read permission for it. */
+export function tryReadSet(id: number): SemaphoreSetStat | number {
+  const struct = semidStruct();
+  const result = semctlBuffer(id, IPC.STAT, struct.bytes);
+  return result < 0 ? result : read(id, struct);
+}
+
+/**
+ * The set's facts, or -errno: for callers with a better error to give. Where its mode gives this user
+ * no read permission, which the owner of a set may lack too, they come from the list.
+ */
+export function tryStatSet(id: number): SemaphoreSetStat | number {
+  const stat = tryReadSet(id);
+  if (stat !== -ERRNO.EACCES) return stat;
+  return listSemaphoreSets().find((each) => each.id === id) ?? stat;
+}
+
+/**
+ * What the kernel knows of the semaphore set with this id, another user's too.
+ *
+ * @throws {ShmError} `EINVAL` no such set; `EACCES` no read permission, on Linux before 4.17
+ * @throws {RangeError} an id out of range
+ *
+ * @example
+ * ```ts
+ * import { SemaphoreSet, statSemaphoreSet } from "@sysv/shm";
+ * import assert from "node:assert/strict";
+ *
+ * const set = SemaphoreSet.create({ count: 3, mode: 0o640 });
+ * assert.equal(statSemaphoreSet(set.id).mode, 0o640);
+ * set.remove();
+ * ```
+ */
+export function statSemaphoreSet(id: number): SemaphoreSetStat {
+  const stat = tryStatSet(checkSetId(id));
+  if (typeof stat !== "number") return stat;
+  throw new ShmError("look at the semaphore set", "semctl", -stat, {
+    id,
+    remedy: stat === -ERRNO.EACCES ? "its mode gives this user no read permission" : noSuchSet,
+  });
+}
+
+/** What to do when no set has an id. */
+export const noSuchSet = "no semaphore set has this id (any more); `ipcs -s` lists those there are";
+
+/**
+ * Checks the id of a set.
+ *
+ * @throws {RangeError} not an integer from 0 to 2^31 - 1
+ */
+export function checkSetId(id: number): number {
+  if (Number.isInteger(id) && id >= 0 && id <= 0x7fffffff) return id;
+  throw new RangeError(`semaphore set id ${id} is not an integer from 0 to 2147483647`);
+}
+
+/**
+ * Every semaphore set of this IPC namespace, other users' too, by index in the kernel's table.
+ *
+ * @throws {ShmError} the kernel has no System V semaphores
+ *
+ * @example
+ * ```ts
+ * import { listSemaphoreSets, SemaphoreSet } from "@sysv/shm";
+ * import assert from "node:assert/strict";
+ *
+ * const set = SemaphoreSet.create({ count: 3 });
+ * const ours = listSemaphoreSets().find(({ id }) => id === set.id);
+ * set.remove();
+ * assert.equal(ours?.count, 3);
+ * ```
+ */
+export function listSemaphoreSets(): SemaphoreSetStat[] {
+  const sets: SemaphoreSetStat[] = [];
+  const highest = askAboutAllSets(SEM.INFO, new KernelStructReader(platform().structs.seminfo));
+  for (let index = 0; index <= highest; index++) {
+    const struct = semidStruct();
+    let id = semctlBuffer(index, SEM.STAT_ANY, struct.bytes);
+    // Linux before 4.17 has no STAT_ANY, and glibc before 2.33 loses its buffer; STAT leaves out what
+    // this user may not read
+    if (id === -ERRNO.EINVAL || id === -ERRNO.EFAULT) {
+      id = semctlBuffer(index, SEM.STAT, struct.bytes);
+    }
+    if (id >= 0) sets.push(read(id, struct));
+  }
+  return sets;
+}
+
+/**
+ * The id of the semaphore set that holds `key`, or `undefined` if none does. Needs no permission for
+ * it.
+ *
+ * @throws {TypeError} a key that is not an integer
+ * @throws {RangeError} a key out of range
+ *
+ * @example
+ * ```ts
+ * import { findSemaphoreSet, SemaphoreSet } from "@sysv/shm";
+ * import assert from "node:assert/strict";
+ *
+ * const set = SemaphoreSet.create({ key: 0x5eed2001, count: 1 });
+ * assert.equal(findSemaphoreSet(0x5eed2001), set.id);
+ * set.remove();
+ * assert.equal(findSemaphoreSet(0x5eed2001), undefined);
+ * ```
+ */
+export function findSemaphoreSet(key: number): number | undefined {
+  const checked = checkKey(key);
+  // No set holds IPC_PRIVATE, and semget would take it for a wish to create one
+  if (checked === IPC.PRIVATE) return undefined;
+  const id = semget(checked, 0, 0);
+  if (id >= 0) return id;
+  if (id === -ERRNO.ENOENT) return undefined;
+  throw new ShmError("look for a semaphore set", "semget", -id, { key: checked });
+}
+
+/** Fills `struct` with the kernel's limits or totals; gives the highest index in use of its table. */
+export function askAboutAllSets(
+  command: typeof IPC.INFO | typeof SEM.INFO,
+  struct: KernelStructReader<string>,
+): number {
+  const highest = semctlBuffer(0, command, struct.bytes);
+  if (highest >= 0) return highest;
+  throw new ShmError("ask for the state of semaphores", "semctl", -highest, {
+    remedy: "this kernel may be built without System V IPC",
+  });
+}
+
+/**
+ * Removes the semaphore set with this id at once; whoever waits on it wakes with `EIDRM`. Only its
+ * owner, its creator and root may.
+ *
+ * @throws {ShmError} `EINVAL` no such set, `EPERM` not ours
+ * @throws {RangeError} an id out of range
+ *
+ * @example
+ * ```ts
+ * import { findSemaphoreSet, removeSemaphoreSet, SemaphoreSet } from "@sysv/shm";
+ * import assert from "node:assert/strict";
+ *
+ * const set = SemaphoreSet.create({ key: 0x5eed2002, count: 1 });
+ * removeSemaphoreSet(set.id);
+ * assert.equal(findSemaphoreSet(0x5eed2002), undefined);
+ * ```
+ */
+export function removeSemaphoreSet(id: number): void {
+  const result = semctl(checkSetId(id), 0, IPC.RMID);
+  if (result === 0) return;
+  throw new ShmError("remove the semaphore set", "semctl", -result, {
+    id,
+    remedy: result === -ERRNO.EPERM
+      ? `only its owner, its creator or root may remove it${describeSet(id)}`
+      : noSuchSet,
+  });
+}
+
+/**
+ * Changes mode, owner or group of the semaphore set with this id; what is not said stays as it is at
+ * that moment. Its owner needs no permission bit for that. Source: `IPC_SET`, semctl(2).
+ *
+ * @throws {ShmError} `EINVAL` no such set, `EPERM` neither owner, creator nor root
+ * @throws {RangeError} an id, mode, user id or group id out of range
+ *
+ * @example
+ * ```ts
+ * import { SemaphoreSet, setSemaphoreSet } from "@sysv/shm";
+ * import assert from "node:assert/strict";
+ *
+ * const set = SemaphoreSet.create({ count: 1, mode: 0o600 });
+ * setSemaphoreSet(set.id, { mode: 0o640 });
+ * assert.equal(set.stat().mode, 0o640);
+ * set.remove();
+ * ```
+ */
+export function setSemaphoreSet(id: number, change: ObjectChange): void {
+  const checked = checkChange(change);
+  const stat = tryStatSet(checkSetId(id));
+  if (typeof stat === "number") throw changeFailure(id, -stat);
+  const struct = semidStruct();
+  writePerm(struct, stat, checked);
+  const result = semctlBuffer(id, IPC.SET, struct.bytes);
+  if (result < 0) throw changeFailure(id, -result);
+}
+
+function changeFailure(id: number, errno: number): ShmError {
+  return new ShmError("change the semaphore set", "semctl", errno, {
+    id,
+    remedy: errno === ERRNO.EPERM
+      ? `only its owner, its creator and root may change it${describeSet(id)}`
+      : noSuchSet,
+  });
+}
+
+/** The set in half a sentence, for an error: count, owner and mode. Empty if it is not there. */
+export function describeSet(id: number): string {
+  const stat = tryStatSet(id);
+  if (typeof stat === "number") return "";
+  return ` (set ${id} has ${stat.count} semaphores, owner uid ${stat.uid}, mode ` +
+    `${formatMode(stat.mode)})`;
+}

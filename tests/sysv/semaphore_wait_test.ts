@@ -1,0 +1,365 @@
+/**
+ * Waiting for operations on a set, blocking and by promise: until they are done, the time is up, the
+ * caller gives up, or the set goes; and nothing of what was given up is left done.
+ */
+
+import assert from "node:assert/strict";
+import { Deadline, type Operation, SemaphoreSet } from "../../mod.ts";
+import { guardAgainstLeaks } from "../support/leaks.ts";
+import { testWith } from "../support/needs.ts";
+import { freshKey, Peer } from "../support/peer.ts";
+import { withSet } from "./semaphore_scratch.ts";
+
+guardAgainstLeaks();
+
+/** So long that a test which has to wait it out has failed. */
+const LONG_MS = 3_600_000;
+
+const take = [{ semaphore: 0, add: -1 }];
+const give = [{ semaphore: 0, add: 1 }];
+
+/** Resolves when `count` threads sleep until the semaphore has more. */
+async function asleep(set: SemaphoreSet, count = 1, semaphore = 0): Promise<void> {
+  while (set.waitingForIncrease(semaphore) !== count) {
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+}
+
+/** Lets the sleeping thread do what it waits for, and returns before its promise has been told. */
+function untilTaken(set: SemaphoreSet, values: readonly number[]): void {
+  const net = Deadline.after(60_000);
+  while (set.values().join() !== values.join()) assert(!net.passed, "nobody took it");
+}
+
+Deno.test("a promise waits without blocking, as others see, and is done when it can be", () =>
+  withSet({ count: 1 }, async (set) => {
+    const done = set.op(take);
+    await asleep(set);
+    assert.equal(set.waitingForZero(0), 0);
+    set.tryOp(give);
+    await done;
+    assert.deepEqual([set.value(0), set.waitingForIncrease(0)], [0, 0]);
+    set.setValue(0, 2);
+    const zero = set.op([{ semaphore: 0, add: 0 }]);
+    while (set.waitingForZero(0) === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+    set.setValue(0, 0);
+    await zero;
+  }));
+
+Deno.test("what can be done is done at once, whatever the time left", () =>
+  withSet({ count: 1, values: [3] }, async (set) => {
+    set.opSync(take, { timeout: 0 });
+    set.opSync(SemaphoreSet.prepare(take), { deadline: Deadline.after(0) });
+    await set.op(take, { timeout: 0, deadline: Deadline.never });
+    assert.equal(set.value(0), 0);
+  }));
+
+Deno.test("the earlier of timeout and deadline ends the wait, and says what was in the way", () =>
+  withSet({ key: freshKey(), count: 2, values: [0, 4] }, async (set) => {
+    const late = (name: RegExp) => ({ code: "ETIMEDOUT", call: "semtimedop", message: name });
+    const both: Operation[] = [{ semaphore: 1, add: -4 }, { semaphore: 0, add: -2 }];
+    const low = late(/semaphore 0 is 0 \(changed last by process \d+\) and 2 is to be taken/);
+    assert.throws(() => set.opSync(both, { timeout: 5 }), low);
+    assert.throws(
+      () => set.opSync(both, { timeout: LONG_MS, deadline: Deadline.after(5) }),
+      low,
+    );
+    await assert.rejects(set.op(both, { timeout: 5, deadline: Deadline.never }), low);
+    await assert.rejects(set.op(both, { deadline: Deadline.after(5) }), low);
+    const zero = [{ semaphore: 1, add: 0 }];
+    assert.throws(() => set.opSync(zero, { timeout: 1 }), late(/semaphore 1 is 4 .* 0 is waited/));
+    assert.deepEqual(set.values(), [0, 4]);
+  }));
+
+Deno.test("who gives up before it began did nothing, though it could have been done", () =>
+  withSet({ count: 1, values: [1] }, async (set) => {
+    const signal = AbortSignal.abort(new Error("before"));
+    await assert.rejects(set.op(take, { signal }), /before/);
+    assert.equal(set.value(0), 1);
+  }));
+
+Deno.test("who gives up while waiting gets the signal's reason and leaves nobody waiting", () =>
+  withSet({ count: 1 }, async (set) => {
+    const controller = new AbortController();
+    const reason = new Error("stop");
+    const given = set.op(take, { signal: controller.signal });
+    await asleep(set);
+    controller.abort(reason);
+    await assert.rejects(given, (error) => error === reason);
+    assert.equal(set.waitingForIncrease(0), 0);
+    set.tryOp(give);
+    assert.equal(set.value(0), 1);
+  }));
+
+Deno.test("what was done just as the caller gave up is taken back", () =>
+  withSet({ count: 3 }, async (set) => {
+    const controller = new AbortController();
+    // A wait for zero has nothing to take back, and only in reverse the way back is as free
+    const operations: Operation[] = [
+      { semaphore: 0, add: -1, undo: true },
+      { semaphore: 2, add: 0 },
+      { semaphore: 1, add: 5, undo: true },
+      { semaphore: 1, add: -2, undo: true },
+    ];
+    const given = set.op(operations, { signal: controller.signal });
+    await asleep(set);
+    set.tryOp(give);
+    untilTaken(set, [0, 3, 0]);
+    controller.abort(new Error("stop"));
+    await assert.rejects(given, /stop/);
+    assert.deepEqual(set.values(), [1, 0, 0]);
+  }));
+
+testWith(
+  { tools: ["deno"] },
+  "what was taken back is not undone again when the process ends",
+  () =>
+    withSet({ count: 1 }, async (set) => {
+      await using peer = Peer.typescript(`
+      import { SemaphoreSet } from "@sysv/shm";
+      const set = SemaphoreSet.attach(${set.id});
+      const controller = new AbortController();
+      const given = set.op([{ semaphore: 0, add: -1, undo: true }], { signal: controller.signal });
+      while (set.waitingForIncrease(0) === 0) await new Promise((done) => setTimeout(done, 1));
+      set.tryOp([{ semaphore: 0, add: 1 }]);
+      while (set.value(0) === 1);
+      controller.abort(new Error("stop"));
+      console.log(await given.catch((error) => error.message), set.value(0));
+    `);
+      assert.equal((await peer.ended()).stdout, "stop 1\n");
+      assert.equal(set.value(0), 1);
+    }),
+);
+
+Deno.test("a wait for zero that was over just as the caller gave up leaves nothing to take back", () =>
+  withSet({ count: 1, values: [1] }, async (set) => {
+    const controller = new AbortController();
+    const given = set.op([{ semaphore: 0, add: 0 }], { signal: controller.signal });
+    while (set.waitingForZero(0) === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+    set.setValue(0, 0);
+    while (set.waitingForZero(0) === 1);
+    controller.abort(new Error("stop"));
+    await assert.rejects(given, /stop/);
+    assert.equal(set.value(0), 0);
+  }));
+
+Deno.test("what cannot be taken back, because somebody used it already, is reported as done", () =>
+  withSet({ count: 2 }, async (set) => {
+    const controller = new AbortController();
+    const swap = [{ semaphore: 0, add: -1 }, { semaphore: 1, add: 1 }];
+    const done = set.op(swap, { signal: controller.signal });
+    await asleep(set);
+    set.tryOp(give);
+    untilTaken(set, [0, 1]);
+    assert(set.tryOp([{ semaphore: 1, add: -1 }]));
+    controller.abort(new Error("stop"));
+    await done;
+    assert.deepEqual(set.values(), [0, 0]);
+  }));
+
+Deno.test("a set that is removed under what was just done leaves nothing to take back", () =>
+  withSet({ count: 1 }, async (set) => {
+    const controller = new AbortController();
+    const given = set.op(take, { signal: controller.signal });
+    await asleep(set);
+    set.setValue(0, 1);
+    untilTaken(set, [0]);
+    set.remove();
+    controller.abort(new Error("stop"));
+    await assert.rejects(given, /stop/);
+  }));
+
+Deno.test("a removed set wakes who waits on it, with an error that says so", () =>
+  withSet({ key: freshKey(), count: 1, values: [1] }, async (set) => {
+    const removed = {
+      code: "EIDRM",
+      message: /cannot change the semaphores: semtimedop for key.*removed, perhaps with ipcrm/,
+    };
+    const told = [-2, 0].map((add) => assert.rejects(set.op([{ semaphore: 0, add }]), removed));
+    await asleep(set);
+    while (set.waitingForZero(0) === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+    set.remove();
+    await Promise.all(told);
+  }));
+
+Deno.test("an operation that is not to wait refuses the others' wait, and they wait otherwise", () =>
+  withSet({ count: 2 }, async (set) => {
+    const refused = { code: "EAGAIN", message: /semaphore 1 is 0 .*-?1 is to be taken/ };
+    const impatient: Operation[] = [
+      { semaphore: 0, add: -1 },
+      { semaphore: 1, add: -1, noWait: true },
+    ];
+    assert.equal(set.tryOp(impatient), false);
+    assert.throws(() => set.opSync(impatient, { timeout: 5 }), { code: "ETIMEDOUT" });
+    const waiting = set.op(impatient);
+    await asleep(set);
+    // Now it is the impatient one that would have to wait
+    set.tryOp(give);
+    await assert.rejects(waiting, refused);
+    assert.throws(() => set.opSync(impatient), refused);
+    assert.deepEqual(set.values(), [1, 0]);
+    set.setValue(1, 1);
+    set.opSync(impatient);
+    assert.deepEqual(set.values(), [0, 0]);
+    // It looks at what those before it would leave, as the kernel does
+    const upFirst: Operation[] = [{ semaphore: 0, add: 1 }, {
+      semaphore: 0,
+      add: -2,
+      noWait: true,
+    }];
+    assert.throws(() => set.opSync(upFirst), { code: "EAGAIN", message: /0 is 1 .*2 is to/ });
+    const zero = [{ semaphore: 1, add: 0, noWait: true }];
+    await set.op(zero);
+    set.setValue(1, 1);
+    await assert.rejects(set.op(zero), { code: "EAGAIN" });
+  }));
+
+Deno.test("an error that comes up during the wait ends it", () =>
+  withSet({ count: 2, values: [0, 32767] }, async (set) => {
+    const tooMuch = set.op([{ semaphore: 0, add: -1 }, { semaphore: 1, add: 1 }]);
+    await asleep(set);
+    set.tryOp(give);
+    await assert.rejects(tooMuch, { code: "ERANGE", message: /32767/ });
+    assert.deepEqual(set.values(), [1, 32767]);
+  }));
+
+Deno.test("more promises can wait than Deno has threads for them, and giving up frees them all", () =>
+  withSet({ count: 1 }, async (set) => {
+    const WAITS = 100;
+    const all = Promise.all(Array.from({ length: WAITS }, () => set.op(take)));
+    set.setValue(0, WAITS);
+    await all;
+    assert.equal(set.value(0), 0);
+    const controller = new AbortController();
+    const waits = Array.from({ length: WAITS }, () => set.op(take, { signal: controller.signal }));
+    await asleep(set, 32);
+    set.setValue(0, 10);
+    controller.abort(new Error("stop"));
+    const ends = await Promise.allSettled(waits);
+    const done = ends.filter(({ status }) => status === "fulfilled").length;
+    assert.equal(done + set.value(0), 10);
+    assert.equal(set.waitingForIncrease(0), 0);
+  }));
+
+/** A child that waits for semaphore 0 of the set in the way named, and tells. */
+function waiter(id: number, how: "op" | "opSync", add = -1): Peer {
+  return Peer.typescript(`
+    import { SemaphoreSet } from "@sysv/shm";
+    const set = SemaphoreSet.attach(${id});
+    Deno.addSignalListener("SIGUSR1", () => {});
+    console.log("waiting");
+    try {
+      await set.${how}([{ semaphore: 0, add: ${add} }]);
+      console.log("done");
+    } catch (error) {
+      console.log(error.message);
+    }
+    Deno.exit();
+  `);
+}
+
+for (const how of ["opSync", "op"] as const) {
+  testWith(
+    { tools: ["deno"] },
+    `${how} in another process is woken by a change`,
+    () =>
+      withSet({ count: 1 }, async (set) => {
+        await using peer = waiter(set.id, how);
+        assert.equal(await peer.line(), "waiting");
+        await asleep(set);
+        set.tryOp(give);
+        assert.equal(await peer.line(), "done");
+        assert.equal(set.value(0), 0);
+        assert.equal(set.lastPid(0), peer.pid);
+      }),
+  );
+
+  testWith(
+    { tools: ["deno"] },
+    `${how} in another process is told of a removed set`,
+    () =>
+      withSet({ key: freshKey(), count: 1, values: [1] }, async (set) => {
+        await using peer = waiter(set.id, how, 0);
+        while (set.waitingForZero(0) === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+        set.remove();
+        assert.equal(await peer.line(), "waiting");
+        assert.match(await peer.line(), /semtimedop for key.*EIDRM, it was removed;.*start over/);
+      }),
+  );
+
+  testWith(
+    { tools: ["deno"] },
+    `${how} goes on waiting when a signal interrupts it`,
+    () =>
+      withSet({ count: 1 }, async (set) => {
+        await using peer = waiter(set.id, how);
+        assert.equal(await peer.line(), "waiting");
+        for (let i = 0; i < 20; i++) {
+          await asleep(set);
+          peer.kill("SIGUSR1");
+        }
+        set.tryOp(give);
+        assert.equal(await peer.line(), "done");
+      }),
+  );
+}
+
+testWith(
+  { tools: ["deno"], files: true },
+  "a Worker that is terminated while it awaits takes nothing later",
+  () =>
+    withSet({ count: 1 }, async (set) => {
+      await using peer = Peer.typescript(
+        `
+      const code = \`
+        import { SemaphoreSet } from "@sysv/shm";
+        const set = SemaphoreSet.attach(${set.id});
+        for (;;) await set.op([{ semaphore: 0, add: -1 }]);
+      \`;
+      const path = Deno.makeTempFileSync({ suffix: ".ts" });
+      Deno.writeTextFileSync(path, code);
+      const worker = new Worker("file://" + path, { type: "module" });
+      for await (const _ of Deno.stdin.readable) {
+        worker.terminate();
+        Deno.removeSync(path);
+        console.log("terminated");
+      }
+    `,
+      );
+      await asleep(set);
+      await peer.write("now\n");
+      assert.equal(await peer.line(), "terminated");
+      // Between two slices nobody queues either: only a long quiet says that it ended
+      for (let quiet = 0; quiet < 100; quiet++) {
+        await new Promise((resolve) => setTimeout(resolve, 10));
+        if (set.waitingForIncrease(0) > 0) quiet = 0;
+      }
+      set.tryOp(give);
+      assert.equal(set.value(0), 1);
+      await peer.endInput();
+      assert.equal((await peer.ended()).code, 0);
+    }),
+);
+
+testWith(
+  { tools: ["deno"] },
+  "what a process did with undo goes when it is killed",
+  () =>
+    withSet({ count: 2 }, async (set) => {
+      await using peer = Peer.typescript(`
+      import { SemaphoreSet } from "@sysv/shm";
+      SemaphoreSet.attach(${set.id}).tryOp([
+        { semaphore: 0, add: 1, undo: true },
+        { semaphore: 1, add: 1 },
+      ]);
+      console.log("taken");
+      setInterval(() => {}, 1000);
+    `);
+      assert.equal(await peer.line(), "taken");
+      assert.deepEqual([set.values(), set.lastPid(0)], [[1, 1], peer.pid]);
+      peer.kill("SIGKILL");
+      set.opSync([{ semaphore: 0, add: 0 }], { timeout: 60_000 });
+      assert.deepEqual(set.values(), [0, 1]);
+      await peer.ended();
+    }),
+);
