@@ -41,6 +41,14 @@ export async function printBytes(bytes: Uint8Array): Promise<void> {
   }
 }
 
+/**
+ * As {@linkcode printRaw}, at once and as far as it goes: for what must be said at the very end, when
+ * nothing can be waited for and nothing be done about a failure.
+ */
+export function printRawAtOnce(text: string): void {
+  writeAsFarAsItGoes(Deno.stdout, text);
+}
+
 /** Writes a line on standard error. That nobody reads it is no reason to stop. */
 export function report(line: string): void {
   reportRaw(line + "\n");
@@ -48,9 +56,16 @@ export function report(line: string): void {
 
 /** As {@linkcode report}, without ending the line. */
 export function reportRaw(text: string): void {
+  writeAsFarAsItGoes(Deno.stderr, text);
+}
+
+function writeAsFarAsItGoes(
+  stream: { writeSync(bytes: Uint8Array): number },
+  text: string,
+): void {
   let bytes = encoder.encode(text);
   try {
-    while (bytes.length > 0) bytes = bytes.subarray(Deno.stderr.writeSync(bytes));
+    while (bytes.length > 0) bytes = bytes.subarray(stream.writeSync(bytes));
   } catch {
     // Closed, full or broken: there is nowhere left to say so
   }
@@ -80,10 +95,18 @@ export function printable(text: string): string {
   );
 }
 
-/** JSON as it can be shown on a terminal: still JSON, and nothing in it that would control one. */
+/** Prints JSON on standard output: as it is, or as a terminal can show it. */
+export async function printJson(json: string): Promise<void> {
+  await print(Deno.stdout.isTerminal() ? printableJson(json) : json);
+}
+
+/**
+ * JSON as it can be shown on a terminal: still JSON, and nothing in it that would control one. Its
+ * lines stay lines, for a newline is never part of a string in it.
+ */
 export function printableJson(json: string): string {
   return json.replace(
-    /[\p{Cc}\p{Cf}]/gu,
+    /(?!\n)[\p{Cc}\p{Cf}]/gu,
     (character) =>
       Array.from(
         { length: character.length },

@@ -24,21 +24,29 @@ const ALL = ["env", "ffi", "import", "net", "read", "run", "sys", "write"] as co
 
 /** Whether /proc may be read, found out without asking a person for it. */
 export function mayReadProc(): boolean {
-  return ALL.every((name) => Deno.permissions.querySync({ name }).state === "granted");
+  return ALL.every((name) => {
+    const { state, partial } = Deno.permissions.querySync({ name });
+    return state === "granted" && !partial;
+  });
 }
 
 /** What to tell where {@linkcode mayReadProc} says no. */
 export const PROC_NOTE =
   "attached pids and resident sizes come from /proc: run with -A to see them";
 
-/** A file under /proc, or `undefined` if it is gone or not for this user. */
-function readProc(path: string): string | undefined {
+/** What `look` finds under /proc, or `undefined` where it is gone or not for this user. */
+function ifThere<Found>(look: () => Found): Found | undefined {
   try {
-    return Deno.readTextFileSync(`/proc/${path}`);
+    return look();
   } catch (error) {
     if (isExpected(error)) return undefined;
     throw error;
   }
+}
+
+/** A file under /proc, or `undefined` if it is gone or not for this user. Needs -A. */
+export function readProc(path: string): string | undefined {
+  return ifThere(() => Deno.readTextFileSync(`/proc/${path}`));
 }
 
 /** Processes end while we look, and those of other users do not show everything. */
@@ -49,13 +57,9 @@ function isExpected(error: unknown): boolean {
     (error instanceof Error && /os error 3\b/.test(error.message));
 }
 
-function ipcNamespace(pid: string): string | undefined {
-  try {
-    return Deno.readLinkSync(`/proc/${pid}/ns/ipc`);
-  } catch (error) {
-    if (isExpected(error)) return undefined;
-    throw error;
-  }
+/** Which namespace a process lives in, as the kernel names it: `ipc:[4026531839]`. Needs -A. */
+export function namespaceOf(pid: string, kind: "ipc" | "pid"): string | undefined {
+  return ifThere(() => Deno.readLinkSync(`/proc/${pid}/ns/${kind}`));
 }
 
 /** A mapping of a segment: its inode is the segment's id. Source: proc(5), Linux ipc/shm.c. */
@@ -68,10 +72,10 @@ const MAPPING = /^\S+ \S+ \S+ \S+ +(\d+) +\/SYSV[0-9a-f]{8}(?: \(deleted\))?$/gm
 export function attachers(): ReadonlyMap<number, readonly Attacher[]> | undefined {
   if (!mayReadProc()) return undefined;
   const bySegment = new Map<number, Attacher[]>();
-  const ours = ipcNamespace("self");
-  for (const { name } of Deno.readDirSync("/proc")) {
+  const ours = namespaceOf("self", "ipc");
+  for (const { name } of ifThere(() => [...Deno.readDirSync("/proc")]) ?? []) {
     // Ids of another namespace are other segments
-    if (!/^[0-9]+$/.test(name) || ipcNamespace(name) !== ours) continue;
+    if (!/^[0-9]+$/.test(name) || namespaceOf(name, "ipc") !== ours) continue;
     const times = new Map<number, number>();
     for (const [, inode] of (readProc(`${name}/maps`) ?? "").matchAll(MAPPING)) {
       times.set(Number(inode), (times.get(Number(inode)) ?? 0) + 1);

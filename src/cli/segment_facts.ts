@@ -5,13 +5,13 @@
 
 import { accountName, processExists } from "../../ffi/libc.ts";
 import type { SegmentStat } from "../sysv/segment_stat.ts";
-import { formatMode } from "../sysv/object_stat.ts";
+import { formatMode, type ObjectStat } from "../sysv/object_stat.ts";
 import { type Attacher, attachers, type Residence, residences } from "./processes.ts";
 import { UNKNOWN } from "./table.ts";
 
-/** A segment in `--json`. Numbers are numbers, times are ISO 8601 in UTC, null is unknown or never. */
-export interface SegmentFacts {
-  /** Signed 32-bit; 0 for a private segment and for one marked for removal. */
+/** What `--json` says of every object. Numbers are numbers, null is unknown. */
+export interface ObjectFacts {
+  /** Signed 32-bit; 0 for a private object and for a segment marked for removal. */
   readonly key: number;
   /** The same as people write it: 8 hexadecimal digits. */
   readonly keyHex: string;
@@ -28,10 +28,16 @@ export interface SegmentFacts {
   /** Permission bits as a number (0o600 is 384), and as people write them. */
   readonly mode: number;
   readonly perms: string;
+}
+
+/** A segment in `--json`. Times are ISO 8601 in UTC, null is unknown or never. */
+export interface SegmentFacts extends ObjectFacts {
   /** Bytes. */
   readonly size: number;
   /** Attaches there are, in all processes. */
   readonly nattch: number;
+  /** What is special about it: `dest` (marked for removal), `locked`, `orphan`, with commas. */
+  readonly status: string;
   readonly markedForRemoval: boolean;
   readonly locked: boolean;
   /** Nobody is attached, and the process that created it is gone. */
@@ -61,15 +67,36 @@ export function isOrphan({ nattch, cpid }: SegmentStat): boolean {
 }
 
 /** Account names, each asked for once. */
-class AccountNames {
+export class AccountNames {
   readonly #known = new Map<string, string | null>();
 
   name(kind: "user" | "group", id: number): string | null {
     const entry = `${kind} ${id}`;
-    const known = this.#known.get(entry) ?? accountName(kind, id) ?? null;
-    this.#known.set(entry, known);
-    return known;
+    const known = this.#known.get(entry);
+    if (known !== undefined) return known;
+    const name = accountName(kind, id) ?? null;
+    this.#known.set(entry, name);
+    return name;
   }
+}
+
+/** The facts that segments and semaphore sets have in common. */
+export function objectFacts(stat: ObjectStat, names: AccountNames): ObjectFacts {
+  return {
+    key: stat.key,
+    keyHex: hexKey(stat.key),
+    id: stat.id,
+    owner: names.name("user", stat.uid),
+    group: names.name("group", stat.gid),
+    uid: stat.uid,
+    gid: stat.gid,
+    creator: names.name("user", stat.cuid),
+    creatorGroup: names.name("group", stat.cgid),
+    cuid: stat.cuid,
+    cgid: stat.cgid,
+    mode: stat.mode,
+    perms: formatMode(stat.mode),
+  };
 }
 
 /** Gathers the facts of segments; what costs much is asked for once, at the first. */
@@ -92,25 +119,16 @@ export class FactsReader {
   /** The facts of one segment. */
   facts(stat: SegmentStat): SegmentFacts {
     const residence = this.#residences?.get(stat.id);
+    const { markedForRemoval, locked } = stat;
+    const orphan = isOrphan(stat);
     return {
-      key: stat.key,
-      keyHex: hexKey(stat.key),
-      id: stat.id,
-      owner: this.#names.name("user", stat.uid),
-      group: this.#names.name("group", stat.gid),
-      uid: stat.uid,
-      gid: stat.gid,
-      creator: this.#names.name("user", stat.cuid),
-      creatorGroup: this.#names.name("group", stat.cgid),
-      cuid: stat.cuid,
-      cgid: stat.cgid,
-      mode: stat.mode,
-      perms: formatMode(stat.mode),
+      ...objectFacts(stat, this.#names),
       size: stat.size,
       nattch: stat.nattch,
-      markedForRemoval: stat.markedForRemoval,
-      locked: stat.locked,
-      orphan: isOrphan(stat),
+      status: statusOf({ markedForRemoval, locked, orphan }),
+      markedForRemoval,
+      locked,
+      orphan,
       atime: stat.atime?.toISOString() ?? null,
       dtime: stat.dtime?.toISOString() ?? null,
       ctime: stat.ctime?.toISOString() ?? null,
@@ -124,7 +142,9 @@ export class FactsReader {
 }
 
 /** What is special about a segment, in single words. */
-export function statusOf(facts: SegmentFacts): string {
+export function statusOf(
+  facts: Pick<SegmentFacts, "markedForRemoval" | "locked" | "orphan">,
+): string {
   const words = [
     facts.markedForRemoval ? "dest" : "",
     facts.locked ? "locked" : "",
@@ -141,6 +161,15 @@ export function localTime(iso: string | null, seconds = true): string {
   const day = [date.getFullYear(), two(date.getMonth() + 1), two(date.getDate())].join("-");
   const time = [date.getHours(), date.getMinutes(), ...(seconds ? [date.getSeconds()] : [])];
   return `${day} ${time.map(two).join(":")}`;
+}
+
+const HALF_A_YEAR_MS = 183 * 24 * 3600e3;
+
+/** A time in 11 characters, as `ls --time-style=iso`: `11-23 17:23`, or `2025-11-23` when long past. */
+export function shortTime(iso: string | null, now = Date.now()): string {
+  const [day = "", time = ""] = localTime(iso, false).split(" ");
+  const past = iso !== null && Math.abs(now - Date.parse(iso)) > HALF_A_YEAR_MS;
+  return past || time === "" ? day : `${day.slice(-"MM-DD".length)} ${time}`;
 }
 
 /** A user or group by name, or by number where it has no name. */

@@ -81,6 +81,7 @@ export const serverCommand: Command = {
   name: "server",
   summary: "print the messages of a mailbox as they come",
   options: OPTIONS,
+  completes: "nothing",
   help: HELP,
   async run(args: readonly string[]): Promise<number> {
     const { options, positionals } = parse(args, OPTIONS);

@@ -3,7 +3,7 @@
  * For the commands that list things.
  */
 
-import { printable } from "./output.ts";
+import { type Format, paint, printable } from "./output.ts";
 import { type OptionTable, type Parsed, UsageError } from "./usage.ts";
 
 /** What a row says under one name: in JSON as it is, in a table as text. */
@@ -11,7 +11,7 @@ export type Cell = string | number | boolean | null | readonly number[];
 
 /** One column over rows of facts; its name is a name of the facts, and so of the JSON. */
 export interface Column<Facts> {
-  /** What `--columns` and `--sort` call it. */
+  /** What `--columns` and `--sort` call it; they understand its heading too. */
   readonly name: string & keyof Facts;
   /** Its heading. */
   readonly title: string;
@@ -19,6 +19,8 @@ export interface Column<Facts> {
   readonly right?: true;
   /** How a row shows it, if not as it is. */
   readonly text?: (facts: Facts) => string;
+  /** How it stands out on a terminal, in the rows where it does. */
+  readonly format?: (facts: Facts) => Format | undefined;
   /** What it sorts by, if not by itself. */
   readonly rank?: (facts: Facts) => Cell;
 }
@@ -40,7 +42,9 @@ export const TABLE_OPTIONS = {
  * @throws {UsageError} there is none
  */
 function columnOf<Facts>(columns: readonly Column<Facts>[], name: string): Column<Facts> {
-  const column = columns.find((each) => each.name === name);
+  const asked = name.toLowerCase();
+  const column = columns.find((each) => each.name.toLowerCase() === asked) ??
+    columns.find((each) => each.title.toLowerCase() === asked);
   if (column !== undefined) return column;
   const names = columns.map((each) => each.name).join(", ");
   throw new UsageError(`no column ${JSON.stringify(name)}: choose from ${names}`);
@@ -50,6 +54,8 @@ function columnOf<Facts>(columns: readonly Column<Facts>[], name: string): Colum
 export interface TableSettings<Facts> {
   /** The columns chosen, or `undefined` for the usual ones. */
   readonly columns: readonly Column<Facts>[] | undefined;
+  /** The column to sort by, if one was said. */
+  readonly by: Column<Facts> | undefined;
   /** Puts rows into the order asked for. */
   readonly sorted: <Row extends Facts>(rows: readonly Row[]) => Row[];
 }
@@ -70,9 +76,10 @@ export function tableSettings<Facts>(
   const sign = options.reverse === true ? -1 : 1;
   return {
     columns: chosen,
+    by,
     sorted: (rows) => {
       const copy = [...rows];
-      if (by !== undefined) copy.sort((a, b) => sign * compare(rankOf(by, a), rankOf(by, b)));
+      if (by !== undefined) copy.sort((a, b) => compare(rankOf(by, a), rankOf(by, b), sign));
       else if (sign < 0) copy.reverse();
       return copy;
     },
@@ -83,11 +90,11 @@ function rankOf<Facts>({ name, rank }: Column<Facts>, facts: Facts): Cell {
   return rank === undefined ? facts[name] as Cell : rank(facts);
 }
 
-/** Numbers by value, texts by their characters, what is unknown last. */
-function compare(a: Cell, b: Cell): number {
+/** Numbers by value, texts by their characters; what is unknown comes last whichever way round. */
+function compare(a: Cell, b: Cell, sign: 1 | -1): number {
   if (a === null || b === null) return Number(a === null) - Number(b === null);
-  if (typeof a === "string" && typeof b === "string") return a < b ? -1 : Number(a > b);
-  return measure(a) - measure(b);
+  if (typeof a === "string" && typeof b === "string") return sign * (a < b ? -1 : Number(a > b));
+  return sign * (measure(a) - measure(b));
 }
 
 function measure(cell: Exclude<Cell, null>): number {
@@ -111,12 +118,21 @@ export function tableLines<Facts>(
     columns.map(({ title }) => title),
     ...rows.map((row) => columns.map((column) => cellText(column, row))),
   ];
-  const widths = columns.map((_, i) => Math.max(...texts.map((line) => line[i]!.length)));
-  return texts.map((line) =>
-    line.map((text, i) =>
-      columns[i]!.right === true ? text.padStart(widths[i]!) : text.padEnd(widths[i]!)
-    ).join(" ").trimEnd()
+  const widths = columns.map((_, i) =>
+    texts.reduce((widest, line) => Math.max(widest, line[i]!.length), 0)
   );
+  return texts.map((line, row) =>
+    line.map((text, i) => {
+      const { right, format } = columns[i]!;
+      const space = " ".repeat(widths[i]! - text.length);
+      const shown = painted(text, row === 0 ? "bold" : format?.(rows[row - 1]!));
+      return right === true ? space + shown : shown + space;
+    }).join(" ").trimEnd()
+  );
+}
+
+function painted(text: string, format: Format | undefined): string {
+  return format === undefined ? text : paint(format, text);
 }
 
 /** The rows as JSON: all their facts, or those of the columns chosen. */

@@ -7,6 +7,7 @@
 
 import { formatKey } from "../../ffi/shm_error.ts";
 import { parseKey } from "../sysv/key.ts";
+import type { ObjectStat } from "../sysv/object_stat.ts";
 import { listSegments, type SegmentStat } from "../sysv/segment_stat.ts";
 import { CommandFailure } from "./command.ts";
 import { type OptionTable, type Parsed, UsageError } from "./usage.ts";
@@ -95,26 +96,37 @@ export function findSegment(
   target: Target,
   segments: readonly SegmentStat[] = listSegments(),
 ): SegmentStat {
+  return findObject(target, segments, "segment");
+}
+
+/** How to list all objects of a kind. */
+const LISTING = { "segment": "cli.ts ls", "semaphore set": "cli.ts ls --semaphores" } as const;
+
+/** As {@linkcode findSegment}, for objects of any kind. */
+export function findObject<Found extends ObjectStat>(
+  target: Target,
+  objects: readonly Found[],
+  kind: keyof typeof LISTING,
+): Found {
+  const listing = `\`${LISTING[kind]}\` lists those there are`;
   if (target.kind === "id") {
-    const found = segments.find(({ id }) => id === target.id);
+    const found = objects.find(({ id }) => id === target.id);
     if (found !== undefined) return found;
-    throw new CommandFailure(`no segment has id ${target.id}: \`cli.ts ls\` lists those there are`);
+    throw new CommandFailure(`no ${kind} has id ${target.id}: ${listing}`);
   }
   const { key, decimal } = target;
   // Marked for removal it keeps no key
-  const found = segments.find((each) => each.key === key);
-  const byId = segments.find(({ id }) => id === decimal);
+  const found = objects.find((each) => each.key === key);
+  const byId = objects.find(({ id }) => id === decimal);
   if (found !== undefined && (byId === undefined || byId.id === found.id)) return found;
   if (found !== undefined) {
     throw new UsageError(
-      `${decimal} is the key of segment ${found.id} and the id of another: ` +
-        `write 0x${key.toString(16)} or id:${decimal}`,
+      `${decimal} is the key of ${kind} ${found.id} and the id of another: ` +
+        `write 0x${(key >>> 0).toString(16)} or id:${decimal}`,
     );
   }
   throw new CommandFailure(
-    `no segment has key ${formatKey(key)}: ` +
-      (byId === undefined
-        ? "`cli.ts ls` lists those there are"
-        : `the one with id ${decimal} is id:${decimal}`),
+    `no ${kind} has key ${formatKey(key)}: ` +
+      (byId === undefined ? listing : `the one with id ${decimal} is id:${decimal}`),
   );
 }

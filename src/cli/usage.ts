@@ -5,6 +5,7 @@
 
 import { parseArgs } from "node:util";
 import { parseKey } from "../sysv/key.ts";
+import { parseOctalMode } from "./mode.ts";
 import { parseSize } from "./size.ts";
 
 /** A mistake on the command line, said in one line. */
@@ -18,6 +19,9 @@ export interface OptionSpec {
   readonly value?: string;
   /** Whether it may be given several times, each counting; else the last one does. */
   readonly multiple?: true;
+  /** What its value is one of, for completion; with `list`, or several of them with commas. */
+  readonly choices?: readonly string[];
+  readonly list?: true;
   /** What it does, for the help. */
   readonly help: string;
 }
@@ -113,11 +117,7 @@ export function keyOption(text: string | true | undefined): number | undefined {
 /** `--mode`: octal, as in chmod(1). */
 export function modeOption(text: string | true | undefined): number | undefined {
   if (typeof text !== "string") return undefined;
-  return valueOf("mode", text, (each) => {
-    const mode = /^(0o)?[0-7]+$/.test(each) ? parseInt(each.replace("0o", ""), 8) : NaN;
-    if (!(mode <= 0o777)) throw new TypeError(`"${each}" is no octal mode such as 600 or 0660`);
-    return mode;
-  });
+  return valueOf("mode", text, parseOctalMode);
 }
 
 /** A whole number of at least 1. */

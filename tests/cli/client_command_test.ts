@@ -8,7 +8,7 @@ import { Deadline, listSegments, MailboxClient, MailboxServer, removeSegment } f
 import { guardAgainstLeaks } from "../support/leaks.ts";
 import { testWith } from "../support/needs.ts";
 import { type Ended, freshKey, Peer, PROJECT, TestFolder } from "../support/peer.ts";
-import { cliInShellOnTerminal, cliOnTerminal, ON_TERMINAL } from "../support/terminal.ts";
+import { appeared, cliInShellOnTerminal, cliOnTerminal, ON_TERMINAL } from "../support/terminal.ts";
 import {
   cliInShell,
   fullPipe,
@@ -346,11 +346,6 @@ testWith(
     );
   },
 );
-
-/** All that appeared on a terminal, without what Deno itself clears there when it starts. */
-const appeared = ({ stdout }: Ended): string[] =>
-  // deno-lint-ignore no-control-regex
-  stdout.replace(/^(\x1b\[[0-9]*[A-Z])+/, "").split("\r\n");
 
 testWith(
   ON_TERMINAL,

@@ -135,12 +135,13 @@ const KINDS: Readonly<Record<string, Kind>> = {
     option: "--timeout",
     taken: {
       ...{ "0": 0, "5": 5_000, "5s": 5_000, "1.5s": 1_500, "0.25": 250, "500ms": 500 },
-      ...{ "2m": 120_000, "1h": 3_600_000, "1.5h": 5_400_000, "0ms": 0, "007s": 7_000 },
+      ...{ "2m": 120_000, "1h": 3_600_000, "1.5h": 5_400_000, "7d": 604_800_000, "007s": 7_000 },
+      ...{ "0ms": 0 },
       // What a person is told again must not read 1000.9999999999999 ms
       ...{ "1.001s": 1_001, "4.35s": 4_350, "0.07s": 70 },
     },
     refused: [
-      ...["", "s", "-1", "-1s", "+1s", "1.", ".5", "1,5s", "1 s", "5S", "5sec", "1d", "1e3s"],
+      ...["", "s", "-1", "-1s", "+1s", "1.", ".5", "1,5s", "1 s", "5S", "5sec", "1w", "1e3s"],
       ...["0x10", "NaN", "Infinity", "never", "9".repeat(400)],
     ],
   },
@@ -169,7 +170,7 @@ Deno.test("a refusal says again what was written", () => {
   assert.throws(() => modeOption("8"), { message: /"8" is no octal mode such as/ });
   assert.throws(() => modeOption("1777"), { message: /1777/ });
   assert.throws(() => countOption("count", "x"), { message: /"x" is no whole number of at least/ });
-  assert.throws(() => durationOption("timeout", "1d"), { message: /"1d" is no duration such as/ });
+  assert.throws(() => durationOption("timeout", "1w"), { message: /"1w" is no duration such as/ });
 });
 
 Deno.test("a key by a file that is not there is the system's failure", () => {

@@ -26,3 +26,10 @@ export class Random {
     return choices[this.below(choices.length)]!;
   }
 }
+
+/** What decides this run: SYSV_SHM_TEST_SEED (with --allow-env) if it is set, else chance. */
+export function seed(): number {
+  const { state } = Deno.permissions.querySync({ name: "env", variable: "SYSV_SHM_TEST_SEED" });
+  const given = state === "granted" ? Deno.env.get("SYSV_SHM_TEST_SEED") : undefined;
+  return given === undefined ? crypto.getRandomValues(new Uint32Array(1))[0]! : Number(given);
+}

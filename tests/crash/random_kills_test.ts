@@ -12,7 +12,7 @@ import { assertEnds, assertNothingAt, LANGUAGES, NEEDS, Programs } from "../inte
 import { guardAgainstLeaks } from "../support/leaks.ts";
 import { testWith } from "../support/needs.ts";
 import { type Ended, freshKey, type Peer } from "../support/peer.ts";
-import { Random } from "./random.ts";
+import { Random, seed } from "./random.ts";
 
 guardAgainstLeaks();
 const programs = new Programs();
@@ -21,12 +21,6 @@ const ROUNDS = 36;
 const CLIENTS = 3;
 const MESSAGES = { "TypeScript": 40, "C++": 150 } as const;
 const PREFIX = "Received message: ";
-
-function seed(): number {
-  const { state } = Deno.permissions.querySync({ name: "env", variable: "SYSV_SHM_TEST_SEED" });
-  const given = state === "granted" ? Deno.env.get("SYSV_SHM_TEST_SEED") : undefined;
-  return given === undefined ? crypto.getRandomValues(new Uint32Array(1))[0]! : Number(given);
-}
 
 /** A client's messages, some of them as long as can be. */
 function messagesOf(client: string, count: number, random: Random): string[] {

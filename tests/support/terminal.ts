@@ -4,7 +4,7 @@
  */
 
 import type { Needs } from "./needs.ts";
-import { Peer, PROJECT, type TestFolder } from "./peer.ts";
+import { type Ended, Peer, PROJECT, type TestFolder } from "./peer.ts";
 
 /** What tests that use {@linkcode cliOnTerminal} need. */
 export const ON_TERMINAL: Needs = { tools: ["deno", "gcc", "sh"], files: true };
@@ -30,4 +30,10 @@ export function cliInShellOnTerminal(
   ]);
   const cli = [Deno.execPath(), "run", "--allow-ffi", `${PROJECT}cli.ts`, ...args];
   return Peer.start(pty, ["sh", "-c", script, "sh", ...cli]);
+}
+
+/** The lines that appeared on a terminal, without what Deno itself clears there when it starts. */
+export function appeared({ stdout }: Pick<Ended, "stdout">): string[] {
+  // deno-lint-ignore no-control-regex
+  return stdout.replace(/^(\x1b\[[0-9]*[A-Z])+/, "").split("\r\n");
 }

@@ -1,0 +1,209 @@
+/** `cli.ts stat`: all that there is to know of one segment or semaphore set. */
+
+import { processExists } from "../../ffi/libc.ts";
+import { formatKey } from "../../ffi/shm_error.ts";
+import { pageSize } from "../sysv/segment_limits.ts";
+import { listSegments, type SegmentStat } from "../sysv/segment_stat.ts";
+import { listSemaphoreSets, type SemaphoreSetStat } from "../sysv/semaphore_stat.ts";
+import type { Command } from "./command.ts";
+import { print, printable, printJson, report } from "./output.ts";
+import { type Attacher, PROC_NOTE } from "./processes.ts";
+import { FactsReader, localTime, type ObjectFacts, type SegmentFacts } from "./segment_facts.ts";
+import {
+  type SemaphoreFacts,
+  semaphoreFacts,
+  SemaphoreFactsReader,
+  type SemaphoreSetFacts,
+} from "./semaphore_facts.ts";
+import { findObject, type Target, TARGET_HELP, TARGET_OPTIONS, targetOf } from "./target.ts";
+import { type Column, tableLines, UNKNOWN } from "./table.ts";
+import { optionsHelp, type OptionTable, parse } from "./usage.ts";
+import { accountInWords, plural, sizeInWords } from "./wording.ts";
+
+const OPTIONS = {
+  ...TARGET_OPTIONS,
+  semaphores: { short: "s", help: "a semaphore set in place of a segment" },
+  json: { help: "as JSON; the stable form" },
+  help: { short: "h", help: "show this" },
+} as const satisfies OptionTable;
+
+const HELP = `Show all that there is to know of one segment, or of one semaphore set.
+
+Usage: cli.ts stat [options] KEY|ID
+
+${TARGET_HELP}
+
+Options:
+${optionsHelp(OPTIONS)}
+
+Which processes are attached and how much is in memory comes from /proc, which
+Deno opens only under -A. Of other users' processes only root sees that.
+
+--json has what \`ls --json\` has of a segment, and "pages", "pageSize",
+"creatorAlive" (a process with the creator's id exists) and "attachers" (pid,
+command, times); of a semaphore set "semaphores" (index, value,
+waitingForIncrease, waitingForZero, lastPid). null is unknown or never.
+
+Exit codes: 0 shown; 1 there is none, or failed; 2 wrong usage.
+
+Examples:
+  deno run --allow-ffi cli.ts stat 0x457
+  deno run -A cli.ts stat id:5
+  deno run --allow-ffi cli.ts stat --semaphores 1111 --json
+`;
+
+/** The subcommand. */
+export const statCommand: Command = {
+  name: "stat",
+  summary: "show all facts of one segment or semaphore set",
+  options: OPTIONS,
+  completes: "segments",
+  help: HELP,
+  async run(args: readonly string[]): Promise<number> {
+    const parsed = parse(args, OPTIONS);
+    const target = targetOf(parsed);
+    const json = parsed.options.json === true;
+    if (parsed.options.semaphores === true) await showSet(target, json);
+    else await showSegment(target, json);
+    return 0;
+  },
+};
+
+/** What is said about something, and what it is called. */
+type Line = readonly [label: string, text: string];
+
+async function showSegment(target: Target, json: boolean): Promise<void> {
+  const stat = findObject(target, listSegments(), "segment");
+  const reader = new FactsReader();
+  const facts = reader.facts(stat);
+  const attachers = reader.attachersOf(stat.id);
+  const pages = Math.ceil(stat.size / pageSize());
+  if (json) {
+    const all = {
+      ...facts,
+      pages,
+      pageSize: pageSize(),
+      creatorAlive: stat.cpid === 0 ? null : processExists(stat.cpid),
+      attachers: attachers ?? null,
+    };
+    return await printJson(JSON.stringify(all, null, 2));
+  }
+  await printLabelled([
+    ["segment", String(stat.id)],
+    ...objectLines(facts),
+    ["size", `${sizeInWords(stat.size)}, ${plural(pages, "page")} of ${pageSize()}`],
+    ["attached", times(stat.nattch)],
+    ["status", statusText(facts)],
+    ["last attach", timeText(facts.atime)],
+    ["last detach", timeText(facts.dtime)],
+    ["created/changed", timeText(facts.ctime)],
+    ["created by", `pid ${creatorText(stat)}`],
+    ["last used by", stat.lpid === 0 ? "nobody yet" : `pid ${stat.lpid}`],
+    ...procLines(facts, attachers),
+  ]);
+  if (attachers === undefined) report(`note: ${PROC_NOTE}`);
+}
+
+async function showSet(target: Target, json: boolean): Promise<void> {
+  const stat = findObject(target, listSemaphoreSets(), "semaphore set");
+  const facts = new SemaphoreFactsReader().facts(stat);
+  const semaphores = semaphoreFacts(stat);
+  if (json) {
+    return await printJson(JSON.stringify({ ...facts, semaphores: semaphores ?? null }, null, 2));
+  }
+  await printLabelled(setLines(stat, facts));
+  if (semaphores === undefined) {
+    report("note: its mode gives this user no right to read the values");
+  } else await print(["", ...tableLines(SEMAPHORE_COLUMNS, semaphores)].join("\n"));
+}
+
+function setLines({ id, count }: SemaphoreSetStat, facts: SemaphoreSetFacts): Line[] {
+  return [
+    ["set", String(id)],
+    ...objectLines(facts),
+    ["semaphores", String(count)],
+    ["last operation", timeText(facts.otime)],
+    ["created/changed", timeText(facts.ctime)],
+  ];
+}
+
+const SEMAPHORE_COLUMNS: readonly Column<SemaphoreFacts>[] = [
+  { name: "index", title: "SEMAPHORE", right: true },
+  { name: "value", title: "VALUE", right: true },
+  { name: "waitingForIncrease", title: "WAITING", right: true },
+  { name: "waitingForZero", title: "WAITING FOR 0", right: true },
+  { name: "lastPid", title: "LAST PID", right: true },
+];
+
+/** What is said of every object. */
+function objectLines(facts: ObjectFacts): Line[] {
+  const { key, owner, uid, group, gid, creator, cuid, creatorGroup, cgid, mode } = facts;
+  return [
+    ["key", key === 0 ? "none: private, or given up when marked for removal" : formatKey(key)],
+    ["owner", `${accountInWords(owner, uid)}, group ${accountInWords(group, gid)}`],
+    ["creator", `${accountInWords(creator, cuid)}, group ${accountInWords(creatorGroup, cgid)}`],
+    ["mode", `${facts.perms} ${permissionLetters(mode)}`],
+  ];
+}
+
+/** As `ls -l` shows it: `rw-r-----`. */
+function permissionLetters(mode: number): string {
+  return [...mode.toString(2).padStart(9, "0")]
+    .map((bit, i) => bit === "1" ? "rwx"[i % 3] : "-")
+    .join("");
+}
+
+function times(count: number): string {
+  return count === 0 ? "not at all" : count === 1 ? "once" : `${count} times`;
+}
+
+function statusText({ status, markedForRemoval, locked, orphan }: SegmentFacts): string {
+  const words = [
+    markedForRemoval ? "marked for removal: goes with the last detach" : "",
+    locked ? "locked into memory" : "",
+    orphan ? "orphan: nobody is attached, and its creator is gone" : "",
+  ];
+  return status === "" ? UNKNOWN : words.filter((word) => word !== "").join("; ");
+}
+
+function creatorText({ cpid }: SegmentStat): string {
+  if (cpid === 0) return "unknown: of another pid namespace";
+  return `${cpid}, ${processExists(cpid) ? "alive" : "gone"}`;
+}
+
+/** What is known under -A. */
+function procLines(
+  { resident, swapped, nattch }: SegmentFacts,
+  attachers: readonly Attacher[] | undefined,
+): Line[] {
+  if (attachers === undefined) return [];
+  const seen = attachers.reduce((sum, each) => sum + each.times, 0);
+  return [
+    ["in memory", resident === null ? UNKNOWN : sizeInWords(resident)],
+    ["swapped out", swapped === null ? UNKNOWN : sizeInWords(swapped)],
+    ...attachers.map((each): Line => [
+      "attached by",
+      `pid ${each.pid} ${each.command}, ${times(each.times)}`,
+    ]),
+    ...(seen < nattch
+      ? [["attached by", `processes that this user cannot see, ${times(nattch - seen)}`] as const]
+      : []),
+  ];
+}
+
+const AGE_UNITS = [["d", 86400e3], ["h", 3600e3], ["min", 60e3], ["s", 1e3]] as const;
+
+/** A time of the reader's own zone, and how long ago that is. */
+function timeText(iso: string | null): string {
+  if (iso === null) return "never";
+  const age = Date.now() - Date.parse(iso);
+  const [unit, length] = AGE_UNITS.find(([, each]) => age >= each) ?? ["s", 1e3];
+  return `${localTime(iso)} (${Math.max(0, Math.floor(age / length))} ${unit} ago)`;
+}
+
+async function printLabelled(lines: readonly Line[]): Promise<void> {
+  const width = Math.max(...lines.map(([label]) => label.length));
+  await print(
+    lines.map(([label, text]) => `${label.padEnd(width)}  ${printable(text)}`).join("\n"),
+  );
+}
