@@ -14,20 +14,51 @@
 
 import config from "./deno.json" with { type: "json" };
 import { ShmError } from "./ffi/shm_error.ts";
+import { chmodCommand } from "./src/cli/chmod_command.ts";
+import { chownCommand } from "./src/cli/chown_command.ts";
 import { clientCommand } from "./src/cli/client_command.ts";
 import { type Command, CommandFailure } from "./src/cli/command.ts";
+import { createCommand } from "./src/cli/create_command.ts";
+import { completionsCommand } from "./src/cli/completions_command.ts";
+import { doctorCommand } from "./src/cli/doctor_command.ts";
+import { dumpCommand } from "./src/cli/dump_command.ts";
+import { limitsCommand } from "./src/cli/limits_command.ts";
+import { lsCommand } from "./src/cli/ls_command.ts";
 import { print, printable, report, StandardStreamError } from "./src/cli/output.ts";
+import { readCommand } from "./src/cli/read_command.ts";
+import { rmCommand } from "./src/cli/rm_command.ts";
 import { serverCommand } from "./src/cli/server_command.ts";
+import { statCommand } from "./src/cli/stat_command.ts";
+import { topCommand } from "./src/cli/top_command.ts";
 import { asksForHelp, UsageError } from "./src/cli/usage.ts";
+import { watchCommand } from "./src/cli/watch_command.ts";
+import { writeCommand } from "./src/cli/write_command.ts";
 
-const COMMANDS: readonly Command[] = [serverCommand, clientCommand];
+const COMMANDS: readonly Command[] = [
+  serverCommand,
+  clientCommand,
+  lsCommand,
+  statCommand,
+  createCommand,
+  rmCommand,
+  chmodCommand,
+  chownCommand,
+  dumpCommand,
+  readCommand,
+  writeCommand,
+  watchCommand,
+  topCommand,
+  limitsCommand,
+  doctorCommand,
+  completionsCommand(() => COMMANDS),
+];
 
 const HELP = `System V shared memory from the command line.
 
 Usage: cli.ts COMMAND [options]
 
 Commands:
-${COMMANDS.map(({ name, summary }) => `  ${name.padEnd(8)}${summary}`).join("\n")}
+${COMMANDS.map(({ name, summary }) => `  ${name.padEnd(13)}${summary}`).join("\n")}
 
   cli.ts COMMAND --help   explains a command, with examples
   cli.ts --version        shows the version

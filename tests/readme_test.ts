@@ -1,12 +1,13 @@
 /**
  * The README's commands, run as printed, in order, in a copy of the project with nothing but its own
- * files. Its TypeScript is run by `deno task test:doc`.
+ * files, and the output it shows beside what they print. Its TypeScript is run by `deno task test:doc`.
  */
 
 import assert from "node:assert/strict";
 import { guardAgainstLeaks } from "./support/leaks.ts";
 import { testWith } from "./support/needs.ts";
 import { Peer, PROJECT, TestFolder } from "./support/peer.ts";
+import { steps, withoutChance } from "./support/console.ts";
 
 guardAgainstLeaks();
 
@@ -63,6 +64,29 @@ testWith(
       if (script.includes("build/server")) {
         assert.match(stdout, /Received message: hello\nReceived message: C\+\+\n/);
       }
+    }
+  },
+);
+
+testWith(
+  { tools: ["deno", "bash", "unshare", "ipcmk", "perl"], files: true, namespace: true },
+  "the README shows what its commands print",
+  async () => {
+    const shown = steps(Deno.readTextFileSync(`${PROJECT}README.md`));
+    assert(shown.length >= 10);
+    using folder = new TestFolder();
+    const deno = `${Deno.execPath()} run --allow-ffi ${PROJECT}cli.ts`;
+    const script = [
+      `shm() { ${deno} "$@"; }`,
+      `cd ${folder.path}`,
+      ...shown.map(({ command }, i) => `{ ${command}\n} >${i} 2>&1 </dev/null`),
+    ].join("\n");
+    await using shell = Peer.start("unshare", ["-i", "bash", "-c", script]);
+    const { stderr } = await shell.ended();
+    assert.equal(stderr, "");
+    for (const [i, { command, output }] of shown.entries()) {
+      const printed = Deno.readTextFileSync(`${folder.path}/${i}`);
+      assert.equal(withoutChance(printed), withoutChance(output), command);
     }
   },
 );

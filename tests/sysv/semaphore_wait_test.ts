@@ -232,7 +232,7 @@ Deno.test("more promises can wait than Deno has threads for them, and giving up 
     assert.equal(set.value(0), 0);
     const controller = new AbortController();
     const waits = Array.from({ length: WAITS }, () => set.op(take, { signal: controller.signal }));
-    await asleep(set, 32);
+    while (set.waitingForIncrease(0) === 0) await new Promise((resolve) => setTimeout(resolve, 1));
     set.setValue(0, 10);
     controller.abort(new Error("stop"));
     const ends = await Promise.allSettled(waits);

@@ -1,0 +1,77 @@
+/** What `top` does to segments: looks, reads the first bytes, removes the one that was meant. */
+
+import assert from "node:assert/strict";
+import { listSegments, Segment, statSegment } from "../../mod.ts";
+import { mayReadProc } from "../../src/cli/processes.ts";
+import { firstBytes, remove, snapshot } from "../../src/cli/top_actions.ts";
+import type { TopRow } from "../../src/cli/top_row.ts";
+import { guardAgainstLeaks } from "../support/leaks.ts";
+
+guardAgainstLeaks();
+
+/** The row of a segment as it is now. */
+function rowOf(id: number): TopRow {
+  return { ...snapshot().segments.find((each) => each.id === id)!, change: "" };
+}
+
+const exists = (id: number): boolean => listSegments().some((each) => each.id === id);
+
+Deno.test("top: a look finds all segments, those chosen, and the limits", () => {
+  using segment = Segment.create({ size: 4097 });
+  const all = snapshot();
+  segment.remove();
+  const found = all.segments.find(({ id }) => id === segment.id);
+  assert.deepEqual([found?.size, found?.nattch, found?.cpid], [4097, 1, Deno.pid]);
+  assert.equal(found?.attachers === null, !mayReadProc());
+  assert(all.chosen(segment.id));
+  assert(all.usage.pages >= 2 && all.limits.shmmni > 0);
+  const none = snapshot(() => false);
+  assert(!none.chosen(segment.id));
+  assert(none.segments.some(({ id }) => id === segment.id), "totals are of all");
+});
+
+Deno.test("top: the first bytes, no more than there are, and attached no longer than that takes", () => {
+  using large = Segment.create({ size: 1000 });
+  large.write(Uint8Array.of(1, 2, 3), 253);
+  assert.deepEqual(firstBytes(large.id), { bytes: large.read(0, 256) });
+  assert.equal(statSegment(large.id).nattch, 1);
+  using small = Segment.create({ size: 3 });
+  assert.deepEqual(firstBytes(small.id), { bytes: new Uint8Array(3) });
+  large.remove();
+  small.remove();
+  assert.match((firstBytes(0x7ffffff0) as { why: string }).why, /^cannot attach .*EINVAL/);
+});
+
+Deno.test("top: removes the segment that was meant, and says what keeps it", () => {
+  const segment = Segment.create({ size: 100 });
+  const { id } = segment;
+  const row = rowOf(id);
+  assert.equal(remove(row), `segment ${id} marked for removal: it goes when its 1 attach does`);
+  assert.equal(statSegment(id).markedForRemoval, true);
+  segment.detach();
+  assert.equal(remove(row), `segment ${id} is gone`);
+});
+
+Deno.test("top: another segment that has the id by now is left alone", () => {
+  using segment = Segment.create({ size: 100 });
+  const row = rowOf(segment.id);
+  for (const other of [{ size: 99 }, { cpid: 1 }, { cpid: null }, { cuid: 77 }, { cgid: 77 }]) {
+    assert.equal(remove({ ...row, ...other }), `segment ${segment.id} is gone`);
+  }
+  assert.equal(segment.stat().markedForRemoval, false);
+  segment.remove();
+});
+
+Deno.test("top: nobody was attached when it was asked, and somebody is now: it asks again", () => {
+  const segment = Segment.create({ size: 100 });
+  const { id } = segment;
+  segment.detach();
+  const row = rowOf(id);
+  {
+    using _again = Segment.attach(id);
+    assert.match(remove(row), /^segment \d+ was not attached just now: not removed, d asks again$/);
+    assert.equal(statSegment(id).markedForRemoval, false);
+  }
+  assert.equal(remove(row), `segment ${id} removed`);
+  assert(!exists(id));
+});
