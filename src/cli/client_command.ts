@@ -51,7 +51,6 @@ export const clientCommand: Command = {
   name: "client",
   summary: "send arguments or lines of stdin to a mailbox",
   options: OPTIONS,
-  completes: "nothing",
   help: HELP,
   async run(args: readonly string[]): Promise<number> {
     const { options, positionals } = parse(args, OPTIONS);

@@ -3,7 +3,7 @@
 import { Deadline } from "../sync/deadline.ts";
 import { type Command, CommandFailure } from "./command.ts";
 import { Interrupted, Interruption } from "./interruption.ts";
-import { PROC_NOTE } from "./processes.ts";
+import { type Interval, intervalOption } from "./interval.ts";
 import { hasTerminal, Screen } from "./screen.ts";
 import { selection, SELECTION_OPTIONS } from "./selection.ts";
 import { tableSettings } from "./table.ts";
@@ -11,21 +11,16 @@ import { firstBytes, remove, snapshot } from "./top_actions.ts";
 import { TOP_COLUMNS } from "./top_columns.ts";
 import { type Snapshot, type TopAction, TopModel } from "./top_model.ts";
 import { type TopFrame, topFrame, type TopSettings } from "./top_view.ts";
-import {
-  durationOption,
-  optionsHelp,
-  type OptionTable,
-  parse,
-  type Parsed,
-  UsageError,
-} from "./usage.ts";
+import { optionsHelp, type OptionTable, parse, type Parsed, UsageError } from "./usage.ts";
+
+const NAMES = TOP_COLUMNS.map(({ name }) => name);
 
 const OPTIONS = {
   interval: { short: "i", value: "DURATION", help: "how often to look again: 1s (default), 500ms" },
   ...SELECTION_OPTIONS,
   sort: {
     value: "NAME",
-    choices: TOP_COLUMNS.map(({ name }) => name),
+    choices: NAMES,
     help: "by which column at first (default id)",
   },
   reverse: { short: "r", help: "the other way round" },
@@ -51,13 +46,14 @@ Keys:
   q, Esc, Ctrl-C    quit
 
 A row begins with + when the segment is new, - when it is gone, * when it has
-changed since the last look. ${PROC_NOTE.split(":")[0]!}
-and show with -A.
+changed since the last look. Who is attached and how much is in memory comes
+from /proc, and shows with -A.
 
 Options:
 ${optionsHelp(OPTIONS)}
 
-Columns: ${TOP_COLUMNS.map(({ name }) => name).join(", ")}
+--sort knows ${NAMES.slice(0, 7).join(", ")},
+${NAMES.slice(7).join(", ")}.
 
 Exit codes: 0 quit; 1 there is no terminal; 2 wrong usage; 129, 143 when ended
 by SIGHUP or SIGTERM. The terminal is left as it was.
@@ -92,23 +88,16 @@ export const topCommand: Command = {
   },
 };
 
-interface Settings extends TopSettings {
-  /** Milliseconds between two looks. */
-  readonly every: number;
-}
+type Settings = TopSettings & Interval;
 
 function settingsOf(options: Parsed<keyof typeof OPTIONS>["options"]): Settings {
-  const interval = String(options.interval ?? DEFAULT_INTERVAL);
-  const every = durationOption("interval", interval)!;
-  if (every < SHORTEST_INTERVAL_MS) {
-    throw new UsageError(`option --interval: at least ${SHORTEST_INTERVAL_MS}ms`);
-  }
+  const interval = intervalOption(options.interval, DEFAULT_INTERVAL, SHORTEST_INTERVAL_MS);
   selection(options); // what is wrong with it must be said before the terminal is ours
   const filter = Object.keys(SELECTION_OPTIONS).flatMap((name) => {
     const value = options[name as keyof typeof SELECTION_OPTIONS];
     return value === undefined ? [] : value === true ? [name] : [`${name} ${value}`];
   });
-  return { interval, every, filter: filter.length === 0 ? "" : `only ${filter.join(", ")}` };
+  return { ...interval, filter: filter.length === 0 ? "" : `only ${filter.join(", ")}` };
 }
 
 /** The view while it runs. */

@@ -15,6 +15,7 @@ import {
 } from "./byte_range.ts";
 import type { Command } from "./command.ts";
 import { type Interrupted, Interruption } from "./interruption.ts";
+import { type Interval, intervalOption } from "./interval.ts";
 import { printableJson, printRaw, report } from "./output.ts";
 import { counted } from "./removable.ts";
 import { hasTerminal, Screen } from "./screen.ts";
@@ -90,25 +91,22 @@ when nobody else is attached any more. Ctrl-C, SIGTERM and SIGHUP end it too.
 JSON: time, offset, size, old, new (both in hex; at most 4096 bytes a line);
 with --struct: time, path, offset, size, type, old, new (values as in dump).
 
-Exit codes: 0 ended, or --count reached; 1 failed, timed out, or the segment went
-before --count was reached; 2 wrong usage; 129, 130, 143 when SIGHUP, SIGINT or
-SIGTERM came before it.
+Exit codes: 0 ended, or --count reached; 1 failed, timed out, or the segment
+went before --count was reached; 2 wrong usage; 129, 130, 143 when SIGHUP,
+SIGINT or SIGTERM came before it.
 
 Examples:
-  deno run --allow-ffi cli.ts watch 1111
-  deno run --allow-ffi cli.ts watch id:5 --struct 'bool can_read; char msg[2048]'
+  deno run --allow-ffi cli.ts watch id:5
+  deno run --allow-ffi cli.ts watch id:5 --struct 'double x, y; char name[16]'
   deno run --allow-ffi cli.ts watch 0xcafe --offset 0x10 --length 4 --json
 `;
 
 type Options = Parsed<keyof typeof OPTIONS>["options"];
 
 /** What the command line asks for. */
-interface Settings {
+interface Settings extends Interval {
   readonly wanted: RangeWanted;
   readonly layout: WatchedFacts["layout"];
-  /** How often to look, as it was said and in milliseconds. */
-  readonly interval: string;
-  readonly every: number;
   readonly count: number;
   readonly timeout: number | undefined;
 }
@@ -154,18 +152,12 @@ export const watchCommand: Command = {
 };
 
 function settingsOf(options: Options): Settings {
-  const interval = String(options.interval ?? DEFAULT_INTERVAL);
-  const every = durationOption("interval", interval)!;
-  if (every < SHORTEST_INTERVAL_MS) {
-    throw new UsageError(`option --interval: at least ${SHORTEST_INTERVAL_MS}ms`);
-  }
   const wanted = rangeWanted(options);
   const layout = layoutOf(options);
   return {
     wanted: layout === undefined ? wanted : { ...wanted, length: layout.size },
     layout,
-    interval,
-    every,
+    ...intervalOption(options.interval, DEFAULT_INTERVAL, SHORTEST_INTERVAL_MS),
     count: countOption("count", options.count) ?? Infinity,
     timeout: durationOption("timeout", options.timeout),
   };

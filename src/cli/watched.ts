@@ -7,7 +7,7 @@
  */
 
 import type { Segment } from "../sysv/segment.ts";
-import { listSegments, type SegmentStat, tryStat } from "../sysv/segment_stat.ts";
+import { type SegmentStat, tryStat } from "../sysv/segment_stat.ts";
 import { runs } from "./byte_changes.ts";
 import type { ByteRange } from "./byte_range.ts";
 
@@ -36,7 +36,8 @@ export class Watched {
   constructor(segment: Segment, range: ByteRange) {
     this.#segment = segment;
     this.#range = range;
-    this.#marked = this.#stat()?.markedForRemoval ?? true;
+    const stat = tryStat(segment.id);
+    this.#marked = typeof stat !== "number" && stat.markedForRemoval;
     this.#bytes = this.#read();
   }
 
@@ -44,18 +45,11 @@ export class Watched {
     return this.#segment.read(this.#range.offset, this.#range.length);
   }
 
-  /** Even when its mode was changed under our feet: it is attached, and the list needs no right. */
-  #stat(): SegmentStat | undefined {
-    const { id } = this.#segment;
-    const stat = tryStat(id);
-    return typeof stat === "number" ? listSegments().find((each) => each.id === id) : stat;
-  }
-
   /** Looks again. */
   look(): Look {
     // What was written before the end must be seen, so the end is looked for first
-    const stat = this.#stat();
-    const others = Math.max(0, (stat?.nattch ?? 1) - 1);
+    const stat = tryStat(this.#segment.id);
+    const others = typeof stat === "number" ? 0 : Math.max(0, stat.nattch - 1);
     const end = this.#endOf(stat, others);
     const before = this.#bytes;
     const copy = this.#read();
@@ -63,10 +57,10 @@ export class Watched {
     return { time: new Date(), at: performance.now(), before, now: this.#bytes, others, end };
   }
 
-  #endOf(stat: SegmentStat | undefined, others: number): string | undefined {
+  #endOf(stat: SegmentStat | number, others: number): string | undefined {
     const { id } = this.#segment;
-    // Attached it cannot go, but for what the kernel may yet think of
-    if (stat === undefined) return `segment ${id} is gone`;
+    // Attached it cannot go; but before Linux 4.17 no facts are to be had without read permission
+    if (typeof stat === "number") return `segment ${id} cannot be looked at any more`;
     if (!stat.markedForRemoval) return undefined;
     if (!this.#marked) return `segment ${id} was marked for removal`;
     return others === 0 ? `segment ${id} goes: nobody else is attached any more` : undefined;

@@ -13,7 +13,8 @@ import { until } from "./command_line.ts";
  * the command is, and how that ended.
  */
 const SESSION = `tty; stty cols $COLUMNS rows $LINES; echo "before $(stty -g)"
-sh -c 'echo "process $$"; exec "$@"' sh "$@"; printf '\\nexit %d\\n' $?; echo "after $(stty -g)"`;
+sh -c 'echo "process $$"; exec "$@"' sh "$@"; code=$?
+echo $code > "$CODE"; printf '\\nexit %d\\n' $code; echo "after $(stty -g)"`;
 
 /** How every frame begins. */
 const FRAME = "\x1b[1;1H";
@@ -32,10 +33,12 @@ export interface SessionOptions extends Partial<Size> {
 export class Session implements AsyncDisposable {
   readonly screen: TerminalScreen;
   readonly #peer: Peer;
+  readonly #codeFile: string;
   #written = 0;
 
-  private constructor(peer: Peer, { columns, rows }: Size) {
+  private constructor(peer: Peer, codeFile: string, { columns, rows }: Size) {
     this.#peer = peer;
+    this.#codeFile = codeFile;
     this.screen = new TerminalScreen(columns, rows);
   }
 
@@ -51,15 +54,16 @@ export class Session implements AsyncDisposable {
     command: string,
     args: readonly string[],
   ): Session {
+    const codeFile = folder.file("code", "");
     const setup = [
-      `COLUMNS=${columns} LINES=${rows}`,
+      `COLUMNS=${columns} LINES=${rows} CODE=${codeFile}`,
       colours ? "unset NO_COLOR" : "",
       nohup ? 'trap "" HUP' : "",
       command,
       SESSION,
     ];
     const peer = cliInShellOnTerminal(folder, setup.join("\n"), ...args);
-    return new Session(peer, { columns, rows });
+    return new Session(peer, codeFile, { columns, rows });
   }
 
   /** Starts a TypeScript program, given as text, that may import `Screen`. */
@@ -122,6 +126,13 @@ export class Session implements AsyncDisposable {
   /** Ends the terminal, as closing its window does. */
   close(): void {
     this.#peer.kill("SIGKILL");
+  }
+
+  /** How the command ended on a terminal that was closed, if the shell has lived to see it. */
+  async codeAfterClose(): Promise<number> {
+    let code = "";
+    await until(() => (code = Deno.readTextFileSync(this.#codeFile).trim()) !== "");
+    return Number(code);
   }
 
   /** Waits for the end, sees to it that the terminal is as it was, and gives the exit code. */

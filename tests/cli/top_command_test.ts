@@ -197,7 +197,7 @@ for (
 }
 
 for (const nohup of [false, true]) {
-  const name = `top: it ends with its terminal${nohup ? ", also under nohup" : ""}`;
+  const name = `top: it ends with its terminal${nohup ? ", also where SIGHUP is ignored" : ""}`;
   testWith(SCREEN, name, async () => {
     using folder = new TestFolder();
     await using session = Session.start(folder, { nohup }, "top", "--interval", "1m");
@@ -205,6 +205,7 @@ for (const nohup of [false, true]) {
     const { pid } = session;
     session.close();
     await until(() => !alive(pid));
+    if (nohup) assert.equal(await session.codeAfterClose(), 0);
   });
 }
 
@@ -305,6 +306,7 @@ Deno.test("top: wrong usage is found before the terminal is touched", async () =
     ["5", /^unexpected argument 5$/],
     ["--interval=0", /^option --interval: at least 100ms$/],
     ["--interval=99ms", /^option --interval: at least 100ms$/],
+    ["--interval=25d", /^option --interval: at most 1d$/],
     ["--interval=x", /^option --interval: "x" is no duration/],
     ["--sort=colour", /^no column "colour": choose from key, id, owner/],
     ["--older-than=x", /^option --older-than: "x" is no duration/],

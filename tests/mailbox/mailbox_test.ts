@@ -140,12 +140,13 @@ Deno.test("semaphores removed underneath end a wait with an error, and leaving s
   const key = freshKey();
   const one = MailboxClient.open({ key });
   const two = MailboxClient.open({ key });
-  const sending = one.send("waits for a server");
+  // Awaited from the start: it may end before the other does
+  const sending = assert.rejects(one.send("waits for a server"));
   const waiting = two.send("waits for its turn");
   SemaphoreSet.openOrCreate({ key, count: SEMAPHORE_COUNT }).remove();
   await assert.rejects(waiting, { code: "EIDRM", message: /semaphore set was removed/ });
   one.segment.remove();
-  await assert.rejects(sending);
+  await sending;
   two.close();
   one.close();
 });
