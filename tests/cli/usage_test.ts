@@ -182,7 +182,7 @@ Deno.test("a key by a file that is not there is the system's failure", () => {
   });
 });
 
-Deno.test("2000 random texts give a value or one of the refusals", () => {
+Deno.test("10 000 random texts give a value or one of the refusals", () => {
   const pick = random(1);
   const tempting = "0123456789-+xXo:.=/\0 kqsmhe\n";
   const text = (): string => {
@@ -200,7 +200,7 @@ Deno.test("2000 random texts give a value or one of the refusals", () => {
   ];
   let values = 0;
   let refusals = 0;
-  for (let round = 0; round < 2000; round++) {
+  for (let round = 0; round < 10_000; round++) {
     const input = text();
     for (const read of readers) {
       try {
