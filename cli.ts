@@ -24,7 +24,7 @@ import { doctorCommand } from "./src/cli/doctor_command.ts";
 import { dumpCommand } from "./src/cli/dump_command.ts";
 import { limitsCommand } from "./src/cli/limits_command.ts";
 import { lsCommand } from "./src/cli/ls_command.ts";
-import { print, printable, report, StandardStreamError } from "./src/cli/output.ts";
+import { print, report, reportError, StandardStreamError } from "./src/cli/output.ts";
 import { readCommand } from "./src/cli/read_command.ts";
 import { rmCommand } from "./src/cli/rm_command.ts";
 import { serverCommand } from "./src/cli/server_command.ts";
@@ -88,7 +88,7 @@ export async function main(args: readonly string[]): Promise<number> {
     if (error instanceof Deno.errors.BrokenPipe) return 0;
     if (error instanceof UsageError) {
       const known = COMMANDS.some((command) => command.name === name);
-      report(`error: ${printable(error.message)}`);
+      reportError(error.message);
       report(`try: cli.ts ${known ? `${name} ` : ""}--help`);
       return 2;
     }
@@ -97,7 +97,7 @@ export async function main(args: readonly string[]): Promise<number> {
       error instanceof ShmError || error instanceof StandardStreamError ||
       error instanceof CommandFailure
     ) {
-      report(`error: ${printable(error.message)}`);
+      reportError(error.message);
       return 1;
     }
     throw error;

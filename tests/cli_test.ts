@@ -37,7 +37,7 @@ const COMMANDS = Object.keys(OPTIONS) as (keyof typeof OPTIONS)[];
 function assertHelp({ code, stdout, stderr }: Ended, usage: string): void {
   assert.deepEqual([code, stderr], [0, ""]);
   assert(stdout.includes(`\nUsage: cli.ts ${usage}`), stdout);
-  assert.match(stdout, /\nExamples:\n {2}deno run --allow-ffi cli\.ts /);
+  assert.match(stdout, /\nExamples:\n {2}.*\bdeno (run|install) [^\n]*cli\.ts\b/);
   assert.match(stdout, /[^\n]\n$/);
   for (const line of stdout.split("\n")) assert(line.length <= 80, line);
 }
@@ -67,6 +67,18 @@ for (const name of COMMANDS) {
   });
 }
 
+testWith(CLI, "--help: of every command there is, told in one form", async () => {
+  const { stdout } = await run("--help");
+  const [, list] = /\nCommands:\n([^]*?)\n\n/.exec(stdout)!;
+  const names = list!.split("\n").map((line) => line.trim().split(" ")[0]!);
+  assert.equal(names.length, 16);
+  for (const name of names) {
+    const ended = await run(name, "--bogus", "--help");
+    assertHelp(ended, name);
+    assert.match(ended.stdout, /\nExit codes: 0 /, name);
+  }
+});
+
 testWith(CLI, "--version: name and version", async () => {
   for (const option of ["--version", "-V"]) {
     const { code, stdout, stderr } = await run(option);
@@ -83,6 +95,7 @@ const MISTAKES: readonly (readonly [string[], RegExp])[] = [
   [["--bogus"], /unknown option --bogus/],
   [["-x", "server"], /unknown option -x/],
   [["--", "server"], /--/],
+  [["x".repeat(5000)], /unknown command x{300,} \[\.\.\.\] x{300,}$/],
   [["two\nlines"], /unknown command two\\nlines/],
   [["\x1b[31mred"], /unknown command \\x1b\[31mred/],
   ...COMMANDS.flatMap((name): [string[], RegExp][] => [

@@ -8,7 +8,7 @@ import type { Command } from "./command.ts";
 import { Interrupted, Interruption } from "./interruption.ts";
 import { type Line, readLines } from "./lines.ts";
 import { MAILBOX_OPTIONS, mailboxSettings, tellExposure } from "./mailbox_options.ts";
-import { print, printable, printRaw, report, StandardStreamError } from "./output.ts";
+import { print, printable, printRaw, reportError, StandardStreamError } from "./output.ts";
 import { durationOption, optionsHelp, type OptionTable, parse } from "./usage.ts";
 
 const OPTIONS = {
@@ -86,7 +86,7 @@ export const clientCommand: Command = {
       if (!(interrupted instanceof Interrupted)) throw error;
       // The terminal has shown ^C: what comes next begins on a line of its own
       if (source.prompt === undefined && Deno.stderr.isTerminal()) tell("");
-      if (inHand !== undefined) report(`error: ${inHand.message}`);
+      if (inHand !== undefined) reportError(inHand.message);
       tell(interrupted.message);
       return interrupted.exitCode;
     }
@@ -174,7 +174,7 @@ async function sendAll(
       const { value: draft, done } = await orAborted(drafts.next(), signal);
       if (done === true || draft === undefined) return code;
       if ("refusal" in draft) {
-        report(`error: ${draft.refusal}: not sent`);
+        reportError(`${draft.refusal}: not sent`);
         code = 1;
         continue;
       }
@@ -183,7 +183,7 @@ async function sendAll(
         await send(draft.text);
       } catch (error) {
         if (!(error instanceof ShmError && error.code === "ETIMEDOUT")) throw error;
-        report(`error: ${error.message}`);
+        reportError(error.message);
         return 1;
       }
     }

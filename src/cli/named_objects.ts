@@ -9,7 +9,7 @@ import { IPC_PRIVATE } from "../sysv/key.ts";
 import type { ObjectStat } from "../sysv/object_stat.ts";
 import type { SegmentStat } from "../sysv/segment_stat.ts";
 import { CommandFailure } from "./command.ts";
-import { print, printable, printJson, report } from "./output.ts";
+import { print, printJson, reportError } from "./output.ts";
 import { hexKey } from "./segment_facts.ts";
 import { findObject, parseTarget } from "./target.ts";
 import { type Parsed, UsageError } from "./usage.ts";
@@ -99,7 +99,7 @@ export interface Outcome {
  */
 export async function tellOutcomes(outcomes: readonly Outcome[], json: boolean): Promise<number> {
   const failures = outcomes.flatMap(({ error }) => error ?? []);
-  for (const error of failures) report(`error: ${printable(error)}`);
+  for (const error of failures) reportError(error);
   const code = failures.length === 0 ? 0 : 1;
   const text = json
     ? outcomesJson(outcomes)

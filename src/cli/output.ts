@@ -71,6 +71,19 @@ function writeAsFarAsItGoes(
   }
 }
 
+/** An argument that is quoted may be of any length; what is wrong with it is said before or after. */
+const MAX_MESSAGE = 800;
+
+/** Writes why a command failed as one line on standard error, a very long one without its middle. */
+export function reportError(message: string): void {
+  const line = printable(message);
+  const half = MAX_MESSAGE / 2;
+  const short = line.length <= MAX_MESSAGE
+    ? line
+    : `${line.slice(0, half)} [...] ${line.slice(-half)}`;
+  report(`error: ${short}`);
+}
+
 /** How a piece of text stands out on a terminal. */
 export type Format = Parameters<typeof styleText>[0];
 
