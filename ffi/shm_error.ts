@@ -86,9 +86,14 @@ export interface FailureDetails {
   readonly cause?: unknown;
 }
 
+/** A key in hexadecimal with no more digits than it has, as commands take it: `0x457`. */
+export function keyInHex(key: number): string {
+  return `0x${(key >>> 0).toString(16)}`;
+}
+
 /** How a key is shown everywhere: decimal, as programs write it, and hexadecimal, as `ipcs` does. */
 export function formatKey(key: number): string {
-  return `${key} (0x${(key >>> 0).toString(16)})`;
+  return `${key} (${keyInHex(key)})`;
 }
 
 function subject(details: FailureDetails): string {

@@ -20,6 +20,7 @@ import {
   type OptionTable,
   parse,
   type Parsed,
+  refuseArguments,
   sizeOption,
   UsageError,
   valueOf,
@@ -75,7 +76,7 @@ export const createCommand: Command = {
   help: HELP,
   async run(args: readonly string[]): Promise<number> {
     const { options, positionals } = parse(args, OPTIONS);
-    if (positionals[0] !== undefined) throw new UsageError(`unexpected argument ${positionals[0]}`);
+    refuseArguments(positionals);
     const wanted = wantedSegment(options);
     const key = keyOption(options.key);
     if (key !== undefined && options.private === true) {

@@ -17,7 +17,7 @@ import { limitFacts } from "./limit_facts.ts";
 import { type Format, paint, print, printable, printJson, report } from "./output.ts";
 import { AccountNames, FactsReader } from "./segment_facts.ts";
 import { semaphoreFacts } from "./semaphore_facts.ts";
-import { optionsHelp, type OptionTable, parse, UsageError } from "./usage.ts";
+import { optionsHelp, type OptionTable, parse, refuseArguments, UsageError } from "./usage.ts";
 import { plural } from "./wording.ts";
 
 const CHECK_NAMES = Object.keys(CHECKS) as CheckName[];
@@ -73,7 +73,7 @@ export const doctorCommand: Command = {
   help: HELP,
   async run(args: readonly string[]): Promise<number> {
     const { options, positionals } = parse(args, OPTIONS);
-    if (positionals[0] !== undefined) throw new UsageError(`unexpected argument ${positionals[0]}`);
+    refuseArguments(positionals);
     const skipped = skippedChecks(options.skip);
     const diagnosis = without(skipped, examine());
     if (options.json === true) await printJson(JSON.stringify(diagnosis, null, 2));

@@ -12,8 +12,12 @@ const HALF = LINE_BYTES / 2;
 /** How wide the bytes of a full line are, `xx` and a space each, and the gap. */
 const HEX_WIDTH = 3 * LINE_BYTES;
 
-const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
-const TEXT = Array.from(
+/** A byte as two hexadecimal digits, and as the character it stands for or a dot. */
+export const HEX: readonly string[] = Array.from(
+  { length: 256 },
+  (_, byte) => byte.toString(16).padStart(2, "0"),
+);
+export const TEXT: readonly string[] = Array.from(
   { length: 256 },
   (_, byte) => byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : ".",
 );

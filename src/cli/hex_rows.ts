@@ -4,7 +4,7 @@
  * output that a program may read.
  */
 
-import { hexOffset } from "./hex_dump.ts";
+import { HEX, hexOffset, LINE_BYTES, TEXT } from "./hex_dump.ts";
 import type { Format } from "./output.ts";
 import type { Line, Span } from "./spans.ts";
 
@@ -23,7 +23,7 @@ export interface HexShape {
 }
 
 /** The widest shape, that of `hexdump -C`: 16 bytes in 78 columns. */
-const WIDE = { bytes: 16, gap: "  ", bar: "|" } as const;
+const WIDE = { bytes: LINE_BYTES, gap: "  ", bar: "|" } as const;
 const NARROW = { gap: " ", bar: "" } as const;
 /** Offsets with fewer digits would jump about as one scrolls. */
 const FEWEST_DIGITS = 4;
@@ -67,8 +67,8 @@ export function hexRow(
       continue;
     }
     const format = mark(offset + i);
-    hex.push(span(byte.toString(16).padStart(2, "0"), format));
-    text.push(span(byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : ".", format));
+    hex.push(span(HEX[byte]!, format));
+    text.push(span(TEXT[byte]!, format));
   }
   const at = offset.toString(16).padStart(shape.digits, "0");
   return merged([{ text: at + gap }, ...hex, { text: gap + bar }, ...text, { text: bar }]);

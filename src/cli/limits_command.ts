@@ -4,7 +4,7 @@ import type { Command } from "./command.ts";
 import { type LimitFacts, limitFacts } from "./limit_facts.ts";
 import { type Format, print, printJson } from "./output.ts";
 import { type Column, tableLines, UNKNOWN } from "./table.ts";
-import { optionsHelp, type OptionTable, parse, UsageError } from "./usage.ts";
+import { optionsHelp, type OptionTable, parse, refuseArguments } from "./usage.ts";
 
 const OPTIONS = {
   json: { help: "a JSON array; the stable form" },
@@ -60,7 +60,7 @@ export const limitsCommand: Command = {
   help: HELP,
   async run(args: readonly string[]): Promise<number> {
     const { options, positionals } = parse(args, OPTIONS);
-    if (positionals[0] !== undefined) throw new UsageError(`unexpected argument ${positionals[0]}`);
+    refuseArguments(positionals);
     const rows = limitFacts();
     if (options.json === true) await printJson(exactJson(rows));
     else await print(tableLines(COLUMNS, rows).join("\n"));

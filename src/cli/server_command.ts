@@ -16,7 +16,7 @@ import {
   optionsHelp,
   type OptionTable,
   parse,
-  UsageError,
+  refuseArguments,
 } from "./usage.ts";
 
 const OPTIONS = {
@@ -85,7 +85,7 @@ export const serverCommand: Command = {
   help: HELP,
   async run(args: readonly string[]): Promise<number> {
     const { options, positionals } = parse(args, OPTIONS);
-    if (positionals[0] !== undefined) throw new UsageError(`unexpected argument ${positionals[0]}`);
+    refuseArguments(positionals);
     const mailbox = mailboxSettings(options);
     const { tell } = mailbox;
     const settings: Settings = {

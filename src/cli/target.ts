@@ -5,7 +5,7 @@
  * in this command; where a segment of that id exists too, nothing is guessed: it must be said.
  */
 
-import { formatKey } from "../../ffi/shm_error.ts";
+import { formatKey, keyInHex } from "../../ffi/shm_error.ts";
 import { parseKey } from "../sysv/key.ts";
 import type { ObjectStat } from "../sysv/object_stat.ts";
 import { listSegments, type SegmentStat } from "../sysv/segment_stat.ts";
@@ -122,7 +122,7 @@ export function findObject<Found extends ObjectStat>(
   if (found !== undefined) {
     throw new UsageError(
       `${decimal} is the key of ${kind} ${found.id} and the id of another: ` +
-        `write 0x${(key >>> 0).toString(16)} or id:${decimal}`,
+        `write ${keyInHex(key)} or id:${decimal}`,
     );
   }
   throw new CommandFailure(

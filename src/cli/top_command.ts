@@ -11,7 +11,7 @@ import { firstBytes, remove, snapshot } from "./top_actions.ts";
 import { TOP_COLUMNS } from "./top_columns.ts";
 import { type Snapshot, type TopAction, TopModel } from "./top_model.ts";
 import { type TopFrame, topFrame, type TopSettings } from "./top_view.ts";
-import { optionsHelp, type OptionTable, parse, type Parsed, UsageError } from "./usage.ts";
+import { optionsHelp, type OptionTable, parse, type Parsed, refuseArguments } from "./usage.ts";
 
 const NAMES = TOP_COLUMNS.map(({ name }) => name);
 
@@ -72,7 +72,7 @@ export const topCommand: Command = {
   help: HELP,
   async run(args: readonly string[]): Promise<number> {
     const { options, positionals } = parse(args, OPTIONS);
-    if (positionals[0] !== undefined) throw new UsageError(`unexpected argument ${positionals[0]}`);
+    refuseArguments(positionals);
     const settings = settingsOf(options);
     const look = (): Snapshot => snapshot(selection(options));
     const { by } = tableSettings({ sort: options.sort ?? "id" }, TOP_COLUMNS);

@@ -87,6 +87,15 @@ export function parse<Table extends OptionTable>(
   return { options, repeated, positionals } as Parsed<string> as Parsed<string & keyof Table>;
 }
 
+/**
+ * For a command that takes options only.
+ *
+ * @throws {UsageError} there is an argument
+ */
+export function refuseArguments([first]: readonly string[]): void {
+  if (first !== undefined) throw new UsageError(`unexpected argument ${first}`);
+}
+
 /** Whether the command line asks for help, whatever else is wrong with it. */
 export function asksForHelp(args: readonly string[], table: OptionTable): boolean {
   return tokensOf(args, table).some((token) =>

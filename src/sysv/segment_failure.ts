@@ -5,7 +5,7 @@
  */
 
 import { ERRNO } from "../../ffi/errno.ts";
-import { formatKey, ShmError } from "../../ffi/shm_error.ts";
+import { formatKey, keyInHex, ShmError } from "../../ffi/shm_error.ts";
 import { formatMode } from "./object_stat.ts";
 import { hex, type Placement } from "./placement.ts";
 import { segmentLimits, segmentUsage } from "./segment_limits.ts";
@@ -20,7 +20,7 @@ function describeHolder(key: number): string {
 
 /** How a person removes the segment that holds `key`. */
 function removal(key: number): string {
-  return `ipcrm -M 0x${(key >>> 0).toString(16)}`;
+  return `ipcrm -M ${keyInHex(key)}`;
 }
 
 /** The error for a `shmget` that should have created a segment. */

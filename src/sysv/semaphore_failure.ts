@@ -4,7 +4,7 @@
  */
 
 import { ERRNO } from "../../ffi/errno.ts";
-import { formatKey, type LibcCall, ShmError } from "../../ffi/shm_error.ts";
+import { formatKey, keyInHex, type LibcCall, ShmError } from "../../ffi/shm_error.ts";
 import { formatMode, isGone } from "./object_stat.ts";
 import { semaphoreLimits, semaphoreUsage } from "./semaphore_limits.ts";
 import {
@@ -22,7 +22,7 @@ export interface NamedSet {
 
 /** How a person removes the set that holds `key`. */
 function removal(key: number): string {
-  return `ipcrm -S 0x${(key >>> 0).toString(16)}`;
+  return `ipcrm -S ${keyInHex(key)}`;
 }
 
 /** The error for a `semget` that should have created a set. */
