@@ -1,0 +1,185 @@
+/**
+ * The channel's shape: its bytes, its semaphores, its numbers. Data only; `docs/wire_format.md` says
+ * what they mean and `docs/memory_model.md` why that is right. The first part of
+ * `c/shm_channel.h` is generated from this file (`deno task layout`).
+ *
+ * ```
+ * offset  0          128         256                 512       256 + 256 L
+ *         ┌──────────┬───────────┬─────────┬─────────┬─── ─ ───┬────────┬────────┬─── ─ ───┐
+ *         │ header   │ consumer  │ lane 0:           │ lane 1  │ ring 0 │ ring 1 │         │
+ *         │          │           │ producer│ consumer│  ...    │        │        │  ...    │
+ *         └──────────┴───────────┴─────────┴─────────┴─── ─ ───┴────────┴────────┴─── ─ ───┘
+ * ```
+ *
+ * Words that different processes write live 128 bytes apart. For each: writer; readers.
+ *
+ * - header: the creator, once; everybody. `magic` is stored last, `version` before it.
+ * - consumer line, `asleep`: the consumer stores 1 and 0, a producer exchanges it for 0; producers.
+ *   `opened`: whoever takes the role; for people.
+ * - lane, producer line: the lane's owner; the consumer. `asleep`: the owner stores 1 and 0, the
+ *   consumer exchanges it for 0; the consumer.
+ * - lane, consumer line: the consumer; the lane's owner.
+ * - ring, from head to tail: nobody writes; the consumer reads. From tail to head: the owner writes;
+ *   nobody reads.
+ *
+ * Invariants: 0 <= tail - head <= capacity, modulo 2^32; positions are multiples of 8; from head to
+ * tail the ring holds whole records, none of which wraps. Of the two tallies of a line one has the
+ * line's position, and counts the messages up to there.
+ *
+ * Edges: SYNC ready (magic), SYNC tail, SYNC head, SYNC asleep (twice), SYNC claim.
+ */
+
+import { array } from "../layout/array.ts";
+import type { ArrayLayout, Field, ScalarLayout, StructLayout } from "../layout/layout.ts";
+import { u32, u64 } from "../layout/scalar.ts";
+import { struct } from "../layout/struct.ts";
+
+type U32 = ScalarLayout<number>;
+
+/** What two processes write is at least this many bytes apart: two cache lines of 64. */
+export const LINE = 128;
+
+/** "SHMC" in memory. Read backwards it tells of a machine with the other byte order. */
+export const MAGIC = 0x434d4853;
+/** {@linkcode MAGIC} as the other byte order has it. */
+export const MAGIC_SWAPPED = 0x53484d43;
+/** Changes whenever the meaning of the bytes does. */
+export const VERSION = 1;
+
+/** What everybody checks before anything else. Written once. */
+export const HEADER: StructLayout<{
+  magic: U32;
+  version: U32;
+  layout_hash: U32;
+  lanes: U32;
+  lane_capacity: U32;
+  message_size: U32;
+  segment_size: ScalarLayout<bigint>;
+}> = struct({
+  magic: u32,
+  version: u32,
+  /** {@linkcode LAYOUT_HASH} of whoever wrote it. */
+  layout_hash: u32,
+  lanes: u32,
+  /** Bytes of one ring, a power of two. */
+  lane_capacity: u32,
+  /** Bytes of every message, or 0 where they differ. */
+  message_size: u32,
+  segment_size: u64,
+}, { align: LINE });
+
+/** The consumer's own line. */
+export const CONSUMER: StructLayout<{ asleep: U32; opened: U32 }> = struct({
+  /** 1 while the consumer sleeps or is about to: whoever publishes a tail must wake it. */
+  asleep: u32,
+  /** How often the role was taken. */
+  opened: u32,
+}, { align: LINE });
+
+/** How many messages there were, ever, up to a position. */
+export const TALLY: StructLayout<{ position: U32; count_low: U32; count_high: U32 }> = struct({
+  position: u32,
+  count_low: u32,
+  count_high: u32,
+});
+
+type Tallies = ArrayLayout<typeof TALLY>;
+
+/** A lane's words that its owner writes. */
+export const LANE_PRODUCER: StructLayout<{
+  tail: U32;
+  asleep: U32;
+  opened: U32;
+  closed: U32;
+  full_waits: U32;
+  tallies: Tallies;
+}> = struct({
+  /** Up to here the ring is published. */
+  tail: u32,
+  /** 1 while the owner sleeps for room or is about to: whoever publishes the head must wake it. */
+  asleep: u32,
+  /** How many owners the lane had. */
+  opened: u32,
+  /** How many of them closed it; the others died, or one is there still. */
+  closed: u32,
+  /** How often an owner found too little room and waited. */
+  full_waits: u32,
+  tallies: array(TALLY, 2),
+}, { align: LINE });
+
+/** A lane's words that the consumer writes. */
+export const LANE_CONSUMER: StructLayout<{ head: U32; tallies: Tallies }> = struct({
+  /** Up to here the ring is free again. */
+  head: u32,
+  tallies: array(TALLY, 2),
+}, { align: LINE });
+
+/** All of a lane but its ring. */
+export const LANE: StructLayout<{
+  producer: typeof LANE_PRODUCER;
+  consumer: typeof LANE_CONSUMER;
+}> = struct({ producer: LANE_PRODUCER, consumer: LANE_CONSUMER });
+
+/** What stands before the rings, for a channel of one lane. */
+export const CONTROL: StructLayout<{
+  header: typeof HEADER;
+  consumer: typeof CONSUMER;
+  lane: typeof LANE;
+}> = struct({ header: HEADER, consumer: CONSUMER, lane: LANE });
+
+/** A record: this, then the payload, then nothing up to a multiple of {@linkcode RECORD_ALIGN}. */
+export const RECORD: StructLayout<{ length: U32; tag: U32 }> = struct({ length: u32, tag: u32 });
+
+/** Records and positions are multiples of this. */
+export const RECORD_ALIGN = 8;
+
+/** The length of a padding record, which fills the ring up to its end. Its tag means nothing. */
+export const PADDING = 0xffffffff;
+
+/** The lanes a channel may have. */
+export const LANES = { LEAST: 1, MOST: 256, USUAL: 8 } as const;
+
+/** The bytes a ring may have; powers of two. */
+export const LANE_CAPACITY = { LEAST: 64, MOST: 1 << 30, USUAL: 1 << 20 } as const;
+
+/** The semaphores of the set under the channel's key that do not depend on the lanes. All start at 0. */
+export const SEMAPHORE = {
+  /** Claim of the one consumer. */
+  CONSUMER: 0,
+  /** Claim on lane i: this + i. */
+  LANE: 1,
+} as const;
+
+/** The semaphores behind those of the lanes: the number of lanes + this. */
+export const SEMAPHORE_AFTER_LANES = {
+  /** Claim, held briefly while arriving and leaving. */
+  DOOR: 1,
+  /** How many peers are attached. */
+  USERS: 2,
+  /** 1 if the last one out removes the segment and the set. Set under DOOR, without undo. */
+  DISPOSABLE: 3,
+} as const;
+
+/** How many semaphores a channel has beyond one a lane. */
+export const SEMAPHORES_BESIDE_LANES = 4;
+
+/** Every field with its place, as text: what {@linkcode LAYOUT_HASH} is made of. */
+export function layoutText(): string {
+  const structs = { HEADER, CONSUMER, TALLY, LANE_PRODUCER, LANE_CONSUMER, LANE, CONTROL, RECORD };
+  return Object.entries(structs).map(([name, { size, fields }]) => {
+    const places = Object.entries(fields as Readonly<Record<string, Field>>)
+      .map(([field, { offset, size }]) => `${field}@${offset}+${size}`);
+    return `${name}:${size}{${places.join(",")}}`;
+  }).join(";");
+}
+
+/** FNV-1a of {@linkcode layoutText}, 32 bits. Source: draft-eastlake-fnv. */
+export const LAYOUT_HASH: number = fnv1a(layoutText());
+
+function fnv1a(text: string): number {
+  let hash = 0x811c9dc5;
+  for (const byte of new TextEncoder().encode(text)) {
+    hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;
+  }
+  return hash;
+}
