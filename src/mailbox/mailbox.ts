@@ -8,15 +8,13 @@ import { ShmError } from "../../ffi/shm_error.ts";
 import { ERRNO } from "../../ffi/errno.ts";
 import { Claim } from "../sync/claim.ts";
 import { Deadline } from "../sync/deadline.ts";
-import { Slices, timedOut, waitSync } from "../sync/waiting.ts";
+import { Door } from "../sync/door.ts";
 import { Word } from "../sync/word.ts";
 import { checkKey, IPC_PRIVATE } from "../sysv/key.ts";
-import { isGone } from "../sysv/object_stat.ts";
 import { Segment } from "../sysv/segment.ts";
 import { listSegments, removeSegment } from "../sysv/segment_stat.ts";
 import type { PreparedOperations } from "../sysv/semaphore_operations.ts";
 import { SemaphoreSet } from "../sysv/semaphore_set.ts";
-import { doing } from "../sysv/semaphore_wait.ts";
 import { LAYOUT, MAILBOX_KEY, SEMAPHORE, SEMAPHORE_COUNT, WORD_OFFSET } from "./descriptor.ts";
 import { ShmEntry, wrongSize } from "./shm_entry.ts";
 
@@ -65,21 +63,10 @@ export type Departure = "removed" | "kept" | "unread" | "in use";
 
 /** The door is held for microseconds, unless its holder was stopped. */
 const ARRIVE_MS = 5_000;
-const LEAVE_MS = 1_000;
 
-const { DOOR, USERS, SERVER, SENDER, HAND, DISPOSABLE } = SEMAPHORE;
+const { USERS, SERVER, SENDER, HAND, DISPOSABLE } = SEMAPHORE;
 
-const enter = SemaphoreSet.prepare([
-  { semaphore: DOOR, add: 0 },
-  { semaphore: DOOR, add: 1, undo: true },
-  { semaphore: USERS, add: 1, undo: true },
-]);
-const exit = SemaphoreSet.prepare([
-  { semaphore: USERS, add: -1, undo: true },
-  { semaphore: DOOR, add: -1, undo: true },
-]);
-const openDoor = SemaphoreSet.prepare([{ semaphore: DOOR, add: -1, undo: true }]);
-const vanish = SemaphoreSet.prepare([{ semaphore: USERS, add: -1, undo: true }]);
+const DOOR_PLACE = { door: SEMAPHORE.DOOR, users: USERS, what: "mailbox" } as const;
 
 /** One peer's place at the mailbox. */
 export class Mailbox {
@@ -91,12 +78,14 @@ export class Mailbox {
   readonly hand: Claim;
   readonly #entry: ShmEntry;
   readonly #set: SemaphoreSet;
+  readonly #door: Door;
 
-  private constructor(entry: ShmEntry, set: SemaphoreSet) {
+  private constructor(entry: ShmEntry, set: SemaphoreSet, door: Door) {
     this.segment = entry.segment;
     this.#entry = entry;
     this.word = new Word(entry.segment, WORD_OFFSET);
     this.#set = set;
+    this.#door = door;
     this.server = new Claim(set, SERVER);
     this.sender = new Claim(set, SENDER);
     this.hand = new Claim(set, HAND);
@@ -109,14 +98,14 @@ export class Mailbox {
   static arrive(options: MailboxOptions, keep = false): Mailbox {
     const key = checkKey(options.key ?? MAILBOX_KEY);
     if (key === IPC_PRIVATE) throw new RangeError("a mailbox needs a key that others can find");
-    const set = enterSet(key, options);
+    const { set, door } = enter(key, options);
     try {
       const entry = ShmEntry.over(openSegment(key, options));
       if (entry.segment.created) set.setValue(DISPOSABLE, keep ? 0 : 1);
-      set.tryOp(openDoor);
-      return new Mailbox(entry, set);
+      door.open();
+      return new Mailbox(entry, set, door);
     } catch (error) {
-      closeSet(set);
+      exit(door);
       throw error;
     }
   }
@@ -192,26 +181,19 @@ export class Mailbox {
    */
   leave(asServer?: { readonly keep: boolean }): Departure {
     const { segment } = this;
-    try {
-      const slices = new Slices(Deadline.after(LEAVE_MS), () => doorHeld(this.#set, "leave"));
-      waitSync(new Claim(this.#set, DOOR).taking(slices));
-    } catch (error) {
+    if (!this.#door.close()) {
       segment.detach();
-      // The set may be gone, or its door held by a stopped process: then all is left as it is
-      if (error instanceof ShmError && isGone(-error.errno)) return "in use";
-      this.#set.tryOp(vanish);
-      if (error instanceof ShmError && error.errno === ERRNO.ETIMEDOUT) return "in use";
-      throw error;
+      return "in use";
     }
     const departure = this.#removeIfLast(asServer);
     segment.detach();
-    closeSet(this.#set);
+    exit(this.#door);
     return departure;
   }
 
   #removeIfLast(asServer: { readonly keep: boolean } | undefined): Departure {
     const { segment } = this;
-    if (this.#set.value(USERS) > 1) {
+    if (!this.#door.alone) {
       // Who leaves last does what we would have done
       if (asServer !== undefined) this.#set.setValue(DISPOSABLE, asServer.keep ? 0 : 1);
       return "in use";
@@ -226,19 +208,13 @@ export class Mailbox {
 }
 
 /** Opens the set and gets in at the door, which is then held. */
-function enterSet(key: number, options: MailboxOptions): SemaphoreSet {
+function enter(key: number, options: MailboxOptions): { set: SemaphoreSet; door: Door } {
   const deadline = Deadline.after(ARRIVE_MS);
   for (;;) {
     const { mode = 0o600, trust = false } = options;
     const set = SemaphoreSet.openOrCreate({ key, count: SEMAPHORE_COUNT, mode, trust });
-    const slices = new Slices(deadline, () => doorHeld(set, "arrive at"));
-    try {
-      waitSync(doing(set, enter, slices));
-      return set;
-    } catch (error) {
-      // The last one out took the set along: start over with a new one
-      if (!(error instanceof ShmError && isGone(-error.errno))) throw error;
-    }
+    const door = Door.enter(set, DOOR_PLACE, deadline);
+    if (door !== undefined) return { set, door };
   }
 }
 
@@ -252,22 +228,8 @@ function openSegment(key: number, options: MailboxOptions): Segment {
   return Segment.openOrCreate({ key, size: LAYOUT.size, mode, trust });
 }
 
-/** Leaves a set of which the door is held: removes it if nobody else uses it and we may. */
-function closeSet(set: SemaphoreSet): void {
-  try {
-    if (set.value(USERS) === 1) return set.remove();
-  } catch (error) {
-    // Another user's set, which we were trusted with: it is theirs to remove
-    if (!(error instanceof ShmError && error.errno === ERRNO.EPERM)) throw error;
-  }
-  set.tryOp(exit);
-}
-
-function doorHeld(set: SemaphoreSet, verb: string): ShmError {
-  return timedOut(`${verb} the mailbox`, "semop", {
-    key: set.key,
-    remedy: `process ${
-      set.lastPid(DOOR)
-    } has been arriving or leaving for too long; is it stopped?`,
-  });
+/** Leaves, and removes the set if nobody else uses it and we may. */
+function exit(door: Door): void {
+  if (door.alone) door.exitRemoving();
+  else door.exit();
 }
