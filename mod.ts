@@ -102,6 +102,39 @@ export { Mutex, type MutexLock, type MutexOptions } from "./src/sync/mutex.ts";
 export type { WaitOptions, WaitSyncOptions } from "./src/sync/waiting.ts";
 export { Word } from "./src/sync/word.ts";
 
+export { Channel } from "./src/channel/channel.ts";
+export type {
+  Acknowledgement,
+  ChannelMessage,
+  ChannelOpenOptions,
+  ChannelOptions,
+  ChannelReceiveOptions,
+  ChannelReceiveSyncOptions,
+  ChannelSendOptions,
+  ChannelSendSyncOptions,
+  ConsumerOptions,
+  ProducerOptions,
+} from "./src/channel/channel_options.ts";
+export {
+  type ChannelStat,
+  type ChannelStats,
+  type LaneStat,
+  listChannels,
+  statChannel,
+} from "./src/channel/channel_stat.ts";
+export { type Consumer } from "./src/channel/consumer.ts";
+export { type ChannelVisit } from "./src/channel/lane_reader.ts";
+export { type ChannelDeparture } from "./src/channel/membership.ts";
+export { type Producer } from "./src/channel/producer.ts";
+export { type Slot } from "./src/channel/slot.ts";
+export {
+  type TypedChannel,
+  type TypedChannelOptions,
+  type TypedConsumer,
+  type TypedMessage,
+  type TypedProducer,
+} from "./src/channel/typed_channel.ts";
+
 export { MAILBOX_KEY } from "./src/mailbox/descriptor.ts";
 export { type Departure, type MailboxOptions } from "./src/mailbox/mailbox.ts";
 export {

@@ -43,6 +43,8 @@ export type LibcCall =
  * - `EDETACHED`: the segment was detached, its memory is gone
  * - `EREADONLY`: the segment is attached read-only
  * - `EUNTRUSTED`: another user created or owns the object
+ * - `EFORMAT`: what is in the memory is not what was expected there: not a channel, or another kind
+ * - `ECORRUPT`: a value in shared memory that cannot be; a peer has gone wrong, or is hostile
  * - `ENOTSUP`: this operating system, processor or C library is not supported
  * - `ENOTCAPABLE`: Deno was not given `--allow-ffi`
  *
@@ -64,12 +66,21 @@ export type LibcCall =
  * }
  * ```
  */
-export type RefusalCode = "EDETACHED" | "EREADONLY" | "EUNTRUSTED" | "ENOTSUP" | "ENOTCAPABLE";
+export type RefusalCode =
+  | "EDETACHED"
+  | "EREADONLY"
+  | "EUNTRUSTED"
+  | "EFORMAT"
+  | "ECORRUPT"
+  | "ENOTSUP"
+  | "ENOTCAPABLE";
 
 const refusalText: Readonly<Record<RefusalCode, string>> = {
   EDETACHED: "it was detached",
   EREADONLY: "it is attached read-only",
   EUNTRUSTED: "it belongs to another user",
+  EFORMAT: "its format is another one",
+  ECORRUPT: "its memory is corrupt",
   ENOTSUP: "not supported on this platform",
   ENOTCAPABLE: "Deno's permission for foreign functions is missing",
 };

@@ -1,0 +1,346 @@
+/**
+ * The channel: many producers, one consumer, between any processes of this machine, in TypeScript, C
+ * and C++.
+ */
+
+import { ERRNO } from "../../ffi/errno.ts";
+import { ShmError } from "../../ffi/shm_error.ts";
+import { Claim } from "../sync/claim.ts";
+import { Deadline } from "../sync/deadline.ts";
+import { isGone } from "../sysv/object_stat.ts";
+import type { Fields, StructLayout } from "../layout/layout.ts";
+import type {
+  ChannelOpenOptions,
+  ChannelOptions,
+  ConsumerOptions,
+  ProducerOptions,
+} from "./channel_options.ts";
+import { ChannelPlace } from "./channel_place.ts";
+import { type ChannelStats, readStats } from "./channel_stat.ts";
+import { Consumer } from "./consumer.ts";
+import { LANE_CAPACITY, LANES, SEMAPHORE } from "./descriptor.ts";
+import { type ChannelDeparture, Membership } from "./membership.ts";
+import { Producer } from "./producer.ts";
+import { checkShape, maxMessage, type Shape } from "./shape.ts";
+import { TypedChannel, type TypedChannelOptions } from "./typed_channel.ts";
+
+/** The door is held for microseconds, unless its holder was stopped. */
+const ARRIVE_MS = 5_000;
+
+/**
+ * A channel, as one process has it open.
+ *
+ * Each producer has a lane of its own, a ring in shared memory; nothing is locked, and on the way of
+ * a message no system call is made while both sides are awake. A producer or consumer that dies, by
+ * SIGKILL too, harms no other: what it had published is there, its lane or role is free at once.
+ *
+ * @example One process sends, another one receives
+ * ```ts
+ * import { Channel } from "@sysv/shm";
+ * import assert from "node:assert/strict";
+ *
+ * using channel = Channel.openOrCreate({ key: 0x5eed4018, lanes: 4, laneCapacity: 1 << 16 });
+ * using producer = channel.producer();
+ * using consumer = channel.consumer(); // in another process, usually
+ * await producer.send(new TextEncoder().encode("hello"));
+ * const { bytes } = await consumer.receive();
+ * assert.equal(new TextDecoder().decode(bytes), "hello");
+ * ```
+ */
+export class Channel implements Disposable {
+  readonly #membership: Membership;
+  readonly #place: ChannelPlace;
+  readonly #ends = new Set<Producer | Consumer>();
+  #departure: ChannelDeparture | undefined;
+
+  private constructor(membership: Membership) {
+    const { segment, set, shape } = membership;
+    this.#membership = membership;
+    this.#place = new ChannelPlace(segment, set, shape);
+  }
+
+  /**
+   * Finds the channel or makes it; `created` says which. An existing one keeps its mode; `lanes`,
+   * `laneCapacity` and `messageSize` must be as said, where they are said. When the last one who has it
+   * open closes it, and it is empty, it is removed, unless whoever created it said `keep`.
+   *
+   * @throws {ShmError} `EFORMAT` something else has the key, or a channel of another version or shape:
+   * the message names what differs; `ETIMEDOUT` it was not initialised in time; `EUNTRUSTED` another
+   * user's, `EACCES`, `ENOSPC` a limit of the system, `ENOMEM`
+   * @throws {RangeError} a key, number of lanes, capacity, message size or mode out of range
+   */
+  static openOrCreate(options: ChannelOptions): Channel {
+    const { key, lanes, laneCapacity, messageSize, mode = 0o600, keep = false, trust = false } =
+      options;
+    checkShape({
+      lanes: lanes ?? LANES.USUAL,
+      laneCapacity: laneCapacity ?? LANE_CAPACITY.USUAL,
+      messageSize: messageSize ?? 0,
+    });
+    const { deadline = Deadline.after(ARRIVE_MS) } = options;
+    const wanted: Partial<Shape> = {
+      ...(lanes === undefined ? {} : { lanes }),
+      ...(laneCapacity === undefined ? {} : { laneCapacity }),
+      ...(messageSize === undefined ? {} : { messageSize }),
+    };
+    return new Channel(Membership.arrive({ key, wanted, create: { mode, keep }, trust, deadline }));
+  }
+
+  /**
+   * Opens a channel that exists.
+   *
+   * @throws {ShmError} `ENOENT` there is none, and as {@linkcode Channel.openOrCreate}
+   * @throws {RangeError} a key out of range
+   *
+   * @example
+   * ```ts
+   * import { Channel } from "@sysv/shm";
+   * import assert from "node:assert/strict";
+   *
+   * using created = Channel.openOrCreate({ key: 0x5eed4019, lanes: 3, laneCapacity: 4096 });
+   * using opened = Channel.open(0x5eed4019);
+   * assert.deepEqual([opened.lanes, opened.created], [3, false]);
+   * ```
+   */
+  static open(key: number, options: ChannelOpenOptions = {}): Channel {
+    const { trust = false, deadline = Deadline.after(ARRIVE_MS) } = options;
+    return new Channel(Membership.arrive({ key, wanted: {}, trust, deadline }));
+  }
+
+  /**
+   * A channel of structs: every message is one, and is sent and received as a view of its fields.
+   * Finds or makes it, as {@linkcode Channel.openOrCreate}.
+   *
+   * @throws {ShmError} as {@linkcode Channel.openOrCreate}; `EFORMAT` also if its messages have another
+   * size
+   * @throws {RangeError} as {@linkcode Channel.openOrCreate}
+   *
+   * @example
+   * ```ts
+   * import { Channel, f64, i32, struct } from "@sysv/shm";
+   * import assert from "node:assert/strict";
+   *
+   * const Point = struct({ id: i32, x: f64, y: f64 });
+   * using channel = Channel.of(Point, { key: 0x5eed401a, laneCapacity: 4096 });
+   * using producer = channel.producer();
+   * using consumer = channel.consumer();
+   * producer.trySend({ id: 1, x: 1.5, y: 2 });
+   * assert.equal(consumer.tryReceive()?.value.x, 1.5);
+   * ```
+   */
+  static of<F extends Fields>(
+    layout: StructLayout<F>,
+    options: TypedChannelOptions,
+  ): TypedChannel<F> {
+    return new TypedChannel(
+      layout,
+      Channel.openOrCreate({ ...options, messageSize: layout.size }),
+    );
+  }
+
+  /** The key it is found by. */
+  get key(): number {
+    return this.#place.segment.key;
+  }
+
+  /** The id of its segment. */
+  get id(): number {
+    return this.#place.segment.id;
+  }
+
+  /** How many producers there can be at a time. */
+  get lanes(): number {
+    return this.#place.shape.lanes;
+  }
+
+  /** Bytes of one lane's ring. */
+  get laneCapacity(): number {
+    return this.#place.shape.laneCapacity;
+  }
+
+  /** Bytes of every message, or 0 where they differ. */
+  get messageSize(): number {
+    return this.#place.shape.messageSize;
+  }
+
+  /** The longest message in bytes. */
+  get maxMessage(): number {
+    return maxMessage(this.laneCapacity);
+  }
+
+  /** Whether this call created it. */
+  get created(): boolean {
+    return this.#membership.created;
+  }
+
+  /**
+   * Whether users other than the owner could change it when it was opened (mode & 0o022), which we did
+   * not ask for by creating it so.
+   */
+  get othersMayWrite(): boolean {
+    return !this.created &&
+      (this.#place.segment.othersMayWrite || this.#place.set.othersMayWrite);
+  }
+
+  /** Whether it was not closed. */
+  get isOpen(): boolean {
+    return this.#departure === undefined && this.#place.segment.attached;
+  }
+
+  #check(): void {
+    if (!this.isOpen) throw this.#place.closed("the channel");
+  }
+
+  /**
+   * Claims a lane and becomes its producer. One process may have several.
+   *
+   * @throws {ShmError} `EBUSY` every lane has an owner: the message names them; `EIDRM` the channel
+   * was removed underneath, `ECORRUPT`, `EDETACHED` closed
+   * @throws {RangeError} an option out of range
+   *
+   * @example
+   * ```ts
+   * import { Channel } from "@sysv/shm";
+   * import assert from "node:assert/strict";
+   *
+   * using channel = Channel.openOrCreate({ key: 0x5eed401b, lanes: 1, laneCapacity: 4096 });
+   * using producer = channel.producer();
+   * assert.equal(producer.lane, 0);
+   * assert.throws(() => channel.producer(), { code: "EBUSY" });
+   * ```
+   */
+  producer(options: ProducerOptions = {}): Producer {
+    this.#check();
+    for (let lane = 0; lane < this.lanes; lane++) {
+      const claim = new Claim(this.#place.set, SEMAPHORE.LANE + lane);
+      if (!this.#tryTake(claim)) continue;
+      return this.#adopt(claim, () => new Producer(this.#place, lane, claim, options));
+    }
+    const owners = Array.from(
+      { length: this.lanes },
+      (_, lane) => this.#place.set.lastPid(SEMAPHORE.LANE + lane),
+    );
+    throw new ShmError("become a producer", "semop", ERRNO.EBUSY, {
+      key: this.key,
+      id: this.id,
+      remedy:
+        `all ${this.lanes} lanes are taken, by processes ${[...new Set(owners)].join(", ")}: ` +
+        "close one, or create the channel with more lanes (--lanes)",
+    });
+  }
+
+  /**
+   * Takes the role of the consumer. It goes on where the last one stopped.
+   *
+   * @throws {ShmError} `EBUSY` there is a consumer: the message names it; `EIDRM` the channel was removed
+   * underneath, `EDETACHED` closed
+   * @throws {RangeError} an option out of range
+   *
+   * @example
+   * ```ts
+   * import { Channel } from "@sysv/shm";
+   * import assert from "node:assert/strict";
+   *
+   * using channel = Channel.openOrCreate({ key: 0x5eed401c, laneCapacity: 4096 });
+   * using consumer = channel.consumer();
+   * assert.equal(channel.consumerPid, Deno.pid);
+   * assert.throws(() => channel.consumer(), { code: "EBUSY" });
+   * ```
+   */
+  consumer(options: ConsumerOptions = {}): Consumer {
+    this.#check();
+    const claim = new Claim(this.#place.set, SEMAPHORE.CONSUMER);
+    if (!this.#tryTake(claim)) {
+      throw new ShmError("become the consumer", "semop", ERRNO.EBUSY, {
+        key: this.key,
+        id: this.id,
+        remedy: `process ${this.consumerPid ?? "(just gone)"} is it already`,
+      });
+    }
+    return this.#adopt(claim, () => new Consumer(this.#place, claim, options));
+  }
+
+  #tryTake(claim: Claim): boolean {
+    try {
+      return claim.tryTake();
+    } catch (error) {
+      // The set goes with the segment: that says more than the semaphore's own failure
+      if (error instanceof ShmError && isGone(-error.errno)) this.#place.checkPresent();
+      throw error;
+    }
+  }
+
+  /** An end of ours, to be closed with the channel; the claim goes back if it cannot be made. */
+  #adopt<End extends Producer | Consumer>(claim: Claim, make: () => End): End {
+    let end: End;
+    try {
+      end = make();
+    } catch (error) {
+      claim.release();
+      throw error;
+    }
+    for (const other of this.#ends) if (!other.isOpen) this.#ends.delete(other);
+    this.#ends.add(end);
+    return end;
+  }
+
+  /**
+   * The process that is the consumer; `undefined` if none is.
+   *
+   * @throws {ShmError} `EINVAL` or `EIDRM` the channel was removed
+   */
+  get consumerPid(): number | undefined {
+    return new Claim(this.#place.set, SEMAPHORE.CONSUMER).holder;
+  }
+
+  /**
+   * Who is there, and how full each lane is.
+   *
+   * @throws {ShmError} `EDETACHED` closed, `EINVAL` or `EIDRM` the channel was removed
+   */
+  stats(): ChannelStats {
+    this.#check();
+    const { segment, set, shape } = this.#place;
+    return readStats(segment.buffer, set, shape);
+  }
+
+  /**
+   * Removes it, whoever uses it: its key is free at once. Who has it open goes on until it has to wait,
+   * and then learns of it (`EIDRM`).
+   *
+   * @throws {ShmError} `EPERM` if neither owner, creator nor root
+   *
+   * @example
+   * ```ts
+   * import { Channel } from "@sysv/shm";
+   * import assert from "node:assert/strict";
+   *
+   * using channel = Channel.openOrCreate({ key: 0x5eed401d, laneCapacity: 4096 });
+   * using consumer = channel.consumer();
+   * channel.remove();
+   * await assert.rejects(consumer.receive(), { code: "EIDRM" });
+   * ```
+   */
+  remove(): void {
+    this.#place.segment.remove();
+    this.#place.set.remove();
+  }
+
+  /**
+   * Closes its producers and its consumer, and leaves. Twice is once.
+   *
+   * @returns what became of the channel
+   * @throws {ShmError} `EBUSY` called from within a drain
+   */
+  close(): ChannelDeparture {
+    if (this.#departure !== undefined) return this.#departure;
+    for (const end of this.#ends) end.close();
+    this.#ends.clear();
+    return this.#departure = this.#membership.leave();
+  }
+
+  /** `using` closes at the end of the block. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}

@@ -1,0 +1,146 @@
+/**
+ * The header of a channel: written once by whoever initialises it, checked by everybody else. For
+ * the files of this folder.
+ */
+
+import { ShmError } from "../../ffi/shm_error.ts";
+import { HEADER, LAYOUT_HASH, MAGIC, MAGIC_SWAPPED, VERSION } from "./descriptor.ts";
+import { capacityFor, lanesFor, maxMessage, segmentSize, type Shape } from "./shape.ts";
+
+/** Facts of the kernel's about what may be a channel. */
+export interface Place {
+  readonly key: number;
+  readonly id: number;
+  /** Bytes of the segment. */
+  readonly size: number;
+  /** Semaphores of the set beside it. */
+  readonly semaphores: number;
+}
+
+const MAGIC_WORD = HEADER.fields.magic.offset / Int32Array.BYTES_PER_ELEMENT;
+
+/** Whether somebody has initialised it. */
+export function isReady(memory: ArrayBuffer): boolean {
+  // SYNC ready: seeing a magic orders all reads of the header after the writes of its creator
+  return Atomics.load(new Int32Array(memory, 0, HEADER.size / 4), MAGIC_WORD) !== 0;
+}
+
+/** Makes a segment of zeros a channel. To be called by one process, which holds the door. */
+export function initialise(memory: ArrayBuffer, shape: Shape): void {
+  HEADER.write(memory, {
+    magic: 0,
+    version: 0,
+    layout_hash: LAYOUT_HASH,
+    lanes: shape.lanes,
+    lane_capacity: shape.laneCapacity,
+    message_size: shape.messageSize,
+    segment_size: BigInt(segmentSize(shape)),
+  });
+  const words = new Int32Array(memory, 0, HEADER.size / 4);
+  Atomics.store(words, HEADER.fields.version.offset / 4, VERSION);
+  // SYNC ready: all of the header comes before this store
+  Atomics.store(words, MAGIC_WORD, MAGIC);
+}
+
+/**
+ * What the header of an initialised channel says, checked against what the kernel says.
+ *
+ * @throws {ShmError} `EFORMAT` it is no channel, or not one of this version; names what differs
+ */
+export function readHeader(memory: ArrayBuffer, place: Place): Shape {
+  // Copied first and looked at after: whoever can write here may go on doing so
+  const copy = memory.slice(0, HEADER.size);
+  const header = HEADER.read(copy);
+  const differs = (field: string, there: string, expected: string, remedy: string): ShmError =>
+    otherFormat(place, `${field} differs: ${there} there, ${expected} here; ${remedy}`);
+  if (header.magic === MAGIC_SWAPPED) {
+    throw differs(
+      "the byte order",
+      "big-endian",
+      "little-endian",
+      "a program for another machine made it",
+    );
+  }
+  if (header.magic !== MAGIC) {
+    throw otherFormat(
+      place,
+      `it is not a channel: its first word is ${hex(header.magic)}, not ${hex(MAGIC)}; ` +
+        "choose another key",
+    );
+  }
+  const sameRelease = "use the same release of the library (and c/shm_channel.h) everywhere";
+  if (header.version !== VERSION) {
+    throw differs("version", String(header.version), String(VERSION), sameRelease);
+  }
+  if (header.layout_hash !== LAYOUT_HASH) {
+    throw differs("layout_hash", hex(header.layout_hash), hex(LAYOUT_HASH), sameRelease);
+  }
+  const shape = {
+    lanes: header.lanes,
+    laneCapacity: header.lane_capacity,
+    messageSize: header.message_size,
+  };
+  const broken = "its header was overwritten, or it was put together by hand: remove it " +
+    "(`channel rm`) and start again";
+  if (lanesFor(place.semaphores) !== shape.lanes) {
+    throw differs("lanes", String(shape.lanes), `a set of ${place.semaphores} semaphores`, broken);
+  }
+  if (capacityFor(shape.lanes, place.size) !== shape.laneCapacity) {
+    const there = String(shape.laneCapacity);
+    throw differs("lane_capacity", there, `a segment of ${place.size} bytes`, broken);
+  }
+  if (header.segment_size !== BigInt(place.size)) {
+    throw differs(
+      "segment_size",
+      String(header.segment_size),
+      `a segment of ${place.size} bytes`,
+      broken,
+    );
+  }
+  if (shape.messageSize > maxMessage(shape.laneCapacity)) {
+    throw differs(
+      "message_size",
+      String(shape.messageSize),
+      `at most ${maxMessage(shape.laneCapacity)}`,
+      broken,
+    );
+  }
+  return shape;
+}
+
+/** What a caller asked for, where it said so. */
+export type Wanted = Partial<Shape>;
+
+/**
+ * Checks that an existing channel is as the caller wants it.
+ *
+ * @throws {ShmError} `EFORMAT` names the first option that differs
+ */
+export function checkWanted(shape: Shape, wanted: Wanted, place: Place): void {
+  const options = {
+    lanes: "lanes (--lanes)",
+    laneCapacity: "laneCapacity (--capacity)",
+    messageSize: "messageSize",
+  };
+  for (const [name, option] of Object.entries(options) as [keyof Shape, string][]) {
+    const asked = wanted[name];
+    if (asked === undefined || asked === shape[name]) continue;
+    throw otherFormat(
+      place,
+      `${option} differs: ${shape[name]} there, ${asked} asked for; leave it out to take what is ` +
+        "there, or choose another key",
+    );
+  }
+}
+
+/** The error for what is not the channel it should be. */
+export function otherFormat(
+  { key, id }: { readonly key: number; readonly id?: number | undefined },
+  what: string,
+): ShmError {
+  return new ShmError("open the channel", "shmat", "EFORMAT", { key, id, remedy: what });
+}
+
+function hex(value: number): string {
+  return `0x${value.toString(16).padStart(8, "0")}`;
+}

@@ -1,0 +1,241 @@
+/** What callers of the channel can say. */
+
+import type { Deadline } from "../sync/deadline.ts";
+import type { WaitOptions, WaitSyncOptions } from "../sync/waiting.ts";
+
+/**
+ * How {@linkcode Channel.open} opens a channel.
+ *
+ * @example
+ * ```ts
+ * import { Channel, type ChannelOpenOptions, Deadline } from "@sysv/shm";
+ * import assert from "node:assert/strict";
+ *
+ * const options: ChannelOpenOptions = { deadline: Deadline.after(100) };
+ * assert.throws(() => Channel.open(0x5eed4003, options), { code: "ENOENT" });
+ * ```
+ */
+export interface ChannelOpenOptions {
+  /** Accept a channel that another user, not root, created or owns. */
+  readonly trust?: boolean;
+  /** How long to wait for a channel that is being made; 5 s if not said. */
+  readonly deadline?: Deadline;
+}
+
+/**
+ * How {@linkcode Channel.openOrCreate} finds or makes a channel.
+ *
+ * @example
+ * ```ts
+ * import { Channel, type ChannelOptions } from "@sysv/shm";
+ * import assert from "node:assert/strict";
+ *
+ * const options: ChannelOptions = { key: 0x5eed4004, lanes: 2, laneCapacity: 1 << 16 };
+ * using channel = Channel.openOrCreate(options);
+ * assert(channel.created);
+ * assert.equal(channel.maxMessage, (1 << 15) - 8);
+ * ```
+ */
+export interface ChannelOptions extends ChannelOpenOptions {
+  /** The key all sides use. */
+  readonly key: number;
+  /** How many producers there can be at a time, 1 to 256; 8 if not said, or what is there. */
+  readonly lanes?: number;
+  /**
+   * Bytes each producer can be ahead of the consumer, a power of two from 64 to 2^30; 1 MiB if not
+   * said, or what is there. A message is at most half of that, less 8.
+   */
+  readonly laneCapacity?: number;
+  /** Bytes of every message; 0, or not said: they differ. */
+  readonly messageSize?: number;
+  /** Permission bits of what is created; 0o600 if not said. */
+  readonly mode?: number;
+  /** Leave it where it is when the last one goes, if it is created here. */
+  readonly keep?: boolean;
+}
+
+/**
+ * How a producer behaves.
+ *
+ * @example
+ * ```ts
+ * import { Channel, type ProducerOptions } from "@sysv/shm";
+ * import assert from "node:assert/strict";
+ *
+ * const options: ProducerOptions = { withoutConsumer: "error" };
+ * using channel = Channel.openOrCreate({ key: 0x5eed4005, lanes: 1, laneCapacity: 64 });
+ * using producer = channel.producer(options);
+ * while (producer.trySend(new Uint8Array(8)));
+ * assert.throws(() => producer.sendSync(new Uint8Array(8)), { code: "EPIPE" });
+ * using consumer = channel.consumer();
+ * consumer.drain(() => {});
+ * ```
+ */
+export interface ProducerOptions {
+  /**
+   * What a send does that finds its lane full while nobody is the consumer: `"wait"` for one to come
+   * and make room (that is what happens if nothing is said), or fail with an `"error"` (`EPIPE`).
+   * Either way messages are accepted while there is room: they wait for a consumer.
+   */
+  readonly withoutConsumer?: "wait" | "error";
+  /** Microseconds to look for room before sleeping; 50 if not said. */
+  readonly spin?: number;
+}
+
+/**
+ * How a consumer behaves.
+ *
+ * @example
+ * ```ts
+ * import { Channel, type ConsumerOptions } from "@sysv/shm";
+ * import assert from "node:assert/strict";
+ *
+ * const options: ConsumerOptions = { spin: 0 }; // sleep at once: saves CPU, costs latency
+ * using channel = Channel.openOrCreate({ key: 0x5eed4006, laneCapacity: 4096 });
+ * using consumer = channel.consumer(options);
+ * assert.equal(consumer.tryReceive(), undefined);
+ * ```
+ */
+export interface ConsumerOptions {
+  /** Microseconds to look for messages before sleeping; 50 if not said. */
+  readonly spin?: number;
+}
+
+/**
+ * A message's tag, and how long its sender waits for room, blocking.
+ *
+ * @example
+ * ```ts
+ * import { Channel, type ChannelSendSyncOptions, Deadline } from "@sysv/shm";
+ *
+ * const options: ChannelSendSyncOptions = { tag: 7, deadline: Deadline.after(1_000) };
+ * using channel = Channel.openOrCreate({ key: 0x5eed4007, laneCapacity: 4096 });
+ * using producer = channel.producer();
+ * producer.sendSync(Uint8Array.of(1), options);
+ * using consumer = channel.consumer();
+ * console.assert(consumer.receiveSync().tag === 7);
+ * ```
+ */
+export interface ChannelSendSyncOptions extends WaitSyncOptions {
+  /** 32 bits that travel with the message, for the sender to choose; 0 if not said. */
+  readonly tag?: number;
+}
+
+/**
+ * As {@linkcode ChannelSendSyncOptions}, and what can end the wait.
+ *
+ * @example
+ * ```ts
+ * import { Channel, type ChannelSendOptions } from "@sysv/shm";
+ *
+ * const options: ChannelSendOptions = { signal: AbortSignal.timeout(1_000) };
+ * using channel = Channel.openOrCreate({ key: 0x5eed4008, laneCapacity: 4096 });
+ * using producer = channel.producer();
+ * await producer.send(Uint8Array.of(1), options);
+ * using consumer = channel.consumer();
+ * console.assert((await consumer.receive()).bytes[0] === 1);
+ * ```
+ */
+export interface ChannelSendOptions extends WaitOptions {
+  /** 32 bits that travel with the message, for the sender to choose; 0 if not said. */
+  readonly tag?: number;
+}
+
+/**
+ * When a message counts as received.
+ *
+ * - `"after"`: when the consumer asks for the next one, or closes. If it dies before that, the next
+ *   consumer gets the message (again): at least once.
+ * - `"before"`: when it is handed over. If the consumer dies then, it is lost: at most once.
+ *
+ * @example
+ * ```ts
+ * import { type Acknowledgement, Channel } from "@sysv/shm";
+ * import assert from "node:assert/strict";
+ *
+ * const ack: Acknowledgement = "before";
+ * using channel = Channel.openOrCreate({ key: 0x5eed4009, laneCapacity: 4096 });
+ * using producer = channel.producer();
+ * using consumer = channel.consumer();
+ * producer.trySend(Uint8Array.of(1));
+ * consumer.tryReceive({ ack });
+ * assert.equal(channel.stats().lanes[0]!.depth, 0); // with "after" it would still be 1
+ * ```
+ */
+export type Acknowledgement = "before" | "after";
+
+/**
+ * How a message is received, blocking.
+ *
+ * @example
+ * ```ts
+ * import { Channel, type ChannelReceiveSyncOptions, Deadline } from "@sysv/shm";
+ * import assert from "node:assert/strict";
+ *
+ * const options: ChannelReceiveSyncOptions = { deadline: Deadline.after(10) };
+ * using channel = Channel.openOrCreate({ key: 0x5eed400a, laneCapacity: 4096 });
+ * using consumer = channel.consumer();
+ * assert.throws(() => consumer.receiveSync(options), { code: "ETIMEDOUT" });
+ * ```
+ */
+export interface ChannelReceiveSyncOptions extends WaitSyncOptions {
+  /** When it counts as received; `"after"` if not said. */
+  readonly ack?: Acknowledgement;
+  /**
+   * `"closed"`: wait no longer than until there was a producer and all have closed or died, and all
+   * they sent was received. Without it one waits for further producers.
+   */
+  readonly until?: "closed";
+}
+
+/**
+ * As {@linkcode ChannelReceiveSyncOptions}, and what can end the wait.
+ *
+ * @example
+ * ```ts
+ * import { Channel, type ChannelReceiveOptions } from "@sysv/shm";
+ * import assert from "node:assert/strict";
+ *
+ * const options: ChannelReceiveOptions = { until: "closed" };
+ * using channel = Channel.openOrCreate({ key: 0x5eed400b, laneCapacity: 4096 });
+ * using consumer = channel.consumer();
+ * {
+ *   using producer = channel.producer();
+ *   producer.trySend(Uint8Array.of(1));
+ * }
+ * assert.equal((await consumer.receive(options))?.bytes[0], 1);
+ * assert.equal(await consumer.receive(options), undefined);
+ * ```
+ */
+export interface ChannelReceiveOptions extends WaitOptions {
+  /** When it counts as received; `"after"` if not said. */
+  readonly ack?: Acknowledgement;
+  /** As {@linkcode ChannelReceiveSyncOptions.until}. */
+  readonly until?: "closed";
+}
+
+/**
+ * A message as it was received.
+ *
+ * @example
+ * ```ts
+ * import { Channel, type ChannelMessage } from "@sysv/shm";
+ * import assert from "node:assert/strict";
+ *
+ * using channel = Channel.openOrCreate({ key: 0x5eed400c, laneCapacity: 4096 });
+ * using producer = channel.producer();
+ * using consumer = channel.consumer();
+ * producer.trySend(new TextEncoder().encode("hello"), 3);
+ * const { bytes, tag, lane }: ChannelMessage = consumer.tryReceive()!;
+ * assert.equal(new TextDecoder().decode(bytes), "hello");
+ * assert.deepEqual([tag, lane], [3, producer.lane]);
+ * ```
+ */
+export interface ChannelMessage {
+  /** The payload: a copy, which is the receiver's to keep. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** What the sender gave it. */
+  readonly tag: number;
+  /** The lane it came through: messages of one lane are in order. */
+  readonly lane: number;
+}

@@ -1,0 +1,113 @@
+/**
+ * What a producer and a consumer need of the channel they belong to, and the failures both can meet.
+ * For the files of this folder.
+ */
+
+import { ERRNO } from "../../ffi/errno.ts";
+import { ShmError } from "../../ffi/shm_error.ts";
+import type { Segment } from "../sysv/segment.ts";
+import type { SemaphoreSet } from "../sysv/semaphore_set.ts";
+import { Word } from "../sync/word.ts";
+import type { Shape } from "./shape.ts";
+
+/** One process's channel. */
+export class ChannelPlace {
+  readonly segment: Segment;
+  readonly set: SemaphoreSet;
+  readonly shape: Shape;
+
+  constructor(segment: Segment, set: SemaphoreSet, shape: Shape) {
+    this.segment = segment;
+    this.set = set;
+    this.shape = shape;
+  }
+
+  /**
+   * Checks that the channel is still the one that its key leads to. A system call: for waits.
+   *
+   * @throws {ShmError} `EIDRM` somebody removed it underneath
+   */
+  checkPresent(): void {
+    const { segment } = this;
+    if (!segment.attached) throw this.closed("the channel");
+    if (!segment.stat().markedForRemoval) return;
+    throw new ShmError("go on using the channel", "shmctl", ERRNO.EIDRM, {
+      key: segment.key,
+      id: segment.id,
+      remedy: "somebody removed it while it was in use (ipcrm?): start its programs again",
+    });
+  }
+
+  /** The error for using what was closed, or what lost its memory. */
+  closed(what: string): ShmError {
+    return new ShmError(`use ${what}`, "shmdt", "EDETACHED", {
+      key: this.segment.key,
+      id: this.segment.id,
+      remedy: "it was closed: open it again",
+    });
+  }
+
+  /** The error for a value in memory that cannot be. */
+  corrupt(lane: number, what: string): ShmError {
+    return new ShmError("go on using the channel", "shmat", "ECORRUPT", {
+      key: this.segment.key,
+      id: this.segment.id,
+      remedy: `lane ${lane}: ${what}; another program writes into this memory. ` +
+        "Consumer.discard drops what is in the lane; to start afresh, remove the channel (`channel rm`)",
+    });
+  }
+
+  /** The error for what cannot be done because something else of this process is under way. */
+  busy(action: string, remedy: string): ShmError {
+    return new ShmError(action, "futex", ERRNO.EBUSY, {
+      key: this.segment.key,
+      id: this.segment.id,
+      remedy,
+    });
+  }
+}
+
+/** A word that says whether somebody sleeps, and those who are to be woken by it. */
+export class Asleep {
+  readonly #words: Int32Array<ArrayBuffer>;
+  readonly #index: number;
+  /** The word, to sleep on. */
+  readonly word: Word;
+
+  /** The word `index` of `words`, which is at `offset` of the segment. */
+  constructor(
+    segment: Segment,
+    words: Int32Array<ArrayBuffer>,
+    index: number,
+    offset: number,
+  ) {
+    this.#words = words;
+    this.#index = index;
+    this.word = new Word(segment, offset);
+  }
+
+  /**
+   * Wakes whoever sleeps, or is about to. To be called right after the store they wait for.
+   *
+   * SYNC asleep: both sides store first and load then, in one order for all (sequential consistency).
+   * So either this load sees the sleeper's 1, or the sleeper's look sees what was stored before.
+   */
+  wake(): void {
+    if (Atomics.load(this.#words, this.#index) !== 0) this.#wake();
+  }
+
+  #wake(): void {
+    if (Atomics.exchange(this.#words, this.#index, 0) !== 0) this.word.wake();
+  }
+
+  /** Says that we are about to sleep. What is waited for is to be looked at after this. */
+  announce(): void {
+    // SYNC asleep: this store comes before that look
+    Atomics.store(this.#words, this.#index, 1);
+  }
+
+  /** Says that we are awake. */
+  retract(): void {
+    if (this.#words.length > 0) Atomics.store(this.#words, this.#index, 0);
+  }
+}

@@ -1,0 +1,229 @@
+/**
+ * What can be seen of a channel from outside and from inside: who is there, and how full it is. Looking
+ * changes nothing and is not arriving.
+ */
+
+import { ShmError } from "../../ffi/shm_error.ts";
+import { isGone } from "../sysv/object_stat.ts";
+import { Segment } from "../sysv/segment.ts";
+import { listSegments, type SegmentStat, statSegment } from "../sysv/segment_stat.ts";
+import { listSemaphoreSets } from "../sysv/semaphore_stat.ts";
+import { SemaphoreSet } from "../sysv/semaphore_set.ts";
+import { isReady, otherFormat, readHeader } from "./channel_header.ts";
+import { HEADER, LANE, SEMAPHORE, SEMAPHORE_AFTER_LANES } from "./descriptor.ts";
+import { LANE_WORD } from "./lane_words.ts";
+import { capacityFor, laneOffset, lanesFor, type Shape } from "./shape.ts";
+import { readTally } from "./tally.ts";
+
+/**
+ * One lane, at about one instant.
+ *
+ * @example
+ * ```ts
+ * import { Channel, type LaneStat } from "@sysv/shm";
+ * import assert from "node:assert/strict";
+ *
+ * using channel = Channel.openOrCreate({ key: 0x5eed4014, lanes: 1, laneCapacity: 4096 });
+ * using producer = channel.producer();
+ * producer.trySend(Uint8Array.of(1));
+ * const lane: LaneStat = channel.stats().lanes[0]!;
+ * assert.deepEqual([lane.depth, lane.bytes, lane.messages], [1, 16, 1]);
+ * assert.deepEqual([lane.pid, lane.alive], [Deno.pid, true]);
+ * using consumer = channel.consumer();
+ * consumer.drain(() => {});
+ * ```
+ */
+export interface LaneStat {
+  /** Its number, from 0. */
+  readonly lane: number;
+  /** Messages that wait to be received. */
+  readonly depth: number;
+  /** Bytes of the ring that they take. */
+  readonly bytes: number;
+  /** Messages ever sent through it. */
+  readonly messages: number;
+  /** How often a producer found too little room and waited. */
+  readonly fullWaits: number;
+  /** How many producers had it. */
+  readonly opened: number;
+  /** How many of them closed it; others died, or one is there still. */
+  readonly closed: number;
+  /** The process that has it, or had it last; `undefined` if none had. */
+  readonly pid: number | undefined;
+  /** Whether that process has it now. */
+  readonly alive: boolean;
+}
+
+/**
+ * A channel, at about one instant.
+ *
+ * @example
+ * ```ts
+ * import { Channel, type ChannelStats } from "@sysv/shm";
+ * import assert from "node:assert/strict";
+ *
+ * using channel = Channel.openOrCreate({ key: 0x5eed4015, lanes: 2, laneCapacity: 4096 });
+ * const stats: ChannelStats = channel.stats();
+ * assert.equal(stats.lanes.length, 2);
+ * assert.equal(stats.consumerPid, undefined);
+ * ```
+ */
+export interface ChannelStats {
+  /** Bytes of one ring. */
+  readonly laneCapacity: number;
+  /** Bytes of every message, or 0 where they differ. */
+  readonly messageSize: number;
+  /** The process that is the consumer; `undefined` if none is. */
+  readonly consumerPid: number | undefined;
+  /** How many peers are there: channels opened and not closed. */
+  readonly users: number;
+  /** Whether the last one out leaves it where it is. */
+  readonly kept: boolean;
+  /** Its lanes, in order. */
+  readonly lanes: readonly LaneStat[];
+}
+
+/**
+ * A channel and the segment it is in.
+ *
+ * @example
+ * ```ts
+ * import { Channel, type ChannelStat, listChannels } from "@sysv/shm";
+ * import assert from "node:assert/strict";
+ *
+ * using channel = Channel.openOrCreate({ key: 0x5eed4016, laneCapacity: 4096 });
+ * const found: ChannelStat | undefined = listChannels().find(({ segment }) =>
+ *   segment.id === channel.id
+ * );
+ * assert.equal(found?.lanes.length, 8);
+ * ```
+ */
+export interface ChannelStat extends ChannelStats {
+  /** What the kernel knows of its segment. */
+  readonly segment: SegmentStat;
+  /** The id of the semaphore set beside it. */
+  readonly setId: number;
+}
+
+/** What the set and the memory tell. `copy` has at least the words before the rings. */
+export function readStats(copy: ArrayBuffer, set: SemaphoreSet, shape: Shape): ChannelStats {
+  const values = set.values();
+  const { CONSUMER } = SEMAPHORE;
+  return {
+    laneCapacity: shape.laneCapacity,
+    messageSize: shape.messageSize,
+    consumerPid: values[CONSUMER] === 0 ? undefined : set.lastPid(CONSUMER),
+    users: values[shape.lanes + SEMAPHORE_AFTER_LANES.USERS]!,
+    kept: values[shape.lanes + SEMAPHORE_AFTER_LANES.DISPOSABLE] !== 1,
+    lanes: Array.from({ length: shape.lanes }, (_, lane) => {
+      const semaphore = SEMAPHORE.LANE + lane;
+      const pid = set.lastPid(semaphore);
+      return {
+        ...readLane(copy, lane, shape.laneCapacity),
+        pid: pid === 0 ? undefined : pid,
+        alive: values[semaphore] !== 0,
+      };
+    }),
+  };
+}
+
+/** Looks again as often as this while the figures change under it. */
+const TRIES = 3;
+
+function readLane(
+  memory: ArrayBuffer,
+  lane: number,
+  capacity: number,
+): Omit<LaneStat, "pid" | "alive"> {
+  const words = new Int32Array(memory, laneOffset(lane), LANE.size / 4);
+  const { HEAD, TAIL, HEAD_TALLIES, TAIL_TALLIES, FULL_WAITS, OPENED, CLOSED } = LANE_WORD;
+  for (let tries = 1;; tries++) {
+    const head = Atomics.load(words, HEAD);
+    const taken = readTally(words, HEAD_TALLIES, head);
+    const tail = Atomics.load(words, TAIL);
+    const messages = readTally(words, TAIL_TALLIES, tail);
+    const still = Atomics.load(words, HEAD) === head && Atomics.load(words, TAIL) === tail;
+    if (!still && tries < TRIES) continue;
+    return {
+      lane,
+      depth: Math.max(0, messages - taken),
+      bytes: Math.min((tail - head) >>> 0, capacity),
+      messages,
+      fullWaits: words[FULL_WAITS]! >>> 0,
+      opened: words[OPENED]! >>> 0,
+      closed: words[CLOSED]! >>> 0,
+    };
+  }
+}
+
+/**
+ * Looks at the channel in the segment with this id, without arriving at it.
+ *
+ * @throws {ShmError} `EFORMAT` it is not a channel, `EINVAL` no such segment, `EACCES` no read
+ * permission, `EUNTRUSTED` another user created or owns it
+ * @throws {RangeError} an id out of range
+ *
+ * @example
+ * ```ts
+ * import { Channel, statChannel } from "@sysv/shm";
+ * import assert from "node:assert/strict";
+ *
+ * using channel = Channel.openOrCreate({ key: 0x5eed4017, lanes: 2, laneCapacity: 4096 });
+ * assert.equal(statChannel(channel.id).lanes.length, 2);
+ * ```
+ */
+export function statChannel(
+  id: number,
+  { trust = false }: { readonly trust?: boolean } = {},
+): ChannelStat {
+  const stat = statSegment(id);
+  const setStat = listSemaphoreSets().find(({ key }) => key === stat.key && key !== 0);
+  const lanes = setStat && lanesFor(setStat.count);
+  if (setStat === undefined || lanes === undefined || capacityFor(lanes, stat.size) === undefined) {
+    throw otherFormat(
+      { key: stat.key, id },
+      "it is not a channel: its size, or the semaphore set beside it, is no channel's",
+    );
+  }
+  using segment = Segment.attach(id, { readOnly: true, trust });
+  const set = SemaphoreSet.attach(setStat.id, { trust });
+  const { key, size } = stat;
+  const header = segment.read(0, HEADER.size).buffer;
+  const place = { key, id, size, semaphores: setStat.count };
+  if (!isReady(header)) throw otherFormat(place, "it is not a channel, or not initialised yet");
+  const shape = readHeader(header, place);
+  const copy = segment.read(0, laneOffset(shape.lanes)).buffer;
+  return { ...readStats(copy, set, shape), segment: stat, setId: set.id };
+}
+
+/**
+ * All channels of the system that this user may look at and trust.
+ *
+ * @example
+ * ```ts
+ * import { listChannels } from "@sysv/shm";
+ *
+ * for (const { segment, lanes } of listChannels()) {
+ *   console.log(segment.key, lanes.reduce((sum, { depth }) => sum + depth, 0));
+ * }
+ * ```
+ */
+export function listChannels({ trust = false }: { readonly trust?: boolean } = {}): ChannelStat[] {
+  const counts = new Map(listSemaphoreSets().map(({ key, count }) => [key, count]));
+  const candidates = listSegments().filter(({ key, size }) => {
+    const lanes = lanesFor(counts.get(key) ?? 0);
+    return key !== 0 && lanes !== undefined && capacityFor(lanes, size) !== undefined;
+  });
+  return candidates.flatMap(({ id }) => {
+    try {
+      return [statChannel(id, { trust })];
+    } catch (error) {
+      // Another's, another thing, or gone meanwhile
+      const skipped = ["EFORMAT", "EUNTRUSTED", "EACCES"];
+      if (error instanceof ShmError && (skipped.includes(error.code) || isGone(-error.errno))) {
+        return [];
+      }
+      throw error;
+    }
+  });
+}

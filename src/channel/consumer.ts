@@ -1,0 +1,457 @@
+/**
+ * The consumer of a channel: takes messages out of all lanes, in order for each of them.
+ */
+
+import type { ShmError } from "../../ffi/shm_error.ts";
+import { Breath } from "../sync/breath.ts";
+import type { Claim } from "../sync/claim.ts";
+import { Deadline } from "../sync/deadline.ts";
+import { checkSpin, spin, USUAL_SPIN_US } from "../sync/spin.ts";
+import { Turns } from "../sync/turns.ts";
+import { Slices, timedOut, waitAsync, type Waiting, waitSync } from "../sync/waiting.ts";
+import type {
+  Acknowledgement,
+  ChannelMessage,
+  ChannelReceiveOptions,
+  ChannelReceiveSyncOptions,
+  ConsumerOptions,
+} from "./channel_options.ts";
+import { Asleep, type ChannelPlace } from "./channel_place.ts";
+import { SEMAPHORE } from "./descriptor.ts";
+import { type ChannelVisit, LaneReader } from "./lane_reader.ts";
+import {
+  ASLEEP_OFFSET,
+  CONSUMER_WORD,
+  consumerWords,
+  LANE_WORD,
+  laneMemory,
+} from "./lane_words.ts";
+import { SmallPayload } from "./payload_views.ts";
+
+/**
+ * The one receiver of a channel.
+ *
+ * `tryReceive` never waits, `receiveSync` blocks the thread, `receive` and `for await` use promises;
+ * each message they give is a copy of its own. `drain` hands out the memory itself, many messages a
+ * call: it allocates nothing and is the fastest.
+ *
+ * @example
+ * ```ts
+ * import { Channel } from "@sysv/shm";
+ * import assert from "node:assert/strict";
+ *
+ * using channel = Channel.openOrCreate({ key: 0x5eed4010, laneCapacity: 4096 });
+ * {
+ *   using producer = channel.producer(); // in another process, usually
+ *   for (let i = 0; i < 3; i++) producer.trySend(Uint8Array.of(i));
+ * }
+ * using consumer = channel.consumer();
+ * const seen: number[] = [];
+ * for await (const { bytes } of consumer.messages({ until: "closed" })) seen.push(bytes[0]!);
+ * assert.deepEqual(seen, [0, 1, 2]);
+ * ```
+ */
+export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
+  readonly #place: ChannelPlace;
+  readonly #claim: Claim;
+  readonly #readers: readonly LaneReader[];
+  readonly #owners: readonly Asleep[];
+  readonly #self: Asleep;
+  readonly #spin: number;
+  readonly #turns = new Turns();
+  readonly #breath = new Breath();
+  /** How often each lane had been opened when we began, to notice who comes and goes. */
+  readonly #opened: readonly number[];
+  /** The lane that is looked at next. */
+  #next = 0;
+  /** The lane of the message handed out that is not given back. */
+  #owing: number | undefined;
+  /** Whether messages of a drain are not given back, in whichever lanes. */
+  #keeping = false;
+  #draining = false;
+  #producerSeen = false;
+  #open = true;
+
+  /** For {@linkcode Channel.consumer} only: `claim` is held. */
+  constructor(place: ChannelPlace, claim: Claim, options: ConsumerOptions) {
+    this.#spin = checkSpin(options.spin ?? USUAL_SPIN_US);
+    this.#place = place;
+    this.#claim = claim;
+    const { segment, shape } = place;
+    const small = new SmallPayload();
+    const gone = (): ShmError => place.closed("the consumer");
+    this.#readers = Array.from(
+      { length: shape.lanes },
+      (_, lane) =>
+        new LaneReader(
+          laneMemory(segment.buffer, shape, lane),
+          small,
+          gone,
+          (what) => place.corrupt(lane, what),
+        ),
+    );
+    this.#owners = this.#readers.map(({ memory: { words, lane } }) =>
+      new Asleep(segment, words, LANE_WORD.ASLEEP, ASLEEP_OFFSET.laneOwner(lane))
+    );
+    const words = consumerWords(segment.buffer);
+    this.#self = new Asleep(
+      segment,
+      words,
+      CONSUMER_WORD.ASLEEP,
+      ASLEEP_OFFSET.CONSUMER,
+    );
+    this.#opened = this.#readers.map(({ memory }) => Atomics.load(memory.words, LANE_WORD.OPENED));
+    this.#self.retract();
+    Atomics.add(words, CONSUMER_WORD.OPENED, 1);
+  }
+
+  /** Whether it was not closed. */
+  get isOpen(): boolean {
+    return this.#open && this.#place.segment.attached;
+  }
+
+  #check(): void {
+    if (!this.isOpen) throw this.#place.closed("the consumer");
+    if (this.#draining) {
+      throw this.#place.busy("receive", "a drain is under way: return from its callback first");
+    }
+  }
+
+  /** Gives back the space of what was handed out before. */
+  #settle(): void {
+    if (this.#keeping) return this.#settleAll();
+    const lane = this.#owing;
+    if (lane === undefined) return;
+    this.#owing = undefined;
+    if (this.#readers[lane]!.publish()) this.#owners[lane]!.wake();
+  }
+
+  #settleAll(): void {
+    this.#keeping = false;
+    this.#owing = undefined;
+    for (const reader of this.#readers) {
+      if (reader.publish()) this.#owners[reader.memory.lane]!.wake();
+    }
+  }
+
+  /**
+   * Takes back what was handed out and does not count as received yet: it is what is received next,
+   * here or by the next consumer. With `"before"` there is nothing to take back.
+   *
+   * @throws {ShmError} `EDETACHED` closed, `EBUSY` called from within a drain
+   *
+   * @example
+   * ```ts
+   * import { Channel } from "@sysv/shm";
+   * import assert from "node:assert/strict";
+   *
+   * using channel = Channel.openOrCreate({ key: 0x5eed4040, laneCapacity: 4096 });
+   * using producer = channel.producer();
+   * using consumer = channel.consumer();
+   * producer.trySend(Uint8Array.of(1));
+   * consumer.tryReceive();
+   * consumer.putBack(); // what it was for could not be done
+   * assert.equal(consumer.tryReceive()?.bytes[0], 1);
+   * ```
+   */
+  putBack(): void {
+    this.#check();
+    this.#keeping = false;
+    this.#owing = undefined;
+    for (const reader of this.#readers) reader.putBack();
+  }
+
+  /** Whether there is something to hand out, in any lane. */
+  #look(): boolean {
+    const readers = this.#readers;
+    for (let i = 0; i < readers.length; i++) if (readers[i]!.look()) return true;
+    return false;
+  }
+
+  /**
+   * The next message if there is one. Never waits. The one before counts as received now.
+   *
+   * @throws {ShmError} `EDETACHED` closed, `ECORRUPT` what is in memory cannot be, `EBUSY` called from
+   * within a drain
+   */
+  tryReceive({ ack = "after" }: { readonly ack?: Acknowledgement } = {}):
+    | ChannelMessage
+    | undefined {
+    this.#check();
+    this.#settle();
+    const readers = this.#readers;
+    for (let i = 0; i < readers.length; i++) {
+      const lane = this.#next;
+      const reader = readers[lane]!;
+      const message = reader.look() ? reader.next() : undefined;
+      if (message === undefined) {
+        this.#next = lane + 1 === readers.length ? 0 : lane + 1;
+        // Padding that was passed over is space too
+        if (reader.owing && reader.publish()) this.#owners[lane]!.wake();
+        continue;
+      }
+      this.#producerSeen = true;
+      this.#owing = lane;
+      // A lane is left when all that was seen of it is handed out: none can keep the others waiting
+      if (!reader.pending) this.#next = lane + 1 === readers.length ? 0 : lane + 1;
+      if (ack === "before") this.#settle();
+      return { bytes: message.bytes, tag: message.tag, lane };
+    }
+    return undefined;
+  }
+
+  /**
+   * Hands all messages that are there now to `visit`, lane by lane, at most `max`; never waits. The
+   * bytes are the channel's own memory or a piece of the consumer's: they are to be used or copied
+   * during the call only. A message counts as received when `visit` has come back from it; if it
+   * throws, its message and all behind it stay. After each lane the space of its messages is given
+   * back in one store. With `ack: "after"` that is done when the consumer asks for more, or closes.
+   *
+   * @returns how many messages were handed out
+   * @throws {RangeError} `max` is no positive number
+   * @throws {ShmError} as {@linkcode Consumer.tryReceive}
+   *
+   * @example
+   * ```ts
+   * import { Channel } from "@sysv/shm";
+   * import assert from "node:assert/strict";
+   *
+   * using channel = Channel.openOrCreate({ key: 0x5eed4011, laneCapacity: 4096 });
+   * using producer = channel.producer();
+   * using consumer = channel.consumer();
+   * producer.sendBatch([Uint8Array.of(1), Uint8Array.of(2), Uint8Array.of(3)], 9);
+   * let sum = 0;
+   * while (await consumer.ready()) { // sleeps until there is something
+   *   consumer.drain((bytes, tag) => sum += bytes[0]! * tag);
+   *   break;
+   * }
+   * assert.equal(sum, 54);
+   * ```
+   */
+  drain(
+    visit: ChannelVisit,
+    { max = Infinity, ack = "before" }: { readonly max?: number; readonly ack?: Acknowledgement } =
+      {},
+  ): number {
+    this.#check();
+    if (!(max >= 1)) throw new RangeError(`max ${max} is not 1 or more`);
+    this.#settle();
+    const readers = this.#readers;
+    const keep = ack === "after";
+    let count = 0;
+    this.#keeping = keep;
+    this.#draining = true;
+    try {
+      for (let i = 0; i < readers.length && count < max; i++) {
+        const lane = this.#next;
+        this.#next = lane + 1 === readers.length ? 0 : lane + 1;
+        const reader = readers[lane]!;
+        if (!reader.look()) continue;
+        try {
+          count += reader.drain(visit, max - count, keep);
+        } finally {
+          if (!keep && this.isOpen) this.#owners[lane]!.wake();
+        }
+      }
+    } finally {
+      this.#draining = false;
+      this.#producerSeen ||= count > 0;
+    }
+    return count;
+  }
+
+  /**
+   * Waits until there is something to receive. What was received before counts as such now.
+   *
+   * @returns `false` at the end of the stream (see {@linkcode ChannelReceiveOptions.until})
+   * @throws {ShmError} `ETIMEDOUT`, `EDETACHED` closed, `ECORRUPT`, `EIDRM` the channel was removed
+   * underneath
+   */
+  async ready(options: ChannelReceiveOptions = {}): Promise<boolean> {
+    const { signal } = options;
+    signal?.throwIfAborted();
+    this.#check();
+    this.#settle();
+    if (this.#breath.due) await this.#breath.take();
+    if (this.#turns.waiting === 0 && this.#soon()) return true;
+    return await this.#turns.take(options, () => this.#expired(), () => this.#wait(options));
+  }
+
+  /** As {@linkcode Consumer.ready}, blocking the thread. */
+  readySync(options: ChannelReceiveSyncOptions = {}): boolean {
+    this.#check();
+    this.#settle();
+    return this.#soon() || waitSync(this.#untilReady(options));
+  }
+
+  /** Whether something is there, or comes within the time to spin. */
+  #soon(): boolean {
+    return spin(this.#spin, () => this.#look());
+  }
+
+  async #wait(options: ChannelReceiveOptions): Promise<boolean> {
+    try {
+      return await waitAsync(this.#untilReady(options), options.signal);
+    } finally {
+      this.#breath.taken();
+    }
+  }
+
+  *#untilReady({ deadline = Deadline.never, until }: ChannelReceiveSyncOptions): Waiting<boolean> {
+    const slices = new Slices(deadline, () => this.#expired());
+    try {
+      for (;;) {
+        if (!this.isOpen) throw this.#place.closed("the consumer");
+        this.#self.announce();
+        if (this.#look()) return true;
+        for (const reader of this.#readers) reader.checkHead();
+        this.#place.checkPresent();
+        if (until === "closed" && this.#ended()) return false;
+        yield this.#self.word.changedFrom(1, slices.next({ woken: true }));
+      }
+    } finally {
+      // After close the word may be the next consumer's
+      if (this.#open) this.#self.retract();
+    }
+  }
+
+  /** Whether there was a producer, none is there now, and nothing of theirs is left. */
+  #ended(): boolean {
+    const readers = this.#readers;
+    // First who has been there, then who is: one who comes in between must not be taken for gone
+    this.#producerSeen ||= readers.some(({ memory }, lane) =>
+      Atomics.load(memory.words, LANE_WORD.OPENED) !== this.#opened[lane]
+    );
+    const values = this.#place.set.values();
+    const present = readers.some((_, lane) => values[SEMAPHORE.LANE + lane] !== 0);
+    this.#producerSeen ||= present;
+    // What those sent who had gone at that look is seen by this one
+    return this.#producerSeen && !present && !this.#look();
+  }
+
+  #expired(): ShmError {
+    const { key, id } = this.#place.segment;
+    return timedOut("receive", "futex", { key, id, remedy: "no message came in time" });
+  }
+
+  /**
+   * Waits for the next message. The one before counts as received now. `undefined` only with `until`.
+   *
+   * @throws {ShmError} as {@linkcode Consumer.ready}
+   */
+  receive(options?: ChannelReceiveOptions & { readonly until?: never }): Promise<ChannelMessage>;
+  receive(options: ChannelReceiveOptions): Promise<ChannelMessage | undefined>;
+  async receive(options: ChannelReceiveOptions = {}): Promise<ChannelMessage | undefined> {
+    const { signal } = options;
+    signal?.throwIfAborted();
+    this.#check();
+    if (this.#breath.due) await this.#breath.take();
+    if (this.#turns.waiting === 0) {
+      const message = this.tryReceive(options) ??
+        (this.#soon() ? this.tryReceive(options) : undefined);
+      if (message !== undefined) return message;
+    }
+    return await this.#turns.take(options, () => this.#expired(), async () => {
+      for (;;) {
+        const message = this.tryReceive(options);
+        if (message !== undefined) return message;
+        if (!await this.#wait(options)) return undefined;
+      }
+    });
+  }
+
+  /**
+   * As {@linkcode Consumer.receive}, blocking the thread.
+   *
+   * @throws {ShmError} as {@linkcode Consumer.ready}
+   */
+  receiveSync(options?: ChannelReceiveSyncOptions & { readonly until?: never }): ChannelMessage;
+  receiveSync(options: ChannelReceiveSyncOptions): ChannelMessage | undefined;
+  receiveSync(options: ChannelReceiveSyncOptions = {}): ChannelMessage | undefined {
+    for (;;) {
+      const message = this.tryReceive(options);
+      if (message !== undefined) return message;
+      if (!this.readySync(options)) return undefined;
+    }
+  }
+
+  /**
+   * The messages as they come. Leaving the loop counts the last one as received; the consumer stays
+   * open. Without `until` it never ends by itself.
+   *
+   * @throws {ShmError} as {@linkcode Consumer.ready}, from the loop
+   */
+  messages(options: ChannelReceiveOptions = {}): AsyncIterableIterator<ChannelMessage, undefined> {
+    const iterator: AsyncIterableIterator<ChannelMessage, undefined> = {
+      next: async () => {
+        const value = await this.receive(options);
+        return value === undefined ? { done: true, value } : { done: false, value };
+      },
+      return: () => {
+        if (this.isOpen) this.#settle();
+        return Promise.resolve({ done: true, value: undefined });
+      },
+      [Symbol.asyncIterator]: () => iterator,
+    };
+    return iterator;
+  }
+
+  /** `for await` over the consumer gives the messages as they come, for ever. */
+  [Symbol.asyncIterator](): AsyncIterableIterator<ChannelMessage, undefined> {
+    return this.messages();
+  }
+
+  /**
+   * Drops everything that is in a lane now, which may be what no reader can make sense of (`ECORRUPT`).
+   *
+   * @returns how many bytes of the lane were dropped; more than it has if its words made no sense
+   * @throws {RangeError} no such lane
+   * @throws {ShmError} `EDETACHED` closed, `EBUSY` called from within a drain
+   *
+   * @example
+   * ```ts
+   * import { Channel } from "@sysv/shm";
+   * import assert from "node:assert/strict";
+   *
+   * using channel = Channel.openOrCreate({ key: 0x5eed4012, laneCapacity: 4096 });
+   * using producer = channel.producer();
+   * using consumer = channel.consumer();
+   * producer.trySend(Uint8Array.of(1));
+   * assert.equal(consumer.discard(producer.lane), 16); // a record: 8 bytes, and 1 rounded up to 8
+   * assert.equal(consumer.tryReceive(), undefined);
+   * ```
+   */
+  discard(lane: number): number {
+    this.#check();
+    const reader = this.#readers[lane];
+    if (reader === undefined) {
+      throw new RangeError(`there is no lane ${lane} in a channel of ${this.#readers.length}`);
+    }
+    if (this.#owing === lane) this.#owing = undefined;
+    const bytes = reader.discard();
+    this.#owners[lane]!.wake();
+    return bytes;
+  }
+
+  /**
+   * Counts what was handed out as received, and lets the role go. A `receive` that waits fails with
+   * `EDETACHED`. Twice is once.
+   *
+   * @throws {ShmError} `EBUSY` called from within a drain
+   */
+  close(): void {
+    if (!this.#open) return;
+    if (this.isOpen) {
+      this.#check();
+      this.#settle();
+    }
+    this.#open = false;
+    if (this.#place.segment.attached) this.#self.wake();
+    this.#claim.release();
+  }
+
+  /** `using` closes at the end of the block. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}

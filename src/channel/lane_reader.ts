@@ -1,0 +1,229 @@
+/**
+ * The reading end of a lane: records from the head to the tail, which stay as they are until `publish`
+ * stores the new head. Never waits. For `consumer.ts`.
+ *
+ * Everything in a lane may have been written by an enemy. A length is read once and bounded by the tail
+ * we saw, which is bounded by the capacity; a payload is handed out as bytes, in which nothing is
+ * believed.
+ */
+
+import { PADDING, RECORD, RECORD_ALIGN } from "./descriptor.ts";
+import { isDistance, LANE_WORD, type LaneMemory } from "./lane_words.ts";
+import { RingViews, SMALL, type SmallPayload } from "./payload_views.ts";
+import { maxMessage } from "./shape.ts";
+import { Tally } from "./tally.ts";
+
+const { TAIL, HEAD, HEAD_TALLIES } = LANE_WORD;
+const HEADER = RECORD.size;
+const ROUND_UP = RECORD_ALIGN - 1;
+const LENGTH_WORD = RECORD.fields.length.offset / Int32Array.BYTES_PER_ELEMENT;
+const TAG_WORD = RECORD.fields.tag.offset / Int32Array.BYTES_PER_ELEMENT;
+/** {@linkcode PADDING} as a signed word has it. */
+const PADDING_WORD = PADDING | 0;
+
+/**
+ * What {@linkcode Consumer.drain} calls with each message. The bytes are valid during the call only.
+ *
+ * @example
+ * ```ts
+ * import { Channel, type ChannelVisit } from "@sysv/shm";
+ * import assert from "node:assert/strict";
+ *
+ * let total = 0;
+ * const count: ChannelVisit = (bytes) => total += bytes.length;
+ * using channel = Channel.openOrCreate({ key: 0x5eed4013, laneCapacity: 4096 });
+ * using producer = channel.producer();
+ * using consumer = channel.consumer();
+ * producer.trySend(new Uint8Array(100));
+ * consumer.drain(count);
+ * assert.equal(total, 100);
+ * ```
+ */
+export type ChannelVisit = (bytes: Uint8Array<ArrayBuffer>, tag: number, lane: number) => void;
+
+/** One lane, to whom is the consumer. */
+export class LaneReader {
+  readonly memory: LaneMemory;
+  readonly #capacity: number;
+  readonly #most: number;
+  readonly #small: SmallPayload;
+  readonly #views: RingViews;
+  readonly #tally: Tally;
+  readonly #gone: () => Error;
+  readonly #corrupt: (what: string) => Error;
+  /** Up to here the ring is given back. */
+  #published: number;
+  /** Up to here messages were handed out. */
+  #head: number;
+  /** Up to here there are messages, as we saw it last. */
+  #tail: number;
+  /** Messages from published to head. */
+  #taken = 0;
+
+  /**
+   * Goes on from the published head. `small` may be shared by all lanes of a consumer; `gone` makes
+   * the error for memory that was detached, `corrupt` that for a value that cannot be.
+   */
+  constructor(
+    memory: LaneMemory,
+    small: SmallPayload,
+    gone: () => Error,
+    corrupt: (what: string) => Error,
+  ) {
+    this.memory = memory;
+    this.#small = small;
+    this.#gone = gone;
+    this.#corrupt = corrupt;
+    this.#capacity = memory.bytes.length;
+    this.#most = maxMessage(this.#capacity);
+    this.#views = new RingViews(memory.bytes);
+    // SYNC claim: the semaphore orders this after all that the last consumer did
+    this.#published = this.#head = this.#tail = Atomics.load(memory.words, HEAD);
+    this.#tally = new Tally(memory.words, HEAD_TALLIES, this.#published);
+  }
+
+  /** Whether there is something to hand out, after a new look at the tail if need be. */
+  look(): boolean {
+    if (this.#head !== this.#tail) return true;
+    // SYNC tail: all records before it are seen after this load
+    const tail = Atomics.load(this.memory.words, TAIL);
+    if (tail === this.#head) return false;
+    if (!isDistance((tail - this.#published) | 0, this.#capacity)) {
+      throw this.#corrupt(`its tail is ${tail >>> 0} and its head ${this.#published >>> 0}`);
+    }
+    this.#tail = tail;
+    return true;
+  }
+
+  /**
+   * Hands out at most `most` messages up to the tail seen now, and gives their number. Their space is
+   * given back in the end, or with `keep` when `publish` is called.
+   */
+  drain(visit: ChannelVisit, most: number, keep = false): number {
+    if (!this.look()) return 0;
+    const { ring, lane } = this.memory;
+    const capacity = this.#capacity;
+    const mask = capacity - 1;
+    const tail = this.#tail;
+    const small = this.#small;
+    let head = this.#head;
+    let count = 0;
+    try {
+      while (head !== tail && count < most) {
+        const index = head & mask;
+        const word = index >> 2;
+        const length = ring[word + LENGTH_WORD];
+        const left = Math.min((tail - head) | 0, capacity - index);
+        if (length === PADDING_WORD) {
+          head = (head + this.#skip(index, left)) | 0;
+          continue;
+        }
+        const size = this.#sizeOf(length, left, head);
+        const tag = ring[word + TAG_WORD]! >>> 0;
+        const payload = length! <= SMALL
+          ? small.load(ring, word + HEADER / 4, length!)
+          : this.#views.at(index + HEADER, length!);
+        visit(payload, tag, lane);
+        head = (head + size) | 0;
+        count++;
+      }
+    } finally {
+      // Only those that `visit` came back from are taken
+      this.#head = head;
+      this.#taken += count;
+      if (!keep && ring.length > 0) this.publish();
+    }
+    return count;
+  }
+
+  /** Hands out a copy of the next message up to the tail seen last; `undefined` if there is none. */
+  next(): { readonly bytes: Uint8Array<ArrayBuffer>; readonly tag: number } | undefined {
+    const { ring, bytes } = this.memory;
+    const capacity = this.#capacity;
+    for (;;) {
+      const head = this.#head;
+      if (head === this.#tail) return undefined;
+      const index = head & (capacity - 1);
+      const word = index >> 2;
+      const length = ring[word + LENGTH_WORD];
+      const left = Math.min((this.#tail - head) | 0, capacity - index);
+      if (length === PADDING_WORD) {
+        this.#head = (head + this.#skip(index, left)) | 0;
+        continue;
+      }
+      const size = this.#sizeOf(length, left, head);
+      const tag = ring[word + TAG_WORD]! >>> 0;
+      const start = index + HEADER;
+      const copy = bytes.slice(start, start + length!);
+      this.#head = (head + size) | 0;
+      this.#taken++;
+      return { bytes: copy, tag };
+    }
+  }
+
+  /** The bytes from a padding record to the ring's end. */
+  #skip(index: number, left: number): number {
+    const toEnd = this.#capacity - index;
+    if (left === toEnd && index > 0) return toEnd;
+    throw this.#corrupt(`there is padding at ${index} where it cannot be`);
+  }
+
+  /** The size of a record of which the length was read; it ends within `left` bytes. */
+  #sizeOf(length: number | undefined, left: number, head: number): number {
+    if (length === undefined) throw this.#gone();
+    const size = (length + HEADER + ROUND_UP) & ~ROUND_UP;
+    if (length >= 0 && length <= this.#most && size <= left) return size;
+    throw this.#corrupt(
+      `the message at position ${head >>> 0} has the length ${length >>> 0}, where at most ` +
+        `${Math.max(0, Math.min(left - HEADER, this.#most))} can be`,
+    );
+  }
+
+  /** Whether there is more up to the tail seen last. */
+  get pending(): boolean {
+    return this.#head !== this.#tail;
+  }
+
+  /** Whether something was handed out of which the space is not given back. */
+  get owing(): boolean {
+    return this.#published !== this.#head;
+  }
+
+  /** Takes back what was handed out and of which the space is not given back: it comes again. */
+  putBack(): void {
+    this.#head = this.#published;
+    this.#taken = 0;
+  }
+
+  /** Gives back the space of all that was handed out, and says whether there was any. */
+  publish(): boolean {
+    const head = this.#head;
+    if (head === this.#published) return false;
+    this.#tally.add(this.#taken, head);
+    this.#taken = 0;
+    this.#published = head;
+    // SYNC head: all reads of what is before it come before this store
+    Atomics.store(this.memory.words, HEAD, head);
+    return true;
+  }
+
+  /** Drops all that is there now, readable or not, and goes on behind it. Gives the bytes dropped. */
+  discard(): number {
+    const tail = Atomics.load(this.memory.words, TAIL) & ~ROUND_UP;
+    const bytes = (tail - this.#published) >>> 0;
+    this.#head = this.#tail = tail;
+    this.publish();
+    return bytes;
+  }
+
+  /**
+   * Checks that memory still says what we published.
+   *
+   * @throws {ShmError} `ECORRUPT` somebody else wrote there
+   */
+  checkHead(): void {
+    const head = Atomics.load(this.memory.words, HEAD);
+    if (head === this.#published) return;
+    throw this.#corrupt(`its head is ${head >>> 0} where we wrote ${this.#published >>> 0}`);
+  }
+}

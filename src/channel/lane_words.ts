@@ -1,0 +1,96 @@
+/**
+ * A lane's memory: its words by name and its ring. For the files of this folder; who may write which
+ * word says `descriptor.ts`.
+ */
+
+import {
+  CONSUMER,
+  CONTROL,
+  LANE,
+  LANE_CONSUMER,
+  LANE_PRODUCER,
+  RECORD_ALIGN,
+  TALLY,
+} from "./descriptor.ts";
+import { laneOffset, ringOffset, type Shape } from "./shape.ts";
+
+const WORD = Int32Array.BYTES_PER_ELEMENT;
+const PRODUCER_LINE = LANE.fields.producer.offset;
+const CONSUMER_LINE = LANE.fields.consumer.offset;
+
+/** Bytes of one lane's words that are looked at: the consumer's line may be anywhere in them. */
+const LANE_WORDS = LANE.size / WORD;
+
+/** The index of each word in {@linkcode LaneMemory.words}. */
+export const LANE_WORD = {
+  TAIL: (PRODUCER_LINE + LANE_PRODUCER.fields.tail.offset) / WORD,
+  ASLEEP: (PRODUCER_LINE + LANE_PRODUCER.fields.asleep.offset) / WORD,
+  OPENED: (PRODUCER_LINE + LANE_PRODUCER.fields.opened.offset) / WORD,
+  CLOSED: (PRODUCER_LINE + LANE_PRODUCER.fields.closed.offset) / WORD,
+  FULL_WAITS: (PRODUCER_LINE + LANE_PRODUCER.fields.full_waits.offset) / WORD,
+  TAIL_TALLIES: (PRODUCER_LINE + LANE_PRODUCER.fields.tallies.offset) / WORD,
+  HEAD: (CONSUMER_LINE + LANE_CONSUMER.fields.head.offset) / WORD,
+  HEAD_TALLIES: (CONSUMER_LINE + LANE_CONSUMER.fields.tallies.offset) / WORD,
+} as const;
+
+/** The index of each word of the consumer's line. */
+export const CONSUMER_WORD = {
+  ASLEEP: CONSUMER.fields.asleep.offset / WORD,
+  OPENED: CONSUMER.fields.opened.offset / WORD,
+} as const;
+
+/** The index of each word of a tally, and of the next tally. */
+export const TALLY_WORD = {
+  POSITION: TALLY.fields.position.offset / WORD,
+  LOW: TALLY.fields.count_low.offset / WORD,
+  HIGH: TALLY.fields.count_high.offset / WORD,
+  NEXT: TALLY.size / WORD,
+} as const;
+
+/** Where the words stand on which others wait, in bytes from the segment's beginning. */
+export const ASLEEP_OFFSET = {
+  CONSUMER: CONTROL.fields.consumer.offset + CONSUMER.fields.asleep.offset,
+  laneOwner: (lane: number): number =>
+    laneOffset(lane) + PRODUCER_LINE + LANE_PRODUCER.fields.asleep.offset,
+} as const;
+
+/** One lane as arrays over the segment's memory, all of them empty after detach. */
+export interface LaneMemory {
+  readonly lane: number;
+  /** The lane's own words. */
+  readonly words: Int32Array<ArrayBuffer>;
+  /** The ring as words. */
+  readonly ring: Int32Array<ArrayBuffer>;
+  /** The ring as bytes. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+}
+
+/** The arrays of a lane. */
+export function laneMemory(memory: ArrayBuffer, shape: Shape, lane: number): LaneMemory {
+  const ring = ringOffset(shape, lane);
+  return {
+    lane,
+    words: new Int32Array(memory, laneOffset(lane), LANE_WORDS),
+    ring: new Int32Array(memory, ring, shape.laneCapacity / WORD),
+    bytes: new Uint8Array(memory, ring, shape.laneCapacity),
+  };
+}
+
+/** The consumer's line as words. */
+export function consumerWords(memory: ArrayBuffer): Int32Array<ArrayBuffer> {
+  return new Int32Array(memory, CONTROL.fields.consumer.offset, CONSUMER.size / WORD);
+}
+
+/** Whether no lane holds a message that was published and not taken. */
+export function isEmpty(memory: ArrayBuffer, shape: Shape): boolean {
+  for (let lane = 0; lane < shape.lanes; lane++) {
+    const words = new Int32Array(memory, laneOffset(lane), LANE_WORDS);
+    if (Atomics.load(words, LANE_WORD.TAIL) !== Atomics.load(words, LANE_WORD.HEAD)) return false;
+  }
+  return true;
+}
+
+/** Whether `bytes` can be between two positions of a ring. */
+export function isDistance(bytes: number, capacity: number): boolean {
+  return bytes >= 0 && bytes <= capacity && bytes % RECORD_ALIGN === 0;
+}

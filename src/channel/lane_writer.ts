@@ -1,0 +1,146 @@
+/**
+ * The writing end of a lane: records go into the ring from the tail on, and nothing of them is there
+ * for others until `publish` stores the new tail. Never waits. For `producer.ts`.
+ *
+ * What the consumer wrote (the head) is bounded before use; our own positions are private, and memory
+ * only learns of them.
+ */
+
+import { LANE_WORD, type LaneMemory } from "./lane_words.ts";
+import { PADDING, RECORD, RECORD_ALIGN } from "./descriptor.ts";
+import { isDistance } from "./lane_words.ts";
+import { RingViews, SMALL, SmallPayload } from "./payload_views.ts";
+import { Tally } from "./tally.ts";
+
+const { TAIL, HEAD, TAIL_TALLIES } = LANE_WORD;
+const HEADER = RECORD.size;
+const ROUND_UP = RECORD_ALIGN - 1;
+const LENGTH_WORD = RECORD.fields.length.offset / Int32Array.BYTES_PER_ELEMENT;
+const TAG_WORD = RECORD.fields.tag.offset / Int32Array.BYTES_PER_ELEMENT;
+/** Payloads up to this many bytes are copied one by one: `set` costs more than that. */
+const FEW = 16;
+
+/** One lane, to whom owns it. */
+export class LaneWriter {
+  readonly memory: LaneMemory;
+  readonly #capacity: number;
+  readonly #small = new SmallPayload();
+  readonly #views: RingViews;
+  readonly #tally: Tally;
+  readonly #corrupt: (what: string) => Error;
+  /** Up to here it is published. */
+  #published: number;
+  /** Up to here there are records. */
+  #tail: number;
+  /** The consumer's position as we saw it last. */
+  #head: number;
+  /** Messages from published to tail. */
+  #staged = 0;
+  /** What {@linkcode LaneWriter.reserve} found: the record's place, and the tail behind it. */
+  #at = 0;
+  #end = 0;
+
+  /**
+   * Goes on from the published tail. `corrupt` makes the error for a value that cannot be.
+   *
+   * @throws {ShmError} `ECORRUPT` head and tail cannot be those of a ring
+   */
+  constructor(memory: LaneMemory, corrupt: (what: string) => Error) {
+    this.memory = memory;
+    this.#corrupt = corrupt;
+    this.#capacity = memory.bytes.length;
+    // SYNC claim: the semaphore orders this after all that the lane's last owner did
+    this.#published = this.#tail = Atomics.load(memory.words, TAIL);
+    this.#head = this.#published;
+    this.#refreshHead();
+    this.#views = new RingViews(memory.bytes);
+    this.#tally = new Tally(memory.words, TAIL_TALLIES, this.#published);
+  }
+
+  /** Messages written and not yet published. */
+  get staged(): number {
+    return this.#staged;
+  }
+
+  #refreshHead(): void {
+    // SYNC head: the consumer is done with all before it, which may be overwritten now
+    const head = Atomics.load(this.memory.words, HEAD);
+    if (!isDistance((this.#published - head) | 0, this.#capacity)) {
+      throw this.#corrupt(`its head is ${head >>> 0} and its tail ${this.#published >>> 0}`);
+    }
+    this.#head = head;
+  }
+
+  /**
+   * Finds a place for a record of `length` payload bytes, at most {@linkcode maxMessage}, and says
+   * whether there is one. Looks at the head only if what it knew is not enough.
+   */
+  reserve(length: number): boolean {
+    const size = (length + HEADER + ROUND_UP) & ~ROUND_UP;
+    const capacity = this.#capacity;
+    const tail = this.#tail;
+    const index = tail & (capacity - 1);
+    const toEnd = capacity - index;
+    const padding = size <= toEnd ? 0 : toEnd;
+    const needed = padding + size;
+    if (needed > capacity - ((tail - this.#head) | 0)) {
+      this.#refreshHead();
+      if (needed > capacity - ((tail - this.#head) | 0)) return false;
+    }
+    if (padding !== 0) this.memory.ring[(index >> 2) + LENGTH_WORD] = PADDING;
+    this.#at = padding === 0 ? index : 0;
+    this.#end = (tail + needed) | 0;
+    return true;
+  }
+
+  /** The payload's place in the record that was reserved, to be written. */
+  place(length: number): Uint8Array<ArrayBuffer> {
+    return length <= SMALL ? this.#small.view(length) : this.#views.at(this.#at + HEADER, length);
+  }
+
+  /** Completes the record that was reserved and of which {@linkcode LaneWriter.place} was written. */
+  commit(length: number, tag: number): void {
+    if (length <= SMALL) this.#small.store(this.memory.ring, (this.#at + HEADER) >> 2, length);
+    this.#finish(length, tag);
+  }
+
+  /** Completes the record that was reserved, with a payload. */
+  write(payload: Uint8Array, length: number, tag: number): void {
+    const { bytes } = this.memory;
+    const start = this.#at + HEADER;
+    if (length <= FEW) {
+      for (let i = 0; i < length; i++) bytes[start + i] = payload[i]!;
+    } else bytes.set(payload, start);
+    this.#finish(length, tag);
+  }
+
+  #finish(length: number, tag: number): void {
+    const { ring } = this.memory;
+    const at = this.#at >> 2;
+    ring[at + LENGTH_WORD] = length;
+    ring[at + TAG_WORD] = tag;
+    this.#tail = this.#end;
+    this.#staged++;
+  }
+
+  /** Makes all records there for the consumer. */
+  publish(): void {
+    const tail = this.#tail;
+    this.#tally.add(this.#staged, tail);
+    this.#staged = 0;
+    this.#published = tail;
+    // SYNC tail: all records before it come before this store
+    Atomics.store(this.memory.words, TAIL, tail);
+  }
+
+  /**
+   * Checks that memory still says what we published.
+   *
+   * @throws {ShmError} `ECORRUPT` somebody else wrote there
+   */
+  checkTail(): void {
+    const tail = Atomics.load(this.memory.words, TAIL);
+    if (tail === this.#published) return;
+    throw this.#corrupt(`its tail is ${tail >>> 0} where we wrote ${this.#published >>> 0}`);
+  }
+}

@@ -1,0 +1,76 @@
+/**
+ * Views of payloads without an allocation a message. For the files of this folder.
+ *
+ * A `Uint8Array` over another place is another object, and making one costs more than copying a small
+ * message. So small payloads pass through a piece of private memory that has a view for each length,
+ * and larger ones get a view over the ring, which is kept: as the ring goes round, the same places
+ * come again.
+ */
+
+/** Payloads up to this many bytes are copied by words: that is no slower than a new view. */
+export const SMALL = 64;
+
+const WORD = Int32Array.BYTES_PER_ELEMENT;
+
+/** Private memory for small payloads, and its views. */
+export class SmallPayload {
+  readonly #words: Int32Array<ArrayBuffer> = new Int32Array(SMALL / WORD);
+  readonly #views: readonly Uint8Array<ArrayBuffer>[] = Array.from(
+    { length: SMALL + 1 },
+    (_, length) => new Uint8Array(this.#words.buffer, 0, length),
+  );
+
+  /** The first `length` bytes, whatever they are. */
+  view(length: number): Uint8Array<ArrayBuffer> {
+    return this.#views[length]!;
+  }
+
+  /** Copies `length` bytes from `ring`, beginning with its word `from`, and gives them. */
+  load(ring: Int32Array<ArrayBuffer>, from: number, length: number): Uint8Array<ArrayBuffer> {
+    const words = this.#words;
+    const count = (length + WORD - 1) >> 2;
+    for (let i = 0; i < count; i++) words[i] = ring[from + i]!;
+    return this.#views[length]!;
+  }
+
+  /** Copies `length` bytes into `ring`, beginning with its word `to`. */
+  store(ring: Int32Array<ArrayBuffer>, to: number, length: number): void {
+    const words = this.#words;
+    const count = (length + WORD - 1) >> 2;
+    for (let i = 0; i < count; i++) ring[to + i] = words[i]!;
+  }
+}
+
+/** Places of a ring that have a kept view of their own; of several in one place the last one has. */
+const MOST_KEPT = 4096;
+
+/** The views over one ring. */
+export class RingViews {
+  readonly #bytes: Uint8Array<ArrayBuffer>;
+  readonly #kept: (Uint8Array<ArrayBuffer> | undefined)[];
+  readonly #offsets: Int32Array<ArrayBuffer>;
+  readonly #mask: number;
+
+  constructor(bytes: Uint8Array<ArrayBuffer>) {
+    this.#bytes = bytes;
+    // Larger payloads than small ones cannot begin closer together than this
+    const places = Math.max(1, Math.min(MOST_KEPT, bytes.length / SMALL));
+    this.#kept = new Array(places).fill(undefined);
+    this.#offsets = new Int32Array(places);
+    this.#mask = places - 1;
+  }
+
+  /** The `length` bytes at `offset`, which are in the ring. */
+  at(offset: number, length: number): Uint8Array<ArrayBuffer> {
+    const place = (offset / SMALL) & this.#mask;
+    const kept = this.#kept[place];
+    if (kept !== undefined && kept.length === length && this.#offsets[place] === offset) {
+      return kept;
+    }
+    const { buffer, byteOffset } = this.#bytes;
+    const view = new Uint8Array(buffer, byteOffset + offset, length);
+    this.#kept[place] = view;
+    this.#offsets[place] = offset;
+    return view;
+  }
+}

@@ -1,0 +1,398 @@
+/**
+ * A producer of a channel: owns one lane, until it closes or its process dies.
+ */
+
+import { ERRNO } from "../../ffi/errno.ts";
+import { ShmError } from "../../ffi/shm_error.ts";
+import type { Claim } from "../sync/claim.ts";
+import { Deadline } from "../sync/deadline.ts";
+import { checkSpin, spin, USUAL_SPIN_US } from "../sync/spin.ts";
+import { Turns } from "../sync/turns.ts";
+import { Slices, timedOut, waitAsync, type Waiting, waitSync } from "../sync/waiting.ts";
+import type {
+  ChannelSendOptions,
+  ChannelSendSyncOptions,
+  ProducerOptions,
+} from "./channel_options.ts";
+import { Asleep, type ChannelPlace } from "./channel_place.ts";
+import { SEMAPHORE } from "./descriptor.ts";
+import {
+  ASLEEP_OFFSET,
+  CONSUMER_WORD,
+  consumerWords,
+  LANE_WORD,
+  type LaneMemory,
+  laneMemory,
+} from "./lane_words.ts";
+import { LaneWriter } from "./lane_writer.ts";
+import { maxMessage } from "./shape.ts";
+import { Slot } from "./slot.ts";
+
+/** What no payload's length is: no slot is open. */
+const NOT_OPEN = -1;
+
+/**
+ * One sender of a channel. What it sends arrives in order; between two producers there is no order.
+ *
+ * `trySend` never waits, `sendSync` blocks the thread, `send` returns a promise. To send many at once,
+ * `stage` them and `publish`: that is one atomic store for all of them.
+ *
+ * @example
+ * ```ts
+ * import { Channel } from "@sysv/shm";
+ * import assert from "node:assert/strict";
+ *
+ * using channel = Channel.openOrCreate({ key: 0x5eed400d, lanes: 2, laneCapacity: 4096 });
+ * using producer = channel.producer();
+ * const text = new TextEncoder();
+ * assert(producer.trySend(text.encode("one")));
+ * producer.sendSync(text.encode("two"));
+ * await producer.send(text.encode("three"));
+ *
+ * using consumer = channel.consumer(); // in another process, usually
+ * const texts: string[] = [];
+ * consumer.drain((bytes) => texts.push(new TextDecoder().decode(bytes)));
+ * assert.deepEqual(texts, ["one", "two", "three"]);
+ * ```
+ */
+export class Producer implements Disposable {
+  readonly #place: ChannelPlace;
+  readonly #claim: Claim;
+  readonly #memory: LaneMemory;
+  readonly #writer: LaneWriter;
+  readonly #consumer: Asleep;
+  readonly #self: Asleep;
+  readonly #most: number;
+  readonly #messageSize: number;
+  readonly #spin: number;
+  readonly #failWithoutConsumer: boolean;
+  readonly #turns = new Turns();
+  readonly #slot: Slot;
+  #slotLength = NOT_OPEN;
+  #slotTag = 0;
+  #slotBytes: Uint8Array<ArrayBuffer> | undefined;
+  #open = true;
+
+  /** For {@linkcode Channel.producer} only: `claim` is held. */
+  constructor(place: ChannelPlace, lane: number, claim: Claim, options: ProducerOptions) {
+    const { withoutConsumer = "wait", spin = USUAL_SPIN_US } = options;
+    if (withoutConsumer !== "wait" && withoutConsumer !== "error") {
+      throw new TypeError(`withoutConsumer is "wait" or "error", not ${withoutConsumer}`);
+    }
+    this.#spin = checkSpin(spin);
+    this.#failWithoutConsumer = withoutConsumer === "error";
+    const { segment, shape } = place;
+    const memory = laneMemory(segment.buffer, shape, lane);
+    this.#place = place;
+    this.#claim = claim;
+    this.#memory = memory;
+    this.#writer = new LaneWriter(memory, (what) => place.corrupt(lane, what));
+    this.#self = new Asleep(
+      segment,
+      memory.words,
+      LANE_WORD.ASLEEP,
+      ASLEEP_OFFSET.laneOwner(lane),
+    );
+    this.#consumer = new Asleep(
+      segment,
+      consumerWords(segment.buffer),
+      CONSUMER_WORD.ASLEEP,
+      ASLEEP_OFFSET.CONSUMER,
+    );
+    this.#most = maxMessage(shape.laneCapacity);
+    this.#messageSize = shape.messageSize;
+    this.#slot = this.#makeSlot();
+    this.#self.retract();
+    Atomics.add(memory.words, LANE_WORD.OPENED, 1);
+  }
+
+  /** The lane it owns. */
+  get lane(): number {
+    return this.#memory.lane;
+  }
+
+  /** Whether it was not closed. */
+  get isOpen(): boolean {
+    return this.#open && this.#memory.words.length > 0;
+  }
+
+  /** Checks a message and this producer, before anything else is done. Gives the length. */
+  #check(length: number, tag: number): number {
+    if (!this.#open || this.#memory.words.length === 0) throw this.#place.closed("the producer");
+    if (this.#slotLength !== NOT_OPEN) {
+      throw this.#place.busy("send", "a slot is open: commit or abort it first");
+    }
+    if (!(length >= 0 && length <= this.#most)) {
+      throw new RangeError(
+        `a message of ${length} bytes is too large: a lane of ${this.#place.shape.laneCapacity} ` +
+          `bytes takes at most ${this.#most}; create the channel with a larger laneCapacity ` +
+          "(--capacity), or send it in pieces",
+      );
+    }
+    if (this.#messageSize !== 0 && length !== this.#messageSize) {
+      throw new RangeError(
+        `a message of ${length} bytes on a channel whose messages have ${this.#messageSize}`,
+      );
+    }
+    if (tag >>> 0 !== tag) {
+      throw new RangeError(`tag ${tag} is not an integer from 0 to 4294967295`);
+    }
+    return length;
+  }
+
+  /** Makes what was written there for the consumer, and wakes it if it sleeps. */
+  #publish(): void {
+    this.#writer.publish();
+    this.#consumer.wake();
+  }
+
+  /**
+   * Sends `bytes` if there is room, and says whether. Never waits.
+   *
+   * @throws {RangeError} a message longer than {@linkcode Channel.maxMessage}, of another length than
+   * all messages of this channel, or a tag that is not 32 bits
+   * @throws {ShmError} `EDETACHED` closed, `EBUSY` a slot is open, `ECORRUPT` the lane's words in memory
+   * cannot be
+   */
+  trySend(bytes: Uint8Array, tag = 0): boolean {
+    if (!this.stage(bytes, tag)) return false;
+    this.#publish();
+    return true;
+  }
+
+  /**
+   * Writes `bytes` into the lane if there is room, and says whether; the consumer does not see it until
+   * {@linkcode Producer.publish}, or whatever publishes next. If this process dies before that, it was
+   * not sent. Never waits.
+   *
+   * @throws {RangeError} as {@linkcode Producer.trySend}
+   * @throws {ShmError} as {@linkcode Producer.trySend}
+   *
+   * @example
+   * ```ts
+   * import { Channel } from "@sysv/shm";
+   * import assert from "node:assert/strict";
+   *
+   * using channel = Channel.openOrCreate({ key: 0x5eed400e, lanes: 1, laneCapacity: 4096 });
+   * using producer = channel.producer();
+   * using consumer = channel.consumer();
+   * for (let i = 0; i < 10; i++) producer.stage(Uint8Array.of(i));
+   * assert.equal(consumer.drain(() => {}), 0);
+   * producer.publish();
+   * assert.equal(consumer.drain(() => {}), 10);
+   * ```
+   */
+  stage(bytes: Uint8Array, tag = 0): boolean {
+    const length = this.#check(bytes.length, tag);
+    if (this.#turns.waiting > 0 || !this.#writer.reserve(length)) return false;
+    this.#writer.write(bytes, length, tag);
+    return true;
+  }
+
+  /**
+   * Publishes what was staged, at once. With nothing staged it does nothing.
+   *
+   * @throws {ShmError} `EDETACHED` closed
+   */
+  publish(): void {
+    if (!this.isOpen) throw this.#place.closed("the producer");
+    if (this.#writer.staged > 0) this.#publish();
+  }
+
+  /**
+   * Sends as many of `messages` as there is room for, in order, and publishes them at once. Never waits.
+   *
+   * @returns how many were sent: the first so many
+   * @throws {RangeError} as {@linkcode Producer.trySend}; those before the faulty one are sent
+   * @throws {ShmError} as {@linkcode Producer.trySend}
+   *
+   * @example
+   * ```ts
+   * import { Channel } from "@sysv/shm";
+   * import assert from "node:assert/strict";
+   *
+   * using channel = Channel.openOrCreate({ key: 0x5eed400f, lanes: 1, laneCapacity: 64 });
+   * using producer = channel.producer();
+   * const messages = Array.from({ length: 10 }, (_, i) => Uint8Array.of(i));
+   * assert.equal(producer.sendBatch(messages), 4); // records of 16 bytes: there is no more room
+   * using consumer = channel.consumer();
+   * assert.equal(consumer.drain(() => {}), 4);
+   * ```
+   */
+  sendBatch(messages: readonly Uint8Array[], tag = 0): number {
+    let sent = 0;
+    try {
+      while (sent < messages.length && this.stage(messages[sent]!, tag)) sent++;
+    } finally {
+      if (this.#writer.staged > 0 && this.isOpen) this.#publish();
+    }
+    return sent;
+  }
+
+  /**
+   * Sends `bytes`, blocking the thread while the lane is full.
+   *
+   * @throws {RangeError} as {@linkcode Producer.trySend}
+   * @throws {ShmError} as {@linkcode Producer.trySend}; `ETIMEDOUT` there was no room in time, `EPIPE`
+   * nobody is the consumer (see {@linkcode ProducerOptions}), `EIDRM` the channel was removed
+   * underneath, `EBUSY` a `send` of this producer is waiting. Nothing was sent then
+   */
+  sendSync(bytes: Uint8Array, options: ChannelSendSyncOptions = {}): void {
+    const { tag = 0 } = options;
+    const length = this.#check(bytes.length, tag);
+    if (this.#turns.waiting > 0) {
+      throw this.#place.busy("send", "a send() of this producer is waiting: await it first");
+    }
+    if (!this.#findRoom(length)) waitSync(this.#untilRoom(length, options));
+    this.#writer.write(bytes, length, tag);
+    this.#publish();
+  }
+
+  /**
+   * Sends `bytes` as soon as there is room. They are not to be changed before the promise resolves. If
+   * several wait, they are sent in the order they were asked for.
+   *
+   * @throws {RangeError} as {@linkcode Producer.trySend}
+   * @throws {ShmError} as {@linkcode Producer.sendSync}. Nothing was sent then
+   */
+  async send(bytes: Uint8Array, options: ChannelSendOptions = {}): Promise<void> {
+    const { tag = 0, signal } = options;
+    signal?.throwIfAborted();
+    const length = this.#check(bytes.length, tag);
+    if (this.#turns.waiting > 0 || !this.#findRoom(length)) {
+      return await this.#turns.take(options, () => this.#expired(), async () => {
+        await waitAsync(this.#untilRoom(length, options), signal);
+        this.#check(length, tag);
+        this.#writer.write(bytes, length, tag);
+        this.#publish();
+      });
+    }
+    this.#writer.write(bytes, length, tag);
+    this.#publish();
+  }
+
+  /** Reserves room if it is there or comes soon. What was staged must be seen for room to come. */
+  #findRoom(length: number): boolean {
+    if (this.#writer.reserve(length)) return true;
+    if (this.#writer.staged > 0) this.#publish();
+    return spin(this.#spin, () => this.#writer.reserve(length));
+  }
+
+  /** Waits until room is reserved. */
+  *#untilRoom(
+    length: number,
+    { deadline = Deadline.never }: ChannelSendSyncOptions,
+  ): Waiting<void> {
+    const slices = new Slices(deadline, () => this.#expired());
+    const { words } = this.#memory;
+    try {
+      for (let waited = false;; waited = true) {
+        if (!this.isOpen) throw this.#place.closed("the producer");
+        this.#self.announce();
+        if (this.#writer.reserve(length)) return;
+        if (!waited) Atomics.add(words, LANE_WORD.FULL_WAITS, 1);
+        this.#writer.checkTail();
+        this.#place.checkPresent();
+        if (this.#failWithoutConsumer && this.#consumerPid() === undefined) {
+          throw new ShmError("send", "semctl", ERRNO.EPIPE, {
+            key: this.#place.segment.key,
+            id: this.#place.segment.id,
+            remedy: "the lane is full and nobody is the consumer: start one, or use " +
+              'withoutConsumer: "wait" (--no-consumer wait)',
+          });
+        }
+        yield this.#self.word.changedFrom(1, slices.next({ woken: true }));
+      }
+    } finally {
+      // After close the word may be the next owner's
+      if (this.#open) this.#self.retract();
+    }
+  }
+
+  #consumerPid(): number | undefined {
+    const { set } = this.#place;
+    return set.value(SEMAPHORE.CONSUMER) === 0 ? undefined : set.lastPid(SEMAPHORE.CONSUMER);
+  }
+
+  #expired(): ShmError {
+    const { key, id } = this.#place.segment;
+    const pid = this.#place.segment.attached ? this.#consumerPid() : undefined;
+    return timedOut("send", "futex", {
+      key,
+      id,
+      remedy: `lane ${this.lane} is full and ` +
+        (pid === undefined
+          ? "nobody is the consumer: start one"
+          : `the consumer, process ${pid}, did not make room in time`),
+    });
+  }
+
+  /**
+   * A place for a message of `length` bytes, to be written without a copy; `undefined` if there is no
+   * room just now. Until its slot is committed or aborted nothing else can be sent.
+   *
+   * @throws {RangeError} as {@linkcode Producer.trySend}
+   * @throws {ShmError} as {@linkcode Producer.trySend}
+   */
+  claim(length: number, tag = 0): Slot | undefined {
+    this.#check(length, tag);
+    if (!Number.isInteger(length)) throw new RangeError(`length ${length} is not an integer`);
+    if (this.#turns.waiting > 0 || !this.#writer.reserve(length)) return undefined;
+    this.#slotBytes = this.#writer.place(length);
+    this.#slotLength = length;
+    this.#slotTag = tag;
+    return this.#slot;
+  }
+
+  #makeSlot(): Slot {
+    // deno-lint-ignore no-this-alias -- the getter below has a `this` of its own
+    const producer = this;
+    return new Slot({
+      get bytes(): Uint8Array<ArrayBuffer> {
+        if (producer.#slotLength === NOT_OPEN) throw producer.#noSlot();
+        return producer.#slotBytes!;
+      },
+      commit: () => this.#commit(),
+      abort: () => {
+        this.#slotLength = NOT_OPEN;
+      },
+    });
+  }
+
+  #noSlot(): ShmError {
+    return this.#place.busy("use the slot", "it was committed or aborted: claim one");
+  }
+
+  #commit(): void {
+    const length = this.#slotLength;
+    if (length === NOT_OPEN) throw this.#noSlot();
+    this.#slotLength = NOT_OPEN;
+    if (!this.isOpen) throw this.#place.closed("the producer");
+    this.#writer.commit(length, this.#slotTag);
+    this.#publish();
+  }
+
+  /**
+   * Publishes what was staged and lets the lane go: the consumer learns of it. Sends that still wait
+   * fail with `EDETACHED`. Twice is once.
+   */
+  close(): void {
+    if (!this.#open) return;
+    const attached = this.isOpen;
+    this.#open = false;
+    this.#slotLength = NOT_OPEN;
+    if (attached) {
+      if (this.#writer.staged > 0) this.#writer.publish();
+      Atomics.add(this.#memory.words, LANE_WORD.CLOSED, 1);
+      // A send of ours that sleeps sees that it is over
+      this.#self.wake();
+    }
+    this.#claim.release();
+    if (attached) this.#consumer.wake();
+  }
+
+  /** `using` closes at the end of the block. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}

@@ -1,0 +1,108 @@
+/**
+ * How large a channel is and where its parts are: what the descriptor says, for a number of lanes and
+ * a capacity. For the files of this folder.
+ */
+
+import {
+  CONTROL,
+  HEADER,
+  LANE,
+  LANE_CAPACITY,
+  LANES,
+  RECORD,
+  SEMAPHORES_BESIDE_LANES,
+} from "./descriptor.ts";
+
+/** What does not change as long as a channel exists. */
+export interface Shape {
+  readonly lanes: number;
+  /** Bytes of one ring. */
+  readonly laneCapacity: number;
+  /** Bytes of every message, or 0 where they differ. */
+  readonly messageSize: number;
+}
+
+/** Where a lane's own words begin, in bytes from the segment's beginning. */
+export function laneOffset(lane: number): number {
+  return CONTROL.fields.lane.offset + lane * LANE.size;
+}
+
+/** Where a lane's ring begins. */
+export function ringOffset({ lanes, laneCapacity }: Shape, lane: number): number {
+  return laneOffset(lanes) + lane * laneCapacity;
+}
+
+/** The size of the segment. */
+export function segmentSize(shape: Shape): number {
+  return ringOffset(shape, shape.lanes);
+}
+
+/** How many semaphores the set has. */
+export function semaphoreCount(lanes: number): number {
+  return lanes + SEMAPHORES_BESIDE_LANES;
+}
+
+/** How many lanes a set of `count` semaphores is for; `undefined` if it is no channel's. */
+export function lanesFor(count: number): number | undefined {
+  const lanes = count - SEMAPHORES_BESIDE_LANES;
+  return isLanes(lanes) ? lanes : undefined;
+}
+
+/** The capacity of `lanes` rings in a segment of `size` bytes; `undefined` if it is no channel's. */
+export function capacityFor(lanes: number, size: number): number | undefined {
+  const capacity = (size - laneOffset(lanes)) / lanes;
+  return isCapacity(capacity) ? capacity : undefined;
+}
+
+/**
+ * The longest message: one that fits into an empty ring wherever that begins, with the padding it may
+ * need. See `docs/wire_format.md`.
+ */
+export function maxMessage(laneCapacity: number): number {
+  return laneCapacity / 2 - RECORD.size;
+}
+
+/** The least memory that can be a channel. */
+export const LEAST_SIZE: number = segmentSize({
+  lanes: LANES.LEAST,
+  laneCapacity: LANE_CAPACITY.LEAST,
+  messageSize: 0,
+});
+
+/** The size of the header alone. */
+export const HEADER_SIZE: number = HEADER.size;
+
+/**
+ * Checks what a caller asks for.
+ *
+ * @throws {RangeError} a number of lanes, capacity or message size out of range
+ */
+export function checkShape(shape: Shape): Shape {
+  const { lanes, laneCapacity, messageSize } = shape;
+  if (!isLanes(lanes)) {
+    throw new RangeError(`lanes ${lanes} is not an integer from ${LANES.LEAST} to ${LANES.MOST}`);
+  }
+  if (!isCapacity(laneCapacity)) {
+    throw new RangeError(
+      `laneCapacity ${laneCapacity} is not a power of two from ${LANE_CAPACITY.LEAST} to ` +
+        `${LANE_CAPACITY.MOST} bytes`,
+    );
+  }
+  const most = maxMessage(laneCapacity);
+  if (!Number.isInteger(messageSize) || messageSize < 0 || messageSize > most) {
+    throw new RangeError(
+      `messageSize ${messageSize} is not an integer from 0 to ${most}, the most that lanes of ` +
+        `${laneCapacity} bytes take: raise laneCapacity (--capacity)`,
+    );
+  }
+  return shape;
+}
+
+function isLanes(lanes: number): boolean {
+  return Number.isInteger(lanes) && lanes >= LANES.LEAST && lanes <= LANES.MOST;
+}
+
+function isCapacity(capacity: number): boolean {
+  return Number.isInteger(capacity) && capacity >= LANE_CAPACITY.LEAST &&
+    capacity <= LANE_CAPACITY.MOST && (capacity & (capacity - 1)) === 0;
+}

@@ -1,0 +1,70 @@
+/**
+ * A slot: the place of one message in a lane, claimed by a producer, to be written and then committed
+ * or given up.
+ */
+
+/** What a slot does to the lane it is in; made by {@linkcode Producer}. */
+export interface SlotEnd {
+  /** The payload's place. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** Completes and publishes it. */
+  commit(): void;
+  /** Gives it up. */
+  abort(): void;
+}
+
+/**
+ * The place of a message that is being written. One producer has one slot, the same object each time:
+ * it is open from `claim` to `commit` or `abort`.
+ *
+ * @example
+ * ```ts
+ * import { Channel, type Slot } from "@sysv/shm";
+ * import assert from "node:assert/strict";
+ *
+ * using channel = Channel.openOrCreate({ key: 0x5eed4002, lanes: 1, laneCapacity: 4096 });
+ * using producer = channel.producer();
+ * using consumer = channel.consumer();
+ * const slot: Slot | undefined = producer.claim(4);
+ * assert(slot !== undefined); // undefined: no room just now
+ * slot.bytes.set([1, 2, 3, 4]);
+ * slot.commit();
+ * assert.deepEqual(consumer.tryReceive()?.bytes, Uint8Array.of(1, 2, 3, 4));
+ * ```
+ */
+export class Slot implements Disposable {
+  readonly #end: SlotEnd;
+
+  /** For {@linkcode Producer} only. */
+  constructor(end: SlotEnd) {
+    this.#end = end;
+  }
+
+  /**
+   * Where to write the message; as long as was claimed. What is in it before is left over from others.
+   *
+   * @throws {ShmError} `EBUSY` the slot is not open
+   */
+  get bytes(): Uint8Array<ArrayBuffer> {
+    return this.#end.bytes;
+  }
+
+  /**
+   * Publishes the message.
+   *
+   * @throws {ShmError} `EBUSY` the slot is not open, `EDETACHED` the producer was closed
+   */
+  commit(): void {
+    this.#end.commit();
+  }
+
+  /** Gives the place up: nothing was sent. Twice is once; after `commit` it does nothing. */
+  abort(): void {
+    this.#end.abort();
+  }
+
+  /** `using` gives up what was not committed at the end of the block. */
+  [Symbol.dispose](): void {
+    this.#end.abort();
+  }
+}

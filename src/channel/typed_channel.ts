@@ -1,0 +1,330 @@
+/**
+ * Channels of structs: the channel's own producer and consumer, with every message as a C struct.
+ */
+
+import type { Fields, StructInput, StructLayout, StructView } from "../layout/layout.ts";
+import type { Channel } from "./channel.ts";
+import type {
+  Acknowledgement,
+  ChannelMessage,
+  ChannelOptions,
+  ChannelReceiveOptions,
+  ChannelReceiveSyncOptions,
+  ChannelSendOptions,
+  ChannelSendSyncOptions,
+  ConsumerOptions,
+  ProducerOptions,
+} from "./channel_options.ts";
+import type { ChannelStats } from "./channel_stat.ts";
+import type { Consumer } from "./consumer.ts";
+import type { ChannelDeparture } from "./membership.ts";
+import type { Producer } from "./producer.ts";
+
+/**
+ * How {@linkcode Channel.of} finds or makes a channel: as {@linkcode ChannelOptions}, but for the size
+ * of a message, which is the struct's.
+ *
+ * @example
+ * ```ts
+ * import { Channel, i32, struct, type TypedChannelOptions } from "@sysv/shm";
+ *
+ * const options: TypedChannelOptions = { key: 0x5eed401e, lanes: 1, laneCapacity: 4096 };
+ * using channel = Channel.of(struct({ n: i32 }), options);
+ * console.assert(channel.channel.messageSize === 4);
+ * ```
+ */
+export type TypedChannelOptions = Omit<ChannelOptions, "messageSize">;
+
+/**
+ * A struct as it was received.
+ *
+ * @example
+ * ```ts
+ * import { Channel, i32, struct, type TypedMessage } from "@sysv/shm";
+ * import assert from "node:assert/strict";
+ *
+ * const Count = struct({ n: i32 });
+ * using channel = Channel.of(Count, { key: 0x5eed401f, laneCapacity: 4096 });
+ * using producer = channel.producer();
+ * using consumer = channel.consumer();
+ * producer.trySend({ n: 7 });
+ * const message: TypedMessage<{ n: typeof i32 }> = consumer.tryReceive()!;
+ * assert.equal(message.value.n, 7);
+ * ```
+ */
+export interface TypedMessage<F extends Fields> {
+  /** A view of the receiver's own copy. */
+  readonly value: StructView<F>;
+  /** What the sender gave it. */
+  readonly tag: number;
+  /** The lane it came through. */
+  readonly lane: number;
+}
+
+/**
+ * A channel whose messages are structs; made by {@linkcode Channel.of}.
+ *
+ * @example
+ * ```ts
+ * import { Channel, f64, struct, type TypedChannel } from "@sysv/shm";
+ * import assert from "node:assert/strict";
+ *
+ * const Sample = struct({ time: f64, value: f64 });
+ * using channel: TypedChannel<{ time: typeof f64; value: typeof f64 }> = Channel.of(Sample, {
+ *   key: 0x5eed4020,
+ *   laneCapacity: 4096,
+ * });
+ * using producer = channel.producer();
+ * using consumer = channel.consumer();
+ * for (let time = 0; time < 3; time++) producer.trySend({ time, value: time * time });
+ * let sum = 0;
+ * consumer.drain((sample) => sum += sample.value);
+ * assert.equal(sum, 5);
+ * ```
+ */
+export class TypedChannel<F extends Fields> implements Disposable {
+  /** The channel underneath. */
+  readonly channel: Channel;
+  /** The struct. */
+  readonly layout: StructLayout<F>;
+
+  /** For {@linkcode Channel.of} only. */
+  constructor(layout: StructLayout<F>, channel: Channel) {
+    this.layout = layout;
+    this.channel = channel;
+  }
+
+  /**
+   * As {@linkcode Channel.producer}.
+   *
+   * @throws {ShmError} as {@linkcode Channel.producer}
+   */
+  producer(options: ProducerOptions = {}): TypedProducer<F> {
+    return new TypedProducer(this.layout, this.channel.producer(options));
+  }
+
+  /**
+   * As {@linkcode Channel.consumer}.
+   *
+   * @throws {ShmError} as {@linkcode Channel.consumer}
+   */
+  consumer(options: ConsumerOptions = {}): TypedConsumer<F> {
+    return new TypedConsumer(this.layout, this.channel.consumer(options));
+  }
+
+  /**
+   * As {@linkcode Channel.stats}.
+   *
+   * @throws {ShmError} as {@linkcode Channel.stats}
+   */
+  stats(): ChannelStats {
+    return this.channel.stats();
+  }
+
+  /** As {@linkcode Channel.close}. */
+  close(): ChannelDeparture {
+    return this.channel.close();
+  }
+
+  /** `using` closes at the end of the block. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+/**
+ * A sender of structs. Each method is as the one of {@linkcode Producer}, whose errors it throws; what
+ * a field does not take is a `TypeError` or `RangeError`, and nothing is sent.
+ *
+ * @example
+ * ```ts
+ * import { Channel, i32, struct, type TypedProducer } from "@sysv/shm";
+ * import assert from "node:assert/strict";
+ *
+ * using channel = Channel.of(struct({ n: i32 }), { key: 0x5eed4021, laneCapacity: 4096 });
+ * using producer: TypedProducer<{ n: typeof i32 }> = channel.producer();
+ * for (let n = 0; n < 100; n++) producer.stage({ n });
+ * producer.publish();
+ * using consumer = channel.consumer();
+ * assert.equal(consumer.drain(() => {}), 100);
+ * ```
+ */
+export class TypedProducer<F extends Fields> implements Disposable {
+  /** The producer underneath. */
+  readonly producer: Producer;
+  readonly #layout: StructLayout<F>;
+  readonly #bytes: Uint8Array<ArrayBuffer>;
+
+  /** For {@linkcode TypedChannel.producer} only. */
+  constructor(layout: StructLayout<F>, producer: Producer) {
+    this.#layout = layout;
+    this.producer = producer;
+    this.#bytes = new Uint8Array(layout.size);
+  }
+
+  #encode(value: StructInput<F>): Uint8Array<ArrayBuffer> {
+    this.#layout.write(this.#bytes.buffer, value);
+    return this.#bytes;
+  }
+
+  /** Sends `value` if there is room, and says whether. */
+  trySend(value: StructInput<F>, tag = 0): boolean {
+    return this.producer.trySend(this.#encode(value), tag);
+  }
+
+  /** Writes `value` if there is room, and says whether; {@linkcode TypedProducer.publish} sends it. */
+  stage(value: StructInput<F>, tag = 0): boolean {
+    return this.producer.stage(this.#encode(value), tag);
+  }
+
+  /** Publishes what was staged. */
+  publish(): void {
+    this.producer.publish();
+  }
+
+  /** Sends `value`, blocking the thread while the lane is full. */
+  sendSync(value: StructInput<F>, options: ChannelSendSyncOptions = {}): void {
+    this.producer.sendSync(this.#encode(value), options);
+  }
+
+  /** Sends `value` as soon as there is room; as it is now, whatever happens to it meanwhile. */
+  send(value: StructInput<F>, options: ChannelSendOptions = {}): Promise<void> {
+    return this.producer.send(this.#encode(value).slice(), options);
+  }
+
+  /** Lets the lane go. */
+  close(): void {
+    this.producer.close();
+  }
+
+  /** `using` closes at the end of the block. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+/**
+ * The receiver of structs. Each method is as the one of {@linkcode Consumer}, whose errors it throws.
+ *
+ * @example
+ * ```ts
+ * import { Channel, i32, struct, type TypedConsumer } from "@sysv/shm";
+ * import assert from "node:assert/strict";
+ *
+ * using channel = Channel.of(struct({ n: i32 }), { key: 0x5eed4022, laneCapacity: 4096 });
+ * {
+ *   using producer = channel.producer();
+ *   producer.trySend({ n: 42 });
+ * }
+ * using consumer: TypedConsumer<{ n: typeof i32 }> = channel.consumer();
+ * for await (const { value } of consumer.messages({ until: "closed" })) assert.equal(value.n, 42);
+ * ```
+ */
+export class TypedConsumer<F extends Fields> implements Disposable, AsyncIterable<TypedMessage<F>> {
+  /** The consumer underneath. */
+  readonly consumer: Consumer;
+  readonly #layout: StructLayout<F>;
+  readonly #bytes: Uint8Array<ArrayBuffer>;
+  readonly #view: StructView<F>;
+
+  /** For {@linkcode TypedChannel.consumer} only. */
+  constructor(layout: StructLayout<F>, consumer: Consumer) {
+    this.#layout = layout;
+    this.consumer = consumer;
+    this.#bytes = new Uint8Array(layout.size);
+    this.#view = layout.view(this.#bytes.buffer);
+  }
+
+  /** A message is as long as memory says, and so may be shorter than the struct: the rest is zeros. */
+  #decode({ bytes, tag, lane }: ChannelMessage): TypedMessage<F> {
+    const { size } = this.#layout;
+    let own = bytes;
+    if (bytes.length !== size) {
+      own = new Uint8Array(size);
+      own.set(bytes.subarray(0, size));
+    }
+    return { value: this.#layout.view(own.buffer), tag, lane };
+  }
+
+  /** The next struct if there is one. */
+  tryReceive(
+    options: { readonly ack?: Acknowledgement } = {},
+  ): TypedMessage<F> | undefined {
+    const message = this.consumer.tryReceive(options);
+    return message && this.#decode(message);
+  }
+
+  /** Waits for the next struct; `undefined` only with `until`. */
+  receive(options?: ChannelReceiveOptions & { readonly until?: never }): Promise<TypedMessage<F>>;
+  receive(options: ChannelReceiveOptions): Promise<TypedMessage<F> | undefined>;
+  async receive(options: ChannelReceiveOptions = {}): Promise<TypedMessage<F> | undefined> {
+    const message = await this.consumer.receive(
+      options,
+    );
+    return message && this.#decode(message);
+  }
+
+  /** As {@linkcode TypedConsumer.receive}, blocking the thread. */
+  receiveSync(options?: ChannelReceiveSyncOptions & { readonly until?: never }): TypedMessage<F>;
+  receiveSync(options: ChannelReceiveSyncOptions): TypedMessage<F> | undefined;
+  receiveSync(options: ChannelReceiveSyncOptions = {}): TypedMessage<F> | undefined {
+    const message = this.consumer.receiveSync(
+      options,
+    );
+    return message && this.#decode(message);
+  }
+
+  /**
+   * Hands all structs that are there to `visit`, at most `max`. It is the same view each time, of the
+   * consumer's own copy: what is to be kept is to be copied during the call.
+   *
+   * @returns how many
+   */
+  drain(
+    visit: (value: StructView<F>, tag: number, lane: number) => void,
+    options: { readonly max?: number } = {},
+  ): number {
+    const [own, view] = [this.#bytes, this.#view];
+    const { size } = this.#layout;
+    return this.consumer.drain((bytes, tag, lane) => {
+      if (bytes.length === size) own.set(bytes);
+      else {
+        own.fill(0);
+        own.set(bytes.subarray(0, size));
+      }
+      visit(view, tag, lane);
+    }, options);
+  }
+
+  /** As {@linkcode Consumer.ready}. */
+  ready(options: ChannelReceiveOptions = {}): Promise<boolean> {
+    return this.consumer.ready(options);
+  }
+
+  /** As {@linkcode Consumer.readySync}. */
+  readySync(options: ChannelReceiveSyncOptions = {}): boolean {
+    return this.consumer.readySync(options);
+  }
+
+  /** The structs as they come; as {@linkcode Consumer.messages}. */
+  async *messages(
+    options: ChannelReceiveOptions = {},
+  ): AsyncGenerator<TypedMessage<F>, void, void> {
+    for await (const message of this.consumer.messages(options)) yield this.#decode(message);
+  }
+
+  /** `for await` over the consumer gives the structs as they come, for ever. */
+  [Symbol.asyncIterator](): AsyncGenerator<TypedMessage<F>, void, void> {
+    return this.messages();
+  }
+
+  /** Lets the role go. */
+  close(): void {
+    this.consumer.close();
+  }
+
+  /** `using` closes at the end of the block. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
