@@ -340,6 +340,7 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
    * @throws {ShmError} as {@linkcode Consumer.ready}
    */
   receive(options?: ChannelReceiveOptions & { readonly until?: never }): Promise<ChannelMessage>;
+  /** The same with `until`: `undefined` at the end of the stream. */
   receive(options: ChannelReceiveOptions): Promise<ChannelMessage | undefined>;
   async receive(options: ChannelReceiveOptions = {}): Promise<ChannelMessage | undefined> {
     const { signal } = options;
@@ -366,6 +367,7 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
    * @throws {ShmError} as {@linkcode Consumer.ready}
    */
   receiveSync(options?: ChannelReceiveSyncOptions & { readonly until?: never }): ChannelMessage;
+  /** The same with `until`: `undefined` at the end of the stream. */
   receiveSync(options: ChannelReceiveSyncOptions): ChannelMessage | undefined;
   receiveSync(options: ChannelReceiveSyncOptions = {}): ChannelMessage | undefined {
     for (;;) {

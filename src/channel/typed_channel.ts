@@ -256,6 +256,7 @@ export class TypedConsumer<F extends Fields> implements Disposable, AsyncIterabl
 
   /** Waits for the next struct; `undefined` only with `until`. */
   receive(options?: ChannelReceiveOptions & { readonly until?: never }): Promise<TypedMessage<F>>;
+  /** The same with `until`: `undefined` at the end of the stream. */
   receive(options: ChannelReceiveOptions): Promise<TypedMessage<F> | undefined>;
   async receive(options: ChannelReceiveOptions = {}): Promise<TypedMessage<F> | undefined> {
     const message = await this.consumer.receive(
@@ -266,6 +267,7 @@ export class TypedConsumer<F extends Fields> implements Disposable, AsyncIterabl
 
   /** As {@linkcode TypedConsumer.receive}, blocking the thread. */
   receiveSync(options?: ChannelReceiveSyncOptions & { readonly until?: never }): TypedMessage<F>;
+  /** The same with `until`: `undefined` at the end of the stream. */
   receiveSync(options: ChannelReceiveSyncOptions): TypedMessage<F> | undefined;
   receiveSync(options: ChannelReceiveSyncOptions = {}): TypedMessage<F> | undefined {
     const message = this.consumer.receiveSync(
