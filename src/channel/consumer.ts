@@ -55,7 +55,6 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
   readonly #place: ChannelPlace;
   readonly #claim: Claim;
   readonly #readers: readonly LaneReader[];
-  readonly #owners: readonly Asleep[];
   readonly #self: Asleep;
   readonly #spin: number;
   readonly #turns = new Turns();
@@ -82,16 +81,16 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
     const gone = (): ShmError => place.closed("the consumer");
     this.#readers = Array.from(
       { length: shape.lanes },
-      (_, lane) =>
-        new LaneReader(
-          laneMemory(segment.buffer, shape, lane),
-          small,
-          gone,
-          (what) => place.corrupt(lane, what),
-        ),
-    );
-    this.#owners = this.#readers.map(({ memory: { words, lane } }) =>
-      new Asleep(segment, words, LANE_WORD.ASLEEP, ASLEEP_OFFSET.laneOwner(lane))
+      (_, lane) => {
+        const memory = laneMemory(segment.buffer, shape, lane);
+        const owner = new Asleep(
+          segment,
+          memory.words,
+          LANE_WORD.ASLEEP,
+          ASLEEP_OFFSET.laneOwner(lane),
+        );
+        return new LaneReader(memory, small, owner, gone, (what) => place.corrupt(lane, what));
+      },
     );
     const words = consumerWords(segment.buffer);
     this.#self = new Asleep(
@@ -123,15 +122,13 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
     const lane = this.#owing;
     if (lane === undefined) return;
     this.#owing = undefined;
-    if (this.#readers[lane]!.publish()) this.#owners[lane]!.wake();
+    this.#readers[lane]!.publish();
   }
 
   #settleAll(): void {
     this.#keeping = false;
     this.#owing = undefined;
-    for (const reader of this.#readers) {
-      if (reader.publish()) this.#owners[reader.memory.lane]!.wake();
-    }
+    for (const reader of this.#readers) reader.publish();
   }
 
   /**
@@ -187,7 +184,7 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
       if (message === undefined) {
         this.#next = lane + 1 === readers.length ? 0 : lane + 1;
         // Padding that was passed over is space too
-        if (reader.owing && reader.publish()) this.#owners[lane]!.wake();
+        reader.publish();
         continue;
       }
       this.#producerSeen = true;
@@ -246,12 +243,7 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
         const lane = this.#next;
         this.#next = lane + 1 === readers.length ? 0 : lane + 1;
         const reader = readers[lane]!;
-        if (!reader.look()) continue;
-        try {
-          count += reader.drain(visit, max - count, keep);
-        } finally {
-          if (!keep && this.isOpen) this.#owners[lane]!.wake();
-        }
+        if (reader.look()) count += reader.drain(visit, max - count, keep);
       }
     } finally {
       this.#draining = false;
@@ -430,9 +422,7 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
       throw new RangeError(`there is no lane ${lane} in a channel of ${this.#readers.length}`);
     }
     if (this.#owing === lane) this.#owing = undefined;
-    const bytes = reader.discard();
-    this.#owners[lane]!.wake();
-    return bytes;
+    return reader.discard();
   }
 
   /**

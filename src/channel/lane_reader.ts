@@ -7,6 +7,7 @@
  * believed.
  */
 
+import type { Asleep } from "./channel_place.ts";
 import { PADDING, RECORD, RECORD_ALIGN } from "./descriptor.ts";
 import { isDistance, LANE_WORD, type LaneMemory } from "./lane_words.ts";
 import { RingViews, SMALL, type SmallPayload } from "./payload_views.ts";
@@ -18,6 +19,8 @@ const HEADER = RECORD.size;
 const ROUND_UP = RECORD_ALIGN - 1;
 const LENGTH_WORD = RECORD.fields.length.offset / Int32Array.BYTES_PER_ELEMENT;
 const TAG_WORD = RECORD.fields.tag.offset / Int32Array.BYTES_PER_ELEMENT;
+/** A long drain gives space back so often in one round of the ring. */
+const PARTS = 4;
 /** {@linkcode PADDING} as a signed word has it. */
 const PADDING_WORD = PADDING | 0;
 
@@ -49,8 +52,11 @@ export class LaneReader {
   readonly #small: SmallPayload;
   readonly #views: RingViews;
   readonly #tally: Tally;
+  readonly #owner: Asleep;
   readonly #gone: () => Error;
   readonly #corrupt: (what: string) => Error;
+  /** So much is given back at once: the owner of a full lane writes on while we read. */
+  readonly #part: number;
   /** Up to here the ring is given back. */
   #published: number;
   /** Up to here messages were handed out. */
@@ -61,21 +67,25 @@ export class LaneReader {
   #taken = 0;
 
   /**
-   * Goes on from the published head. `small` may be shared by all lanes of a consumer; `gone` makes
-   * the error for memory that was detached, `corrupt` that for a value that cannot be.
+   * Goes on from the published head. `small` may be shared by all lanes of a consumer; `owner` is
+   * woken when there is room again; `gone` makes the error for memory that was detached, `corrupt`
+   * that for a value that cannot be.
    */
   constructor(
     memory: LaneMemory,
     small: SmallPayload,
+    owner: Asleep,
     gone: () => Error,
     corrupt: (what: string) => Error,
   ) {
     this.memory = memory;
     this.#small = small;
+    this.#owner = owner;
     this.#gone = gone;
     this.#corrupt = corrupt;
     this.#capacity = memory.bytes.length;
     this.#most = maxMessage(this.#capacity);
+    this.#part = this.#capacity / PARTS;
     this.#views = new RingViews(memory.bytes);
     // SYNC claim: the semaphore orders this after all that the last consumer did
     this.#published = this.#head = this.#tail = Atomics.load(memory.words, HEAD);
@@ -106,6 +116,7 @@ export class LaneReader {
     const mask = capacity - 1;
     const tail = this.#tail;
     const small = this.#small;
+    const part = keep ? Infinity : this.#part;
     let head = this.#head;
     let count = 0;
     try {
@@ -126,11 +137,15 @@ export class LaneReader {
         visit(payload, tag, lane);
         head = (head + size) | 0;
         count++;
+        this.#taken++;
+        if (((head - this.#published) | 0) >= part && ring.length > 0) {
+          this.#head = head;
+          this.publish();
+        }
       }
     } finally {
       // Only those that `visit` came back from are taken
       this.#head = head;
-      this.#taken += count;
       if (!keep && ring.length > 0) this.publish();
     }
     return count;
@@ -184,27 +199,22 @@ export class LaneReader {
     return this.#head !== this.#tail;
   }
 
-  /** Whether something was handed out of which the space is not given back. */
-  get owing(): boolean {
-    return this.#published !== this.#head;
-  }
-
   /** Takes back what was handed out and of which the space is not given back: it comes again. */
   putBack(): void {
     this.#head = this.#published;
     this.#taken = 0;
   }
 
-  /** Gives back the space of all that was handed out, and says whether there was any. */
-  publish(): boolean {
+  /** Gives back the space of all that was handed out, and wakes the owner if it waits for that. */
+  publish(): void {
     const head = this.#head;
-    if (head === this.#published) return false;
+    if (head === this.#published) return;
     this.#tally.add(this.#taken, head);
     this.#taken = 0;
     this.#published = head;
     // SYNC head: all reads of what is before it come before this store
     Atomics.store(this.memory.words, HEAD, head);
-    return true;
+    this.#owner.wake();
   }
 
   /** Drops all that is there now, readable or not, and goes on behind it. Gives the bytes dropped. */
