@@ -15,14 +15,20 @@ import { Tally } from "./tally.ts";
 const { TAIL, HEAD, TAIL_TALLIES } = LANE_WORD;
 const HEADER = RECORD.size;
 const ROUND_UP = RECORD_ALIGN - 1;
-const LENGTH_WORD = RECORD.fields.length.offset / Int32Array.BYTES_PER_ELEMENT;
-const TAG_WORD = RECORD.fields.tag.offset / Int32Array.BYTES_PER_ELEMENT;
+const WORD = Int32Array.BYTES_PER_ELEMENT;
+const HEADER_WORDS = HEADER / WORD;
+const LENGTH_WORD = RECORD.fields.length.offset / WORD;
+const TAG_WORD = RECORD.fields.tag.offset / WORD;
 /** Payloads up to this many bytes are copied one by one: `set` costs more than that. */
 const FEW = 16;
+
+const NO_WORDS = new Int32Array(0);
 
 /** One lane, to whom owns it. */
 export class LaneWriter {
   readonly memory: LaneMemory;
+  readonly #ring: Int32Array<ArrayBuffer>;
+  readonly #bytes: Uint8Array<ArrayBuffer>;
   readonly #capacity: number;
   readonly #small = new SmallPayload();
   readonly #views: RingViews;
@@ -36,6 +42,9 @@ export class LaneWriter {
   #head: number;
   /** Messages from published to tail. */
   #staged = 0;
+  /** The payload written last, and its words once they are worth it. */
+  #lastPayload: Uint8Array | undefined;
+  #lastWords: Int32Array = NO_WORDS;
   /** What {@linkcode LaneWriter.reserve} found: the record's place, and the tail behind it. */
   #at = 0;
   #end = 0;
@@ -47,6 +56,8 @@ export class LaneWriter {
    */
   constructor(memory: LaneMemory, corrupt: (what: string) => Error) {
     this.memory = memory;
+    this.#ring = memory.ring;
+    this.#bytes = memory.bytes;
     this.#corrupt = corrupt;
     this.#capacity = memory.bytes.length;
     // SYNC claim: the semaphore orders this after all that the lane's last owner did
@@ -87,7 +98,7 @@ export class LaneWriter {
       this.#refreshHead();
       if (needed > capacity - ((tail - this.#head) | 0)) return false;
     }
-    if (padding !== 0) this.memory.ring[(index >> 2) + LENGTH_WORD] = PADDING;
+    if (padding !== 0) this.#ring[(index >> 2) + LENGTH_WORD] = PADDING;
     this.#at = padding === 0 ? index : 0;
     this.#end = (tail + needed) | 0;
     return true;
@@ -100,22 +111,62 @@ export class LaneWriter {
 
   /** Completes the record that was reserved and of which {@linkcode LaneWriter.place} was written. */
   commit(length: number, tag: number): void {
-    if (length <= SMALL) this.#small.store(this.memory.ring, (this.#at + HEADER) >> 2, length);
+    if (length <= SMALL) this.#small.store(this.#ring, (this.#at + HEADER) >> 2, length);
     this.#finish(length, tag);
   }
 
-  /** Completes the record that was reserved, with a payload. */
-  write(payload: Uint8Array, length: number, tag: number): void {
-    const { bytes } = this.memory;
-    const start = this.#at + HEADER;
+  /**
+   * Writes a record with a payload of `length` bytes, at most {@linkcode maxMessage}, if there is room,
+   * and says whether. The usual case stands here in one piece: the compiler makes twice as much of it
+   * as of `reserve` and `commit`.
+   */
+  append(payload: Uint8Array, length: number, tag: number): boolean {
+    const size = (length + HEADER + ROUND_UP) & ~ROUND_UP;
+    const capacity = this.#capacity;
+    const tail = this.#tail;
+    const index = tail & (capacity - 1);
+    if (size > capacity - index || size > capacity - ((tail - this.#head) | 0)) {
+      if (!this.reserve(length)) return false;
+      this.#copy(payload, length, this.#at + HEADER);
+      this.#finish(length, tag);
+      return true;
+    }
+    const ring = this.#ring;
+    const at = index >> 2;
+    const words = this.#lastWords;
+    if (payload === this.#lastPayload && words.length === length >> 2) {
+      const whole = words.length;
+      const bytes = this.#bytes;
+      const to = at + HEADER_WORDS;
+      for (let i = 0; i < whole; i++) ring[to + i] = words[i]!;
+      for (let i = whole << 2; i < length; i++) bytes[index + HEADER + i] = payload[i]!;
+    } else this.#copy(payload, length, index + HEADER);
+    ring[at + LENGTH_WORD] = length;
+    ring[at + TAG_WORD] = tag;
+    this.#tail = (tail + size) | 0;
+    this.#staged++;
+    return true;
+  }
+
+  #copy(payload: Uint8Array, length: number, start: number): void {
+    const bytes = this.#bytes;
     if (length <= FEW) {
       for (let i = 0; i < length; i++) bytes[start + i] = payload[i]!;
     } else bytes.set(payload, start);
-    this.#finish(length, tag);
+    this.#remember(payload, length);
+  }
+
+  /** Keeps the words of a small payload that comes again: for one that does not, a view is dear. */
+  #remember(payload: Uint8Array, length: number): void {
+    const again = payload === this.#lastPayload;
+    this.#lastPayload = payload;
+    this.#lastWords = again && length <= SMALL && payload.byteOffset % WORD === 0
+      ? new Int32Array(payload.buffer, payload.byteOffset, length >> 2)
+      : NO_WORDS;
   }
 
   #finish(length: number, tag: number): void {
-    const { ring } = this.memory;
+    const ring = this.#ring;
     const at = this.#at >> 2;
     ring[at + LENGTH_WORD] = length;
     ring[at + TAG_WORD] = tag;

@@ -184,9 +184,7 @@ export class Producer implements Disposable {
    */
   stage(bytes: Uint8Array, tag = 0): boolean {
     const length = this.#check(bytes.length, tag);
-    if (this.#turns.waiting > 0 || !this.#writer.reserve(length)) return false;
-    this.#writer.write(bytes, length, tag);
-    return true;
+    return this.#turns.waiting === 0 && this.#writer.append(bytes, length, tag);
   }
 
   /**
@@ -244,7 +242,7 @@ export class Producer implements Disposable {
       throw this.#place.busy("send", "a send() of this producer is waiting: await it first");
     }
     if (!this.#findRoom(length)) waitSync(this.#untilRoom(length, options));
-    this.#writer.write(bytes, length, tag);
+    this.#writer.append(bytes, length, tag);
     this.#publish();
   }
 
@@ -263,11 +261,11 @@ export class Producer implements Disposable {
       return await this.#turns.take(options, () => this.#expired(), async () => {
         await waitAsync(this.#untilRoom(length, options), signal);
         this.#check(length, tag);
-        this.#writer.write(bytes, length, tag);
+        this.#writer.append(bytes, length, tag);
         this.#publish();
       });
     }
-    this.#writer.write(bytes, length, tag);
+    this.#writer.append(bytes, length, tag);
     this.#publish();
   }
 
