@@ -334,6 +334,8 @@ export class Channel implements Disposable {
    */
   close(): ChannelDeparture {
     if (this.#departure !== undefined) return this.#departure;
+    // The consumer first: within a drain it refuses, and then all must stay open
+    for (const end of this.#ends) if (end instanceof Consumer) end.close();
     for (const end of this.#ends) end.close();
     this.#ends.clear();
     return this.#departure = this.#membership.leave();

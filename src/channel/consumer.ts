@@ -242,8 +242,7 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
       for (let i = 0; i < readers.length && count < max; i++) {
         const lane = this.#next;
         this.#next = lane + 1 === readers.length ? 0 : lane + 1;
-        const reader = readers[lane]!;
-        if (reader.look()) count += reader.drain(visit, max - count, keep);
+        count += readers[lane]!.drain(visit, max - count, keep);
       }
     } finally {
       this.#draining = false;

@@ -12,9 +12,9 @@ import { PADDING, RECORD, RECORD_ALIGN } from "./descriptor.ts";
 import { isDistance, LANE_WORD, type LaneMemory } from "./lane_words.ts";
 import { RingViews, SMALL, type SmallPayload } from "./payload_views.ts";
 import { maxMessage } from "./shape.ts";
-import { Tally } from "./tally.ts";
+import { readTally, Tally } from "./tally.ts";
 
-const { TAIL, HEAD, HEAD_TALLIES } = LANE_WORD;
+const { TAIL, HEAD, HEAD_TALLIES, TAIL_TALLIES } = LANE_WORD;
 const HEADER = RECORD.size;
 const ROUND_UP = RECORD_ALIGN - 1;
 const LENGTH_WORD = RECORD.fields.length.offset / Int32Array.BYTES_PER_ELEMENT;
@@ -94,7 +94,10 @@ export class LaneReader {
 
   /** Whether there is something to hand out, after a new look at the tail if need be. */
   look(): boolean {
-    if (this.#head !== this.#tail) return true;
+    return this.#head !== this.#tail || this.#lookAnew();
+  }
+
+  #lookAnew(): boolean {
     // SYNC tail: all records before it are seen after this load
     const tail = Atomics.load(this.memory.words, TAIL);
     if (tail === this.#head) return false;
@@ -110,7 +113,8 @@ export class LaneReader {
    * given back in the end, or with `keep` when `publish` is called.
    */
   drain(visit: ChannelVisit, most: number, keep = false): number {
-    if (!this.look()) return 0;
+    // What came since the last look is there now too
+    if (!this.#lookAnew()) return 0;
     const { ring, lane } = this.memory;
     const capacity = this.#capacity;
     const mask = capacity - 1;
@@ -222,6 +226,9 @@ export class LaneReader {
     const tail = Atomics.load(this.memory.words, TAIL) & ~ROUND_UP;
     const bytes = (tail - this.#published) >>> 0;
     this.#head = this.#tail = tail;
+    // How many they were only the owner's tally knows, if anybody
+    const sent = readTally(this.memory.words, TAIL_TALLIES, tail);
+    this.#taken = Math.max(0, sent - this.#tally.count);
     this.publish();
     return bytes;
   }

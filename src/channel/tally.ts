@@ -36,6 +36,11 @@ export class Tally {
     this.#at = words[first + POSITION] === position ? first : first + NEXT;
   }
 
+  /** How many there were up to the published position. */
+  get count(): number {
+    return this.#count;
+  }
+
   /** Counts `messages` up to `position`, which is published next. */
   add(messages: number, position: number): void {
     const first = this.#first;

@@ -1,0 +1,271 @@
+/** What C says when something is not as it should be: as TypeScript would, in one line, and no more. */
+
+import assert from "node:assert/strict";
+import { setTimeout as delay } from "node:timers/promises";
+import { Channel, Segment, SemaphoreSet } from "../../mod.ts";
+import { HEADER, RECORD } from "../../src/channel/descriptor.ts";
+import { LANE_WORD } from "../../src/channel/lane_words.ts";
+import { ringOffset } from "../../src/channel/shape.ts";
+import { C_NEEDS } from "../support/c_program.ts";
+import { guardAgainstLeaks } from "../support/leaks.ts";
+import { testWith } from "../support/needs.ts";
+import { freshKey, type Peer } from "../support/peer.ts";
+import { cPeer } from "./peer_messages.ts";
+import { scratchChannel, withLaneWords } from "./scratch_channel.ts";
+
+guardAgainstLeaks();
+
+const peer = cPeer();
+
+/** Fails unless it ended with an error that says this. */
+async function refused(program: Peer, says: RegExp): Promise<void> {
+  const { code, signal, stderr } = await program.ended();
+  assert.deepEqual([code, signal, stderr.trimEnd().split("\n").length], [1, null, 1], stderr);
+  assert.match(stderr, says);
+}
+
+testWith(C_NEEDS, "no channel at the key", async () => {
+  await using looking = peer.start("stat", freshKey());
+  await refused(looking, /cannot open the channel: there is none, key/);
+});
+
+testWith(C_NEEDS, "a shape that is not the one there", async () => {
+  using channel = scratchChannel({ lanes: 2, laneCapacity: 1024, messageSize: 16 });
+  for (
+    const [option, value, says] of [
+      ["--lanes", 3, /lanes differs: 2 there, 3 asked for/],
+      ["--capacity", 2048, /lane_capacity differs: 1024 \(0x400\) there, 2048 \(0x800\) here/],
+      ["--message-size", 8, /message_size differs: 16 \(0x10\) there, 8 \(0x8\) here/],
+    ] as const
+  ) {
+    await using receiver = peer.start("recv", channel.key, 0, option, value);
+    await refused(receiver, says);
+  }
+});
+
+testWith(C_NEEDS, "each field of the header that differs is named", async () => {
+  using channel = scratchChannel();
+  using segment = Segment.attach(channel.id);
+  for (const [name, { offset, size }] of Object.entries(HEADER.fields)) {
+    const before = segment.read(offset, size);
+    segment.write(before.map((byte) => byte ^ 0x55), offset);
+    await using receiver = peer.start("recv", channel.key, 0);
+    await refused(receiver, new RegExp(`cannot open the channel: ${name} differs: .*, key `));
+    segment.write(before, offset);
+  }
+  segment.write(segment.read(0, 4).reverse(), 0);
+  await using receiver = peer.start("recv", channel.key, 0);
+  await refused(receiver, /byte order differs/);
+  segment.write(segment.read(0, 4).reverse(), 0);
+});
+
+testWith(C_NEEDS, "what is no channel is left as it was", async () => {
+  const key = freshKey();
+  using segment = Segment.create({ key, size: 2049 });
+  try {
+    await using alone = peer.start("recv", key, 0);
+    await refused(alone, /is no channel, having no semaphore set beside it/);
+    // As a mailbox has it: 6 semaphores could be those of two lanes
+    const set = SemaphoreSet.create({ key, count: 6 });
+    try {
+      await using receiver = peer.start("recv", key, 0);
+      await refused(receiver, /the segment there has 2049 bytes, which no channel of 2 lanes has/);
+      assert.deepEqual([...set.values()], [0, 0, 0, 0, 0, 0]);
+      assert.equal(set.stat().otime, null, "nothing was done to it");
+    } finally {
+      set.remove();
+    }
+  } finally {
+    segment.remove();
+  }
+});
+
+testWith(C_NEEDS, "a role or lane that another has, who is named", async () => {
+  using channel = scratchChannel({ lanes: 2 });
+  using _consumer = channel.consumer();
+  await using receiver = peer.start("recv", channel.key, 0);
+  await refused(receiver, new RegExp(`it has a consumer already, process ${Deno.pid}, key`));
+  using _one = channel.producer();
+  using _two = channel.producer();
+  await using sender = peer.start("send", channel.key, 1, 8);
+  await refused(
+    sender,
+    new RegExp(`all 2 lanes are taken, by processes ${Deno.pid} ${Deno.pid}, key`),
+  );
+});
+
+testWith(C_NEEDS, "messages of another length than the channel takes", async () => {
+  using channel = scratchChannel({ laneCapacity: 256 });
+  await using long = peer.start("send", channel.key, 1, channel.maxMessage + 1);
+  await refused(long, /it has 121 bytes, and the limit is 120, key .*: send it in pieces/);
+  await using longest = peer.start("send", channel.key, 1, channel.maxMessage, "--tag", 3);
+  assert.equal((await longest.ended()).code, 0);
+  using consumer = channel.consumer();
+  assert.equal(consumer.tryReceive()?.bytes.length, 120);
+  using fixed = scratchChannel({ messageSize: 16 });
+  await using short = peer.start("send", fixed.key, 1, 8);
+  await refused(short, /it has 8 bytes, and every message of this channel has 16/);
+});
+
+testWith(C_NEEDS, "a full lane and nobody who receives", async () => {
+  using channel = scratchChannel();
+  await using sender = peer.start("send", channel.key, 0, 8, "--need-consumer");
+  await refused(sender, /the lane is full and nobody receives, key .*: start a consumer/);
+  await using patient = peer.start("send", channel.key, 0, 8, "--timeout", 0.01);
+  await refused(patient, /the time allowed is over/);
+  using consumer = channel.consumer();
+  consumer.drain(() => {});
+});
+
+testWith(C_NEEDS, "removed underneath, who waits learns of it", async () => {
+  using channel = scratchChannel({ lanes: 2 });
+  await using receiver = peer.start("recv", channel.key, 0);
+  await receiver.line();
+  await using sender = peer.start("send", channel.key, 1, 8);
+  await sender.ended();
+  channel.remove();
+  await refused(receiver, /it was removed while in use, key .*: somebody removed the channel/);
+});
+
+/** What an enemy writes into lane 0, and who says what about it. */
+interface Enmity {
+  readonly name: string;
+  readonly word: number;
+  readonly value: number;
+  /** Written when a C peer is at work, not before it comes. */
+  readonly late: boolean;
+  readonly role: "send" | "recv";
+  readonly says: RegExp;
+}
+
+const { TAIL, HEAD } = LANE_WORD;
+
+const ENMITIES: readonly Enmity[] = [
+  {
+    name: "a tail too far",
+    word: TAIL,
+    value: 512,
+    late: true,
+    role: "recv",
+    says: /its tail is 512/,
+  },
+  {
+    name: "a tail in the past",
+    word: TAIL,
+    value: -8,
+    late: true,
+    role: "recv",
+    says: /its tail is 4294967288/,
+  },
+  {
+    name: "a tail out of step",
+    word: TAIL,
+    value: 4,
+    late: true,
+    role: "recv",
+    says: /its tail is 4,/,
+  },
+  { name: "a head moved", word: HEAD, value: 8, late: true, role: "recv", says: /its head is 8,/ },
+  {
+    name: "a head out of step",
+    word: HEAD,
+    value: 4,
+    late: false,
+    role: "recv",
+    says: /its head is 4,/,
+  },
+  {
+    name: "a head too far",
+    word: HEAD,
+    value: 512,
+    late: true,
+    role: "send",
+    says: /its head is 512/,
+  },
+  {
+    name: "a tail to begin with",
+    word: TAIL,
+    value: 1000,
+    late: false,
+    role: "send",
+    says: /its tail is 1000/,
+  },
+  { name: "a tail moved", word: TAIL, value: 8, late: true, role: "send", says: /its tail is 8,/ },
+];
+
+for (const { name, word, value, late, role, says } of ENMITIES) {
+  testWith(C_NEEDS, `hostile memory: ${name}, to ${role}`, async () => {
+    using channel = scratchChannel();
+    const spoil = (): void =>
+      withLaneWords(channel, 0, (words) => {
+        words[word] = value;
+      });
+    if (!late) spoil();
+    await using program = role === "recv"
+      ? peer.start("recv", channel.key, 0)
+      : peer.start("send", channel.key, 0, 8);
+    if (late) {
+      await program.line();
+      // A sender is left alone until it has filled the lane
+      while (role === "send" && channel.stats().lanes[0]!.fullWaits === 0) await delay(1);
+      spoil();
+    }
+    await refused(program, new RegExp(`cannot use the channel: lane 0: ${says.source}`));
+    withLaneWords(channel, 0, (words) => {
+      words[TAIL] = words[HEAD] = 0;
+    });
+  });
+}
+
+testWith(C_NEEDS, "hostile memory: lengths of records that cannot be", async () => {
+  for (const length of [0xffffffff, 0xfffffff8, 121, 57, 0x80000000]) {
+    using channel = scratchChannel({ laneCapacity: 256 });
+    using producer = channel.producer();
+    for (let i = 0; i < 4; i++) producer.trySend(Uint8Array.of(i));
+    using segment = Segment.attach(channel.id);
+    const ring = ringOffset({ lanes: 1, laneCapacity: 256, messageSize: 0 }, 0);
+    segment.write(
+      new Uint8Array(Uint32Array.of(length).buffer),
+      ring + RECORD.fields.length.offset,
+    );
+    await using receiver = peer.start("recv", channel.key, 0);
+    await refused(
+      receiver,
+      new RegExp(`lane 0: the length of a record is ${length}, which cannot`),
+    );
+    using consumer = channel.consumer();
+    consumer.discard(0);
+  }
+});
+
+testWith(C_NEEDS, "a channel that nobody finishes making", async () => {
+  const channel = scratchChannel();
+  {
+    using segment = Segment.attach(channel.id);
+    segment.write(new Uint8Array(4), HEADER.fields.magic.offset);
+  }
+  await using receiver = peer.start("recv", channel.key, 0, "--timeout", 0.2);
+  await refused(receiver, /it was not initialised in time/);
+  assert.equal(channel.close(), "removed");
+});
+
+testWith(C_NEEDS, "a channel whose maker died in the making is made by the next one", async () => {
+  const key = freshKey();
+  await using maker = peer.start("send", key, 1, 8, "--lanes", 1, "--tag", 1);
+  assert.equal((await maker.ended()).code, 0);
+  const made = Channel.open(key);
+  const consumer = made.consumer();
+  consumer.drain(() => {});
+  consumer.close();
+  {
+    using segment = Segment.attach(made.id);
+    segment.write(new Uint8Array(HEADER.size), 0);
+  }
+  await using next = peer.start("recv", key, 0, "--lanes", 1);
+  await next.line();
+  using again = Channel.open(key);
+  assert.deepEqual([again.lanes, again.laneCapacity], [1, 1 << 20]);
+  made.close();
+  next.kill("SIGTERM");
+  assert.equal((await next.ended()).code, 0);
+});

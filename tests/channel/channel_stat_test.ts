@@ -1,0 +1,102 @@
+/** Looking at a channel from inside and outside. */
+
+import assert from "node:assert/strict";
+import { listChannels, Segment, SemaphoreSet, statChannel } from "../../mod.ts";
+import { segmentSize, semaphoreCount } from "../../src/channel/shape.ts";
+import { guardAgainstLeaks } from "../support/leaks.ts";
+import { freshKey } from "../support/peer.ts";
+import { beginAt, byte, drained, fill, scratchChannel } from "./scratch_channel.ts";
+
+guardAgainstLeaks();
+
+Deno.test("the figures of a lane are those of what went through it", () => {
+  using channel = scratchChannel({ lanes: 2, messageSize: 1 });
+  const unused = {
+    lane: 1,
+    depth: 0,
+    bytes: 0,
+    messages: 0,
+    fullWaits: 0,
+    opened: 0,
+    closed: 0,
+    pid: undefined,
+    alive: false,
+  };
+  {
+    using producer = channel.producer();
+    fill(producer);
+  }
+  using _producer = channel.producer();
+  {
+    using consumer = channel.consumer();
+    drained(consumer, 6);
+    assert.deepEqual(channel.stats(), {
+      laneCapacity: 256,
+      messageSize: 1,
+      consumerPid: Deno.pid,
+      users: 1,
+      kept: false,
+      lanes: [{
+        ...unused,
+        lane: 0,
+        depth: 10,
+        bytes: 160,
+        messages: 16,
+        opened: 2,
+        closed: 1,
+        pid: Deno.pid,
+        alive: true,
+      }, unused],
+    });
+    consumer.drain(() => {});
+  }
+  assert.equal(channel.stats().consumerPid, undefined);
+});
+
+Deno.test("messages are counted past 2^32, and positions go round", () => {
+  using channel = scratchChannel();
+  beginAt(channel, 2 ** 32 - 32, 2 ** 32 - 1);
+  using producer = channel.producer();
+  using consumer = channel.consumer();
+  producer.sendBatch([1, 2, 3, 4].map(byte));
+  const { depth, messages, bytes } = channel.stats().lanes[0]!;
+  assert.deepEqual([depth, messages, bytes], [4, 2 ** 32 + 3, 64]);
+  assert.deepEqual(drained(consumer), [1, 2, 3, 4]);
+});
+
+Deno.test("looking from outside tells the same, changes nothing and is not arriving", () => {
+  using channel = scratchChannel();
+  using producer = channel.producer();
+  producer.trySend(byte(1));
+  const { segment, setId, ...stats } = statChannel(channel.id);
+  assert.deepEqual(stats, channel.stats());
+  assert.deepEqual([segment.id, segment.key, segment.nattch], [channel.id, channel.key, 1]);
+  assert.equal(SemaphoreSet.open(channel.key).id, setId);
+  assert.equal(stats.users, 1);
+  assert(listChannels().some(({ segment }) => segment.id === channel.id));
+  using consumer = channel.consumer();
+  assert.deepEqual(drained(consumer), [1]);
+});
+
+Deno.test("what is no channel is said to be none, and is not listed", () => {
+  using segment = Segment.create({
+    key: freshKey(),
+    size: segmentSize({
+      lanes: 2,
+      laneCapacity: 64,
+      messageSize: 0,
+    }),
+  });
+  assert.throws(() => statChannel(segment.id), {
+    code: "EFORMAT",
+    message: /it is not a channel: its size, or the semaphore set beside it, is no channel's/,
+  });
+  const set = SemaphoreSet.create({ key: segment.key, count: semaphoreCount(2) });
+  assert.throws(() => statChannel(segment.id), {
+    code: "EFORMAT",
+    message: /it is not a channel, or not initialised yet/,
+  });
+  assert(!listChannels().some(({ segment: { id } }) => id === segment.id));
+  segment.remove();
+  set.remove();
+});

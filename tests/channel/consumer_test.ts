@@ -1,0 +1,442 @@
+/** Receiving: one by one and in drains, acknowledged before or after, until the stream ends. */
+
+import assert from "node:assert/strict";
+import { type Channel, type Consumer, Deadline, Segment, SemaphoreSet } from "../../mod.ts";
+import { ChannelPlace } from "../../src/channel/channel_place.ts";
+import { Consumer as ConsumerEnd } from "../../src/channel/consumer.ts";
+import { LANE_WORD } from "../../src/channel/lane_words.ts";
+import { Claim } from "../../src/sync/claim.ts";
+import { guardAgainstLeaks } from "../support/leaks.ts";
+import { testWith } from "../support/needs.ts";
+import { Peer } from "../support/peer.ts";
+import { byte, drained, fill, scratchChannel, SOON, withLaneWords } from "./scratch_channel.ts";
+
+guardAgainstLeaks();
+
+function depth(channel: Channel): number {
+  return channel.stats().lanes.reduce((sum, lane) => sum + lane.depth, 0);
+}
+
+Deno.test("with ack after a message counts when the next is asked for, with before at once", () => {
+  using channel = scratchChannel();
+  using producer = channel.producer();
+  using consumer = channel.consumer();
+  producer.sendBatch([byte(1), byte(2), byte(3)]);
+  consumer.tryReceive();
+  assert.equal(depth(channel), 3);
+  consumer.tryReceive();
+  assert.equal(depth(channel), 2);
+  consumer.tryReceive({ ack: "before" });
+  assert.equal(depth(channel), 0);
+  producer.trySend(byte(4));
+  consumer.tryReceive();
+  assert.equal(consumer.tryReceive(), undefined);
+  assert.equal(depth(channel), 0, "asking in vain counts too");
+});
+
+Deno.test("a consumer that closes without asking again has received what it had", () => {
+  using channel = scratchChannel();
+  using producer = channel.producer();
+  producer.sendBatch([byte(1), byte(2), byte(3)]);
+  {
+    using consumer = channel.consumer();
+    consumer.tryReceive();
+  }
+  assert.equal(depth(channel), 2);
+  {
+    using consumer = channel.consumer();
+    consumer.drain(() => {}, { max: 1, ack: "after" });
+    assert.equal(depth(channel), 2);
+  }
+  assert.equal(depth(channel), 1);
+  using consumer = channel.consumer();
+  assert.deepEqual(drained(consumer), [3]);
+});
+
+Deno.test("what is put back comes again, here or to the next consumer", () => {
+  using channel = scratchChannel({ lanes: 2 });
+  using one = channel.producer();
+  using two = channel.producer();
+  one.sendBatch([byte(1), byte(2)]);
+  two.trySend(byte(3));
+  {
+    using consumer = channel.consumer();
+    consumer.drain(() => {}, { ack: "after" });
+    consumer.putBack();
+    consumer.putBack();
+    assert.equal(drained(consumer, 1)[0], 1);
+    consumer.drain(() => {}, { ack: "after" });
+    consumer.putBack();
+  }
+  using consumer = channel.consumer();
+  assert.deepEqual(drained(consumer).sort(), [2, 3]);
+});
+
+Deno.test("a drain hands out all that is there, also what came since something was left", () => {
+  using channel = scratchChannel();
+  using producer = channel.producer();
+  using consumer = channel.consumer();
+  producer.sendBatch([byte(1), byte(2)]);
+  assert.deepEqual(drained(consumer, 1), [1]);
+  producer.sendBatch([byte(3), byte(4)]);
+  assert.deepEqual(drained(consumer), [2, 3, 4]);
+});
+
+Deno.test("max bounds a drain, and the lanes take turns", () => {
+  using channel = scratchChannel({ lanes: 3, laneCapacity: 1024 });
+  const producers = [channel.producer(), channel.producer(), channel.producer()];
+  using consumer = channel.consumer();
+  for (const producer of producers) fill(producer);
+  const lanes: number[] = [];
+  for (let i = 0; i < 6; i++) {
+    assert.equal(consumer.drain((_, __, lane) => lanes.push(lane), { max: 2 }), 2);
+  }
+  assert.deepEqual(lanes, [0, 0, 1, 1, 2, 2, 0, 0, 1, 1, 2, 2]);
+  for (const max of [0, -1, NaN]) {
+    assert.throws(() => consumer.drain(() => {}, { max }), /max .* is not 1 or more/);
+  }
+  consumer.drain(() => {});
+});
+
+Deno.test("a producer that never stops keeps no other lane waiting", () => {
+  using channel = scratchChannel({ lanes: 2 });
+  using busy = channel.producer();
+  using quiet = channel.producer();
+  using consumer = channel.consumer();
+  fill(busy);
+  quiet.trySend(byte(200));
+  const received: number[] = [];
+  for (let i = 0; i < 40 && !received.includes(200); i++) {
+    received.push(consumer.tryReceive({ ack: "before" })!.bytes[0]!);
+    busy.trySend(byte(1));
+  }
+  assert(received.includes(200));
+  consumer.drain(() => {});
+});
+
+Deno.test("of a visitor that throws, the message and all behind it stay", () => {
+  using channel = scratchChannel();
+  using producer = channel.producer();
+  using consumer = channel.consumer();
+  producer.sendBatch([1, 2, 3, 4].map(byte));
+  const seen: number[] = [];
+  assert.throws(() =>
+    consumer.drain(([value]) => {
+      if (value === 3) throw new Error("not this one");
+      seen.push(value!);
+    }), /not this one/);
+  assert.equal(depth(channel), 2);
+  consumer.close();
+  using next = channel.consumer();
+  assert.deepEqual([...seen, ...drained(next)], [1, 2, 3, 4]);
+});
+
+Deno.test("within a drain the consumer and the channel are busy", async () => {
+  using channel = scratchChannel();
+  using producer = channel.producer();
+  using consumer = channel.consumer();
+  producer.trySend(byte(1));
+  const busy = { code: "EBUSY", message: /a drain is under way: return from its callback first/ };
+  const tried: Promise<void>[] = [];
+  const count = consumer.drain(() => {
+    assert.throws(() => consumer.drain(() => {}), busy);
+    assert.throws(() => consumer.tryReceive(), busy);
+    assert.throws(() => consumer.receiveSync(), busy);
+    assert.throws(() => consumer.readySync(), busy);
+    assert.throws(() => consumer.putBack(), busy);
+    assert.throws(() => consumer.discard(0), busy);
+    assert.throws(() => consumer.close(), busy);
+    assert.throws(() => channel.close(), busy);
+    tried.push(assert.rejects(consumer.receive(), busy));
+    assert(consumer.isOpen && channel.isOpen);
+  });
+  await Promise.all(tried);
+  assert.equal(count, 1);
+  assert(producer.isOpen, "a close that was refused closed nothing");
+  producer.trySend(byte(2));
+  assert.deepEqual(drained(consumer), [2]);
+});
+
+Deno.test("a segment detached in the visitor ends the drain with an error", () => {
+  using channel = scratchChannel();
+  using producer = channel.producer();
+  for (const length of [1, 100]) {
+    producer.sendBatch([new Uint8Array(length), new Uint8Array(length)]);
+    const segment = Segment.attach(channel.id);
+    const set = SemaphoreSet.open(channel.key);
+    const claim = new Claim(set, 0);
+    assert(claim.tryTake());
+    const consumer = new ConsumerEnd(
+      new ChannelPlace(segment, set, { lanes: 1, laneCapacity: 256, messageSize: 0 }),
+      claim,
+      {},
+    );
+    let seen = 0;
+    assert.throws(() =>
+      consumer.drain((bytes) => {
+        seen++;
+        segment.detach();
+        assert.equal(bytes[0], length === 1 ? 0 : undefined);
+      }), { code: "EDETACHED", message: /use the consumer/ });
+    assert.equal(seen, 1);
+    assert.equal(consumer.isOpen, false);
+    assert.throws(() => consumer.tryReceive(), { code: "EDETACHED" });
+    assert.throws(() => consumer.drain(() => {}), { code: "EDETACHED" });
+    consumer.close();
+    using next = channel.consumer();
+    assert.equal(next.drain(() => {}), 2, "nothing had been given back");
+  }
+});
+
+Deno.test("a closed consumer says so, and closing twice is once", async () => {
+  using channel = scratchChannel();
+  const consumer = channel.consumer();
+  consumer.close();
+  consumer.close();
+  const closed = { code: "EDETACHED", message: /use the consumer.*it was closed: open it again/ };
+  assert.equal(consumer.isOpen, false);
+  assert.throws(() => consumer.tryReceive(), closed);
+  assert.throws(() => consumer.receiveSync(), closed);
+  assert.throws(() => consumer.drain(() => {}), closed);
+  assert.throws(() => consumer.putBack(), closed);
+  assert.throws(() => consumer.discard(0), closed);
+  await assert.rejects(consumer.receive(), closed);
+  await assert.rejects(consumer.ready(), closed);
+});
+
+Deno.test("closing ends the receives that wait, and those that wait for their turn", async () => {
+  for (const whole of [true, false]) {
+    using channel = scratchChannel();
+    const consumer = channel.consumer({ spin: 0 });
+    const waits = [consumer.receive(), consumer.ready(), consumer.receive()];
+    const failed = Promise.all(waits.map((wait) => assert.rejects(wait, { code: "EDETACHED" })));
+    if (whole) channel.close();
+    else consumer.close();
+    await failed;
+  }
+});
+
+Deno.test("receiving ends with its deadline and its signal, waiting and queued", async () => {
+  using channel = scratchChannel();
+  using producer = channel.producer();
+  using consumer = channel.consumer({ spin: 0 });
+  const expired = { code: "ETIMEDOUT", message: /receive.*no message came in time/ };
+  assert.throws(() => consumer.receiveSync({ deadline: Deadline.after(5) }), expired);
+  assert.throws(() => consumer.readySync({ deadline: Deadline.after(5) }), expired);
+  await assert.rejects(consumer.receive({ deadline: Deadline.after(5) }), expired);
+  const controller = new AbortController();
+  const { signal } = controller;
+  const first = consumer.receive({ deadline: SOON() });
+  const queued = [
+    assert.rejects(consumer.receive({ signal }), /enough/),
+    assert.rejects(consumer.ready({ signal }), /enough/),
+    assert.rejects(consumer.receive({ deadline: Deadline.after(5) }), expired),
+  ];
+  const last = consumer.receive({ deadline: SOON() });
+  controller.abort(new Error("enough"));
+  await Promise.all(queued);
+  await assert.rejects(consumer.receive({ signal }), /enough/);
+  producer.sendBatch([byte(1), byte(2)]);
+  assert.deepEqual([(await first).bytes[0], (await last).bytes[0]], [1, 2]);
+  const waiting = new AbortController();
+  const aborted = consumer.receive({ signal: waiting.signal });
+  waiting.abort(new Error("no more"));
+  await assert.rejects(aborted, /no more/);
+  producer.trySend(byte(3));
+  assert.equal(consumer.receiveSync({ deadline: Deadline.after(0) }).bytes[0], 3);
+});
+
+Deno.test("the stream ends when there was a producer, none is there, and all is received", async () => {
+  using channel = scratchChannel({ lanes: 2 });
+  const until = "closed" as const;
+  const options = { until, deadline: Deadline.after(20) };
+  {
+    using early = channel.producer();
+    early.trySend(byte(1));
+  }
+  {
+    using consumer = channel.consumer();
+    assert.equal((await consumer.receive({ until }))?.bytes[0], 1, "sent before we came");
+    assert.equal(await consumer.receive({ until }), undefined);
+    assert.equal(consumer.receiveSync({ until }), undefined, "it stays ended");
+    using late = channel.producer();
+    assert.throws(() => consumer.receiveSync(options), { code: "ETIMEDOUT" }, "one is there again");
+    late.close();
+    assert.equal(await consumer.ready({ until }), false);
+  }
+  using consumer = channel.consumer();
+  await assert.rejects(consumer.receive({ until, deadline: Deadline.after(5) }), {
+    code: "ETIMEDOUT",
+  }, "none yet: it may come");
+  const two = [channel.producer(), channel.producer()];
+  const received: number[] = [];
+  const ended = (async () => {
+    for await (const { bytes } of consumer.messages({ until })) received.push(bytes[0]!);
+  })();
+  two[0]!.trySend(byte(2));
+  two[0]!.close();
+  await two[1]!.send(byte(3));
+  two[1]!.close();
+  await ended;
+  assert.deepEqual(received.sort(), [2, 3]);
+  // One that came and went without a word, unnoticed in between
+  const silent = consumer.ready({ until });
+  channel.producer().close();
+  assert.equal(await silent, false);
+});
+
+Deno.test("a drain that received makes the stream one that had a producer", () => {
+  using channel = scratchChannel();
+  {
+    using producer = channel.producer();
+    producer.trySend(byte(1));
+  }
+  using consumer = channel.consumer();
+  assert.deepEqual(drained(consumer), [1]);
+  assert.equal(consumer.readySync({ until: "closed", deadline: SOON() }), false);
+});
+
+testWith(
+  { tools: ["deno"] },
+  "a producer that is killed ends the stream, and frees its lane",
+  async () => {
+    using channel = scratchChannel();
+    using consumer = channel.consumer();
+    await using peer = Peer.typescript(
+      `import { Channel } from "@sysv/shm";
+    const producer = Channel.open(${channel.key}).producer();
+    producer.trySend(Uint8Array.of(1));
+    producer.stage(Uint8Array.of(2));
+    console.log("sent");
+    setInterval(() => {}, 1000);`,
+      "--allow-ffi",
+    );
+    await peer.line();
+    const first = await consumer.receive({ until: "closed", deadline: SOON() });
+    assert.equal(first?.bytes[0], 1);
+    const end = consumer.receive({ until: "closed", deadline: SOON() });
+    assert.throws(() => channel.producer(), {
+      code: "EBUSY",
+      message: new RegExp(`all 1 lanes are taken, by processes ${peer.pid}: close one`),
+    });
+    peer.kill("SIGKILL");
+    assert.equal(await end, undefined, "what was only staged was not sent");
+    const { opened, closed, alive, pid } = channel.stats().lanes[0]!;
+    assert.deepEqual([opened, closed, alive, pid], [1, 0, false, peer.pid]);
+    await peer.ended();
+    using producer = channel.producer();
+    assert(producer.trySend(byte(3)));
+    assert.deepEqual(drained(consumer), [3]);
+  },
+);
+
+Deno.test("for await lets timers run while messages are always there", async () => {
+  using channel = scratchChannel();
+  using producer = channel.producer();
+  using consumer = channel.consumer();
+  let ticked = false;
+  setTimeout(() => ticked = true, 1);
+  fill(producer);
+  const limit = SOON();
+  for await (const _ of consumer) {
+    if (ticked || limit.passed) break;
+    producer.trySend(byte(1));
+  }
+  assert(ticked, "the timer never had its turn");
+  ticked = false;
+  setTimeout(() => ticked = true, 1);
+  while (await consumer.ready()) {
+    if (ticked || limit.passed) break;
+    consumer.drain(() => {}, { max: 1 });
+    producer.trySend(byte(1));
+  }
+  assert(ticked, "the timer never had its turn beside ready()");
+  consumer.drain(() => {});
+});
+
+Deno.test("leaving a loop counts its last message, and leaves the consumer open", async () => {
+  using channel = scratchChannel();
+  using producer = channel.producer();
+  using consumer = channel.consumer();
+  producer.sendBatch([byte(1), byte(2)]);
+  for await (const _ of consumer) break;
+  assert.equal(depth(channel), 1);
+  assert(consumer.isOpen);
+  assert.deepEqual(drained(consumer), [2]);
+});
+
+Deno.test("a consumer whose channel was removed underneath learns it when it waits", async () => {
+  using channel = scratchChannel();
+  using producer = channel.producer();
+  using consumer = channel.consumer({ spin: 0 });
+  const waiting = assert.rejects(consumer.receive(), {
+    code: "EIDRM",
+    message: /somebody removed it while it was in use/,
+  });
+  channel.remove();
+  await waiting;
+  assert.throws(() => consumer.receiveSync(), { code: "EIDRM" });
+  producer.trySend(byte(1));
+  assert.equal(consumer.receiveSync().bytes[0], 1, "what is there can still be received");
+});
+
+Deno.test("what cannot be in a lane is an error, and discard goes on behind it", async () => {
+  const spoiled: [string, RegExp, (words: Int32Array, ring: Int32Array) => void][] = [
+    ["a length", /position 0 has the length 4294967294, where at most 24 can be/, (_, ring) => {
+      ring[0] = -2;
+    }],
+    ["a length past the tail", /has the length 25, where at most 24/, (_, ring) => {
+      ring[0] = 25;
+    }],
+    ["padding", /there is padding at 0 where it cannot be/, (_, ring) => {
+      ring[0] = -1;
+    }],
+    ["a tail", /its tail is 4096 and its head 0/, (words) => {
+      words[LANE_WORD.TAIL] = 4096;
+    }],
+  ];
+  for (const [name, message, spoil] of spoiled) {
+    using channel = scratchChannel();
+    using producer = channel.producer();
+    producer.sendBatch([byte(1), byte(2)]);
+    using consumer: Consumer = channel.consumer();
+    withLaneWords(channel, 0, (words) => spoil(words, new Int32Array(words.buffer, 512, 64)));
+    const error = { code: "ECORRUPT", message };
+    assert.throws(() => consumer.tryReceive(), error, name);
+    assert.throws(() => consumer.drain(() => {}), error, name);
+    await assert.rejects(consumer.receive(), error, name);
+    assert(consumer.discard(0) > 0, name);
+    assert.equal(consumer.tryReceive(), undefined, name);
+  }
+});
+
+Deno.test("what is discarded is not there any more, in figures too", () => {
+  using channel = scratchChannel();
+  using producer = channel.producer();
+  using consumer = channel.consumer();
+  producer.sendBatch([byte(1), byte(2), byte(3)]);
+  consumer.tryReceive();
+  assert.equal(consumer.discard(0), 3 * 16);
+  assert.equal(depth(channel), 0);
+  producer.trySend(byte(4));
+  assert.equal(depth(channel), 1);
+  assert.throws(() => consumer.discard(1), /there is no lane 1 in a channel of 1/);
+  assert.deepEqual(drained(consumer), [4]);
+});
+
+Deno.test("a head and a tail that another wrote are found when the consumer waits and looks", async () => {
+  using channel = scratchChannel();
+  using consumer = channel.consumer({ spin: 0 });
+  withLaneWords(channel, 0, (words) => words[LANE_WORD.HEAD] = 8);
+  await assert.rejects(consumer.receive(), {
+    code: "ECORRUPT",
+    message: /its head is 8 where we wrote 0/,
+  });
+  withLaneWords(channel, 0, (words) => words[LANE_WORD.TAIL] = 12);
+  assert.throws(() => consumer.tryReceive(), {
+    code: "ECORRUPT",
+    message: /its tail is 12 and its head 0/,
+  });
+  withLaneWords(channel, 0, (words) => words[LANE_WORD.TAIL] = 0);
+  withLaneWords(channel, 0, (words) => words[LANE_WORD.HEAD] = 0);
+});

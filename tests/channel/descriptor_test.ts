@@ -1,0 +1,79 @@
+/** The channel's bytes are those that docs/wire_format.md gives. */
+
+import assert from "node:assert/strict";
+import {
+  CONSUMER,
+  CONTROL,
+  HEADER,
+  LANE,
+  LANE_CONSUMER,
+  LANE_PRODUCER,
+  LINE,
+  MAGIC,
+  MAGIC_SWAPPED,
+  RECORD,
+  TALLY,
+} from "../../src/channel/descriptor.ts";
+import {
+  capacityFor,
+  laneOffset,
+  lanesFor,
+  maxMessage,
+  ringOffset,
+  segmentSize,
+  semaphoreCount,
+} from "../../src/channel/shape.ts";
+
+function offsets(layout: { readonly fields: object }): Record<string, number> {
+  return Object.fromEntries(
+    Object.entries(layout.fields).map(([name, { offset }]) => [name, offset]),
+  );
+}
+
+Deno.test("fields are where the wire format says", () => {
+  assert.deepEqual(offsets(HEADER), {
+    magic: 0,
+    version: 4,
+    layout_hash: 8,
+    lanes: 12,
+    lane_capacity: 16,
+    message_size: 20,
+    segment_size: 24,
+  });
+  assert.deepEqual(offsets(CONTROL), { header: 0, consumer: 128, lane: 256 });
+  assert.deepEqual(offsets(CONSUMER), { asleep: 0, opened: 4 });
+  assert.deepEqual(offsets(LANE), { producer: 0, consumer: 128 });
+  assert.deepEqual(offsets(LANE_PRODUCER), {
+    tail: 0,
+    asleep: 4,
+    opened: 8,
+    closed: 12,
+    full_waits: 16,
+    tallies: 20,
+  });
+  assert.deepEqual(offsets(LANE_CONSUMER), { head: 0, tallies: 4 });
+  assert.deepEqual(offsets(TALLY), { position: 0, count_low: 4, count_high: 8 });
+  assert.deepEqual([RECORD.size, TALLY.size, LANE.size, LINE], [8, 12, 256, 128]);
+});
+
+Deno.test("the magic reads SHMC, and backwards it is its own swap", () => {
+  const bytes = new DataView(new ArrayBuffer(4));
+  bytes.setUint32(0, MAGIC, true);
+  assert.equal(new TextDecoder().decode(bytes), "SHMC");
+  assert.equal(bytes.getUint32(0, false), MAGIC_SWAPPED);
+});
+
+Deno.test("sizes and numbers of lanes lead to each other, and nothing else does", () => {
+  for (const lanes of [1, 2, 7, 256]) {
+    for (const laneCapacity of [64, 1 << 20]) {
+      const shape = { lanes, laneCapacity, messageSize: 0 };
+      assert.equal(segmentSize(shape), 256 + lanes * (256 + laneCapacity));
+      assert.equal(capacityFor(lanes, segmentSize(shape)), laneCapacity);
+      assert.equal(capacityFor(lanes, segmentSize(shape) + 1), undefined);
+      assert.equal(lanesFor(semaphoreCount(lanes)), lanes);
+      assert.equal(ringOffset(shape, 1) - ringOffset(shape, 0), laneCapacity);
+    }
+  }
+  assert.deepEqual([4, 261, 3, 0].map(lanesFor), [undefined, undefined, undefined, undefined]);
+  assert.deepEqual([laneOffset(0), laneOffset(3), maxMessage(64)], [256, 1024, 24]);
+});

@@ -1,0 +1,314 @@
+/** Sending: with room, without room, in order, given up, refused. */
+
+import assert from "node:assert/strict";
+import { Deadline, type Producer } from "../../mod.ts";
+import { guardAgainstLeaks } from "../support/leaks.ts";
+import { LANE_WORD } from "../../src/channel/lane_words.ts";
+import { byte, drained, fill, scratchChannel, SOON, withLaneWords } from "./scratch_channel.ts";
+
+guardAgainstLeaks();
+
+/** Records of one byte that fit into the usual lane of these tests. */
+const FIT = 16;
+
+Deno.test("trySend says when the lane is full, and there is room again when it is received", () => {
+  using channel = scratchChannel();
+  using producer = channel.producer();
+  using consumer = channel.consumer();
+  assert.equal(fill(producer), FIT);
+  assert.equal(producer.stage(byte(0)), false);
+  assert.equal(producer.claim(0), undefined);
+  assert.equal(producer.sendBatch([byte(0)]), 0);
+  assert.equal(drained(consumer, 1)[0], 0);
+  assert(producer.trySend(byte(99)));
+  assert.equal(producer.trySend(byte(100)), false);
+  assert.deepEqual(drained(consumer), [...Array(FIT - 1).keys()].map((i) => i + 1).concat(99));
+});
+
+Deno.test("a message too large is refused with the limit, in every way of sending", async () => {
+  using channel = scratchChannel();
+  using producer = channel.producer();
+  const large = new Uint8Array(channel.maxMessage + 1);
+  const error = {
+    name: "RangeError",
+    message: "a message of 121 bytes is too large: a lane of 256 bytes takes at most 120; create " +
+      "the channel with a larger laneCapacity (--capacity), or send it in pieces",
+  };
+  assert.equal(channel.maxMessage, 120);
+  assert.throws(() => producer.trySend(large), error);
+  assert.throws(() => producer.stage(large), error);
+  assert.throws(() => producer.sendSync(large), error);
+  assert.throws(() => producer.claim(large.length), error);
+  assert.throws(() => producer.sendBatch([large]), error);
+  await assert.rejects(producer.send(large), error);
+  assert.throws(() => producer.claim(-1), RangeError);
+  assert.throws(() => producer.claim(1.5), /length 1.5 is not an integer/);
+  assert.throws(() => producer.claim(NaN), RangeError);
+  for (const tag of [-1, 2 ** 32, 0.5, NaN]) {
+    assert.throws(() => producer.trySend(byte(1), tag), /tag .* is not an integer/);
+  }
+});
+
+Deno.test("messages of every length, with the tags of both ends, arrive as they were", () => {
+  using channel = scratchChannel({ laneCapacity: 1024 });
+  using producer = channel.producer();
+  using consumer = channel.consumer();
+  for (let length = 0; length <= channel.maxMessage; length++) {
+    const tag = length % 2 === 0 ? 0 : 0xffffffff;
+    // Unaligned in its buffer, and twice: what comes again is copied in another way
+    const bytes = new Uint8Array(length + 3).map((_, i) => i * 7 + length).subarray(3);
+    assert(producer.trySend(bytes, tag));
+    const received = consumer.tryReceive({ ack: "before" });
+    assert.deepEqual(received, { bytes: new Uint8Array(bytes), tag, lane: 0 });
+    assert(producer.trySend(bytes, tag));
+    consumer.drain((got, gotTag) => assert.deepEqual([got, gotTag], [bytes, tag]));
+  }
+});
+
+Deno.test("the same payload object is sent as it is each time", () => {
+  using channel = scratchChannel();
+  using producer = channel.producer();
+  using consumer = channel.consumer();
+  const payload = new Uint8Array(11);
+  for (let i = 0; i < 6; i++) {
+    payload.fill(i);
+    assert(producer.trySend(payload));
+  }
+  assert.deepEqual(drained(consumer), [0, 1, 2, 3, 4, 5]);
+});
+
+Deno.test("a batch is sent as far as there is room, or up to the faulty message", () => {
+  using channel = scratchChannel();
+  using producer = channel.producer();
+  using consumer = channel.consumer();
+  const many = Array.from({ length: FIT + 5 }, (_, i) => byte(i));
+  assert.equal(producer.sendBatch(many, 7), FIT);
+  assert.equal(consumer.drain((_, tag) => assert.equal(tag, 7)), FIT);
+  assert.throws(
+    () => producer.sendBatch([byte(1), byte(2), new Uint8Array(999), byte(3)]),
+    RangeError,
+  );
+  assert.deepEqual(drained(consumer), [1, 2]);
+  assert.equal(producer.sendBatch([]), 0);
+});
+
+Deno.test("what is staged is seen when it is published: by whatever publishes, closing too", async () => {
+  using channel = scratchChannel();
+  using consumer = channel.consumer();
+  const ways: ((producer: Producer) => unknown)[] = [
+    (producer) => producer.publish(),
+    (producer) => producer.trySend(byte(2)),
+    (producer) => producer.sendSync(byte(2)),
+    (producer) => producer.send(byte(2)),
+    (producer) => producer.sendBatch([]),
+    (producer) => producer.claim(1)!.commit(),
+    (producer) => producer.close(),
+  ];
+  for (const publish of ways) {
+    using producer = channel.producer();
+    assert(producer.stage(byte(1)));
+    assert.deepEqual(drained(consumer), []);
+    await publish(producer);
+    assert.equal(drained(consumer)[0], 1, String(publish));
+  }
+});
+
+Deno.test("waiting for room publishes what was staged: else there would never be room", async () => {
+  using channel = scratchChannel();
+  using producer = channel.producer({ spin: 0 });
+  using consumer = channel.consumer();
+  for (let i = 0; i < FIT; i++) producer.stage(byte(i));
+  const sending = producer.send(byte(99), { deadline: SOON() });
+  assert.equal(drained(consumer).length, FIT);
+  await sending;
+  assert.deepEqual(drained(consumer), [99]);
+});
+
+Deno.test("several send() that wait keep their order, and nothing overtakes them", async () => {
+  using channel = scratchChannel();
+  using producer = channel.producer({ spin: 0 });
+  using consumer = channel.consumer();
+  fill(producer);
+  const done: number[] = [];
+  const sends = [101, 102, 103].map((value) =>
+    producer.send(byte(value), { deadline: SOON() }).then(() => done.push(value))
+  );
+  drained(consumer);
+  assert.equal(producer.trySend(byte(1)), false, "trySend overtook a send");
+  assert.equal(producer.stage(byte(1)), false);
+  assert.equal(producer.claim(1), undefined);
+  assert.equal(producer.sendBatch([byte(1)]), 0);
+  assert.throws(() => producer.sendSync(byte(1)), {
+    code: "EBUSY",
+    message: /a send\(\) of this producer is waiting: await it first/,
+  });
+  await Promise.all(sends);
+  assert.deepEqual(done, [101, 102, 103]);
+  assert.deepEqual(drained(consumer), [101, 102, 103]);
+  assert(producer.trySend(byte(1)));
+  assert.deepEqual(drained(consumer), [1]);
+});
+
+Deno.test("a send that waits, or waits for its turn, ends with its signal and its deadline", async () => {
+  using channel = scratchChannel();
+  using producer = channel.producer({ spin: 0 });
+  using consumer = channel.consumer();
+  const there = fill(producer);
+  const first = new AbortController();
+  const second = new AbortController();
+  const sends = [
+    producer.send(byte(1), { signal: first.signal }),
+    producer.send(byte(2), { signal: second.signal }),
+    producer.send(byte(3), { deadline: Deadline.after(5) }),
+    producer.send(byte(4), { deadline: SOON() }),
+  ];
+  second.abort(new Error("queued"));
+  await assert.rejects(sends[1]!, /queued/);
+  await assert.rejects(sends[2]!, {
+    code: "ETIMEDOUT",
+    message: new RegExp(`the consumer, process ${Deno.pid}, did not make room in time`),
+  });
+  first.abort(new Error("waiting"));
+  await assert.rejects(sends[0]!, /waiting/);
+  await assert.rejects(producer.send(byte(5), { signal: first.signal }), /waiting/);
+  assert.equal(drained(consumer).length, there);
+  await sends[3];
+  assert.deepEqual(drained(consumer), [4], "only what was not given up was sent");
+});
+
+Deno.test("a deadline ends sendSync, and nothing was sent", () => {
+  using channel = scratchChannel();
+  using producer = channel.producer();
+  const there = fill(producer);
+  const options = { deadline: Deadline.after(5) };
+  assert.throws(() => producer.sendSync(byte(1), options), {
+    code: "ETIMEDOUT",
+    message: /lane 0 is full and nobody is the consumer: start one/,
+  });
+  assert.equal(channel.stats().lanes[0]!.fullWaits, 1);
+  using consumer = channel.consumer();
+  assert.equal(drained(consumer).length, there);
+  producer.sendSync(byte(9), options);
+  assert.deepEqual(drained(consumer), [9], "room beats a deadline that has passed");
+});
+
+Deno.test("without a consumer sending waits or fails, as asked for", async () => {
+  using channel = scratchChannel({ lanes: 2 });
+  assert.throws(
+    () => channel.producer({ withoutConsumer: "sometimes" as "wait" }),
+    /withoutConsumer is "wait" or "error", not sometimes/,
+  );
+  assert.throws(() => channel.producer({ spin: -1 }), /spin -1 is not from 0 to 1000000/);
+  using failing = channel.producer({ withoutConsumer: "error" });
+  assert.equal(failing.lane, 0, "a producer that could not be made gave its lane back");
+  using waiting = channel.producer({ spin: 0 });
+  fill(failing);
+  fill(waiting);
+  const error = { code: "EPIPE", message: /the lane is full and nobody is the consumer/ };
+  assert.throws(() => failing.sendSync(byte(1)), error);
+  await assert.rejects(failing.send(byte(1)), error);
+  const sending = waiting.send(byte(98), { deadline: SOON() });
+  using consumer = channel.consumer();
+  const sendingToo = failing.send(byte(99), { deadline: SOON() });
+  assert.equal(drained(consumer).length, 2 * FIT);
+  await Promise.all([sending, sendingToo]);
+  assert.deepEqual(drained(consumer).sort(), [98, 99]);
+});
+
+Deno.test("closing ends the sends that wait, and those that wait for their turn", async () => {
+  for (const whole of [true, false]) {
+    using channel = scratchChannel();
+    using producer = channel.producer({ spin: 0 });
+    using consumer = channel.consumer();
+    fill(producer);
+    const sends = [1, 2].map((value) => producer.send(byte(value)));
+    const failed = Promise.all(
+      sends.map((send) =>
+        assert.rejects(send, { code: "EDETACHED", message: /it was closed: open it again/ })
+      ),
+    );
+    if (whole) drained(consumer);
+    // What woke the first send must not let it send after this
+    if (whole) channel.close();
+    else producer.close();
+    await failed;
+    if (!whole) assert.equal(drained(consumer).length, FIT);
+  }
+});
+
+Deno.test("a slot is open until committed or given up, and nothing is sent meanwhile", async () => {
+  using channel = scratchChannel();
+  using producer = channel.producer();
+  using consumer = channel.consumer();
+  const slot = producer.claim(4, 5)!;
+  assert.equal(slot.bytes.length, 4);
+  const busy = { code: "EBUSY", message: /a slot is open: commit or abort it first/ };
+  assert.throws(() => producer.trySend(byte(1)), busy);
+  assert.throws(() => producer.stage(byte(1)), busy);
+  assert.throws(() => producer.sendSync(byte(1)), busy);
+  assert.throws(() => producer.sendBatch([byte(1)]), busy);
+  assert.throws(() => producer.claim(1), busy);
+  await assert.rejects(producer.send(byte(1)), busy);
+  slot.abort();
+  assert(producer.trySend(byte(1)));
+  assert.deepEqual(drained(consumer), [1]);
+});
+
+Deno.test("a closed producer says so, and closing twice is once", async () => {
+  using channel = scratchChannel();
+  const producer = channel.producer();
+  const slot = producer.claim(1)!;
+  producer.close();
+  producer.close();
+  assert.equal(producer.isOpen, false);
+  const closed = { code: "EDETACHED", message: /use the producer.*it was closed: open it again/ };
+  assert.throws(() => producer.trySend(byte(1)), closed);
+  assert.throws(() => producer.publish(), closed);
+  assert.throws(() => producer.sendBatch([byte(1)]), closed);
+  assert.throws(() => producer.claim(1), closed);
+  await assert.rejects(producer.send(byte(1)), closed);
+  assert.throws(() => slot.commit(), { code: "EBUSY" });
+  const { opened, closed: count, alive } = channel.stats().lanes[0]!;
+  assert.deepEqual([opened, count, alive], [1, 1, false]);
+});
+
+Deno.test("positions that cannot be are found when a producer begins, looks for room, and waits", async () => {
+  using channel = scratchChannel();
+  const set = (word: number, value: number): void =>
+    withLaneWords(channel, 0, (words) => {
+      words[word] = value;
+    });
+  {
+    using producer = channel.producer({ spin: 0 });
+    fill(producer);
+    set(LANE_WORD.HEAD, 8 * 1000);
+    assert.throws(() => producer.trySend(byte(1)), {
+      code: "ECORRUPT",
+      message: /lane 0: its head is 8000 and its tail 256; another program writes into this memory/,
+    });
+    assert.throws(() => channel.consumer().tryReceive(), { code: "ECORRUPT" });
+    set(LANE_WORD.HEAD, 0);
+    set(LANE_WORD.TAIL, 248);
+    await assert.rejects(producer.send(byte(1)), {
+      code: "ECORRUPT",
+      message: /its tail is 248 where we wrote 256/,
+    });
+  }
+  set(LANE_WORD.TAIL, 4);
+  assert.throws(() => channel.producer(), { code: "ECORRUPT" });
+  assert.equal(channel.stats().lanes[0]!.alive, false, "the lane was given back");
+  set(LANE_WORD.TAIL, 0);
+});
+
+Deno.test("a producer whose channel was removed underneath learns it when it waits", async () => {
+  using channel = scratchChannel();
+  using producer = channel.producer({ spin: 0 });
+  channel.remove();
+  assert.equal(fill(producer), FIT, "while there is room it goes on");
+  const error = {
+    code: "EIDRM",
+    message: /go on using the channel.*somebody removed it while it was in use/,
+  };
+  assert.throws(() => producer.sendSync(byte(1)), error);
+  await assert.rejects(producer.send(byte(1)), error);
+});

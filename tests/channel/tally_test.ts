@@ -1,0 +1,47 @@
+/** Tallies: one of the two counts up to the published position, whenever their writer dies. */
+
+import assert from "node:assert/strict";
+import { TALLY_WORD } from "../../src/channel/lane_words.ts";
+import { readTally, Tally } from "../../src/channel/tally.ts";
+
+const FIRST = 2;
+
+Deno.test("a count goes on from writer to writer", () => {
+  const words = new Int32Array(16);
+  let position = 0;
+  let count = 0;
+  for (let writer = 0; writer < 5; writer++) {
+    const tally = new Tally(words, FIRST, position);
+    assert.equal(tally.count, count);
+    for (let i = 0; i <= writer; i++) {
+      position = (position + 8) | 0;
+      count += i;
+      tally.add(i, position);
+      assert.equal(readTally(words, FIRST, position), count);
+    }
+  }
+  assert.equal(words[0], 0);
+});
+
+Deno.test("a writer that dies before its position is published has changed no count", () => {
+  const words = new Int32Array(16);
+  new Tally(words, FIRST, 0).add(3, 24);
+  new Tally(words, FIRST, 24).add(5, 64);
+  assert.equal(readTally(words, FIRST, 24), 3);
+  // Nothing was published at 64; the next one is another way at 24, and then at 40
+  const next = new Tally(words, FIRST, 24);
+  next.add(1, 40);
+  assert.equal(readTally(words, FIRST, 40), 4);
+  assert.equal(readTally(words, FIRST, 24), 3);
+  assert.equal(readTally(words, FIRST, 64), 0);
+});
+
+Deno.test("a count passes 2^32, and what nobody counted is 0", () => {
+  const words = new Int32Array(16);
+  words[FIRST + TALLY_WORD.LOW] = -1;
+  const tally = new Tally(words, FIRST, 0);
+  assert.equal(tally.count, 2 ** 32 - 1);
+  tally.add(2, -8);
+  assert.equal(readTally(words, FIRST, -8), 2 ** 32 + 1);
+  assert.equal(new Tally(words, FIRST, 800).count, 0);
+});

@@ -1,0 +1,135 @@
+/** Channels of structs. */
+
+import assert from "node:assert/strict";
+import { array, Channel, f64, i32, i64, struct, u8 } from "../../mod.ts";
+import { guardAgainstLeaks } from "../support/leaks.ts";
+import { testWith } from "../support/needs.ts";
+import { freshKey, Peer } from "../support/peer.ts";
+import { SOON } from "./scratch_channel.ts";
+
+guardAgainstLeaks();
+
+const Point = struct({ id: i32, x: f64, y: f64 });
+const Large = struct({ sequence: i64, bytes: array(u8, 300) });
+
+Deno.test("structs arrive as they were, in every way of sending and receiving", async () => {
+  using channel = Channel.of(Point, { key: freshKey(), lanes: 2, laneCapacity: 1024 });
+  using producer = channel.producer();
+  using consumer = channel.consumer();
+  const point = { id: 0, x: 1.5, y: -2 };
+  assert(producer.trySend({ ...point, id: 1 }, 7));
+  assert(producer.stage({ ...point, id: 2 }));
+  producer.publish();
+  producer.sendSync({ ...point, id: 3 }, { tag: 8 });
+  await producer.send({ ...point, id: 4 });
+  producer.sendSync({ ...point, id: 5 });
+  const first = consumer.tryReceive()!;
+  assert.deepEqual([first.value.id, first.value.x, first.value.y, first.tag, first.lane], [
+    1,
+    1.5,
+    -2,
+    7,
+    producer.producer.lane,
+  ]);
+  assert.equal((await consumer.receive()).value.id, 2);
+  assert.equal(consumer.receiveSync().value.id, 3);
+  assert(await consumer.ready() && consumer.readySync());
+  const ids: number[] = [];
+  assert.equal(consumer.drain(({ id }) => ids.push(id), { max: 1 }), 1);
+  producer.close();
+  for await (const { value } of consumer.messages({ until: "closed" })) ids.push(value.id);
+  assert.deepEqual(ids, [4, 5]);
+  assert.equal(first.value.id, 1, "each message received is a copy of its own");
+  assert.equal(channel.stats().messageSize, 24);
+});
+
+Deno.test("large structs take the way of large messages", () => {
+  using channel = Channel.of(Large, { key: freshKey(), laneCapacity: 1024 });
+  using producer = channel.producer();
+  using consumer = channel.consumer();
+  for (let i = 0; i < 10; i++) {
+    const sequence = 2n ** 60n + BigInt(i);
+    assert(producer.trySend({ sequence, bytes: new Array(300).fill(i) }));
+    assert.equal(
+      consumer.drain((value) => {
+        assert.equal(value.sequence, sequence);
+        assert.equal(value.bytes[299], i);
+      }),
+      1,
+    );
+  }
+});
+
+Deno.test("what a field does not take is an error, and nothing is sent", async () => {
+  using channel = Channel.of(Point, { key: freshKey(), laneCapacity: 1024 });
+  using producer = channel.producer();
+  using consumer = channel.consumer();
+  assert.throws(() => producer.trySend({ id: 2 ** 40, x: 0, y: 0 }), RangeError);
+  assert.throws(() => producer.sendSync({ id: "1" as unknown as number, x: 0, y: 0 }), TypeError);
+  assert.equal(consumer.tryReceive(), undefined);
+  await Promise.resolve();
+});
+
+Deno.test("a value that waits is sent as it was", async () => {
+  using channel = Channel.of(Point, { key: freshKey(), lanes: 1, laneCapacity: 64 });
+  using producer = channel.producer({ spin: 0 });
+  using consumer = channel.consumer();
+  let filled = 0;
+  while (producer.trySend({ id: filled, x: 0, y: 0 })) filled++;
+  const point = { id: 50, x: 0, y: 0 };
+  const sends = [producer.send(point, { deadline: SOON() })];
+  point.id = 51;
+  sends.push(producer.send(point, { deadline: SOON() }));
+  point.id = 0;
+  const ids: number[] = [];
+  for (let i = 0; i < filled + 2; i++) ids.push((await consumer.receive()).value.id);
+  await Promise.all(sends);
+  assert.deepEqual(ids.slice(filled), [50, 51]);
+});
+
+Deno.test("a channel of messages of another size is refused, and so is such a message", () => {
+  const key = freshKey();
+  using channel = Channel.of(Point, { key, laneCapacity: 1024 });
+  assert.throws(() => Channel.of(Large, { key, laneCapacity: 1024 }), {
+    code: "EFORMAT",
+    message: /messageSize differs: 24 there, 308|messageSize differs: 24 there, 312/,
+  });
+  assert.throws(() => Channel.of(Large, { key: freshKey(), laneCapacity: 128 }), {
+    name: "RangeError",
+    message: /messageSize \d+ is not an integer from 0 to 56/,
+  });
+  using untyped = Channel.open(key);
+  using producer = untyped.producer();
+  assert.throws(() => producer.trySend(new Uint8Array(23)), {
+    name: "RangeError",
+    message: "a message of 23 bytes on a channel whose messages have 24",
+  });
+  assert(channel.channel.isOpen);
+});
+
+testWith(
+  { tools: ["deno"] },
+  "a process with another struct is refused, one with ours is not",
+  async () => {
+    const key = freshKey();
+    using channel = Channel.of(Point, { key, laneCapacity: 1024 });
+    using consumer = channel.consumer();
+    await using peer = Peer.typescript(
+      `import { Channel, f64, i32, struct } from "@sysv/shm";
+    try {
+      Channel.of(struct({ id: i32, x: f64 }), { key: ${key} });
+    } catch (error) {
+      console.log(error.code, error.message);
+    }
+    using channel = Channel.of(struct({ a: i32, b: f64, c: f64 }), { key: ${key} });
+    using producer = channel.producer();
+    producer.trySend({ a: 42, b: 0.5, c: 2 });`,
+      "--allow-ffi",
+    );
+    const { value } = await consumer.receive({ deadline: SOON() });
+    assert.deepEqual([value.id, value.x, value.y], [42, 0.5, 2]);
+    const { stdout, stderr } = await peer.ended();
+    assert.equal(stderr, "");
+    assert.match(stdout, /^EFORMAT .*messageSize differs: 24 there, 16 asked for/);
+  },
+);
