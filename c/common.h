@@ -1,7 +1,8 @@
 /*
  * The mailbox of @sysv/shm for C11 and C++17: one message at a time, shared at a System V key.
  * The protocol is docs/wire_format.md; this header follows it step by step and uses its words.
- * Header only. Include it before any system header in C (it asks for the GNU interfaces).
+ * Header only, with shm_sync.h beside it. Include it before any system header in C (it asks for the
+ * GNU interfaces).
  *
  * Who writes what in the segment
  *   can_read  a sender 0 -> 1; the server 1 -> 0; a sender withdrawing 1 -> 0. Byte atomics only
@@ -23,9 +24,7 @@
 #ifndef SYSV_SHM_COMMON_H
 #define SYSV_SHM_COMMON_H
 
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
+#include "shm_sync.h"
 
 /* Layout is data: a test reads these lines and compares them with src/mailbox/descriptor.ts. */
 
@@ -49,23 +48,6 @@
 /* no wait sleeps longer than this without looking again */
 #define SHM_MAILBOX_SLICE_MS 100
 
-#include <assert.h>
-#include <errno.h>
-#include <limits.h>
-#include <signal.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/ipc.h>
-#include <sys/sem.h>
-#include <sys/shm.h>
-#include <sys/syscall.h>
-#include <sys/types.h>
-#include <time.h>
-#include <unistd.h>
-
 struct ShmEntry {
   bool can_read;
   char msg[SHM_MAILBOX_TEXT_SIZE];
@@ -76,8 +58,6 @@ static_assert(sizeof(struct ShmEntry) == SHM_MAILBOX_SIZE, "ShmEntry is 2049 byt
 static_assert(offsetof(struct ShmEntry, can_read) == SHM_MAILBOX_FLAG_OFFSET, "can_read first");
 static_assert(offsetof(struct ShmEntry, msg) == SHM_MAILBOX_TEXT_OFFSET, "msg comes second");
 static_assert(sizeof(((struct ShmEntry *)0)->msg) == SHM_MAILBOX_TEXT_SIZE, "msg is 2048 bytes");
-static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ && sizeof(void *) == 8,
-              "supported: 64-bit little-endian Linux");
 
 enum ShmMailboxStatus {
   SHM_MAILBOX_OK,
@@ -141,55 +121,16 @@ struct ShmMailbox {
 
 /* ---- time, errors ---------------------------------------------------------------------------- */
 
-static inline int64_t shm_mailbox_now(void) {
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
+static inline int64_t shm_mailbox_now(void) { return shm_now(); }
 
-static inline struct timespec shmi_timespec(int64_t nanoseconds) {
-  struct timespec span;
-  span.tv_sec = (time_t)(nanoseconds / 1000000000);
-  span.tv_nsec = (long)(nanoseconds % 1000000000);
-  return span;
-}
-
-static inline const char *shm_mailbox_errno_name(int number) {
-  switch (number) {
-    case EACCES: return "EACCES";
-    case EAGAIN: return "EAGAIN";
-    case EBADF: return "EBADF";
-    case EEXIST: return "EEXIST";
-    case EFAULT: return "EFAULT";
-    case EFBIG: return "EFBIG";
-    case EIDRM: return "EIDRM";
-    case EINTR: return "EINTR";
-    case EINVAL: return "EINVAL";
-    case EIO: return "EIO";
-    case ENFILE: return "ENFILE";
-    case ENOENT: return "ENOENT";
-    case ENOMEM: return "ENOMEM";
-    case ENOSPC: return "ENOSPC";
-    case ENOSYS: return "ENOSYS";
-    case EPERM: return "EPERM";
-    case EPIPE: return "EPIPE";
-    case ERANGE: return "ERANGE";
-    default: return "errno";
-  }
-}
+static inline const char *shm_mailbox_errno_name(int number) { return shm_errno_name(number); }
 
 /* One line, no newline: what failed, in which call, why, at which key, what to do about it. */
 static inline void shm_mailbox_describe(const struct ShmMailboxError *error, char *out,
                                         size_t size) {
-  char cause[224];
-  if (error->number != 0) {
-    snprintf(cause, sizeof cause, "%s: %s (%d, %s)", error->call,
-             shm_mailbox_errno_name(error->number), error->number, strerror(error->number));
-  } else {
-    snprintf(cause, sizeof cause, "%s", error->what);
-  }
-  snprintf(out, size, "cannot %s: %s, key %ld (0x%lx)%s%s", error->action, cause, (long)error->key,
-           (unsigned long)(uint32_t)error->key, error->hint[0] != '\0' ? ": " : "", error->hint);
+  const struct ShmiFault fault = {error->action, error->call, error->number, error->what,
+                                  error->hint};
+  shmi_describe(&fault, error->key, out, size);
 }
 
 static inline enum ShmMailboxStatus shmi_error(struct ShmMailbox *box, enum ShmMailboxStatus status,
@@ -200,24 +141,10 @@ static inline enum ShmMailboxStatus shmi_error(struct ShmMailbox *box, enum ShmM
   error->number = number;
   error->key = box->options.key;
   error->what[0] = '\0';
-  const char *hint = "";
-  switch (number) {
-    case EACCES:
-      hint = "it belongs to another user, ask them for a wider --mode or agree on another --key";
-      break;
-    case ENOSPC:
-      hint = "the system has no room for another, remove unused ones (ipcs -m -s, ipcrm) or raise"
-             " kernel.shmmni, kernel.shmall, kernel.sem";
-      break;
-    case ENOMEM:
-      hint = "free some memory and try again";
-      break;
-    case ENOSYS:
-      hint = "this kernel was built without System V IPC";
-      break;
-    default:
-      break;
-  }
+  const char *const hint =
+      number == EACCES
+          ? "it belongs to another user, ask them for a wider --mode or agree on another --key"
+          : shmi_remedy(number);
   snprintf(error->hint, sizeof error->hint, "%s", hint);
   return status;
 }
@@ -248,27 +175,7 @@ static inline enum ShmMailboxStatus shmi_removed(struct ShmMailbox *box, const c
   return SHM_MAILBOX_REMOVED;
 }
 
-static inline bool shmi_gone(int number) { return number == EIDRM || number == EINVAL; }
-
 /* ---- semaphores ------------------------------------------------------------------------------ */
-
-/* semctl is variadic and leaves this union to its callers. */
-union ShmiSemun {
-  int val;
-  struct semid_ds *buf;
-};
-
-static inline struct sembuf shmi_operation(int number, int change, int flags) {
-  struct sembuf operation;
-  operation.sem_num = (unsigned short)number;
-  operation.sem_op = (short)change;
-  operation.sem_flg = (short)flags;
-  return operation;
-}
-
-static inline int shmi_value(const struct ShmMailbox *box, int number) {
-  return semctl(box->set, number, GETVAL);
-}
 
 static inline bool shmi_should_stop(const struct ShmMailboxWait *wait) {
   return wait != NULL && wait->stop != NULL && *wait->stop != 0;
@@ -278,19 +185,15 @@ static inline int64_t shmi_deadline(const struct ShmMailboxWait *wait) {
   return wait != NULL ? wait->deadline : SHM_MAILBOX_FOREVER;
 }
 
-static inline int64_t shmi_slice(int64_t wanted, int64_t now, int64_t deadline) {
-  return deadline - now < wanted ? deadline - now : wanted;
-}
-
 /* Whether what we wait in is still there: nobody wakes those who wait in a removed segment. */
 static inline enum ShmMailboxStatus shm_mailbox_check(struct ShmMailbox *box) {
   struct shmid_ds segment;
   if (shmctl(box->segment, IPC_STAT, &segment) == -1) {
     if (shmi_gone(errno)) return shmi_removed(box, "shmctl", errno);
-  } else if ((segment.shm_perm.mode & 01000) != 0) { /* SHM_DEST */
+  } else if ((segment.shm_perm.mode & SHMI_MARKED_FOR_REMOVAL) != 0) {
     return shmi_removed(box, NULL, 0);
   }
-  if (shmi_value(box, SHM_MAILBOX_SEM_DOOR) == -1 && shmi_gone(errno)) {
+  if (shmi_value(box->set, SHM_MAILBOX_SEM_DOOR) == -1 && shmi_gone(errno)) {
     return shmi_removed(box, "semctl", errno);
   }
   return SHM_MAILBOX_OK;
@@ -332,25 +235,10 @@ static inline enum ShmMailboxStatus shmi_take(struct ShmMailbox *box, int number
 }
 
 static inline enum ShmMailboxStatus shmi_try_take(struct ShmMailbox *box, int number) {
-  struct sembuf take[2] = {shmi_operation(number, 0, IPC_NOWAIT),
-                           shmi_operation(number, +1, IPC_NOWAIT | SEM_UNDO)};
-  if (semop(box->set, take, 2) == 0) return SHM_MAILBOX_OK;
+  if (shmi_take_now(box->set, number) == 0) return SHM_MAILBOX_OK;
   if (errno == EAGAIN) return SHM_MAILBOX_BUSY;
   if (shmi_gone(errno)) return shmi_removed(box, "semop", errno);
   return shmi_error(box, SHM_MAILBOX_FAILED, "use the semaphores of the mailbox", "semop", errno);
-}
-
-/* IPC_NOWAIT: if somebody reset the value by hand, giving back must not wait for it to return. */
-static inline void shmi_give(struct ShmMailbox *box, int number, int count) {
-  struct sembuf give = shmi_operation(number, -count, IPC_NOWAIT | SEM_UNDO);
-  semop(box->set, &give, 1);
-}
-
-/* The process that holds a role or lock: 0 when it is free, or beyond our pid namespace. */
-static inline pid_t shmi_holder(const struct ShmMailbox *box, int number, int value) {
-  /* the pid first: if the value still stands afterwards, the pid was that of its holder */
-  const int pid = semctl(box->set, number, GETPID);
-  return pid > 0 && shmi_value(box, number) >= value ? (pid_t)pid : 0;
 }
 
 /* ---- the flag and the waits ------------------------------------------------------------------ */
@@ -365,17 +253,6 @@ static inline unsigned char *shmi_flag(const struct ShmMailbox *box) {
 /* Not a bool: memory may hold a third value, which no bool may. Any but 0 counts as 1. */
 static inline bool shmi_can_read(const struct ShmMailbox *box) {
   return __atomic_load_n(shmi_flag(box), __ATOMIC_ACQUIRE) != 0;
-}
-
-/* FUTEX_WAIT and FUTEX_WAKE (0 and 1), not the private ones: the waiter is another process. */
-static inline void shmi_sleep(const struct ShmMailbox *box, uint32_t expected,
-                              int64_t nanoseconds) {
-  const struct timespec span = shmi_timespec(nanoseconds);
-  syscall(SYS_futex, box->base, 0, expected, &span, NULL, 0);
-}
-
-static inline void shmi_wake(const struct ShmMailbox *box) {
-  syscall(SYS_futex, box->base, 1, INT_MAX, NULL, NULL, 0);
 }
 
 /*
@@ -398,7 +275,7 @@ static inline enum ShmMailboxStatus shmi_await_flag(struct ShmMailbox *box, bool
     const enum ShmMailboxStatus status = shm_mailbox_check(box);
     if (status != SHM_MAILBOX_OK) return status;
     if (wait != NULL && wait->idle != NULL) wait->idle(wait->idle_argument);
-    shmi_sleep(box, word, shmi_slice(slice, now, deadline));
+    shmi_futex_wait(box->base, word, shmi_slice(slice, now, deadline));
     slice = slice * 2 < longest ? slice * 2 : longest;
   }
 }
@@ -407,18 +284,16 @@ static inline enum ShmMailboxStatus shmi_await_flag(struct ShmMailbox *box, bool
 
 /* The application could not use the message: it stays for the next server. */
 static inline void shm_mailbox_put_back(struct ShmMailbox *box) {
-  if (box->in_hand) shmi_give(box, SHM_MAILBOX_SEM_HAND, 1);
+  if (box->in_hand) shmi_give(box->set, SHM_MAILBOX_SEM_HAND, 1);
   box->in_hand = false;
 }
 
 static inline void shm_mailbox_release_server(struct ShmMailbox *box) {
-  if (box->serving) shmi_give(box, SHM_MAILBOX_SEM_SERVER, 1);
+  if (box->serving) shmi_give(box->set, SHM_MAILBOX_SEM_SERVER, 1);
   box->serving = false;
 }
 
 /* ---- arriving and leaving -------------------------------------------------------------------- */
-
-static inline bool shmi_trusted(uid_t uid) { return uid == 0 || uid == geteuid(); }
 
 static inline enum ShmMailboxStatus shmi_untrusted(struct ShmMailbox *box, const char *thing,
                                                    uid_t creator, uid_t owner) {
@@ -480,7 +355,7 @@ static inline enum ShmMailboxStatus shmi_check_segment(struct ShmMailbox *box) {
     if (shmi_gone(errno)) return SHM_MAILBOX_REMOVED;
     return shmi_error(box, SHM_MAILBOX_FAILED, "inspect the mailbox", "shmctl", errno);
   }
-  if ((segment.shm_perm.mode & 01000) != 0) return SHM_MAILBOX_REMOVED; /* SHM_DEST */
+  if ((segment.shm_perm.mode & SHMI_MARKED_FOR_REMOVAL) != 0) return SHM_MAILBOX_REMOVED;
   if (segment.shm_segsz != SHM_MAILBOX_SIZE) {
     shmi_error(box, SHM_MAILBOX_FOREIGN, "open the mailbox", NULL, 0);
     snprintf(box->error.what, sizeof box->error.what,
@@ -532,27 +407,23 @@ static inline enum ShmMailboxStatus shmi_find_segment(struct ShmMailbox *box) {
     return status;
   }
   if (created) {
-    union ShmiSemun disposable;
-    disposable.val = options->keep ? 0 : 1;
-    semctl(box->set, SHM_MAILBOX_SEM_DISPOSABLE, SETVAL, disposable);
+    shmi_set_value(box->set, SHM_MAILBOX_SEM_DISPOSABLE, options->keep ? 0 : 1);
   }
   return SHM_MAILBOX_OK;
 }
 
 /* Steps 2 to 5 of leaving, holding the door. */
 static inline void shmi_leave_by_door(struct ShmMailbox *box) {
-  const bool alone = shmi_value(box, SHM_MAILBOX_SEM_USERS) == 1;
+  const bool alone = shmi_value(box->set, SHM_MAILBOX_SEM_USERS) == 1;
   if (box->base != NULL && alone) {
     struct shmid_ds segment;
-    const bool ours = box->was_server || shmi_value(box, SHM_MAILBOX_SEM_DISPOSABLE) == 1;
+    const bool ours = box->was_server || shmi_value(box->set, SHM_MAILBOX_SEM_DISPOSABLE) == 1;
     if (ours && !box->options.keep && shmctl(box->segment, IPC_STAT, &segment) == 0 &&
         segment.shm_nattch == 1 && !shmi_can_read(box)) {
       shmctl(box->segment, IPC_RMID, NULL);
     }
   } else if (box->base != NULL && box->was_server) {
-    union ShmiSemun disposable;
-    disposable.val = box->options.keep ? 0 : 1;
-    semctl(box->set, SHM_MAILBOX_SEM_DISPOSABLE, SETVAL, disposable);
+    shmi_set_value(box->set, SHM_MAILBOX_SEM_DISPOSABLE, box->options.keep ? 0 : 1);
   }
   shmi_detach(box);
   if (alone && semctl(box->set, 0, IPC_RMID) == 0) return;
@@ -572,7 +443,7 @@ static inline void shm_mailbox_leave(struct ShmMailbox *box) {
     shmi_leave_by_door(box);
   } else {
     shmi_detach(box);
-    shmi_give(box, SHM_MAILBOX_SEM_USERS, 1);
+    shmi_give(box->set, SHM_MAILBOX_SEM_USERS, 1);
   }
   box->set = -1;
 }
@@ -608,7 +479,7 @@ static inline enum ShmMailboxStatus shm_mailbox_arrive(struct ShmMailbox *box,
     box->set = -1;
     return status;
   }
-  shmi_give(box, SHM_MAILBOX_SEM_DOOR, 1);
+  shmi_give(box->set, SHM_MAILBOX_SEM_DOOR, 1);
   return SHM_MAILBOX_OK;
 }
 
@@ -621,13 +492,13 @@ static inline unsigned shm_mailbox_excess(const struct ShmMailbox *box) {
 
 /* Peers by this protocol only: a classic server holds no role. */
 static inline bool shm_mailbox_has_server(const struct ShmMailbox *box) {
-  return shmi_value(box, SHM_MAILBOX_SEM_SERVER) > 0;
+  return shmi_value(box->set, SHM_MAILBOX_SEM_SERVER) > 0;
 }
 
 /* Whether somebody is attached who does not know the protocol, such as a classic program. */
 static inline bool shm_mailbox_has_stranger(const struct ShmMailbox *box) {
   struct shmid_ds segment;
-  const int users = shmi_value(box, SHM_MAILBOX_SEM_USERS);
+  const int users = shmi_value(box->set, SHM_MAILBOX_SEM_USERS);
   return users >= 0 && shmctl(box->segment, IPC_STAT, &segment) == 0 &&
          segment.shm_nattch > (unsigned long)users;
 }
@@ -636,7 +507,7 @@ static inline bool shm_mailbox_has_stranger(const struct ShmMailbox *box) {
 static inline enum ShmMailboxStatus shm_mailbox_claim_server(struct ShmMailbox *box) {
   const enum ShmMailboxStatus status = shmi_try_take(box, SHM_MAILBOX_SEM_SERVER);
   if (status == SHM_MAILBOX_BUSY) {
-    const pid_t pid = shmi_holder(box, SHM_MAILBOX_SEM_SERVER, 1);
+    const pid_t pid = shmi_holder(box->set, SHM_MAILBOX_SEM_SERVER, 1);
     shmi_fault(box, SHM_MAILBOX_BUSY, "serve the mailbox", "it has a server already",
                "stop that one or use another --key");
     if (pid > 0) {
@@ -664,8 +535,8 @@ static inline enum ShmMailboxOutcome shmi_withdraw(struct ShmMailbox *box) {
     const unsigned char before =
         __atomic_exchange_n(shmi_flag(box), (unsigned char)0, __ATOMIC_ACQ_REL);
     const bool withdrawn = before != 0;
-    if (withdrawn) shmi_wake(box);
-    shmi_give(box, SHM_MAILBOX_SEM_HAND, 1);
+    if (withdrawn) shmi_futex_wake(box->base);
+    shmi_give(box->set, SHM_MAILBOX_SEM_HAND, 1);
     return withdrawn ? SHM_MAILBOX_WITHDRAWN : SHM_MAILBOX_TAKEN;
   }
   if (!shmi_can_read(box)) return SHM_MAILBOX_TAKEN;
@@ -689,7 +560,7 @@ static inline enum ShmMailboxStatus shm_mailbox_send(struct ShmMailbox *box, con
   if (status != SHM_MAILBOX_OK) return status;
   status = shmi_await_flag(box, false, wait); /* SYNC taken */
   if (status != SHM_MAILBOX_OK) {
-    shmi_give(box, SHM_MAILBOX_SEM_SENDER, 1);
+    shmi_give(box->set, SHM_MAILBOX_SEM_SENDER, 1);
     return status;
   }
   unsigned char *const msg = box->base + SHM_MAILBOX_TEXT_OFFSET;
@@ -698,11 +569,11 @@ static inline enum ShmMailboxStatus shm_mailbox_send(struct ShmMailbox *box, con
   struct sembuf ours = shmi_operation(SHM_MAILBOX_SEM_SENDER, +1, SEM_UNDO);
   status = shmi_operate(box, &ours, 1, true, wait);
   if (status != SHM_MAILBOX_OK) {
-    shmi_give(box, SHM_MAILBOX_SEM_SENDER, 1);
+    shmi_give(box->set, SHM_MAILBOX_SEM_SENDER, 1);
     return status;
   }
   __atomic_store_n(shmi_flag(box), (unsigned char)1, __ATOMIC_RELEASE); /* SYNC message */
-  shmi_wake(box);
+  shmi_futex_wake(box->base);
   status = wait_taken ? shmi_await_flag(box, false, wait) /* SYNC taken */
                       : shm_mailbox_check(box);
   if (status == SHM_MAILBOX_OK) {
@@ -711,7 +582,7 @@ static inline enum ShmMailboxStatus shm_mailbox_send(struct ShmMailbox *box, con
     *outcome = shmi_withdraw(box);
     if (*outcome == SHM_MAILBOX_TAKEN) status = SHM_MAILBOX_OK;
   }
-  shmi_give(box, SHM_MAILBOX_SEM_SENDER, 2);
+  shmi_give(box->set, SHM_MAILBOX_SEM_SENDER, 2);
   return status;
 }
 
@@ -739,13 +610,13 @@ static inline enum ShmMailboxStatus shm_mailbox_receive(struct ShmMailbox *box,
     if (status != SHM_MAILBOX_OK) return status;
     box->in_hand = true;
     if (shmi_can_read(box)) break;
-    shmi_give(box, SHM_MAILBOX_SEM_HAND, 1);
+    shmi_give(box->set, SHM_MAILBOX_SEM_HAND, 1);
     box->in_hand = false;
   }
   memcpy(text, box->base + SHM_MAILBOX_TEXT_OFFSET, SHM_MAILBOX_TEXT_SIZE);
   text[SHM_MAILBOX_TEXT_SIZE] = '\0';
   *length = strlen(text);
-  *sender = shmi_holder(box, SHM_MAILBOX_SEM_SENDER, 2);
+  *sender = shmi_holder(box->set, SHM_MAILBOX_SEM_SENDER, 2);
   return SHM_MAILBOX_OK;
 }
 
@@ -753,8 +624,8 @@ static inline enum ShmMailboxStatus shm_mailbox_receive(struct ShmMailbox *box,
 static inline void shm_mailbox_acknowledge(struct ShmMailbox *box) {
   if (!box->in_hand) return;
   __atomic_store_n(shmi_flag(box), (unsigned char)0, __ATOMIC_RELEASE); /* SYNC taken */
-  shmi_wake(box);
-  shmi_give(box, SHM_MAILBOX_SEM_HAND, 1);
+  shmi_futex_wake(box->base);
+  shmi_give(box->set, SHM_MAILBOX_SEM_HAND, 1);
   box->in_hand = false;
 }
 

@@ -1,0 +1,74 @@
+/*
+ * Prints the messages of a channel, one a line, until all its producers are gone, from C. To be
+ * copied and changed.
+ *
+ *   make -C c && c/build/channel_consumer 0x5eed0042
+ *
+ * What it needs: this file, shm_channel.h and shm_sync.h. Any peer sends, in any language:
+ * c/build/channel_producer 0x5eed0042, or the command `send --key 0x5eed0042`.
+ */
+#include "shm_channel.h"
+
+#include <stdlib.h>
+
+static volatile sig_atomic_t stop = 0;
+
+static void on_signal(int number) {
+  (void)number;
+  stop = 1;
+}
+
+static int fail(const struct ShmChannelError *error) {
+  char line[800];
+  shm_channel_describe(error, line, sizeof line);
+  fprintf(stderr, "channel_consumer: %s\n", line);
+  return 1;
+}
+
+/* The bytes are still in shared memory: they are ours until we return. */
+static void print(void *argument, const struct ShmChannelMessage *message) {
+  (void)argument;
+  fwrite(message->bytes, 1, message->length, stdout);
+  putchar('\n');
+}
+
+static int receive(struct ShmChannelConsumer *consumer) {
+  struct ShmChannelWait wait = shm_channel_within(SHM_CHANNEL_FOREVER);
+  wait.stop = &stop;
+  wait.until_closed = true;
+  for (;;) {
+    enum ShmChannelStatus status = shm_channel_wait(consumer, &wait);
+    if (status == SHM_CHANNEL_CLOSED || status == SHM_CHANNEL_STOPPED) return 0;
+    /* everything there is, in one go; a crash in `print` would leave it to the next consumer */
+    if (status == SHM_CHANNEL_OK) status = shm_channel_drain(consumer, print, NULL, 0, NULL);
+    if (status != SHM_CHANNEL_OK && status != SHM_CHANNEL_EMPTY) return fail(&consumer->error);
+    fflush(stdout);
+  }
+}
+
+int main(int count, char **arguments) {
+  if (count != 2) {
+    fprintf(stderr, "usage: channel_consumer KEY\n");
+    return 2;
+  }
+  signal(SIGINT, on_signal);
+  signal(SIGTERM, on_signal);
+
+  /* whoever comes first makes the channel; zeros in the options stand for what is usual */
+  const struct ShmChannelOptions options =
+      shm_channel_options((key_t)strtoul(arguments[1], NULL, 0));
+  struct ShmChannel channel;
+  if (shm_channel_open_or_create(&channel, &options, NULL) != SHM_CHANNEL_OK) {
+    return fail(&channel.error);
+  }
+
+  /* the one consumer, until we close it or die; static, for it knows 256 lanes */
+  static struct ShmChannelConsumer consumer;
+  int code = shm_channel_open_consumer(&consumer, &channel) == SHM_CHANNEL_OK
+                 ? receive(&consumer)
+                 : fail(&consumer.error);
+
+  shm_channel_close_consumer(&consumer);
+  shm_channel_leave(&channel);
+  return code;
+}

@@ -1,0 +1,1689 @@
+/*
+ * The channel of @sysv/shm for C11 and C++17: many producers, one consumer, in order per producer,
+ * at the speed of memory. The protocol is docs/wire_format.md; this header follows it step by step
+ * and uses its words. Header only, with shm_sync.h beside it. Include it before any system header
+ * in C (it asks for the GNU interfaces).
+ *
+ * Who writes what in the segment is said in src/channel/descriptor.ts. In short: a lane's tail, and
+ * the ring from there on, its owner; a lane's head the consumer; `asleep` the one who sleeps, and
+ * whoever wakes them exchanges it for 0.
+ * Invariant: 0 <= tail - head <= capacity modulo 2^32, with whole records from head to tail.
+ *
+ * Happens-before edges
+ *   SYNC ready   magic (release) by the creator -> load of it (acquire) by whoever arrives
+ *   SYNC tail    a lane's tail (release) by its owner -> load of it (acquire) by the consumer
+ *   SYNC head    a lane's head (release) by the consumer -> load of it (acquire) by the owner
+ *   SYNC asleep  not an edge but an order: each of two stores its own word, then loads the other's,
+ *                all four sequentially consistent, so at least one of them sees what the other
+ *                stored. Tail then asleep against asleep then tails; head then asleep against
+ *                asleep then head
+ *   SYNC claim   whoever had a role or lane -> whoever takes it next: the kernel's semaphore. As a
+ *                compiler does not know what that does, `closed` (lane) and `asleep` (consumer) are
+ *                stored with release on closing, and loaded with acquire on opening
+ *
+ * Other users of the key may be hostile: what they write is read once and bounded before use. A
+ * peer's own positions are read from memory when it takes its lane or role, and never again.
+ *
+ * A ShmChannel may be used by several threads, a producer or the consumer by one at a time.
+ *
+ *   struct ShmChannel channel;
+ *   struct ShmChannelOptions options = shm_channel_options(0x5eed0001);
+ *   if (shm_channel_open_or_create(&channel, &options, NULL) != SHM_CHANNEL_OK)
+ *     ...shm_channel_describe(&channel.error, line, sizeof line)...
+ *
+ *   one side                                            the other
+ *   struct ShmChannelProducer producer;                 struct ShmChannelConsumer consumer;
+ *   shm_channel_open_producer(&producer, &channel);     shm_channel_open_consumer(&consumer, ...);
+ *   shm_channel_send(&producer, "hello", 5, 0, NULL);   shm_channel_wait(&consumer, NULL);
+ *   shm_channel_close_producer(&producer);              shm_channel_drain(&consumer, print, ...);
+ *   shm_channel_leave(&channel);                        shm_channel_close_consumer(&consumer); ...
+ */
+#ifndef SYSV_SHM_CHANNEL_H
+#define SYSV_SHM_CHANNEL_H
+
+#include "shm_sync.h"
+
+#include <stdarg.h>
+
+/* BEGIN LAYOUT: written by `deno task layout` from src/channel/descriptor.ts */
+#define SHM_CHANNEL_MAGIC 0x434d4853U
+#define SHM_CHANNEL_MAGIC_SWAPPED 0x53484d43U
+#define SHM_CHANNEL_VERSION 1U
+#define SHM_CHANNEL_LAYOUT_HASH 0x8bdfc8b6U
+#define SHM_CHANNEL_LINE 128U
+#define SHM_CHANNEL_RECORD_ALIGN 8U
+#define SHM_CHANNEL_PADDING 0xffffffffU
+#define SHM_CHANNEL_LANES_LEAST 1U
+#define SHM_CHANNEL_LANES_MOST 256U
+#define SHM_CHANNEL_LANES_USUAL 8U
+#define SHM_CHANNEL_LANE_CAPACITY_LEAST 64U
+#define SHM_CHANNEL_LANE_CAPACITY_MOST 1073741824U
+#define SHM_CHANNEL_LANE_CAPACITY_USUAL 1048576U
+#define SHM_CHANNEL_SEM_CONSUMER 0
+#define SHM_CHANNEL_SEM_LANE 1
+#define SHM_CHANNEL_SEM_AFTER_LANES_DOOR 1
+#define SHM_CHANNEL_SEM_AFTER_LANES_USERS 2
+#define SHM_CHANNEL_SEM_AFTER_LANES_DISPOSABLE 3
+#define SHM_CHANNEL_SEMAPHORES_BESIDE_LANES 4
+
+#define SHMCI_PLACE(type, member, offset, size)                         \
+  static_assert(offsetof(struct type, member) == (offset) &&            \
+                    sizeof(((struct type *)0)->member) == (size),       \
+                #type "." #member)
+
+struct __attribute__((aligned(128))) ShmChannelHeader {
+  uint32_t magic;
+  uint32_t version;
+  uint32_t layout_hash;
+  uint32_t lanes;
+  uint32_t lane_capacity;
+  uint32_t message_size;
+  uint64_t segment_size;
+};
+static_assert(sizeof(struct ShmChannelHeader) == 128, "ShmChannelHeader");
+SHMCI_PLACE(ShmChannelHeader, magic, 0, 4);
+SHMCI_PLACE(ShmChannelHeader, version, 4, 4);
+SHMCI_PLACE(ShmChannelHeader, layout_hash, 8, 4);
+SHMCI_PLACE(ShmChannelHeader, lanes, 12, 4);
+SHMCI_PLACE(ShmChannelHeader, lane_capacity, 16, 4);
+SHMCI_PLACE(ShmChannelHeader, message_size, 20, 4);
+SHMCI_PLACE(ShmChannelHeader, segment_size, 24, 8);
+
+struct __attribute__((aligned(128))) ShmChannelConsumerLine {
+  uint32_t asleep;
+  uint32_t opened;
+};
+static_assert(sizeof(struct ShmChannelConsumerLine) == 128, "ShmChannelConsumerLine");
+SHMCI_PLACE(ShmChannelConsumerLine, asleep, 0, 4);
+SHMCI_PLACE(ShmChannelConsumerLine, opened, 4, 4);
+
+struct ShmChannelTally {
+  uint32_t position;
+  uint32_t count_low;
+  uint32_t count_high;
+};
+static_assert(sizeof(struct ShmChannelTally) == 12, "ShmChannelTally");
+SHMCI_PLACE(ShmChannelTally, position, 0, 4);
+SHMCI_PLACE(ShmChannelTally, count_low, 4, 4);
+SHMCI_PLACE(ShmChannelTally, count_high, 8, 4);
+
+struct __attribute__((aligned(128))) ShmChannelLaneProducer {
+  uint32_t tail;
+  uint32_t asleep;
+  uint32_t opened;
+  uint32_t closed;
+  uint32_t full_waits;
+  struct ShmChannelTally tallies[2];
+};
+static_assert(sizeof(struct ShmChannelLaneProducer) == 128, "ShmChannelLaneProducer");
+SHMCI_PLACE(ShmChannelLaneProducer, tail, 0, 4);
+SHMCI_PLACE(ShmChannelLaneProducer, asleep, 4, 4);
+SHMCI_PLACE(ShmChannelLaneProducer, opened, 8, 4);
+SHMCI_PLACE(ShmChannelLaneProducer, closed, 12, 4);
+SHMCI_PLACE(ShmChannelLaneProducer, full_waits, 16, 4);
+SHMCI_PLACE(ShmChannelLaneProducer, tallies, 20, 24);
+
+struct __attribute__((aligned(128))) ShmChannelLaneConsumer {
+  uint32_t head;
+  struct ShmChannelTally tallies[2];
+};
+static_assert(sizeof(struct ShmChannelLaneConsumer) == 128, "ShmChannelLaneConsumer");
+SHMCI_PLACE(ShmChannelLaneConsumer, head, 0, 4);
+SHMCI_PLACE(ShmChannelLaneConsumer, tallies, 4, 24);
+
+struct ShmChannelLane {
+  struct ShmChannelLaneProducer producer;
+  struct ShmChannelLaneConsumer consumer;
+};
+static_assert(sizeof(struct ShmChannelLane) == 256, "ShmChannelLane");
+SHMCI_PLACE(ShmChannelLane, producer, 0, 128);
+SHMCI_PLACE(ShmChannelLane, consumer, 128, 128);
+
+struct ShmChannelControl {
+  struct ShmChannelHeader header;
+  struct ShmChannelConsumerLine consumer;
+  struct ShmChannelLane lane;
+};
+static_assert(sizeof(struct ShmChannelControl) == 512, "ShmChannelControl");
+SHMCI_PLACE(ShmChannelControl, header, 0, 128);
+SHMCI_PLACE(ShmChannelControl, consumer, 128, 128);
+SHMCI_PLACE(ShmChannelControl, lane, 256, 256);
+
+struct ShmChannelRecord {
+  uint32_t length;
+  uint32_t tag;
+};
+static_assert(sizeof(struct ShmChannelRecord) == 8, "ShmChannelRecord");
+SHMCI_PLACE(ShmChannelRecord, length, 0, 4);
+SHMCI_PLACE(ShmChannelRecord, tag, 4, 4);
+/* END LAYOUT */
+
+/* What a program may set before it includes this. */
+
+/* No wait sleeps longer than this without looking again: a killed peer may owe a wake. */
+#ifndef SHM_CHANNEL_SLICE_MS
+#define SHM_CHANNEL_SLICE_MS 100
+#endif
+
+/* How often a wait looks before it sleeps, unless its ShmChannelWait says otherwise. */
+#ifndef SHM_CHANNEL_SPIN
+#define SHM_CHANNEL_SPIN 200
+#endif
+
+/* How long to wait for a creator that is seen to be at work. It takes microseconds. */
+#ifndef SHM_CHANNEL_READY_MS
+#define SHM_CHANNEL_READY_MS 5000
+#endif
+
+/* Instead of a deadline: none. */
+#define SHM_CHANNEL_FOREVER INT64_MAX
+
+enum ShmChannelStatus {
+  SHM_CHANNEL_OK,
+  SHM_CHANNEL_FULL,        /* the lane has no room for the message now */
+  SHM_CHANNEL_EMPTY,       /* there is nothing to receive now */
+  SHM_CHANNEL_CLOSED,      /* there was a producer, there is none now, and nothing is left */
+  SHM_CHANNEL_TIMEOUT,     /* the deadline passed */
+  SHM_CHANNEL_STOPPED,     /* the caller's stop flag was set */
+  SHM_CHANNEL_BUSY,        /* another process is the consumer; every lane has an owner */
+  SHM_CHANNEL_NO_CONSUMER, /* there is no room, and nobody who would make some */
+  SHM_CHANNEL_REFUSED,     /* an argument is out of range, such as the length of a message */
+  SHM_CHANNEL_ABSENT,      /* there is no channel at the key */
+  SHM_CHANNEL_REMOVED,     /* the segment or the set was removed under us */
+  SHM_CHANNEL_UNTRUSTED,   /* another user made what stands at the key */
+  SHM_CHANNEL_FOREIGN,     /* what stands at the key is no channel, or not the one asked for */
+  SHM_CHANNEL_CORRUPT,     /* what is in memory cannot be */
+  SHM_CHANNEL_FAILED       /* a system call failed */
+};
+
+struct ShmChannelError {
+  const char *action; /* "open the channel" */
+  const char *call;   /* "shmget", NULL when no call failed */
+  int number;         /* errno, 0 when no call failed */
+  key_t key;
+  char what[224]; /* what is wrong, when no call failed */
+  char hint[160]; /* what to do about it */
+};
+
+/* Begin with shm_channel_options(key). */
+struct ShmChannelOptions {
+  key_t key;
+  uint32_t lanes;         /* 0: as many as there are, or 8 */
+  uint32_t lane_capacity; /* bytes of one ring, a power of two. 0: as it is, or 1 MiB */
+  uint32_t message_size;  /* bytes of every message. 0: as it is, or they differ */
+  unsigned mode;          /* permissions of what we create, within 0666 */
+  bool keep;              /* whoever comes last leaves what we create behind */
+  bool trust;             /* accept what another user made */
+};
+
+/* How long to wait and what ends it; begin with shm_channel_within. NULL instead: for ever. */
+struct ShmChannelWait {
+  int64_t deadline;                  /* of shm_now; SHM_CHANNEL_FOREVER: none */
+  const volatile sig_atomic_t *stop; /* may be NULL */
+  uint32_t spin;                     /* how often to look before sleeping */
+  bool need_consumer;                /* a producer does not wait for a consumer that is not there */
+  bool until_closed;                 /* the consumer waits no longer than there are producers */
+};
+
+struct ShmChannel {
+  struct ShmChannelOptions options;
+  int set;             /* -1: not arrived */
+  int segment;         /* -1: none */
+  unsigned char *base; /* NULL: not attached */
+  size_t size;         /* of the segment, from the kernel */
+  uint32_t lanes;
+  uint32_t lane_capacity;
+  uint32_t message_size; /* 0: they differ */
+  uint32_t max_message;  /* no message is longer */
+  unsigned mode;         /* permissions found, of segment and set together */
+  bool created;          /* we made it a channel */
+  bool made_set;         /* we made the set beside it */
+  struct ShmChannelError error; /* of the last call on the channel itself that did not return OK */
+};
+
+/* One message. The bytes are in the ring, 8-aligned, or where the caller wanted the copy. */
+struct ShmChannelMessage {
+  const void *bytes;
+  uint32_t length;
+  uint32_t tag;
+  uint32_t lane;
+};
+
+/* Called for each message of a drain; must not call anything with the consumer. */
+typedef void (*ShmChannelReceiver)(void *argument, const struct ShmChannelMessage *message);
+
+struct ShmChannelProducer {
+  /* all private: positions are ours, memory has copies for others */
+  unsigned char *ring;
+  struct ShmChannelLane *words;
+  uint32_t *consumer_asleep;
+  uint32_t capacity;
+  uint32_t shortest; /* of a message */
+  uint32_t span;     /* longest - shortest */
+  uint32_t head;     /* as last seen */
+  uint32_t tail;     /* published up to here */
+  uint32_t written;  /* written up to here */
+  uint32_t claimed;  /* the claimed record would end here; written: none is */
+  uint32_t tally;    /* which one is current */
+  uint64_t count;    /* messages up to `written` */
+  uint32_t lane;
+  struct ShmChannel *channel; /* NULL: closed */
+  struct ShmChannelError error; /* of the last call that did not return OK, FULL or EMPTY */
+};
+
+/* What the consumer knows of a lane. */
+struct ShmciReader {
+  uint32_t head; /* published up to here */
+  uint32_t read; /* handed out up to here */
+  uint32_t tail; /* as last seen and checked */
+  uint32_t tally;
+  uint64_t count; /* messages up to `read` */
+  uint32_t opened;
+};
+
+struct ShmChannelConsumer {
+  unsigned char *rings;
+  struct ShmChannelLane *words;
+  uint32_t *asleep;
+  uint32_t lanes;
+  uint32_t capacity;
+  uint32_t shortest;
+  uint32_t span;
+  uint32_t lane;        /* whose turn it is */
+  uint32_t dirty_count; /* lanes with something handed out and not done */
+  bool seen;            /* there was a producer */
+  struct ShmChannel *channel; /* NULL: closed */
+  struct ShmChannelError error; /* of the last call that did not return OK, FULL or EMPTY */
+  uint16_t dirty[SHM_CHANNEL_LANES_MOST];
+  struct ShmciReader readers[SHM_CHANNEL_LANES_MOST];
+};
+
+/* What became of the channel when we left. */
+enum ShmChannelFate {
+  SHM_CHANNEL_IN_USE,     /* others are there */
+  SHM_CHANNEL_UNREAD,     /* it stays, with messages nobody has received */
+  SHM_CHANNEL_KEPT,       /* it stays, as its creator wanted */
+  SHM_CHANNEL_WAS_REMOVED /* it is gone */
+};
+
+/* Figures for people; each is right, all together not of one instant. */
+struct ShmChannelLaneStats {
+  uint64_t depth;     /* messages waiting */
+  uint32_t bytes;     /* waiting, headers and padding included */
+  uint64_t messages;  /* ever */
+  uint32_t full_waits;
+  uint32_t opened;
+  uint32_t closed;
+  bool alive; /* the lane has an owner */
+  pid_t pid;  /* of the owner; 0: none, or beyond our pid namespace */
+};
+
+/* ---- for the compiler ------------------------------------------------------------------------ */
+
+#define SHMCI_HOT static inline __attribute__((always_inline))
+#define SHMCI_COLD static __attribute__((unused, cold, noinline))
+#define SHMCI_LIKELY(condition) __builtin_expect(!!(condition), 1)
+#define SHMCI_UNLIKELY(condition) __builtin_expect(!!(condition), 0)
+
+/* Length and tag of a record in one word; the same bytes are payload at other times. */
+typedef uint64_t __attribute__((may_alias)) ShmciHeader;
+
+static inline void shmci_relax(void) {
+#if defined __x86_64__
+  __builtin_ia32_pause();
+#elif defined __aarch64__
+  __asm__ volatile("yield");
+#endif
+}
+
+/* Whatever is not part of a named edge. */
+SHMCI_HOT uint32_t shmci_peek(const uint32_t *word) {
+  return __atomic_load_n(word, __ATOMIC_RELAXED);
+}
+
+SHMCI_HOT void shmci_note(uint32_t *word, uint32_t value) {
+  __atomic_store_n(word, value, __ATOMIC_RELAXED);
+}
+
+/* ---- arguments ------------------------------------------------------------------------------- */
+
+static inline struct ShmChannelOptions shm_channel_options(key_t key) {
+  struct ShmChannelOptions options;
+  memset(&options, 0, sizeof options);
+  options.key = key;
+  options.mode = 0600;
+  return options;
+}
+
+/* For so many nanoseconds from now; SHM_CHANNEL_FOREVER: without end. */
+static inline struct ShmChannelWait shm_channel_within(int64_t nanoseconds) {
+  struct ShmChannelWait wait;
+  memset(&wait, 0, sizeof wait);
+  wait.deadline =
+      nanoseconds == SHM_CHANNEL_FOREVER ? SHM_CHANNEL_FOREVER : shm_now() + nanoseconds;
+  wait.spin = SHM_CHANNEL_SPIN;
+  return wait;
+}
+
+static inline bool shmci_should_stop(const struct ShmChannelWait *wait) {
+  return wait != NULL && wait->stop != NULL && *wait->stop != 0;
+}
+
+static inline int64_t shmci_deadline(const struct ShmChannelWait *wait) {
+  return wait != NULL ? wait->deadline : SHM_CHANNEL_FOREVER;
+}
+
+/* ---- errors ---------------------------------------------------------------------------------- */
+
+/* One line, no newline: what failed, in which call, why, at which key, what to do about it. */
+static inline void shm_channel_describe(const struct ShmChannelError *error, char *out,
+                                        size_t size) {
+  const struct ShmiFault fault = {error->action, error->call, error->number, error->what,
+                                  error->hint};
+  shmi_describe(&fault, error->key, out, size);
+}
+
+/* A call failed. */
+SHMCI_COLD enum ShmChannelStatus shmci_error(struct ShmChannelError *error,
+                                             const struct ShmChannel *channel,
+                                             enum ShmChannelStatus status, const char *action,
+                                             const char *call, int number) {
+  error->action = action;
+  error->call = call;
+  error->number = number;
+  error->key = channel->options.key;
+  error->what[0] = '\0';
+  snprintf(error->hint, sizeof error->hint, "%s",
+           number == EACCES ? "it belongs to another user, ask them for a wider mode or agree on"
+                              " another key"
+                            : shmi_remedy(number));
+  return status;
+}
+
+/* Something is not as it should be; what it is comes like printf's. */
+__attribute__((format(printf, 6, 7))) SHMCI_COLD enum ShmChannelStatus shmci_fault(
+    struct ShmChannelError *error, const struct ShmChannel *channel, enum ShmChannelStatus status,
+    const char *action, const char *hint, const char *what, ...) {
+  va_list values;
+  shmci_error(error, channel, status, action, NULL, 0);
+  va_start(values, what);
+  vsnprintf(error->what, sizeof error->what, what, values);
+  va_end(values);
+  snprintf(error->hint, sizeof error->hint, "%s", hint);
+  return status;
+}
+
+SHMCI_COLD enum ShmChannelStatus shmci_removed(struct ShmChannelError *error,
+                                               const struct ShmChannel *channel) {
+  return shmci_fault(error, channel, SHM_CHANNEL_REMOVED, "use the channel",
+                     "somebody removed the channel (ipcrm?), start again to make a new one",
+                     "it was removed while in use");
+}
+
+SHMCI_COLD enum ShmChannelStatus shmci_corrupt(struct ShmChannelError *error,
+                                               const struct ShmChannel *channel, uint32_t lane,
+                                               const char *what, uint32_t there, uint32_t other) {
+  return shmci_fault(error, channel, SHM_CHANNEL_CORRUPT, "use the channel",
+                     "somebody wrote over it: remove it (ipcrm -m, ipcrm -s) and start again",
+                     "lane %lu: %s is %lu, which cannot be (with %lu)", (unsigned long)lane, what,
+                     (unsigned long)there, (unsigned long)other);
+}
+
+/* ---- semaphores ------------------------------------------------------------------------------ */
+
+static inline int shmci_sem_door(const struct ShmChannel *channel) {
+  return (int)channel->lanes + SHM_CHANNEL_SEM_AFTER_LANES_DOOR;
+}
+
+static inline int shmci_sem_users(const struct ShmChannel *channel) {
+  return (int)channel->lanes + SHM_CHANNEL_SEM_AFTER_LANES_USERS;
+}
+
+static inline int shmci_sem_disposable(const struct ShmChannel *channel) {
+  return (int)channel->lanes + SHM_CHANNEL_SEM_AFTER_LANES_DISPOSABLE;
+}
+
+static inline int shmci_sem_lane(uint32_t lane) { return SHM_CHANNEL_SEM_LANE + (int)lane; }
+
+/* Takes a role or lane unless somebody has it: BUSY. */
+static inline enum ShmChannelStatus shmci_claim(struct ShmChannelError *error,
+                                                const struct ShmChannel *channel, int number) {
+  if (shmi_take_now(channel->set, number) == 0) return SHM_CHANNEL_OK;
+  if (errno == EAGAIN) return SHM_CHANNEL_BUSY;
+  if (shmi_gone(errno)) return shmci_removed(error, channel);
+  return shmci_error(error, channel, SHM_CHANNEL_FAILED, "use the semaphores of the channel",
+                     "semop", errno);
+}
+
+/* Gets through the door, which others hold only for a moment, in slices. */
+static inline enum ShmChannelStatus shmci_enter(struct ShmChannel *channel, struct sembuf *enter,
+                                                size_t count, const struct ShmChannelWait *wait) {
+  const int64_t deadline = shmci_deadline(wait);
+  for (int64_t wanted = 0;; wanted = SHM_CHANNEL_SLICE_MS * INT64_C(1000000)) {
+    const int64_t left = shmi_slice(wanted, shm_now(), deadline);
+    const struct timespec slice = shmi_timespec(left > 0 ? left : 0);
+    if (semtimedop(channel->set, enter, count, &slice) == 0) return SHM_CHANNEL_OK;
+    if (shmi_gone(errno)) return SHM_CHANNEL_REMOVED;
+    if (errno != EAGAIN && errno != EINTR) {
+      return shmci_error(&channel->error, channel, SHM_CHANNEL_FAILED,
+                         "use the semaphores of the channel", "semtimedop", errno);
+    }
+    if (shmci_should_stop(wait)) {
+      return shmci_fault(&channel->error, channel, SHM_CHANNEL_STOPPED, "open the channel", "",
+                         "told to stop");
+    }
+    if (shm_now() >= deadline) {
+      return shmci_fault(&channel->error, channel, SHM_CHANNEL_TIMEOUT, "open the channel",
+                         "is it stopped?", "process %ld has been arriving or leaving for too long",
+                         (long)shmi_holder(channel->set, shmci_sem_door(channel), 1));
+    }
+  }
+}
+
+/* ---- sizes ----------------------------------------------------------------------------------- */
+
+static inline bool shmci_is_capacity(uint64_t capacity) {
+  return capacity >= SHM_CHANNEL_LANE_CAPACITY_LEAST &&
+         capacity <= SHM_CHANNEL_LANE_CAPACITY_MOST && (capacity & (capacity - 1)) == 0;
+}
+
+/* No longer than that: so it fits into an empty ring wherever that begins, padding included. */
+static inline uint32_t shmci_max_message(uint32_t capacity) {
+  return capacity / 2 - (uint32_t)sizeof(struct ShmChannelRecord);
+}
+
+static inline size_t shmci_rings_at(uint32_t lanes) {
+  return offsetof(struct ShmChannelControl, lane) + lanes * sizeof(struct ShmChannelLane);
+}
+
+static inline size_t shmci_size(uint32_t lanes, uint32_t capacity) {
+  return shmci_rings_at(lanes) + (size_t)lanes * capacity;
+}
+
+/* The capacity of the rings in a segment of this size; 0: it cannot be a channel. */
+static inline uint32_t shmci_capacity_for(uint32_t lanes, size_t size) {
+  const size_t rings = size - shmci_rings_at(lanes);
+  if (size < shmci_rings_at(lanes) || rings % lanes != 0) return 0;
+  return shmci_is_capacity(rings / lanes) ? (uint32_t)(rings / lanes) : 0;
+}
+
+static inline struct ShmChannelControl *shmci_control(const struct ShmChannel *channel) {
+  return (struct ShmChannelControl *)(void *)channel->base;
+}
+
+/* The words of lane 0; those of the others follow. */
+static inline struct ShmChannelLane *shmci_lanes(const struct ShmChannel *channel) {
+  return &shmci_control(channel)->lane;
+}
+
+/* ---- arriving -------------------------------------------------------------------------------- */
+
+SHMCI_COLD enum ShmChannelStatus shmci_foreign_segment(struct ShmChannel *channel, int id,
+                                                       const struct shmid_ds *segment) {
+  shmci_fault(&channel->error, channel, SHM_CHANNEL_FOREIGN, "open the channel", "",
+              "the segment there has %lu bytes, which no channel of %lu lanes has",
+              (unsigned long)segment->shm_segsz, (unsigned long)channel->lanes);
+  snprintf(channel->error.hint, sizeof channel->error.hint,
+           "use another key, or if nobody needs it (user %lu's): ipcrm -m %d",
+           (unsigned long)segment->shm_perm.uid, id);
+  return SHM_CHANNEL_FOREIGN;
+}
+
+SHMCI_COLD enum ShmChannelStatus shmci_untrusted(struct ShmChannel *channel, const char *thing,
+                                                 uid_t creator, uid_t owner) {
+  return shmci_fault(&channel->error, channel, SHM_CHANNEL_UNTRUSTED, "open the channel",
+                     "if you trust them say so (trust), or agree on another key",
+                     "the %s there was made by user %lu and belongs to user %lu", thing,
+                     (unsigned long)creator, (unsigned long)owner);
+}
+
+SHMCI_COLD enum ShmChannelStatus shmci_absent(struct ShmChannel *channel) {
+  return shmci_fault(&channel->error, channel, SHM_CHANNEL_ABSENT, "open the channel",
+                     "start the program that creates it, or agree on the key", "there is none");
+}
+
+/* Whether there is a segment at the key; its id and what the kernel says of it. */
+static inline bool shmci_look(const struct ShmChannel *channel, int *id,
+                              struct shmid_ds *segment) {
+  *id = shmget(channel->options.key, 0, 0);
+  return *id != -1 && shmctl(*id, IPC_STAT, segment) == 0;
+}
+
+/* A channel's set is there before its segment, and goes after it. */
+static inline enum ShmChannelStatus shmci_make_set(struct ShmChannel *channel, int *set) {
+  const struct ShmChannelOptions *const options = &channel->options;
+  struct shmid_ds segment;
+  int id;
+  if (shmci_look(channel, &id, &segment)) {
+    *set = semget(options->key, 0, 0);
+    if (*set != -1) return SHM_CHANNEL_OK;
+    return shmci_fault(&channel->error, channel, SHM_CHANNEL_FOREIGN, "open the channel",
+                       "another program's, or somebody removed the set (ipcrm -s): use another"
+                       " key, or remove the segment (ipcrm -m)",
+                       "the segment %d there is no channel, having no semaphore set beside it", id);
+  }
+  *set = semget(options->key, (int)channel->lanes + SHM_CHANNEL_SEMAPHORES_BESIDE_LANES,
+                IPC_CREAT | IPC_EXCL | (int)options->mode);
+  if (*set == -1 && errno == EEXIST) return SHM_CHANNEL_REMOVED;
+  channel->made_set = *set != -1;
+  return SHM_CHANNEL_OK;
+}
+
+/* Step 1. REMOVED: it went, or came, while we looked; begin again. */
+static inline enum ShmChannelStatus shmci_find_set(struct ShmChannel *channel, bool create) {
+  const struct ShmChannelOptions *options = &channel->options;
+  channel->lanes = options->lanes != 0 ? options->lanes : SHM_CHANNEL_LANES_USUAL;
+  int id = semget(options->key, 0, 0);
+  if (id == -1 && errno == ENOENT) {
+    if (!create) return shmci_absent(channel);
+    const enum ShmChannelStatus status = shmci_make_set(channel, &id);
+    if (status != SHM_CHANNEL_OK) return status;
+  }
+  if (id == -1) {
+    return shmci_error(&channel->error, channel, SHM_CHANNEL_FAILED,
+                       "open the semaphores of the channel", "semget", errno);
+  }
+  struct semid_ds set;
+  union ShmiSemun argument;
+  argument.buf = &set;
+  if (semctl(id, 0, IPC_STAT, argument) == -1) {
+    if (shmi_gone(errno)) return SHM_CHANNEL_REMOVED;
+    return shmci_error(&channel->error, channel, SHM_CHANNEL_FAILED,
+                       "inspect the semaphores of the channel", "semctl", errno);
+  }
+  if (!options->trust && !(shmi_trusted(set.sem_perm.cuid) && shmi_trusted(set.sem_perm.uid))) {
+    return shmci_untrusted(channel, "semaphore set", set.sem_perm.cuid, set.sem_perm.uid);
+  }
+  const unsigned long lanes = set.sem_nsems - SHM_CHANNEL_SEMAPHORES_BESIDE_LANES;
+  if (lanes < SHM_CHANNEL_LANES_LEAST || lanes > SHM_CHANNEL_LANES_MOST) {
+    return shmci_fault(&channel->error, channel, SHM_CHANNEL_FOREIGN, "open the channel",
+                       "use another key, or remove the set if nobody needs it (ipcrm -s)",
+                       "the semaphore set there has %lu semaphores, so it is no channel's",
+                       (unsigned long)set.sem_nsems);
+  }
+  channel->lanes = (uint32_t)lanes;
+  channel->set = id;
+  channel->mode = (unsigned)set.sem_perm.mode & 0777U;
+  /* a set may be anything's: nothing is done to it before the segment looks like a channel's */
+  struct shmid_ds segment;
+  int segment_id;
+  if (shmci_look(channel, &segment_id, &segment) &&
+      shmci_capacity_for(channel->lanes, segment.shm_segsz) == 0) {
+    return shmci_foreign_segment(channel, segment_id, &segment);
+  }
+  if (options->lanes != 0 && options->lanes != channel->lanes) {
+    return shmci_fault(&channel->error, channel, SHM_CHANNEL_FOREIGN, "open the channel",
+                       "ask for 0 to take what is there, or choose another key",
+                       "lanes differs: %lu there, %lu asked for", lanes,
+                       (unsigned long)options->lanes);
+  }
+  return SHM_CHANNEL_OK;
+}
+
+static inline void shmci_detach(struct ShmChannel *channel) {
+  if (channel->base != NULL) shmdt(channel->base);
+  channel->base = NULL;
+  channel->segment = -1;
+}
+
+/* Step 4: makes zeros a channel, holding the door. */
+static inline void shmci_initialise(struct ShmChannel *channel, uint32_t capacity) {
+  struct ShmChannelHeader *const header = &shmci_control(channel)->header;
+  shmi_set_value(channel->set, shmci_sem_disposable(channel), channel->options.keep ? 0 : 1);
+  shmci_note(&header->layout_hash, SHM_CHANNEL_LAYOUT_HASH);
+  shmci_note(&header->lanes, channel->lanes);
+  shmci_note(&header->lane_capacity, capacity);
+  shmci_note(&header->message_size, channel->options.message_size);
+  __atomic_store_n(&header->segment_size, (uint64_t)channel->size, __ATOMIC_RELAXED);
+  shmci_note(&header->version, SHM_CHANNEL_VERSION);
+  __atomic_store_n(&header->magic, SHM_CHANNEL_MAGIC, __ATOMIC_RELEASE); /* SYNC ready */
+  channel->created = true;
+}
+
+/* Step 5: somebody who does not know the door is initialising it, or never will. */
+static inline enum ShmChannelStatus shmci_await_ready(struct ShmChannel *channel,
+                                                      const struct ShmChannelWait *wait) {
+  const uint32_t *const magic = &shmci_control(channel)->header.magic;
+  const int64_t patience = shm_now() + SHM_CHANNEL_READY_MS * INT64_C(1000000);
+  const int64_t asked = shmci_deadline(wait);
+  const int64_t deadline = asked < patience ? asked : patience;
+  while (__atomic_load_n(magic, __ATOMIC_ACQUIRE) == 0) { /* SYNC ready */
+    const struct timespec moment = shmi_timespec(2000000);
+    if (shmci_should_stop(wait)) {
+      return shmci_fault(&channel->error, channel, SHM_CHANNEL_STOPPED, "open the channel", "",
+                         "told to stop");
+    }
+    if (shm_now() >= deadline) {
+      return shmci_fault(&channel->error, channel, SHM_CHANNEL_TIMEOUT, "open the channel",
+                         "if whoever made the segment is gone, remove it (ipcrm -m) and try again",
+                         "it was not initialised in time");
+    }
+    nanosleep(&moment, NULL);
+  }
+  return SHM_CHANNEL_OK;
+}
+
+SHMCI_COLD enum ShmChannelStatus shmci_differs(struct ShmChannel *channel, const char *field,
+                                               uint64_t there, uint64_t here, const char *hint) {
+  return shmci_fault(&channel->error, channel, SHM_CHANNEL_FOREIGN, "open the channel", hint,
+                     "%s differs: %llu (0x%llx) there, %llu (0x%llx) here", field,
+                     (unsigned long long)there, (unsigned long long)there,
+                     (unsigned long long)here, (unsigned long long)here);
+}
+
+/* Step 6: every field of the header, read once, against what the kernel says and what is wanted. */
+static inline enum ShmChannelStatus shmci_check_header(struct ShmChannel *channel) {
+  static const char release[] = "use the same release of the library and of shm_channel.h";
+  static const char broken[] = "its header was overwritten: remove it (ipcrm) and start again";
+  static const char wanted[] = "ask for 0 to take what is there, or choose another key";
+  const struct ShmChannelHeader *const header = &shmci_control(channel)->header;
+  const struct ShmChannelOptions *const options = &channel->options;
+  const uint32_t magic = __atomic_load_n(&header->magic, __ATOMIC_ACQUIRE); /* SYNC ready */
+  if (magic == SHM_CHANNEL_MAGIC_SWAPPED) {
+    return shmci_differs(channel, "byte order", magic, SHM_CHANNEL_MAGIC,
+                         "a program for another machine made it");
+  }
+  if (magic != SHM_CHANNEL_MAGIC) {
+    return shmci_differs(channel, "magic", magic, SHM_CHANNEL_MAGIC,
+                         "it is not a channel, use another key");
+  }
+  const uint32_t version = shmci_peek(&header->version);
+  if (version != SHM_CHANNEL_VERSION) {
+    return shmci_differs(channel, "version", version, SHM_CHANNEL_VERSION, release);
+  }
+  const uint32_t hash = shmci_peek(&header->layout_hash);
+  if (hash != SHM_CHANNEL_LAYOUT_HASH) {
+    return shmci_differs(channel, "layout_hash", hash, SHM_CHANNEL_LAYOUT_HASH, release);
+  }
+  const uint32_t lanes = shmci_peek(&header->lanes);
+  if (lanes != channel->lanes) {
+    return shmci_differs(channel, "lanes", lanes, channel->lanes, broken);
+  }
+  const uint32_t capacity = shmci_capacity_for(lanes, channel->size);
+  const uint32_t there = shmci_peek(&header->lane_capacity);
+  if (capacity == 0 || there != capacity) {
+    return shmci_differs(channel, "lane_capacity", there, capacity, broken);
+  }
+  const uint64_t size = __atomic_load_n(&header->segment_size, __ATOMIC_RELAXED);
+  if (size != channel->size) {
+    return shmci_differs(channel, "segment_size", size, channel->size, broken);
+  }
+  const uint32_t message_size = shmci_peek(&header->message_size);
+  if (message_size > shmci_max_message(capacity)) {
+    return shmci_differs(channel, "message_size", message_size, shmci_max_message(capacity),
+                         broken);
+  }
+  if (options->lane_capacity != 0 && options->lane_capacity != capacity) {
+    return shmci_differs(channel, "lane_capacity", capacity, options->lane_capacity, wanted);
+  }
+  if (options->message_size != 0 && options->message_size != message_size) {
+    return shmci_differs(channel, "message_size", message_size, options->message_size, wanted);
+  }
+  channel->lane_capacity = capacity;
+  channel->message_size = message_size;
+  channel->max_message = message_size != 0 ? message_size : shmci_max_message(capacity);
+  return SHM_CHANNEL_OK;
+}
+
+/* Whether a process is gone for certain; one beyond our pid namespace (0) may be there. */
+static inline bool shmci_is_gone(pid_t pid) {
+  return pid > 0 && kill(pid, 0) == -1 && errno == ESRCH;
+}
+
+/* Steps 3 to 6, once. REMOVED: it went while we looked, try again. */
+static inline enum ShmChannelStatus shmci_find_segment(struct ShmChannel *channel, bool create,
+                                                       const struct ShmChannelWait *wait) {
+  const struct ShmChannelOptions *options = &channel->options;
+  const uint32_t capacity = options->lane_capacity != 0 ? options->lane_capacity
+                                                        : SHM_CHANNEL_LANE_CAPACITY_USUAL;
+  const size_t size = shmci_size(channel->lanes, capacity);
+  int id = -1;
+  bool made = false;
+  if (create) {
+    id = shmget(options->key, size, IPC_CREAT | IPC_EXCL | (int)options->mode);
+    made = id != -1;
+  }
+  if (id == -1 && (!create || errno == EEXIST)) {
+    id = shmget(options->key, 0, 0);
+    if (id == -1 && errno == ENOENT) return create ? SHM_CHANNEL_REMOVED : shmci_absent(channel);
+  }
+  if (id == -1) {
+    return shmci_error(&channel->error, channel, SHM_CHANNEL_FAILED, "open the channel", "shmget",
+                       errno);
+  }
+  void *const address = shmat(id, NULL, 0);
+  if (address == (void *)-1) {
+    const int number = errno;
+    if (shmi_gone(number)) return SHM_CHANNEL_REMOVED;
+    if (made) shmctl(id, IPC_RMID, NULL);
+    return shmci_error(&channel->error, channel, SHM_CHANNEL_FAILED, "attach the channel", "shmat",
+                       number);
+  }
+  channel->segment = id;
+  channel->base = (unsigned char *)address;
+  struct shmid_ds segment;
+  if (shmctl(id, IPC_STAT, &segment) == -1) {
+    if (shmi_gone(errno)) return SHM_CHANNEL_REMOVED;
+    return shmci_error(&channel->error, channel, SHM_CHANNEL_FAILED, "inspect the channel",
+                       "shmctl", errno);
+  }
+  if ((segment.shm_perm.mode & SHMI_MARKED_FOR_REMOVAL) != 0) return SHM_CHANNEL_REMOVED;
+  if (!options->trust &&
+      !(shmi_trusted(segment.shm_perm.cuid) && shmi_trusted(segment.shm_perm.uid))) {
+    return shmci_untrusted(channel, "segment", segment.shm_perm.cuid, segment.shm_perm.uid);
+  }
+  if (shmci_capacity_for(channel->lanes, segment.shm_segsz) == 0) {
+    return shmci_foreign_segment(channel, id, &segment);
+  }
+  channel->size = segment.shm_segsz;
+  channel->mode |= (unsigned)segment.shm_perm.mode & 0777U;
+  const uint32_t *const magic = &shmci_control(channel)->header.magic;
+  if (made || (create && shmci_peek(magic) == 0 && channel->size == size &&
+               shmci_is_gone(segment.shm_cpid))) {
+    shmci_initialise(channel, capacity);
+  }
+  const enum ShmChannelStatus status = shmci_await_ready(channel, wait);
+  return status == SHM_CHANNEL_OK ? shmci_check_header(channel) : status;
+}
+
+/* ---- leaving --------------------------------------------------------------------------------- */
+
+static inline bool shmci_is_empty(const struct ShmChannel *channel) {
+  const struct ShmChannelLane *const words = shmci_lanes(channel);
+  for (uint32_t lane = 0; lane < channel->lanes; lane++) {
+    if (shmci_peek(&words[lane].producer.tail) != shmci_peek(&words[lane].consumer.head)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+/* Whether the segment goes, and if not, why. To be asked holding the door. */
+static inline enum ShmChannelFate shmci_fate(const struct ShmChannel *channel) {
+  struct shmid_ds segment;
+  if (shmi_value(channel->set, shmci_sem_users(channel)) > 1) return SHM_CHANNEL_IN_USE;
+  if (shmi_value(channel->set, shmci_sem_disposable(channel)) != 1) return SHM_CHANNEL_KEPT;
+  if (!shmci_is_empty(channel)) return SHM_CHANNEL_UNREAD;
+  if (shmctl(channel->segment, IPC_STAT, &segment) == -1 || segment.shm_nattch != 1) {
+    return SHM_CHANNEL_IN_USE;
+  }
+  return shmctl(channel->segment, IPC_RMID, NULL) == 0 ? SHM_CHANNEL_WAS_REMOVED
+                                                       : SHM_CHANNEL_KEPT;
+}
+
+/* Goes, with the set or opening the door. */
+static inline void shmci_exit(struct ShmChannel *channel, bool remove_set) {
+  shmci_detach(channel);
+  /* another user's set is theirs to remove */
+  if (!(remove_set && semctl(channel->set, 0, IPC_RMID) == 0)) {
+    struct sembuf out[2] = {shmi_operation(shmci_sem_users(channel), -1, IPC_NOWAIT | SEM_UNDO),
+                            shmi_operation(shmci_sem_door(channel), -1, IPC_NOWAIT | SEM_UNDO)};
+    semop(channel->set, out, 2);
+  }
+  channel->set = -1;
+}
+
+/* Goes; harmless when not there. Close producers and consumer first: their memory goes too. */
+static inline enum ShmChannelFate shm_channel_leave(struct ShmChannel *channel) {
+  enum ShmChannelFate fate = SHM_CHANNEL_IN_USE;
+  if (channel->set == -1) return fate;
+  const struct ShmChannelWait patience = shm_channel_within(INT64_C(1000000000));
+  struct sembuf door[2] = {shmi_operation(shmci_sem_door(channel), 0, 0),
+                           shmi_operation(shmci_sem_door(channel), +1, SEM_UNDO)};
+  const enum ShmChannelStatus status = shmci_enter(channel, door, 2, &patience);
+  if (status == SHM_CHANNEL_OK) {
+    fate = shmci_fate(channel);
+    shmci_exit(channel, fate == SHM_CHANNEL_WAS_REMOVED);
+  } else {
+    if (status == SHM_CHANNEL_REMOVED) fate = SHM_CHANNEL_WAS_REMOVED;
+    shmci_detach(channel);
+    shmi_give(channel->set, shmci_sem_users(channel), 1);
+    channel->set = -1;
+  }
+  return fate;
+}
+
+/* Marks segment and set for removal, whoever uses them: their waits end with REMOVED. */
+static inline enum ShmChannelStatus shm_channel_remove(struct ShmChannel *channel) {
+  if (shmctl(channel->segment, IPC_RMID, NULL) == -1 && !shmi_gone(errno)) {
+    return shmci_error(&channel->error, channel, SHM_CHANNEL_FAILED, "remove the channel",
+                       "shmctl", errno);
+  }
+  if (semctl(channel->set, 0, IPC_RMID) == -1 && !shmi_gone(errno)) {
+    return shmci_error(&channel->error, channel, SHM_CHANNEL_FAILED,
+                       "remove the semaphores of the channel", "semctl", errno);
+  }
+  return SHM_CHANNEL_OK;
+}
+
+/* ---- arriving, all of it --------------------------------------------------------------------- */
+
+static inline enum ShmChannelStatus shmci_check_options(struct ShmChannel *channel) {
+  const struct ShmChannelOptions *const options = &channel->options;
+  const char *wrong = NULL;
+  const uint32_t capacity = options->lane_capacity != 0 ? options->lane_capacity
+                                                        : SHM_CHANNEL_LANE_CAPACITY_USUAL;
+  if (options->key == IPC_PRIVATE) wrong = "the key 0 (IPC_PRIVATE) can be no meeting point";
+  if (options->lanes > SHM_CHANNEL_LANES_MOST) wrong = "lanes is more than 256";
+  if ((options->mode & ~0666U) != 0) wrong = "mode is not within 0666";
+  if (!shmci_is_capacity(capacity)) {
+    wrong = "lane_capacity is not a power of two from 64 to 2^30";
+  } else if (options->message_size > shmci_max_message(capacity)) {
+    wrong = "message_size is more than lane_capacity / 2 - 8";
+  }
+  if (wrong == NULL) return SHM_CHANNEL_OK;
+  return shmci_fault(&channel->error, channel, SHM_CHANNEL_REFUSED, "open the channel", "", "%s",
+                     wrong);
+}
+
+/* Behind the door: what has no segment is left as it was found. */
+static inline enum ShmChannelStatus shmci_go_in(struct ShmChannel *channel, bool create,
+                                                const struct ShmChannelWait *wait) {
+  enum ShmChannelStatus status;
+  do {
+    shmci_detach(channel);
+    status = shmci_find_segment(channel, create, wait);
+    if (status == SHM_CHANNEL_REMOVED && shmci_should_stop(wait)) {
+      status = shmci_fault(&channel->error, channel, SHM_CHANNEL_STOPPED, "open the channel", "",
+                           "told to stop");
+    }
+  } while (status == SHM_CHANNEL_REMOVED);
+  if (status == SHM_CHANNEL_OK) {
+    shmi_give(channel->set, shmci_sem_door(channel), 1);
+  } else {
+    const bool alone = shmi_value(channel->set, shmci_sem_users(channel)) <= 1;
+    shmci_exit(channel, alone && channel->made_set);
+  }
+  return status;
+}
+
+static inline enum ShmChannelStatus shmci_arrive(struct ShmChannel *channel,
+                                                 const struct ShmChannelOptions *options,
+                                                 bool create, const struct ShmChannelWait *wait) {
+  memset(channel, 0, sizeof *channel);
+  channel->options = *options;
+  channel->set = -1;
+  channel->segment = -1;
+  enum ShmChannelStatus status = shmci_check_options(channel);
+  if (status != SHM_CHANNEL_OK) return status;
+  do {
+    if (shmci_should_stop(wait)) {
+      return shmci_fault(&channel->error, channel, SHM_CHANNEL_STOPPED, "open the channel", "",
+                         "told to stop");
+    }
+    channel->made_set = false;
+    status = shmci_find_set(channel, create);
+    if (status == SHM_CHANNEL_OK) {
+      struct sembuf enter[3] = {shmi_operation(shmci_sem_door(channel), 0, 0),
+                                shmi_operation(shmci_sem_door(channel), +1, SEM_UNDO),
+                                shmi_operation(shmci_sem_users(channel), +1, SEM_UNDO)};
+      status = shmci_enter(channel, enter, 3, wait);
+    }
+    /* the last one out took the set along */
+  } while (status == SHM_CHANNEL_REMOVED);
+  if (status == SHM_CHANNEL_OK) return shmci_go_in(channel, create, wait);
+  channel->set = -1;
+  return status;
+}
+
+/* Opens the channel at the key, or makes it. The wait is for others who arrive or leave. */
+static inline enum ShmChannelStatus shm_channel_open_or_create(
+    struct ShmChannel *channel, const struct ShmChannelOptions *options,
+    const struct ShmChannelWait *wait) {
+  return shmci_arrive(channel, options, true, wait);
+}
+
+/* Opens the channel at the key. ABSENT: there is none. */
+static inline enum ShmChannelStatus shm_channel_open(struct ShmChannel *channel,
+                                                     const struct ShmChannelOptions *options,
+                                                     const struct ShmChannelWait *wait) {
+  return shmci_arrive(channel, options, false, wait);
+}
+
+/* Permissions others have on the channel although we did not ask for them, 0 if none. */
+static inline unsigned shm_channel_excess(const struct ShmChannel *channel) {
+  return channel->mode & 0022U & ~channel->options.mode;
+}
+
+/* The process that receives; 0: none, or beyond our pid namespace. */
+static inline pid_t shm_channel_consumer_pid(const struct ShmChannel *channel) {
+  return shmi_holder(channel->set, SHM_CHANNEL_SEM_CONSUMER, 1);
+}
+
+/* ---- tallies --------------------------------------------------------------------------------- */
+
+/* Which of the two counts up to this position; if both do, the first. */
+static inline uint32_t shmci_current_tally(const struct ShmChannelTally tallies[2],
+                                           uint32_t position) {
+  return shmci_peek(&tallies[0].position) != position &&
+                 shmci_peek(&tallies[1].position) == position
+             ? 1
+             : 0;
+}
+
+static inline uint64_t shmci_tally_count(const struct ShmChannelTally *tally) {
+  return (uint64_t)shmci_peek(&tally->count_high) << 32 | shmci_peek(&tally->count_low);
+}
+
+/* Fills in the one that is not current, before its position becomes the present one. */
+SHMCI_HOT void shmci_fill_tally(struct ShmChannelTally *tally, uint32_t position, uint64_t count) {
+  shmci_note(&tally->position, position);
+  shmci_note(&tally->count_low, (uint32_t)count);
+  shmci_note(&tally->count_high, (uint32_t)(count >> 32));
+}
+
+/* Messages up to a position that its writer may move on meanwhile. */
+static inline uint64_t shmci_count_up_to(const uint32_t *position,
+                                         const struct ShmChannelTally tallies[2]) {
+  uint64_t count = 0;
+  for (int looks = 0; looks < 100; looks++) {
+    /* SYNC tail or head: the tally of this position was filled in before */
+    const uint32_t before = __atomic_load_n(position, __ATOMIC_ACQUIRE);
+    count = shmci_tally_count(&tallies[shmci_current_tally(tallies, before)]);
+    /* nobody fills in that one again before the position has moved on */
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    if (__atomic_load_n(position, __ATOMIC_ACQUIRE) == before) break;
+  }
+  return count;
+}
+
+static inline void shm_channel_lane_stats(const struct ShmChannel *channel, uint32_t lane,
+                                          struct ShmChannelLaneStats *stats) {
+  memset(stats, 0, sizeof *stats);
+  if (lane >= channel->lanes) return;
+  const struct ShmChannelLane *const words = &shmci_lanes(channel)[lane];
+  /* what was received first: then it is never more than what was sent */
+  const uint64_t received = shmci_count_up_to(&words->consumer.head, words->consumer.tallies);
+  const uint32_t head = shmci_peek(&words->consumer.head);
+  stats->messages = shmci_count_up_to(&words->producer.tail, words->producer.tallies);
+  stats->depth = stats->messages > received ? stats->messages - received : 0;
+  const uint32_t bytes = shmci_peek(&words->producer.tail) - head;
+  stats->bytes = bytes < channel->lane_capacity ? bytes : channel->lane_capacity;
+  stats->full_waits = shmci_peek(&words->producer.full_waits);
+  stats->opened = shmci_peek(&words->producer.opened);
+  stats->closed = shmci_peek(&words->producer.closed);
+  stats->alive = shmi_value(channel->set, shmci_sem_lane(lane)) > 0;
+  stats->pid = shmi_holder(channel->set, shmci_sem_lane(lane), 1);
+}
+
+/* ---- waiting --------------------------------------------------------------------------------- */
+
+/* Whether what we wait in is still there: nobody wakes those who wait in a removed segment. */
+static inline enum ShmChannelStatus shmci_check_present(struct ShmChannelError *error,
+                                                        const struct ShmChannel *channel) {
+  struct shmid_ds segment;
+  if (shmctl(channel->segment, IPC_STAT, &segment) == -1) {
+    if (shmi_gone(errno)) return shmci_removed(error, channel);
+  } else if ((segment.shm_perm.mode & SHMI_MARKED_FOR_REMOVAL) != 0) {
+    return shmci_removed(error, channel);
+  }
+  if (shmi_value(channel->set, shmci_sem_door(channel)) == -1 && shmi_gone(errno)) {
+    return shmci_removed(error, channel);
+  }
+  return SHM_CHANNEL_OK;
+}
+
+SHMCI_COLD enum ShmChannelStatus shmci_expired(struct ShmChannelError *error,
+                                               const struct ShmChannel *channel) {
+  return shmci_fault(error, channel, SHM_CHANNEL_TIMEOUT, "use the channel", "",
+                     "the time allowed is over");
+}
+
+/*
+ * Sleeps until somebody stores anything but 1 to the word, or for a slice. Not OK: there is no use
+ * in waiting on. Looks only now and then whether the channel is still there, that being two calls.
+ */
+static inline enum ShmChannelStatus shmci_sleep(struct ShmChannelError *error,
+                                                const struct ShmChannel *channel,
+                                                const uint32_t *asleep,
+                                                const struct ShmChannelWait *wait,
+                                                int64_t *next_check) {
+  const int64_t deadline = shmci_deadline(wait);
+  const int64_t slice = SHM_CHANNEL_SLICE_MS * INT64_C(1000000);
+  const int64_t now = shm_now();
+  if (shmci_should_stop(wait)) {
+    return shmci_fault(error, channel, SHM_CHANNEL_STOPPED, "use the channel", "", "told to stop");
+  }
+  if (now >= *next_check || now >= deadline) {
+    const enum ShmChannelStatus status = shmci_check_present(error, channel);
+    if (status != SHM_CHANNEL_OK) return status;
+    *next_check = now + slice;
+  }
+  if (now >= deadline) return shmci_expired(error, channel);
+  shmi_futex_wait(asleep, 1, shmi_slice(slice, now, deadline));
+  return SHM_CHANNEL_OK;
+}
+
+/* SYNC asleep, the waker's half: comes after a sequentially consistent store of a position. */
+SHMCI_HOT void shmci_wake(uint32_t *asleep) {
+  if (SHMCI_UNLIKELY(__atomic_load_n(asleep, __ATOMIC_SEQ_CST) != 0) &&
+      __atomic_exchange_n(asleep, 0U, __ATOMIC_SEQ_CST) != 0) {
+    shmi_futex_wake(asleep);
+  }
+}
+
+/* ---- producer -------------------------------------------------------------------------------- */
+
+SHMCI_COLD enum ShmChannelStatus shmci_no_lane(struct ShmChannelProducer *producer,
+                                               const struct ShmChannel *channel) {
+  struct ShmChannelError *const error = &producer->error;
+  shmci_fault(error, channel, SHM_CHANNEL_BUSY, "become a producer",
+              "wait until one of them closes, or make the channel anew with more lanes",
+              "all %lu lanes are taken, by processes", (unsigned long)channel->lanes);
+  for (uint32_t lane = 0; lane < channel->lanes; lane++) {
+    const size_t used = strlen(error->what);
+    const pid_t pid = shmi_holder(channel->set, shmci_sem_lane(lane), 1);
+    if (pid > 0) snprintf(error->what + used, sizeof error->what - used, " %ld", (long)pid);
+  }
+  return SHM_CHANNEL_BUSY;
+}
+
+/* Takes a lane. BUSY: all are taken, by whom is in producer->error. */
+static inline enum ShmChannelStatus shm_channel_open_producer(struct ShmChannelProducer *producer,
+                                                              struct ShmChannel *channel) {
+  memset(producer, 0, sizeof *producer);
+  uint32_t lane = 0;
+  enum ShmChannelStatus status = SHM_CHANNEL_BUSY;
+  for (; lane < channel->lanes; lane++) {
+    status = shmci_claim(&producer->error, channel, shmci_sem_lane(lane));
+    if (status != SHM_CHANNEL_BUSY) break;
+  }
+  if (status == SHM_CHANNEL_BUSY) return shmci_no_lane(producer, channel);
+  if (status != SHM_CHANNEL_OK) return status;
+  struct ShmChannelLane *const words = &shmci_lanes(channel)[lane];
+  /* SYNC claim: whatever our predecessor did in the ring comes before what we do */
+  __atomic_load_n(&words->producer.closed, __ATOMIC_ACQUIRE);
+  const uint32_t tail = shmci_peek(&words->producer.tail);
+  const uint32_t head = __atomic_load_n(&words->consumer.head, __ATOMIC_ACQUIRE); /* SYNC head */
+  if (tail % SHM_CHANNEL_RECORD_ALIGN != 0 || head % SHM_CHANNEL_RECORD_ALIGN != 0 ||
+      tail - head > channel->lane_capacity) {
+    shmi_give(channel->set, shmci_sem_lane(lane), 1);
+    return shmci_corrupt(&producer->error, channel, lane, "its tail", tail, head);
+  }
+  producer->ring = channel->base + shmci_rings_at(channel->lanes) +
+                   (size_t)lane * channel->lane_capacity;
+  producer->words = words;
+  producer->consumer_asleep = &shmci_control(channel)->consumer.asleep;
+  producer->capacity = channel->lane_capacity;
+  producer->shortest = channel->message_size;
+  producer->span = channel->max_message - channel->message_size;
+  producer->head = head;
+  producer->tail = producer->written = producer->claimed = tail;
+  producer->tally = shmci_current_tally(words->producer.tallies, tail);
+  producer->count = shmci_tally_count(&words->producer.tallies[producer->tally]);
+  producer->lane = lane;
+  producer->channel = channel;
+  shmci_note(&words->producer.opened, shmci_peek(&words->producer.opened) + 1);
+  shmci_note(&words->producer.asleep, 0);
+  return SHM_CHANNEL_OK;
+}
+
+SHMCI_COLD enum ShmChannelStatus shmci_refused(struct ShmChannelProducer *producer,
+                                               size_t length) {
+  const struct ShmChannel *const channel = producer->channel;
+  if (channel->message_size != 0) {
+    return shmci_fault(&producer->error, channel, SHM_CHANNEL_REFUSED, "send the message", "",
+                       "it has %llu bytes, and every message of this channel has %lu",
+                       (unsigned long long)length, (unsigned long)channel->message_size);
+  }
+  return shmci_fault(&producer->error, channel, SHM_CHANNEL_REFUSED, "send the message",
+                     "send it in pieces, or make the channel anew with a larger lane_capacity",
+                     "it has %llu bytes, and the limit is %lu", (unsigned long long)length,
+                     (unsigned long)channel->max_message);
+}
+
+SHMCI_HOT uint32_t shmci_record_size(uint32_t length) {
+  return (uint32_t)sizeof(struct ShmChannelRecord) +
+         ((length + SHM_CHANNEL_RECORD_ALIGN - 1) & ~(SHM_CHANNEL_RECORD_ALIGN - 1));
+}
+
+/* What it takes up, with the padding before it where it would wrap. */
+SHMCI_HOT uint32_t shmci_need(const struct ShmChannelProducer *producer, uint32_t length) {
+  const uint32_t size = shmci_record_size(length);
+  const uint32_t to_end = producer->capacity - (producer->written & (producer->capacity - 1));
+  return size <= to_end ? size : to_end + size;
+}
+
+SHMCI_HOT bool shmci_has_room(const struct ShmChannelProducer *producer, uint32_t need) {
+  return producer->written + need - producer->head <= producer->capacity;
+}
+
+/* Loads the head anew (SYNC head). FULL: there is still too little room. */
+SHMCI_COLD enum ShmChannelStatus shmci_look_for_room(struct ShmChannelProducer *producer,
+                                                     uint32_t need) {
+  /* sequentially consistent, as the sleeper's half of SYNC asleep is */
+  const uint32_t head = __atomic_load_n(&producer->words->consumer.head, __ATOMIC_SEQ_CST);
+  if (SHMCI_UNLIKELY(producer->tail - head > producer->capacity ||
+                     head % SHM_CHANNEL_RECORD_ALIGN != 0)) {
+    return shmci_corrupt(&producer->error, producer->channel, producer->lane, "its head", head,
+                         producer->tail);
+  }
+  producer->head = head;
+  return shmci_has_room(producer, need) ? SHM_CHANNEL_OK : SHM_CHANNEL_FULL;
+}
+
+/*
+ * A place for a message, 8-aligned, to be written and then committed, or not. FULL: there is no
+ * room. One at a time: a second claim takes the place of the first.
+ */
+SHMCI_HOT enum ShmChannelStatus shm_channel_claim(struct ShmChannelProducer *producer,
+                                                  size_t length, uint32_t tag, void **place) {
+  *place = NULL;
+  if (SHMCI_UNLIKELY(length - producer->shortest > producer->span)) {
+    return shmci_refused(producer, length);
+  }
+  const uint32_t need = shmci_need(producer, (uint32_t)length);
+  if (SHMCI_UNLIKELY(!shmci_has_room(producer, need))) {
+    const enum ShmChannelStatus status = shmci_look_for_room(producer, need);
+    if (status != SHM_CHANNEL_OK) return status;
+  }
+  const uint32_t size = shmci_record_size((uint32_t)length);
+  unsigned char *record = producer->ring + (producer->written & (producer->capacity - 1));
+  if (SHMCI_UNLIKELY(need != size)) {
+    const ShmciHeader padding = SHM_CHANNEL_PADDING;
+    __atomic_store_n((ShmciHeader *)(void *)record, padding, __ATOMIC_RELAXED);
+    record = producer->ring;
+  }
+  const ShmciHeader header = (ShmciHeader)tag << 32 | length;
+  __atomic_store_n((ShmciHeader *)(void *)record, header, __ATOMIC_RELAXED);
+  producer->claimed = producer->written + need;
+  *place = record + sizeof(struct ShmChannelRecord);
+  return SHM_CHANNEL_OK;
+}
+
+/* The claimed message is written and goes out with the next publish. */
+SHMCI_HOT void shm_channel_stage_claimed(struct ShmChannelProducer *producer) {
+  if (producer->claimed == producer->written) return;
+  producer->written = producer->claimed;
+  producer->count++;
+}
+
+/* The claimed message never was. */
+SHMCI_HOT void shm_channel_abort(struct ShmChannelProducer *producer) {
+  producer->claimed = producer->written;
+}
+
+/* All that was staged becomes visible, at once. */
+SHMCI_HOT void shm_channel_publish(struct ShmChannelProducer *producer) {
+  struct ShmChannelLaneProducer *const own = &producer->words->producer;
+  if (producer->written == producer->tail) return;
+  producer->tally ^= 1;
+  producer->tail = producer->written;
+  shmci_fill_tally(&own->tallies[producer->tally], producer->tail, producer->count);
+  /* SYNC tail: the records and the tally come before it. SYNC asleep: the load comes after it */
+  __atomic_store_n(&own->tail, producer->tail, __ATOMIC_SEQ_CST);
+  shmci_wake(producer->consumer_asleep);
+}
+
+/* The claimed message is written: it becomes visible now, with all that was staged before. */
+SHMCI_HOT void shm_channel_commit(struct ShmChannelProducer *producer) {
+  shm_channel_stage_claimed(producer);
+  shm_channel_publish(producer);
+}
+
+/* Writes a message that becomes visible with the next publish. FULL: there is no room for it. */
+SHMCI_HOT enum ShmChannelStatus shm_channel_stage(struct ShmChannelProducer *producer,
+                                                  const void *bytes, size_t length, uint32_t tag) {
+  void *place;
+  const enum ShmChannelStatus status = shm_channel_claim(producer, length, tag, &place);
+  if (SHMCI_UNLIKELY(status != SHM_CHANNEL_OK)) return status;
+  if (length > 0) memcpy(place, bytes, length);
+  shm_channel_stage_claimed(producer);
+  return SHM_CHANNEL_OK;
+}
+
+/* Sends a message, after all that was staged. FULL: there is no room for it. */
+SHMCI_HOT enum ShmChannelStatus shm_channel_try_send(struct ShmChannelProducer *producer,
+                                                     const void *bytes, size_t length,
+                                                     uint32_t tag) {
+  const enum ShmChannelStatus status = shm_channel_stage(producer, bytes, length, tag);
+  shm_channel_publish(producer);
+  return status;
+}
+
+/* While no consumer is there, nobody makes room. */
+static inline enum ShmChannelStatus shmci_check_consumer(struct ShmChannelProducer *producer,
+                                                         const struct ShmChannelWait *wait) {
+  const struct ShmChannel *const channel = producer->channel;
+  if (wait == NULL || !wait->need_consumer) return SHM_CHANNEL_OK;
+  if (shmi_value(channel->set, SHM_CHANNEL_SEM_CONSUMER) != 0) return SHM_CHANNEL_OK;
+  return shmci_fault(&producer->error, channel, SHM_CHANNEL_NO_CONSUMER, "send the message",
+                     "start a consumer", "the lane is full and nobody receives");
+}
+
+SHMCI_COLD enum ShmChannelStatus shmci_sleep_for_room(struct ShmChannelProducer *producer,
+                                                      uint32_t need,
+                                                      const struct ShmChannelWait *wait) {
+  struct ShmChannelLaneProducer *const own = &producer->words->producer;
+  int64_t next_check = shm_now() + SHM_CHANNEL_SLICE_MS * INT64_C(1000000);
+  enum ShmChannelStatus status;
+  do {
+    /* SYNC asleep, the sleeper's half: the store, then the load of the head */
+    __atomic_store_n(&own->asleep, 1U, __ATOMIC_SEQ_CST);
+    status = shmci_look_for_room(producer, need);
+    if (status != SHM_CHANNEL_FULL) break;
+    const uint32_t tail = shmci_peek(&own->tail);
+    if (tail != producer->tail) {
+      status = shmci_corrupt(&producer->error, producer->channel, producer->lane, "its tail", tail,
+                             producer->tail);
+      break;
+    }
+    status = shmci_check_consumer(producer, wait);
+    if (status != SHM_CHANNEL_OK) break;
+    status = shmci_sleep(&producer->error, producer->channel, &own->asleep, wait, &next_check);
+  } while (status == SHM_CHANNEL_OK);
+  shmci_note(&own->asleep, 0);
+  return status;
+}
+
+/* Publishes what was staged, then waits until a message of this length can be claimed. */
+static inline enum ShmChannelStatus shm_channel_wait_room(struct ShmChannelProducer *producer,
+                                                          size_t length,
+                                                          const struct ShmChannelWait *wait) {
+  if (length - producer->shortest > producer->span) return shmci_refused(producer, length);
+  shm_channel_publish(producer);
+  const uint32_t need = shmci_need(producer, (uint32_t)length);
+  enum ShmChannelStatus status =
+      shmci_has_room(producer, need) ? SHM_CHANNEL_OK : shmci_look_for_room(producer, need);
+  if (status != SHM_CHANNEL_FULL) return status;
+  uint32_t *const full_waits = &producer->words->producer.full_waits;
+  shmci_note(full_waits, shmci_peek(full_waits) + 1);
+  uint32_t spin = wait != NULL ? wait->spin : SHM_CHANNEL_SPIN;
+  for (; spin > 0 && status == SHM_CHANNEL_FULL; spin--) {
+    shmci_relax();
+    status = shmci_look_for_room(producer, need);
+  }
+  return status == SHM_CHANNEL_FULL ? shmci_sleep_for_room(producer, need, wait) : status;
+}
+
+/* Sends a message, after all that was staged, waiting for room. */
+SHMCI_HOT enum ShmChannelStatus shm_channel_send(struct ShmChannelProducer *producer,
+                                                 const void *bytes, size_t length, uint32_t tag,
+                                                 const struct ShmChannelWait *wait) {
+  enum ShmChannelStatus status = shm_channel_try_send(producer, bytes, length, tag);
+  while (SHMCI_UNLIKELY(status == SHM_CHANNEL_FULL)) {
+    status = shm_channel_wait_room(producer, length, wait);
+    if (status == SHM_CHANNEL_OK) status = shm_channel_try_send(producer, bytes, length, tag);
+  }
+  return status;
+}
+
+/* Publishes what was staged and gives the lane back; harmless when not open. */
+static inline void shm_channel_close_producer(struct ShmChannelProducer *producer) {
+  if (producer->channel == NULL) return;
+  uint32_t *const closed = &producer->words->producer.closed;
+  shm_channel_publish(producer);
+  __atomic_store_n(closed, shmci_peek(closed) + 1, __ATOMIC_RELEASE); /* SYNC claim */
+  shmi_give(producer->channel->set, shmci_sem_lane(producer->lane), 1);
+  shmci_wake(producer->consumer_asleep);
+  producer->channel = NULL;
+}
+
+/* ---- consumer -------------------------------------------------------------------------------- */
+
+/* Becomes the consumer. BUSY: another process is, named in consumer->error. */
+static inline enum ShmChannelStatus shm_channel_open_consumer(struct ShmChannelConsumer *consumer,
+                                                              struct ShmChannel *channel) {
+  memset(consumer, 0, sizeof *consumer);
+  const enum ShmChannelStatus status =
+      shmci_claim(&consumer->error, channel, SHM_CHANNEL_SEM_CONSUMER);
+  if (status == SHM_CHANNEL_BUSY) {
+    return shmci_fault(&consumer->error, channel, status, "become the consumer",
+                       "stop that one or use another key", "it has a consumer already, process %ld",
+                       (long)shm_channel_consumer_pid(channel));
+  }
+  if (status != SHM_CHANNEL_OK) return status;
+  struct ShmChannelControl *const control = shmci_control(channel);
+  struct ShmChannelLane *const words = shmci_lanes(channel);
+  /* SYNC claim: whatever our predecessor read comes before what we free */
+  __atomic_load_n(&control->consumer.asleep, __ATOMIC_ACQUIRE);
+  for (uint32_t lane = 0; lane < channel->lanes; lane++) {
+    struct ShmciReader *const reader = &consumer->readers[lane];
+    const uint32_t head = shmci_peek(&words[lane].consumer.head);
+    if (head % SHM_CHANNEL_RECORD_ALIGN != 0) {
+      shmi_give(channel->set, SHM_CHANNEL_SEM_CONSUMER, 1);
+      return shmci_corrupt(&consumer->error, channel, lane, "its head", head,
+                           SHM_CHANNEL_RECORD_ALIGN);
+    }
+    reader->head = reader->read = reader->tail = head;
+    reader->tally = shmci_current_tally(words[lane].consumer.tallies, head);
+    reader->count = shmci_tally_count(&words[lane].consumer.tallies[reader->tally]);
+    reader->opened = shmci_peek(&words[lane].producer.opened);
+  }
+  consumer->rings = channel->base + shmci_rings_at(channel->lanes);
+  consumer->words = words;
+  consumer->asleep = &control->consumer.asleep;
+  consumer->lanes = channel->lanes;
+  consumer->capacity = channel->lane_capacity;
+  consumer->shortest = channel->message_size;
+  consumer->span = channel->max_message - channel->message_size;
+  consumer->channel = channel;
+  shmci_note(consumer->asleep, 0);
+  shmci_note(&control->consumer.opened, shmci_peek(&control->consumer.opened) + 1);
+  return SHM_CHANNEL_OK;
+}
+
+SHMCI_HOT void shmci_next_lane(struct ShmChannelConsumer *consumer) {
+  consumer->lane = consumer->lane + 1 == consumer->lanes ? 0 : consumer->lane + 1;
+}
+
+/* What is handed out of the present lane is free again for its owner. */
+SHMCI_HOT void shmci_publish_head(struct ShmChannelConsumer *consumer, uint32_t lane) {
+  struct ShmChannelLane *const words = &consumer->words[lane];
+  struct ShmciReader *const reader = &consumer->readers[lane];
+  if (reader->read == reader->head) return;
+  reader->tally ^= 1;
+  reader->head = reader->read;
+  shmci_fill_tally(&words->consumer.tallies[reader->tally], reader->head, reader->count);
+  /* SYNC head: all reads of the messages come before it. SYNC asleep: the load comes after it */
+  __atomic_store_n(&words->consumer.head, reader->head, __ATOMIC_SEQ_CST);
+  shmci_wake(&words->producer.asleep);
+}
+
+/* Notes that the lane's head lags behind what was handed out, before it does. */
+SHMCI_HOT void shmci_lag(struct ShmChannelConsumer *consumer, uint32_t lane) {
+  const struct ShmciReader *const reader = &consumer->readers[lane];
+  if (reader->read == reader->head) consumer->dirty[consumer->dirty_count++] = (uint16_t)lane;
+}
+
+/* Frees all that was handed out: the bytes must not be looked at any more. */
+SHMCI_HOT void shm_channel_done(struct ShmChannelConsumer *consumer) {
+  while (consumer->dirty_count > 0) {
+    shmci_publish_head(consumer, consumer->dirty[--consumer->dirty_count]);
+  }
+}
+
+/* Whether a lane has something, looking at its tail only when all up to the last was handed out. */
+SHMCI_HOT enum ShmChannelStatus shmci_look_at_tail(struct ShmChannelConsumer *consumer,
+                                                   uint32_t lane) {
+  struct ShmciReader *const reader = &consumer->readers[lane];
+  if (reader->read != reader->tail) return SHM_CHANNEL_OK;
+  /* SYNC tail */
+  const uint32_t tail = __atomic_load_n(&consumer->words[lane].producer.tail, __ATOMIC_ACQUIRE);
+  if (tail == reader->read) return SHM_CHANNEL_EMPTY;
+  const uint32_t out = reader->read - reader->head;
+  if (SHMCI_UNLIKELY(tail - reader->read > consumer->capacity - out ||
+                     tail % SHM_CHANNEL_RECORD_ALIGN != 0)) {
+    return shmci_corrupt(&consumer->error, consumer->channel, lane, "its tail", tail,
+                         reader->head);
+  }
+  reader->tail = tail;
+  consumer->seen = true;
+  return SHM_CHANNEL_OK;
+}
+
+/*
+ * The record at the position, which is before the tail; moves the position past padding. EMPTY:
+ * there was nothing but padding.
+ */
+SHMCI_HOT enum ShmChannelStatus shmci_parse(struct ShmChannelConsumer *consumer, uint32_t lane,
+                                            uint32_t *position, uint32_t tail,
+                                            struct ShmChannelMessage *message) {
+  const unsigned char *const ring = consumer->rings + (size_t)lane * consumer->capacity;
+  for (;;) {
+    const uint32_t index = *position & (consumer->capacity - 1);
+    const uint32_t left = tail - *position;
+    const uint32_t to_end = consumer->capacity - index;
+    const uint32_t most = (left < to_end ? left : to_end) - SHM_CHANNEL_RECORD_ALIGN;
+    /* read once: it may change under us */
+    const ShmciHeader header =
+        __atomic_load_n((const ShmciHeader *)(const void *)(ring + index), __ATOMIC_RELAXED);
+    const uint32_t length = (uint32_t)header;
+    if (SHMCI_LIKELY(length <= most && length - consumer->shortest <= consumer->span)) {
+      message->bytes = ring + index + sizeof(struct ShmChannelRecord);
+      message->length = length;
+      message->tag = (uint32_t)(header >> 32);
+      message->lane = lane;
+      return SHM_CHANNEL_OK;
+    }
+    if (length != SHM_CHANNEL_PADDING || to_end > left || index == 0) {
+      shmci_corrupt(&consumer->error, consumer->channel, lane, "the length of a record", length,
+                    most);
+      /* the constant: so the compiler knows that OK means there is a message */
+      return SHM_CHANNEL_CORRUPT;
+    }
+    *position += to_end;
+    if (*position == tail) return SHM_CHANNEL_EMPTY;
+  }
+}
+
+/* The next message that was not handed out, which makes its lane the present one. */
+SHMCI_HOT enum ShmChannelStatus shmci_front(struct ShmChannelConsumer *consumer,
+                                            struct ShmChannelMessage *message) {
+  for (uint32_t looks = 0; looks < consumer->lanes; looks++) {
+    const uint32_t lane = consumer->lane;
+    struct ShmciReader *const reader = &consumer->readers[lane];
+    enum ShmChannelStatus status = shmci_look_at_tail(consumer, lane);
+    if (status == SHM_CHANNEL_OK) {
+      uint32_t position = reader->read;
+      status = shmci_parse(consumer, lane, &position, reader->tail, message);
+      if (SHMCI_UNLIKELY(position != reader->read)) shmci_lag(consumer, lane);
+      reader->read = position;
+      if (SHMCI_LIKELY(status == SHM_CHANNEL_OK)) return status;
+    }
+    /* a lane that cannot be read does not keep us from the others */
+    shmci_next_lane(consumer);
+    if (status != SHM_CHANNEL_EMPTY) return status;
+  }
+  return SHM_CHANNEL_EMPTY;
+}
+
+/* The message at the front is handed out. A lane's turn ends where its tail was when it began. */
+SHMCI_HOT void shmci_advance(struct ShmChannelConsumer *consumer,
+                             const struct ShmChannelMessage *message) {
+  struct ShmciReader *const reader = &consumer->readers[message->lane];
+  shmci_lag(consumer, message->lane);
+  reader->read += shmci_record_size(message->length);
+  reader->count++;
+  if (reader->read == reader->tail) shmci_next_lane(consumer);
+}
+
+/*
+ * The next message, in the ring. It stays there, with all that came before it, until
+ * shm_channel_done; a consumer that dies before leaves it to the next one: at least once.
+ */
+SHMCI_HOT enum ShmChannelStatus shm_channel_next(struct ShmChannelConsumer *consumer,
+                                                 struct ShmChannelMessage *message) {
+  const enum ShmChannelStatus status = shmci_front(consumer, message);
+  if (SHMCI_LIKELY(status == SHM_CHANNEL_OK)) shmci_advance(consumer, message);
+  return status;
+}
+
+/*
+ * Hands every message there is to the receiver, at most `max` of them (0: no limit), and frees
+ * them: one store for many. Bytes are valid during the call only. EMPTY: there was none. What the
+ * receiver had when the consumer died comes again: at least once.
+ */
+SHMCI_HOT enum ShmChannelStatus shm_channel_drain(struct ShmChannelConsumer *consumer,
+                                                  ShmChannelReceiver receive, void *argument,
+                                                  uint64_t max, uint64_t *received) {
+  const uint64_t most = max != 0 ? max : UINT64_MAX;
+  /* freed in parts, so that the owner of a full lane writes on while we read */
+  const uint32_t part = consumer->capacity / 4;
+  uint64_t count = 0;
+  enum ShmChannelStatus status = SHM_CHANNEL_OK;
+  shm_channel_done(consumer);
+  for (uint32_t looks = 0; looks < consumer->lanes && count < most; looks++) {
+    const uint32_t lane = consumer->lane;
+    struct ShmciReader *const reader = &consumer->readers[lane];
+    status = shmci_look_at_tail(consumer, lane);
+    if (status == SHM_CHANNEL_OK) {
+      const uint32_t tail = reader->tail;
+      uint32_t read = reader->read;
+      while (read != tail && count < most) {
+        struct ShmChannelMessage message;
+        status = shmci_parse(consumer, lane, &read, tail, &message);
+        if (SHMCI_UNLIKELY(status != SHM_CHANNEL_OK)) break;
+        receive(argument, &message);
+        read += shmci_record_size(message.length);
+        reader->count++;
+        count++;
+        if (SHMCI_UNLIKELY(read - reader->head >= part)) {
+          reader->read = read;
+          shmci_publish_head(consumer, lane);
+        }
+      }
+      reader->read = read;
+      shmci_publish_head(consumer, lane);
+    }
+    if (status != SHM_CHANNEL_OK || reader->read == reader->tail) shmci_next_lane(consumer);
+    if (status == SHM_CHANNEL_CORRUPT) break;
+  }
+  if (received != NULL) *received = count;
+  if (status == SHM_CHANNEL_CORRUPT) return status;
+  return count > 0 ? SHM_CHANNEL_OK : SHM_CHANNEL_EMPTY;
+}
+
+/* Whether there is something to receive: OK. Looks at every tail anew. */
+static inline enum ShmChannelStatus shmci_look_at_tails(const struct ShmChannelConsumer *consumer) {
+  for (uint32_t lane = 0; lane < consumer->lanes; lane++) {
+    /* sequentially consistent, as the sleeper's half of SYNC asleep is */
+    if (__atomic_load_n(&consumer->words[lane].producer.tail, __ATOMIC_SEQ_CST) !=
+        consumer->readers[lane].read) {
+      return SHM_CHANNEL_OK;
+    }
+  }
+  return SHM_CHANNEL_EMPTY;
+}
+
+/* Whether our own positions are still what we stored. */
+static inline enum ShmChannelStatus shmci_check_heads(struct ShmChannelConsumer *consumer) {
+  for (uint32_t lane = 0; lane < consumer->lanes; lane++) {
+    const uint32_t head = shmci_peek(&consumer->words[lane].consumer.head);
+    if (head != consumer->readers[lane].head) {
+      return shmci_corrupt(&consumer->error, consumer->channel, lane, "its head", head,
+                           consumer->readers[lane].head);
+    }
+  }
+  return SHM_CHANNEL_OK;
+}
+
+/* CLOSED: there was a producer, there is none, and, looked at after that, nothing is left. */
+static inline enum ShmChannelStatus shmci_check_closed(struct ShmChannelConsumer *consumer,
+                                                       const struct ShmChannelWait *wait) {
+  const struct ShmChannel *const channel = consumer->channel;
+  if (wait == NULL || !wait->until_closed) return SHM_CHANNEL_OK;
+  /* first who has been there, then who is: one who comes in between must not be taken for gone */
+  for (uint32_t lane = 0; lane < consumer->lanes; lane++) {
+    if (shmci_peek(&consumer->words[lane].producer.opened) != consumer->readers[lane].opened) {
+      consumer->seen = true;
+    }
+  }
+  unsigned short values[SHM_CHANNEL_LANES_MOST + SHM_CHANNEL_SEMAPHORES_BESIDE_LANES];
+  union ShmiSemun argument;
+  argument.array = values;
+  if (semctl(channel->set, 0, GETALL, argument) == -1) {
+    if (shmi_gone(errno)) return shmci_removed(&consumer->error, channel);
+    return shmci_error(&consumer->error, channel, SHM_CHANNEL_FAILED,
+                       "use the semaphores of the channel", "semctl", errno);
+  }
+  bool taken = false;
+  for (uint32_t lane = 0; lane < consumer->lanes; lane++) {
+    taken = taken || values[shmci_sem_lane(lane)] != 0;
+  }
+  consumer->seen = consumer->seen || taken;
+  const bool over =
+      consumer->seen && !taken && shmci_look_at_tails(consumer) == SHM_CHANNEL_EMPTY;
+  return over ? SHM_CHANNEL_CLOSED : SHM_CHANNEL_OK;
+}
+
+SHMCI_COLD enum ShmChannelStatus shmci_sleep_for_messages(struct ShmChannelConsumer *consumer,
+                                                          const struct ShmChannelWait *wait) {
+  int64_t next_check = shm_now() + SHM_CHANNEL_SLICE_MS * INT64_C(1000000);
+  enum ShmChannelStatus status;
+  do {
+    /* SYNC asleep, the sleeper's half: the store, then the loads of the tails */
+    __atomic_store_n(consumer->asleep, 1U, __ATOMIC_SEQ_CST);
+    status = shmci_look_at_tails(consumer);
+    if (status != SHM_CHANNEL_EMPTY) break;
+    status = shmci_check_heads(consumer);
+    if (status != SHM_CHANNEL_OK) break;
+    status = shmci_check_closed(consumer, wait);
+    if (status != SHM_CHANNEL_OK) break;
+    status = shmci_sleep(&consumer->error, consumer->channel, consumer->asleep, wait, &next_check);
+  } while (status == SHM_CHANNEL_OK);
+  shmci_note(consumer->asleep, 0);
+  return status;
+}
+
+/* Frees what was handed out, then waits until there is something to receive. */
+static inline enum ShmChannelStatus shm_channel_wait(struct ShmChannelConsumer *consumer,
+                                                     const struct ShmChannelWait *wait) {
+  shm_channel_done(consumer);
+  uint32_t spin = wait != NULL ? wait->spin : SHM_CHANNEL_SPIN;
+  for (; shmci_look_at_tails(consumer) != SHM_CHANNEL_OK; spin--) {
+    if (spin == 0) return shmci_sleep_for_messages(consumer, wait);
+    shmci_relax();
+  }
+  return SHM_CHANNEL_OK;
+}
+
+/*
+ * Copies the next message into the buffer and frees it, before the caller has used it: at most
+ * once. EMPTY: there is none. REFUSED: it needs more room, message->length bytes, and stays.
+ */
+SHMCI_HOT enum ShmChannelStatus shm_channel_try_receive(struct ShmChannelConsumer *consumer,
+                                                        void *buffer, size_t size,
+                                                        struct ShmChannelMessage *message) {
+  const enum ShmChannelStatus status = shmci_front(consumer, message);
+  if (SHMCI_UNLIKELY(status != SHM_CHANNEL_OK)) return status;
+  if (SHMCI_UNLIKELY(message->length > size)) {
+    return shmci_fault(&consumer->error, consumer->channel, SHM_CHANNEL_REFUSED,
+                       "receive the message", "no message is longer than channel.max_message",
+                       "it has %lu bytes and there is room for %llu",
+                       (unsigned long)message->length, (unsigned long long)size);
+  }
+  if (message->length > 0) memcpy(buffer, message->bytes, message->length);
+  message->bytes = buffer;
+  shmci_advance(consumer, message);
+  shm_channel_done(consumer);
+  return SHM_CHANNEL_OK;
+}
+
+/* As shm_channel_try_receive, waiting for a message. */
+SHMCI_HOT enum ShmChannelStatus shm_channel_receive(struct ShmChannelConsumer *consumer,
+                                                    void *buffer, size_t size,
+                                                    struct ShmChannelMessage *message,
+                                                    const struct ShmChannelWait *wait) {
+  enum ShmChannelStatus status = shm_channel_try_receive(consumer, buffer, size, message);
+  while (SHMCI_UNLIKELY(status == SHM_CHANNEL_EMPTY)) {
+    status = shm_channel_wait(consumer, wait);
+    if (status != SHM_CHANNEL_OK) break;
+    status = shm_channel_try_receive(consumer, buffer, size, message);
+    /* what comes and goes again is an enemy's, who must not keep us here */
+    if (SHMCI_UNLIKELY(status == SHM_CHANNEL_EMPTY && shm_now() >= shmci_deadline(wait))) {
+      return shmci_expired(&consumer->error, consumer->channel);
+    }
+  }
+  return status;
+}
+
+/*
+ * Drops everything that is in a lane now, which may be what no reader can make sense of (CORRUPT),
+ * and goes on behind it. What was handed out of other lanes stays.
+ */
+static inline enum ShmChannelStatus shm_channel_discard(struct ShmChannelConsumer *consumer,
+                                                        uint32_t lane) {
+  if (lane >= consumer->lanes) {
+    return shmci_fault(&consumer->error, consumer->channel, SHM_CHANNEL_REFUSED, "discard a lane",
+                       "", "there is no lane %lu", (unsigned long)lane);
+  }
+  struct ShmciReader *const reader = &consumer->readers[lane];
+  const uint32_t tail = __atomic_load_n(&consumer->words[lane].producer.tail, __ATOMIC_ACQUIRE);
+  if (reader->read == reader->head) shmci_lag(consumer, lane);
+  reader->read = reader->tail = tail & ~(SHM_CHANNEL_RECORD_ALIGN - 1);
+  /* the store, even where memory alone differs from what we know */
+  if (reader->read == reader->head) reader->head--;
+  shm_channel_done(consumer);
+  return SHM_CHANNEL_OK;
+}
+
+/* Gives the role back; what was handed out and not done is for the next one. */
+static inline void shm_channel_close_consumer(struct ShmChannelConsumer *consumer) {
+  if (consumer->channel == NULL) return;
+  __atomic_store_n(consumer->asleep, 0U, __ATOMIC_RELEASE); /* SYNC claim */
+  shmi_give(consumer->channel->set, SHM_CHANNEL_SEM_CONSUMER, 1);
+  consumer->channel = NULL;
+}
+
+#endif
