@@ -14,6 +14,7 @@
 
 import config from "./deno.json" with { type: "json" };
 import { ShmError } from "./ffi/shm_error.ts";
+import { channelCommand } from "./src/cli/channel_command.ts";
 import { chmodCommand } from "./src/cli/chmod_command.ts";
 import { chownCommand } from "./src/cli/chown_command.ts";
 import { clientCommand } from "./src/cli/client_command.ts";
@@ -26,7 +27,9 @@ import { limitsCommand } from "./src/cli/limits_command.ts";
 import { lsCommand } from "./src/cli/ls_command.ts";
 import { print, report, reportError, StandardStreamError } from "./src/cli/output.ts";
 import { readCommand } from "./src/cli/read_command.ts";
+import { recvCommand } from "./src/cli/recv_command.ts";
 import { rmCommand } from "./src/cli/rm_command.ts";
+import { sendCommand } from "./src/cli/send_command.ts";
 import { serverCommand } from "./src/cli/server_command.ts";
 import { statCommand } from "./src/cli/stat_command.ts";
 import { topCommand } from "./src/cli/top_command.ts";
@@ -37,6 +40,9 @@ import { writeCommand } from "./src/cli/write_command.ts";
 const COMMANDS: readonly Command[] = [
   serverCommand,
   clientCommand,
+  sendCommand,
+  recvCommand,
+  channelCommand,
   lsCommand,
   statCommand,
   createCommand,

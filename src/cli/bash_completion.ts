@@ -58,6 +58,18 @@ ${
   esac
 }
 
+# The verbs of command $1, one of which its first argument is, likewise. 1 if it has none
+${name}_verb() {
+  case "$1" in
+${
+    commands.filter(({ verbs }) => verbs.length > 0).map((each) =>
+      `    ${shellQuote(each.name)}) REPLY=words words=(${each.verbs.map(shellQuote).join(" ")}) ;;`
+    ).join("\n")
+  }
+    *) return 1 ;;
+  esac
+}
+
 # The options of command $1 in words
 ${name}_options() {
   case "$1" in
@@ -96,7 +108,7 @@ ${name}() {
   elif [[ -z $ended && $current == -* ]]; then
     REPLY=words
     ${name}_options "$command"
-  else
+  elif ((last != 2)) || ! ${name}_verb "$command"; then
     ${name}_argument "$command"
   fi
   case $REPLY in

@@ -5,9 +5,10 @@ import { MAX_TEXT_BYTES } from "../mailbox/descriptor.ts";
 import { MailboxClient, type SendOptions } from "../mailbox/mailbox_client.ts";
 import { Deadline } from "../sync/deadline.ts";
 import type { Command } from "./command.ts";
-import { Interrupted, Interruption } from "./interruption.ts";
+import { tellExposure } from "./exposure.ts";
+import { Interrupted, Interruption, orAborted } from "./interruption.ts";
 import { type Line, readLines } from "./lines.ts";
-import { MAILBOX_OPTIONS, mailboxSettings, tellExposure } from "./mailbox_options.ts";
+import { MAILBOX_OPTIONS, mailboxSettings } from "./mailbox_options.ts";
 import { print, printable, printRaw, reportError, StandardStreamError } from "./output.ts";
 import { durationOption, optionsHelp, type OptionTable, parse } from "./usage.ts";
 
@@ -147,17 +148,6 @@ function check(what: string, bytes: Uint8Array, { length }: Pick<Line, "length">
   } catch {
     return { refusal: `${what} (${length} bytes) is not UTF-8` };
   }
-}
-
-/** `promise`, unless `signal` aborts before it. Unlike a race it leaves nothing on the signal behind. */
-function orAborted<Result>(promise: Promise<Result>, signal: AbortSignal): Promise<Result> {
-  return new Promise((resolve, reject) => {
-    const abort = (): void => reject(signal.reason);
-    // While something else was waited for, the moment may have passed
-    if (signal.aborted) abort();
-    signal.addEventListener("abort", abort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
-  });
 }
 
 /** Sends all there is and gives the exit code. */

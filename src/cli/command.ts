@@ -10,7 +10,9 @@ export interface Command {
   readonly summary: string;
   /** Its options, by which the command line is read. */
   readonly options: OptionTable;
-  /** What its arguments are, for completion; files if not said. */
+  /** What its first argument is one of, if it does several things. */
+  readonly verbs?: readonly string[];
+  /** What its arguments are, behind a verb, for completion; files if not said. */
   readonly completes?: "segments" | "files" | "shells" | "nothing";
   /** All of its `--help`. */
   readonly help: string;

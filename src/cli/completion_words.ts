@@ -25,6 +25,8 @@ export interface CommandWords {
   readonly name: string;
   readonly summary: string;
   readonly options: readonly OptionWords[];
+  /** What its first argument is one of; none if it is like the others. */
+  readonly verbs: readonly string[];
   readonly argument: Completion;
   /** Whether its option `--semaphores` makes keys and ids those of semaphore sets. */
   readonly semaphores: boolean;
@@ -38,7 +40,7 @@ export const GLOBAL_OPTIONS: readonly OptionWords[] = [
 
 /** The words of all commands. */
 export function commandWords(commands: readonly Command[]): CommandWords[] {
-  return commands.map(({ name, summary, options, completes }) => ({
+  return commands.map(({ name, summary, options, verbs = [], completes }) => ({
     name,
     summary: oneLine(summary),
     options: Object.entries(options).map(([long, spec]): OptionWords => ({
@@ -46,6 +48,7 @@ export function commandWords(commands: readonly Command[]): CommandWords[] {
       help: oneLine(spec.help),
       value: valueOf(spec),
     })),
+    verbs,
     argument: argumentOf(completes),
     semaphores: Object.hasOwn(options, "semaphores"),
   }));

@@ -25,6 +25,11 @@ function ${name}_uses
     end
 end
 
+# Whether command $argv[1] waits for its first argument
+function ${name}_begins
+    ${name}_uses $argv[1]; and test (count (commandline -opc)) -eq 2
+end
+
 # Keys and ids there are now: $argv[1] is "keys", "ids" or "segments"; with --semaphores, or its short
 # form $argv[2], on the line those of semaphore sets
 function ${name}_objects
@@ -68,8 +73,13 @@ function ofCommand(name: string, complete: string, command: CommandWords): strin
   const only = `${complete} -n ${quote(`${name}_uses ${quote(command.name)}`)}`;
   const short = command.options.find(({ forms }) => forms[0] === "--semaphores")?.forms[1];
   const argument = source(name, command.argument, short);
+  const begins = `${name}_begins ${quote(command.name)}`;
+  const later = command.verbs.length === 0 ? only : `${only} -n ${quote(`not ${begins}`)}`;
   return [
-    ...(argument === undefined ? [] : [`${only}${argument}`]),
+    ...(command.verbs.length === 0
+      ? []
+      : [`${complete} -n ${quote(begins)} -a ${words(command.verbs)}`]),
+    ...(argument === undefined ? [] : [`${later}${argument}`]),
     ...command.options.map((each) => `${only}${option(name, each, short)}`),
   ];
 }

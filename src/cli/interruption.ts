@@ -51,3 +51,14 @@ export class Interruption implements Disposable {
     for (const { name, listener } of this.#listeners) Deno.removeSignalListener(name, listener);
   }
 }
+
+/** `promise`, unless `signal` aborts before it. Unlike a race it leaves nothing on the signal behind. */
+export function orAborted<Result>(promise: Promise<Result>, signal: AbortSignal): Promise<Result> {
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(signal.reason);
+    // While something else was waited for, the moment may have passed
+    if (signal.aborted) abort();
+    signal.addEventListener("abort", abort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+  });
+}

@@ -1,6 +1,6 @@
 /**
  * Lines of standard input, read as bytes so that a line that is too long, or no text at all, can be
- * told by what it is and costs no memory. For `client_command.ts`.
+ * told by what it is and costs no memory. For `client_command.ts` and `send_command.ts`.
  */
 
 /** One line without its end (`\n` or `\r\n`). */
@@ -16,9 +16,17 @@ const RETURN = 0x0d;
 
 /** The lines of `input`, keeping at most `limit` bytes and one of each. */
 export async function* readLines(
-  input: ReadableStream<Uint8Array>,
+  input: AsyncIterable<Uint8Array>,
   limit: number,
 ): AsyncGenerator<Line, void, void> {
+  for await (const lines of readLineBatches(input, limit)) yield* lines;
+}
+
+/** As {@linkcode readLines}, those together that came together: where each must cost little. */
+export async function* readLineBatches(
+  input: AsyncIterable<Uint8Array>,
+  limit: number,
+): AsyncGenerator<readonly Line[], void, void> {
   const kept = new Uint8Array(limit + 2); // one more than allowed, and the \r of \r\n
   let length = 0;
   let last = 0;
@@ -29,6 +37,7 @@ export async function* readLines(
     return line;
   };
   for await (const chunk of input) {
+    const lines: Line[] = [];
     let start = 0;
     while (start < chunk.length) {
       const newline = chunk.indexOf(NEWLINE, start);
@@ -38,8 +47,9 @@ export async function* readLines(
       length += part.length;
       last = part.at(-1) ?? last;
       start = end + 1;
-      if (newline !== -1) yield take();
+      if (newline !== -1) lines.push(take());
     }
+    if (lines.length > 0) yield lines;
   }
-  if (length > 0) yield take();
+  if (length > 0) yield [take()];
 }

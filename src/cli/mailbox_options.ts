@@ -1,9 +1,6 @@
-/** What `server` and `client` have in common on the command line and in what they tell. */
+/** What `server` and `client` have in common on the command line. */
 
-import { formatKey } from "../../ffi/shm_error.ts";
 import type { MailboxOptions } from "../mailbox/mailbox.ts";
-import type { Segment } from "../sysv/segment.ts";
-import { formatMode } from "../sysv/object_stat.ts";
 import { report } from "./output.ts";
 import { keyOption, modeOption, type OptionTable, type Parsed } from "./usage.ts";
 
@@ -46,15 +43,4 @@ export function mailboxSettings(
     },
     tell: options.quiet === true ? () => {} : report,
   };
-}
-
-/** Tells what a person should know of a mailbox that others may write to, unless they asked for it. */
-export function tellExposure(segment: Segment, { open, tell }: MailboxSettings): void {
-  if (!segment.othersMayWrite) return;
-  const { mode, uid } = segment.stat();
-  if (open.mode === mode) return;
-  tell(
-    `warning: segment ${segment.id} (key ${formatKey(segment.key)}, owner uid ${uid}) has mode ` +
-      `${formatMode(mode)}: other users may read and forge messages`,
-  );
 }

@@ -1,4 +1,7 @@
-/** What `rm` can remove, segments and semaphore sets, and in what they differ. For `rm_command.ts`. */
+/**
+ * What `rm` can remove, segments and semaphore sets, and in what they differ. For `rm_command.ts` and
+ * `channel_removal.ts`.
+ */
 
 import { accountName } from "../../ffi/libc.ts";
 import type { ObjectStat } from "../sysv/object_stat.ts";
@@ -17,7 +20,7 @@ import type { Parsed } from "./usage.ts";
 
 /** A kind of object. Its users are what removal would matter to: attaches, or processes that wait. */
 export interface Removable<Found extends ObjectStat> {
-  readonly name: "segment" | "semaphore set";
+  readonly name: "segment" | "semaphore set" | "channel";
   list(): Found[];
   /** Which of them the options choose. */
   chosen(options: Parsed<keyof typeof SELECTION_OPTIONS>["options"]): (stat: Found) => boolean;

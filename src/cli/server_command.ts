@@ -7,8 +7,9 @@ import type { Message } from "../mailbox/message.ts";
 import { Deadline } from "../sync/deadline.ts";
 import { formatMode } from "../sysv/object_stat.ts";
 import type { Command } from "./command.ts";
+import { tellExposure } from "./exposure.ts";
 import { Interrupted, Interruption } from "./interruption.ts";
-import { MAILBOX_OPTIONS, mailboxSettings, tellExposure } from "./mailbox_options.ts";
+import { MAILBOX_OPTIONS, mailboxSettings } from "./mailbox_options.ts";
 import { print, printable, printableJson, report } from "./output.ts";
 import {
   countOption,

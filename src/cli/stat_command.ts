@@ -1,14 +1,14 @@
 /** `cli.ts stat`: all that there is to know of one segment or semaphore set. */
 
 import { processExists } from "../../ffi/libc.ts";
-import { formatKey } from "../../ffi/shm_error.ts";
 import { pageSize } from "../sysv/segment_limits.ts";
 import { listSegments, type SegmentStat } from "../sysv/segment_stat.ts";
 import { listSemaphoreSets, type SemaphoreSetStat } from "../sysv/semaphore_stat.ts";
 import type { Command } from "./command.ts";
-import { print, printable, printJson, report } from "./output.ts";
+import { type LabelledLine, objectLines, printLabelled, timeText } from "./labelled_lines.ts";
+import { print, printJson, report } from "./output.ts";
 import { type Attacher, PROC_NOTE } from "./processes.ts";
-import { FactsReader, localTime, type ObjectFacts, type SegmentFacts } from "./segment_facts.ts";
+import { FactsReader, type SegmentFacts } from "./segment_facts.ts";
 import {
   type SemaphoreFacts,
   semaphoreFacts,
@@ -18,7 +18,7 @@ import {
 import { findObject, type Target, TARGET_HELP, TARGET_OPTIONS, targetOf } from "./target.ts";
 import { type Column, tableLines, UNKNOWN } from "./table.ts";
 import { optionsHelp, type OptionTable, parse } from "./usage.ts";
-import { accountInWords, plural, sizeInWords } from "./wording.ts";
+import { plural, sizeInWords } from "./wording.ts";
 
 const OPTIONS = {
   ...TARGET_OPTIONS,
@@ -69,9 +69,6 @@ export const statCommand: Command = {
   },
 };
 
-/** What is said about something, and what it is called. */
-type Line = readonly [label: string, text: string];
-
 async function showSegment(target: Target, json: boolean): Promise<void> {
   const stat = findObject(target, listSegments(), "segment");
   const reader = new FactsReader();
@@ -117,7 +114,7 @@ async function showSet(target: Target, json: boolean): Promise<void> {
   } else await print(["", ...tableLines(SEMAPHORE_COLUMNS, semaphores)].join("\n"));
 }
 
-function setLines({ id, count }: SemaphoreSetStat, facts: SemaphoreSetFacts): Line[] {
+function setLines({ id, count }: SemaphoreSetStat, facts: SemaphoreSetFacts): LabelledLine[] {
   return [
     ["set", String(id)],
     ...objectLines(facts),
@@ -134,24 +131,6 @@ const SEMAPHORE_COLUMNS: readonly Column<SemaphoreFacts>[] = [
   { name: "waitingForZero", title: "WAITING FOR 0", right: true },
   { name: "lastPid", title: "LAST PID", right: true },
 ];
-
-/** What is said of every object. */
-function objectLines(facts: ObjectFacts): Line[] {
-  const { key, owner, uid, group, gid, creator, cuid, creatorGroup, cgid, mode } = facts;
-  return [
-    ["key", key === 0 ? "none: private, or given up when marked for removal" : formatKey(key)],
-    ["owner", `${accountInWords(owner, uid)}, group ${accountInWords(group, gid)}`],
-    ["creator", `${accountInWords(creator, cuid)}, group ${accountInWords(creatorGroup, cgid)}`],
-    ["mode", `${facts.perms} ${permissionLetters(mode)}`],
-  ];
-}
-
-/** As `ls -l` shows it: `rw-r-----`. */
-function permissionLetters(mode: number): string {
-  return [...mode.toString(2).padStart(9, "0")]
-    .map((bit, i) => bit === "1" ? "rwx"[i % 3] : "-")
-    .join("");
-}
 
 function times(count: number): string {
   return count === 0 ? "not at all" : count === 1 ? "once" : `${count} times`;
@@ -175,13 +154,13 @@ function creatorText({ cpid }: SegmentStat): string {
 function procLines(
   { resident, swapped, nattch }: SegmentFacts,
   attachers: readonly Attacher[] | undefined,
-): Line[] {
+): LabelledLine[] {
   if (attachers === undefined) return [];
   const seen = attachers.reduce((sum, each) => sum + each.times, 0);
   return [
     ["in memory", resident === null ? UNKNOWN : sizeInWords(resident)],
     ["swapped out", swapped === null ? UNKNOWN : sizeInWords(swapped)],
-    ...attachers.map((each): Line => [
+    ...attachers.map((each): LabelledLine => [
       "attached by",
       `pid ${each.pid} ${each.command}, ${times(each.times)}`,
     ]),
@@ -189,21 +168,4 @@ function procLines(
       ? [["attached by", `processes that this user cannot see, ${times(nattch - seen)}`] as const]
       : []),
   ];
-}
-
-const AGE_UNITS = [["d", 86400e3], ["h", 3600e3], ["min", 60e3], ["s", 1e3]] as const;
-
-/** A time of the reader's own zone, and how long ago that is. */
-function timeText(iso: string | null): string {
-  if (iso === null) return "never";
-  const age = Date.now() - Date.parse(iso);
-  const [unit, length] = AGE_UNITS.find(([, each]) => age >= each) ?? ["s", 1e3];
-  return `${localTime(iso)} (${Math.max(0, Math.floor(age / length))} ${unit} ago)`;
-}
-
-async function printLabelled(lines: readonly Line[]): Promise<void> {
-  const width = Math.max(...lines.map(([label]) => label.length));
-  await print(
-    lines.map(([label, text]) => `${label.padEnd(width)}  ${printable(text)}`).join("\n"),
-  );
 }

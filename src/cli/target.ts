@@ -100,7 +100,11 @@ export function findSegment(
 }
 
 /** How to list all objects of a kind. */
-const LISTING = { "segment": "cli.ts ls", "semaphore set": "cli.ts ls --semaphores" } as const;
+const LISTING = {
+  "segment": "cli.ts ls",
+  "semaphore set": "cli.ts ls --semaphores",
+  "channel": "cli.ts channel ls",
+} as const;
 
 /** As {@linkcode findSegment}, for objects of any kind. */
 export function findObject<Found extends ObjectStat>(

@@ -1,13 +1,17 @@
 /** What `top` asks of the system: a look at all segments, the bytes of one, its removal. */
 
+import { statChannel } from "../channel/channel_stat.ts";
+import { lanesFor } from "../channel/shape.ts";
 import { Segment } from "../sysv/segment.ts";
 import { segmentLimits, segmentUsage } from "../sysv/segment_limits.ts";
 import { listSegments, removeSegment, type SegmentStat } from "../sysv/segment_stat.ts";
+import { listSemaphoreSets } from "../sysv/semaphore_stat.ts";
+import { channelFigures, senders } from "./channel_facts.ts";
 import { attempt } from "./named_objects.ts";
 import { counted, SEGMENTS } from "./removable.ts";
 import { FactsReader } from "./segment_facts.ts";
 import type { FirstBytes, Snapshot } from "./top_model.ts";
-import type { TopRow } from "./top_row.ts";
+import type { TopChannel, TopRow } from "./top_row.ts";
 
 /** How many bytes are shown of a segment: enough to recognise it. */
 const FIRST_BYTES = 256;
@@ -17,15 +21,32 @@ export function snapshot(chosen: (stat: SegmentStat) => boolean = () => true): S
   const stats = listSegments();
   const ids = new Set(stats.filter(chosen).map(({ id }) => id));
   const reader = new FactsReader();
+  const channelIn = channelReader();
   return {
     time: new Date(),
-    segments: stats.map((stat) => ({
-      ...reader.facts(stat),
-      attachers: reader.attachersOf(stat.id) ?? null,
-    })),
+    segments: stats.map((stat) => {
+      const channel = channelIn(stat);
+      return {
+        ...reader.facts(stat),
+        attachers: reader.attachersOf(stat.id) ?? null,
+        channel,
+        depth: channel?.depth ?? null,
+      };
+    }),
     chosen: (id) => ids.has(id),
     usage: segmentUsage(),
     limits: segmentLimits(),
+  };
+}
+
+/** What looks into those segments that somebody has attached and that can be channels. */
+function channelReader(): (stat: SegmentStat) => TopChannel | null {
+  const counts = new Map(listSemaphoreSets().map(({ key, count }) => [key, count]));
+  return ({ id, key, nattch }) => {
+    if (nattch === 0 || lanesFor(counts.get(key) ?? 0) === undefined) return null;
+    const looked = attempt(() => statChannel(id, { trust: true }));
+    if ("error" in looked) return null;
+    return { ...channelFigures(looked.result), senders: senders(looked.result) };
   };
 }
 

@@ -4,6 +4,7 @@ import { accountText, hexKey } from "./segment_facts.ts";
 import { formatSize } from "./size.ts";
 import { type Column, UNKNOWN } from "./table.ts";
 import type { TopRow } from "./top_row.ts";
+import { formatRate } from "./wording.ts";
 
 /** A column, and how much it matters. */
 export interface TopColumn extends Column<TopRow> {
@@ -15,12 +16,21 @@ export interface TopColumn extends Column<TopRow> {
   readonly widest?: number;
   /** Nor narrower, so that columns do not jump about as values come and go. */
   readonly narrowest?: number;
-  /** Only /proc knows it: it is there with -A. */
-  readonly needsProc?: true;
+  /** Whether it has something to say of a row: it is there if it has of one of them. */
+  readonly concerns?: (row: TopRow) => boolean;
 }
 
 function orUnknown(value: number | null): string {
   return value === null ? UNKNOWN : String(value);
+}
+
+/** Only under -A /proc says who is attached. */
+function isSeen({ pids }: TopRow): boolean {
+  return pids !== null;
+}
+
+function isChannel({ channel }: TopRow): boolean {
+  return channel !== null;
 }
 
 /** In the order in which they stand. */
@@ -28,7 +38,7 @@ export const TOP_COLUMNS: readonly TopColumn[] = [
   {
     name: "key",
     title: "KEY",
-    matters: 6,
+    matters: 8,
     widest: 10,
     text: ({ key }) => hexKey(key),
     rank: ({ key }) => key >>> 0,
@@ -37,12 +47,12 @@ export const TOP_COLUMNS: readonly TopColumn[] = [
   {
     name: "owner",
     title: "OWNER",
-    matters: 4,
+    matters: 6,
     widest: 12,
     text: ({ owner, uid }) => accountText(owner, uid),
     rank: ({ owner, uid }) => accountText(owner, uid),
   },
-  { name: "mode", title: "MODE", matters: 9, widest: 4, text: ({ perms }) => perms },
+  { name: "mode", title: "MODE", matters: 11, widest: 4, text: ({ perms }) => perms },
   {
     name: "size",
     title: "SIZE",
@@ -67,11 +77,31 @@ export const TOP_COLUMNS: readonly TopColumn[] = [
     widest: 12,
     text: ({ change }) => change,
   },
-  { name: "status", title: "STATUS", matters: 5, widest: 18, text: ({ status }) => status },
+  {
+    name: "depth",
+    title: "DEPTH",
+    matters: 4,
+    widest: 8,
+    narrowest: 5,
+    right: true,
+    concerns: isChannel,
+    text: ({ depth }) => orUnknown(depth),
+  },
+  {
+    name: "rate",
+    title: "MSG/S",
+    matters: 5,
+    widest: 5,
+    narrowest: 5,
+    right: true,
+    concerns: isChannel,
+    text: ({ rate }) => rate === null ? UNKNOWN : formatRate(rate),
+  },
+  { name: "status", title: "STATUS", matters: 7, widest: 18, text: ({ status }) => status },
   {
     name: "cpid",
     title: "CPID",
-    matters: 10,
+    matters: 12,
     widest: 10,
     narrowest: 5,
     right: true,
@@ -80,7 +110,7 @@ export const TOP_COLUMNS: readonly TopColumn[] = [
   {
     name: "lpid",
     title: "LPID",
-    matters: 11,
+    matters: 13,
     widest: 10,
     narrowest: 5,
     right: true,
@@ -89,19 +119,19 @@ export const TOP_COLUMNS: readonly TopColumn[] = [
   {
     name: "resident",
     title: "RSS",
-    matters: 7,
+    matters: 9,
     widest: 5,
     narrowest: 5,
     right: true,
-    needsProc: true,
+    concerns: isSeen,
     text: ({ resident }) => resident === null ? UNKNOWN : formatSize(resident),
   },
   {
     name: "pids",
     title: "ATTACHED",
-    matters: 8,
+    matters: 10,
     narrowest: 8,
-    needsProc: true,
+    concerns: isSeen,
     text: ({ attachers }) => attachers === null ? UNKNOWN : attachersText(attachers),
   },
 ];

@@ -47,13 +47,15 @@ Keys:
 
 A row begins with + when the segment is new, - when it is gone, * when it has
 changed since the last look. Who is attached and how much is in memory comes
-from /proc, and shows with -A.
+from /proc, and shows with -A. Where there are channels that somebody uses,
+DEPTH is how many messages wait and MSG/S how many come; to read that top
+attaches them for a moment, read-only.
 
 Options:
 ${optionsHelp(OPTIONS)}
 
---sort knows ${NAMES.slice(0, 7).join(", ")},
-${NAMES.slice(7).join(", ")}.
+--sort knows ${NAMES.slice(0, 9).join(", ")},
+${NAMES.slice(9).join(", ")}.
 
 Exit codes: 0 quit; 1 there is no terminal; 2 wrong usage; 129, 143 when ended
 by SIGHUP or SIGTERM. The terminal is left as it was.

@@ -9,7 +9,7 @@ import type { Key } from "./keys.ts";
 import { type Extent, moved } from "./scrolling.ts";
 import { tableSettings } from "./table.ts";
 import { TOP_COLUMNS } from "./top_columns.ts";
-import { CHANGE, changeOf, type TopFacts, type TopRow } from "./top_row.ts";
+import { CHANGE, changeOf, rateOf, type TopFacts, type TopRow } from "./top_row.ts";
 
 /** All that one refresh has found out. */
 export interface Snapshot {
@@ -64,6 +64,7 @@ export class TopModel {
       first.segments.filter(({ id }) => first.chosen(id)).map((facts) => ({
         ...facts,
         change: "",
+        rate: null,
       })),
     );
   }
@@ -127,13 +128,16 @@ export class TopModel {
   update(next: Snapshot): void {
     const before = new Map(this.#snapshot.segments.map((facts) => [facts.id, facts]));
     const now = new Map(next.segments.map((facts) => [facts.id, facts]));
-    const rows = next.segments.filter(({ id }) => next.chosen(id)).map((facts) => ({
+    const ms = next.time.getTime() - this.#snapshot.time.getTime();
+    const rowOf = (facts: TopFacts): TopRow => ({
       ...facts,
       change: changeOf(before.get(facts.id), facts),
-    }));
+      rate: rateOf(before.get(facts.id), facts, ms),
+    });
+    const rows = next.segments.filter(({ id }) => next.chosen(id)).map(rowOf);
     // What is there no more stays for one refresh, so that one sees it go
     const gone = this.#rows.filter(({ id, change }) => !now.has(id) && change !== CHANGE.gone)
-      .map((row) => ({ ...row, change: CHANGE.gone }));
+      .map((row) => ({ ...row, change: CHANGE.gone, rate: null }));
     this.#snapshot = next;
     this.#show([...rows, ...gone]);
     if (this.#page.kind === "segment") {
@@ -141,9 +145,7 @@ export class TopModel {
       const found = now.get(row.id);
       this.#page = {
         kind: "segment",
-        row: found === undefined
-          ? { ...row, change: CHANGE.gone }
-          : { ...found, change: changeOf(before.get(row.id), found) },
+        row: found === undefined ? { ...row, change: CHANGE.gone } : rowOf(found),
       };
     }
   }

@@ -4,12 +4,13 @@ import { hexRow, hexShape } from "./hex_rows.ts";
 import { printable } from "./output.ts";
 import { PROC_NOTE } from "./processes.ts";
 import { localTime } from "./segment_facts.ts";
+import { formatSize } from "./size.ts";
 import { cropText, type Line, wrapText } from "./spans.ts";
 import { UNKNOWN } from "./table.ts";
 import { attachersText } from "./top_columns.ts";
 import type { FirstBytes } from "./top_model.ts";
 import { CHANGE, type TopRow } from "./top_row.ts";
-import { accountInWords, sizeInWords } from "./wording.ts";
+import { accountInWords, formatRate, plural, sizeInWords } from "./wording.ts";
 
 /** The help, as the keys are. */
 export const HELP_LINES: readonly string[] = [
@@ -27,7 +28,8 @@ export const HELP_LINES: readonly string[] = [
   "CHANGE says what: +1 and -1 are attaches, dest is marked for removal.",
   "",
   "To read bytes top attaches the segment for a moment, read-only: its times and its last pid " +
-  "tell so. Where nobody is attached it does that only when asked, with x.",
+  "tell so. Where nobody is attached it does that only when asked, with x. What a channel holds " +
+  "(DEPTH messages wait, MSG/S come) it reads so at each refresh.",
   "",
   `${PROC_NOTE[0]!.toUpperCase()}${PROC_NOTE.slice(1)}.`,
 ];
@@ -77,6 +79,7 @@ function facts(row: TopRow): [name: string, value: string][] {
       attachers === null ? `${row.nattch}` : `${row.nattch}: ${attachersText(attachers)}`,
     ],
     ["status", row.status === "" ? UNKNOWN : row.status],
+    ...channelFacts(row),
     ["mode", row.perms],
     ["owner", `${accountInWords(row.owner, row.uid)}, group ${accountInWords(row.group, row.gid)}`],
     [
@@ -96,6 +99,26 @@ function facts(row: TopRow): [name: string, value: string][] {
         string,
       ],
     ]),
+  ];
+}
+
+/** What is known of the channel in it. */
+function channelFacts({ channel, rate }: TopRow): [name: string, value: string][] {
+  if (channel === null) return [];
+  const { lanes, laneCapacity, depth, bytes, messages, fullWaits, senders, consumer } = channel;
+  return [
+    [
+      "channel",
+      `${plural(lanes, "lane")} of ${formatSize(laneCapacity)}, ${plural(messages, "message")} ` +
+      `ever${rate === null ? "" : `, ${formatRate(rate)}/s`}`,
+    ],
+    [
+      "waiting",
+      `${plural(depth, "message")}, ${formatSize(bytes)}; a sender waited for room ` +
+      `${plural(fullWaits, "time")}`,
+    ],
+    ["senders", senders.length === 0 ? "none" : `pid ${senders.join(", ")}`],
+    ["receiver", consumer === null ? "none" : `pid ${consumer}`],
   ];
 }
 

@@ -1,17 +1,31 @@
-/** A segment as `top` shows it: its facts, who is attached, and what has changed. */
+/** A segment as `top` shows it: its facts, who is attached, what has changed and what has moved. */
 
+import type { ChannelFigures } from "./channel_facts.ts";
 import type { Attacher } from "./processes.ts";
 import type { SegmentFacts } from "./segment_facts.ts";
 
-/** A segment, and by name who is attached; null without -A. */
+/** A channel in a segment. */
+export interface TopChannel extends ChannelFigures {
+  /** The processes that have a lane. */
+  readonly senders: readonly number[];
+}
+
+/** A segment, and what is in it. */
 export interface TopFacts extends SegmentFacts {
+  /** By name who is attached; null without -A. */
   readonly attachers: readonly Attacher[] | null;
+  /** The channel it is, if somebody is attached; null if it is none. */
+  readonly channel: TopChannel | null;
+  /** Messages that wait in it. */
+  readonly depth: number | null;
 }
 
 /** A segment on the screen. */
 export interface TopRow extends TopFacts {
   /** What has changed since the refresh before, as short as `+1`, `new`, `gone`; or empty. */
   readonly change: string;
+  /** Messages a second since the refresh before; null where nobody counts them. */
+  readonly rate: number | null;
 }
 
 /** What `change` is for a segment that has come or gone. */
@@ -29,4 +43,11 @@ export function changeOf(before: TopFacts | undefined, now: TopFacts): string {
     now.uid === before.uid && now.gid === before.gid ? "" : "owner",
   ];
   return changes.filter((change) => change !== "").join(",");
+}
+
+/** Messages a second between two looks that are `ms` apart. */
+export function rateOf(before: TopFacts | undefined, now: TopFacts, ms: number): number | null {
+  if (before?.channel === undefined || before.channel === null || now.channel === null) return null;
+  // Whoever put another channel under the same id, or forges the count, gets no negative rate
+  return Math.max(0, now.channel.messages - before.channel.messages) / Math.max(1, ms) * 1e3;
 }

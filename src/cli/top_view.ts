@@ -173,9 +173,7 @@ const MARKS_WIDTH = 2;
 
 /** The columns that matter most, as wide as what is in them. */
 function columnsThatFit(rows: readonly TopRow[], columns: number): Placed[] {
-  const known = TOP_COLUMNS.filter(({ needsProc }) =>
-    needsProc !== true || rows.some(({ pids }) => pids !== null)
-  );
+  const known = TOP_COLUMNS.filter(({ concerns }) => concerns === undefined || rows.some(concerns));
   const byWeight = known.map((column) => ({ column, width: naturalWidth(column, rows) }))
     .sort((a, b) => a.column.matters - b.column.matters);
   let left = columns - MARKS_WIDTH + 1; // the first has no space before it

@@ -131,14 +131,41 @@ export function modeOption(text: string | true | undefined): number | undefined 
 
 /** A whole number of at least 1. */
 export function countOption(name: string, text: string | true | undefined): number | undefined {
+  return wholeOption(name, text, 1);
+}
+
+/** A whole number of at least `least`, and at most `most` if that is said. */
+export function wholeOption(
+  name: string,
+  text: string | true | undefined,
+  least: number,
+  most = Number.MAX_SAFE_INTEGER,
+): number | undefined {
   if (typeof text !== "string") return undefined;
   return valueOf(name, text, (each) => {
-    const count = /^[0-9]+$/.test(each) ? Number(each) : NaN;
-    if (!Number.isSafeInteger(count) || count < 1) {
-      throw new TypeError(`"${each}" is no whole number of at least 1`);
+    const whole = /^[0-9]+$/.test(each) ? Number(each) : NaN;
+    if (!(whole >= least && whole <= most)) {
+      const range = most === Number.MAX_SAFE_INTEGER
+        ? `of at least ${least}`
+        : `from ${least} to ${most}`;
+      throw new TypeError(`"${each}" is no whole number ${range}`);
     }
-    return count;
+    return whole;
   });
+}
+
+/** One of some words. */
+export function choiceOption<Choice extends string>(
+  name: string,
+  text: string | true | undefined,
+  choices: readonly Choice[],
+): Choice | undefined {
+  if (typeof text !== "string") return undefined;
+  const choice = choices.find((each) => each === text);
+  if (choice !== undefined) return choice;
+  throw new UsageError(
+    `option --${name}: ${JSON.stringify(text)} is none of ${choices.join(", ")}`,
+  );
 }
 
 const UNIT_MS: Readonly<Record<string, number>> = {

@@ -17,3 +17,17 @@ export function sizeInWords(bytes: number): string {
 export function accountInWords(name: string | null, id: number): string {
   return name === null ? String(id) : `${name} (${id})`;
 }
+
+const THOUSANDS = ["", "k", "M", "G", "T"] as const;
+
+/** How often in a second, in at most four characters: `0`, `7.5`, `950`, `1.2k`, `31M`. */
+export function formatRate(perSecond: number): string {
+  let value = perSecond;
+  let power = 0;
+  while (Math.round(value) >= 1000 && power < THOUSANDS.length - 1) {
+    value /= 1000;
+    power++;
+  }
+  const short = Math.round(value * 10) / 10;
+  return `${short < 10 ? short : Math.round(value)}${THOUSANDS[power]}`;
+}

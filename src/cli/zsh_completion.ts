@@ -55,6 +55,19 @@ ${
   esac
 }
 
+# Completes the first argument of command $1 where it is one of several verbs; 1 if it is not
+${name}_verb() {
+  case "$1" in
+${
+    commands.filter(({ verbs }) => verbs.length > 0).map((each) =>
+      `    (${shellQuote(each.name)}) compadd -- ${each.verbs.map(shellQuote).join(" ")} ;;`
+    ).join("\n")
+  }
+    (*) return 1 ;;
+  esac
+  return 0
+}
+
 # Completes an option of command $1
 ${name}_options() {
   local -a found
@@ -93,7 +106,7 @@ ${name}() {
     return 0
   elif [[ -z $ended && $PREFIX == -* ]]; then
     ${name}_options "$command"
-  else
+  elif ((CURRENT != 3)) || ! ${name}_verb "$command"; then
     ${name}_argument "$command" '' "$semaphores"
   fi
 }

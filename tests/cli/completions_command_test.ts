@@ -101,6 +101,10 @@ for (const shell of SHELLS) {
       "sysv-shm ls --sort nat": ["nattch"],
       "sysv-shm ls --columns creator": ["creator", "creatorGroup"],
       "sysv-shm doctor --skip rm": ["rmid-forced"],
+      "sysv-shm channel ": ["ls", "rm", "stat"],
+      "sysv-shm channel r": ["rm"],
+      "sysv-shm recv --ack ": ["after", "before"],
+      "sysv-shm send --no-consumer e": ["error"],
       "sysv-shm ls ": [],
       "sysv-shm ls -- -": [],
       "sysv-shm ls --older-than ": [],
@@ -141,16 +145,18 @@ for (const shell of SHELLS) {
           `${program} ls --key=0x5e`,
           `${program} stat --semaphores 0x`,
           `${program} stat 0x`,
+          `${program} channel rm id:`,
         ];
         const all = offered(shell, script, program, lines, env);
         const last = (texts: readonly string[]): string[] =>
           texts.map((text) => text.replace(/^.*[:=]/, ""));
-        const [keys, ids, idValues, keyValues, sets, segments] = all.map(last);
+        const [keys, ids, idValues, keyValues, sets, segments, channels] = all.map(last);
         assert(keys!.includes(hex), `${keys}`);
         assert(ids!.includes(`${id}`) && ids!.includes(`${hidden.id}`), `${ids}`);
         assert(idValues!.includes(`${id}`) && idValues!.includes(`${hidden.id}`), `${idValues}`);
         assert(keyValues!.includes(hex), `${keyValues}`);
         assert(!segments!.includes("0x00000000"));
+        assert(channels!.includes(`${id}`), `${channels}`);
         const setKey = `0x${((key ^ 0x80000000) >>> 0).toString(16)}`;
         assert(sets!.includes(setKey) && !sets!.includes(hex), `${sets}`);
         assert(!segments!.includes(setKey), `${segments}`);

@@ -1,17 +1,17 @@
 /** What `top` does to segments: looks, reads the first bytes, removes the one that was meant. */
 
 import assert from "node:assert/strict";
-import { listSegments, Segment, statSegment } from "../../mod.ts";
+import { Channel, listSegments, MailboxServer, Segment, statSegment } from "../../mod.ts";
 import { mayReadProc } from "../../src/cli/processes.ts";
 import { firstBytes, remove, snapshot } from "../../src/cli/top_actions.ts";
-import type { TopRow } from "../../src/cli/top_row.ts";
+import type { TopFacts, TopRow } from "../../src/cli/top_row.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
 
 guardAgainstLeaks();
 
 /** The row of a segment as it is now. */
 function rowOf(id: number): TopRow {
-  return { ...snapshot().segments.find((each) => each.id === id)!, change: "" };
+  return { ...snapshot().segments.find((each) => each.id === id)!, change: "", rate: null };
 }
 
 const exists = (id: number): boolean => listSegments().some((each) => each.id === id);
@@ -28,6 +28,34 @@ Deno.test("top: a look finds all segments, those chosen, and the limits", () => 
   const none = snapshot(() => false);
   assert(!none.chosen(segment.id));
   assert(none.segments.some(({ id }) => id === segment.id), "totals are of all");
+});
+
+Deno.test("top: a look into channels that somebody uses, and into nothing else", () => {
+  const keys = [0x5eed6001, 0x5eed6002];
+  const [used, left] = keys.map((key) => Channel.openOrCreate({ key, lanes: 2, keep: true }));
+  using mailbox = MailboxServer.open({ key: 0x5eed6003 });
+  left!.close();
+  const before = statSegment(left!.id);
+  try {
+    const producer = used!.producer();
+    const consumer = used!.consumer();
+    producer.sendBatch([new Uint8Array(3), new Uint8Array(5), new Uint8Array(0)]);
+    consumer.drain(() => {}, { max: 1 });
+    const { segments } = snapshot();
+    const facts = (id: number): TopFacts => segments.find((each) => each.id === id)!;
+    const { channel, depth } = facts(used!.id);
+    assert.deepEqual([depth, channel?.depth, channel?.messages, channel?.bytes], [2, 2, 3, 24]);
+    assert.deepEqual([channel?.senders, channel?.consumer], [[Deno.pid], Deno.pid]);
+    for (const id of [left!.id, mailbox.segment.id]) {
+      assert.deepEqual([facts(id).channel, facts(id).depth], [null, null]);
+    }
+    assert.deepEqual(statSegment(left!.id), before, "nobody attached it");
+  } finally {
+    for (const channel of [used!, Channel.open(keys[1]!)]) {
+      channel.remove();
+      channel.close();
+    }
+  }
 });
 
 Deno.test("top: the first bytes, no more than there are, and attached no longer than that takes", () => {

@@ -4,7 +4,7 @@
  */
 
 import assert from "node:assert/strict";
-import { listSegments, removeSegment, Segment, statSegment } from "../../mod.ts";
+import { Channel, listSegments, removeSegment, Segment, statSegment } from "../../mod.ts";
 import { topCommand } from "../../src/cli/top_command.ts";
 import { UsageError } from "../../src/cli/usage.ts";
 import { ForeignObject, perlSegment } from "../support/foreign_objects.ts";
@@ -142,6 +142,34 @@ testWith(
     await session.type("\x03");
     assert.equal(await session.ended(), 0);
     segment.remove();
+  },
+);
+
+testWith(
+  SCREEN,
+  "top: how deep a channel is and how fast it goes, in the list and by itself",
+  async () => {
+    using folder = new TestFolder();
+    using channel = Channel.openOrCreate({ key: freshKey(), lanes: 2, laneCapacity: 4096 });
+    const { id } = channel;
+    using producer = channel.producer();
+    using consumer = channel.consumer();
+    producer.sendBatch([Uint8Array.of(1), Uint8Array.of(2), Uint8Array.of(3)]);
+    await using session = Session.start(folder, {}, "top", "--interval", "200ms");
+    await session.sees(new RegExp(`^  KEY .* CHANGE DEPTH MSG/S STATUS `, "m"));
+    await session.sees(new RegExp(`^.*0x\\w+ +${id} .* 8\\.8K +1 +3 +0 `, "m"));
+    consumer.drain(() => {});
+    producer.sendBatch(Array.from({ length: 200 }, () => new Uint8Array(1)));
+    await session.sees(new RegExp(`^.*0x\\w+ +${id} .* 8\\.8K +1 +200 +[1-9]\\S* `, "m"));
+    await select(session, id);
+    await session.type("\r");
+    await session.sees(/^channel {3}2 lanes of 4K, 203 messages ever, 0\/s$/m);
+    await session.sees(/^waiting {3}200 messages, 3\.1K; a sender waited for room 0 times$/m);
+    await session.sees(new RegExp(`^senders   pid ${Deno.pid}\nreceiver  pid ${Deno.pid}$`, "m"));
+    consumer.drain(() => {});
+    await session.sees(/^waiting {3}0 messages, 0;/m);
+    await session.type("\x03");
+    assert.equal(await session.ended(), 0);
   },
 );
 

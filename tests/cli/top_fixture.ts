@@ -4,7 +4,7 @@ import type { SegmentStat } from "../../mod.ts";
 import type { Attacher } from "../../src/cli/processes.ts";
 import { FactsReader } from "../../src/cli/segment_facts.ts";
 import { type Snapshot, TopModel } from "../../src/cli/top_model.ts";
-import type { TopFacts } from "../../src/cli/top_row.ts";
+import type { TopChannel, TopFacts } from "../../src/cli/top_row.ts";
 import { segmentStat } from "../support/objects.ts";
 
 const reader = new FactsReader({ extras: false });
@@ -14,15 +14,37 @@ export interface Extras {
   readonly owner?: string;
   readonly attachers?: readonly Attacher[];
   readonly resident?: number;
+  readonly channel?: TopChannel;
 }
 
 /** One segment. */
 export function segment(stat: Partial<SegmentStat>, extras: Extras = {}): TopFacts {
-  const { attachers } = extras;
+  const { attachers, channel } = extras;
   const proc = attachers === undefined
     ? { attachers: null }
     : { attachers, pids: attachers.map(({ pid }) => pid), resident: 0, swapped: 0 };
-  return { ...reader.facts(segmentStat(stat)), ...proc, ...extras } as TopFacts;
+  const inIt = { channel: channel ?? null, depth: channel?.depth ?? null };
+  return { ...reader.facts(segmentStat(stat)), ...proc, ...extras, ...inIt } as TopFacts;
+}
+
+/** A channel of two lanes of 4K that nobody uses. */
+export function channel(figures: Partial<TopChannel> = {}): TopChannel {
+  return {
+    lanes: 2,
+    laneCapacity: 4096,
+    messageSize: null,
+    maxMessage: 2040,
+    depth: 0,
+    bytes: 0,
+    messages: 0,
+    fullWaits: 0,
+    producers: figures.senders?.length ?? 0,
+    senders: [],
+    consumer: null,
+    users: 0,
+    kept: false,
+    ...figures,
+  };
 }
 
 /** What a look finds. */

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import type { Key } from "../../src/cli/keys.ts";
 import type { TopAction, TopModel } from "../../src/cli/top_model.ts";
 import type { TopFacts } from "../../src/cli/top_row.ts";
-import { modelOf, segment, snapshot } from "./top_fixture.ts";
+import { channel, modelOf, segment, snapshot } from "./top_fixture.ts";
 
 const EXTENT = { page: 3, lastScroll: 5 };
 
@@ -82,6 +82,24 @@ Deno.test("top: what has changed since the look before is said once", () => {
   assert.deepEqual(changes(model), ["1 ", "3 unlocked"]);
 });
 
+Deno.test("top: the rate of a channel is of the messages that came between two looks", () => {
+  const at = (seconds: number): { time: Date } => ({ time: new Date(1e12 + seconds * 1e3) });
+  const look = (id: number, messages?: number): TopFacts =>
+    segment({ id, nattch: 1 }, messages === undefined ? {} : { channel: channel({ messages }) });
+  const model = modelOf([look(1, 100), look(2), look(3, 5)], at(0));
+  const rates = (): (number | null)[] => model.rows.map(({ rate }) => rate);
+  assert.deepEqual(rates(), [null, null, null], "one look is none");
+  press(model, "enter");
+  model.update(snapshot([look(1, 600), look(2, 7), look(3, 5)], at(2)));
+  assert.deepEqual(rates(), [250, null, 0]);
+  assert.equal(model.page.kind === "segment" && model.page.row.rate, 250);
+  // Another channel took its place; two looks in the same millisecond
+  model.update(snapshot([look(1, 0), look(2, 8), look(3)], at(2)));
+  assert.deepEqual(rates(), [0, 1000, null]);
+  model.update(snapshot([look(1, 1)], at(3)));
+  assert.deepEqual(rates(), [1, null, null], "what is gone has none");
+});
+
 Deno.test("top: a segment that is no longer chosen has not gone", () => {
   const chosen = (id: number): boolean => id !== 2;
   const model = modelOf(segments(1, 2, 3));
@@ -107,7 +125,7 @@ Deno.test("top: sorting goes through all columns, both ways and round", () => {
   assert.deepEqual(orders["size"], [2, 3, 1]);
   assert.deepEqual(orders["nattch"], [1, 3, 2]);
   assert.deepEqual(orders["cpid"], [2, 3, 1], "unknown last");
-  assert.equal(Object.keys(orders).length, 12);
+  assert.equal(Object.keys(orders).length, 14);
   press(model, "<");
   assert.equal(model.order.sort, "key");
   press(model, "<");

@@ -7,7 +7,7 @@ import type { TopModel } from "../../src/cli/top_model.ts";
 import { topFrame } from "../../src/cli/top_view.ts";
 import { NO_PID } from "../support/objects.ts";
 import { random } from "./command_line.ts";
-import { modelOf, segment, snapshot } from "./top_fixture.ts";
+import { channel, modelOf, segment, snapshot } from "./top_fixture.ts";
 
 const USUAL: Size = { columns: 80, rows: 24 };
 const SETTINGS = { interval: "1s", filter: "" };
@@ -182,6 +182,66 @@ Deno.test("top: a segment with all its facts and first bytes, to be scrolled", (
   ]);
 });
 
+/** A channel that is used beside a segment that is none, after a look a second later. */
+function withChannel(): TopModel {
+  const look = (messages: number, seconds: number): Parameters<typeof modelOf> => [
+    [
+      segment({ id: 3, key: 0x8ae, size: 8 * 2 ** 20 + 2304, nattch: 3, cpid: 812, lpid: 815 }, {
+        channel: channel({
+          lanes: 8,
+          laneCapacity: 2 ** 20,
+          depth: 1234567,
+          bytes: 5 * 2 ** 20,
+          messages,
+          fullWaits: 1,
+          senders: [813, 814],
+          consumer: 812,
+        }),
+      }),
+      segment({ id: 4, nattch: 1, cpid: 812 }),
+    ],
+    { time: new Date(2026, 0, 2, 3, 4, seconds) },
+  ];
+  const model = modelOf(...look(2_000_000, 5));
+  model.update(snapshot(...look(33_000_000, 6)));
+  return model;
+}
+
+Deno.test("top: depth and rate where there are channels, at the cost of what matters less", () => {
+  const list = (columns: number): string[] =>
+    shown(withChannel(), { columns, rows: 24 }).slice(2, 5);
+  assert.deepEqual(list(80), [
+    "  KEY        ID OWNER MODE  SIZE ATT CHANGE   DEPTH MSG/S STATUS  CPID  LPID",
+    "> 0x000008ae  3 root  0600    8M   3        1234567   31M          812   815",
+    "  0x00000000  4 root  0600    4K   1              -     -          812     -",
+  ]);
+  assert.deepEqual(list(40), [
+    "  ID  SIZE ATT CHANGE   DEPTH MSG/S",
+    ">  3    8M   3        1234567   31M",
+    "   4    4K   1              -     -",
+  ]);
+  assert.doesNotMatch(shown(three()).join("\n"), /DEPTH|MSG/);
+});
+
+Deno.test("top: what is known of a channel stands among its segment's facts", () => {
+  const model = withChannel();
+  model.press("enter", { page: 1, lastScroll: 0 });
+  const lines = shown(model);
+  const status = lines.findIndex((line) => line.startsWith("status"));
+  assert.deepEqual(lines.slice(status + 1, status + 5), [
+    "channel   8 lanes of 1M, 33000000 messages ever, 31M/s",
+    "waiting   1234567 messages, 5M; a sender waited for room 1 time",
+    "senders   pid 813, 814",
+    "receiver  pid 812",
+  ]);
+  const idle = modelOf([segment({ id: 3, nattch: 1 }, { channel: channel() })]);
+  idle.press("enter", { page: 1, lastScroll: 0 });
+  assert.match(
+    shown(idle).join("\n"),
+    /channel {3}2 lanes of 4K, 0 messages ever\nwaiting .*\nsenders {3}none\nreceiver {2}none\n/,
+  );
+});
+
 Deno.test("top: a segment that went, and bytes that cannot be read", () => {
   const model = modelOf([segment({ id: 9, markedForRemoval: true })]);
   model.press("enter", { page: 1, lastScroll: 0 });
@@ -225,6 +285,11 @@ Deno.test("top: at any size exactly as many lines as there are, none wider, what
         }, {
           owner: names[next(names.length)]!,
           attachers: [{ pid: next(2 ** 22), command: names[next(names.length)]!, times: next(3) }],
+          ...(next(3) === 0
+            ? {
+              channel: channel({ depth: next(2 ** 31), messages: next(2 ** 31) * next(2 ** 20) }),
+            }
+            : {}),
         }),
     );
     const model = modelOf(rows.slice(next(3)));

@@ -1,0 +1,89 @@
+/** What `send` and `recv` have in common on the command line. */
+
+import { LANE_CAPACITY, LANES } from "../channel/descriptor.ts";
+import type { ChannelOptions } from "../channel/channel_options.ts";
+import { report } from "./output.ts";
+import { formatSize, parseSize } from "./size.ts";
+import {
+  countOption,
+  keyOption,
+  modeOption,
+  type OptionTable,
+  type Parsed,
+  UsageError,
+  valueOf,
+} from "./usage.ts";
+
+/** The key of `send` and `recv` where none is said: two mailboxes are at 1111. */
+export const CHANNEL_KEY = 2222;
+
+/** Options both commands have. */
+export const CHANNEL_OPTIONS = {
+  key: {
+    short: "k",
+    value: "KEY",
+    help: `${CHANNEL_KEY} (default), 0x8ae, path:project (ftok)`,
+  },
+  lanes: { value: "N", help: `how many may send at a time, if created: ${LANES.USUAL} (default)` },
+  capacity: { value: "SIZE", help: "of each lane, if created: 1M (default); a power of two" },
+  mode: { value: "MODE", help: "permissions of what is created (default 0600)" },
+  keep: { help: "if created: leave it in place at the end" },
+  trust: { help: "accept a channel that another user created" },
+  quiet: { short: "q", help: "say nothing on stderr but errors" },
+  help: { short: "h", help: "show this" },
+} as const satisfies OptionTable;
+
+/** What the common options ask for. */
+export interface ChannelSettings {
+  /** How to open the channel. */
+  readonly open: ChannelOptions;
+  readonly quiet: boolean;
+  /** Tells a person something that is no error. */
+  readonly tell: (line: string) => void;
+}
+
+/**
+ * Reads the common options.
+ *
+ * @throws {UsageError} a key, mode, number of lanes or capacity that is none
+ */
+export function channelSettings(
+  options: Parsed<keyof typeof CHANNEL_OPTIONS>["options"],
+): ChannelSettings {
+  const lanes = lanesOption(options.lanes);
+  const laneCapacity = capacityOption(options.capacity);
+  const mode = modeOption(options.mode);
+  const quiet = options.quiet === true;
+  return {
+    open: {
+      key: keyOption(options.key) ?? CHANNEL_KEY,
+      ...(lanes === undefined ? {} : { lanes }),
+      ...(laneCapacity === undefined ? {} : { laneCapacity }),
+      ...(mode === undefined ? {} : { mode }),
+      keep: options.keep === true,
+      trust: options.trust === true,
+    },
+    quiet,
+    tell: quiet ? () => {} : report,
+  };
+}
+
+function lanesOption(text: string | true | undefined): number | undefined {
+  const lanes = countOption("lanes", text);
+  if (lanes !== undefined && lanes > LANES.MOST) {
+    throw new UsageError(`option --lanes: at most ${LANES.MOST}`);
+  }
+  return lanes;
+}
+
+function capacityOption(text: string | true | undefined): number | undefined {
+  if (typeof text !== "string") return undefined;
+  return valueOf("capacity", text, (each) => {
+    const bytes = parseSize(each);
+    const { LEAST, MOST } = LANE_CAPACITY;
+    if (bytes < LEAST || bytes > MOST || !Number.isInteger(Math.log2(bytes))) {
+      throw new RangeError(`${each} is no power of two from ${LEAST} to ${formatSize(MOST)}`);
+    }
+    return bytes;
+  });
+}

@@ -1,0 +1,101 @@
+/**
+ * Messages on their way to standard output: many are gathered and written at a time, in the form asked
+ * for. For `recv_command.ts`.
+ */
+
+import { printable, printableJson, printBytes } from "./output.ts";
+
+/** How messages are written. */
+export type MessageForm = "lines" | "json" | "binary";
+
+/** One message, as long as it is there. */
+export interface MessageFacts {
+  readonly bytes: Uint8Array;
+  readonly tag: number;
+  readonly lane: number;
+}
+
+/** From so much on no more is gathered: a pipe takes 64K at a time, and each write has its price. */
+const ENOUGH = 1 << 20;
+
+const NEWLINE = 0x0a;
+
+const encoder = new TextEncoder();
+const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+const lenient = new TextDecoder("utf-8", { ignoreBOM: true });
+
+/** A message as `--json` tells it: `text` where it is UTF-8, else `bytes` in base64. */
+export function messageJson({ bytes, tag, lane }: MessageFacts): string {
+  const facts = { lane, tag, length: bytes.length };
+  try {
+    return JSON.stringify({ ...facts, text: strict.decode(bytes) });
+  } catch {
+    return JSON.stringify({ ...facts, bytes: bytes.toBase64() });
+  }
+}
+
+/** Messages to be written together. */
+export class Gathering {
+  readonly #form: MessageForm;
+  readonly #terminal: boolean;
+  #bytes: Uint8Array<ArrayBuffer> = new Uint8Array(ENOUGH);
+  #used = 0;
+  #count = 0;
+
+  /** What goes to a terminal must not control it, unless it is asked for as it is. */
+  constructor(form: MessageForm, terminal: boolean) {
+    this.#form = form;
+    this.#terminal = terminal;
+  }
+
+  /** How many messages are gathered. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Whether it is time to write. */
+  get full(): boolean {
+    return this.#used >= ENOUGH;
+  }
+
+  /** Adds a message, of which the bytes are copied. */
+  add(message: MessageFacts): void {
+    const { bytes } = message;
+    if (this.#form === "json") this.#addText(messageJson(message), printableJson);
+    else if (this.#form === "lines" && this.#terminal) {
+      this.#addText(lenient.decode(bytes), printable);
+    } else this.#addBytes(bytes, this.#form === "lines");
+    this.#count++;
+  }
+
+  #addText(text: string, shown: (text: string) => string): void {
+    this.#addBytes(encoder.encode(this.#terminal ? shown(text) : text), true);
+  }
+
+  #addBytes(bytes: Uint8Array, line: boolean): void {
+    const end = this.#used + bytes.length + (line ? 1 : 0);
+    if (end > this.#bytes.length) {
+      const larger = new Uint8Array(Math.max(end, 2 * this.#bytes.length));
+      larger.set(this.#bytes.subarray(0, this.#used));
+      this.#bytes = larger;
+    }
+    this.#bytes.set(bytes, this.#used);
+    if (line) this.#bytes[end - 1] = NEWLINE;
+    this.#used = end;
+  }
+
+  /**
+   * Writes all and forgets it. Gives the number of bytes.
+   *
+   * @throws {Deno.errors.BrokenPipe} nobody reads it any more
+   * @throws {StandardStreamError} it cannot be written otherwise
+   */
+  async write(): Promise<number> {
+    const bytes = this.#used;
+    await printBytes(this.#bytes.subarray(0, bytes));
+    // One that was unusually long need not be remembered for ever
+    if (this.#bytes.length > 2 * ENOUGH) this.#bytes = new Uint8Array(ENOUGH);
+    this.#used = this.#count = 0;
+    return bytes;
+  }
+}
