@@ -101,11 +101,16 @@ export class Progress implements Disposable {
     this.#drawn = true;
   }
 
-  /** Takes the line away. */
-  [Symbol.dispose](): void {
-    clearInterval(this.#timer);
+  /** Takes the line away until it is drawn again, so that something else can be said. */
+  clear(): void {
     if (this.#drawn) reportRaw(CLEAR_LINE);
     this.#drawn = false;
+  }
+
+  /** Takes the line away for good. */
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer);
+    this.clear();
   }
 }
 

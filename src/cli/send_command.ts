@@ -189,6 +189,7 @@ class Sending {
   readonly #signal: AbortSignal;
   readonly #tell: (line: string) => void;
   #toldNobody = false;
+  #progress: Progress | undefined;
 
   constructor(
     channel: Channel,
@@ -236,6 +237,7 @@ class Sending {
       shown: talks && Deno.stderr.isTerminal(),
       total: inputSize(),
     });
+    this.#progress = progress;
     for await (const each of blocks) {
       await this.#sendWhole("the last block", each);
       progress.add(each.length);
@@ -259,6 +261,7 @@ class Sending {
     const limit = messageSize === 0
       ? `a message at most ${maxMessage}`
       : `each message ${messageSize}`;
+    this.#progress?.clear();
     reportError(`${what} has ${length} bytes, and ${limit}: not sent`);
     this.refused++;
   }
@@ -281,6 +284,7 @@ class Sending {
     if (this.#toldNobody || this.#channel.consumerPid !== undefined) return;
     this.#toldNobody = true;
     const { key } = this.#channel;
+    this.#progress?.clear();
     this.#tell(`the lane is full, and nobody receives at key ${formatKey(key)}: waiting`);
   }
 }

@@ -80,7 +80,9 @@ testWith(C_NEEDS, "from C to TypeScript, in all ways to receive", async () => {
 
 testWith(C_NEEDS, "producers of both kinds into C, until all have closed", async () => {
   using channel = scratchChannel(SMALL);
-  await using receiver = peer.start("recv", channel.key, 0, "--until-closed", "--spin", 0);
+  // A deadline would look again too: there is none before the test is over
+  const flags = ["--until-closed", "--spin", 0, "--timeout", 600];
+  await using receiver = peer.start("recv", channel.key, 0, ...flags);
   await receiver.line();
   const producer = channel.producer();
   await using sender = peer.start("send", channel.key, 3000, "0-400", 3, "--tag", 1);
@@ -214,6 +216,8 @@ testWith(C_NEEDS, "messages of a C process that is gone are there for TypeScript
   const checker = new Checker();
   consumer.drain((bytes, tag) => checker.check(bytes, tag));
   assert.equal(checker.count, 4);
+  const [lane] = channel.stats().lanes;
+  assert.deepEqual([lane!.opened, lane!.closed, lane!.messages], [1, 1, 4]);
 });
 
 testWith(C_NEEDS, "a killed C producer is the end of the stream too", async () => {

@@ -19,7 +19,9 @@ import { testWith } from "../support/needs.ts";
 import { NOBODY } from "../support/other_user.ts";
 import { freshKey, Peer, TestFolder } from "../support/peer.ts";
 import { cliOnTerminal, ON_TERMINAL } from "../support/terminal.ts";
-import { objectsAt, run, until } from "./command_line.ts";
+import { channelCommand } from "../../src/cli/channel_command.ts";
+import { UsageError } from "../../src/cli/usage.ts";
+import { objectsAt, random, run, until } from "./command_line.ts";
 
 guardAgainstLeaks();
 
@@ -292,5 +294,24 @@ testWith(CLI, "channel: mistakes are one line, a hint, and 2", async () => {
     const [error, hint, ...others] = stderr.split("\n");
     assert.match(error!, message);
     assert.deepEqual([code, stdout, hint, others], [2, "", "try: cli.ts channel --help", [""]]);
+  }
+});
+
+Deno.test("channel: 10 000 random texts are no verb, and none of their options, in one line", async () => {
+  const pick = random(41);
+  const letters = "lsrmta-=i:0x \0\n\x1b€";
+  for (let round = 0; round < 10_000; round++) {
+    const text = Array.from({ length: pick(7) }, () => letters[pick(letters.length)]).join("");
+    const lines = [
+      ...(["ls", "rm", "stat"].includes(text) ? [] : [[text, "ls"]]),
+      ["ls", `--columns= ${text}`],
+      ["stat", `-- ${text}`, "--json"],
+    ];
+    for (const args of lines) {
+      await assert.rejects(() => channelCommand.run(args), (error) => {
+        assert(error instanceof UsageError, `${JSON.stringify(args)} gave ${error}`);
+        return true;
+      });
+    }
   }
 });

@@ -386,6 +386,24 @@ testWith(
   },
 );
 
+testWith(ON_TERMINAL, "send --binary: what else is said does not end up in the line", async () => {
+  using folder = new TestFolder();
+  const key = freshKey();
+  using channel = Channel.openOrCreate({ key, laneCapacity: 4096 });
+  const consumer = channel.consumer();
+  const path = folder.file("input", "x".repeat(100_000));
+  const args = ["send", `--key=${key}`, "--binary"];
+  await using sender = cliInShellOnTerminal(folder, `exec "$@" <'${path}'`, ...args);
+  await sender.stdout(/\d+% /);
+  consumer.drain(() => {}, { max: 1 });
+  consumer.close();
+  // deno-lint-ignore no-control-regex
+  await sender.stdout(/\/s {2}0:\d\d\r\x1b\[Kthe lane is full, and nobody receives [^\n]*\n/);
+  using next = channel.consumer();
+  assert.equal((await receiveAll(next)).map(([text]) => text).join("").length > 90_000, true);
+  assert.equal((await sender.ended()).code, 0);
+});
+
 const MISTAKES: readonly (readonly [string[], RegExp])[] = [
   [["--binary", "x"], /^error: --binary sends stdin: give no MESSAGE$/],
   [["--block=5"], /^error: --block goes with --binary$/],

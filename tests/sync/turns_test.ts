@@ -1,0 +1,76 @@
+/** Turns: one piece of work at a time, in the order it was asked for. */
+
+import assert from "node:assert/strict";
+import { Deadline } from "../../mod.ts";
+import { Turns } from "../../src/sync/turns.ts";
+
+const expired = (): Error => new Error("expired");
+
+/** A piece of work that is over when the test says so. */
+function work<Result>(): {
+  readonly begun: () => boolean;
+  readonly end: PromiseWithResolvers<Result>;
+  readonly run: () => Promise<Result>;
+} {
+  let begun = false;
+  const end = Promise.withResolvers<Result>();
+  return {
+    begun: () => begun,
+    end,
+    run: () => {
+      begun = true;
+      return end.promise;
+    },
+  };
+}
+
+const settled = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 0));
+
+Deno.test("work is done one at a time and in order, whether it succeeds or fails", async () => {
+  const turns = new Turns();
+  const pieces = [work<number>(), work<number>(), work<number>()];
+  const results = pieces.map(({ run }) => turns.take({}, expired, run));
+  assert.equal(turns.waiting, 3);
+  await settled();
+  assert.deepEqual(pieces.map(({ begun }) => begun()), [true, false, false]);
+  pieces[0]!.end.resolve(1);
+  assert.equal(await results[0], 1);
+  await settled();
+  assert.deepEqual(pieces.map(({ begun }) => begun()), [true, true, false]);
+  pieces[1]!.end.reject(new Error("failed"));
+  await assert.rejects(results[1]!, /failed/);
+  pieces[2]!.end.resolve(3);
+  assert.equal(await results[2], 3);
+  assert.equal(turns.waiting, 0);
+});
+
+Deno.test("who gives up waiting for its turn lets nobody overtake those before it", async () => {
+  const turns = new Turns();
+  const [first, never, last] = [work<void>(), work<void>(), work<void>()];
+  const controller = new AbortController();
+  const results = [
+    turns.take({}, expired, first.run),
+    turns.take({ signal: controller.signal }, expired, never.run),
+    turns.take({ deadline: Deadline.after(1) }, expired, never.run),
+    turns.take({}, expired, last.run),
+  ];
+  controller.abort(new Error("enough"));
+  await assert.rejects(results[1]!, /enough/);
+  await assert.rejects(results[2]!, /expired/);
+  await settled();
+  assert.deepEqual([turns.waiting, last.begun()], [2, false]);
+  first.end.resolve();
+  await settled();
+  assert(last.begun());
+  last.end.resolve();
+  await Promise.all([results[0], results[3]]);
+  assert.equal(never.begun(), false);
+});
+
+Deno.test("a signal that has aborted keeps work from beginning", async () => {
+  const turns = new Turns();
+  const never = work<void>();
+  const signal = AbortSignal.abort(new Error("before"));
+  await assert.rejects(turns.take({ signal }, expired, never.run), /before/);
+  assert.deepEqual([turns.waiting, never.begun()], [0, false]);
+});
