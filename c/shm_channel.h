@@ -962,7 +962,9 @@ static inline uint32_t shmci_current_tally(const struct ShmChannelTally tallies[
 }
 
 static inline uint64_t shmci_tally_count(const struct ShmChannelTally *tally) {
-  return (uint64_t)shmci_peek(&tally->count_high) << 32 | shmci_peek(&tally->count_low);
+  /* acquire: whoever checks the position again after this does it after this */
+  return (uint64_t)__atomic_load_n(&tally->count_high, __ATOMIC_ACQUIRE) << 32 |
+         __atomic_load_n(&tally->count_low, __ATOMIC_ACQUIRE);
 }
 
 /* Fills in the one that is not current, before its position becomes the present one. */
@@ -981,7 +983,6 @@ static inline uint64_t shmci_count_up_to(const uint32_t *position,
     const uint32_t before = __atomic_load_n(position, __ATOMIC_ACQUIRE);
     count = shmci_tally_count(&tallies[shmci_current_tally(tallies, before)]);
     /* nobody fills in that one again before the position has moved on */
-    __atomic_signal_fence(__ATOMIC_SEQ_CST);
     if (__atomic_load_n(position, __ATOMIC_ACQUIRE) == before) break;
   }
   return count;
