@@ -9,7 +9,7 @@
 
 import type { Asleep } from "./channel_place.ts";
 import { PADDING, RECORD, RECORD_ALIGN } from "./descriptor.ts";
-import { isDistance, LANE_WORD, type LaneMemory } from "./lane_words.ts";
+import { areEnds, LANE_WORD, type LaneMemory } from "./lane_words.ts";
 import { RingViews, SMALL, type SmallPayload } from "./payload_views.ts";
 import { maxMessage } from "./shape.ts";
 import { readTally, Tally } from "./tally.ts";
@@ -100,8 +100,12 @@ export class LaneReader {
   #lookAnew(): boolean {
     // SYNC tail: all records before it are seen after this load
     const tail = Atomics.load(this.memory.words, TAIL);
-    if (tail === this.#head) return false;
-    if (!isDistance((tail - this.#published) | 0, this.#capacity)) {
+    if (tail === this.#head) {
+      // A tail seen before and taken back is an enemy's: it is not to keep us awake
+      this.#tail = tail;
+      return false;
+    }
+    if (!areEnds(this.#published, tail, this.#capacity)) {
       throw this.#corrupt(`its tail is ${tail >>> 0} and its head ${this.#published >>> 0}`);
     }
     this.#tail = tail;
@@ -211,8 +215,11 @@ export class LaneReader {
 
   /** Gives back the space of all that was handed out, and wakes the owner if it waits for that. */
   publish(): void {
+    if (this.#head !== this.#published) this.#store();
+  }
+
+  #store(): void {
     const head = this.#head;
-    if (head === this.#published) return;
     this.#tally.add(this.#taken, head);
     this.#taken = 0;
     this.#published = head;
@@ -229,7 +236,8 @@ export class LaneReader {
     // How many they were only the owner's tally knows, if anybody
     const sent = readTally(this.memory.words, TAIL_TALLIES, tail);
     this.#taken = Math.max(0, sent - this.#tally.count);
-    this.publish();
+    // Even if we are there already: memory may say something else
+    this.#store();
     return bytes;
   }
 

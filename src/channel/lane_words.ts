@@ -90,7 +90,8 @@ export function isEmpty(memory: ArrayBuffer, shape: Shape): boolean {
   return true;
 }
 
-/** Whether `bytes` can be between two positions of a ring. */
-export function isDistance(bytes: number, capacity: number): boolean {
-  return bytes >= 0 && bytes <= capacity && bytes % RECORD_ALIGN === 0;
+/** Whether these can be the two ends of what is in a ring. */
+export function areEnds(head: number, tail: number, capacity: number): boolean {
+  const bytes = (tail - head) | 0;
+  return bytes >= 0 && bytes <= capacity && ((head | tail) & (RECORD_ALIGN - 1)) === 0;
 }

@@ -6,9 +6,8 @@
  * only learns of them.
  */
 
-import { LANE_WORD, type LaneMemory } from "./lane_words.ts";
+import { areEnds, LANE_WORD, type LaneMemory } from "./lane_words.ts";
 import { PADDING, RECORD, RECORD_ALIGN } from "./descriptor.ts";
-import { isDistance } from "./lane_words.ts";
 import { RingViews, SMALL, SmallPayload } from "./payload_views.ts";
 import { Tally } from "./tally.ts";
 
@@ -76,7 +75,7 @@ export class LaneWriter {
   #refreshHead(): void {
     // SYNC head: the consumer is done with all before it, which may be overwritten now
     const head = Atomics.load(this.memory.words, HEAD);
-    if (!isDistance((this.#published - head) | 0, this.#capacity)) {
+    if (!areEnds(head, this.#published, this.#capacity)) {
       throw this.#corrupt(`its head is ${head >>> 0} and its tail ${this.#published >>> 0}`);
     }
     this.#head = head;
