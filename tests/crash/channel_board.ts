@@ -1,0 +1,292 @@
+/**
+ * The board of the channel's crash harness, for TypeScript peers: what each notes about what it is
+ * about to do and has done. `channel_board.h` says what the words mean and judges the messages of C
+ * peers as this file judges those of TypeScript peers.
+ */
+
+import { Segment } from "../../mod.ts";
+import { peerMessage } from "../channel/peer_messages.ts";
+
+const WORD = Int32Array.BYTES_PER_ELEMENT;
+const SLOT = { AT: 64, SIZE: 512, TEXT: 48 } as const;
+const SLOTS = 5;
+const RECORD = { AT: SLOT.AT + SLOTS * SLOT.SIZE, SIZE: 32 } as const;
+const BOARD_WORD = {
+  KEY: 0,
+  LANES: 1,
+  CAPACITY: 2,
+  MOST: 3,
+  FINISH: 4,
+  TAGS: 5,
+  ALLOWANCE: 6,
+  LOST: 7,
+  REPEATS: 8,
+} as const;
+const SLOT_WORD = {
+  STATE: 0,
+  PROGRESS: 1,
+  HAND: 2,
+  SEED: 3,
+  TAG: 4,
+  MODE: 5,
+  LIFESPAN: 6,
+  PAUSE: 7,
+  UNTIL_CLOSED: 9,
+  SPIN: 10,
+} as const;
+
+/** How far a peer is. */
+export const STATE = { ARRIVING: 1, WORKING: 2, WAITING: 3, LEAVING: 4, LEFT: 5 } as const;
+/** How a consumer receives: the first two at least once, the last at most once. */
+export const MODE = { DRAIN: 0, NEXT: 1, COPY: 2 } as const;
+/** The consumer's number among the peers; the others are producers. */
+export const CONSUMER_SLOT = SLOTS - 1;
+
+/** What is wrong with what a peer found. */
+export class Violation extends Error {
+  override readonly name = "Violation";
+}
+
+/** One producer's life, as it and the consumers note it. */
+export class Record {
+  readonly #words: Int32Array<ArrayBuffer>;
+  readonly #first: number;
+
+  constructor(words: Int32Array<ArrayBuffer>, tag: number) {
+    this.#words = words;
+    this.#first = (RECORD.AT + tag * RECORD.SIZE) / WORD;
+  }
+
+  #load(word: number): number {
+    return Atomics.load(this.#words, this.#first + word) >>> 0;
+  }
+
+  #store(word: number, value: number): void {
+    Atomics.store(this.#words, this.#first + word, value);
+  }
+
+  /** By the producer: messages it published or is about to. */
+  get intent(): number {
+    return this.#load(0);
+  }
+  set intent(messages: number) {
+    this.#store(0, messages);
+  }
+
+  /** By the producer: messages it has published. */
+  set published(messages: number) {
+    this.#store(1, messages);
+  }
+
+  /** By the producer: its lane + 1. */
+  get lane(): number {
+    return this.#load(2);
+  }
+  set lane(lane: number) {
+    this.#store(2, lane);
+  }
+
+  /** By the consumer: messages seen and found right, up to the furthest. */
+  get seen(): number {
+    return this.#load(3);
+  }
+  set seen(messages: number) {
+    this.#store(3, messages);
+  }
+
+  /** By the consumer: messages freed for certain, which must not come again. */
+  get freed(): number {
+    return this.#load(4);
+  }
+  set freed(messages: number) {
+    this.#store(4, messages);
+  }
+}
+
+/** The board, and one peer's place on it. */
+export class Board {
+  readonly #words: Int32Array<ArrayBuffer>;
+  readonly #bytes: Uint8Array<ArrayBuffer>;
+  readonly #slot: number;
+
+  constructor(id: number, slot: number) {
+    const { buffer } = Segment.attach(id);
+    this.#words = new Int32Array(buffer);
+    this.#bytes = new Uint8Array(buffer);
+    this.#slot = SLOT.AT + slot * SLOT.SIZE;
+  }
+
+  #load(word: number): number {
+    return Atomics.load(this.#words, word) >>> 0;
+  }
+
+  #own(word: number): number {
+    return this.#load(this.#slot / WORD + word);
+  }
+
+  /** How the channel is opened. */
+  get channel(): { key: number; lanes: number; laneCapacity: number } {
+    return {
+      key: this.#load(BOARD_WORD.KEY),
+      lanes: this.#load(BOARD_WORD.LANES),
+      laneCapacity: this.#load(BOARD_WORD.CAPACITY),
+    };
+  }
+
+  /** What the supervisor decided about this peer. */
+  get plan(): {
+    readonly seed: number;
+    readonly tag: number;
+    readonly mode: number;
+    readonly lifespan: number;
+    readonly pause: number;
+    readonly untilClosed: boolean;
+    readonly spin: boolean;
+  } {
+    return {
+      seed: this.#own(SLOT_WORD.SEED),
+      tag: this.#own(SLOT_WORD.TAG),
+      mode: this.#own(SLOT_WORD.MODE),
+      lifespan: this.#own(SLOT_WORD.LIFESPAN),
+      pause: this.#own(SLOT_WORD.PAUSE),
+      untilClosed: this.#own(SLOT_WORD.UNTIL_CLOSED) !== 0,
+      spin: this.#own(SLOT_WORD.SPIN) !== 0,
+    };
+  }
+
+  /** Bytes of the longest message; the shortest has 8. */
+  get most(): number {
+    return this.#load(BOARD_WORD.MOST);
+  }
+
+  /** Whether producers are to leave. */
+  get finish(): boolean {
+    return this.#load(BOARD_WORD.FINISH) !== 0;
+  }
+
+  /** How many tags were used in this round. */
+  get tags(): number {
+    return this.#load(BOARD_WORD.TAGS);
+  }
+
+  /** Notes how far this peer is. */
+  enter(state: number): void {
+    Atomics.store(this.#words, this.#slot / WORD + SLOT_WORD.STATE, state);
+    this.progress();
+  }
+
+  /** Notes that something was done. */
+  progress(): void {
+    Atomics.add(this.#words, this.#slot / WORD + SLOT_WORD.PROGRESS, 1);
+  }
+
+  /** Notes whether a message may be freed and not yet noted. */
+  hold(hand: boolean): void {
+    Atomics.store(this.#words, this.#slot / WORD + SLOT_WORD.HAND, Number(hand));
+  }
+
+  /** The record of a tag. */
+  record(tag: number): Record {
+    return new Record(this.#words, tag);
+  }
+
+  /** Counts messages seen again. */
+  repeated(messages: number): void {
+    Atomics.add(this.#words, BOARD_WORD.REPEATS, messages);
+  }
+
+  /** Counts messages found missing: no more than killed consumers had in hand. */
+  missed(messages: number, what: string): void {
+    const lost = Atomics.add(this.#words, BOARD_WORD.LOST, messages) + messages;
+    const allowance = this.#load(BOARD_WORD.ALLOWANCE);
+    if (lost <= allowance) return;
+    throw new Violation(
+      `${what} is lost: ${lost} so far, and killed consumers had only ${allowance} in hand`,
+    );
+  }
+
+  /** Writes down what is wrong, for the supervisor. */
+  complain(what: string): void {
+    const text = new TextEncoder().encode(what).subarray(0, SLOT.SIZE - SLOT.TEXT - 1);
+    this.#bytes.set(text, this.#slot + SLOT.TEXT);
+  }
+}
+
+/** A message's place in a channel. */
+interface Received {
+  readonly bytes: Uint8Array;
+  readonly tag: number;
+  readonly lane: number;
+}
+
+/** What one consumer, as long as it lives, has received. */
+export class Taker {
+  readonly #board: Board;
+  /** Of each tag, once one came: the next one to come. */
+  readonly #next = new Map<number, number>();
+  /** Tags with messages seen and not yet freed. */
+  readonly #touched = new Set<number>();
+
+  constructor(board: Board) {
+    this.#board = board;
+  }
+
+  /** Checks a message and notes it. `copied`: it is freed already. */
+  take(
+    { bytes, tag, lane }: Received,
+    copied: boolean,
+    lengthOf: (sequence: number) => number,
+  ): void {
+    if (tag >= this.#board.tags) throw new Violation(`there is no tag ${tag}`);
+    if (bytes.length < 8) throw new Violation(`tag ${tag}: a message of ${bytes.length} bytes`);
+    const record = this.#board.record(tag);
+    if (record.lane !== lane + 1) {
+      throw new Violation(`tag ${tag} is lane ${record.lane - 1}'s, and came through lane ${lane}`);
+    }
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    const sequence = Number(view.getBigUint64(0, true));
+    if (sequence >= record.intent) {
+      throw new Violation(`tag ${tag}: message ${sequence} was never published`);
+    }
+    const right = peerMessage(sequence, tag, lengthOf(sequence));
+    const at = right.findIndex((byte, i) => byte !== bytes[i]);
+    if (bytes.length !== right.length || at !== -1) {
+      throw new Violation(
+        `tag ${tag}: message ${sequence} has ${bytes.length} bytes instead of ${right.length}, or ` +
+          `is wrong at byte ${at}`,
+      );
+    }
+    const next = this.#next.get(tag);
+    if (next === undefined) this.#checkFirst(record, tag, sequence);
+    else if (sequence !== next) {
+      throw new Violation(`tag ${tag}: message ${sequence} comes where ${next} should`);
+    }
+    this.#next.set(tag, sequence + 1);
+    // First that it is freed: killed in between, it counts as in hand, and not as one to come again
+    if (copied) record.freed = sequence + 1;
+    else this.#touched.add(tag);
+    if (record.seen <= sequence) record.seen = sequence + 1;
+  }
+
+  /** The first message of a tag that this consumer sees: what was before it, and whether that may be. */
+  #checkFirst({ seen, freed }: Record, tag: number, sequence: number): void {
+    if (sequence < freed) {
+      throw new Violation(
+        `tag ${tag}: message ${sequence} comes again, although all before ${freed} were freed`,
+      );
+    }
+    if (sequence < seen) this.#board.repeated(seen - sequence);
+    if (sequence > seen) {
+      this.#board.missed(
+        sequence - seen,
+        `tag ${tag}: message ${sequence} comes after ${seen}, what is between`,
+      );
+    }
+  }
+
+  /** All that was taken is freed now. */
+  noteFreed(): void {
+    for (const tag of this.#touched) this.#board.record(tag).freed = this.#next.get(tag)!;
+    this.#touched.clear();
+  }
+}

@@ -1,0 +1,161 @@
+/**
+ * A peer of the channel's crash harness in TypeScript: a producer or a consumer that works until it has
+ * done enough, or is killed. `channel_peer.h` is the same in C. Started by `channel_harness.c` with the
+ * id of the board and the peer's number on it.
+ */
+
+import { Channel, type ChannelMessage, type Consumer, type Producer } from "../../mod.ts";
+import { lengthOf, peerMessage } from "../channel/peer_messages.ts";
+import { Board, CONSUMER_SLOT, MODE, STATE, Taker } from "./channel_board.ts";
+import { Random } from "./random.ts";
+
+/** How a peer ends that has found something wrong. */
+const EXIT_VIOLATION = 3;
+
+const [boardId, number] = Deno.args.map(Number) as [number, number];
+const board = new Board(boardId, number);
+const { seed, tag, mode, lifespan, pause, untilClosed, spin } = board.plan;
+const random = new Random(seed);
+const ends = spin ? {} : { spin: 0 };
+const clock = new Int32Array(new SharedArrayBuffer(4));
+
+function length(sequence: number): number {
+  return 8 + lengthOf(sequence, board.most - 8);
+}
+
+/** Sleeps as C peers do: for a moment, the whole process. */
+function restSometimes(): void {
+  if (pause !== 0 && random.below(pause) === 0) {
+    Atomics.wait(clock, 0, 0, 0.02 + random.below(300) / 1000);
+  }
+}
+
+/** Sends some messages in one of the ways there are; gives how many. */
+async function send(producer: Producer, first: number): Promise<number> {
+  const record = board.record(tag);
+  const message = (sequence: number): Uint8Array => peerMessage(sequence, tag, length(sequence));
+  const count = 1 + random.below(8);
+  switch (random.below(5)) {
+    case 0: {
+      let staged = 0;
+      while (staged < count && producer.stage(message(first + staged), tag)) staged++;
+      record.intent = first + staged;
+      producer.publish();
+      return staged;
+    }
+    case 1: {
+      // All of them at most: how many is known afterwards
+      record.intent = first + count;
+      const sent = producer.sendBatch(
+        Array.from({ length: count }, (_, i) => message(first + i)),
+        tag,
+      );
+      return sent;
+    }
+    case 2: {
+      const slot = producer.claim(length(first), tag);
+      if (slot === undefined) return 0;
+      slot.bytes.set(message(first));
+      if (random.below(4) === 0) {
+        slot.bytes.fill(0xee);
+        slot.abort();
+        return 0;
+      }
+      record.intent = first + 1;
+      slot.commit();
+      return 1;
+    }
+    default:
+      record.intent = first + 1;
+      board.enter(STATE.WAITING);
+      if (random.below(2) === 0) producer.sendSync(message(first), { tag });
+      else await producer.send(message(first), { tag });
+      board.enter(STATE.WORKING);
+      return 1;
+  }
+}
+
+async function produce(channel: Channel): Promise<void> {
+  const record = board.record(tag);
+  // There are no more producers than lanes, and the kernel freed the lanes of the dead
+  const producer = channel.producer(ends);
+  record.lane = producer.lane + 1;
+  board.enter(STATE.WORKING);
+  let sequence = 0;
+  while (sequence < lifespan && !board.finish) {
+    sequence += await send(producer, sequence);
+    record.published = sequence;
+    board.progress();
+    restSometimes();
+  }
+  board.enter(STATE.LEAVING);
+  producer.close();
+  channel.close();
+}
+
+/** Receives what is there in the consumer's mode; gives how many. */
+function receive(consumer: Consumer, taker: Taker): number {
+  const one = (message: ChannelMessage, copied: boolean): void => {
+    taker.take(message, copied, length);
+    board.progress();
+    if (!copied) restSometimes();
+  };
+  switch (mode) {
+    case MODE.DRAIN: {
+      const most = random.below(20);
+      const count = consumer.drain((bytes, tag, lane) => one({ bytes, tag, lane }, false), {
+        ...(most === 0 ? {} : { max: most }),
+      });
+      taker.noteFreed();
+      return count;
+    }
+    case MODE.NEXT: {
+      const message = consumer.tryReceive();
+      // Whether there was one or not, the one before counts as received now
+      taker.noteFreed();
+      if (message === undefined) return 0;
+      one(message, false);
+      return 1;
+    }
+    default: {
+      board.hold(true);
+      const message = consumer.tryReceive({ ack: "before" });
+      if (message !== undefined) one(message, true);
+      board.hold(false);
+      return message === undefined ? 0 : 1;
+    }
+  }
+}
+
+async function consume(channel: Channel): Promise<void> {
+  // There is no other, and the kernel freed the role of the last one
+  const consumer = channel.consumer(ends);
+  const taker = new Taker(board);
+  const until = untilClosed ? { until: "closed" } as const : {};
+  board.enter(STATE.WORKING);
+  for (let count = 0; count < lifespan;) {
+    const received = receive(consumer, taker);
+    count += received;
+    if (received === 0) {
+      board.enter(STATE.WAITING);
+      const more = random.below(2) === 0 ? consumer.readySync(until) : await consumer.ready(until);
+      board.enter(STATE.WORKING);
+      if (!more) break;
+    }
+    restSometimes();
+  }
+  board.enter(STATE.LEAVING);
+  consumer.close();
+  taker.noteFreed();
+  channel.close();
+}
+
+try {
+  board.enter(STATE.ARRIVING);
+  const channel = Channel.openOrCreate(board.channel);
+  await (number === CONSUMER_SLOT ? consume(channel) : produce(channel));
+  board.enter(STATE.LEFT);
+} catch (error) {
+  board.complain(error instanceof Error ? error.stack ?? error.message : String(error));
+  Deno.exit(EXIT_VIOLATION);
+}
