@@ -555,8 +555,11 @@ static inline enum ShmChannelStatus shmci_make_set(struct ShmChannel *channel, i
   struct shmid_ds segment;
   int id;
   if (shmci_look(channel, &id, &segment)) {
+    const int found = id;
     *set = semget(options->key, 0, 0);
     if (*set != -1) return SHM_CHANNEL_OK;
+    /* both may have come and gone since we looked for the set first */
+    if (!shmci_look(channel, &id, &segment) || id != found) return SHM_CHANNEL_REMOVED;
     return shmci_fault(&channel->error, channel, SHM_CHANNEL_FOREIGN, "open the channel",
                        "another program's, or somebody removed the set (ipcrm -s): use another"
                        " key, or remove the segment (ipcrm -m)",
@@ -640,15 +643,39 @@ static inline void shmci_initialise(struct ShmChannel *channel, uint32_t capacit
   channel->created = true;
 }
 
-/* Step 5: somebody who does not know the door is initialising it, or never will. */
-static inline enum ShmChannelStatus shmci_await_ready(struct ShmChannel *channel,
+/* Whether a process is gone for certain; one beyond our pid namespace (0) may be there. */
+static inline bool shmci_is_gone(pid_t pid) {
+  return pid > 0 && kill(pid, 0) == -1 && errno == ESRCH;
+}
+
+/*
+ * Whether nobody will initialise it any more, holding the door: whoever created it is gone, or not
+ * attached, as one who is dead and not yet reaped is not.
+ */
+static inline bool shmci_is_abandoned(const struct ShmChannel *channel) {
+  struct shmid_ds segment;
+  return shmctl(channel->segment, IPC_STAT, &segment) == 0 &&
+         (segment.shm_nattch <= 1 || shmci_is_gone(segment.shm_cpid));
+}
+
+/*
+ * Step 5: somebody who does not know the door is initialising it, or never will. Of the size that we
+ * would create we see to it ourselves, should they die over it.
+ */
+static inline enum ShmChannelStatus shmci_await_ready(struct ShmChannel *channel, bool create,
+                                                      uint32_t capacity,
                                                       const struct ShmChannelWait *wait) {
+  const bool may = create && channel->size == shmci_size(channel->lanes, capacity);
   const uint32_t *const magic = &shmci_control(channel)->header.magic;
   const int64_t patience = shm_now() + SHM_CHANNEL_READY_MS * INT64_C(1000000);
   const int64_t asked = shmci_deadline(wait);
   const int64_t deadline = asked < patience ? asked : patience;
   while (__atomic_load_n(magic, __ATOMIC_ACQUIRE) == 0) { /* SYNC ready */
     const struct timespec moment = shmi_timespec(2000000);
+    if (may && shmci_is_abandoned(channel)) {
+      shmci_initialise(channel, capacity);
+      break;
+    }
     if (shmci_should_stop(wait)) {
       return shmci_fault(&channel->error, channel, SHM_CHANNEL_STOPPED, "open the channel", "",
                          "told to stop");
@@ -725,11 +752,6 @@ static inline enum ShmChannelStatus shmci_check_header(struct ShmChannel *channe
   return SHM_CHANNEL_OK;
 }
 
-/* Whether a process is gone for certain; one beyond our pid namespace (0) may be there. */
-static inline bool shmci_is_gone(pid_t pid) {
-  return pid > 0 && kill(pid, 0) == -1 && errno == ESRCH;
-}
-
 /* Steps 3 to 6, once. REMOVED: it went while we looked, try again. */
 static inline enum ShmChannelStatus shmci_find_segment(struct ShmChannel *channel, bool create,
                                                        const struct ShmChannelWait *wait) {
@@ -777,12 +799,8 @@ static inline enum ShmChannelStatus shmci_find_segment(struct ShmChannel *channe
   }
   channel->size = segment.shm_segsz;
   channel->mode |= (unsigned)segment.shm_perm.mode & 0777U;
-  const uint32_t *const magic = &shmci_control(channel)->header.magic;
-  if (made || (create && shmci_peek(magic) == 0 && channel->size == size &&
-               shmci_is_gone(segment.shm_cpid))) {
-    shmci_initialise(channel, capacity);
-  }
-  const enum ShmChannelStatus status = shmci_await_ready(channel, wait);
+  if (made) shmci_initialise(channel, capacity);
+  const enum ShmChannelStatus status = shmci_await_ready(channel, create, capacity, wait);
   return status == SHM_CHANNEL_OK ? shmci_check_header(channel) : status;
 }
 
@@ -1626,6 +1644,8 @@ static inline enum ShmChannelStatus shm_channel_wait(struct ShmChannelConsumer *
 SHMCI_HOT enum ShmChannelStatus shm_channel_try_receive(struct ShmChannelConsumer *consumer,
                                                         void *buffer, size_t size,
                                                         struct ShmChannelMessage *message) {
+  /* no compiler sees that a status of OK comes with a message */
+  memset(message, 0, sizeof *message);
   const enum ShmChannelStatus status = shmci_front(consumer, message);
   if (SHMCI_UNLIKELY(status != SHM_CHANNEL_OK)) return status;
   if (SHMCI_UNLIKELY(message->length > size)) {

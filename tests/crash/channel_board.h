@@ -49,7 +49,8 @@ struct Record {
   uint32_t lane;      /* by the producer: its lane + 1 */
   uint32_t seen;      /* by the consumer: messages seen and found right, up to the furthest */
   uint32_t freed;     /* by the consumer: messages freed for certain, which must not come again */
-  uint32_t unused[3];
+  uint32_t batch;     /* by the producer: 1 while fewer than intent may be published at once */
+  uint32_t unused[2];
 };
 
 struct Board {
@@ -129,7 +130,7 @@ struct Taker {
 /* The first message of a tag that this consumer sees: what was before it, and whether that may be. */
 static inline void check_first(struct Taker *taker, uint32_t tag, uint32_t sequence) {
   struct Board *const board = taker->board;
-  const struct Record *const record = &board->records[tag];
+  struct Record *const record = &board->records[tag];
   const uint32_t seen = noted(&record->seen);
   const uint32_t freed = noted(&record->freed);
   if (sequence < freed) {
@@ -139,6 +140,8 @@ static inline void check_first(struct Taker *taker, uint32_t tag, uint32_t seque
   if (sequence < seen) note(&board->repeats, noted(&board->repeats) + (seen - sequence));
   if (sequence > seen) {
     const uint32_t lost = noted(&board->lost) + (sequence - seen);
+    /* first that they were passed over: killed in between, nobody counts them a second time */
+    note(&record->seen, sequence);
     note(&board->lost, lost);
     if (lost > noted(&board->allowance)) {
       taker->complain("tag %u: message %u comes after %u, what is between is lost: %u so far, and "

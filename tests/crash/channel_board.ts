@@ -74,6 +74,9 @@ export class Record {
   }
 
   /** By the producer: messages it has published. */
+  get published(): number {
+    return this.#load(1);
+  }
   set published(messages: number) {
     this.#store(1, messages);
   }
@@ -100,6 +103,11 @@ export class Record {
   }
   set freed(messages: number) {
     this.#store(4, messages);
+  }
+
+  /** By the producer: whether fewer than `intent` may be published at once, which only it knows after. */
+  set batch(underWay: boolean) {
+    this.#store(5, Number(underWay));
   }
 }
 
@@ -269,7 +277,8 @@ export class Taker {
   }
 
   /** The first message of a tag that this consumer sees: what was before it, and whether that may be. */
-  #checkFirst({ seen, freed }: Record, tag: number, sequence: number): void {
+  #checkFirst(record: Record, tag: number, sequence: number): void {
+    const { seen, freed } = record;
     if (sequence < freed) {
       throw new Violation(
         `tag ${tag}: message ${sequence} comes again, although all before ${freed} were freed`,
@@ -277,6 +286,8 @@ export class Taker {
     }
     if (sequence < seen) this.#board.repeated(seen - sequence);
     if (sequence > seen) {
+      // First that they were passed over: killed in between, nobody counts them a second time
+      record.seen = sequence;
       this.#board.missed(
         sequence - seen,
         `tag ${tag}: message ${sequence} comes after ${seen}, what is between`,

@@ -604,7 +604,8 @@ static uint64_t check_records(void) {
       fail("tag %u: %u messages were published and %u seen; %u are lost in all, and killed consumers "
            "had only %u in hand", tag, record->published, seen, lost, board->allowance);
     }
-    if (board->allowance == 0 && seen != record->published && seen != record->intent) {
+    const bool between = record->batch != 0 && seen > record->published && seen < record->intent;
+    if (board->allowance == 0 && seen != record->published && seen != record->intent && !between) {
       fail("tag %u: %u messages came, where %u or %u were published", tag, seen, record->published,
            record->intent);
     }

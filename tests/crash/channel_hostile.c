@@ -257,6 +257,13 @@ static void send_one(uint32_t number) {
   }
   check_whose(judge(status, &producer->error), &producer->error);
   if (status == SHM_CHANNEL_OK) lane->written++;
+  /* a head may go back behind what was staged, which only leaves less room */
+  if (producer->head % SHM_CHANNEL_RECORD_ALIGN != 0 ||
+      (status == SHM_CHANNEL_OK &&
+       (producer->tail - producer->head > channel.lane_capacity ||
+        producer->written - producer->head > channel.lane_capacity))) {
+    die("a producer believes a head that cannot be");
+  }
   if (producer->tail == producer->written) lane->published = lane->written;
   for (uint32_t other = 0; other < channel.lanes; other++) {
     const size_t at = (size_t)other * channel.lane_capacity;
@@ -366,7 +373,17 @@ static void arrive_at_spoiled_header(key_t key, unsigned char *header) {
   if (chance(2) == 0) noise(header, sizeof before);
   else store(header + 4 * chance(8), ONE_OF(0, 1, SHM_CHANNEL_MAGIC_SWAPPED, bits()));
   const enum ShmChannelStatus status = judge(shm_channel_open(&other, &options, &wait), &other.error);
-  if (status == SHM_CHANNEL_OK) shm_channel_leave(&other);
+  if (status == SHM_CHANNEL_OK) {
+    /* of all fields only the size of messages can be another one */
+    const size_t at = offsetof(struct ShmChannelHeader, message_size);
+    const size_t end = offsetof(struct ShmChannelHeader, segment_size);
+    const size_t whole = end + sizeof ((struct ShmChannelHeader *)0)->segment_size;
+    if (memcmp(before, header, at) != 0 || memcmp(before + end, header + end, whole - end) != 0 ||
+        other.message_size > shmci_max_message(channel.lane_capacity)) {
+      die("a header that was overwritten is taken for a good one");
+    }
+    shm_channel_leave(&other);
+  }
   memcpy(header, before, sizeof before);
 }
 

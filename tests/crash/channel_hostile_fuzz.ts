@@ -389,7 +389,10 @@ class World implements Disposable {
         this.#try("listChannels", "look", () => listChannels());
         return;
       case 1:
-        this.#try("statChannel", "look", () => statChannel(id));
+        this.#try("statChannel", "look", () => {
+          statChannel(id);
+          assert(this.#intruder.headerIsGood, "a header that was overwritten passes");
+        });
         return;
       case 2:
       case 3: {
@@ -401,7 +404,9 @@ class World implements Disposable {
               ? Channel.open(key, { deadline: Deadline.after(1) })
               : Channel.openOrCreate({ key, deadline: Deadline.after(1) }),
         );
-        other?.close();
+        if (other === undefined) return;
+        other.close();
+        assert(this.#intruder.headerIsGood, "a header that was overwritten passes");
         return;
       }
       default:
@@ -475,8 +480,10 @@ class World implements Disposable {
     const lane = random.of(this.#lanes);
     const deadline = Deadline.after(random.below(2) === 0 ? 1 : 5);
     const spoil = (): void => this.#corrupt();
-    this.#settle();
-    switch (random.below(4)) {
+    const who = random.below(4);
+    // Only the consumer's own calls count as asking for more
+    if (who < 3) this.#settle();
+    switch (who) {
       case 0:
         return await this.#await("receive", async () => {
           const { bytes, tag, lane } = await this.#consumer.receive({ deadline });

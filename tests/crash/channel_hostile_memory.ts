@@ -51,14 +51,24 @@ export class Intruder implements Disposable {
     this.#segment.detach();
   }
 
-  /** Whether two arrays are views of this intruder's memory: none that a peer hands out ever is. */
-  get bytes(): Uint8Array<ArrayBuffer> {
-    return this.#segment.bytes;
-  }
-
   /** Makes the header whole again. */
   mendHeader(): void {
     this.#segment.write(this.#header, 0);
+  }
+
+  /**
+   * Whether the header is one that may be taken for good: of all fields only the size of messages can
+   * be another one, that is possible too.
+   */
+  get headerIsGood(): boolean {
+    const { message_size, segment_size } = HEADER.fields;
+    const now = this.#segment.read(0, segment_size.offset + segment_size.size);
+    const size = new DataView(now.buffer).getUint32(message_size.offset, true);
+    return size <= maxMessage(this.#shape.laneCapacity) &&
+      now.every((byte, i) =>
+        byte === this.#header[i] ||
+        (i >= message_size.offset && i < message_size.offset + message_size.size)
+      );
   }
 
   /** The tail in memory of a lane. */

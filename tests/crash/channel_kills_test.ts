@@ -1,47 +1,50 @@
 /**
- * Peers of a channel killed and stopped at random instants, C and TypeScript mixed: nothing is lost,
- * corrupt, out of order or repeated beyond what the mode of receiving allows, and nobody stays stuck.
- * `soak_kills.ts` is the long run.
+ * Producers and consumers of a channel, C and TypeScript mixed, killed and stopped at random instants:
+ * every message is checked (nothing corrupt, lost, out of order, or repeated beyond what the way to
+ * receive allows), nobody is stuck, what the dead held is free at once, nothing is left. A short run of
+ * what `soak_kills.ts` does for long.
+ *
+ * SYSV_SHM_TEST_SEED (with --allow-env) repeats the decisions of the run that printed it; the machine's
+ * timing adds its own.
  */
 
 import assert from "node:assert/strict";
+import { C_NEEDS } from "../support/c_program.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
 import { testWith } from "../support/needs.ts";
-import { TestFolder } from "../support/peer.ts";
-import { killPeers } from "./channel_kills.ts";
-import { seed as chosenSeed } from "./random.ts";
+import { freshKey, Peer, TestFolder } from "../support/peer.ts";
+import {
+  argumentsOf,
+  compileHarness,
+  type Run,
+  type Summary,
+  summaryOf,
+} from "./channel_harness.ts";
+import { seed } from "./random.ts";
 
 guardAgainstLeaks();
 
-const SEED = chosenSeed();
-/** A safety net: how fast somebody goes on is measured in the long run. */
-const STALL_MS = 20_000;
+/** A safety net only: how fast it is, the long run asks. */
+const STALL_MS = 15_000;
 
-testWith({ tools: ["gcc"], files: true }, `400 kills of C peers (seed ${SEED})`, async () => {
+async function run(wanted: Pick<Run, "killsC" | "killsTs">): Promise<Summary> {
   using folder = new TestFolder();
-  const { kills_c, c, messages, lost_in_hand, in_hand } = await killPeers(folder, {
-    seed: SEED,
-    c: 400,
-    typescript: 0,
-    stallMs: STALL_MS,
-  });
-  assert(kills_c >= 400 && messages > 1000);
-  assert(c.producers > 0 && c.consumers > 0 && c.stopped_producers > 0 && c.stopped_consumers > 0);
-  assert(lost_in_hand <= in_hand);
+  const start = seed();
+  const args = argumentsOf({ ...wanted, seed: start, stallMs: STALL_MS, key: freshKey() });
+  await using harness = Peer.start(compileHarness(folder), args);
+  const { code, stdout, stderr } = await harness.ended();
+  assert.deepEqual([code, stderr], [0, ""], `with SYSV_SHM_TEST_SEED=${start}`);
+  return summaryOf(stdout);
+}
+
+testWith(C_NEEDS, "C peers, some hundred times", async () => {
+  const { kills_c, c, messages, stops } = await run({ killsC: 600, killsTs: 0 });
+  assert(kills_c >= 600 && messages > 0 && stops > 0);
+  assert(c.producers > 0 && c.consumers > 0 && c.stopped_producers + c.stopped_consumers > 0);
 });
 
-testWith(
-  { tools: ["deno", "gcc"], files: true },
-  `30 kills of TypeScript peers among C peers (seed ${SEED})`,
-  async () => {
-    using folder = new TestFolder();
-    const { kills_ts, lost_in_hand, in_hand } = await killPeers(folder, {
-      seed: SEED,
-      c: 0,
-      typescript: 30,
-      stallMs: STALL_MS,
-    });
-    assert(kills_ts >= 30);
-    assert(lost_in_hand <= in_hand);
-  },
-);
+testWith({ ...C_NEEDS, tools: ["gcc", "deno"] }, "TypeScript peers among C ones", async () => {
+  const { kills_ts, ts, messages } = await run({ killsC: 0, killsTs: 40 });
+  assert(kills_ts >= 40 && messages > 0);
+  assert(ts.producers + ts.stopped_producers > 0 && ts.consumers + ts.stopped_consumers > 0);
+});

@@ -45,11 +45,14 @@ async function send(producer: Producer, first: number): Promise<number> {
     }
     case 1: {
       // All of them at most: how many is known afterwards
+      record.batch = true;
       record.intent = first + count;
       const sent = producer.sendBatch(
         Array.from({ length: count }, (_, i) => message(first + i)),
         tag,
       );
+      record.intent = record.published = first + sent;
+      record.batch = false;
       return sent;
     }
     case 2: {

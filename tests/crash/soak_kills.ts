@@ -1,34 +1,58 @@
 /**
- * The long run of kills: 100 000 peers in C and 1 000 in TypeScript, killed and stopped at random
- * instants. Fails if somebody who could go on stands still for longer than 200 ms.
+ * The long run of the channel's crash harness: `deno task soak`, or
  *
- * ```sh
- * deno run -A tests/crash/soak_kills.ts [--kills-c 100000] [--kills-ts 1000] [--seed N]
- * ```
+ *   deno run -A tests/crash/soak_kills.ts [--kills-c 100000] [--kills-ts 1000] [--seed N] [--stall-ms 200]
  *
- * Exit code 0, or 1 with the seed and the first thing that was wrong.
+ * Ends with a summary, or at the first violation with exit code 1. The same seed makes the same decisions;
+ * the scheduling is the machine's.
  */
 
 import { parseArgs } from "node:util";
-import { TestFolder } from "../support/peer.ts";
-import { killPeers } from "./channel_kills.ts";
+import { freshKey, TestFolder } from "../support/peer.ts";
+import { argumentsOf, compileHarness, describe, summaryOf } from "./channel_harness.ts";
+import { seed } from "./random.ts";
 
 const { values } = parseArgs({
   options: {
     "kills-c": { type: "string", default: "100000" },
     "kills-ts": { type: "string", default: "1000" },
-    seed: { type: "string", default: `${crypto.getRandomValues(new Uint32Array(1))[0]}` },
+    "seed": { type: "string", default: `${seed()}` },
+    "stall-ms": { type: "string", default: "200" },
   },
 });
-const STALL_MS = 200;
 
-console.log(`seed ${values.seed}`);
-using folder = new TestFolder();
-const summary = await killPeers(folder, {
-  seed: Number(values.seed),
-  c: Number(values["kills-c"]),
-  typescript: Number(values["kills-ts"]),
-  stallMs: STALL_MS,
-  progress: (line) => console.log(line),
-});
-console.log(JSON.stringify(summary, null, 2));
+/** A whole number of the command line. */
+function wholeNumber(name: keyof typeof values): number {
+  const number = Number(values[name]);
+  if (Number.isSafeInteger(number) && number >= 0) return number;
+  console.error(`--${name} ${values[name]} is not a whole number`);
+  Deno.exit(2);
+}
+
+const wanted = {
+  seed: wholeNumber("seed"),
+  killsC: wholeNumber("kills-c"),
+  killsTs: wholeNumber("kills-ts"),
+  stallMs: wholeNumber("stall-ms"),
+  key: freshKey(),
+  progress: true,
+};
+console.log(`seed ${wanted.seed}`);
+
+async function soak(): Promise<number> {
+  using folder = new TestFolder();
+  const harness = new Deno.Command(compileHarness(folder), {
+    args: argumentsOf(wanted),
+    stdout: "piped",
+  }).spawn();
+  let stdout = "";
+  for await (const text of harness.stdout.pipeThrough(new TextDecoderStream())) {
+    stdout += text;
+    if (!text.includes("{")) console.log(text.trimEnd());
+  }
+  const { code } = await harness.status;
+  if (code === 0) console.log(describe(summaryOf(stdout)));
+  return code;
+}
+
+Deno.exit(await soak());

@@ -1,0 +1,110 @@
+/** Builds and describes the crash harness of the channel (`channel_harness.c`), for its test and its long run. */
+
+import { PROJECT, type TestFolder } from "../support/peer.ts";
+
+/** Kills of one language's peers; the stopped ones were killed while stopped. */
+export interface Kills {
+  readonly producers: number;
+  readonly consumers: number;
+  readonly stopped_producers: number;
+  readonly stopped_consumers: number;
+}
+
+/** What the harness says at the end of a run without a violation. */
+export interface Summary {
+  readonly seed: number;
+  readonly rounds: number;
+  readonly kills_c: number;
+  readonly kills_ts: number;
+  readonly c: Kills;
+  readonly ts: Kills;
+  /** How far the killed ones were. */
+  readonly while: Readonly<Record<string, number>>;
+  /** How often somebody was stopped. */
+  readonly stops: number;
+  readonly ended_c: number;
+  readonly ended_ts: number;
+  readonly messages: number;
+  /** Messages seen again after a consumer that frees afterwards was killed. */
+  readonly repeats: number;
+  /** Messages missing after a consumer that frees before was killed with one in hand. */
+  readonly lost_in_hand: number;
+  /** How often such a consumer was killed while it may have had one in hand. */
+  readonly in_hand: number;
+  readonly longest_stall_ms: number;
+  readonly waits_across_a_death: number;
+  readonly after_death_p50_ms: number;
+  readonly after_death_p99_ms: number;
+  readonly after_death_max_ms: number;
+  readonly own_lateness_p99_ms: number;
+  readonly own_lateness_max_ms: number;
+  readonly longest_reaping_ms: number;
+  readonly seconds: number;
+}
+
+/** What a run is to do. */
+export interface Run {
+  readonly seed: number;
+  readonly killsC: number;
+  readonly killsTs: number;
+  /** For how long one who can go on may stand still. */
+  readonly stallMs: number;
+  readonly key: number;
+  readonly progress?: boolean;
+}
+
+/** Compiles the harness into `folder` and gives its path. */
+export function compileHarness(folder: TestFolder): string {
+  const source = new URL("channel_harness.c", import.meta.url).pathname;
+  return folder.compile("gcc", "channel_harness", [
+    ...["-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", `-I${PROJECT}c`, source],
+  ]);
+}
+
+/** The harness's arguments for a run. */
+export function argumentsOf({ seed, killsC, killsTs, stallMs, key, progress }: Run): string[] {
+  const peer = new URL("channel_peer.ts", import.meta.url).pathname;
+  return [
+    ...["--seed", `${seed}`, "--key", `${key}`, "--stall-ms", `${stallMs}`],
+    ...["--kills-c", `${killsC}`, "--kills-ts", `${killsTs}`],
+    ...["--deno", Deno.execPath(), "--peer", peer],
+    ...(progress === true ? ["--progress"] : []),
+  ];
+}
+
+/** The summary, which is the last line the harness prints. */
+export function summaryOf(stdout: string): Summary {
+  return JSON.parse(stdout.trimEnd().split("\n").at(-1)!);
+}
+
+function line(name: string, kills: Kills): string {
+  return `${
+    name.padEnd(10)
+  } producers ${kills.producers}, consumers ${kills.consumers}; while stopped: ` +
+    `producers ${kills.stopped_producers}, consumers ${kills.stopped_consumers}`;
+}
+
+/** The summary for people. */
+export function describe(summary: Summary): string {
+  const states = Object.entries(summary.while).map(([state, kills]) => `${state} ${kills}`);
+  return [
+    `${summary.kills_c} C and ${summary.kills_ts} TypeScript peers killed in ${summary.rounds} rounds, ` +
+    `${summary.seconds} s, seed ${summary.seed}`,
+    line("C", summary.c),
+    line("TypeScript", summary.ts),
+    `killed while ${states.join(", ")}`,
+    `stopped ${summary.stops} times; ended by themselves: ${summary.ended_c} C, ${summary.ended_ts} ` +
+    "TypeScript",
+    `${summary.messages} messages checked: none corrupt, none out of order, none lost that was published`,
+    `at least once: ${summary.repeats} repeated, all of them seen and not yet freed`,
+    `at most once: ${summary.lost_in_hand} lost, all of them in hand (${summary.in_hand} consumers were ` +
+    "killed with one perhaps in hand)",
+    `longest stall of one who could go on: ${summary.longest_stall_ms} ms`,
+    `from a death to the next step of one who waited (${summary.waits_across_a_death} times): median ` +
+    `${summary.after_death_p50_ms} ms, p99 ${summary.after_death_p99_ms} ms, most ` +
+    `${summary.after_death_max_ms} ms`,
+    `the harness itself: woken late by ${summary.own_lateness_p99_ms} ms (p99), ` +
+    `${summary.own_lateness_max_ms} ms (most); from SIGKILL to reaped at most ` +
+    `${summary.longest_reaping_ms} ms`,
+  ].join("\n");
+}
