@@ -70,10 +70,24 @@ export const FUTEX = {
 export const MMAP = {
   PROT_READ: 1,
   PROT_WRITE: 2,
+  SHARED: 0x01,
   PRIVATE: 0x02,
   FIXED: 0x10,
   ANONYMOUS: 0x20,
   NORESERVE: 0x4000,
+  POPULATE: 0x8000,
+} as const;
+
+/** Flags of `pipe2`. */
+export const OPEN = {
+  NONBLOCK: 0o4000,
+  CLOEXEC: 0o2000000,
+} as const;
+
+/** System calls that have the same number on every architecture. */
+export const SYSCALL = {
+  IO_URING_SETUP: 425n,
+  IO_URING_ENTER: 426n,
 } as const;
 
 /** What `getauxval` can be asked for: the page size, and the address of bytes on the main stack. */

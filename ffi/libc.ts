@@ -7,7 +7,7 @@
  * caller knows what was tried and what to do about it. Used by `src/sysv` and `src/sync`.
  */
 
-import { MMAP } from "./constants.ts";
+import { MMAP, OPEN, SYSCALL } from "./constants.ts";
 import { ERRNO } from "./errno.ts";
 import { libcSonames, type Platform, PLATFORMS, supportedArch } from "./platform.ts";
 import { ShmError } from "./shm_error.ts";
@@ -57,6 +57,21 @@ const prototypes = {
   },
   // void *mmap(void *addr, size_t length, int prot, int flags, int fd, off_t offset)
   mmap: { parameters: ["pointer", "usize", "i32", "i32", "i32", "i64"], result: "pointer" },
+  // int munmap(void *addr, size_t length)
+  munmap: { parameters: ["pointer", "usize"], result: "i32" },
+  // int pipe2(int pipefd[2], int flags)
+  pipe2: { parameters: ["buffer", "i32"], result: "i32" },
+  // int close(int fd)
+  close: { parameters: ["i32"], result: "i32" },
+  // long syscall(SYS_io_uring_setup, u32 entries, struct io_uring_params *params)
+  ioUringSetup: { name: "syscall", parameters: ["i64", "u32", "buffer"], result: "i32" },
+  // long syscall(SYS_io_uring_enter, unsigned fd, u32 to_submit, u32 min_complete, u32 flags,
+  //              const void *argp, size_t argsz)
+  ioUringEnter: {
+    name: "syscall",
+    parameters: ["i64", "i32", "u32", "u32", "u32", "pointer", "usize"],
+    result: "i32",
+  },
   // unsigned long getauxval(unsigned long type)
   getauxval: { parameters: ["usize"], result: "usize" },
   // uid_t geteuid(void)
@@ -410,6 +425,50 @@ export function replaceWithZeroPages(address: Deno.PointerObject, size: number):
   );
   const failed = errno[0]!;
   return pointer === null || Deno.UnsafePointer.value(pointer) === MINUS_ONE ? -failed : 0;
+}
+
+/** Maps `size` bytes of a ring. The address, or -errno. Undo it with {@linkcode unmap}. */
+export function mapRing(fd: number, size: number, offset: bigint): Deno.PointerObject | number {
+  const { symbols, errno } = libc();
+  const access = MMAP.PROT_READ | MMAP.PROT_WRITE;
+  const flags = MMAP.SHARED | MMAP.POPULATE;
+  const pointer = symbols.mmap(null, BigInt(size), access, flags, fd, offset);
+  const failed = errno[0]!;
+  return pointer === null || Deno.UnsafePointer.value(pointer) === MINUS_ONE ? -failed : pointer;
+}
+
+/** Takes away what {@linkcode mapRing} mapped: no view of it may be used after that. */
+export function unmap(address: Deno.PointerObject, size: number): number {
+  const { symbols, errno } = libc();
+  return symbols.munmap(address, BigInt(size)) === -1 ? -errno[0]! : 0;
+}
+
+/** A pipe that never blocks: the end to read and the end to write, or -errno. */
+export function openPipe(): [number, number] | number {
+  const { symbols, errno } = libc();
+  const ends = new Int32Array(2);
+  const result = symbols.pipe2(ends, OPEN.NONBLOCK | OPEN.CLOEXEC);
+  return result === -1 ? -errno[0]! : [ends[0]!, ends[1]!];
+}
+
+/** Closes a file descriptor of ours. 0, or -errno. */
+export function closeFd(fd: number): number {
+  const { symbols, errno } = libc();
+  return symbols.close(fd) === -1 ? -errno[0]! : 0;
+}
+
+/** A ring of `entries` requests. Its file descriptor, or -errno; fills in `params`. */
+export function ioUringSetup(entries: number, params: Int32Array<ArrayBuffer>): number {
+  const { symbols, errno } = libc();
+  const result = symbols.ioUringSetup(SYSCALL.IO_URING_SETUP, entries, params);
+  return result === -1 ? -errno[0]! : result;
+}
+
+/** Hands `count` requests to the kernel, and waits for nothing. How many it took, or -errno. */
+export function ioUringEnter(fd: number, count: number): number {
+  const { symbols, errno } = libc();
+  const result = symbols.ioUringEnter(SYSCALL.IO_URING_ENTER, fd, count, 0, 0, null, 0n);
+  return result === -1 ? -errno[0]! : result;
 }
 
 /** `struct timespec { time_t tv_sec; long tv_nsec; }`, 64 bits each on every platform of the table. */

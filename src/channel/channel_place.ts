@@ -7,6 +7,8 @@ import { ERRNO } from "../../ffi/errno.ts";
 import { ShmError } from "../../ffi/shm_error.ts";
 import type { Segment } from "../sysv/segment.ts";
 import type { SemaphoreSet } from "../sysv/semaphore_set.ts";
+import { Bell } from "../sync/bell.ts";
+import type { Wait } from "../sync/waiting.ts";
 import { Word } from "../sync/word.ts";
 import type { Shape } from "./shape.ts";
 
@@ -71,8 +73,8 @@ export class ChannelPlace {
 export class Asleep {
   readonly #words: Int32Array<ArrayBuffer>;
   readonly #index: number;
-  /** The word, to sleep on. */
-  readonly word: Word;
+  readonly #word: Word;
+  readonly #bell = new Bell();
 
   /** The word `index` of `words`, which is at `offset` of the segment. */
   constructor(
@@ -83,7 +85,7 @@ export class Asleep {
   ) {
     this.#words = words;
     this.#index = index;
-    this.word = new Word(segment, offset);
+    this.#word = new Word(segment, offset);
   }
 
   /**
@@ -97,13 +99,24 @@ export class Asleep {
   }
 
   #wake(): void {
-    if (Atomics.exchange(this.#words, this.#index, 0) !== 0) this.word.wake();
+    if (Atomics.exchange(this.#words, this.#index, 0) !== 0) this.#word.wake();
   }
 
   /** Says that we are about to sleep. What is waited for is to be looked at after this. */
   announce(): void {
     // SYNC asleep: this store comes before that look
     Atomics.store(this.#words, this.#index, 1);
+  }
+
+  /** Sleeps until somebody wakes us, at most `ms` milliseconds. */
+  sleep(ms: number): Wait {
+    return this.#word.changedFrom(1, ms, this.#bell);
+  }
+
+  /** Wakes a `sleep` of ours that is under way, for good. */
+  close(): void {
+    if (this.#words.length > 0) this.wake();
+    this.#bell.close();
   }
 
   /** Says that we are awake. */

@@ -298,7 +298,7 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
         for (const reader of this.#readers) reader.checkHead();
         this.#place.checkPresent();
         if (until === "closed" && this.#ended()) return false;
-        yield this.#self.word.changedFrom(1, slices.next({ woken: true }));
+        yield this.#self.sleep(slices.next({ woken: true }));
       }
     } finally {
       // After close the word may be the next consumer's
@@ -437,7 +437,7 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
       this.#settle();
     }
     this.#open = false;
-    if (this.#place.segment.attached) this.#self.wake();
+    this.#self.close();
     this.#claim.release();
   }
 

@@ -299,7 +299,7 @@ export class Producer implements Disposable {
               'withoutConsumer: "wait" (--no-consumer wait)',
           });
         }
-        yield this.#self.word.changedFrom(1, slices.next({ woken: true }));
+        yield this.#self.sleep(slices.next({ woken: true }));
       }
     } finally {
       // After close the word may be the next owner's
@@ -382,9 +382,9 @@ export class Producer implements Disposable {
     if (attached) {
       if (this.#writer.staged > 0) this.#writer.publish();
       Atomics.add(this.#memory.words, LANE_WORD.CLOSED, 1);
-      // A send of ours that sleeps sees that it is over
-      this.#self.wake();
     }
+    // A send of ours that sleeps sees that it is over
+    this.#self.close();
     this.#claim.release();
     if (attached) this.#consumer.wake();
   }

@@ -16,6 +16,7 @@ import { ERRNO } from "../../ffi/errno.ts";
 import { futex, futexAsync } from "../../ffi/libc.ts";
 import { ShmError } from "../../ffi/shm_error.ts";
 import type { Segment } from "../sysv/segment.ts";
+import type { Bell } from "./bell.ts";
 import { Deadline } from "./deadline.ts";
 import {
   Slices,
@@ -225,18 +226,22 @@ export class Word {
 
   /**
    * A wait of at most `ms` milliseconds for the word to be something else than `value`. If it is
-   * something else already the wait is over at once. For the rooms to the right.
+   * something else already the wait is over at once. A promise is woken sooner with a `bell`, which
+   * is for this word alone. For the rooms to the right.
    *
    * @internal
    */
-  changedFrom(value: number, ms: number): Wait {
+  changedFrom(value: number, ms: number, bell?: Bell): Wait {
     return {
       block: () => this.#block(value, ms),
       sleep: async () => {
         this.#attached(WAIT);
+        if (bell !== undefined && await bell.sleep(this.#address, value, ms)) return;
+        this.#attached(WAIT);
         await futexAsync(this.#address, FUTEX.WAIT, value >>> 0, ms);
       },
       interrupt: () => {
+        bell?.interrupt();
         if (this.#cell.length === 1) this.wake();
       },
     };

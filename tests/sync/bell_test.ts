@@ -1,0 +1,93 @@
+/** A bell: woken by a wake of the word, ended by its time, by an interruption or by closing. */
+
+import assert from "node:assert/strict";
+import { Segment } from "../../mod.ts";
+import { FutexRing } from "../../ffi/io_uring.ts";
+import { closeFd } from "../../ffi/libc.ts";
+import { Bell } from "../../src/sync/bell.ts";
+import { Word } from "../../src/sync/word.ts";
+import { guardAgainstLeaks } from "../support/leaks.ts";
+
+guardAgainstLeaks();
+
+/** A safety net. */
+const LONG = 20_000;
+
+/** Whether this kernel has bells: Linux before 6.7 and many containers have none. */
+function hasBells(): boolean {
+  const ring = FutexRing.open();
+  if (typeof ring === "number") return false;
+  ring.close();
+  closeFd(ring.pipe);
+  return true;
+}
+
+const ignore = !hasBells();
+const reason = ignore ? " [the kernel has no futex wait in io_uring]" : "";
+
+interface Place {
+  readonly word: Word;
+  readonly address: Deno.PointerObject;
+  readonly bell: Bell;
+}
+
+async function withBell(body: (place: Place) => Promise<void>): Promise<void> {
+  using segment = Segment.create({ size: 64 });
+  segment.remove();
+  const bell = new Bell();
+  try {
+    await body({ word: new Word(segment, 0), address: segment.pointer, bell });
+  } finally {
+    bell.close();
+  }
+}
+
+Deno.test({
+  name: `a wake rings, again and again${reason}`,
+  ignore,
+  fn: () =>
+    withBell(async ({ word, address, bell }) => {
+      for (let i = 0; i < 100; i++) {
+        const slept = bell.sleep(address, 0, LONG);
+        // Until it is with the kernel there is nobody to wake
+        while (word.wake() === 0) await new Promise((resolve) => setTimeout(resolve, 0));
+        assert.equal(await slept, true);
+      }
+    }),
+});
+
+Deno.test({
+  name: `a word that is something else already ends the wait${reason}`,
+  ignore,
+  fn: () =>
+    withBell(async ({ word, address, bell }) => {
+      word.store(5);
+      for (let i = 0; i < 100; i++) assert.equal(await bell.sleep(address, 0, LONG), true);
+    }),
+});
+
+Deno.test({
+  name: `time, an interruption and closing end a wait; what was armed still rings${reason}`,
+  ignore,
+  fn: () =>
+    withBell(async ({ word, address, bell }) => {
+      assert.equal(await bell.sleep(address, 0, 1), true);
+      const interrupted = bell.sleep(address, 0, LONG);
+      setTimeout(() => bell.interrupt(), 1);
+      assert.equal(await interrupted, true);
+
+      const armedBefore = bell.sleep(address, 0, LONG);
+      setTimeout(() => word.wake(), 1);
+      assert.equal(await armedBefore, true);
+
+      const closed = bell.sleep(address, 0, LONG);
+      setTimeout(() => bell.close(), 1);
+      assert.equal(await closed, true);
+      assert.equal(await bell.sleep(address, 0, LONG), true);
+      bell.close();
+    }),
+});
+
+Deno.test("closing a bell that never slept does nothing", () => {
+  new Bell().close();
+});
