@@ -97,7 +97,10 @@ export interface ProducerOptions {
  * ```
  */
 export interface ConsumerOptions {
-  /** Microseconds to look for messages before sleeping; 50 if not said. */
+  /**
+   * Microseconds to look for messages before sleeping, while they come so soon; 50 if not said. After one
+   * look in vain it sleeps at once until messages come sooner again.
+   */
   readonly spin?: number;
 }
 

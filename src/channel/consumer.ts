@@ -57,6 +57,8 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
   readonly #readers: readonly LaneReader[];
   readonly #self: Asleep;
   readonly #spin: number;
+  /** Whether looking for a while before sleeping is likely to pay: what is awaited came soon last time. */
+  #spinning = true;
   readonly #turns = new Turns();
   readonly #breath = new Breath();
   /** How often each lane had been opened when we began, to notice who comes and goes. */
@@ -272,18 +274,31 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
   readySync(options: ChannelReceiveSyncOptions = {}): boolean {
     this.#check();
     this.#settle();
-    return this.#soon() || waitSync(this.#untilReady(options));
+    if (this.#soon()) return true;
+    const began = performance.now();
+    const more = waitSync(this.#untilReady(options));
+    this.#slept(began);
+    return more;
   }
 
   /** Whether something is there, or comes within the time to spin. */
   #soon(): boolean {
-    return spin(this.#spin, () => this.#look());
+    const found = spin(this.#spinning ? this.#spin : 0, () => this.#look());
+    if (!found) this.#spinning = false;
+    return found;
+  }
+
+  /** Remembers whether a sleep that began then was so short that looking on might have been better. */
+  #slept(began: number): void {
+    this.#spinning = (performance.now() - began) * 1000 < 2 * this.#spin;
   }
 
   async #wait(options: ChannelReceiveOptions): Promise<boolean> {
+    const began = performance.now();
     try {
       return await waitAsync(this.#untilReady(options), options.signal);
     } finally {
+      this.#slept(began);
       this.#breath.taken();
     }
   }
@@ -291,12 +306,13 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
   *#untilReady({ deadline = Deadline.never, until }: ChannelReceiveSyncOptions): Waiting<boolean> {
     const slices = new Slices(deadline, () => this.#expired());
     try {
-      for (;;) {
+      for (let slept = false;; slept = true) {
         if (!this.isOpen) throw this.#place.closed("the consumer");
         this.#self.announce();
         if (this.#look()) return true;
         for (const reader of this.#readers) reader.checkHead();
-        this.#place.checkPresent();
+        // A system call, which most waits are over before
+        if (slept) this.#place.checkPresent();
         if (until === "closed" && this.#ended()) return false;
         yield this.#self.sleep(slices.next({ woken: true }));
       }

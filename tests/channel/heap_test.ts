@@ -1,0 +1,76 @@
+/**
+ * The hot paths allocate nothing for a message: after ten million of them the heap is as large as
+ * before. In a process of its own, with a garbage collection before each look.
+ */
+
+import assert from "node:assert/strict";
+import { guardAgainstLeaks } from "../support/leaks.ts";
+import { testWith } from "../support/needs.ts";
+import { freshKey, Peer } from "../support/peer.ts";
+
+guardAgainstLeaks();
+
+/** One object a message would be at least 12 bytes each: 120 MB. This is a byte for ten messages. */
+const MESSAGES = 10_000_000;
+const MOST_GROWTH = 1_000_000;
+
+const PROGRAM = `
+  import { Channel } from "@sysv/shm";
+  const [key, size, how] = Deno.args;
+  using channel = Channel.openOrCreate({ key: Number(key), lanes: 1, laneCapacity: 1 << 16 });
+  using producer = channel.producer();
+  using consumer = channel.consumer();
+  const message = new Uint8Array(Number(size)).fill(7);
+  let sum = 0;
+  const visit = (bytes) => { sum += bytes[0]; };
+  const options = { max: 1000 };
+  function round(count) {
+    for (let sent = 0; sent < count;) {
+      if (how === "claim") {
+        for (let slot; sent < count && (slot = producer.claim(message.length)) !== undefined; sent++) {
+          slot.bytes[0] = 7;
+          slot.commit();
+        }
+      } else {
+        while (sent < count && producer.stage(message)) sent++;
+        producer.publish();
+      }
+      while (consumer.drain(visit, options) > 0);
+    }
+  }
+  const heap = () => { gc(); gc(); return Deno.memoryUsage().heapUsed; };
+  round(200_000); // compiled, and all views made
+  const before = heap();
+  round(${MESSAGES});
+  const grown = heap() - before;
+  let between = 0;
+  let last = Deno.memoryUsage().heapUsed;
+  for (let i = 0; i < 100; i++) {
+    round(1000);
+    const now = Deno.memoryUsage().heapUsed;
+    if (now > last) between += now - last;
+    last = now;
+  }
+  console.log(JSON.stringify({ grown, perMessage: between / 100_000, sum }));
+`;
+
+for (const [size, how] of [[8, "stage"], [64, "stage"], [200, "stage"], [8, "claim"]] as const) {
+  testWith(
+    { tools: ["deno"] },
+    `10^7 messages of ${size} bytes by ${how} and drain leave the heap as it was`,
+    async () => {
+      await using peer = Peer.typescript(
+        PROGRAM.replace("Deno.args", `["${freshKey()}", "${size}", "${how}"]`),
+        "--allow-ffi",
+        "--v8-flags=--expose-gc",
+      );
+      const { code, stdout, stderr } = await peer.ended();
+      assert.equal(code, 0, stderr);
+      const { grown, perMessage, sum } = JSON.parse(stdout);
+      assert.equal(sum, 7 * (200_000 + MESSAGES + 100_000));
+      assert(grown < MOST_GROWTH, `${grown} bytes more`);
+      // No garbage either: the least object has more than this
+      assert(perMessage < 8, `${perMessage} bytes a message`);
+    },
+  );
+}
