@@ -271,13 +271,9 @@ function enterSegment(
   return settingUp(segment, () => {
     const place = { key, id: segment.id, size: segment.size, semaphores: set.count };
     checkSize(segment.stat(), key, lanes);
-    if (!isReady(segment.buffer)) {
-      // Nobody who knows the door is at it: we hold the door
-      const ours = create !== undefined && segment.size === segmentSize(coming) &&
-        !processExists(stat.cpid);
-      if (ours) begin(segment, set, coming, create.keep);
-      else awaitReady(segment, stat.cpid, arrival);
-    }
+    // Nobody who knows the door is at it: we hold the door
+    const ours = create !== undefined && segment.size === segmentSize(coming);
+    if (!awaitReady(segment, stat.cpid, ours, arrival)) begin(segment, set, coming, create!.keep);
     const shape = readHeader(segment.buffer, place);
     checkWanted(shape, wanted, place);
     return { segment, shape };
@@ -300,10 +296,20 @@ function settingUp<Result>(segment: Segment, action: () => Result): Result {
   }
 }
 
-/** Waits for a creator that does not know the door. */
-function awaitReady(segment: Segment, cpid: number, { key, deadline }: Arrival): void {
+/**
+ * Waits for a creator that does not know the door, and says whether it made the segment a channel.
+ * `ours`: if not, that is for us to do, should nobody be left who would.
+ */
+function awaitReady(
+  segment: Segment,
+  cpid: number,
+  ours: boolean,
+  { key, deadline }: Arrival,
+): boolean {
   const clock = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
   while (!isReady(segment.buffer)) {
+    // A creator that is dead and not yet reaped exists, but is not attached
+    if (ours && (!processExists(cpid) || segment.stat().nattch <= 1)) return false;
     if (deadline.passed) {
       throw timedOut("open the channel", "shmat", {
         key,
@@ -315,6 +321,7 @@ function awaitReady(segment: Segment, cpid: number, { key, deadline }: Arrival):
     }
     Atomics.wait(clock, 0, 0, LOOK_MS);
   }
+  return true;
 }
 
 function noChannel(key: number): ShmError {

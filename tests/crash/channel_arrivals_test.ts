@@ -1,6 +1,6 @@
 /**
- * Arriving at a channel whose creator died over it: between making the segment and making it a channel,
- * while others wait for it, and with nobody who takes note of its death.
+ * Arriving at a channel whose creator died between making the segment and making it a channel: while
+ * others wait for it, and with nobody who takes note of its death. And arriving while others leave.
  */
 
 import assert from "node:assert/strict";
@@ -18,7 +18,7 @@ const SHAPE = { lanes: 2, laneCapacity: 256, messageSize: 0 } as const;
 const NEEDS = { ...C_NEEDS, tools: ["gcc", "deno"] };
 const cReceiver = cPeer();
 
-/** Makes set and segment of a channel and no more; its child does with "zombie", and is never reaped. */
+/** Makes set and segment of a channel and no more; with "zombie" its child does, who is not reaped. */
 const creator = new CProgram(`
   #include <stdio.h>
   #include <stdlib.h>
@@ -138,18 +138,15 @@ const comingAndGoing = new CProgram(
 
 testWith(C_NEEDS, "C peers that come and go take no channel for another thing", async () => {
   const key = freshKey();
-  const churn = new Array(3).fill(undefined).map((_, i) =>
-    comingAndGoing.start(key, i === 0 ? 1000 : 0)
-  );
   await using peers = new AsyncDisposableStack();
-  for (const peer of churn) peers.use(peer);
-  const [first, ...others] = churn;
-  assert.deepEqual([(await first!.ended()).stderr, (await first!.ended()).code], ["", 0]);
+  const counting = peers.use(comingAndGoing.start(key, 1000));
+  const others = [0, 0].map((endless) => peers.use(comingAndGoing.start(key, endless)));
+  const ended = [await counting.ended()];
   for (const other of others) {
     other.kill("SIGTERM");
-    const { code, stderr } = await other.ended();
-    assert.deepEqual([stderr, code], ["", 0]);
+    ended.push(await other.ended());
   }
+  for (const { code, stderr } of ended) assert.deepEqual([stderr, code], ["", 0]);
   assert.throws(() => SemaphoreSet.open(key), { code: "ENOENT" });
   assert.equal(findSegment(key), undefined);
 });

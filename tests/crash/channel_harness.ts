@@ -1,4 +1,7 @@
-/** Builds and describes the crash harness of the channel (`channel_harness.c`), for its test and its long run. */
+/**
+ * Builds the crash harness of the channel (`channel_harness.c`) and tells people what it found, for its
+ * test and its long run.
+ */
 
 import { PROJECT, type TestFolder } from "../support/peer.ts";
 
