@@ -69,3 +69,95 @@ testWith({ tools: ["deno"] }, "mailbox: messages through the library", async () 
   const hello = "hello (from process known)\nworld (from process known)\n";
   assert.equal(await printed(server), hello);
 });
+
+/** Compiles the C side of an example, with the header that its TypeScript side declares. */
+async function compileWith(
+  folder: TestFolder,
+  name: string,
+  header: string,
+): Promise<string> {
+  await using declaring = example(name, "--declare");
+  folder.file(header, await printed(declaring));
+  return folder.compile("gcc", name, [
+    ...["-O2", "-Wall", "-Wextra", "-Werror"],
+    `-I${folder.path}`,
+    `-I${PROJECT}c`,
+    `${PROJECT}examples/${name}.c`,
+  ]);
+}
+
+testWith({ tools: ["deno", "gcc"], files: true }, "telemetry: every sample is shown", async () => {
+  using folder = new TestFolder();
+  const program = await compileWith(folder, "telemetry", "sample.h");
+  await using watcher = example("telemetry");
+  await using c = Peer.start(program, ["5000"]);
+  assert.equal(await printed(c), "5000 samples, 0 of them dropped\n");
+  assert.match(
+    await printed(watcher),
+    /^5000 samples, 0 lost\ndegrees min .* mean .* max .*\nlate_us min .* mean .* max .*\n$/m,
+  );
+
+  // Nobody watches: nothing is left
+  await using alone = Peer.start(program, ["100"]);
+  assert.equal(await printed(alone), "100 samples, 0 of them dropped\n");
+});
+
+testWith({ tools: ["deno", "gcc"], files: true }, "stream: structs both ways", async () => {
+  using folder = new TestFolder();
+  const program = await compileWith(folder, "stream", "stream.h");
+  await using c = Peer.start(program);
+  await using deno = example("stream", "30000");
+  assert.equal(
+    await printed(deno),
+    "receipt 0: bolt, 0.25\nreceipt 1: nut, 0.5\nreceipt 2: washer, 0.75\n" +
+      "30000 of 30000 orders answered, 41250 in all\n",
+  );
+  assert.equal(await printed(c), "");
+});
+
+testWith(
+  { tools: ["deno"] },
+  "pool: a killed worker loses nothing and hinders nobody",
+  async () => {
+    await using killed = example("pool", "work", "300");
+    await using writer = example("pool", "write");
+    const shows = (peer: Peer, from: number): Promise<unknown> =>
+      writer.stdout(new RegExp(`^process ${peer.pid}: \\d+ primes from ${from} on$`, "m"));
+    await shows(killed, 1_500_000_000);
+    await using worker = example("pool", "work", "0");
+    await shows(worker, 0);
+    killed.kill("SIGKILL");
+    await printed(worker);
+    const all = await printed(writer);
+    const died = `^worker 300, process ${killed.pid}: \\d+ primes, died after \\d+ numbers$`;
+    const whole = `^worker 0, process ${worker.pid}: 348513 primes, all 5000000 numbers$`;
+    assert.match(all, new RegExp(died, "m"));
+    assert.match(all, new RegExp(whole, "m"));
+  },
+);
+
+testWith(
+  { files: true },
+  "examples/README.md lists every example, and how its head says to run it",
+  () => {
+    const page = Deno.readTextFileSync(`${PROJECT}examples/README.md`);
+    const files = [...Deno.readDirSync(`${PROJECT}examples`)].map(({ name }) => name)
+      .concat(
+        [...Deno.readDirSync(`${PROJECT}c/examples`)].map(({ name }) => `../c/examples/${name}`),
+      )
+      .filter((name) => /\.(ts|c)$/.test(name));
+    assert(files.length > 10);
+    for (const name of files) assert(page.includes(`](${name})`), `${name} is not listed`);
+
+    const commands = [...page.matchAll(/^```(?:sh|console)[^\n]*\n([^]*?)^```$/gm)]
+      .flatMap(([, block]) => [...block!.matchAll(/^(?:\$ )?(deno run [^\n|&>]*)/gm)])
+      .map(([, command]) => command!.trim());
+    assert(commands.length > 10);
+    for (const command of commands) {
+      const name = /examples\/(\w+\.ts)/.exec(command)?.[1];
+      if (name === undefined) continue;
+      const head = Deno.readTextFileSync(`${PROJECT}examples/${name}`).split("*/")[0]!;
+      assert(head.includes(command.split(" ").slice(0, 4).join(" ")), `${command}: not in ${name}`);
+    }
+  },
+);
