@@ -21,6 +21,9 @@ const TAG_WORD = RECORD.fields.tag.offset / WORD;
 /** Payloads up to this many bytes are copied one by one: `set` costs more than that. */
 const FEW = 16;
 
+/** The words of a payload of 64 bytes. */
+const LINE_WORDS = 64 / WORD;
+
 const NO_WORDS = new Int32Array(0);
 
 /** One lane, to whom owns it. */
@@ -137,7 +140,25 @@ export class LaneWriter {
       const whole = words.length;
       const bytes = this.#bytes;
       const to = at + HEADER_WORDS;
-      for (let i = 0; i < whole; i++) ring[to + i] = words[i]!;
+      if (whole === LINE_WORDS) {
+        // A cache line, written out: the loop takes half as long again, and so does a call
+        ring[to] = words[0]!;
+        ring[to + 1] = words[1]!;
+        ring[to + 2] = words[2]!;
+        ring[to + 3] = words[3]!;
+        ring[to + 4] = words[4]!;
+        ring[to + 5] = words[5]!;
+        ring[to + 6] = words[6]!;
+        ring[to + 7] = words[7]!;
+        ring[to + 8] = words[8]!;
+        ring[to + 9] = words[9]!;
+        ring[to + 10] = words[10]!;
+        ring[to + 11] = words[11]!;
+        ring[to + 12] = words[12]!;
+        ring[to + 13] = words[13]!;
+        ring[to + 14] = words[14]!;
+        ring[to + 15] = words[15]!;
+      } else for (let i = 0; i < whole; i++) ring[to + i] = words[i]!;
       for (let i = whole << 2; i < length; i++) bytes[index + HEADER + i] = payload[i]!;
     } else this.#copy(payload, length, index + HEADER);
     ring[at + LENGTH_WORD] = length;
