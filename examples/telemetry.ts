@@ -15,6 +15,7 @@ import { Channel, f64, struct, u32 } from "../mod.ts";
 
 const Sample = struct({ n: u32, degrees: f64, late_us: f64, cpu: f64, time: f64 });
 const PLOTTED = ["degrees", "late_us"] as const;
+const WIDEST = 1000; // no terminal shows more
 
 /** What is kept of many values. */
 class Range {
@@ -97,11 +98,13 @@ async function watch(): Promise<void> {
       [cpu, time] = [sample.cpu, sample.time];
     });
     if (seen[0]!.count > 0) history.push(seen);
+    if (history.length > WIDEST) history.shift();
     seen.forEach((range, i) => total[i]!.add(range));
   }
 
   const terminal = Deno.stdout.isTerminal();
   if (terminal) console.log("\x1b[?1049h\x1b[?25l"); // a screen of our own, without a cursor
+  else console.log(headline);
   try {
     while (await consumer.ready({ until: "closed", signal: stop.signal })) {
       take();

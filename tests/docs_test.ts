@@ -35,6 +35,7 @@ const FOLLOWING: Needs = {
 /** What a page, or one of its sections, needs besides. */
 const ALSO: Readonly<Record<string, Needs>> = {
   "docs/guide.md": ON_TERMINAL,
+  "examples/README.md": { tools: ["gcc", "make"] },
   "docs/recipes.md: A C program": { tools: ["gcc", "make"] },
   "docs/recipes.md: Python": { tools: ["python3 with sysv_ipc"] },
   "docs/recipes.md: Containers and IPC namespaces": { tools: ["sh"], root: true },

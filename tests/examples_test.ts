@@ -90,6 +90,7 @@ testWith({ tools: ["deno", "gcc"], files: true }, "telemetry: every sample is sh
   using folder = new TestFolder();
   const program = await compileWith(folder, "telemetry", "sample.h");
   await using watcher = example("telemetry");
+  assert.equal(await watcher.line(), "waiting for samples");
   await using c = Peer.start(program, ["5000"]);
   assert.equal(await printed(c), "5000 samples, 0 of them dropped\n");
   assert.match(
@@ -124,15 +125,21 @@ testWith(
     const shows = (peer: Peer, from: number): Promise<unknown> =>
       writer.stdout(new RegExp(`^process ${peer.pid}: \\d+ primes from ${from} on$`, "m"));
     await shows(killed, 1_500_000_000);
+    // Stopped, it is still there when the other one is done, however fast it is
+    killed.kill("SIGSTOP");
     await using worker = example("pool", "work", "0");
-    await shows(worker, 0);
-    killed.kill("SIGKILL");
+    await shows(worker, 4_500_000);
     await printed(worker);
+    killed.kill("SIGKILL");
     const all = await printed(writer);
-    const died = `^worker 300, process ${killed.pid}: \\d+ primes, died after \\d+ numbers$`;
+    const sent = [...all.matchAll(new RegExp(`^process ${killed.pid}: (\\d+) `, "gm"))];
+    const primes = sent.reduce((sum, [, found]) => sum + Number(found), 0);
+    const died = `^worker 300, process ${killed.pid}: ${primes} primes, ` +
+      `died after ${sent.length * 500_000} numbers$`;
     const whole = `^worker 0, process ${worker.pid}: 348513 primes, all 5000000 numbers$`;
     assert.match(all, new RegExp(died, "m"));
     assert.match(all, new RegExp(whole, "m"));
+    assert(all.endsWith(`\n${348_513 + primes} primes in all\n`));
   },
 );
 
@@ -149,15 +156,28 @@ testWith(
     assert(files.length > 10);
     for (const name of files) assert(page.includes(`](${name})`), `${name} is not listed`);
 
-    const commands = [...page.matchAll(/^```(?:sh|console)[^\n]*\n([^]*?)^```$/gm)]
-      .flatMap(([, block]) => [...block!.matchAll(/^(?:\$ )?(deno run [^\n|&>]*)/gm)])
-      .map(([, command]) => command!.trim());
-    assert(commands.length > 10);
-    for (const command of commands) {
-      const name = /examples\/(\w+\.ts)/.exec(command)?.[1];
-      if (name === undefined) continue;
+    // With other numbers, and one after another or in the background, as the reader likes
+    const alike = (command: string): string =>
+      command.trim().replace(/ &$/, "").replace(/\b[0-9][0-9.]*/g, "N");
+    const shown = new Set(
+      [...page.matchAll(/^```sh\n([^]*?)^```$/gm)].flatMap(([, block]) =>
+        block!.trim().split("\n").map(alike)
+      ),
+    );
+    let told = 0;
+    for (const name of files) {
       const head = Deno.readTextFileSync(`${PROJECT}examples/${name}`).split("*/")[0]!;
-      assert(head.includes(command.split(" ").slice(0, 4).join(" ")), `${command}: not in ${name}`);
+      // Indented behind the star; what the command does may follow at some distance
+      for (const [, line] of head.matchAll(/^ \* {3,}(\S.*?)(?: {3,}.*)?$/gm)) {
+        for (const command of line!.split(" && ")) {
+          assert(shown.has(alike(command)), `${name}: the page does not show: ${command}`);
+          told++;
+        }
+      }
+    }
+    assert(told > 20);
+    for (const [, name] of page.matchAll(/ examples\/(\w+\.[a-z]+)/g)) {
+      assert(files.includes(name!), `the page runs ${name}, which is not there`);
     }
   },
 );
