@@ -15,8 +15,8 @@
  * round, place and number, so the order in which the machine runs them changes no decision.
  *
  * Watched is whoever waits for what is there, or for what others are sure to give: a consumer that
- * sleeps beside published messages, a producer that waits for room while a consumer runs, whoever
- * arrives or leaves while nobody at the door is stopped. Who stands still for longer than --stall-ms
+ * sleeps beside published messages, a producer that waits for room that is there or beside a consumer
+ * that does nothing, whoever arrives or leaves while nobody at the door is stopped. Who stands still for longer than --stall-ms
  * (plus the harness's own delays meanwhile) is stuck.
  *
  * stdout: with --progress a line now and then; at the end one line of JSON. Exit code 1 with
@@ -393,6 +393,17 @@ static bool has_backlog(void) {
   return missing > board->allowance;
 }
 
+/* Whether there is room for any message in a producer's lane, as far as we can see. */
+static bool has_room(uint32_t number) {
+  const struct Board *const board = run.board;
+  const uint32_t lane = noted(&board->records[board->slots[number].tag].lane);
+  if (!run.attached || lane == 0) return false;
+  const struct ShmChannelLane *const words = &shmci_lanes(&run.channel)[lane - 1];
+  const uint32_t head = noted(&words->consumer.head), tail = noted(&words->producer.tail);
+  /* the padding before a record is shorter than the record */
+  return board->capacity - (tail - head) >= 2 * shmci_record_size(board->most);
+}
+
 /* Whether a peer can go on, so that it is stuck if it does not. */
 static bool can_go_on(uint32_t number) {
   const struct Child *const child = &run.children[number];
@@ -408,8 +419,12 @@ static bool can_go_on(uint32_t number) {
       return false;
   }
   if (number == CONSUMER_SLOT) return has_backlog();
-  const uint32_t state = noted(&run.board->slots[CONSUMER_SLOT].state);
-  return consumer->pid != 0 && !consumer->stopped && (state == WORKING || state == WAITING);
+  if (has_room(number)) return true;
+  /* a consumer takes its time with a message, but if it does nothing there is nothing to wait for */
+  const struct Slot *const slot = &run.board->slots[CONSUMER_SLOT];
+  const uint32_t state = noted(&slot->state);
+  return consumer->pid != 0 && !consumer->stopped && (state == WORKING || state == WAITING) &&
+         noted(&slot->progress) == consumer->progress;
 }
 
 static void watch(uint32_t number) {
