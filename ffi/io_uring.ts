@@ -21,7 +21,7 @@ const URING = {
   PARAMS: { WORDS: 30, SQ_ENTRIES: 0, CQ_ENTRIES: 1, FEATURES: 5, SQ_OFF: 10, CQ_OFF: 20 },
   /** Words of `struct io_sqring_offsets` and `struct io_cqring_offsets`. */
   SQ: { TAIL: 1, ARRAY: 6 },
-  CQ: { HEAD: 0, TAIL: 1, MASK: 2, CQES: 5 },
+  CQ: { HEAD: 0, TAIL: 1, CQES: 5 },
   FEATURE_SINGLE_MMAP: 1,
   /** Bytes of `struct io_uring_sqe` and the fields we use; of `struct io_uring_cqe`, its `res`. */
   SQE: { SIZE: 64, OPCODE: 0, FLAGS: 1, FD: 4, OFFSET: 8, ADDRESS: 16, LENGTH: 24, ADDRESS3: 48 },
@@ -39,6 +39,9 @@ const WORD = 4;
 /** Requests that stand at once: the wait and the write. */
 const REQUESTS = 2;
 
+/** What the probe found: 0, or -errno. */
+let probed: number | undefined;
+
 /** One wait at a time, armed and heard on a pipe. */
 export class FutexRing {
   /** To be polled and read: a byte for each wait that has ended. Whoever reads it owns and closes it. */
@@ -53,7 +56,6 @@ export class FutexRing {
   readonly #cqHead: number;
   readonly #cqTail: number;
   readonly #cqes: number;
-  readonly #cqMask: number;
   #open = true;
 
   private constructor(how: {
@@ -77,7 +79,6 @@ export class FutexRing {
     this.#cqHead = index(PARAMS.CQ_OFF, CQ.HEAD);
     this.#cqTail = index(PARAMS.CQ_OFF, CQ.TAIL);
     this.#cqes = index(PARAMS.CQ_OFF, CQ.CQES);
-    this.#cqMask = this.#ring[index(PARAMS.CQ_OFF, CQ.MASK)]!;
 
     // The same two requests each time: only the word and its value change
     const order = index(PARAMS.SQ_OFF, SQ.ARRAY);
@@ -97,6 +98,11 @@ export class FutexRing {
 
   /** A ring, or the negative errno of what this kernel or this container does not let us do. */
   static open(): FutexRing | number {
+    probed ??= FutexRing.#probe();
+    return probed < 0 ? probed : FutexRing.#make();
+  }
+
+  static #make(): FutexRing | number {
     const { PARAMS, SQ, CQ, SQE, CQE } = URING;
     const params = new Int32Array(PARAMS.WORDS);
     const fd = ioUringSetup(REQUESTS, params);
@@ -120,28 +126,29 @@ export class FutexRing {
       closeFd(fd);
       return [rings, requests, pipe].find((each) => typeof each === "number") as number;
     }
-    const ring = new FutexRing({
+    return new FutexRing({
       fd,
       pipe,
       params,
       rings: { at: rings, size },
       requests: { at: requests, size: REQUESTS * SQE.SIZE },
     });
-    const probed = ring.#probe();
-    if (probed === 0) return ring;
-    ring.close();
-    closeFd(ring.pipe);
-    return probed;
   }
 
-  /** Whether the kernel knows a futex wait: a word that is not what we say it is ends it at once. */
-  #probe(): number {
+  /**
+   * Whether the kernel knows a futex wait: a word that is not what we say it is ends it at once. On a
+   * ring of its own, for the byte that it leaves in the pipe would end somebody's first wait. 0, or -errno.
+   */
+  static #probe(): number {
+    const ring = FutexRing.#make();
+    if (typeof ring === "number") return ring;
     // The ring's own memory is no place for a futex
     const word = new Int32Array(1);
-    const armed = this.arm(Deno.UnsafePointer.of(word)!, 1);
+    const armed = ring.arm(Deno.UnsafePointer.of(word)!, 1);
+    const result = ring.#ring[ring.#cqes + URING.CQE.RESULT / WORD]!;
+    ring.close();
+    closeFd(ring.pipe);
     if (armed < 0) return armed;
-    const first = this.#cqes + (Atomics.load(this.#ring, this.#cqHead) & this.#cqMask);
-    const result = this.#ring[first + URING.CQE.RESULT / WORD]!;
     return result === -ERRNO.EAGAIN ? 0 : Math.min(result, -1);
   }
 
@@ -150,6 +157,8 @@ export class FutexRing {
    * in the pipe. Nothing may be armed already. 0, or -errno.
    */
   arm(address: Deno.PointerObject, value: number): number {
+    // Its memory is unmapped
+    if (!this.#open) return -ERRNO.EINVAL;
     const { SQE } = URING;
     this.#requests.setBigUint64(SQE.ADDRESS, Deno.UnsafePointer.value(address), true);
     this.#requests.setBigUint64(SQE.OFFSET, BigInt(value >>> 0), true);

@@ -311,8 +311,8 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
         this.#self.announce();
         if (this.#look()) return true;
         for (const reader of this.#readers) reader.checkHead();
-        // A system call, which most waits are over before
-        if (slept) this.#place.checkPresent();
+        // A system call, which most waits are over before; who only looks in is to learn of it too
+        if (slept || deadline.passed) this.#place.checkPresent();
         if (until === "closed" && this.#ended()) return false;
         yield this.#self.sleep(slices.next({ woken: true }));
       }

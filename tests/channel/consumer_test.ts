@@ -376,6 +376,9 @@ Deno.test("a consumer whose channel was removed underneath learns it when it wai
   channel.remove();
   await waiting;
   assert.throws(() => consumer.receiveSync(), { code: "EIDRM" });
+  const now = Deadline.after(0);
+  assert.throws(() => consumer.receiveSync({ deadline: now }), { code: "EIDRM" });
+  await assert.rejects(consumer.receive({ deadline: now }), { code: "EIDRM" });
   producer.trySend(byte(1));
   assert.equal(consumer.receiveSync().bytes[0], 1, "what is there can still be received");
 });

@@ -57,6 +57,36 @@ Deno.test({
 });
 
 Deno.test({
+  name: `a wait lasts until something happens, and is one to the kernel${reason}`,
+  ignore,
+  fn: () =>
+    withBell(async ({ word, address, bell }) => {
+      for (let i = 0; i < 5; i++) {
+        let over = false;
+        const slept = bell.sleep(address, 0, LONG).then(() => over = true);
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        assert(!over, `wait ${i} ended by itself`);
+        assert.equal(word.wake(), 1);
+        await slept;
+      }
+    }),
+});
+
+Deno.test({
+  name: `a ring that was closed arms nothing${reason}`,
+  ignore,
+  fn: () =>
+    withBell(({ address }) => {
+      const ring = FutexRing.open();
+      assert(typeof ring !== "number");
+      ring.close();
+      closeFd(ring.pipe);
+      assert(ring.arm(address, 0) < 0);
+      return Promise.resolve();
+    }),
+});
+
+Deno.test({
   name: `a word that is something else already ends the wait${reason}`,
   ignore,
   fn: () =>
