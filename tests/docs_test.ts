@@ -21,6 +21,7 @@ import { type Block, blocks, type Pane, Terminal, withoutChance } from "./suppor
 import { guardAgainstLeaks } from "./support/leaks.ts";
 import { missing, type Needs, testWith } from "./support/needs.ts";
 import { Peer, PROJECT, TestFolder } from "./support/peer.ts";
+import { copyProject, DENO_FOLDER } from "./support/project_copy.ts";
 import { ON_TERMINAL } from "./support/terminal.ts";
 import { TerminalScreen } from "./support/terminal_screen.ts";
 
@@ -130,19 +131,12 @@ class Follower implements AsyncDisposable {
   constructor() {
     const { path } = this.#folder;
     for (const name of ["project", "notes"]) Deno.mkdirSync(`${path}/${name}`);
-    const copy = "git ls-files -z --cached --others --exclude-standard | " +
-      `xargs -0 cp --parents -t '${path}/project'`;
-    const { success, stderr } = new Deno.Command("bash", {
-      args: ["-euo", "pipefail", "-c", copy],
-      cwd: PROJECT,
-    }).outputSync();
-    assert(success, new TextDecoder().decode(stderr));
+    copyProject(`${path}/project`);
     const python = pythonFolder(this.#folder);
-    const deno = Deno.execPath().replace(/\/[^/]*$/, "");
     this.#terminal = new Terminal({
       folder: `${path}/project`,
       notes: `${path}/notes`,
-      path: python === undefined ? [deno] : [python, deno],
+      path: python === undefined ? [DENO_FOLDER] : [python, DENO_FOLDER],
     });
   }
 

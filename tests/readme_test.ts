@@ -8,6 +8,7 @@ import { guardAgainstLeaks } from "./support/leaks.ts";
 import { testWith } from "./support/needs.ts";
 import { Peer, PROJECT, TestFolder } from "./support/peer.ts";
 import { steps, withoutChance } from "./support/console.ts";
+import { copyProject, DENO_FOLDER } from "./support/project_copy.ts";
 
 guardAgainstLeaks();
 
@@ -16,9 +17,8 @@ const FOREGROUND = "deno run --allow-ffi cli.ts server";
 
 /** A shell in `folder`, with this Deno first on its path. */
 function shell(folder: string, script: string): Peer {
-  const deno = Deno.execPath().replace(/\/[^/]*$/, "");
   return Peer.start("bash", ["-euo", "pipefail", "-c", `cd "$0"; ${script}`, folder], {
-    PATH: `${deno}:${Deno.env.get("PATH") ?? "/usr/bin:/bin"}`,
+    PATH: `${DENO_FOLDER}:${Deno.env.get("PATH") ?? "/usr/bin:/bin"}`,
   });
 }
 
@@ -33,13 +33,7 @@ testWith(
   "the README's commands work as printed",
   async () => {
     using folder = new TestFolder();
-    await succeeds(
-      shell(
-        PROJECT,
-        `git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -t "${folder.path}"`,
-      ),
-      "copy",
-    );
+    copyProject(folder.path);
     const readme = Deno.readTextFileSync(`${PROJECT}README.md`);
     const blocks = [...readme.matchAll(/^```sh\n([^]*?)^```$/gm)].map(([, text]) => text!.trim());
     assert(blocks.includes(FOREGROUND));

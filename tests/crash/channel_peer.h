@@ -133,7 +133,6 @@ static void produce(void) {
 
 /* ---- consumer -------------------------------------------------------------------------------- */
 
-
 static void visit(void *argument, const struct ShmChannelMessage *message) {
   take((struct Taker *)argument, message, false);
   done_something();
