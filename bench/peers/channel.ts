@@ -1,0 +1,270 @@
+/**
+ * The channel in Deno; `channel.c` is its twin. ADDRESS is KEY/LANES; a round trip uses KEY + 1 for the
+ * way back.
+ *
+ * `send` stages and publishes in batches, `recv` drains. `send-each` and `recv-each` are one call a
+ * message, `send-await` and `recv-await` are `await send` and `for await`. `ping` and `pong` spin,
+ * `ping-await` and `pong-await` use promises. `send-heap` claims slots, and like `recv-heap` it tells the
+ * bytes allocated. `idle` waits PAUSE milliseconds for a message that does not come.
+ */
+
+import { Channel, Deadline } from "../../mod.ts";
+import { Arrivals, batchOf, COPIED, Meter, type Part, play, RoundTrips } from "./peer.ts";
+
+const SPIN_US = 1_000_000;
+const LEAST_CAPACITY = 1 << 20;
+
+function open({ address, size }: Part, offset = 0): Channel {
+  const [key, lanes] = address.split("/").map(Number);
+  // A message takes up at most half a lane: room for four, so that both sides can work at once
+  const laneCapacity = Math.max(LEAST_CAPACITY, 2 ** Math.ceil(Math.log2(size)) * 4);
+  return Channel.openOrCreate({ key: key! + offset, lanes: lanes!, laneCapacity });
+}
+
+/** Sending begins when the other side is there: a lane filled before it comes measures nothing. */
+async function consumerOf(channel: Channel): Promise<void> {
+  while (channel.consumerPid === undefined) await new Promise((done) => setTimeout(done, 1));
+}
+
+function recv(part: Part): void {
+  using channel = open(part);
+  using consumer = channel.consumer();
+  const arrivals = new Arrivals(part);
+  const copy = new Uint8Array(part.size);
+  let sum = 0;
+  const look = (bytes: Uint8Array): void => void (sum += bytes[0]!);
+  const take = (bytes: Uint8Array): void => copy.set(bytes);
+  const visit = part.size < COPIED ? look : take;
+  while (arrivals.open) {
+    const count = consumer.drain(visit);
+    if (count > 0) arrivals.add(count);
+    else consumer.readySync();
+  }
+  if (sum + copy[0]! === 0) throw new Error("empty messages arrived");
+}
+
+async function send(part: Part): Promise<void> {
+  using channel = open(part);
+  using producer = channel.producer();
+  await consumerOf(channel);
+  const message = new Uint8Array(part.size).fill(1);
+  const batch = batchOf(part.size);
+  const meter = new Meter(part);
+  const run = (count: number): void => {
+    for (let sent = 0; sent < count;) {
+      let staged = 0;
+      while (staged < batch && sent < count && producer.stage(message)) {
+        staged++;
+        sent++;
+      }
+      producer.publish();
+      if (staged < batch && sent < count) {
+        producer.sendSync(message);
+        sent++;
+      }
+    }
+  };
+  run(part.warm);
+  meter.begin();
+  run(part.count);
+  meter.end(part.count);
+}
+
+function recvEach(part: Part): void {
+  using channel = open(part);
+  using consumer = channel.consumer();
+  const arrivals = new Arrivals(part);
+  while (arrivals.open) {
+    consumer.receiveSync({ ack: "before" });
+    arrivals.add(1);
+  }
+}
+
+async function sendEach(part: Part): Promise<void> {
+  using channel = open(part);
+  using producer = channel.producer();
+  await consumerOf(channel);
+  const message = new Uint8Array(part.size).fill(1);
+  const meter = new Meter(part);
+  for (let left = part.warm; left > 0; left--) producer.sendSync(message);
+  meter.begin();
+  for (let left = part.count; left > 0; left--) producer.sendSync(message);
+  meter.end(part.count);
+}
+
+async function recvAwait(part: Part): Promise<void> {
+  using channel = open(part);
+  using consumer = channel.consumer();
+  const arrivals = new Arrivals(part);
+  for await (const _ of consumer) {
+    arrivals.add(1);
+    if (!arrivals.open) break;
+  }
+}
+
+async function sendAwait(part: Part): Promise<void> {
+  using channel = open(part);
+  using producer = channel.producer();
+  await consumerOf(channel);
+  const message = new Uint8Array(part.size).fill(1);
+  const meter = new Meter(part);
+  for (let left = part.warm; left > 0; left--) await producer.send(message);
+  meter.begin();
+  for (let left = part.count; left > 0; left--) await producer.send(message);
+  meter.end(part.count);
+}
+
+async function ping(part: Part): Promise<void> {
+  using there = open(part);
+  using back = open(part, 1);
+  using producer = there.producer();
+  using consumer = back.consumer({ spin: SPIN_US });
+  await consumerOf(there);
+  const message = new Uint8Array(part.size);
+  const trips = new RoundTrips(part);
+  const next = (): void => {
+    trips.done();
+    if (trips.open) producer.trySend(message);
+  };
+  if (trips.open) producer.trySend(message);
+  while (trips.open) consumer.drain(next);
+  trips.end();
+}
+
+/** Answers from within `drain`, as whoever answers at once would: giving space back can come later. */
+function pong(part: Part): void {
+  using there = open(part);
+  using back = open(part, 1);
+  using producer = back.producer();
+  using consumer = there.consumer({ spin: SPIN_US });
+  const message = new Uint8Array(part.size);
+  const meter = new Meter(part);
+  let left = part.count + part.warm;
+  const answer = (): void => {
+    if (left-- === part.count) meter.begin();
+    producer.trySend(message);
+  };
+  while (left > 0) consumer.drain(answer);
+  meter.end(part.count);
+}
+
+async function pingAwait(part: Part): Promise<void> {
+  using there = open(part);
+  using back = open(part, 1);
+  using producer = there.producer();
+  using consumer = back.consumer();
+  await consumerOf(there);
+  const message = new Uint8Array(part.size);
+  const trips = new RoundTrips(part);
+  while (trips.open) {
+    if (part.pause > 0) await trips.pause();
+    await producer.send(message);
+    await consumer.receive({ ack: "before" });
+    trips.done();
+  }
+  trips.end();
+}
+
+async function pongAwait(part: Part): Promise<void> {
+  using there = open(part);
+  using back = open(part, 1);
+  using producer = back.producer();
+  using consumer = there.consumer();
+  const meter = new Meter(part);
+  let left = part.count + part.warm;
+  for await (const { bytes } of consumer) {
+    if (left === part.count) meter.begin();
+    await producer.send(bytes);
+    if (--left === 0) break;
+  }
+  meter.end(part.count);
+}
+
+/** Adds up what the heap grows by: what a collection takes away in between does not count. */
+class Allocation {
+  #last = Deno.memoryUsage().heapUsed;
+  bytes = 0;
+
+  look(): void {
+    const now = Deno.memoryUsage().heapUsed;
+    if (now > this.#last) this.bytes += now - this.#last;
+    this.#last = now;
+  }
+}
+
+/** Messages between two looks at the heap: a look allocates a little too. */
+const LOOK_EVERY = 250_000;
+
+function recvHeap(part: Part): void {
+  using channel = open(part);
+  using consumer = channel.consumer();
+  const meter = new Meter(part);
+  let allocation: Allocation | undefined;
+  let received = 0;
+  let next = part.warm;
+  let sum = 0;
+  const visit = (bytes: Uint8Array): void => void (sum += bytes[0]!);
+  while (received < part.warm + part.count) {
+    const count = consumer.drain(visit);
+    if (count === 0) consumer.readySync();
+    received += count;
+    if (received < next) continue;
+    next = received + LOOK_EVERY;
+    if (allocation === undefined) {
+      meter.begin();
+      allocation = new Allocation();
+    } else allocation.look();
+  }
+  allocation!.look();
+  meter.end(part.count, { heapGrownBytes: allocation!.bytes, sum });
+}
+
+async function sendHeap(part: Part): Promise<void> {
+  using channel = open(part);
+  using producer = channel.producer();
+  await consumerOf(channel);
+  const meter = new Meter(part);
+  const run = (count: number): void => {
+    for (let sent = 0; sent < count;) {
+      const slot = producer.claim(part.size);
+      if (slot === undefined) continue;
+      slot.bytes[0] = 1;
+      slot.commit();
+      sent++;
+    }
+  };
+  run(part.warm);
+  meter.begin();
+  const allocation = new Allocation();
+  for (let left = part.count; left > 0; left -= LOOK_EVERY) {
+    run(Math.min(left, LOOK_EVERY));
+    allocation.look();
+  }
+  meter.end(part.count, { heapGrownBytes: allocation.bytes });
+}
+
+async function idle(part: Part): Promise<void> {
+  using channel = open(part);
+  using consumer = channel.consumer();
+  const meter = new Meter(part);
+  await new Promise((done) => setTimeout(done, 200)); // starting up is not idling
+  meter.begin();
+  await consumer.receive({ deadline: Deadline.after(part.pause) }).catch(() => {});
+  meter.end(0);
+}
+
+await play({
+  recv,
+  send,
+  "recv-each": recvEach,
+  "send-each": sendEach,
+  "recv-await": recvAwait,
+  "send-await": sendAwait,
+  ping,
+  pong,
+  "ping-await": pingAwait,
+  "pong-await": pongAwait,
+  "recv-heap": recvHeap,
+  "send-heap": sendHeap,
+  idle,
+});

@@ -1,0 +1,77 @@
+/**
+ * A Unix socket or TCP loopback in Deno. ADDRESS is `unix:PATH` or `tcp:PORT`. `send-together` writes a
+ * batch of messages at a time, as a program that gathers them would. `idle` waits PAUSE milliseconds for
+ * a message that does not come.
+ */
+
+import { Meter, type Part, play } from "./peer.ts";
+import { ping, pong, recv, send } from "./streams.ts";
+
+const LOOPBACK = "127.0.0.1";
+
+async function listen({ address }: Part): Promise<Deno.Conn> {
+  const [kind, place = ""] = address.split(":");
+  using listener = kind === "unix"
+    ? Deno.listen({ transport: "unix", path: place })
+    : Deno.listen({ hostname: LOOPBACK, port: Number(place) });
+  return ready(await listener.accept());
+}
+
+async function connect({ address }: Part): Promise<Deno.Conn> {
+  const [kind, place = ""] = address.split(":");
+  for (;;) {
+    try {
+      return ready(
+        kind === "unix"
+          ? await Deno.connect({ transport: "unix", path: place })
+          : await Deno.connect({ hostname: LOOPBACK, port: Number(place) }),
+      );
+    } catch (error) {
+      // The other side is not there yet
+      const early = error instanceof Deno.errors.NotFound ||
+        error instanceof Deno.errors.ConnectionRefused;
+      if (!early) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+  }
+}
+
+function ready(connection: Deno.Conn): Deno.Conn {
+  if ("setNoDelay" in connection) (connection as Deno.TcpConn).setNoDelay();
+  return connection;
+}
+
+async function idle(part: Part): Promise<void> {
+  using listener = Deno.listen({ transport: "unix", path: part.address.split(":")[1]! });
+  const meter = new Meter(part);
+  await new Promise((done) => setTimeout(done, 200)); // starting up is not idling
+  meter.begin();
+  const over = setTimeout(() => listener.close(), part.pause);
+  await listener.accept().catch(() => {});
+  clearTimeout(over);
+  meter.end(0);
+}
+
+await play({
+  recv: async (part) => {
+    using connection = await listen(part);
+    await recv(part, connection);
+  },
+  send: async (part) => {
+    using connection = await connect(part);
+    await send(part, connection);
+  },
+  "send-together": async (part) => {
+    using connection = await connect(part);
+    await send(part, connection, true);
+  },
+  ping: async (part) => {
+    using connection = await connect(part);
+    await ping(part, connection, connection);
+  },
+  pong: async (part) => {
+    using connection = await listen(part);
+    await pong(part, connection, connection);
+  },
+  idle,
+});

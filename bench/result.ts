@@ -1,0 +1,129 @@
+/** A result file: what a run found, and on what machine. The report and the comparison read nothing else. */
+
+/** The measures, in the order of the report. */
+export const MEASURES = {
+  throughput: { title: "throughput", unit: "messages/s", better: "more" },
+  roundTrip: { title: "round trip", unit: "ns", better: "less" },
+  wake: { title: "round trip after a pause", unit: "ns", better: "less" },
+  producers: { title: "several producers", unit: "messages/s", better: "more" },
+  idle: { title: "idle", unit: "share of a core", better: "less" },
+  allocation: { title: "allocation", unit: "bytes/message", better: "less" },
+  startUp: { title: "start-up", unit: "ms", better: "less" },
+  lifecycle: { title: "coming and going", unit: "ns", better: "less" },
+  fields: { title: "struct fields", unit: "ns", better: "less" },
+} as const;
+
+/** One of them. */
+export type Measure = keyof typeof MEASURES;
+
+/** Times in nanoseconds, over all rounds. */
+export interface Percentiles {
+  readonly p50: number;
+  readonly p90: number;
+  readonly p99: number;
+  readonly p999: number;
+  readonly max: number;
+  readonly samples: number;
+}
+
+/** One measure of one peer: a figure a round. */
+export interface CaseResult {
+  readonly measure: Measure;
+  readonly peer: string;
+  /** Bytes of a message, number of producers, or what is done. */
+  readonly variant: string;
+  readonly figures: readonly number[];
+  /** Further figures of the same rounds: CPU time, memory. */
+  readonly beside: Readonly<Record<string, readonly number[]>>;
+  readonly percentiles?: Percentiles;
+  /** Why rounds have no figure. */
+  readonly failures: readonly string[];
+}
+
+/** What it ran on. */
+export interface Machine {
+  readonly cpu: string;
+  readonly cores: number;
+  readonly kernel: string;
+  readonly arch: string;
+  readonly memoryBytes: number;
+  readonly virtual: boolean;
+  /** The cores the two sides are pinned to; empty: not pinned. */
+  readonly pinned: readonly number[];
+  /** Whether those two are hardware threads of one core; `null`: not known. */
+  readonly siblings: boolean | null;
+}
+
+/** A whole run. */
+export interface Result {
+  readonly format: 1;
+  readonly date: string;
+  readonly commit: string;
+  /** Whether there were changes that are not in the commit. */
+  readonly modified: boolean;
+  readonly quick: boolean;
+  readonly only: string | null;
+  readonly rounds: number;
+  readonly seconds: number;
+  readonly machine: Machine;
+  readonly software: Readonly<Record<string, string>>;
+  /** Names of the peers, by the id that cases use. */
+  readonly peers: Readonly<Record<string, string>>;
+  readonly notRun: readonly { readonly peer: string; readonly reason: string }[];
+  readonly cases: readonly CaseResult[];
+}
+
+/** What a case is called on the command line and in comparisons. */
+export function caseName({ measure, peer, variant }: {
+  readonly measure: string;
+  readonly peer: string;
+  readonly variant: string;
+}): string {
+  return `${measure}/${peer}/${variant}`;
+}
+
+/** The case of that name; `undefined` if it was not run. */
+export function findCase(
+  { cases }: Result,
+  measure: Measure,
+  peer: string,
+  variant: string,
+): CaseResult | undefined {
+  return cases.find((one) =>
+    one.measure === measure && one.peer === peer && one.variant === variant
+  );
+}
+
+/** A processor's name as part of a file name. */
+export function slug(cpu: string): string {
+  return cpu.toLowerCase()
+    .replaceAll(/\((r|tm)\)|\b(cpu|processor)\b|@.*/g, " ")
+    .replaceAll(/[^a-z0-9]+/g, "-")
+    .replaceAll(/^-|-$/g, "") || "unknown";
+}
+
+/** The name of its file: no run takes the place of another one of that day. */
+export function fileName(
+  { date, quick, only, machine }: Pick<Result, "date" | "quick" | "only" | "machine">,
+  taken: (name: string) => boolean,
+): string {
+  const part = only === null ? "" : "-part";
+  const stem = `${date.slice(0, 10)}-${slug(machine.cpu)}${quick ? "-quick" : ""}${part}`;
+  let name = `${stem}.json`;
+  for (let n = 2; taken(name); n++) name = `${stem}-${n}.json`;
+  return name;
+}
+
+/**
+ * The result in a file's text.
+ *
+ * @throws {TypeError} it is no result of this format
+ */
+export function parseResult(text: string): Result {
+  const value: unknown = JSON.parse(text);
+  if (typeof value !== "object" || value === null || !("format" in value) || !("cases" in value)) {
+    throw new TypeError("this is no result of the bench");
+  }
+  if (value.format !== 1) throw new TypeError(`format ${value.format} is not known: only 1 is`);
+  return value as Result;
+}

@@ -1,0 +1,212 @@
+/**
+ * The bench: builds all peers, runs them in turns, and writes what it found.
+ *
+ *     deno task bench [--quick] [--only NAME] [--rounds N]
+ *     deno task bench --list                  names of the cases, for --only
+ *     deno task bench --report FILE           writes README.md and the plots anew from a result file
+ *     deno task bench --compare A B           what changed between two result files
+ *
+ * A full run writes `results/DATE-CPU.json`, `README.md` and `plots/`. With `--quick` or `--only` the page
+ * stays as it is and the tables are printed: `--report` makes a page of such a result too.
+ */
+
+import { parseArgs } from "node:util";
+import { listSegments, listSemaphoreSets, removeSegment, removeSemaphoreSet } from "../mod.ts";
+import { type Case, Cases, FULL, peerNames, QUICK } from "./cases.ts";
+import { compareResults } from "./comparison.ts";
+import { Latency } from "./latency.ts";
+import { describeMachine, version } from "./machine.ts";
+import { PACKAGES } from "./packages.ts";
+import { writePlots } from "./plots.ts";
+import { Processes } from "./processes.ts";
+import { Programs } from "./programs.ts";
+import { Progress } from "./progress.ts";
+import { report, tables } from "./report.ts";
+import { caseName, fileName, parseResult, type Result } from "./result.ts";
+import { runRounds } from "./rounds.ts";
+
+const HERE = new URL(".", import.meta.url).pathname;
+const ROUNDS = 7;
+/** Keys of a run: so many from a random one on, under a prefix of ours. */
+const KEYS = 0x10000;
+const KEY_PREFIX = 0x5e000000;
+
+const USAGE = "usage: deno task bench [--quick] [--only NAME] [--rounds N] | --list | " +
+  "--report FILE | --compare A B";
+
+/** What was asked for. */
+interface Wanted {
+  readonly quick: boolean;
+  readonly only: string | null;
+  readonly rounds: number;
+}
+
+function read(path: string): Result {
+  return parseResult(Deno.readTextFileSync(path));
+}
+
+/** As `deno fmt` wants them: a page that is written must pass the check as one that was typed. */
+function format(...paths: readonly string[]): void {
+  new Deno.Command(Deno.execPath(), { args: ["fmt", "--quiet", ...paths] }).outputSync();
+}
+
+async function writePage(result: Result, file: string): Promise<void> {
+  await writePlots(result, `${HERE}plots`);
+  Deno.writeTextFileSync(`${HERE}README.md`, report(result, file));
+  format(`${HERE}README.md`);
+}
+
+function git(...args: readonly string[]): string {
+  return version("git", "-C", HERE, ...args) ?? "";
+}
+
+function software(): Record<string, string> {
+  return {
+    deno: Deno.version.deno,
+    v8: Deno.version.v8,
+    node: version("node", "--version") ?? "not there",
+    gcc: version("gcc", "--version") ?? "not there",
+    ...PACKAGES,
+  };
+}
+
+/** Removes whatever a killed peer left at our keys. */
+function removeObjects(firstKey: number): void {
+  const ours = ({ key }: { readonly key: number }): boolean =>
+    key >= firstKey && key < firstKey + KEYS;
+  for (const segment of listSegments().filter(ours)) removeSegment(segment.id);
+  for (const set of listSemaphoreSets().filter(ours)) removeSemaphoreSet(set.id);
+}
+
+function matches(one: Case, only: string): boolean {
+  return one.variants.some((variant) => caseName({ ...one, variant }).includes(only));
+}
+
+async function measure({ quick, only, rounds }: Wanted, listOnly: boolean): Promise<void> {
+  const started = performance.now();
+  const folder = Deno.makeTempDirSync({ prefix: "bench-" });
+  const firstKey = KEY_PREFIX + crypto.getRandomValues(new Uint8Array(1))[0]! * KEYS;
+  const processes = new Processes();
+  const progress = new Progress();
+  const cleanUp = (): void => {
+    processes.killAll();
+    removeObjects(firstKey);
+    Deno.removeSync(folder, { recursive: true });
+  };
+  for (const [signal, code] of [["SIGINT", 130], ["SIGTERM", 143], ["SIGHUP", 129]] as const) {
+    Deno.addSignalListener(signal, () => {
+      progress.end();
+      cleanUp();
+      Deno.exit(code);
+    });
+  }
+  try {
+    const programs = new Programs(folder, (step) => progress.step(step));
+    const machine = describeMachine();
+    const scale = quick ? QUICK : FULL;
+    const setting = { programs, processes, machine, scale, folder, firstKey };
+    const { cases: all, notRun } = new Cases(setting).all();
+    const cases = only === null ? all : all.filter((one) => matches(one, only));
+    for (const { peer, reason } of notRun) progress.note(`not run: ${peer}: ${reason}`);
+    if (listOnly) {
+      for (const one of cases) {
+        for (const variant of one.variants) console.log(caseName({ ...one, variant }));
+      }
+      return;
+    }
+    if (cases.length === 0) throw new Error(`no case is called ${only}: --list shows them`);
+    const results = await runRounds({
+      cases,
+      rounds,
+      rehearse: !quick,
+      newLatency: await Latency.factory(),
+      turn: (done, count, now) => progress.at(done, count, now),
+      failed: (text) => progress.note(text),
+    });
+    progress.end();
+    const result: Result = {
+      format: 1,
+      date: new Date().toISOString(),
+      commit: git("rev-parse", "--short", "HEAD"),
+      modified: git("status", "--porcelain", "--", "..") !== "",
+      quick,
+      only,
+      rounds,
+      seconds: Math.round((performance.now() - started) / 1000),
+      machine,
+      software: software(),
+      peers: peerNames(),
+      notRun,
+      cases: results,
+    };
+    await keep(result);
+  } finally {
+    cleanUp();
+  }
+}
+
+async function keep(result: Result): Promise<void> {
+  const folder = `${HERE}results/`;
+  Deno.mkdirSync(folder, { recursive: true });
+  const taken = [...Deno.readDirSync(folder)].map(({ name }) => name);
+  const name = fileName(result, (one) => taken.includes(one));
+  Deno.writeTextFileSync(folder + name, JSON.stringify(result, undefined, 1));
+  format(folder + name);
+  if (result.quick || result.only !== null) console.log(tables(result));
+  else await writePage(result, name);
+  const seconds = `in ${result.seconds} s`;
+  console.error(`wrote bench/results/${name} ${seconds}`);
+}
+
+/** Ends with 2, as for every mistake on a command line. */
+function refuse(reason: string): never {
+  console.error(`${reason}\n${USAGE}`);
+  Deno.exit(2);
+}
+
+function parse(): ReturnType<typeof parseOptions> {
+  try {
+    return parseOptions();
+  } catch (error) {
+    refuse((error as Error).message);
+  }
+}
+
+// deno-lint-ignore explicit-function-return-type -- what parseArgs makes of the options is its type
+function parseOptions() {
+  return parseArgs({
+    options: {
+      quick: { type: "boolean", default: false },
+      only: { type: "string" },
+      rounds: { type: "string" },
+      list: { type: "boolean", default: false },
+      report: { type: "string" },
+      compare: { type: "boolean", default: false },
+    },
+    allowPositionals: true,
+  });
+}
+
+async function main(): Promise<void> {
+  const { values, positionals } = parse();
+  if (positionals.length !== (values.compare ? 2 : 0)) {
+    refuse(values.compare ? "--compare takes two result files" : `what is ${positionals[0]}?`);
+  }
+  if (values.compare) {
+    return console.log(compareResults(read(positionals[0]!), read(positionals[1]!)));
+  }
+  if (values.report !== undefined) {
+    return await writePage(read(values.report), values.report.replace(/.*\//, ""));
+  }
+  const { quick, only = null } = values;
+  const rounds = Number(values.rounds ?? (quick ? 1 : ROUNDS));
+  if (!(Number.isInteger(rounds) && rounds >= 1)) refuse(`--rounds ${values.rounds} is no number`);
+  await measure({ quick, only, rounds }, values.list);
+}
+
+try {
+  await main();
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  Deno.exit(1);
+}
