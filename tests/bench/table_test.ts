@@ -1,0 +1,11 @@
+/** `bench/table.ts` */
+
+import assert from "node:assert/strict";
+import { table } from "../../bench/table.ts";
+
+Deno.test("the first column is text, the others are figures, and no cell breaks its row", () => {
+  assert.equal(
+    table(["a", "b"], [["x|y", "1"], ["z", "2"]]),
+    "| a | b |\n| --- | --: |\n| x\\|y | 1 |\n| z | 2 |",
+  );
+});
