@@ -1,9 +1,12 @@
 /** `bench/run.ts`: what it says to a mistake on its command line. Measuring it is not for a test. */
 
 import assert from "node:assert/strict";
+import { guardAgainstLeaks } from "../support/leaks.ts";
 import { testWith } from "../support/needs.ts";
 import { Peer, PROJECT, TestFolder } from "../support/peer.ts";
 import { madeUpCase, madeUpResult } from "./made_up_result.ts";
+
+guardAgainstLeaks();
 
 const needs = { tools: ["deno"], files: true } as const;
 
