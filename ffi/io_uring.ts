@@ -96,10 +96,19 @@ export class FutexRing {
     requests.setUint32(write + SQE.LENGTH, 1, true);
   }
 
-  /** A ring, or the negative errno of what this kernel or this container does not let us do. */
+  /** Whether this kernel and this container let us do it. Asked of them once. */
+  static get supported(): boolean {
+    return FutexRing.#probed() === 0;
+  }
+
+  /** A ring, or the negative errno of what they do not let us do, or cannot just now. */
   static open(): FutexRing | number {
-    probed ??= FutexRing.#probe();
-    return probed < 0 ? probed : FutexRing.#make();
+    const found = FutexRing.#probed();
+    return found < 0 ? found : FutexRing.#make();
+  }
+
+  static #probed(): number {
+    return probed ??= FutexRing.#probe();
   }
 
   static #make(): FutexRing | number {

@@ -8,9 +8,6 @@
 
 import { FutexRing } from "../../ffi/io_uring.ts";
 
-/** Whether this kernel was found not to have it. */
-let unsupported = false;
-
 /** The end of the pipe that the event loop reads. */
 interface Listener {
   destroy(): void;
@@ -59,15 +56,12 @@ export class Bell {
 
   async #ready(): Promise<boolean> {
     if (this.#ring !== undefined) return true;
-    if (unsupported) return false;
+    if (!FutexRing.supported) return false;
     // Not before it is needed: most programs never sleep here
     const { Socket } = await import("node:net");
     if (!this.#open || this.#ring !== undefined) return true;
     const ring = FutexRing.open();
-    if (typeof ring === "number") {
-      unsupported = true;
-      return false;
-    }
+    if (typeof ring === "number") return false;
     const callback = (): boolean => {
       this.#armed = false;
       this.interrupt();

@@ -118,6 +118,26 @@ Deno.test({
     }),
 });
 
+Deno.test({
+  name: `a ring that could not be had once can be had later${reason}`,
+  ignore,
+  fn: () =>
+    withBell(async ({ address, bell }) => {
+      const { open } = FutexRing;
+      // As when there are no file descriptors left
+      FutexRing.open = () => -24;
+      try {
+        assert.equal(await bell.sleep(address, 0, LONG), false);
+      } finally {
+        FutexRing.open = open;
+      }
+      assert.equal(await bell.sleep(address, 0, 1), true);
+      const another = new Bell();
+      assert.equal(await another.sleep(address, 0, 1), true);
+      another.close();
+    }),
+});
+
 Deno.test("closing a bell that never slept does nothing", () => {
   new Bell().close();
 });
