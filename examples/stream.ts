@@ -37,8 +37,10 @@ async function exchange(count: number): Promise<void> {
       answered++;
       sum += value.total;
     }
-    // Nobody takes the rest of the orders: a send that waits for room fails now
-    if (answered < count) orders.channel.remove();
+    if (answered === count) return;
+    // Nobody takes the rest of the orders: they go, and a send that waits for room fails
+    orders.channel.remove();
+    throw new Error(`the C program has ended: ${answered} of ${count} orders answered`);
   }
 
   // At once: if all orders were sent before the first receipt is read, both lanes could be full,
@@ -51,5 +53,10 @@ if (Deno.args[0] === "--declare") {
   console.log(Order.declare("Order"));
   console.log(Receipt.declare("Receipt"));
 } else {
-  await exchange(Number(Deno.args[0]));
+  try {
+    await exchange(Number(Deno.args[0]));
+  } catch (error) {
+    console.error(`error: ${error instanceof Error ? error.message : error}`);
+    Deno.exitCode = 1;
+  }
 }

@@ -1,6 +1,8 @@
 /** Every example, run as its head says. */
 
 import assert from "node:assert/strict";
+import { setTimeout as delay } from "node:timers/promises";
+import { type LaneStat, listChannels } from "../mod.ts";
 import { guardAgainstLeaks } from "./support/leaks.ts";
 import { testWith } from "./support/needs.ts";
 import { Peer, PROJECT, TestFolder } from "./support/peer.ts";
@@ -70,6 +72,18 @@ testWith({ tools: ["deno"] }, "mailbox: messages through the library", async () 
   assert.equal(await printed(server), hello);
 });
 
+/** The keys of `stream.ts`. */
+const STREAM = { orders: 0x5eed1007, receipts: 0x5eed1008 };
+
+/** Waits until something is so of the first lane of a channel that may come yet. */
+async function untilLane(key: number, isSo: (lane: LaneStat) => boolean): Promise<void> {
+  for (;;) {
+    const channel = listChannels().find(({ segment }) => segment.key === key);
+    if (channel !== undefined && isSo(channel.lanes[0]!)) return;
+    await delay(1);
+  }
+}
+
 /** Compiles the C side of an example, with the header that its TypeScript side declares. */
 async function compileWith(
   folder: TestFolder,
@@ -115,6 +129,33 @@ testWith({ tools: ["deno", "gcc"], files: true }, "stream: structs both ways", a
   );
   assert.equal(await printed(c), "");
 });
+
+testWith(
+  { tools: ["deno", "gcc"], files: true },
+  "stream: orders that wait when the C side dies end in one line",
+  async () => {
+    using folder = new TestFolder();
+    const program = await compileWith(folder, "stream", "stream.h");
+    // All sent and not answered, and more than there is room for
+    for (const count of [20_000, 1_000_000]) {
+      await using c = Peer.start(program);
+      // Stopped when it has both its roles, it answers none of them
+      await untilLane(STREAM.receipts, ({ alive }) => alive);
+      c.kill("SIGSTOP");
+      await using deno = example("stream", String(count));
+      await untilLane(
+        STREAM.orders,
+        ({ messages, fullWaits }) => messages === count || fullWaits > 0,
+      );
+      c.kill("SIGKILL");
+      const { code, stdout, stderr } = await deno.ended();
+      assert.deepEqual(
+        [code, stdout, stderr],
+        [1, "", `error: the C program has ended: 0 of ${count} orders answered\n`],
+      );
+    }
+  },
+);
 
 testWith(
   { tools: ["deno"] },
