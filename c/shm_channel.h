@@ -1097,17 +1097,11 @@ SHMCI_COLD enum ShmChannelStatus shmci_no_lane(struct ShmChannelProducer *produc
   return SHM_CHANNEL_BUSY;
 }
 
-/* Takes a lane. BUSY: all are taken, by whom is in producer->error. */
-static inline enum ShmChannelStatus shm_channel_open_producer(struct ShmChannelProducer *producer,
-                                                              struct ShmChannel *channel) {
-  memset(producer, 0, sizeof *producer);
-  uint32_t lane = 0;
-  enum ShmChannelStatus status = SHM_CHANNEL_BUSY;
-  for (; lane < channel->lanes; lane++) {
-    status = shmci_claim(&producer->error, channel, shmci_sem_lane(lane));
-    if (status != SHM_CHANNEL_BUSY) break;
-  }
-  if (status == SHM_CHANNEL_BUSY) return shmci_no_lane(producer, channel);
+/* Takes this lane. BUSY: it has an owner; CORRUPT: its words cannot be those of a ring. */
+static inline enum ShmChannelStatus shmci_take_lane(struct ShmChannelProducer *producer,
+                                                    struct ShmChannel *channel, uint32_t lane) {
+  const enum ShmChannelStatus status =
+      shmci_claim(&producer->error, channel, shmci_sem_lane(lane));
   if (status != SHM_CHANNEL_OK) return status;
   struct ShmChannelLane *const words = &shmci_lanes(channel)[lane];
   /* SYNC claim: whatever our predecessor did in the ring comes before what we do */
@@ -1135,6 +1129,24 @@ static inline enum ShmChannelStatus shm_channel_open_producer(struct ShmChannelP
   shmci_note(&words->producer.opened, shmci_peek(&words->producer.opened) + 1);
   shmci_note(&words->producer.asleep, 0);
   return SHM_CHANNEL_OK;
+}
+
+/*
+ * Takes a lane. BUSY: all are taken, by whom is in producer->error. CORRUPT: those that are not taken
+ * cannot be used.
+ */
+static inline enum ShmChannelStatus shm_channel_open_producer(struct ShmChannelProducer *producer,
+                                                              struct ShmChannel *channel) {
+  enum ShmChannelStatus failure = SHM_CHANNEL_BUSY;
+  memset(producer, 0, sizeof *producer);
+  for (uint32_t lane = 0; lane < channel->lanes; lane++) {
+    const enum ShmChannelStatus status = shmci_take_lane(producer, channel, lane);
+    if (status == SHM_CHANNEL_BUSY) continue;
+    if (status != SHM_CHANNEL_CORRUPT) return status;
+    /* a lane that cannot be written does not keep us from the others */
+    failure = status;
+  }
+  return failure == SHM_CHANNEL_BUSY ? shmci_no_lane(producer, channel) : failure;
 }
 
 SHMCI_COLD enum ShmChannelStatus shmci_refused(struct ShmChannelProducer *producer,

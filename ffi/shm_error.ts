@@ -91,6 +91,8 @@ export interface FailureDetails {
   readonly key?: number | undefined;
   /** The id the call was made with. */
   readonly id?: number | undefined;
+  /** The lane of the channel, where the failure is about one. */
+  readonly lane?: number | undefined;
   /** What the reader can do about it, without a final period. */
   readonly remedy?: string | undefined;
   /** The error underneath, if there is one. */
@@ -119,7 +121,8 @@ function subject(details: FailureDetails): string {
  * A failed System V call, or a use of shared memory the library refuses.
  *
  * `code` is the errno name (`"ENOENT"`, `"EACCES"`, ...) or one of {@linkcode RefusalCode}, `errno`
- * its number (0 for a refusal), `call` the C function. `key` and `id` say which object.
+ * its number (0 for a refusal), `call` the C function. `key` and `id` say which object, `lane` which
+ * lane of a channel (`"ECORRUPT"`).
  *
  * @example Telling one failure from another
  * ```ts
@@ -133,6 +136,30 @@ function subject(details: FailureDetails): string {
  *   assert.equal(error.code, "ENOENT");
  *   assert.equal(error.call, "shmget");
  * }
+ * ```
+ *
+ * @example Dropping what a lane holds where somebody wrote over it, and going on
+ * ```ts
+ * import { Channel, Segment, ShmError } from "@sysv/shm";
+ * import assert from "node:assert/strict";
+ *
+ * using channel = Channel.openOrCreate({ key: 0x5eed4041, lanes: 2, laneCapacity: 4096 });
+ * using one = channel.producer();
+ * using two = channel.producer();
+ * one.trySend(Uint8Array.of(1));
+ * two.trySend(Uint8Array.of(2));
+ * using intruder = Segment.attach(channel.id);
+ * new Uint32Array(intruder.buffer)[768 / 4] = 0x7fffffff; // the length of the message in lane 0
+ *
+ * using consumer = channel.consumer();
+ * try {
+ *   consumer.tryReceive();
+ * } catch (error) {
+ *   assert(error instanceof ShmError);
+ *   assert.deepEqual([error.code, error.lane], ["ECORRUPT", 0]);
+ *   consumer.discard(error.lane!);
+ * }
+ * assert.equal(consumer.tryReceive()?.bytes[0], 2);
  * ```
  */
 export class ShmError extends Error {
@@ -148,6 +175,8 @@ export class ShmError extends Error {
   readonly key: number | undefined;
   /** The id of the object, where it is known. */
   readonly id: number | undefined;
+  /** The lane whose memory cannot be (`"ECORRUPT"`): the one to `discard`. */
+  readonly lane: number | undefined;
 
   /**
    * Makes the error for `action` ("open the segment") that failed in `call` with `reason`: an errno
@@ -171,5 +200,6 @@ export class ShmError extends Error {
     this.call = call;
     this.key = details.key;
     this.id = details.id;
+    this.lane = details.lane;
   }
 }

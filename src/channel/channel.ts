@@ -192,10 +192,11 @@ export class Channel implements Disposable {
   }
 
   /**
-   * Claims a lane and becomes its producer. One process may have several.
+   * Claims a lane and becomes its producer. One process may have several. A free lane whose words in
+   * memory cannot be those of a ring is passed over.
    *
-   * @throws {ShmError} `EBUSY` every lane has an owner: the message names them; `EIDRM` the channel
-   * was removed underneath, `ECORRUPT`, `EDETACHED` closed
+   * @throws {ShmError} `EBUSY` every lane has an owner: the message names them; `ECORRUPT` those
+   * without one cannot be used; `EIDRM` the channel was removed underneath, `EDETACHED` closed
    * @throws {RangeError} an option out of range
    *
    * @example
@@ -211,11 +212,19 @@ export class Channel implements Disposable {
    */
   producer(options: ProducerOptions = {}): Producer {
     this.#check();
+    let corrupt: ShmError | undefined;
     for (let lane = 0; lane < this.lanes; lane++) {
       const claim = new Claim(this.#place.set, SEMAPHORE.LANE + lane);
       if (!this.#tryTake(claim)) continue;
-      return this.#adopt(claim, () => new Producer(this.#place, lane, claim, options));
+      try {
+        return this.#adopt(claim, () => new Producer(this.#place, lane, claim, options));
+      } catch (error) {
+        if (!(error instanceof ShmError && error.code === "ECORRUPT")) throw error;
+        // A lane that cannot be written does not keep us from the others
+        corrupt = error;
+      }
     }
+    if (corrupt !== undefined) throw corrupt;
     const owners = Array.from(
       { length: this.lanes },
       (_, lane) => this.#place.set.lastPid(SEMAPHORE.LANE + lane),

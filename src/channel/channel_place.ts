@@ -54,6 +54,7 @@ export class ChannelPlace {
     return new ShmError("go on using the channel", "shmat", "ECORRUPT", {
       key: this.segment.key,
       id: this.segment.id,
+      lane,
       remedy: `lane ${lane}: ${what}; another program writes into this memory. ` +
         "Consumer.discard drops what is in the lane; to start afresh, remove the channel (`channel rm`)",
     });

@@ -91,7 +91,12 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
           LANE_WORD.ASLEEP,
           ASLEEP_OFFSET.laneOwner(lane),
         );
-        return new LaneReader(memory, small, owner, gone, (what) => place.corrupt(lane, what));
+        const corrupt = (what: string): ShmError => {
+          // A lane that cannot be read does not keep us from the others
+          this.#leave(lane);
+          return place.corrupt(lane, what);
+        };
+        return new LaneReader(memory, shape.messageSize, small, owner, gone, corrupt);
       },
     );
     const words = consumerWords(segment.buffer);
@@ -160,18 +165,26 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
     for (const reader of this.#readers) reader.putBack();
   }
 
+  /** Ends the turn of a lane: the one behind it is looked at next. */
+  #leave(lane: number): void {
+    this.#next = lane + 1 === this.#readers.length ? 0 : lane + 1;
+  }
+
   /** Whether there is something to hand out, in any lane. */
   #look(): boolean {
     const readers = this.#readers;
-    for (let i = 0; i < readers.length; i++) if (readers[i]!.look()) return true;
+    const first = this.#next;
+    for (let lane = first; lane < readers.length; lane++) if (readers[lane]!.look()) return true;
+    for (let lane = 0; lane < first; lane++) if (readers[lane]!.look()) return true;
     return false;
   }
 
   /**
    * The next message if there is one. Never waits. The one before counts as received now.
    *
-   * @throws {ShmError} `EDETACHED` closed, `ECORRUPT` what is in memory cannot be, `EBUSY` called from
-   * within a drain
+   * @throws {ShmError} `EDETACHED` closed, `EBUSY` called from within a drain, `ECORRUPT` what is in a
+   * lane cannot be: the next call goes on with the next lane, and the error comes again in this one's
+   * turn, until {@linkcode Consumer.discard} drops what is there
    */
   tryReceive({ ack = "after" }: { readonly ack?: Acknowledgement } = {}):
     | ChannelMessage
@@ -184,7 +197,7 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
       const reader = readers[lane]!;
       const message = reader.look() ? reader.next() : undefined;
       if (message === undefined) {
-        this.#next = lane + 1 === readers.length ? 0 : lane + 1;
+        this.#leave(lane);
         // Padding that was passed over is space too
         reader.publish();
         continue;
@@ -192,7 +205,7 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
       this.#producerSeen = true;
       this.#owing = lane;
       // A lane is left when all that was seen of it is handed out: none can keep the others waiting
-      if (!reader.pending) this.#next = lane + 1 === readers.length ? 0 : lane + 1;
+      if (!reader.pending) this.#leave(lane);
       if (ack === "before") this.#settle();
       return { bytes: message.bytes, tag: message.tag, lane };
     }
@@ -243,7 +256,7 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
     try {
       for (let i = 0; i < readers.length && count < max; i++) {
         const lane = this.#next;
-        this.#next = lane + 1 === readers.length ? 0 : lane + 1;
+        this.#leave(lane);
         count += readers[lane]!.drain(visit, max - count, keep);
       }
     } finally {
@@ -411,7 +424,8 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
   }
 
   /**
-   * Drops everything that is in a lane now, which may be what no reader can make sense of (`ECORRUPT`).
+   * Drops everything that is in a lane now, which may be what no reader can make sense of (`ECORRUPT`;
+   * {@linkcode ShmError.lane} says in which lane).
    *
    * @returns how many bytes of the lane were dropped; more than it has if its words made no sense
    * @throws {RangeError} no such lane

@@ -48,7 +48,9 @@ export type ChannelVisit = (bytes: Uint8Array<ArrayBuffer>, tag: number, lane: n
 export class LaneReader {
   readonly memory: LaneMemory;
   readonly #capacity: number;
-  readonly #most: number;
+  /** The shortest message, and how much longer the longest is: by 0 where all have one length. */
+  readonly #least: number;
+  readonly #span: number;
   readonly #small: SmallPayload;
   readonly #views: RingViews;
   readonly #tally: Tally;
@@ -67,12 +69,13 @@ export class LaneReader {
   #taken = 0;
 
   /**
-   * Goes on from the published head. `small` may be shared by all lanes of a consumer; `owner` is
-   * woken when there is room again; `gone` makes the error for memory that was detached, `corrupt`
-   * that for a value that cannot be.
+   * Goes on from the published head. `messageSize` is the length of every message, 0 where they differ;
+   * `small` may be shared by all lanes of a consumer; `owner` is woken when there is room again; `gone`
+   * makes the error for memory that was detached, `corrupt` that for a value that cannot be.
    */
   constructor(
     memory: LaneMemory,
+    messageSize: number,
     small: SmallPayload,
     owner: Asleep,
     gone: () => Error,
@@ -84,7 +87,8 @@ export class LaneReader {
     this.#gone = gone;
     this.#corrupt = corrupt;
     this.#capacity = memory.bytes.length;
-    this.#most = maxMessage(this.#capacity);
+    this.#least = messageSize;
+    this.#span = messageSize === 0 ? maxMessage(this.#capacity) : 0;
     this.#part = this.#capacity / PARTS;
     this.#views = new RingViews(memory.bytes);
     // SYNC claim: the semaphore orders this after all that the last consumer did
@@ -195,11 +199,18 @@ export class LaneReader {
   #sizeOf(length: number | undefined, left: number, head: number): number {
     if (length === undefined) throw this.#gone();
     const size = (length + HEADER + ROUND_UP) & ~ROUND_UP;
-    if (length >= 0 && length <= this.#most && size <= left) return size;
+    // Unsigned, what is less than the least is more than any span: one comparison for both bounds
+    if (((length - this.#least) >>> 0) <= this.#span && size <= left) return size;
     throw this.#corrupt(
-      `the message at position ${head >>> 0} has the length ${length >>> 0}, where at most ` +
-        `${Math.max(0, Math.min(left - HEADER, this.#most))} can be`,
+      `the message at position ${head >>> 0} has the length ${length >>> 0}, where ` +
+        this.#lengths(length, left),
     );
+  }
+
+  /** What a length may be that is `length` and may not. */
+  #lengths(length: number, left: number): string {
+    if (this.#span === 0 && length !== this.#least) return `every message has ${this.#least}`;
+    return `at most ${Math.max(0, Math.min(left - HEADER, this.#least + this.#span))} can be`;
   }
 
   /** Whether there is more up to the tail seen last. */

@@ -235,15 +235,9 @@ export class TypedConsumer<F extends Fields> implements Disposable, AsyncIterabl
     this.#view = layout.view(this.#bytes.buffer);
   }
 
-  /** A message is as long as memory says, and so may be shorter than the struct: the rest is zeros. */
+  /** All messages of the channel have the struct's size: the consumer sees to that. */
   #decode({ bytes, tag, lane }: ChannelMessage): TypedMessage<F> {
-    const { size } = this.#layout;
-    let own = bytes;
-    if (bytes.length !== size) {
-      own = new Uint8Array(size);
-      own.set(bytes.subarray(0, size));
-    }
-    return { value: this.#layout.view(own.buffer), tag, lane };
+    return { value: this.#layout.view(bytes.buffer), tag, lane };
   }
 
   /** The next struct if there is one. */
@@ -287,13 +281,8 @@ export class TypedConsumer<F extends Fields> implements Disposable, AsyncIterabl
     options: { readonly max?: number } = {},
   ): number {
     const [own, view] = [this.#bytes, this.#view];
-    const { size } = this.#layout;
     return this.consumer.drain((bytes, tag, lane) => {
-      if (bytes.length === size) own.set(bytes);
-      else {
-        own.fill(0);
-        own.set(bytes.subarray(0, size));
-      }
+      own.set(bytes);
       visit(view, tag, lane);
     }, options);
   }

@@ -217,6 +217,44 @@ for (const { name, word, value, late, role, says } of ENMITIES) {
   });
 }
 
+testWith(
+  C_NEEDS,
+  "hostile memory: a sender passes over the lanes that cannot be rings",
+  async () => {
+    for (const [tail, head] of [[4, 0], [0, 4], [512, 0], [0, 512]]) {
+      using channel = scratchChannel({ lanes: 3 });
+      const write = (tail: number, head: number): void => {
+        for (const lane of [0, 1]) {
+          withLaneWords(channel, lane, (words) => {
+            words[TAIL] = tail;
+            words[HEAD] = head;
+          });
+        }
+      };
+      const free = (): boolean => channel.stats().lanes.every(({ alive }) => !alive);
+      write(tail!, head!);
+      await using sender = peer.start("send", channel.key, 1, 8);
+      assert.match(await sender.line(), / 2$/, "the lane it took");
+      assert.equal((await sender.ended()).code, 0);
+      assert(free());
+      {
+        // None is left that could be taken
+        using producer = channel.producer();
+        assert.equal(producer.lane, 2);
+        await using refusedSender = peer.start("send", channel.key, 1, 8);
+        await refused(refusedSender, /cannot use the channel: lane [01]: its tail is /);
+      }
+      assert(free());
+      write(0, 0);
+      await using mended = peer.start("send", channel.key, 1, 8);
+      assert.match(await mended.line(), / 0$/);
+      assert.equal((await mended.ended()).code, 0);
+      using consumer = channel.consumer();
+      assert.equal(consumer.drain(() => {}), 2);
+    }
+  },
+);
+
 testWith(C_NEEDS, "hostile memory: lengths of records that cannot be", async () => {
   for (const length of [0xffffffff, 0xfffffff8, 121, 57, 0x80000000]) {
     using channel = scratchChannel({ laneCapacity: 256 });
@@ -233,6 +271,25 @@ testWith(C_NEEDS, "hostile memory: lengths of records that cannot be", async () 
       receiver,
       new RegExp(`lane 0: the length of a record is ${length}, which cannot`),
     );
+    using consumer = channel.consumer();
+    consumer.discard(0);
+  }
+});
+
+testWith(C_NEEDS, "hostile memory: a length that is not the one of all messages", async () => {
+  for (const length of [0, 8, 24]) {
+    using channel = scratchChannel({ messageSize: 16 });
+    using producer = channel.producer();
+    for (let i = 0; i < 2; i++) producer.trySend(new Uint8Array(16));
+    withLaneWords(channel, 0, ({ buffer }) => {
+      new Int32Array(
+        buffer,
+        ringOffset({ lanes: 1, laneCapacity: 256, messageSize: 16 }, 0),
+        1,
+      )[0] = length;
+    });
+    await using receiver = peer.start("recv", channel.key, 0);
+    await refused(receiver, new RegExp(`the length of a record is ${length}, which cannot`));
     using consumer = channel.consumer();
     consumer.discard(0);
   }

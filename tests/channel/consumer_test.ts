@@ -1,7 +1,14 @@
 /** Receiving: one by one and in drains, acknowledged before or after, until the stream ends. */
 
 import assert from "node:assert/strict";
-import { type Channel, type Consumer, Deadline, Segment, SemaphoreSet } from "../../mod.ts";
+import {
+  type Channel,
+  type Consumer,
+  Deadline,
+  Segment,
+  SemaphoreSet,
+  ShmError,
+} from "../../mod.ts";
 import { ChannelPlace } from "../../src/channel/channel_place.ts";
 import { Consumer as ConsumerEnd } from "../../src/channel/consumer.ts";
 import { LANE_WORD } from "../../src/channel/lane_words.ts";
@@ -411,6 +418,105 @@ Deno.test("what cannot be in a lane is an error, and discard goes on behind it",
     assert(consumer.discard(0) > 0, name);
     assert.equal(consumer.tryReceive(), undefined, name);
   }
+});
+
+/** Each way of receiving, until it has given something or failed. */
+const WAYS: Readonly<Record<string, (consumer: Consumer) => Promise<number[]> | number[]>> = {
+  tryReceive: (consumer) => [consumer.tryReceive()!.bytes[0]!],
+  receiveSync: (consumer) => [consumer.receiveSync({ deadline: SOON() }).bytes[0]!],
+  receive: async (consumer) => [(await consumer.receive({ deadline: SOON() })).bytes[0]!],
+  "for await": async (consumer) => {
+    for await (const { bytes } of consumer) return [bytes[0]!];
+    return [];
+  },
+  drain: (consumer) => drained(consumer, 1),
+  "readySync, then tryReceive": (consumer) => {
+    assert(consumer.readySync({ deadline: SOON() }));
+    return [consumer.tryReceive()!.bytes[0]!];
+  },
+  "ready, then drain": async (consumer) => {
+    assert(await consumer.ready({ deadline: SOON() }));
+    return drained(consumer, 1);
+  },
+};
+
+Deno.test("a lane that cannot be read keeps no other one waiting", async () => {
+  const spoil = {
+    "a length": (_: Int32Array, ring: Int32Array) => ring[0] = -2,
+    "a tail": (words: Int32Array) => words[LANE_WORD.TAIL] = 4,
+  };
+  for (const [what, spoiling] of Object.entries(spoil)) {
+    for (const [name, receive] of Object.entries(WAYS)) {
+      for (const spoiled of [0, 1, 2]) {
+        using channel = scratchChannel({ lanes: 3 });
+        using consumer = channel.consumer({ spin: 0 });
+        const expected: number[] = [];
+        const producers = [0, 1, 2].map(() => channel.producer());
+        for (const producer of producers) {
+          for (const value of [10, 11]) {
+            producer.trySend(byte(10 * producer.lane + value));
+            if (producer.lane !== spoiled) expected.push(10 * producer.lane + value);
+          }
+        }
+        withLaneWords(channel, spoiled, (words) => {
+          spoiling(words, new Int32Array(words.buffer, 256 + 3 * 256 + spoiled * 256, 64));
+        });
+        const received: number[] = [];
+        let failures = 0;
+        for (let i = 0; received.length < expected.length; i++) {
+          assert(i < 12, `${what} in lane ${spoiled}, ${name}: ${received} after ${i} calls`);
+          try {
+            received.push(...await receive(consumer));
+          } catch (error) {
+            assert(error instanceof ShmError, String(error));
+            assert.deepEqual([error.code, error.lane], ["ECORRUPT", spoiled], name);
+            failures++;
+          }
+        }
+        assert.deepEqual(received.sort(), expected, name);
+        // And it is said again and again, until the lane is discarded
+        const failing = async (): Promise<unknown> => await receive(consumer);
+        const error = { code: "ECORRUPT", lane: spoiled };
+        if (failures === 0) await assert.rejects(failing, error, name);
+        await assert.rejects(failing, error, name);
+        withLaneWords(channel, spoiled, (words) => words[LANE_WORD.TAIL] = 32);
+        consumer.discard(spoiled);
+        assert.equal(consumer.tryReceive(), undefined);
+      }
+    }
+  }
+});
+
+Deno.test("where all messages have one length, a record of another one cannot be", async () => {
+  for (const [length, size] of [[0, 8], [8, 16], [15, 16], [17, 16], [24, 16], [80, 72]]) {
+    using channel = scratchChannel({ messageSize: size! });
+    using producer = channel.producer();
+    producer.sendBatch([1, 2].map((value) => new Uint8Array(size!).fill(value)));
+    using consumer = channel.consumer();
+    withLaneWords(channel, 0, ({ buffer }) => new Int32Array(buffer, 512, 1)[0] = length!);
+    const error = {
+      code: "ECORRUPT",
+      message: new RegExp(`position 0 has the length ${length}, where every message has ${size}`),
+    };
+    assert.throws(() => consumer.tryReceive(), error);
+    assert.throws(() => consumer.drain(() => assert.fail("it was handed out")), error);
+    await assert.rejects(consumer.receive(), error);
+    withLaneWords(channel, 0, ({ buffer }) => new Int32Array(buffer, 512, 1)[0] = size!);
+    assert.deepEqual(drained(consumer), [1, 2]);
+  }
+});
+
+Deno.test("where all messages have one length, one that ends behind the tail cannot be", () => {
+  using channel = scratchChannel({ messageSize: 16 });
+  using producer = channel.producer();
+  producer.trySend(new Uint8Array(16));
+  using consumer = channel.consumer();
+  withLaneWords(channel, 0, (words) => words[LANE_WORD.TAIL] = 16);
+  assert.throws(() => consumer.tryReceive(), {
+    code: "ECORRUPT",
+    message: /has the length 16, where at most 8 can be/,
+  });
+  consumer.discard(0);
 });
 
 Deno.test("what is discarded is not there any more, in figures too", () => {

@@ -1,7 +1,7 @@
 /** Sending: with room, without room, in order, given up, refused. */
 
 import assert from "node:assert/strict";
-import { Deadline, type Producer } from "../../mod.ts";
+import { Deadline, type Producer, ShmError } from "../../mod.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
 import { LANE_WORD } from "../../src/channel/lane_words.ts";
 import { byte, drained, fill, scratchChannel, SOON, withLaneWords } from "./scratch_channel.ts";
@@ -311,4 +311,35 @@ Deno.test("a producer whose channel was removed underneath learns it when it wai
   };
   assert.throws(() => producer.sendSync(byte(1)), error);
   await assert.rejects(producer.send(byte(1)), error);
+});
+
+Deno.test("a free lane that cannot be a ring is passed over, and its claim given back", () => {
+  const { TAIL, HEAD } = LANE_WORD;
+  for (const [tail, head] of [[4, 0], [12, 4], [0, 4], [512, 0], [0, 512]]) {
+    using channel = scratchChannel({ lanes: 3 });
+    for (const lane of [0, 1]) {
+      withLaneWords(channel, lane, (words) => {
+        words[TAIL] = tail!;
+        words[HEAD] = head!;
+      });
+    }
+    const alive = (): boolean[] => channel.stats().lanes.map((lane) => lane.alive);
+    using producer = channel.producer();
+    assert.equal(producer.lane, 2);
+    assert.deepEqual(alive(), [false, false, true]);
+    // Of those that have no owner, none is left that could be taken
+    assert.throws(() => channel.producer(), (error) => {
+      assert(error instanceof ShmError);
+      assert.match(`${error.code} ${error.lane}`, /^ECORRUPT [01]$/);
+      return true;
+    });
+    assert.deepEqual(alive(), [false, false, true]);
+    withLaneWords(channel, 0, (words) => words[TAIL] = words[HEAD] = 0);
+    using mended = channel.producer();
+    assert.equal(mended.lane, 0);
+    withLaneWords(channel, 1, (words) => words[TAIL] = words[HEAD] = 0);
+    using last = channel.producer();
+    assert.equal(last.lane, 1);
+    assert.throws(() => channel.producer(), { code: "EBUSY" });
+  }
 });

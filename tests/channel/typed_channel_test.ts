@@ -5,7 +5,7 @@ import { array, Channel, f64, i32, i64, struct, u8 } from "../../mod.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
 import { testWith } from "../support/needs.ts";
 import { freshKey, Peer } from "../support/peer.ts";
-import { SOON } from "./scratch_channel.ts";
+import { SOON, withLaneWords } from "./scratch_channel.ts";
 
 guardAgainstLeaks();
 
@@ -105,6 +105,20 @@ Deno.test("a channel of messages of another size is refused, and so is such a me
     message: "a message of 23 bytes on a channel whose messages have 24",
   });
   assert(channel.channel.isOpen);
+});
+
+Deno.test("a record that is no struct's length is an error, not half a struct", () => {
+  for (const length of [0, 16, 23, 32]) {
+    using channel = Channel.of(Point, { key: freshKey(), lanes: 1, laneCapacity: 1024 });
+    using producer = channel.producer();
+    using consumer = channel.consumer();
+    for (const id of [1, 2]) producer.trySend({ id, x: 1, y: 1 });
+    withLaneWords(channel.channel, 0, ({ buffer }) => new Int32Array(buffer, 512, 1)[0] = length);
+    const error = { code: "ECORRUPT", message: /where every message has 24/ };
+    assert.throws(() => consumer.tryReceive(), error);
+    assert.throws(() => consumer.drain(() => assert.fail("it was handed out")), error);
+    consumer.consumer.discard(0);
+  }
 });
 
 testWith(

@@ -125,8 +125,9 @@ class World implements Disposable {
     if (!(error instanceof ShmError)) throw error;
     assert((ALLOWED[kind] as readonly string[]).includes(error.code), `${name}: ${error.message}`);
     assert(!error.message.includes("\n"), error.message);
-    const lane = /lane (\d+):/.exec(error.message)?.[1];
-    if (lane !== undefined) assert(this.#lanes[Number(lane)]!.spoiled, `${name}: ${error.message}`);
+    assert.equal(error.lane !== undefined, error.code === "ECORRUPT", `${name}: ${error.message}`);
+    const { lane } = error;
+    if (lane !== undefined) assert(this.#lanes[lane]!.spoiled, `${name}: ${error.message}`);
     this.#counts.add(`error ${error.code}`);
   }
 
@@ -257,12 +258,12 @@ class World implements Disposable {
       const start = bytes.byteOffset - ringOffset(this.#shape, number);
       assert(start >= 0 && start + bytes.length <= laneCapacity, `bytes at ${start} of the ring`);
     }
+    assert(messageSize === 0 || bytes.length === messageSize, `${bytes.length} bytes`);
     this.#counts.add("message");
     if (lane.spoiled) return;
     assert.equal(tag, lane.received, `lane ${number}: message`);
     assert(tag < lane.published, `lane ${number}: message ${tag} was not sent`);
     assert.deepEqual(bytes, payload(tag, bytes.length), `lane ${number}, message ${tag}`);
-    assert(messageSize === 0 || bytes.length === messageSize);
     this.#counts.add("message of a lane left alone");
   }
 
@@ -330,6 +331,7 @@ class World implements Disposable {
         for (const lane of this.#lanes) lane.received = lane.settled;
         return;
       case 5: {
+        if (this.#shape.messageSize !== STRUCT_SIZE) return this.#drain();
         const typed = new TypedConsumer(Struct, consumer);
         this.#settle();
         const took = (tag: number, number: number): void => {
@@ -374,12 +376,16 @@ class World implements Disposable {
   /** Whether the lane has an owner again. */
   #reopenLane(number: number): boolean {
     const lane = this.#lanes[number]!;
-    const opened = this.#try("producer", "use", () => {
+    return this.#try("producer", "use", () => {
       lane.producer.close();
       this.#publishes(lane);
-      return lane.producer = this.#channel.producer({ spin: 0 });
-    });
-    return opened !== undefined;
+      const producer = this.#channel.producer({ spin: 0 });
+      // Where ours cannot be used, another one without an owner is given out
+      const taken = this.#lanes[producer.lane]!;
+      assert(!taken.producer.isOpen, `lane ${producer.lane} has two owners`);
+      taken.producer = producer;
+      return taken === lane;
+    }) ?? false;
   }
 
   #look(): void {
@@ -574,7 +580,7 @@ class World implements Disposable {
         });
       } catch (error) {
         this.#judge("drain", "use", error);
-        if ((error as ShmError).message.includes(`lane ${number}:`)) return false;
+        if ((error as ShmError).lane === number) return false;
       }
     }
     return count === 1;

@@ -222,8 +222,8 @@ async function consume({ channel, random, counts, over }: Work): Promise<void> {
         }
       }
     } catch (error) {
-      const { code, message } = judge(error, counts);
-      if (code === "ECORRUPT") consumer?.discard(Number(/lane (\d+):/.exec(message)![1]));
+      const { code, lane } = judge(error, counts);
+      if (code === "ECORRUPT") consumer?.discard(lane!);
     }
   }
   consumer?.close();

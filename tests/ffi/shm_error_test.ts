@@ -22,6 +22,13 @@ Deno.test("an error names action, call, object, reason and remedy in one line", 
   assert(error instanceof Error);
 });
 
+Deno.test("an error about a lane of a channel says which, any other says none", () => {
+  const lane = 3;
+  assert.equal(new ShmError("receive", "shmat", "ECORRUPT", { lane }).lane, 3);
+  assert.equal(new ShmError("receive", "shmat", "ECORRUPT", { lane: 0 }).lane, 0);
+  assert.equal(new ShmError("detach", "shmdt", ERRNO.EINVAL).lane, undefined);
+});
+
 Deno.test("what is not known is left out", () => {
   assert.equal(
     new ShmError("detach", "shmdt", ERRNO.EINVAL).message,
