@@ -3,8 +3,11 @@
 import assert from "node:assert/strict";
 import { parseCores } from "../../bench/machine.ts";
 import type { Machine } from "../../bench/result.ts";
+import { guardAgainstLeaks } from "../support/leaks.ts";
 import { testWith } from "../support/needs.ts";
 import { Peer, PROJECT } from "../support/peer.ts";
+
+guardAgainstLeaks();
 
 Deno.test("lists of cores as the kernel writes them", () => {
   assert.deepEqual(parseCores("0-2,5\n"), [0, 1, 2, 5]);
