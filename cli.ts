@@ -14,28 +14,28 @@
 
 import config from "./deno.json" with { type: "json" };
 import { ShmError } from "./ffi/shm_error.ts";
-import { channelCommand } from "./src/cli/channel_command.ts";
-import { chmodCommand } from "./src/cli/chmod_command.ts";
-import { chownCommand } from "./src/cli/chown_command.ts";
-import { clientCommand } from "./src/cli/client_command.ts";
+import { channelCommand } from "./src/cli/commands/channel_command.ts";
+import { chmodCommand } from "./src/cli/commands/chmod_command.ts";
+import { chownCommand } from "./src/cli/commands/chown_command.ts";
+import { clientCommand } from "./src/cli/commands/client_command.ts";
 import { type Command, CommandFailure } from "./src/cli/command.ts";
-import { createCommand } from "./src/cli/create_command.ts";
-import { completionsCommand } from "./src/cli/completions_command.ts";
-import { doctorCommand } from "./src/cli/doctor_command.ts";
-import { dumpCommand } from "./src/cli/dump_command.ts";
-import { limitsCommand } from "./src/cli/limits_command.ts";
-import { lsCommand } from "./src/cli/ls_command.ts";
+import { createCommand } from "./src/cli/commands/create_command.ts";
+import { completionsCommand } from "./src/cli/commands/completions_command.ts";
+import { doctorCommand } from "./src/cli/commands/doctor_command.ts";
+import { dumpCommand } from "./src/cli/commands/dump_command.ts";
+import { limitsCommand } from "./src/cli/commands/limits_command.ts";
+import { lsCommand } from "./src/cli/commands/ls_command.ts";
 import { print, report, reportError, StandardStreamError } from "./src/cli/output.ts";
-import { readCommand } from "./src/cli/read_command.ts";
-import { recvCommand } from "./src/cli/recv_command.ts";
-import { rmCommand } from "./src/cli/rm_command.ts";
-import { sendCommand } from "./src/cli/send_command.ts";
-import { serverCommand } from "./src/cli/server_command.ts";
-import { statCommand } from "./src/cli/stat_command.ts";
-import { topCommand } from "./src/cli/top_command.ts";
+import { readCommand } from "./src/cli/commands/read_command.ts";
+import { recvCommand } from "./src/cli/commands/recv_command.ts";
+import { rmCommand } from "./src/cli/commands/rm_command.ts";
+import { sendCommand } from "./src/cli/commands/send_command.ts";
+import { serverCommand } from "./src/cli/commands/server_command.ts";
+import { statCommand } from "./src/cli/commands/stat_command.ts";
+import { topCommand } from "./src/cli/commands/top_command.ts";
 import { asksForHelp, UsageError } from "./src/cli/usage.ts";
-import { watchCommand } from "./src/cli/watch_command.ts";
-import { writeCommand } from "./src/cli/write_command.ts";
+import { watchCommand } from "./src/cli/commands/watch_command.ts";
+import { writeCommand } from "./src/cli/commands/write_command.ts";
 
 const COMMANDS: readonly Command[] = [
   serverCommand,

@@ -92,6 +92,34 @@ function roundTripRatios(result: Result): string {
   );
 }
 
+/** What most readers came for, in a few lines; a line without its figures is left out. */
+function inShort(result: Result): string[] {
+  const rate = (peer: string): number => middle(result, "throughput", peer, "64");
+  const trip = (peer: string): number => middle(result, "roundTrip", peer, "64");
+  const times = (name: string, ratio: number): string[] =>
+    Number.isFinite(ratio) ? [`${ratioText(ratio)} ${name}`] : [];
+  const line = (figure: number, text: string, beside: readonly string[]): string[] =>
+    Number.isFinite(figure) && beside.length > 0 ? [`- ${text}: ${beside.join(", ")}.`] : [];
+  const [ours, spinning, awaited] = [rate(OURS), trip(OURS), trip("channel-await")];
+  const lines = [
+    ...line(ours, `${rateText(ours)} of 64 B from one Deno process to another`, [
+      ...times("a Unix socket in Deno", ours / rate("deno-unix")),
+      ...times("`postMessage` to a Worker", ours / rate("deno-worker")),
+      ...times("`zeromq`", ours / rate("node-zeromq")),
+      ...times("the C twin", ours / rate("channel-c-c")),
+    ]),
+    ...line(spinning, `A round trip takes ${timeText(spinning)} where both sides spin`, [
+      ...times("shorter than by a Unix socket", trip("deno-unix") / spinning),
+      ...times("that of two bare words in Node", spinning / trip("node-shm")),
+    ]),
+    ...line(awaited, `By \`await\` and \`for await\` it takes ${timeText(awaited)}`, [
+      ...times("shorter than by a Unix socket", trip("deno-unix") / awaited),
+      ...times("shorter than by `postMessage`", trip("deno-worker") / awaited),
+    ]),
+  ];
+  return lines.length === 0 ? [] : ["## In short", lines.join("\n")];
+}
+
 function throughputTable(result: Result, text: (rate: number, size: number) => string): string {
   const sizes = variantsOf(result, "throughput");
   return table(
@@ -418,6 +446,8 @@ export function report(result: Result, file: string): string {
     "This page is written by `deno task bench`, from the result file " +
     `[\`results/${file}\`](results/${file}).`,
     ...caution(result),
+    ...inShort(result),
+    "## Running it",
     "```sh not-run: it takes minutes, and measures the machine\n" +
     "deno task bench                  # all, about a quarter of an hour; writes this page\n" +
     "deno task bench --quick          # does all of it work? Under a minute\n" +

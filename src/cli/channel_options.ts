@@ -3,7 +3,7 @@
 import { LANE_CAPACITY, LANES } from "../channel/descriptor.ts";
 import type { ChannelOptions } from "../channel/channel_options.ts";
 import { report } from "./output.ts";
-import { formatSize, parseSize } from "./size.ts";
+import { formatSize, parseSize } from "./text/size.ts";
 import {
   countOption,
   keyOption,

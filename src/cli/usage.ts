@@ -5,8 +5,8 @@
 
 import { parseArgs } from "node:util";
 import { parseKey } from "../sysv/key.ts";
-import { parseOctalMode } from "./mode.ts";
-import { parseSize } from "./size.ts";
+import { parseOctalMode } from "./objects/mode.ts";
+import { parseSize } from "./text/size.ts";
 
 /** A mistake on the command line, said in one line. */
 export class UsageError extends Error {}

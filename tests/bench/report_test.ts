@@ -29,6 +29,8 @@ Deno.test("every measure has its section, and a figure has its spread", () => {
   const page = report(full, "some.json");
   for (
     const title of [
+      "In short",
+      "Running it",
       "The machine",
       "Targets of the channel",
       "Ratios: throughput",
@@ -54,6 +56,16 @@ Deno.test("every measure has its section, and a figure has its spread", () => {
   assert(page.includes("| Unix socket, Deno | 51.7x |"), "31 M beside 0.6 M");
   assert(page.includes("| Unix socket, Deno | 100x |"), "31 us beside 310 ns");
   assert(page.includes("[`results/some.json`](results/some.json)"));
+});
+
+Deno.test("the page begins with what most came for, as far as there are figures", () => {
+  const page = report(full, "some.json");
+  const line =
+    "- 31.0 M msg/s of 64 B from one Deno process to another: 51.7x a Unix socket in Deno.";
+  assert(page.includes(`\n${line}\n`));
+  assert(page.includes("takes 310 ns where both sides spin: 100x shorter than by a Unix socket."));
+  assert.doesNotMatch(page, /By `await`/);
+  assert.doesNotMatch(report(madeUpResult([]), "some.json"), /In short/);
 });
 
 Deno.test("a measure nobody ran has no section", () => {

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { type Ended, type Peer, PROJECT, type TestFolder } from "../support/peer.ts";
-import type { Size } from "../../src/cli/spans.ts";
+import type { Size } from "../../src/cli/terminal/spans.ts";
 import { cliInShellOnTerminal } from "../support/terminal.ts";
 import { TerminalScreen } from "../support/terminal_screen.ts";
 import { output } from "../support/foreign_objects.ts";
@@ -68,7 +68,8 @@ export class Session implements AsyncDisposable {
 
   /** Starts a TypeScript program, given as text, that may import `Screen`. */
   static program(folder: TestFolder, options: SessionOptions, program: string): Session {
-    const source = `import { Screen } from "file://${PROJECT}src/cli/screen.ts";\n${program}`;
+    const source =
+      `import { Screen } from "file://${PROJECT}src/cli/terminal/screen.ts";\n${program}`;
     return Session.#start(folder, options, 'set -- "$1" eval --ext=ts "$5"', [source]);
   }
 

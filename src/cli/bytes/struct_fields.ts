@@ -1,0 +1,149 @@
+/**
+ * The fields of a C struct as rows: where each lies, what it is and what it holds. Pure. For `dump`,
+ * and for `watch`, which compares the rows of two looks.
+ */
+
+import type { AnyStructLayout, Layout } from "../../layout/layout.ts";
+import {
+  fieldText,
+  type FieldValue,
+  fieldValue,
+  type Leaf,
+  SHOWN,
+  typeText,
+} from "./field_text.ts";
+
+/** What is asked of {@linkcode fieldRows}. */
+export interface FieldOptions {
+  /** The offset of the struct's first byte, which those of the rows count from; 0 if not said. */
+  readonly base?: number;
+  /** What the paths begin with: `[3].` for the fourth of several records. */
+  readonly prefix?: string;
+  /** Shows all of long strings and arrays; else their beginning, and of structs in an array the first. */
+  readonly full?: boolean;
+}
+
+/** One field, or the rest of an array of structs that is not shown. */
+export interface FieldRow {
+  /** `can_read`, `head.count`, `points[2].x`; `points[8..99]` for a rest. */
+  readonly path: string;
+  readonly offset: number;
+  /** Bytes. */
+  readonly size: number;
+  /** As C writes it: `int32_t`, `char[2048]`; `struct[92]` for a rest. */
+  readonly type: string;
+  /** For JSON, see {@linkcode fieldValue}; null for a rest. */
+  readonly value: FieldValue | null;
+  /** For people: one printable line. */
+  readonly text: string;
+}
+
+/** Where a field lies. */
+interface Place {
+  readonly path: string;
+  readonly offset: number;
+  readonly layout: Layout;
+}
+
+/**
+ * The fields in the order of memory, those of nested structs each for itself. An array that holds no
+ * structs is one row. Offsets begin at `options.base`.
+ */
+function* places(
+  layout: AnyStructLayout,
+  { base = 0, prefix = "", full = false }: FieldOptions,
+): Generator<Place, void, void> {
+  for (const [name, field] of Object.entries(layout.fields)) {
+    yield* placesIn(field.layout, prefix + name, base + field.offset, full);
+  }
+}
+
+function* placesIn(
+  layout: Layout,
+  path: string,
+  offset: number,
+  full: boolean,
+): Generator<Place, void, void> {
+  if (layout.kind === "struct") {
+    return yield* places(layout, { base: offset, prefix: `${path}.`, full });
+  }
+  if (layout.kind !== "array" || !holdsStructs(layout)) return yield { path, offset, layout };
+  const { element, length } = layout;
+  const count = full ? length : Math.min(length, SHOWN.elements);
+  for (let i = 0; i < count; i++) {
+    yield* placesIn(element, `${path}[${i}]`, offset + i * element.size, full);
+  }
+  if (count < length) {
+    const left = length - count;
+    yield {
+      path: `${path}[${left === 1 ? count : `${count}..${length - 1}`}]`,
+      offset: offset + count * element.size,
+      layout: { ...layout, length: left, size: left * element.size },
+    };
+  }
+}
+
+function holdsStructs(layout: Layout): boolean {
+  return layout.kind === "array" ? holdsStructs(layout.element) : layout.kind === "struct";
+}
+
+/** How many rows {@linkcode fieldRows} would give, counted up to `limit` and one more. */
+export function countFields(
+  layout: AnyStructLayout,
+  options: FieldOptions,
+  limit: number,
+): number {
+  let count = 0;
+  for (const _ of places(layout, options)) if (++count > limit) break;
+  return count;
+}
+
+/** A field whose value and text are made when they are looked at. */
+class Row implements FieldRow {
+  readonly path: string;
+  readonly offset: number;
+  readonly size: number;
+  readonly type: string;
+  readonly #leaf: Leaf | undefined;
+  readonly #data: DataView;
+  readonly #at: number;
+  readonly #full: boolean;
+
+  constructor({ path, offset, layout }: Place, data: DataView, at: number, full: boolean) {
+    this.path = path;
+    this.offset = offset;
+    this.size = layout.size;
+    this.type = typeText(layout);
+    this.#leaf = holdsStructs(layout) ? undefined : layout as Leaf;
+    this.#data = data;
+    this.#at = at;
+    this.#full = full;
+  }
+
+  get value(): FieldValue | null {
+    return this.#leaf === undefined ? null : fieldValue(this.#leaf, this.#data, this.#at);
+  }
+
+  get text(): string {
+    return this.#leaf === undefined
+      ? "not shown"
+      : fieldText(this.#leaf, this.#data, this.#at, this.#full);
+  }
+}
+
+/**
+ * The rows of the struct at the beginning of `bytes`, which must be a private copy as long as the
+ * struct: values are decoded when they are looked at.
+ */
+export function fieldRows(
+  layout: AnyStructLayout,
+  bytes: Uint8Array,
+  options: FieldOptions = {},
+): FieldRow[] {
+  const { base = 0, full = false } = options;
+  const data = new DataView(bytes.buffer, bytes.byteOffset, layout.size);
+  return Array.from(
+    places(layout, options),
+    (place) => new Row(place, data, place.offset - base, full),
+  );
+}

@@ -1,0 +1,184 @@
+/** `cli.ts client`: sends arguments or lines of stdin to a mailbox. */
+
+import { formatKey, ShmError } from "../../../ffi/shm_error.ts";
+import { MAX_TEXT_BYTES } from "../../mailbox/descriptor.ts";
+import { MailboxClient, type SendOptions } from "../../mailbox/mailbox_client.ts";
+import { Deadline } from "../../sync/deadline.ts";
+import type { Command } from "../command.ts";
+import { tellExposure } from "../objects/exposure.ts";
+import { Interrupted, Interruption, orAborted } from "../terminal/interruption.ts";
+import { type Line, readLines } from "../terminal/lines.ts";
+import { MAILBOX_OPTIONS, mailboxSettings } from "../mailbox_options.ts";
+import { print, printable, printRaw, reportError, StandardStreamError } from "../output.ts";
+import { durationOption, optionsHelp, type OptionTable, parse } from "../usage.ts";
+
+const OPTIONS = {
+  timeout: {
+    short: "t",
+    value: "DURATION",
+    help: "give up, exit code 1, when one is not taken in 5s",
+  },
+  "no-wait": { help: "leave the last message in the mailbox and end" },
+  ...MAILBOX_OPTIONS,
+} as const satisfies OptionTable;
+
+const HELP = `Send messages to a mailbox.
+
+Usage: cli.ts client [options] [TEXT...]
+
+Each TEXT is one message; without any, each line of stdin is one. A message has
+at most ${MAX_TEXT_BYTES} bytes of UTF-8 and no NUL; a line that has more is refused, and the
+rest go on. Each message is waited for until the server has taken it. A message
+that is not taken in time, or when a signal ends the client, is withdrawn:
+nobody will receive it later.
+
+Options:
+${optionsHelp(OPTIONS)}
+
+Exit codes: 0 every message was taken (with --no-wait: deposited); 1 one was
+refused or not taken; 2 wrong usage; 129, 130, 143 when ended by SIGHUP, SIGINT
+or SIGTERM.
+
+Examples:
+  deno run --allow-ffi cli.ts client "hello" "world"
+  tail -f log | deno run --allow-ffi cli.ts client --key 0xcafe
+  deno run --allow-ffi cli.ts client --no-wait -- --starts-with-a-dash
+`;
+
+const PROMPT = "Input message>>> ";
+
+/** The subcommand. */
+export const clientCommand: Command = {
+  name: "client",
+  summary: "send arguments or lines of stdin to a mailbox",
+  options: OPTIONS,
+  help: HELP,
+  async run(args: readonly string[]): Promise<number> {
+    const { options, positionals } = parse(args, OPTIONS);
+    const mailbox = mailboxSettings(options);
+    const { tell } = mailbox;
+    const timeout = durationOption("timeout", options.timeout);
+
+    using interruption = new Interruption();
+    using client = MailboxClient.open(mailbox.open);
+    const { segment } = client;
+    tellExposure(segment, mailbox);
+    const onNoServer = once(() =>
+      tell(`no server is attached to key ${formatKey(segment.key)}: waiting for one`)
+    );
+    const send = async (text: string): Promise<void> => {
+      const sendOptions: SendOptions = {
+        ...(timeout === undefined ? {} : { deadline: Deadline.after(timeout) }),
+        signal: interruption.signal,
+        onNoServer,
+      };
+      if (options["no-wait"] === true) await client.post(text, sendOptions);
+      else await client.send(text, sendOptions);
+    };
+    const source = positionals.length > 0 ? fromArguments(positionals) : fromInput();
+    try {
+      return await sendAll(source, send, interruption.signal);
+    } catch (error) {
+      // Whoever read what we echo has gone
+      if (error instanceof Deno.errors.BrokenPipe) return 0;
+      // What is said of a message whose outcome is unknown is no less true for the signal
+      const inHand = error instanceof ShmError ? error : undefined;
+      const interrupted = inHand === undefined ? error : inHand.cause;
+      if (!(interrupted instanceof Interrupted)) throw error;
+      // The terminal has shown ^C: what comes next begins on a line of its own
+      if (source.prompt === undefined && Deno.stderr.isTerminal()) tell("");
+      if (inHand !== undefined) reportError(inHand.message);
+      tell(interrupted.message);
+      return interrupted.exitCode;
+    }
+  },
+};
+
+function once(action: () => void): () => void {
+  let done = false;
+  return () => {
+    if (!done) action();
+    done = true;
+  };
+}
+
+/** A message to send, or what is wrong with it. */
+type Draft = { readonly text: string } | { readonly refusal: string };
+
+/** Where messages come from, and what is said before and after each. */
+interface Source {
+  readonly drafts: AsyncIterator<Draft, void, void>;
+  readonly prompt?: string;
+}
+
+function fromArguments(texts: readonly string[]): Source {
+  async function* drafts(): AsyncGenerator<Draft, void, void> {
+    for (const [index, text] of texts.entries()) {
+      yield check(`argument ${index + 1}`, new TextEncoder().encode(text));
+    }
+  }
+  return { drafts: drafts() };
+}
+
+function fromInput(): Source {
+  async function* drafts(): AsyncGenerator<Draft, void, void> {
+    let number = 0;
+    try {
+      for await (const line of readLines(Deno.stdin.readable, MAX_TEXT_BYTES)) {
+        yield check(`line ${++number}`, line.bytes, line);
+      }
+    } catch (error) {
+      throw new StandardStreamError("read standard input", error);
+    }
+  }
+  return Deno.stdin.isTerminal() ? { drafts: drafts(), prompt: PROMPT } : { drafts: drafts() };
+}
+
+/** The text, if it can be a message as it is; nothing is cut off and nothing changed. */
+function check(what: string, bytes: Uint8Array, { length }: Pick<Line, "length"> = bytes): Draft {
+  if (length > MAX_TEXT_BYTES) {
+    return { refusal: `${what} has ${length} bytes, and a message at most ${MAX_TEXT_BYTES}` };
+  }
+  const nul = bytes.indexOf(0);
+  if (nul !== -1) {
+    return { refusal: `${what} (${length} bytes) has a NUL at byte ${nul}, where a message ends` };
+  }
+  try {
+    return { text: new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes) };
+  } catch {
+    return { refusal: `${what} (${length} bytes) is not UTF-8` };
+  }
+}
+
+/** Sends all there is and gives the exit code. */
+async function sendAll(
+  { drafts, prompt }: Source,
+  send: (text: string) => Promise<void>,
+  signal: AbortSignal,
+): Promise<number> {
+  let code = 0;
+  try {
+    for (;;) {
+      signal.throwIfAborted();
+      if (prompt !== undefined) await printRaw(prompt);
+      const { value: draft, done } = await orAborted(drafts.next(), signal);
+      if (done === true || draft === undefined) return code;
+      if ("refusal" in draft) {
+        reportError(`${draft.refusal}: not sent`);
+        code = 1;
+        continue;
+      }
+      if (prompt !== undefined) await print(`Send message: ${printable(draft.text)}`);
+      try {
+        await send(draft.text);
+      } catch (error) {
+        if (!(error instanceof ShmError && error.code === "ETIMEDOUT")) throw error;
+        reportError(error.message);
+        return 1;
+      }
+    }
+  } finally {
+    // What comes next, on stderr or from the shell, begins on a line of its own
+    if (prompt !== undefined) await print("");
+  }
+}

@@ -1,0 +1,84 @@
+/** `cli.ts completions`: prints the script by which a shell completes this command. */
+
+import { bashCompletion } from "../completion/bash_completion.ts";
+import type { Command } from "../command.ts";
+import {
+  type CommandWords,
+  commandWords,
+  type Shell,
+  shellNamed,
+} from "../completion/completion_words.ts";
+import { fishCompletion } from "../completion/fish_completion.ts";
+import { printRaw } from "../output.ts";
+import { optionsHelp, type OptionTable, parse, UsageError } from "../usage.ts";
+import { zshCompletion } from "../completion/zsh_completion.ts";
+
+/** What the command is called once it is installed. */
+const PROGRAM = "sysv-shm";
+
+const OPTIONS = {
+  name: { value: "NAME", help: `what you call the command (default ${PROGRAM})` },
+  help: { short: "h", help: "show this" },
+} as const satisfies OptionTable;
+
+const HELP = `Print the script by which a shell completes this command.
+
+Usage: cli.ts completions [options] bash|zsh|fish
+
+A shell completes a command by its name, so give it one first; the script, too,
+calls it by that name, to complete keys and ids of what there is at the time:
+
+  deno install --global --allow-ffi --name ${PROGRAM} cli.ts
+
+Then, once (zsh: into a folder of your $fpath, before compinit):
+
+  bash  echo 'source <(${PROGRAM} completions bash)' >> ~/.bashrc
+  zsh   ${PROGRAM} completions zsh > ~/.zsh/completions/_${PROGRAM}
+  fish  ${PROGRAM} completions fish > ~/.config/fish/completions/${PROGRAM}.fish
+
+Commands, options, columns, checks, keys, ids and files are completed.
+
+Options:
+${optionsHelp(OPTIONS)}
+
+Exit codes: 0 printed; 2 wrong usage.
+
+Examples:
+  deno run --allow-ffi cli.ts completions bash
+  deno run --allow-ffi cli.ts completions fish --name shm
+`;
+
+const SCRIPTS: Readonly<
+  Record<Shell, (program: string, commands: readonly CommandWords[]) => string>
+> = { bash: bashCompletion, zsh: zshCompletion, fish: fishCompletion };
+
+/** The subcommand, which completes `commands`: asked for when needed, as it is one of them. */
+export function completionsCommand(commands: () => readonly Command[]): Command {
+  return {
+    name: "completions",
+    summary: "print what makes a shell complete this command",
+    options: OPTIONS,
+    completes: "shells",
+    help: HELP,
+    async run(args: readonly string[]): Promise<number> {
+      const { options, positionals } = parse(args, OPTIONS);
+      const [name, more] = positionals;
+      if (name === undefined) throw new UsageError("for which shell? bash, zsh or fish");
+      if (more !== undefined) throw new UsageError(`unexpected argument ${more}`);
+      const shell = shellNamed(name);
+      if (shell === undefined) throw new UsageError(`no shell ${name}: bash, zsh or fish`);
+      const program = programName(options.name);
+      await printRaw(SCRIPTS[shell](program, commandWords(commands())));
+      return 0;
+    },
+  };
+}
+
+/** Becomes part of the script, so only what needs no quoting anywhere is taken. */
+function programName(text: string | true | undefined): string {
+  if (typeof text !== "string") return PROGRAM;
+  if (/^[A-Za-z0-9_][A-Za-z0-9_.+-]*$/.test(text)) return text;
+  throw new UsageError(
+    `option --name: ${JSON.stringify(text)} is no name of letters, digits and _ . + -`,
+  );
+}

@@ -1,0 +1,194 @@
+/** `cli.ts create`: makes a segment for other programs to find. */
+
+import { HUGE_PAGE } from "../../../ffi/constants.ts";
+import { ShmError } from "../../../ffi/shm_error.ts";
+import { IPC_PRIVATE } from "../../sysv/key.ts";
+import { isGone } from "../../sysv/object_stat.ts";
+import { Segment } from "../../sysv/segment.ts";
+import type { CreateOptions } from "../../sysv/segment_options.ts";
+import { listSegments, removeSegment, setSegment } from "../../sysv/segment_stat.ts";
+import { type Command, CommandFailure } from "../command.ts";
+import { Interrupted, Interruption } from "../terminal/interruption.ts";
+import { keyText } from "../objects/named_objects.ts";
+import { print, printJson, report, StandardStreamError } from "../output.ts";
+import { FactsReader, type SegmentFacts } from "../objects/segment_facts.ts";
+import { formatSize, parseSize } from "../text/size.ts";
+import {
+  keyOption,
+  modeOption,
+  optionsHelp,
+  type OptionTable,
+  parse,
+  type Parsed,
+  refuseArguments,
+  sizeOption,
+  UsageError,
+  valueOf,
+} from "../usage.ts";
+
+const OPTIONS = {
+  size: { short: "s", value: "SIZE", help: "bytes: 4096, 64K, 64KiB, 64KB, 1.5M (needed)" },
+  key: {
+    short: "k",
+    value: "KEY",
+    help: "1111, 0x457, 02127, path:project (default: a random one)",
+  },
+  private: { help: "no key at all: it is found by its id only" },
+  mode: { value: "MODE", help: "permissions (default 0600); the umask has no part in it" },
+  huge: { help: "of huge pages, from the system's pool" },
+  "huge-size": { value: "SIZE", help: "of huge pages of this size: 2M, 1G" },
+  "no-reserve": { help: "promise no memory up front: it may exceed what is free" },
+  json: { help: "all facts of the segment as JSON; the stable form" },
+  help: { short: "h", help: "show this" },
+} as const satisfies OptionTable;
+
+const HELP = `Create a segment for other programs to find.
+
+Usage: cli.ts create --size SIZE [options]
+
+The segment begins as zeros and stays until it is removed. Its key and id are
+printed; if they cannot be, it is removed again. A key that is taken is refused.
+Until a program attaches it, \`rm --orphans\` counts it among the orphans.
+
+Options:
+${optionsHelp(OPTIONS)}
+
+Exit codes: 0 created; 1 failed, and nothing is left behind; 2 wrong usage; 129,
+130, 143 when a signal came before its id was printed.
+
+Examples:
+  deno run --allow-ffi cli.ts create --size 64K
+  deno run --allow-ffi cli.ts create --size 2049 --key 1111 --mode 660
+  id=$(deno run --allow-ffi cli.ts create --size 1M --private --json | jq .id)
+`;
+
+/** What the owner needs to attach a segment. */
+const OWNER_ACCESS = 0o600;
+
+const DEFAULT_MODE = 0o600;
+
+/** The subcommand. */
+export const createCommand: Command = {
+  name: "create",
+  summary: "make a segment and print its key and id",
+  options: OPTIONS,
+  completes: "nothing",
+  help: HELP,
+  async run(args: readonly string[]): Promise<number> {
+    const { options, positionals } = parse(args, OPTIONS);
+    refuseArguments(positionals);
+    const wanted = wantedSegment(options);
+    const key = keyOption(options.key);
+    if (key !== undefined && options.private === true) {
+      throw new UsageError("--key or --private, not both");
+    }
+
+    using interruption = new Interruption();
+    const id = options.private === true || key !== undefined
+      ? create({ ...wanted, ...(key === undefined ? {} : { key }) })
+      : createAtFreeKey((free) => create({ ...wanted, key: free }));
+    try {
+      const facts = factsOf(id);
+      const printing = options.json === true
+        ? printJson(JSON.stringify(facts, null, 2))
+        : print(`segment ${id}, ${keyText(facts.key)}, ${facts.size} bytes, mode ${facts.perms}`);
+      await unlessAborted(printing, interruption.signal);
+      return 0;
+    } catch (error) {
+      return giveUp(id, error);
+    }
+  },
+};
+
+/** What the options say about the segment, but for its key. */
+function wantedSegment(
+  options: Parsed<keyof typeof OPTIONS>["options"],
+): Omit<CreateOptions, "key"> & { readonly mode: number } {
+  const size = sizeOption("size", options.size, 1);
+  if (size === undefined) throw new UsageError("how large? give --size 64K, for example");
+  const hugePages = hugeSizeOption(options["huge-size"]) ?? options.huge === true;
+  const noReserve = options["no-reserve"] === true;
+  if (hugePages !== false && noReserve) {
+    throw new UsageError("--no-reserve does not go with huge pages, which are reserved at once");
+  }
+  return { size, mode: modeOption(options.mode) ?? DEFAULT_MODE, noReserve, hugePages };
+}
+
+function hugeSizeOption(text: string | true | undefined): number | undefined {
+  if (typeof text !== "string") return undefined;
+  return valueOf("huge-size", text, (each) => {
+    const bytes = parseSize(each);
+    const sizes = HUGE_PAGE.LOGARITHMS.map((logarithm) => 2 ** logarithm);
+    if (sizes.includes(bytes)) return bytes;
+    throw new RangeError(`no huge page has ${each} bytes but ${sizes.map(formatSize).join(", ")}`);
+  });
+}
+
+/** Makes the segment and gives its id; nobody is attached to it then. */
+function create(options: CreateOptions & { readonly mode: number }): number {
+  const { mode } = options;
+  // It is attached once, for which we need the owner's rights whatever it is to have in the end
+  using segment = Segment.create({ ...options, mode: mode | OWNER_ACCESS });
+  try {
+    if ((mode & OWNER_ACCESS) !== OWNER_ACCESS) setSegment(segment.id, { mode });
+  } catch (error) {
+    segment.remove();
+    throw error;
+  }
+  return segment.id;
+}
+
+/** Calls `create` with random keys until one of them is free. */
+export function createAtFreeKey<Result>(
+  create: (key: number) => Result,
+  randomKey: () => number = () => crypto.getRandomValues(new Int32Array(1))[0]!,
+): Result {
+  for (;;) {
+    const key = randomKey();
+    if (key === IPC_PRIVATE) continue;
+    try {
+      return create(key);
+    } catch (error) {
+      if (!(error instanceof ShmError && error.code === "EEXIST")) throw error;
+    }
+  }
+}
+
+/** What is told of a segment that we have just created. */
+function factsOf(id: number): SegmentFacts {
+  const stat = listSegments().find((each) => each.id === id);
+  if (stat !== undefined) return new FactsReader().facts(stat);
+  throw new CommandFailure(
+    `the new segment ${id} went as soon as nobody was attached: it was removed, or the sysctl ` +
+      "kernel.shm_rmid_forced is 1, under which no segment lives without a program that uses it",
+  );
+}
+
+/** `promise`, unless `signal` aborts first. */
+async function unlessAborted(promise: Promise<void>, signal: AbortSignal): Promise<void> {
+  await Promise.race([
+    promise,
+    new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason))),
+  ]);
+}
+
+/** Removes what nobody could be told of; gives the exit code, or throws what is to be said. */
+function giveUp(id: number, error: unknown): number {
+  try {
+    removeSegment(id);
+  } catch (failure) {
+    if (!(failure instanceof ShmError && isGone(-failure.errno))) throw failure;
+  }
+  const removed = `the new segment ${id} was removed again`;
+  if (error instanceof Interrupted) {
+    report(`${error.message}; ${removed}`);
+    return error.exitCode;
+  }
+  if (error instanceof Deno.errors.BrokenPipe) {
+    throw new CommandFailure(`nobody reads our output; ${removed}`);
+  }
+  if (error instanceof StandardStreamError) {
+    throw new CommandFailure(`${error.message}; ${removed}`);
+  }
+  throw error;
+}

@@ -1,0 +1,234 @@
+/** `cli.ts dump`: bytes of a segment as hex and text, and as the fields of a C struct. */
+
+import type { AnyStructLayout } from "../../layout/layout.ts";
+import { parseStruct } from "../../layout/parse_struct.ts";
+import { Segment } from "../../sysv/segment.ts";
+import {
+  byteCount,
+  type ByteRange,
+  LENGTH_OPTION,
+  OFFSET_OPTION,
+  pieces,
+  rangeIn,
+  rangeWanted,
+} from "../bytes/byte_range.ts";
+import { type Command, CommandFailure } from "../command.ts";
+import { hexLines, hexOffset, type HexOptions } from "../bytes/hex_dump.ts";
+import { print, printableJson, printRaw } from "../output.ts";
+import { hexKey } from "../objects/segment_facts.ts";
+import { colourOf, fieldMark } from "../bytes/field_colours.ts";
+import { countFields, type FieldRow, fieldRows } from "../bytes/struct_fields.ts";
+import { type Column, tableLines } from "../text/table.ts";
+import { findSegment, TARGET_HELP, TARGET_OPTIONS, targetOf } from "../objects/target.ts";
+import {
+  countOption,
+  optionsHelp,
+  type OptionTable,
+  parse,
+  type Parsed,
+  UsageError,
+  valueOf,
+} from "../usage.ts";
+
+const OPTIONS = {
+  ...OFFSET_OPTION,
+  ...LENGTH_OPTION,
+  "no-squeezing": { short: "v", help: "print equal lines, for which else a * stands" },
+  struct: { value: "DECL", help: "show the fields of a struct declared in C" },
+  count: { value: "N", help: "with --struct: N of them, one after the other" },
+  full: { help: "with --struct: all of long strings and arrays" },
+  json: { help: "one JSON object; the stable form" },
+  ...TARGET_OPTIONS,
+  help: { short: "h", help: "show this" },
+} as const satisfies OptionTable;
+
+/** How many fields are shown at most, and of how many bytes: a struct is decoded in memory. */
+const LIMITS = { fields: 65536, bytes: 16 * 2 ** 20 } as const;
+
+const HELP = `Show bytes of a segment as hex and text, exactly as hexdump -C prints them.
+
+Usage: cli.ts dump KEY|id:ID [options]
+
+${TARGET_HELP}
+
+Bytes that are not all within the segment are an error, and nothing is printed.
+The segment is attached for reading only, so read permission is enough, and one
+that another user created is shown without asking: what is in it is only shown,
+never obeyed by a terminal. A MiB is copied and then printed, then the next:
+what others write meanwhile may be in it or not.
+
+Options:
+${optionsHelp(OPTIONS)}
+
+DECL is a list of fields as in C, or a whole struct, also several with the last
+one meant: 'bool can_read; char msg[2048]'. Sizes and offsets are gcc's on
+64-bit Linux. The fields are listed with the offsets that the lines of the dump
+have, and on a terminal they are coloured alike in both. Fields that make up
+more than 16 MiB, or are more than 65536, are refused: see --count, --offset.
+
+--json: key, keyHex, id, size; offset and length of what is shown; bytes in hex;
+with --struct, fields: path, offset (from the start of the segment), size, type,
+value, arrays and strings whole. Numbers are numbers, but an integer beyond
+2^53 - 1 is a string of its digits, and NaN, Infinity and -Infinity are strings.
+A bool byte other than 0 and 1 is its number. A char is one character, U+0000 to
+U+00FF; in a char[] what is no UTF-8 is U+FFFD.
+
+Exit codes: 0 shown; 1 no such segment, not permitted, or out of range; 2 wrong
+usage, also a DECL that cannot be read.
+
+Examples:
+  deno run --allow-ffi cli.ts dump 0xcafe --offset 0x10 --length 64
+  deno run --allow-ffi cli.ts dump 1111 --struct 'bool can_read; char msg[2048]'
+  deno run --allow-ffi cli.ts dump id:5 --struct "$(cat point.h)" --count 3
+`;
+
+/** What `--struct` asks for. */
+interface Records {
+  readonly layout: AnyStructLayout;
+  readonly count: number;
+  readonly full: boolean;
+}
+
+type Options = Parsed<keyof typeof OPTIONS>["options"];
+
+/** The subcommand. */
+export const dumpCommand: Command = {
+  name: "dump",
+  summary: "show bytes of a segment, or a C struct in it",
+  options: OPTIONS,
+  completes: "segments",
+  help: HELP,
+  async run(args: readonly string[]): Promise<number> {
+    const parsed = parse(args, OPTIONS);
+    const { options } = parsed;
+    const wanted = rangeWanted(options);
+    const records = recordsOf(options);
+    const { id, key } = findSegment(targetOf(parsed));
+    using segment = Segment.attach(id, { readOnly: true, trust: true });
+    const range = records === undefined
+      ? rangeIn(segment, wanted)
+      : recordsIn(segment, wanted.offset, records);
+    // Fields and bytes of one copy, so that they cannot contradict each other
+    const copy = records && segment.read(range.offset, range.length);
+    const rows = records && copy && rowsOf(copy, range.offset, records);
+    const bytes = copy === undefined ? pieces(segment, range) : [copy];
+    if (options.json === true) {
+      await printRecord(
+        { key, keyHex: hexKey(key), id, size: segment.size, ...range },
+        bytes,
+        rows,
+      );
+    } else {
+      if (rows !== undefined) await printFields(rows);
+      await printHex(bytes, {
+        base: range.offset,
+        repeat: options["no-squeezing"] === true,
+        ...(rows === undefined ? {} : { mark: fieldMark(rows) }),
+      });
+    }
+    return 0;
+  },
+};
+
+/** Reads `--struct` and what belongs to it. */
+function recordsOf(options: Options): Records | undefined {
+  if (typeof options.struct !== "string") {
+    for (const name of ["count", "full"] as const) {
+      if (options[name] !== undefined) throw new UsageError(`option --${name} needs --struct`);
+    }
+    return undefined;
+  }
+  if (options.length !== undefined) {
+    throw new UsageError("--struct says how long it is: use --count, not --length");
+  }
+  const layout = valueOf("struct", options.struct, parseStruct);
+  const count = countOption("count", options.count) ?? 1;
+  // JSON leaves nothing out
+  const full = options.full === true || options.json === true;
+  const perRecord = countFields(layout, { full }, LIMITS.fields);
+  if (layout.size * count > LIMITS.bytes || perRecord * count > LIMITS.fields) {
+    throw new UsageError(
+      `the fields of --struct are more than ${LIMITS.fields}, or make up more than ` +
+        `${LIMITS.bytes / 2 ** 20} MiB: too much at a time`,
+    );
+  }
+  return { layout, count, full };
+}
+
+/** Where the records lie, if they are all there. */
+function recordsIn(segment: Segment, offset: number, { layout, count }: Records): ByteRange {
+  const length = layout.size * count;
+  const range = rangeIn(segment, { offset, length: undefined });
+  if (length <= range.length) return { offset, length };
+  throw new CommandFailure(
+    `the struct has ${byteCount(layout.size)}${
+      count === 1 ? "" : `, ${count} of them ${length}`
+    }, ` +
+      `and from offset ${offset} segment ${segment.id} has ${range.length}`,
+  );
+}
+
+/** The fields of all records. */
+function rowsOf(copy: Uint8Array, base: number, { layout, count, full }: Records): FieldRow[] {
+  const record = (index: number): FieldRow[] => {
+    const at = index * layout.size;
+    const prefix = count === 1 ? "" : `[${index}].`;
+    return fieldRows(layout, copy.subarray(at), { base: base + at, prefix, full });
+  };
+  return Array.from({ length: count }, (_, index) => record(index)).flat();
+}
+
+/** Offsets as in the lines of the dump, so that a field is found there without colours too. */
+const FIELD_COLUMNS: readonly Column<FieldRow>[] = [
+  { name: "offset", title: "OFFSET", text: ({ offset }) => hexOffset(offset) },
+  { name: "size", title: "SIZE", right: true },
+  { name: "type", title: "TYPE" },
+  { name: "path", title: "NAME" },
+  { name: "text", title: "VALUE" },
+];
+
+async function printFields(rows: readonly FieldRow[]): Promise<void> {
+  const [heading = "", ...lines] = tableLines(FIELD_COLUMNS, rows);
+  await printLines([heading, ...lines.map((line, index) => colourOf(index)(line)), ""]);
+}
+
+async function printHex(bytes: Iterable<Uint8Array>, options: HexOptions): Promise<void> {
+  await printLines(hexLines(bytes, options));
+}
+
+/** How many lines are written at a time. */
+const BATCH_LINES = 1024;
+
+async function printLines(lines: Iterable<string>): Promise<void> {
+  let batch: string[] = [];
+  for (const line of lines) {
+    batch.push(line);
+    if (batch.length < BATCH_LINES) continue;
+    await print(batch.join("\n"));
+    batch = [];
+  }
+  if (batch.length > 0) await print(batch.join("\n"));
+}
+
+/** The object piece by piece: as one text, the bytes of a large segment would be none at all. */
+async function printRecord(
+  head: Readonly<Record<string, number | string>>,
+  bytes: Iterable<Uint8Array>,
+  rows: readonly FieldRow[] | undefined,
+): Promise<void> {
+  const members = Object.entries(head).map(([name, value]) =>
+    `  "${name}": ${JSON.stringify(value)}`
+  );
+  await printRaw(`{\n${members.join(",\n")},\n  "bytes": "`);
+  for (const piece of bytes) await printRaw(piece.toHex());
+  await printRaw('"');
+  if (rows !== undefined) {
+    await print(',\n  "fields": [');
+    await printLines(rows.map(({ path, offset, size, type, value }, index) => {
+      const comma = index < rows.length - 1 ? "," : "";
+      return `    ${printableJson(JSON.stringify({ path, offset, size, type, value }))}${comma}`;
+    }));
+    await printRaw("  ]");
+  }
+  await print("\n}");
+}

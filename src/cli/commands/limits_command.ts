@@ -1,0 +1,94 @@
+/** `cli.ts limits`: what the system allows, how much of it is used, and what sets it. */
+
+import type { Command } from "../command.ts";
+import { type LimitFacts, limitFacts } from "../objects/limit_facts.ts";
+import { type Format, print, printJson } from "../output.ts";
+import { type Column, tableLines, UNKNOWN } from "../text/table.ts";
+import { optionsHelp, type OptionTable, parse, refuseArguments } from "../usage.ts";
+
+const OPTIONS = {
+  json: { help: "a JSON array; the stable form" },
+  help: { short: "h", help: "show this" },
+} as const satisfies OptionTable;
+
+const HELP = `Show what the system allows of shared memory and semaphores, and the use of it.
+
+Usage: cli.ts limits [options]
+
+All figures are exact and of this IPC namespace. Pages are counted as the kernel
+does: each segment rounded up by itself. The limits of a single object, which
+nothing uses up, have no use. SYSCTL sets the limit; kernel.sem has four
+numbers, and "kernel.sem 4" is the fourth. To set one, as root:
+
+  sysctl -w kernel.shmmni=8192
+  sysctl -w kernel.sem="64000 1024000000 500 32768"
+
+Options:
+${optionsHelp(OPTIONS)}
+
+--json has for each: resource (the C name), description, unitBytes (how many
+bytes each is, or null), limit, used, percent, sysctl, sysctlField. Every figure
+is a number with all its digits, also beyond 2^53, as JSON allows: what reads
+numbers as doubles (jq before 1.7, JavaScript) rounds 18446744073692774399 in
+its last digits, and everything that is used comes exact. null is: no limit, or
+no use.
+
+Exit codes: 0 shown; 1 failed; 2 wrong usage.
+
+Examples:
+  deno run --allow-ffi cli.ts limits
+  deno run --allow-ffi cli.ts limits --json | jq '.[] | select(.percent > 80)'
+`;
+
+/** From where on a use stands out. */
+const HIGH_PERCENT = 80;
+
+const COLUMNS: readonly Column<LimitFacts>[] = [
+  { name: "description", title: "RESOURCE" },
+  { name: "limit", title: "LIMIT", right: true, text: ({ limit }) => `${limit ?? UNKNOWN}` },
+  { name: "used", title: "USED", right: true },
+  { name: "percent", title: "USE%", right: true, text: percentText, format: percentFormat },
+  { name: "sysctl", title: "SYSCTL", text: sysctlText },
+];
+
+/** The subcommand. */
+export const limitsCommand: Command = {
+  name: "limits",
+  summary: "show limits, their use, and what sets them",
+  options: OPTIONS,
+  completes: "nothing",
+  help: HELP,
+  async run(args: readonly string[]): Promise<number> {
+    const { options, positionals } = parse(args, OPTIONS);
+    refuseArguments(positionals);
+    const rows = limitFacts();
+    if (options.json === true) await printJson(exactJson(rows));
+    else await print(tableLines(COLUMNS, rows).join("\n"));
+    return 0;
+  },
+};
+
+/** JSON whose numbers have all their digits, which `JSON.stringify` refuses for a bigint. */
+function exactJson(rows: readonly LimitFacts[]): string {
+  const json = JSON.stringify(
+    rows,
+    (_, value) => typeof value === "bigint" ? `${value}n` : value,
+    2,
+  );
+  return json.replace(/"([0-9]+)n"/g, "$1");
+}
+
+function percentText({ percent }: LimitFacts): string {
+  if (percent === null) return UNKNOWN;
+  const text = percent.toFixed(1);
+  return percent > 0 && text === "0.0" ? "<0.1" : text;
+}
+
+function percentFormat({ percent }: LimitFacts): Format | undefined {
+  return percent !== null && percent >= HIGH_PERCENT ? "red" : undefined;
+}
+
+function sysctlText({ sysctl, sysctlField }: LimitFacts): string {
+  if (sysctl === null) return UNKNOWN;
+  return sysctlField === null ? sysctl : `${sysctl} ${sysctlField}`;
+}

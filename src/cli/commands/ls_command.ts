@@ -1,0 +1,147 @@
+/** `cli.ts ls`: lists segments, or semaphore sets, as a table or as JSON. */
+
+import { listSegments } from "../../sysv/segment_stat.ts";
+import { listSemaphoreSets } from "../../sysv/semaphore_stat.ts";
+import { type Command, CommandFailure } from "../command.ts";
+import { print, printJson, report } from "../output.ts";
+import { mayReadProc, PROC_NOTE } from "../objects/processes.ts";
+import { needsProc, segmentColumns, usualSegmentColumns } from "../objects/segment_columns.ts";
+import { FactsReader, type SegmentFacts } from "../objects/segment_facts.ts";
+import { selection, SELECTION_OPTIONS, setSelection } from "../objects/selection.ts";
+import { SEMAPHORE_COLUMNS, USUAL_SEMAPHORE_COLUMNS } from "../objects/semaphore_columns.ts";
+import { SemaphoreFactsReader } from "../objects/semaphore_facts.ts";
+import { type Column, TABLE_OPTIONS, tableJson, tableLines, tableSettings } from "../text/table.ts";
+import {
+  keyOption,
+  optionsHelp,
+  type OptionTable,
+  parse,
+  type Parsed,
+  UsageError,
+} from "../usage.ts";
+
+const COLUMN_NAMES = [
+  ...new Set([...segmentColumns(), ...SEMAPHORE_COLUMNS].map(({ name }) => name)),
+];
+
+const OPTIONS = {
+  semaphores: { short: "s", help: "semaphore sets in place of segments" },
+  ...SELECTION_OPTIONS,
+  key: { short: "k", value: "KEY", help: "only the one with this key: 1111, 0x457, path:project" },
+  ...TABLE_OPTIONS,
+  columns: { ...TABLE_OPTIONS.columns, choices: COLUMN_NAMES, list: true },
+  sort: { ...TABLE_OPTIONS.sort, choices: COLUMN_NAMES },
+  bytes: { short: "b", help: "sizes in bytes, where people read 64K (1K is 1024)" },
+  help: { short: "h", help: "show this" },
+} as const satisfies OptionTable;
+
+const HELP = `List segments, or semaphore sets.
+
+Usage: cli.ts ls [options]
+
+Columns: KEY, ID, OWNER (a name over 8 characters ends in +), MODE, SIZE, ATT
+(how often attached), STATUS, CREATED (or last changed by chmod or chown; as
+month-day and time, or as a date when half a year past), CPID and LPID (the
+process that created it, and that attached or detached last). STATUS is "dest"
+when it is marked for removal, "locked" when it is locked into memory, "orphan"
+when nobody is attached and the process that created it is gone.
+
+Options:
+${optionsHelp(OPTIONS)}
+
+--columns and --sort know the names that --json uses:
+${columnsHelp(segmentColumns())}
+and with --semaphores:
+${columnsHelp(SEMAPHORE_COLUMNS)}
+Of pids, resident and swapped something is known only when Deno runs with -A,
+which opens /proc; without, such a column is left out, and null in JSON.
+
+--json is stable: numbers are numbers, times ISO 8601 in UTC, null is unknown or
+never. "key" is the signed number, "mode" the bits (384 is 0600), "perms" text.
+The table is for people and may change. What is unknown sorts last.
+
+Exit codes: 0 listed, an empty list too; 1 failed; 2 wrong usage.
+
+Examples:
+  deno run --allow-ffi cli.ts ls --orphans --older-than 2h
+  deno run --allow-ffi cli.ts ls --sort size --reverse --bytes
+  deno run --allow-ffi cli.ts ls --json | jq '.[] | select(.nattch == 0).id'
+  deno run -A cli.ts ls --columns id,size,resident,pids
+`;
+
+/** The names of columns in lines of at most 80 characters. */
+function columnsHelp(columns: readonly { readonly name: string }[]): string {
+  const lines: string[] = [""];
+  for (const { name } of columns) {
+    const longer = `${lines.at(-1)} ${name}`;
+    if (longer.length > 78) lines.push(` ${name}`);
+    else lines[lines.length - 1] = longer;
+  }
+  return lines.map((line) => ` ${line}`).join("\n");
+}
+
+type Options = Parsed<keyof typeof OPTIONS>["options"];
+
+/** The subcommand. */
+export const lsCommand: Command = {
+  name: "ls",
+  summary: "list segments, or semaphore sets",
+  options: OPTIONS,
+  completes: "nothing",
+  help: HELP,
+  async run(args: readonly string[]): Promise<number> {
+    const { options, positionals } = parse(args, OPTIONS);
+    if (positionals[0] !== undefined) {
+      throw new UsageError(`unexpected argument ${positionals[0]}: stat shows a single segment`);
+    }
+    if (options.semaphores === true) await listSets(options);
+    else await listAllSegments(options);
+    return 0;
+  },
+};
+
+async function listAllSegments(options: Options): Promise<void> {
+  const style = { bytes: options.bytes === true };
+  const { columns, by, sorted } = tableSettings(options, segmentColumns(style));
+  const chosen = selection(options) ?? (() => true);
+  const key = keyOption(options.key);
+  const asked = by === undefined ? columns ?? [] : [...columns ?? [], by];
+  const everything = options.json === true && columns === undefined;
+  const reader = new FactsReader({ extras: everything || asked.some(needsProc) });
+  const rows = sorted(
+    listSegments()
+      .filter((stat) => (key === undefined || stat.key === key) && chosen(stat))
+      .map((stat) => reader.facts(stat)),
+  );
+  if (options.json === true) return await printJson(tableJson(columns, rows));
+  const shown = columns ?? usualSegmentColumns(style);
+  await printLines(tableLines(asked.some(needsProc) ? withoutUnknown(shown) : shown, rows));
+}
+
+/** The columns that have something to show; of the others it is said why they are not there. */
+function withoutUnknown(columns: readonly Column<SegmentFacts>[]): readonly Column<SegmentFacts>[] {
+  if (mayReadProc()) return columns;
+  const known = columns.filter((column) => !needsProc(column));
+  if (known.length === 0) throw new CommandFailure(PROC_NOTE);
+  report(`note: ${PROC_NOTE}`);
+  return known;
+}
+
+async function listSets(options: Options): Promise<void> {
+  if (options.bytes === true) throw new UsageError("option --bytes: semaphores have no size");
+  const { columns, sorted } = tableSettings(options, SEMAPHORE_COLUMNS);
+  const chosen = setSelection(options);
+  const key = keyOption(options.key);
+  const reader = new SemaphoreFactsReader();
+  const rows = sorted(
+    listSemaphoreSets()
+      .filter((stat) => (key === undefined || stat.key === key) && chosen(stat))
+      .map((stat) => reader.facts(stat)),
+  );
+  if (options.json === true) return await printJson(tableJson(columns, rows));
+  await printLines(tableLines(columns ?? USUAL_SEMAPHORE_COLUMNS, rows));
+}
+
+async function printLines(lines: readonly string[]): Promise<void> {
+  await print(lines.join("\n"));
+}

@@ -1,0 +1,94 @@
+/** `cli.ts read`: bytes of a segment on standard output, as they are. */
+
+import { Segment } from "../../sysv/segment.ts";
+import {
+  byteCount,
+  type ByteRange,
+  LENGTH_OPTION,
+  OFFSET_OPTION,
+  pieces,
+  rangeIn,
+  rangeWanted,
+} from "../bytes/byte_range.ts";
+import { type Command, CommandFailure } from "../command.ts";
+import { printable, printBytes } from "../output.ts";
+import { findSegment, TARGET_HELP, TARGET_OPTIONS, targetOf } from "../objects/target.ts";
+import { optionsHelp, type OptionTable, parse } from "../usage.ts";
+
+const OPTIONS = {
+  ...OFFSET_OPTION,
+  ...LENGTH_OPTION,
+  force: { short: "f", help: "write to a terminal whatever it is" },
+  ...TARGET_OPTIONS,
+  help: { short: "h", help: "show this" },
+} as const satisfies OptionTable;
+
+const HELP = `Write bytes of a segment to stdout, as they are.
+
+Usage: cli.ts read KEY|id:ID [options]
+
+${TARGET_HELP}
+
+Bytes that are not all within the segment are an error, and none is written. The
+segment is attached for reading only, so read permission is enough, and one that
+another user created is read without asking. It is copied MiB by MiB, and what
+others write meanwhile may be in it or not.
+
+A terminal gets text only: to show anything else there use dump, or --force.
+
+Options:
+${optionsHelp(OPTIONS)}
+
+Exit codes: 0 written, or nobody reads any more; 1 no such segment, not
+permitted, out of range, or the output failed; 2 wrong usage.
+
+Examples:
+  deno run --allow-ffi cli.ts read 0xcafe > segment.bin
+  deno run --allow-ffi cli.ts read id:5 --offset 1 --length 2K | strings
+`;
+
+/** The longest text that goes to a terminal unasked. */
+const TERMINAL_BYTES = 2 ** 20;
+
+/** The subcommand. */
+export const readCommand: Command = {
+  name: "read",
+  summary: "write bytes of a segment to stdout",
+  options: OPTIONS,
+  completes: "segments",
+  help: HELP,
+  async run(args: readonly string[]): Promise<number> {
+    const parsed = parse(args, OPTIONS);
+    const wanted = rangeWanted(parsed.options);
+    const { id } = findSegment(targetOf(parsed));
+    using segment = Segment.attach(id, { readOnly: true, trust: true });
+    const range = rangeIn(segment, wanted);
+    if (parsed.options.force !== true && Deno.stdout.isTerminal()) {
+      await printBytes(copyForTerminal(segment, range));
+      return 0;
+    }
+    for (const piece of pieces(segment, range)) await printBytes(piece);
+    return 0;
+  },
+};
+
+/** A copy that was looked at: what is in the segment may change between a look and a write. */
+function copyForTerminal(segment: Segment, { offset, length }: ByteRange): Uint8Array {
+  const copy = length > TERMINAL_BYTES ? undefined : segment.read(offset, length);
+  if (copy !== undefined && isHarmless(copy)) return copy;
+  const what = copy === undefined ? byteCount(length) : "bytes that are no text";
+  throw new CommandFailure(
+    `segment ${segment.id}: ${what} will not go to a terminal: use dump, a pipe or a file, or --force`,
+  );
+}
+
+/** Whether a terminal shows the bytes and does nothing else with them but end lines. */
+function isHarmless(bytes: Uint8Array): boolean {
+  try {
+    const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+    const visible = text.replaceAll(/[\n\t]/g, "");
+    return printable(visible) === visible;
+  } catch {
+    return false;
+  }
+}

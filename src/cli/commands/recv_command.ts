@@ -1,0 +1,254 @@
+/** `cli.ts recv`: prints the messages of a channel as they come. */
+
+import { formatKey, ShmError } from "../../../ffi/shm_error.ts";
+import { Channel } from "../../channel/channel.ts";
+import type { Consumer } from "../../channel/consumer.ts";
+import type { ChannelDeparture } from "../../channel/membership.ts";
+import { Deadline } from "../../sync/deadline.ts";
+import { formatMode } from "../../sysv/object_stat.ts";
+import { statSegment } from "../../sysv/segment_stat.ts";
+import { CHANNEL_OPTIONS, channelSettings } from "../channel_options.ts";
+import type { Command } from "../command.ts";
+import { tellExposure } from "../objects/exposure.ts";
+import { Interrupted, Interruption } from "../terminal/interruption.ts";
+import { Progress } from "../terminal/progress.ts";
+import { Gathering, type MessageForm } from "../received_messages.ts";
+import { formatSize } from "../text/size.ts";
+import {
+  choiceOption,
+  countOption,
+  durationOption,
+  optionsHelp,
+  type OptionTable,
+  parse,
+  type Parsed,
+  refuseArguments,
+  UsageError,
+} from "../usage.ts";
+import { plural } from "../text/wording.ts";
+
+const ACKS = ["after", "before"] as const;
+
+const OPTIONS = {
+  count: { short: "n", value: "N", help: "stop after N messages" },
+  timeout: {
+    short: "t",
+    value: "DURATION",
+    help: "end with exit code 1 when no message comes for 5s",
+  },
+  json: { help: "a message a line, as JSON; the stable form" },
+  binary: { short: "b", help: "what is in the messages, and nothing else" },
+  "until-closed": { help: "end when all who sent are gone (--binary: default)" },
+  follow: { short: "f", help: "wait for others who send, for ever (else: default)" },
+  ack: {
+    value: "WHEN",
+    choices: ACKS,
+    help: "a message is taken after (default) or before writing",
+  },
+  ...CHANNEL_OPTIONS,
+} as const satisfies OptionTable;
+
+const HELP = `Print the messages of a channel as they come.
+
+Usage: cli.ts recv [options]
+
+Each message is printed on stdout as a line; everything else goes to stderr. To
+a terminal what could control it is printed as an escape; to anything else the
+bytes go as they are, so that a message with newlines is several lines. With
+--binary nothing is added: what \`send --binary\` was given comes out again. What
+each sends stays in order; of several that send at the same time, the parts
+follow each other as they come.
+
+It goes on until it is interrupted, or --count is reached. With --until-closed
+it ends when somebody has sent, or was about to, and all of them are gone,
+closed or killed, and everything is received: as a pipe ends. With --binary that
+is the default, and --follow makes it go on.
+
+A message counts as taken once it is written: what was in hand when recv was
+killed, or when nobody read its output any more, is there for the next recv,
+which may print again what was written already (at least once). With --ack
+before it is taken first: it may be lost then, and never comes twice (at most
+once).
+
+Options:
+${optionsHelp(OPTIONS)}
+
+--lanes and --capacity are for the one who comes first: a channel that is there
+keeps its own, and is refused where another is asked for. With --binary a line
+tells how far it has come, where stderr is a terminal and stdout is none, and
+not with --quiet.
+
+JSON: lane, tag, length (in bytes), and text; where that is not UTF-8, bytes (in
+base64) in its place.
+
+Ctrl-C, SIGTERM and SIGHUP end it: what was in hand is written, and the channel
+removed if it is empty and nobody else is there (unless --keep).
+
+Exit codes: 0 ended, or --count reached; 1 failed, timed out, or all were gone
+before --count was reached; 2 wrong usage; 129, 130, 143 when SIGHUP, SIGINT or
+SIGTERM came before the end that --count or --until-closed asks for.
+
+Examples:
+  deno run --allow-ffi cli.ts recv
+  deno run --allow-ffi cli.ts recv --key 0xcafe --json | jq .text
+  deno run --allow-ffi cli.ts recv --binary > copy
+`;
+
+/** What became of the channel, in words. */
+const LEFT: Readonly<Record<ChannelDeparture, string>> = {
+  removed: "removed",
+  kept: "kept",
+  unread: "kept: there are messages in it",
+  "in use": "left to those still there",
+};
+
+interface Settings {
+  readonly form: MessageForm;
+  readonly count: number | undefined;
+  readonly timeout: number | undefined;
+  readonly untilClosed: boolean;
+  readonly ack: typeof ACKS[number];
+}
+
+/** The subcommand. */
+export const recvCommand: Command = {
+  name: "recv",
+  summary: "print the messages of a channel as they come",
+  options: OPTIONS,
+  completes: "nothing",
+  help: HELP,
+  async run(args: readonly string[]): Promise<number> {
+    const { options, positionals } = parse(args, OPTIONS);
+    refuseArguments(positionals);
+    const common = channelSettings(options);
+    const { tell } = common;
+    const settings = settingsOf(options);
+
+    using interruption = new Interruption();
+    using channel = Channel.openOrCreate(common.open);
+    const consumer = channel.consumer();
+    const { id, lanes, laneCapacity } = channel;
+    tellExposure(channel, common);
+    tell(
+      `receiving at key ${formatKey(channel.key)}, segment ${id}, ` +
+        `${plural(lanes, "lane")} of ${formatSize(laneCapacity)}, ` +
+        `mode ${formatMode(statSegment(id).mode)}`,
+    );
+    const shown = settings.form === "binary" && !common.quiet && Deno.stderr.isTerminal() &&
+      !Deno.stdout.isTerminal();
+    using progress = new Progress({ shown });
+    const end = await new Receiving(consumer, settings, progress).run(interruption.signal);
+    progress.end(tell, "received");
+    // The terminal has shown ^C: what comes next begins on a line of its own
+    if (interruption.signal.aborted && Deno.stderr.isTerminal()) tell("");
+    tell(`${end.why}; segment ${id} ${LEFT[channel.close()]}`);
+    return end.code;
+  },
+};
+
+function settingsOf(options: Parsed<keyof typeof OPTIONS>["options"]): Settings {
+  if (options.json === true && options.binary === true) {
+    throw new UsageError("--json or --binary: not both");
+  }
+  if (options.follow === true && options["until-closed"] === true) {
+    throw new UsageError("--follow or --until-closed: not both");
+  }
+  const binary = options.binary === true;
+  return {
+    form: binary ? "binary" : options.json === true ? "json" : "lines",
+    count: countOption("count", options.count),
+    timeout: durationOption("timeout", options.timeout),
+    untilClosed: options["until-closed"] === true || (binary && options.follow !== true),
+    ack: choiceOption("ack", options.ack, ACKS) ?? "after",
+  };
+}
+
+/** Why the loop ended, and the exit code that stands for it. */
+interface End {
+  readonly why: string;
+  readonly code: number;
+}
+
+/** Thrown at the message that is to wait for the next round. */
+const ENOUGH = Symbol("enough");
+
+/** One run of the command. */
+class Receiving {
+  readonly #consumer: Consumer;
+  readonly #settings: Settings;
+  readonly #progress: Progress;
+  readonly #gathering: Gathering;
+  #received = 0;
+
+  constructor(consumer: Consumer, settings: Settings, progress: Progress) {
+    this.#consumer = consumer;
+    this.#settings = settings;
+    this.#progress = progress;
+    this.#gathering = new Gathering(settings.form, Deno.stdout.isTerminal());
+  }
+
+  /** Receives until there is a reason to end. */
+  async run(signal: AbortSignal): Promise<End> {
+    const { count, timeout, untilClosed } = this.#settings;
+    try {
+      while (this.#received !== count) {
+        signal.throwIfAborted();
+        if (!await this.#ready(signal)) {
+          return { why: "all who sent are gone", code: count === undefined ? 0 : 1 };
+        }
+        await this.#pass();
+      }
+      return { why: `${count} received`, code: 0 };
+    } catch (error) {
+      if (error instanceof Deno.errors.BrokenPipe) {
+        return { why: "nobody reads our output", code: 0 };
+      }
+      if (error instanceof ShmError && error.code === "ETIMEDOUT") {
+        return { why: `no message for ${timeout} ms`, code: 1 };
+      }
+      if (!(error instanceof Interrupted)) throw error;
+      // Without a goal there is no other end than a signal, so that is a normal one
+      const goal = count !== undefined || untilClosed;
+      return { why: error.message, code: goal ? error.exitCode : 0 };
+    }
+  }
+
+  async #ready(signal: AbortSignal): Promise<boolean> {
+    const { timeout, untilClosed } = this.#settings;
+    return await this.#consumer.ready({
+      ...(untilClosed ? { until: "closed" } : {}),
+      ...(timeout === undefined ? {} : { deadline: Deadline.after(timeout) }),
+      signal,
+    });
+  }
+
+  /** Passes on what is there, or as much of it as goes at a time. */
+  async #pass(): Promise<void> {
+    const gathering = this.#gathering;
+    const { count = Infinity } = this.#settings;
+    this.#gather(count - this.#received);
+    const messages = gathering.count;
+    try {
+      this.#progress.add(await gathering.write());
+    } catch (error) {
+      // What nobody could read is for the next to receive
+      this.#consumer.putBack();
+      throw error;
+    }
+    // They count as received when more is asked for
+    this.#received += messages;
+  }
+
+  #gather(max: number): void {
+    const gathering = this.#gathering;
+    try {
+      this.#consumer.drain((bytes, tag, lane) => {
+        if (gathering.full) throw ENOUGH;
+        gathering.add({ bytes, tag, lane });
+      }, { max, ack: this.#settings.ack });
+    } catch (error) {
+      // What was handed out before a failure is passed on first; the failure comes again
+      if (error !== ENOUGH && gathering.count === 0) throw error;
+    }
+  }
+}

@@ -1,0 +1,70 @@
+/** `cli.ts rm`: marks segments for removal, or removes semaphore sets. */
+
+import type { Command } from "../command.ts";
+import { tellOutcomes } from "../objects/named_objects.ts";
+import { SEGMENTS, SEMAPHORE_SETS } from "../objects/removable.ts";
+import { remove } from "../objects/removal.ts";
+import { SELECTION_OPTIONS } from "../objects/selection.ts";
+import { TARGET_HELP, TARGET_OPTIONS } from "../objects/target.ts";
+import { optionsHelp, type OptionTable, parse } from "../usage.ts";
+
+const OPTIONS = {
+  ...TARGET_OPTIONS,
+  ...SELECTION_OPTIONS,
+  semaphores: { short: "s", help: "semaphore sets in place of segments" },
+  "dry-run": { short: "n", help: "say what would be done, and do nothing" },
+  force: { short: "f", help: "do not ask, whoever uses it" },
+  json: { help: "a JSON array of what became of each; the stable form" },
+  help: { short: "h", help: "show this" },
+} as const satisfies OptionTable;
+
+const HELP = `Mark segments for removal: those named, or all that the options choose.
+
+Usage: cli.ts rm [options] KEY|ID...
+       cli.ts rm [options] --mine|--orphans|--older-than AGE
+
+A segment that nobody is attached to goes at once. One that is attached loses
+its key at once, and goes with the last who detaches; before that is done to it
+you are asked, and where there is no terminal to ask on it is left alone.
+Nothing is removed before all are found and all questions answered.
+
+${TARGET_HELP}
+
+Several of --mine, --orphans and --older-than choose what all of them do; they
+do not go with KEY or ID. A segment that \`create\` or ipcmk made and that nobody
+has used yet is an orphan too. Only the owner, the creator and root may remove
+one, so --orphans is often --mine --orphans.
+
+--semaphores removes semaphore sets, at once. You are asked when somebody waits
+on one, and told nothing of those who use it and do not wait just now.
+
+Options:
+${optionsHelp(OPTIONS)}
+
+JSON: id, key (null where not known), keyHex, removed, nattch (attaches it still
+goes with; null if not known), error (null if none).
+
+Exit codes: 0 all are removed, or left alone because you said so; 1 one was not
+there or could not be removed, the rest were; 2 wrong usage, nothing removed.
+
+Examples:
+  deno run --allow-ffi cli.ts rm 1111 0xcafe id:5
+  deno run --allow-ffi cli.ts rm --mine --orphans --older-than 2h --dry-run
+  deno run --allow-ffi cli.ts rm --semaphores 1111
+`;
+
+/** The subcommand. */
+export const rmCommand: Command = {
+  name: "rm",
+  summary: "mark segments for removal",
+  options: OPTIONS,
+  completes: "segments",
+  help: HELP,
+  async run(args: readonly string[]): Promise<number> {
+    const parsed = parse(args, OPTIONS);
+    const outcomes = parsed.options.semaphores === true
+      ? remove(SEMAPHORE_SETS, parsed)
+      : remove(SEGMENTS, parsed);
+    return await tellOutcomes(outcomes, parsed.options.json === true);
+  },
+};

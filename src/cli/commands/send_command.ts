@@ -1,0 +1,290 @@
+/** `cli.ts send`: sends arguments, lines of stdin or all of it through a channel. */
+
+import { formatKey } from "../../../ffi/shm_error.ts";
+import { Channel } from "../../channel/channel.ts";
+import { LANES, RECORD } from "../../channel/descriptor.ts";
+import type { Producer } from "../../channel/producer.ts";
+import { Deadline } from "../../sync/deadline.ts";
+import { CHANNEL_KEY, CHANNEL_OPTIONS, channelSettings } from "../channel_options.ts";
+import type { Command } from "../command.ts";
+import { tellExposure } from "../objects/exposure.ts";
+import { Interrupted, Interruption } from "../terminal/interruption.ts";
+import { type Line, readLineBatches } from "../terminal/lines.ts";
+import { reportError } from "../output.ts";
+import { Progress } from "../terminal/progress.ts";
+import { counted } from "../objects/removable.ts";
+import { inputBlocks, inputChunks, inputSize } from "../terminal/standard_input.ts";
+import {
+  choiceOption,
+  durationOption,
+  optionsHelp,
+  type OptionTable,
+  parse,
+  type Parsed,
+  sizeOption,
+  UsageError,
+  wholeOption,
+} from "../usage.ts";
+
+const WITHOUT_CONSUMER = ["wait", "error"] as const;
+const MOST_TAG = 0xffffffff;
+
+const OPTIONS = {
+  binary: { short: "b", help: "all of stdin as it is, in blocks" },
+  block: { value: "SIZE", help: "with --binary: a message has at most so much (256K)" },
+  tag: { value: "N", help: "a number each message carries: 0 (default) to 2^32-1" },
+  timeout: {
+    short: "t",
+    value: "DURATION",
+    help: "give up, exit code 1, when there is no room for 5s",
+  },
+  "no-consumer": {
+    value: "WHAT",
+    choices: WITHOUT_CONSUMER,
+    help: "when full and nobody receives: wait (default), error",
+  },
+  ...CHANNEL_OPTIONS,
+} as const satisfies OptionTable;
+
+/**
+ * How much of stdin is a message unless it is asked for: a pipe gives 64K at a time, but a file all that
+ * is asked of it. Several fit into a lane, so that one is read while another is received.
+ */
+const USUAL_BLOCK = 1 << 18;
+const BLOCKS_IN_LANE = 4;
+
+const HELP = `Send messages through a channel.
+
+Usage: cli.ts send [options] [MESSAGE...]
+       cli.ts send [options] --binary
+
+Each MESSAGE is one message; without any, each line of stdin is one, sent as
+soon as it is there, without its newline (\\n or \\r\\n). With --binary all of
+stdin is sent as it is: a message is what there is to read, at most SIZE bytes.
+\`recv --binary\` puts it together again.
+
+A channel has a lane for each that sends, ${LANES.USUAL} unless it was created with
+--lanes, and keeps what each sends in order; of several that send at the same
+time nothing is said. A message has at most half the capacity of a lane less 8
+bytes: 524280 of 1M. A longer one is refused, and the rest go on; so is one of
+another size where all have one size, to which --binary keeps then.
+
+A lane that is full is waited for. What is sent is in the channel, whether
+somebody receives it or not, and stays there with its segment when all are gone.
+
+Where nobody receives, send goes on until its lane is full, and waits then for
+somebody who does; with --no-consumer error it fails then.
+
+Options:
+${optionsHelp(OPTIONS)}
+
+--lanes and --capacity are for the one who comes first: a channel that is there
+keeps its own, and is refused where another is asked for. With --binary a line
+tells how far it has come, where stderr is a terminal and not with --quiet.
+
+Exit codes: 0 all is sent; 1 a message was refused, or there was no room in
+time, or nobody to receive it; 2 wrong usage; 129, 130, 143 when ended by
+SIGHUP, SIGINT or SIGTERM: what had been sent is sent.
+
+Examples:
+  deno run --allow-ffi cli.ts send "hello" "world"
+  tail -f log | deno run --allow-ffi cli.ts send --key 0xcafe --tag 7
+  cat big.iso | deno run --allow-ffi cli.ts send --binary
+`;
+
+interface Settings {
+  readonly binary: boolean;
+  readonly block: number | undefined;
+  readonly tag: number;
+  readonly timeout: number | undefined;
+  readonly withoutConsumer: typeof WITHOUT_CONSUMER[number];
+}
+
+function settingsOf(
+  { options, positionals }: Pick<Parsed<keyof typeof OPTIONS>, "options" | "positionals">,
+): Settings {
+  const binary = options.binary === true;
+  const block = sizeOption("block", options.block, 1);
+  if (binary && positionals.length > 0) {
+    throw new UsageError("--binary sends stdin: give no MESSAGE");
+  }
+  if (!binary && block !== undefined) throw new UsageError("--block goes with --binary");
+  return {
+    binary,
+    block,
+    tag: wholeOption("tag", options.tag, 0, MOST_TAG) ?? 0,
+    timeout: durationOption("timeout", options.timeout),
+    withoutConsumer: choiceOption("no-consumer", options["no-consumer"], WITHOUT_CONSUMER) ??
+      "wait",
+  };
+}
+
+/** The subcommand. */
+export const sendCommand: Command = {
+  name: "send",
+  summary: "send arguments, lines or all of stdin through a channel",
+  options: OPTIONS,
+  help: HELP,
+  async run(args: readonly string[]): Promise<number> {
+    const parsed = parse(args, OPTIONS);
+    const common = channelSettings(parsed.options);
+    const settings = settingsOf(parsed);
+    const { tell } = common;
+
+    using interruption = new Interruption();
+    using channel = Channel.openOrCreate(common.open);
+    tellExposure(channel, common);
+    const block = blockSize(channel, settings);
+    const sending = new Sending(channel, settings, interruption.signal, tell);
+    try {
+      if (parsed.positionals.length > 0) {
+        await sending.texts(parsed.positionals);
+      } else if (settings.binary) await sending.input(block, !common.quiet);
+      else await sending.lines();
+    } catch (error) {
+      if (!(error instanceof Interrupted)) throw error;
+      // The terminal has shown ^C: what comes next begins on a line of its own
+      if (Deno.stderr.isTerminal()) tell("");
+      tell(`${error.message}: ${counted(sending.sent, "message", "messages")} sent`);
+      return error.exitCode;
+    } finally {
+      const { id, key } = channel;
+      if (channel.close() === "unread") {
+        tell(
+          `segment ${id} stays until its messages are received: cli.ts recv${
+            key === CHANNEL_KEY ? "" : ` --key ${key}`
+          }`,
+        );
+      }
+    }
+    return sending.refused === 0 ? 0 : 1;
+  },
+};
+
+/** How much is read at a time, so that it fits into a message. */
+function blockSize(
+  { maxMessage, messageSize, laneCapacity }: Channel,
+  { block }: Settings,
+): number {
+  if (block !== undefined && messageSize !== 0 && block !== messageSize) {
+    throw new UsageError(`option --block: all messages of this channel have ${messageSize} bytes`);
+  }
+  if (block !== undefined && block > maxMessage) {
+    throw new UsageError(
+      `option --block: ${block} bytes are more than a message can have, ${maxMessage}: raise ` +
+        "--capacity of a channel that is still to be created",
+    );
+  }
+  return block ?? Math.min(USUAL_BLOCK, laneCapacity / BLOCKS_IN_LANE - RECORD.size);
+}
+
+/** One run of the command, with the lane it has. */
+class Sending {
+  /** Messages sent, and those refused. */
+  sent = 0;
+  refused = 0;
+  readonly #channel: Channel;
+  readonly #producer: Producer;
+  readonly #settings: Settings;
+  readonly #signal: AbortSignal;
+  readonly #tell: (line: string) => void;
+  #toldNobody = false;
+  #progress: Progress | undefined;
+
+  constructor(
+    channel: Channel,
+    settings: Settings,
+    signal: AbortSignal,
+    tell: (line: string) => void,
+  ) {
+    this.#channel = channel;
+    this.#settings = settings;
+    this.#signal = signal;
+    this.#tell = tell;
+    this.#producer = channel.producer({ withoutConsumer: settings.withoutConsumer });
+  }
+
+  /** Each text is a message. */
+  async texts(texts: readonly string[]): Promise<void> {
+    for (const [index, text] of texts.entries()) {
+      await this.#sendWhole(`argument ${index + 1}`, new TextEncoder().encode(text));
+    }
+  }
+
+  /** Each line of stdin is a message; those that come together are seen together. */
+  async lines(): Promise<void> {
+    const { tag } = this.#settings;
+    const input = inputChunks(this.#signal);
+    let number = 0;
+    for await (const lines of readLineBatches(input, this.#channel.maxMessage)) {
+      for (const line of lines) {
+        number++;
+        const staged = this.#fits(line.length) && this.#producer.stage(line.bytes, tag);
+        if (staged) this.sent++;
+        else await this.#sendWhole(`line ${number}`, line.bytes, line);
+      }
+      this.#producer.publish();
+    }
+  }
+
+  /** All of stdin, in messages of at most `block` bytes, or of the size that all have here. */
+  async input(block: number, talks: boolean): Promise<void> {
+    const { messageSize } = this.#channel;
+    const blocks = messageSize === 0
+      ? inputChunks(this.#signal, block)
+      : inputBlocks(this.#signal, messageSize);
+    using progress = new Progress({
+      shown: talks && Deno.stderr.isTerminal(),
+      total: inputSize(),
+    });
+    this.#progress = progress;
+    for await (const each of blocks) {
+      await this.#sendWhole("the last block", each);
+      progress.add(each.length);
+    }
+    progress.end(this.#tell, "sent");
+  }
+
+  #fits(length: number): boolean {
+    const { messageSize, maxMessage } = this.#channel;
+    return messageSize === 0 ? length <= maxMessage : length === messageSize;
+  }
+
+  /** Sends it if it can be a message as it is: nothing is cut off. */
+  async #sendWhole(
+    what: string,
+    bytes: Uint8Array,
+    { length }: Pick<Line, "length"> = bytes,
+  ): Promise<void> {
+    if (this.#fits(length)) return await this.#send(bytes);
+    const { maxMessage, messageSize } = this.#channel;
+    const limit = messageSize === 0
+      ? `a message at most ${maxMessage}`
+      : `each message ${messageSize}`;
+    this.#progress?.clear();
+    reportError(`${what} has ${length} bytes, and ${limit}: not sent`);
+    this.refused++;
+  }
+
+  /** A signal is heard here only if there is no room: else what there is goes on being sent. */
+  async #send(bytes: Uint8Array): Promise<void> {
+    const { tag, timeout, withoutConsumer } = this.#settings;
+    if (!this.#producer.trySend(bytes, tag)) {
+      if (withoutConsumer === "wait") this.#tellIfNobodyReceives();
+      await this.#producer.send(bytes, {
+        tag,
+        ...(timeout === undefined ? {} : { deadline: Deadline.after(timeout) }),
+        signal: this.#signal,
+      });
+    }
+    this.sent++;
+  }
+
+  #tellIfNobodyReceives(): void {
+    if (this.#toldNobody || this.#channel.consumerPid !== undefined) return;
+    this.#toldNobody = true;
+    const { key } = this.#channel;
+    this.#progress?.clear();
+    this.#tell(`the lane is full, and nobody receives at key ${formatKey(key)}: waiting`);
+  }
+}

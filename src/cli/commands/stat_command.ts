@@ -1,0 +1,177 @@
+/** `cli.ts stat`: all that there is to know of one segment or semaphore set. */
+
+import { processExists } from "../../../ffi/libc.ts";
+import { pageSize } from "../../sysv/segment_limits.ts";
+import { listSegments, type SegmentStat } from "../../sysv/segment_stat.ts";
+import { listSemaphoreSets, type SemaphoreSetStat } from "../../sysv/semaphore_stat.ts";
+import type { Command } from "../command.ts";
+import { type LabelledLine, objectLines, printLabelled, timeText } from "../text/labelled_lines.ts";
+import { print, printJson, report } from "../output.ts";
+import { type Attacher, PROC_NOTE } from "../objects/processes.ts";
+import { FactsReader, type SegmentFacts } from "../objects/segment_facts.ts";
+import {
+  type SemaphoreFacts,
+  semaphoreFacts,
+  SemaphoreFactsReader,
+  type SemaphoreSetFacts,
+} from "../objects/semaphore_facts.ts";
+import {
+  findObject,
+  type Target,
+  TARGET_HELP,
+  TARGET_OPTIONS,
+  targetOf,
+} from "../objects/target.ts";
+import { type Column, tableLines, UNKNOWN } from "../text/table.ts";
+import { optionsHelp, type OptionTable, parse } from "../usage.ts";
+import { plural, sizeInWords } from "../text/wording.ts";
+
+const OPTIONS = {
+  ...TARGET_OPTIONS,
+  semaphores: { short: "s", help: "a semaphore set in place of a segment" },
+  json: { help: "as JSON; the stable form" },
+  help: { short: "h", help: "show this" },
+} as const satisfies OptionTable;
+
+const HELP = `Show all that there is to know of one segment, or of one semaphore set.
+
+Usage: cli.ts stat [options] KEY|ID
+
+${TARGET_HELP}
+
+Options:
+${optionsHelp(OPTIONS)}
+
+Which processes are attached and how much is in memory comes from /proc, which
+Deno opens only under -A. Of other users' processes only root sees that.
+
+--json has what \`ls --json\` has of a segment, and "pages", "pageSize",
+"creatorAlive" (a process with the creator's id exists) and "attachers" (pid,
+command, times); of a semaphore set "semaphores" (index, value,
+waitingForIncrease, waitingForZero, lastPid). null is unknown or never.
+
+Exit codes: 0 shown; 1 there is none, or failed; 2 wrong usage.
+
+Examples:
+  deno run --allow-ffi cli.ts stat 0x457
+  deno run -A cli.ts stat id:5
+  deno run --allow-ffi cli.ts stat --semaphores 1111 --json
+`;
+
+/** The subcommand. */
+export const statCommand: Command = {
+  name: "stat",
+  summary: "show all facts of one segment or semaphore set",
+  options: OPTIONS,
+  completes: "segments",
+  help: HELP,
+  async run(args: readonly string[]): Promise<number> {
+    const parsed = parse(args, OPTIONS);
+    const target = targetOf(parsed);
+    const json = parsed.options.json === true;
+    if (parsed.options.semaphores === true) await showSet(target, json);
+    else await showSegment(target, json);
+    return 0;
+  },
+};
+
+async function showSegment(target: Target, json: boolean): Promise<void> {
+  const stat = findObject(target, listSegments(), "segment");
+  const reader = new FactsReader();
+  const facts = reader.facts(stat);
+  const attachers = reader.attachersOf(stat.id);
+  const pages = Math.ceil(stat.size / pageSize());
+  if (json) {
+    const all = {
+      ...facts,
+      pages,
+      pageSize: pageSize(),
+      creatorAlive: stat.cpid === 0 ? null : processExists(stat.cpid),
+      attachers: attachers ?? null,
+    };
+    return await printJson(JSON.stringify(all, null, 2));
+  }
+  await printLabelled([
+    ["segment", String(stat.id)],
+    ...objectLines(facts),
+    ["size", `${sizeInWords(stat.size)}, ${plural(pages, "page")} of ${pageSize()}`],
+    ["attached", times(stat.nattch)],
+    ["status", statusText(facts)],
+    ["last attach", timeText(facts.atime)],
+    ["last detach", timeText(facts.dtime)],
+    ["created/changed", timeText(facts.ctime)],
+    ["created by", `pid ${creatorText(stat)}`],
+    ["last used by", stat.lpid === 0 ? "nobody yet" : `pid ${stat.lpid}`],
+    ...procLines(facts, attachers),
+  ]);
+  if (attachers === undefined) report(`note: ${PROC_NOTE}`);
+}
+
+async function showSet(target: Target, json: boolean): Promise<void> {
+  const stat = findObject(target, listSemaphoreSets(), "semaphore set");
+  const facts = new SemaphoreFactsReader().facts(stat);
+  const semaphores = semaphoreFacts(stat);
+  if (json) {
+    return await printJson(JSON.stringify({ ...facts, semaphores: semaphores ?? null }, null, 2));
+  }
+  await printLabelled(setLines(stat, facts));
+  if (semaphores === undefined) {
+    report("note: its mode gives this user no right to read the values");
+  } else await print(["", ...tableLines(SEMAPHORE_COLUMNS, semaphores)].join("\n"));
+}
+
+function setLines({ id, count }: SemaphoreSetStat, facts: SemaphoreSetFacts): LabelledLine[] {
+  return [
+    ["set", String(id)],
+    ...objectLines(facts),
+    ["semaphores", String(count)],
+    ["last operation", timeText(facts.otime)],
+    ["created/changed", timeText(facts.ctime)],
+  ];
+}
+
+const SEMAPHORE_COLUMNS: readonly Column<SemaphoreFacts>[] = [
+  { name: "index", title: "SEMAPHORE", right: true },
+  { name: "value", title: "VALUE", right: true },
+  { name: "waitingForIncrease", title: "WAITING", right: true },
+  { name: "waitingForZero", title: "WAITING FOR 0", right: true },
+  { name: "lastPid", title: "LAST PID", right: true },
+];
+
+function times(count: number): string {
+  return count === 0 ? "not at all" : count === 1 ? "once" : `${count} times`;
+}
+
+function statusText({ status, markedForRemoval, locked, orphan }: SegmentFacts): string {
+  const words = [
+    markedForRemoval ? "marked for removal: goes with the last detach" : "",
+    locked ? "locked into memory" : "",
+    orphan ? "orphan: nobody is attached, and its creator is gone" : "",
+  ];
+  return status === "" ? UNKNOWN : words.filter((word) => word !== "").join("; ");
+}
+
+function creatorText({ cpid }: SegmentStat): string {
+  if (cpid === 0) return "unknown: of another pid namespace";
+  return `${cpid}, ${processExists(cpid) ? "alive" : "gone"}`;
+}
+
+/** What is known under -A. */
+function procLines(
+  { resident, swapped, nattch }: SegmentFacts,
+  attachers: readonly Attacher[] | undefined,
+): LabelledLine[] {
+  if (attachers === undefined) return [];
+  const seen = attachers.reduce((sum, each) => sum + each.times, 0);
+  return [
+    ["in memory", resident === null ? UNKNOWN : sizeInWords(resident)],
+    ["swapped out", swapped === null ? UNKNOWN : sizeInWords(swapped)],
+    ...attachers.map((each): LabelledLine => [
+      "attached by",
+      `pid ${each.pid} ${each.command}, ${times(each.times)}`,
+    ]),
+    ...(seen < nattch
+      ? [["attached by", `processes that this user cannot see, ${times(nattch - seen)}`] as const]
+      : []),
+  ];
+}

@@ -1,0 +1,173 @@
+/** `cli.ts top`: a live view of the segments, on a terminal. */
+
+import { Deadline } from "../../sync/deadline.ts";
+import { type Command, CommandFailure } from "../command.ts";
+import { Interrupted, Interruption } from "../terminal/interruption.ts";
+import { type Interval, intervalOption } from "../text/interval.ts";
+import { hasTerminal, Screen } from "../terminal/screen.ts";
+import { selection, SELECTION_OPTIONS } from "../objects/selection.ts";
+import { tableSettings } from "../text/table.ts";
+import { firstBytes, remove, snapshot } from "../top/top_actions.ts";
+import { TOP_COLUMNS } from "../top/top_columns.ts";
+import { type Snapshot, type TopAction, TopModel } from "../top/top_model.ts";
+import { type TopFrame, topFrame, type TopSettings } from "../top/top_view.ts";
+import { optionsHelp, type OptionTable, parse, type Parsed, refuseArguments } from "../usage.ts";
+
+const NAMES = TOP_COLUMNS.map(({ name }) => name);
+
+const OPTIONS = {
+  interval: { short: "i", value: "DURATION", help: "how often to look again: 1s (default), 500ms" },
+  ...SELECTION_OPTIONS,
+  sort: {
+    value: "NAME",
+    choices: NAMES,
+    help: "by which column at first (default id)",
+  },
+  reverse: { short: "r", help: "the other way round" },
+  help: { short: "h", help: "show this" },
+} as const satisfies OptionTable;
+
+const DEFAULT_INTERVAL = "1s";
+const SHORTEST_INTERVAL_MS = 100;
+/** Looking at all processes can take long; no more than this share of the time is spent on it. */
+const SHARE_OF_TIME = 0.25;
+
+const HELP = `Watch the segments of this system, live.
+
+Usage: cli.ts top [options]
+
+Keys:
+  Up, Down, k, j    choose a segment; PgUp, PgDn, Home, End go further
+  s, >, <, r        sort by the next column, the one before, the other way round
+  Enter, i          all about it, and its first bytes
+  d, Delete         remove it, after a question
+  Space             look again now
+  ?                 help
+  q, Esc, Ctrl-C    quit
+
+A row begins with + when the segment is new, - when it is gone, * when it has
+changed since the last look. Who is attached and how much is in memory comes
+from /proc, and shows with -A. Where there are channels that somebody uses,
+DEPTH is how many messages wait and MSG/S how many come; to read that top
+attaches them for a moment, read-only.
+
+Options:
+${optionsHelp(OPTIONS)}
+
+--sort knows ${NAMES.slice(0, 9).join(", ")},
+${NAMES.slice(9).join(", ")}.
+
+Exit codes: 0 quit; 1 there is no terminal; 2 wrong usage; 129, 143 when ended
+by SIGHUP or SIGTERM. The terminal is left as it was.
+
+Examples:
+  deno run --allow-ffi cli.ts top
+  deno run -A cli.ts top --orphans --sort size --reverse
+`;
+
+/** The subcommand. */
+export const topCommand: Command = {
+  name: "top",
+  summary: "watch the segments, live, on a terminal",
+  options: OPTIONS,
+  completes: "nothing",
+  help: HELP,
+  async run(args: readonly string[]): Promise<number> {
+    const { options, positionals } = parse(args, OPTIONS);
+    refuseArguments(positionals);
+    const settings = settingsOf(options);
+    const look = (): Snapshot => snapshot(selection(options));
+    const { by } = tableSettings({ sort: options.sort ?? "id" }, TOP_COLUMNS);
+    if (!hasTerminal()) {
+      throw new CommandFailure(
+        "top draws on a terminal, and there is none: `cli.ts ls` and `cli.ts ls --json` print once",
+      );
+    }
+    const model = new TopModel(look(), { sort: by!.name, reverse: options.reverse === true });
+    using interruption = new Interruption();
+    using screen = new Screen();
+    return await new Top(model, screen, settings, look).run(interruption.signal);
+  },
+};
+
+type Settings = TopSettings & Interval;
+
+function settingsOf(options: Parsed<keyof typeof OPTIONS>["options"]): Settings {
+  const interval = intervalOption(options.interval, DEFAULT_INTERVAL, SHORTEST_INTERVAL_MS);
+  selection(options); // what is wrong with it must be said before the terminal is ours
+  const filter = Object.keys(SELECTION_OPTIONS).flatMap((name) => {
+    const value = options[name as keyof typeof SELECTION_OPTIONS];
+    return value === undefined ? [] : value === true ? [name] : [`${name} ${value}`];
+  });
+  return { ...interval, filter: filter.length === 0 ? "" : `only ${filter.join(", ")}` };
+}
+
+/** The view while it runs. */
+class Top {
+  readonly #model: TopModel;
+  readonly #screen: Screen;
+  readonly #settings: Settings;
+  readonly #look: () => Snapshot;
+  #refresh: Deadline;
+
+  constructor(model: TopModel, screen: Screen, settings: Settings, look: () => Snapshot) {
+    this.#model = model;
+    this.#screen = screen;
+    this.#settings = settings;
+    this.#look = look;
+    this.#refresh = Deadline.after(settings.every);
+  }
+
+  /** Draws and does what keys say until one of them says quit, and gives the exit code. */
+  async run(signal: AbortSignal): Promise<number> {
+    for (;;) {
+      const frame = topFrame(this.#model, this.#screen.size, this.#settings);
+      await this.#screen.draw(frame.lines);
+      const event = await this.#screen.next(this.#refresh.remaining, signal);
+      if (signal.aborted) return exitCode(signal);
+      // Nobody sees us any more
+      if (event?.kind === "closed") return 0;
+      if (event?.kind === "key" && !this.#press(event.key, frame)) return 0;
+      if (this.#refresh.passed) this.#update();
+    }
+  }
+
+  /** Does what the key says; `false` when it says quit. */
+  #press(key: string, frame: TopFrame): boolean {
+    const model = this.#model;
+    const asked = model.asked;
+    const action = model.press(key, frame);
+    // Whoever answers must have seen the question
+    if (model.asked !== undefined && asked === undefined) this.#screen.forgetKeys();
+    if (action !== undefined) this.#carryOut(action);
+    return action?.kind !== "quit";
+  }
+
+  #carryOut(action: TopAction): void {
+    switch (action.kind) {
+      case "refresh":
+        return this.#update();
+      case "redraw":
+        return this.#screen.redraw();
+      case "look":
+        return this.#model.showBytes(firstBytes(action.id));
+      case "remove": {
+        const said = remove(action.row);
+        this.#update();
+        this.#model.say(said);
+      }
+    }
+  }
+
+  #update(): void {
+    const start = performance.now();
+    this.#model.update(this.#look());
+    const took = performance.now() - start;
+    this.#refresh = Deadline.after(Math.max(this.#settings.every, took / SHARE_OF_TIME));
+  }
+}
+
+/** Ctrl-C is how one leaves, however it comes. */
+function exitCode({ reason }: AbortSignal): number {
+  return reason instanceof Interrupted && reason.signalName !== "SIGINT" ? reason.exitCode : 0;
+}

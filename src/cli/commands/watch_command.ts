@@ -1,0 +1,304 @@
+/** `cli.ts watch`: shows the bytes or the fields of a segment that change, as they change. */
+
+import { setTimeout as pause } from "node:timers/promises";
+import { parseStruct } from "../../layout/parse_struct.ts";
+import { Deadline } from "../../sync/deadline.ts";
+import { Segment } from "../../sysv/segment.ts";
+import type { SegmentStat } from "../../sysv/segment_stat.ts";
+import {
+  byteCount,
+  LENGTH_OPTION,
+  OFFSET_OPTION,
+  rangeIn,
+  type RangeWanted,
+  rangeWanted,
+} from "../bytes/byte_range.ts";
+import type { Command } from "../command.ts";
+import { type Interrupted, Interruption } from "../terminal/interruption.ts";
+import { type Interval, intervalOption } from "../text/interval.ts";
+import { printableJson, printRaw, report } from "../output.ts";
+import { counted } from "../objects/removable.ts";
+import { hasTerminal, Screen } from "../terminal/screen.ts";
+import { hexKey } from "../objects/segment_facts.ts";
+import { countFields } from "../bytes/struct_fields.ts";
+import { findSegment, TARGET_HELP, TARGET_OPTIONS, targetOf } from "../objects/target.ts";
+import {
+  countOption,
+  durationOption,
+  optionsHelp,
+  type OptionTable,
+  parse,
+  type Parsed,
+  UsageError,
+  valueOf,
+} from "../usage.ts";
+import { changes } from "../watch/watch_lines.ts";
+import { type WatchedFacts, WatchModel } from "../watch/watch_model.ts";
+import { watchFrame } from "../watch/watch_view.ts";
+import { type Look, Watched } from "../watch/watched.ts";
+
+const OPTIONS = {
+  ...OFFSET_OPTION,
+  ...LENGTH_OPTION,
+  struct: { value: "DECL", help: "watch the fields of a struct declared in C" },
+  interval: { short: "i", value: "DURATION", help: "how often to look: 100ms (default), 1s" },
+  count: { short: "c", value: "N", help: "end after N changes" },
+  timeout: {
+    short: "t",
+    value: "DURATION",
+    help: "end with exit code 1 when nothing changes for 5s",
+  },
+  json: { help: "a change a line, as JSON; the stable form" },
+  ...TARGET_OPTIONS,
+  help: { short: "h", help: "show this" },
+} as const satisfies OptionTable;
+
+const DEFAULT_INTERVAL = "100ms";
+const SHORTEST_INTERVAL_MS = 10;
+/** A look copies and compares everything, so there are limits to what is looked at. */
+const LIMITS = { fields: 10_000, bytes: 16 * 2 ** 20 } as const;
+/** And to the share of the time that is spent on it. */
+const SHARE_OF_TIME = 0.25;
+/** A screen on which nothing changes is drawn anew for its clock, and to let highlights fade. */
+const REDRAW_MS = 250;
+/** How much output is written at a time. */
+const BATCH_LENGTH = 65536;
+
+const HELP = `Show what changes in a segment, as it changes.
+
+Usage: cli.ts watch KEY|id:ID [options]
+
+On a terminal the bytes are shown live, those that changed highlighted (and rows
+in which one did marked with *); q quits, f follows the changes, arrows scroll.
+Elsewhere each run of changed bytes is a line: time, offset, old -> new.
+
+${TARGET_HELP}
+
+Options:
+${optionsHelp(OPTIONS)}
+
+DECL is as for dump: with it the fields are compared and shown with their
+values. Of an array of structs the first 8 are; the rest counts as one field.
+
+It looks every 100ms and tells what is different: what changes in between and
+changes back goes unseen. At most 16 MiB are watched; of a larger segment that
+much from --offset on. Looking attaches the segment, read-only, which needs read
+permission, shows in its attach count, and gives memory to pages that had none.
+
+It ends when the segment is marked for removal; one that was marked already,
+when nobody else is attached any more. Ctrl-C, SIGTERM and SIGHUP end it too.
+
+JSON: time, offset, size, old, new (both in hex; at most 4096 bytes a line);
+with --struct: time, path, offset, size, type, old, new (values as in dump).
+
+Exit codes: 0 ended, or --count reached; 1 failed, timed out, or the segment
+went before --count was reached; 2 wrong usage; 129, 130, 143 when SIGHUP,
+SIGINT or SIGTERM came before it.
+
+Examples:
+  deno run --allow-ffi cli.ts watch id:5
+  deno run --allow-ffi cli.ts watch id:5 --struct 'double x, y; char name[16]'
+  deno run --allow-ffi cli.ts watch 0xcafe --offset 0x10 --length 4 --json
+`;
+
+type Options = Parsed<keyof typeof OPTIONS>["options"];
+
+/** What the command line asks for. */
+interface Settings extends Interval {
+  readonly wanted: RangeWanted;
+  readonly layout: WatchedFacts["layout"];
+  readonly count: number;
+  readonly timeout: number | undefined;
+}
+
+/** Why it ended, and the exit code that stands for it. */
+interface End {
+  readonly why: string;
+  readonly code: number;
+}
+
+/** The subcommand. */
+export const watchCommand: Command = {
+  name: "watch",
+  summary: "show what changes in a segment, live",
+  options: OPTIONS,
+  completes: "segments",
+  help: HELP,
+  async run(args: readonly string[]): Promise<number> {
+    const parsed = parse(args, OPTIONS);
+    const { options } = parsed;
+    const settings = settingsOf(options);
+    const found = findSegment(targetOf(parsed));
+    const range = boundedRange(found, settings.wanted);
+    using interruption = new Interruption();
+    // Looking harms nobody, whoever made it; what is in it is shown and never obeyed
+    using segment = Segment.attach(found.id, { readOnly: true, trust: true });
+    const watched = new Watched(segment, rangeIn(segment, range));
+    const facts: WatchedFacts = {
+      id: found.id,
+      keyHex: hexKey(found.key),
+      size: segment.size,
+      range,
+      layout: settings.layout,
+      interval: settings.interval,
+    };
+    const watch = new Watch(watched, facts, settings, interruption.signal);
+    const end = options.json !== true && hasTerminal()
+      ? await watch.onScreen()
+      : await watch.inLines(options.json === true);
+    report(end.why);
+    return end.code;
+  },
+};
+
+function settingsOf(options: Options): Settings {
+  const wanted = rangeWanted(options);
+  const layout = layoutOf(options);
+  return {
+    wanted: layout === undefined ? wanted : { ...wanted, length: layout.size },
+    layout,
+    ...intervalOption(options.interval, DEFAULT_INTERVAL, SHORTEST_INTERVAL_MS),
+    count: countOption("count", options.count) ?? Infinity,
+    timeout: durationOption("timeout", options.timeout),
+  };
+}
+
+/** Reads `--struct`. */
+function layoutOf(options: Options): WatchedFacts["layout"] {
+  if (typeof options.struct !== "string") return undefined;
+  if (options.length !== undefined) {
+    throw new UsageError("--struct says how long it is: give no --length");
+  }
+  const layout = valueOf("struct", options.struct, parseStruct);
+  if (countFields(layout, {}, LIMITS.fields) > LIMITS.fields) {
+    throw new UsageError(`option --struct: more than ${LIMITS.fields} fields, too many to watch`);
+  }
+  return layout;
+}
+
+/** The range that is meant, and of a large segment as much as can be watched. */
+function boundedRange(segment: SegmentStat, wanted: RangeWanted): WatchedFacts["range"] {
+  const range = rangeIn(segment, wanted);
+  if (range.length <= LIMITS.bytes) return range;
+  const most = `${LIMITS.bytes / 2 ** 20} MiB`;
+  if (wanted.length !== undefined) {
+    throw new UsageError(`${byteCount(wanted.length)} are too many to watch: at most ${most}`);
+  }
+  report(`note: watching ${most} of ${byteCount(range.length)}; --offset chooses others`);
+  return { offset: range.offset, length: LIMITS.bytes };
+}
+
+/** One run of the command. */
+class Watch {
+  readonly #watched: Watched;
+  readonly #facts: WatchedFacts;
+  readonly #settings: Settings;
+  readonly #signal: AbortSignal;
+  #changes = 0;
+  #next: Deadline;
+  #idle: Deadline;
+
+  constructor(watched: Watched, facts: WatchedFacts, settings: Settings, signal: AbortSignal) {
+    this.#watched = watched;
+    this.#facts = facts;
+    this.#settings = settings;
+    this.#signal = signal;
+    this.#next = Deadline.after(settings.every);
+    this.#idle = this.#untilIdle();
+  }
+
+  #untilIdle(): Deadline {
+    const { timeout } = this.#settings;
+    return timeout === undefined ? Deadline.never : Deadline.after(timeout);
+  }
+
+  /** Looks, and lets `tell` say how many changes that were. */
+  async #look(tell: (look: Look) => number | Promise<number>): Promise<End | undefined> {
+    const start = performance.now();
+    const look = this.#watched.look();
+    const count = await tell(look);
+    if (count > 0) this.#idle = this.#untilIdle();
+    this.#changes += count;
+    const took = performance.now() - start;
+    this.#next = Deadline.after(Math.max(this.#settings.every, took / SHARE_OF_TIME));
+    return this.#endAfter(look);
+  }
+
+  #endAfter({ end }: Look): End | undefined {
+    const { count, timeout } = this.#settings;
+    if (this.#changes >= count) return { why: this.#seen(), code: 0 };
+    if (end !== undefined) return { why: end, code: count === Infinity ? 0 : 1 };
+    if (this.#idle.passed) return { why: `nothing changed for ${timeout} ms`, code: 1 };
+    return undefined;
+  }
+
+  /** Without a goal there is no other end than a signal, or that of the segment: a normal one. */
+  #interrupted(): End {
+    const { reason } = this.#signal;
+    const code = this.#settings.count === Infinity ? 0 : (reason as Interrupted).exitCode;
+    return { why: (reason as Interrupted).message, code };
+  }
+
+  /** Prints each change, until there is a reason to end. */
+  async inLines(json: boolean): Promise<End> {
+    const { id, keyHex, range } = this.#facts;
+    report(
+      `watching segment ${id} (key ${keyHex}), ${byteCount(range.length)} from ${range.offset} on`,
+    );
+    for (;;) {
+      try {
+        await pause(this.#next.remaining, undefined, { signal: this.#signal });
+      } catch {
+        return this.#interrupted();
+      }
+      const end = await this.#look((look) => this.#print(look, json));
+      if (end !== undefined) return end;
+    }
+  }
+
+  async #print(look: Look, json: boolean): Promise<number> {
+    const most = this.#settings.count - this.#changes;
+    const terminal = Deno.stdout.isTerminal();
+    const watching = { offset: this.#facts.range.offset, layout: this.#facts.layout };
+    let count = 0;
+    let batch = "";
+    for (const change of changes(look, watching)) {
+      const record = json ? JSON.stringify(change.json) : change.text;
+      batch += `${json && terminal ? printableJson(record) : record}\n`;
+      if (++count === most || this.#signal.aborted) break;
+      if (batch.length < BATCH_LENGTH) continue;
+      await printRaw(batch);
+      batch = "";
+    }
+    await printRaw(batch);
+    return count;
+  }
+
+  /** Shows everything on the screen, until there is a reason to end. */
+  async onScreen(): Promise<End> {
+    const model = new WatchModel(this.#facts, this.#watched.look());
+    using screen = new Screen();
+    for (;;) {
+      const frame = watchFrame(model, screen.size);
+      await screen.draw(frame.lines);
+      const drawAgain = Deadline.after(REDRAW_MS);
+      do {
+        const event = await screen.next(this.#next.remaining, this.#signal);
+        if (this.#signal.aborted) return this.#interrupted();
+        if (event?.kind === "closed") return { why: "the terminal was closed", code: 0 };
+        if (event?.kind === "key" && !model.press(event.key, frame)) return this.#quit();
+        if (event !== undefined) break;
+        const end = await this.#look((look) => model.update(look));
+        if (end !== undefined) return end;
+      } while (model.look.before === model.look.now && !drawAgain.passed);
+    }
+  }
+
+  #quit(): End {
+    return { why: this.#seen(), code: 0 };
+  }
+
+  #seen(): string {
+    return `${counted(this.#changes, "change", "changes")} seen`;
+  }
+}

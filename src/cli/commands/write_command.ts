@@ -1,0 +1,115 @@
+/** `cli.ts write`: standard input into a segment, all of it or nothing. */
+
+import { Segment } from "../../sysv/segment.ts";
+import { byteCount, OFFSET_OPTION, rangeIn, rangeWanted } from "../bytes/byte_range.ts";
+import { type Command, CommandFailure } from "../command.ts";
+import { report, StandardStreamError } from "../output.ts";
+import { findSegment, TARGET_HELP, TARGET_OPTIONS, targetOf } from "../objects/target.ts";
+import { optionsHelp, type OptionTable, parse } from "../usage.ts";
+
+const OPTIONS = {
+  ...OFFSET_OPTION,
+  length: { short: "n", value: "BYTES", help: "refuse an input of more or fewer bytes" },
+  trust: { help: "write to a segment that another user created too" },
+  quiet: { short: "q", help: "say nothing on stderr but errors" },
+  ...TARGET_OPTIONS,
+  help: { short: "h", help: "show this" },
+} as const satisfies OptionTable;
+
+const HELP = `Write stdin into a segment, as it is: all of it, or nothing.
+
+Usage: cli.ts write KEY|id:ID [options]
+
+${TARGET_HELP}
+
+The whole input is read first. If it does not fit between the offset and the end
+of the segment, nothing is written; nor if Ctrl-C comes before its end. Bytes
+beyond the input stay as they are, and no NUL is added. Others see the bytes
+come one after the other: this is no message, see client for that.
+
+Options:
+${optionsHelp(OPTIONS)}
+
+Exit codes: 0 written; 1 no such segment, not permitted, or the input does not
+fit; 2 wrong usage; 129, 130, 143 when SIGHUP, SIGINT or SIGTERM ended it.
+
+Examples:
+  printf 'hello\\0' | deno run --allow-ffi cli.ts write 0xcafe --offset 1
+  deno run --allow-ffi cli.ts write id:5 --length 4096 < page.bin
+`;
+
+/** How much memory is taken at a time for the input. */
+const BLOCK_BYTES = 2 ** 20;
+
+/** The subcommand. */
+export const writeCommand: Command = {
+  name: "write",
+  summary: "write stdin into a segment",
+  options: OPTIONS,
+  completes: "segments",
+  help: HELP,
+  async run(args: readonly string[]): Promise<number> {
+    const parsed = parse(args, OPTIONS);
+    const { options } = parsed;
+    const wanted = rangeWanted(options);
+    const { id } = findSegment(targetOf(parsed));
+    // Attached before anything is read: what is refused is refused at once, and it cannot go meanwhile
+    using segment = Segment.attach(id, { trust: options.trust === true });
+    const { offset, length } = rangeIn(segment, wanted);
+    const blocks = await readInput(length);
+    const count = blocks.reduce((sum, block) => sum + block.length, 0);
+    if (count > length) {
+      throw new CommandFailure(
+        wanted.length === undefined
+          ? `the input is more than the ${byteCount(length)} from offset ${offset} of segment ` +
+            `${id} to its end: nothing written`
+          : `the input is more than --length says, ${byteCount(length)}: nothing written`,
+      );
+    }
+    if (wanted.length !== undefined && count < length) {
+      throw new CommandFailure(
+        `the input has ${byteCount(count)} and not ${length}, as --length says: nothing written`,
+      );
+    }
+    let at = offset;
+    for (const block of blocks) {
+      segment.write(block, at);
+      at += block.length;
+    }
+    if (options.quiet !== true) {
+      report(`wrote ${byteCount(count)} at offset ${offset} of segment ${id}`);
+    }
+    return 0;
+  },
+};
+
+/**
+ * All of standard input, but of what is longer than `limit` no more than one byte beyond it. In
+ * blocks that are filled up, so that an input that trickles takes no more memory than its size.
+ */
+async function readInput(limit: number): Promise<Uint8Array[]> {
+  const blocks: Uint8Array[] = [];
+  for (let room = limit + 1; room > 0;) {
+    const block = new Uint8Array(Math.min(BLOCK_BYTES, room));
+    const filled = await fill(block);
+    if (filled > 0) blocks.push(block.subarray(0, filled));
+    if (filled < block.length) break;
+    room -= filled;
+  }
+  return blocks;
+}
+
+/** How many bytes came before the block was full or the input at its end. */
+async function fill(block: Uint8Array): Promise<number> {
+  let filled = 0;
+  try {
+    while (filled < block.length) {
+      const count = await Deno.stdin.read(block.subarray(filled));
+      if (count === null) break;
+      filled += count;
+    }
+  } catch (error) {
+    throw new StandardStreamError("read standard input", error);
+  }
+  return filled;
+}

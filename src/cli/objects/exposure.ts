@@ -1,0 +1,29 @@
+/** What a person should know before trusting what comes from shared memory. For what receives and sends. */
+
+import { formatKey } from "../../../ffi/shm_error.ts";
+import { formatMode } from "../../sysv/object_stat.ts";
+import { statSegment } from "../../sysv/segment_stat.ts";
+
+/** A segment, or what is in one. */
+interface Exposed {
+  readonly id: number;
+  readonly key: number;
+  readonly othersMayWrite: boolean;
+}
+
+/** Tells what a person should know of memory that others may write to, unless they asked for it. */
+export function tellExposure(
+  { id, key, othersMayWrite }: Exposed,
+  { open, tell }: {
+    readonly open: { readonly mode?: number };
+    readonly tell: (line: string) => void;
+  },
+): void {
+  if (!othersMayWrite) return;
+  const { mode, uid } = statSegment(id);
+  if (open.mode === mode) return;
+  tell(
+    `warning: segment ${id} (key ${formatKey(key)}, owner uid ${uid}) has mode ` +
+      `${formatMode(mode)}: other users may read and forge messages`,
+  );
+}

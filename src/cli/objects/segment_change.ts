@@ -1,0 +1,50 @@
+/** Changing several segments with `IPC_SET`, and telling what was and what is. For `chmod` and `chown`. */
+
+import type { ObjectChange } from "../../sysv/object_stat.ts";
+import {
+  listSegments,
+  type SegmentStat,
+  setSegment,
+  statSegment,
+} from "../../sysv/segment_stat.ts";
+import { attempt, namedObjects, type Outcome, segmentText, tellOutcomes } from "./named_objects.ts";
+import type { Parsed } from "../usage.ts";
+
+/** How a command changes a segment, and what it tells about that. */
+export interface SegmentChange<Facts> {
+  /** What to change. */
+  change(stat: SegmentStat): ObjectChange;
+  /** The part of the segment that it changes, for `--json`. */
+  facts(stat: SegmentStat): Facts;
+  /** What that part is called, and what it is, for people. */
+  readonly name: string;
+  text(facts: Facts): string;
+}
+
+/** Changes all that the command line names, tells what became of each, and gives the exit code. */
+export async function changeSegments<Facts>(
+  parsed: Pick<Parsed<"id">, "positionals" | "repeated">,
+  json: boolean,
+  { change, facts, name, text }: SegmentChange<Facts>,
+): Promise<number> {
+  const outcomes = namedObjects(parsed, listSegments(), "segment").map((one): Outcome => {
+    if (!("stat" in one)) return { ...one, facts: { before: null, after: null } };
+    const { stat } = one;
+    const { key, id } = stat;
+    const before = facts(stat);
+    const changed = attempt(() => {
+      setSegment(id, change(stat));
+      return facts(statSegment(id));
+    });
+    if ("error" in changed) return { key, id, facts: { before, after: null }, ...changed };
+    const after = changed.result;
+    return {
+      key,
+      id,
+      line: `${segmentText(stat)}: ${name} ${text(after)}, was ${text(before)}`,
+      facts: { before, after },
+      error: undefined,
+    };
+  });
+  return await tellOutcomes(outcomes, json);
+}

@@ -1,0 +1,59 @@
+/** The columns of tables of segments. For the commands that list them. */
+
+import { OBJECT_COLUMNS, shortOwner, usualColumns } from "./object_columns.ts";
+import type { Format } from "../output.ts";
+import { localTime, type SegmentFacts, shortTime } from "./segment_facts.ts";
+import { formatSize } from "../text/size.ts";
+import { type Column, UNKNOWN } from "../text/table.ts";
+
+/** How columns show what they show. */
+export interface ColumnStyle {
+  /** Sizes as the number of bytes, where people usually read `64K`. */
+  readonly bytes?: boolean;
+}
+
+/** Facts that only /proc knows. */
+const FROM_PROC: readonly (keyof SegmentFacts)[] = ["pids", "resident", "swapped"];
+
+/** Whether a column has something to show only under -A. */
+export function needsProc({ name }: Column<SegmentFacts>): boolean {
+  return FROM_PROC.includes(name);
+}
+
+/** Every column, one for each fact. */
+export function segmentColumns({ bytes = false }: ColumnStyle = {}): Column<SegmentFacts>[] {
+  const sized = (size: number | null): string =>
+    size === null ? UNKNOWN : bytes ? String(size) : formatSize(size);
+  return [
+    ...OBJECT_COLUMNS,
+    { name: "size", title: "SIZE", right: true, text: ({ size }) => sized(size) },
+    { name: "nattch", title: "ATT", right: true },
+    { name: "status", title: "STATUS", format: statusFormat },
+    { name: "markedForRemoval", title: "DEST" },
+    { name: "locked", title: "LOCKED" },
+    { name: "orphan", title: "ORPHAN" },
+    { name: "atime", title: "ATTACHED", text: ({ atime }) => localTime(atime) },
+    { name: "dtime", title: "DETACHED", text: ({ dtime }) => localTime(dtime) },
+    { name: "ctime", title: "CREATED", text: ({ ctime }) => localTime(ctime) },
+    { name: "cpid", title: "CPID", right: true },
+    { name: "lpid", title: "LPID", right: true },
+    { name: "pids", title: "PIDS", text: ({ pids }) => pids?.join(",") || UNKNOWN },
+    { name: "resident", title: "RESIDENT", right: true, text: ({ resident }) => sized(resident) },
+    { name: "swapped", title: "SWAPPED", right: true, text: ({ swapped }) => sized(swapped) },
+  ];
+}
+
+/** The columns shown unless others are asked for. */
+export function usualSegmentColumns(style: ColumnStyle = {}): Column<SegmentFacts>[] {
+  return usualColumns(
+    segmentColumns(style),
+    ["key", "id", "owner", "mode", "size", "nattch", "status", "ctime", "cpid", "lpid"],
+    { owner: shortOwner, ctime: ({ ctime }) => shortTime(ctime) },
+  );
+}
+
+/** What asks for attention stands out. */
+function statusFormat({ orphan, markedForRemoval }: SegmentFacts): Format | undefined {
+  if (orphan) return "red";
+  return markedForRemoval ? "yellow" : undefined;
+}

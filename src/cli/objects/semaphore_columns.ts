@@ -1,0 +1,26 @@
+/** The columns of tables of semaphore sets. For the commands that list them. */
+
+import { OBJECT_COLUMNS, shortOwner, usualColumns } from "./object_columns.ts";
+import { localTime, shortTime } from "./segment_facts.ts";
+import type { SemaphoreSetFacts } from "./semaphore_facts.ts";
+import { type Column, UNKNOWN } from "../text/table.ts";
+
+/** Every column, one for each fact. */
+export const SEMAPHORE_COLUMNS: readonly Column<SemaphoreSetFacts>[] = [
+  ...OBJECT_COLUMNS,
+  { name: "count", title: "COUNT", right: true },
+  { name: "otime", title: "LASTOP", text: ({ otime }) => localTime(otime) },
+  { name: "ctime", title: "CREATED", text: ({ ctime }) => localTime(ctime) },
+  { name: "values", title: "VALUES", text: ({ values }) => values?.join(",") || UNKNOWN },
+];
+
+/** The columns shown unless others are asked for. */
+export const USUAL_SEMAPHORE_COLUMNS: readonly Column<SemaphoreSetFacts>[] = usualColumns(
+  SEMAPHORE_COLUMNS,
+  ["key", "id", "owner", "mode", "count", "otime", "ctime"],
+  {
+    owner: shortOwner,
+    otime: ({ otime }) => shortTime(otime),
+    ctime: ({ ctime }) => shortTime(ctime),
+  },
+);

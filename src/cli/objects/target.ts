@@ -1,0 +1,136 @@
+/**
+ * Which segment a person means: `KEY` or `id:ID` on the command line. For the commands that take one.
+ *
+ * A key and an id are both numbers, and `5` could be either. A bare number is the key, as everywhere
+ * in this command; where a segment of that id exists too, nothing is guessed: it must be said.
+ */
+
+import { formatKey, keyInHex } from "../../../ffi/shm_error.ts";
+import { parseKey } from "../../sysv/key.ts";
+import type { ObjectStat } from "../../sysv/object_stat.ts";
+import { listSegments, type SegmentStat } from "../../sysv/segment_stat.ts";
+import { CommandFailure } from "../command.ts";
+import { type OptionTable, type Parsed, UsageError } from "../usage.ts";
+
+/** The option beside the arguments that name segments. */
+export const TARGET_OPTIONS = {
+  id: { value: "ID", multiple: true, help: "the segment with this id; the same as id:ID" },
+} as const satisfies OptionTable;
+
+/** How the arguments are explained in a help text. */
+export const TARGET_HELP =
+  `KEY is 1111, 0x457, 02127 or path:project (ftok); ID is id:5 or --id 5. A file
+called "id" is ./id:5. A plain number that is the key of one segment and the id
+of another is refused: write 0x5 or id:5.`;
+
+/** What names a segment. */
+export type Target =
+  | { readonly kind: "id"; readonly id: number }
+  | { readonly kind: "key"; readonly key: number; readonly decimal?: number };
+
+/**
+ * Reads one argument.
+ *
+ * @throws {UsageError} neither a key nor an id
+ * @throws {ShmError} `path:project` of a path that cannot be looked at
+ */
+export function parseTarget(text: string): Target {
+  if (text.startsWith("id:")) return { kind: "id", id: parseId(text.slice(3)) };
+  const key = readKey(text);
+  if (key === 0) {
+    throw new UsageError(
+      "key 0 is IPC_PRIVATE, which finds no segment: for the one with id 0 write id:0",
+    );
+  }
+  return /^[0-9]+$/.test(text) && !/^0[0-9]/.test(text)
+    ? { kind: "key", key, decimal: Number(text) }
+    : { kind: "key", key };
+}
+
+function readKey(text: string): number {
+  try {
+    return parseKey(text);
+  } catch (error) {
+    if (!(error instanceof TypeError || error instanceof RangeError)) throw error;
+    throw new UsageError(`${error.message}; an id is id:5`);
+  }
+}
+
+function parseId(text: string): number {
+  const id = /^[0-9]+$/.test(text) ? Number(text) : NaN;
+  if (!(id <= 0x7fffffff)) {
+    throw new UsageError(`"${text}" is no id: write a whole number from 0 to 2147483647`);
+  }
+  return id;
+}
+
+/** All that the command line names, arguments first. */
+export function targetsOf(
+  { positionals, repeated }: Pick<Parsed<"id">, "positionals" | "repeated">,
+): Target[] {
+  return [
+    ...positionals.map(parseTarget),
+    ...(repeated.id ?? []).map((text): Target => ({ kind: "id", id: parseId(text) })),
+  ];
+}
+
+/**
+ * The one segment the command line names.
+ *
+ * @throws {UsageError} none or several
+ */
+export function targetOf(parsed: Pick<Parsed<"id">, "positionals" | "repeated">): Target {
+  const [target, another] = targetsOf(parsed);
+  if (target === undefined) throw new UsageError("which segment? give its key, or id:ID");
+  if (another !== undefined) throw new UsageError("one segment at a time");
+  return target;
+}
+
+/**
+ * The segment that is meant, as it is now. `segments` are those to look among.
+ *
+ * @throws {CommandFailure} there is none
+ * @throws {UsageError} it could be one of two
+ */
+export function findSegment(
+  target: Target,
+  segments: readonly SegmentStat[] = listSegments(),
+): SegmentStat {
+  return findObject(target, segments, "segment");
+}
+
+/** How to list all objects of a kind. */
+const LISTING = {
+  "segment": "cli.ts ls",
+  "semaphore set": "cli.ts ls --semaphores",
+  "channel": "cli.ts channel ls",
+} as const;
+
+/** As {@linkcode findSegment}, for objects of any kind. */
+export function findObject<Found extends ObjectStat>(
+  target: Target,
+  objects: readonly Found[],
+  kind: keyof typeof LISTING,
+): Found {
+  const listing = `\`${LISTING[kind]}\` lists those there are`;
+  if (target.kind === "id") {
+    const found = objects.find(({ id }) => id === target.id);
+    if (found !== undefined) return found;
+    throw new CommandFailure(`no ${kind} has id ${target.id}: ${listing}`);
+  }
+  const { key, decimal } = target;
+  // Marked for removal it keeps no key
+  const found = objects.find((each) => each.key === key);
+  const byId = objects.find(({ id }) => id === decimal);
+  if (found !== undefined && (byId === undefined || byId.id === found.id)) return found;
+  if (found !== undefined) {
+    throw new UsageError(
+      `${decimal} is the key of ${kind} ${found.id} and the id of another: ` +
+        `write ${keyInHex(key)} or id:${decimal}`,
+    );
+  }
+  throw new CommandFailure(
+    `no ${kind} has key ${formatKey(key)}: ` +
+      (byId === undefined ? listing : `the one with id ${decimal} is id:${decimal}`),
+  );
+}

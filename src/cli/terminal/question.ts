@@ -1,0 +1,46 @@
+/** Asking the person at the terminal yes or no. For the commands of this folder. */
+
+import { CommandFailure } from "../command.ts";
+import { report, reportRaw, StandardStreamError } from "../output.ts";
+
+const ANSWER_BYTES = 1024;
+const NEWLINE = 0x0a;
+
+/**
+ * Asks on standard error and reads a line of standard input; only `y` or `yes` is yes. A person must
+ * be at both.
+ *
+ * @throws {CommandFailure} nobody is there; `otherwise` says what to do then
+ * @throws {StandardStreamError} the terminal is gone
+ */
+export function confirm(question: string, otherwise: string): boolean {
+  if (!Deno.stdin.isTerminal() || !Deno.stderr.isTerminal()) {
+    throw new CommandFailure(`${question} There is no terminal to ask on: ${otherwise}`);
+  }
+  reportRaw(`${question} [y/N] `);
+  const answer = readAnswer();
+  // Ctrl-D leaves the cursor behind the question
+  if (answer === undefined) report("");
+  return answer === "y" || answer === "yes";
+}
+
+/** The line that was typed, or `undefined` if its end never came. A long one is read to its end. */
+function readAnswer(): string | undefined {
+  const bytes = new Uint8Array(ANSWER_BYTES);
+  let answer = "";
+  for (;;) {
+    const count = read(bytes);
+    if (count === null) return undefined;
+    answer += new TextDecoder().decode(bytes.subarray(0, count));
+    if (bytes[count - 1] === NEWLINE) return answer.trim().toLowerCase();
+  }
+}
+
+function read(bytes: Uint8Array): number | null {
+  try {
+    return Deno.stdin.readSync(bytes);
+  } catch (error) {
+    report("");
+    throw new StandardStreamError("read the answer", error);
+  }
+}

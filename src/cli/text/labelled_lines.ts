@@ -1,0 +1,48 @@
+/**
+ * What is known of one object, a line each: what it is called and what it is. For the commands that
+ * show a single one.
+ */
+
+import { formatKey } from "../../../ffi/shm_error.ts";
+import { print, printable } from "../output.ts";
+import { localTime, type ObjectFacts } from "../objects/segment_facts.ts";
+import { accountInWords } from "./wording.ts";
+
+/** What is said about something, and what it is called. */
+export type LabelledLine = readonly [label: string, text: string];
+
+/** What is said of every object. */
+export function objectLines(facts: ObjectFacts): LabelledLine[] {
+  const { key, owner, uid, group, gid, creator, cuid, creatorGroup, cgid, mode } = facts;
+  return [
+    ["key", key === 0 ? "none: private, or given up when marked for removal" : formatKey(key)],
+    ["owner", `${accountInWords(owner, uid)}, group ${accountInWords(group, gid)}`],
+    ["creator", `${accountInWords(creator, cuid)}, group ${accountInWords(creatorGroup, cgid)}`],
+    ["mode", `${facts.perms} ${permissionLetters(mode)}`],
+  ];
+}
+
+/** As `ls -l` shows it: `rw-r-----`. */
+function permissionLetters(mode: number): string {
+  return [...mode.toString(2).padStart(9, "0")]
+    .map((bit, i) => bit === "1" ? "rwx"[i % 3] : "-")
+    .join("");
+}
+
+const AGE_UNITS = [["d", 86400e3], ["h", 3600e3], ["min", 60e3], ["s", 1e3]] as const;
+
+/** A time of the reader's own zone, and how long ago that is. */
+export function timeText(iso: string | null): string {
+  if (iso === null) return "never";
+  const age = Date.now() - Date.parse(iso);
+  const [unit, length] = AGE_UNITS.find(([, each]) => age >= each) ?? ["s", 1e3];
+  return `${localTime(iso)} (${Math.max(0, Math.floor(age / length))} ${unit} ago)`;
+}
+
+/** Prints them below each other. */
+export async function printLabelled(lines: readonly LabelledLine[]): Promise<void> {
+  const width = Math.max(...lines.map(([label]) => label.length));
+  await print(
+    lines.map(([label, text]) => `${label.padEnd(width)}  ${printable(text)}`).join("\n"),
+  );
+}

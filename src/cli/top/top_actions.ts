@@ -1,0 +1,83 @@
+/** What `top` asks of the system: a look at all segments, the bytes of one, its removal. */
+
+import { statChannel } from "../../channel/channel_stat.ts";
+import { lanesFor } from "../../channel/shape.ts";
+import { Segment } from "../../sysv/segment.ts";
+import { segmentLimits, segmentUsage } from "../../sysv/segment_limits.ts";
+import { listSegments, removeSegment, type SegmentStat } from "../../sysv/segment_stat.ts";
+import { listSemaphoreSets } from "../../sysv/semaphore_stat.ts";
+import { channelFigures, senders } from "../objects/channel_facts.ts";
+import { attempt } from "../objects/named_objects.ts";
+import { counted, SEGMENTS } from "../objects/removable.ts";
+import { FactsReader } from "../objects/segment_facts.ts";
+import type { FirstBytes, Snapshot } from "./top_model.ts";
+import type { TopChannel, TopRow } from "./top_row.ts";
+
+/** How many bytes are shown of a segment: enough to recognise it. */
+const FIRST_BYTES = 256;
+
+/** Everything as it is now. `chosen` says which segments were asked for; all, if nothing does. */
+export function snapshot(chosen: (stat: SegmentStat) => boolean = () => true): Snapshot {
+  const stats = listSegments();
+  const ids = new Set(stats.filter(chosen).map(({ id }) => id));
+  const reader = new FactsReader();
+  const channelIn = channelReader();
+  return {
+    time: new Date(),
+    segments: stats.map((stat) => {
+      const channel = channelIn(stat);
+      return {
+        ...reader.facts(stat),
+        attachers: reader.attachersOf(stat.id) ?? null,
+        channel,
+        depth: channel?.depth ?? null,
+      };
+    }),
+    chosen: (id) => ids.has(id),
+    usage: segmentUsage(),
+    limits: segmentLimits(),
+  };
+}
+
+/** What looks into those segments that somebody has attached and that can be channels. */
+function channelReader(): (stat: SegmentStat) => TopChannel | null {
+  const counts = new Map(listSemaphoreSets().map(({ key, count }) => [key, count]));
+  return ({ id, key, nattch }) => {
+    if (nattch === 0 || lanesFor(counts.get(key) ?? 0) === undefined) return null;
+    const looked = attempt(() => statChannel(id, { trust: true }));
+    if ("error" in looked) return null;
+    return { ...channelFigures(looked.result), senders: senders(looked.result) };
+  };
+}
+
+/** The first bytes, for which it is attached for a moment, or why they cannot be read. */
+export function firstBytes(id: number): FirstBytes {
+  const copied = attempt(() => {
+    using segment = Segment.attach(id, { readOnly: true, trust: true });
+    return segment.read(0, Math.min(FIRST_BYTES, segment.size));
+  });
+  return "result" in copied ? { bytes: copied.result } : { why: copied.error };
+}
+
+/** Marks the segment for removal and says what has become of it. */
+export function remove(row: TopRow): string {
+  // Between the question and its answer there was time for much
+  const now = listSegments().find(({ id }) => id === row.id);
+  if (now === undefined || !isSame(row, now)) return `segment ${row.id} is gone`;
+  if (row.nattch === 0 && now.nattch > 0) {
+    return `segment ${row.id} was not attached just now: not removed, d asks again`;
+  }
+  const removal = attempt(() => removeSegment(row.id));
+  if ("error" in removal) return removal.error;
+  const left = SEGMENTS.usersLeft(row.id);
+  return left === 0
+    ? `segment ${row.id} removed`
+    : `segment ${row.id} marked for removal: it goes when its ${
+      counted(left, "attach does", "attaches do")
+    }`;
+}
+
+function isSame(row: TopRow, now: SegmentStat): boolean {
+  return row.size === now.size && row.cuid === now.cuid && row.cgid === now.cgid &&
+    row.cpid === (now.cpid === 0 ? null : now.cpid);
+}

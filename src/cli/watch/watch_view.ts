@@ -1,0 +1,153 @@
+/** What `watch` looks like on a screen: a function from its state and the terminal's size to lines. */
+
+import { hexOffset } from "../bytes/hex_dump.ts";
+import { hexRow, hexShape } from "../bytes/hex_rows.ts";
+import type { Format } from "../output.ts";
+import { counted } from "../objects/removable.ts";
+import {
+  fitText,
+  joinFitting,
+  type Line,
+  lineWidth,
+  type Size,
+  textWidth,
+} from "../terminal/spans.ts";
+import type { Age, ShownField, WatchExtent, WatchModel } from "./watch_model.ts";
+import { sizeInWords } from "../text/wording.ts";
+
+/** A frame, and what its size means for the keys that move. */
+export interface WatchFrame extends WatchExtent {
+  readonly lines: readonly Line[];
+}
+
+/** From how many rows on there is room for each line around the bytes. */
+const ROOM = { title: 3, state: 6, hints: 4 } as const;
+/** The mark of a row with a change in it, for who sees no colours, and a space. */
+const MARK_WIDTH = 2;
+/** How much of the line the names of fields take at most, and their values. */
+const SHARE = { name: 0.4, value: 0.6 } as const;
+
+const FORMATS: Readonly<Record<Age, Format | undefined>> = {
+  fresh: ["bold", "inverse"],
+  old: "yellow",
+  never: undefined,
+};
+
+/** The whole screen. */
+export function watchFrame(model: WatchModel, { columns, rows }: Size): WatchFrame {
+  const head = [
+    ...(rows >= ROOM.title ? [titleLine(model, columns)] : []),
+    ...(rows >= ROOM.state ? [stateLine(model, columns)] : []),
+  ];
+  const foot = rows >= ROOM.hints ? [joinFitting(HINTS, columns)] : [];
+  const page = Math.max(1, rows - head.length - foot.length);
+  const body = model.facts.layout === undefined
+    ? hexBody(model, columns)
+    : fieldBody(model.fields, columns);
+  const lastScroll = Math.max(0, body.count - page);
+  const start = firstLine(model, body.lineOf, page, lastScroll);
+  const lines = Array.from(
+    { length: page },
+    (_, i) => start + i < body.count ? body.line(start + i) : [],
+  );
+  return { lines: [...head, ...lines, ...foot], start, page, lastScroll };
+}
+
+const HINTS: readonly Line[] = ["q quit", "f follow changes", "Up, Down, PgUp, PgDn scroll"]
+  .map((text) => [{ text, format: "dim" }]);
+
+function titleLine({ facts, look }: WatchModel, columns: number): Line {
+  const { id, keyHex, size, range } = facts;
+  const part = range.length === size
+    ? []
+    : [[{ text: `${range.length} from ${hexOffset(range.offset)}` }]];
+  const clock = look.time.toTimeString().slice(0, "hh:mm:ss".length);
+  const parts: Line[] = [
+    [{ text: `segment ${id}`, format: "bold" }],
+    [{ text: `key ${keyHex}` }],
+    [{ text: sizeInWords(size) }],
+    ...part,
+  ];
+  const room = columns - textWidth(clock) - 2;
+  if (room < lineWidth(parts[0]!)) return joinFitting(parts, columns);
+  const left = joinFitting(parts, room);
+  return [...left, { text: fitText(clock, columns - lineWidth(left), "right") }];
+}
+
+function stateLine({ facts, look, changes, following }: WatchModel, columns: number): Line {
+  const texts = [
+    counted(changes, "change", "changes"),
+    `${look.others} attached beside us`,
+    `every ${facts.interval}`,
+    following ? "following" : "",
+  ];
+  return joinFitting(texts.filter((text) => text !== "").map((text) => [{ text }]), columns);
+}
+
+/** Lines, each made when it is shown. */
+interface Body {
+  readonly count: number;
+  line(index: number): Line;
+  /** The line in which the byte or the field of that index stands. */
+  lineOf(index: number): number;
+}
+
+/** Where it is scrolled to; when it follows, to where the last change is seen. */
+function firstLine(
+  { scroll, following, last }: WatchModel,
+  lineOf: Body["lineOf"],
+  page: number,
+  lastScroll: number,
+): number {
+  const start = Math.min(scroll, lastScroll);
+  if (!following || last === undefined) return start;
+  const line = lineOf(last);
+  if (line >= start && line < start + page) return start;
+  return Math.max(0, Math.min(line - Math.floor(page / 2), lastScroll));
+}
+
+function hexBody(model: WatchModel, columns: number): Body {
+  const { offset, length } = model.facts.range;
+  const shape = hexShape(columns - MARK_WIDTH, offset + length);
+  return {
+    count: Math.ceil(length / shape.bytes),
+    lineOf: (index) => Math.floor(index / shape.bytes),
+    line: (index) => {
+      const from = index * shape.bytes;
+      const bytes = model.look.now.subarray(from, from + shape.bytes);
+      const fresh = bytes.some((_, i) => model.byteAge(offset + from + i) === "fresh");
+      return [
+        mark(fresh),
+        ...hexRow(bytes, offset + from, shape, (at) => FORMATS[model.byteAge(at)]),
+      ];
+    },
+  };
+}
+
+function mark(fresh: boolean): Line[number] {
+  return { text: fresh ? "* " : "  " };
+}
+
+function fieldBody(fields: readonly ShownField[], columns: number): Body {
+  const room = columns - MARK_WIDTH;
+  const longest = fields.reduce((most, { row }) => Math.max(most, textWidth(row.path)), 1);
+  const name = Math.min(longest, Math.max(1, Math.floor(room * SHARE.name)));
+  return {
+    count: fields.length,
+    lineOf: (index) => index,
+    line: (index) => {
+      const { row, was, age } = fields[index]!;
+      const format = FORMATS[age];
+      const left = room - name - 1;
+      const text = was === undefined
+        ? row.text
+        : fitText(row.text, Math.min(textWidth(row.text), Math.floor(left * SHARE.value)));
+      return [
+        mark(age === "fresh"),
+        { text: `${fitText(row.path, name)} ` },
+        format === undefined ? { text } : { text, format },
+        ...(was === undefined ? [] : [{ text: `  was ${was}`, format: "dim" } as const]),
+      ];
+    },
+  };
+}

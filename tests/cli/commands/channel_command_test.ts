@@ -1,0 +1,317 @@
+/**
+ * `cli.ts channel` as a process: what it tells of channels, that looking changes nothing for those who
+ * use them, and what it removes.
+ */
+
+import assert from "node:assert/strict";
+import {
+  Channel,
+  findSegment,
+  listSemaphoreSets,
+  MailboxServer,
+  Segment,
+  SemaphoreSet,
+  setSegment,
+  statSegment,
+} from "../../../mod.ts";
+import { guardAgainstLeaks } from "../../support/leaks.ts";
+import { testWith } from "../../support/needs.ts";
+import { NOBODY } from "../../support/other_user.ts";
+import { freshKey, Peer, TestFolder } from "../../support/peer.ts";
+import { cliOnTerminal, ON_TERMINAL } from "../../support/terminal.ts";
+import { channelCommand } from "../../../src/cli/commands/channel_command.ts";
+import { UsageError } from "../../../src/cli/usage.ts";
+import { objectsAt, random, run, until } from "../command_line.ts";
+
+guardAgainstLeaks();
+
+const CLI = { tools: ["deno"] };
+
+const hex = (key: number): string => `0x${key.toString(16).padStart(8, "0")}`;
+
+/** A channel of two lanes of 4K with two messages of three bytes, and both its roles in use. */
+function used(key: number): { readonly channel: Channel } & Disposable {
+  const channel = Channel.openOrCreate({ key, lanes: 2, laneCapacity: 4096 });
+  const producer = channel.producer();
+  channel.consumer();
+  producer.sendBatch([new Uint8Array(3), new Uint8Array(3)]);
+  return {
+    channel,
+    [Symbol.dispose]: () => {
+      channel.remove();
+      channel.close();
+    },
+  };
+}
+
+/** The row of a table for a segment. */
+function rowOf(stdout: string, id: number): string | undefined {
+  return stdout.split("\n").find((line) => line.split(/ +/)[1] === `${id}`);
+}
+
+testWith(CLI, "channel ls: channels and nothing else, for people and as JSON", async () => {
+  const key = freshKey();
+  using segment = Segment.create({ key: freshKey(), size: 2 * 4096 });
+  segment.remove();
+  using _mailbox = MailboxServer.open({ key: freshKey() });
+  using inUse = used(key);
+  const { id } = inUse.channel;
+  const { code, stdout, stderr } = await run("channel", "ls");
+  assert.deepEqual([code, stderr], [0, ""]);
+  assert.match(
+    stdout,
+    /^KEY +ID OWNER +LANES CAPACITY DEPTH BYTES PRODUCERS CONSUMER\n/,
+  );
+  assert.match(
+    rowOf(stdout, id)!,
+    new RegExp(`^${hex(key)} +${id} \\S+ +2 +4K +2 +32 +1 +${Deno.pid}$`),
+  );
+  const listed = JSON.parse((await run("channel", "ls", "--json")).stdout);
+  const row = listed.find((each: { readonly id: number }) => each.id === id);
+  const { size, nattch, lanes, laneCapacity, messageSize, maxMessage } = row;
+  assert.deepEqual(
+    [size, nattch, lanes, laneCapacity, messageSize, maxMessage],
+    [256 + 2 * (256 + 4096), 1, 2, 4096, null, 2040],
+  );
+  const { depth, bytes, messages, fullWaits, producers, consumer } = row;
+  assert.deepEqual(
+    [depth, bytes, messages, fullWaits, producers, consumer],
+    [2, 32, 2, 0, 1, Deno.pid],
+  );
+  assert.equal(listed.some((each: { readonly id: number }) => each.id === segment.id), false);
+  const chosen = await run("channel", "ls", "--columns=id,laneCapacity", "--bytes", "--sort=ID");
+  assert.match(chosen.stdout, new RegExp(`^ *ID CAPACITY\n(.*\n)* *${id} +4096\n`));
+});
+
+testWith(CLI, "channel stat: lane by lane; those never used are counted", async () => {
+  const key = freshKey();
+  using inUse = used(key);
+  const { id } = inUse.channel;
+  const { code, stdout, stderr } = await run("channel", "stat", `${key}`);
+  assert.deepEqual([code, stderr], [0, ""]);
+  assert.match(
+    stdout,
+    new RegExp(
+      `^channel +segment ${id}, 8960 bytes \\(8\\.8K\\); semaphore set \\d+\nkey +${key} `,
+    ),
+  );
+  assert.match(stdout, /\nlanes +2 of 4096 bytes \(4K\)\nmessages +of at most 2040 bytes \(2K\)\n/);
+  assert.match(stdout, /\nwaiting +2, 32 bytes in all\never +2\nfull +0 waits for room\n/);
+  assert.match(stdout, new RegExp(`\nproducers +1\nconsumer +pid ${Deno.pid}\n`));
+  assert.match(stdout, /\nLANE DEPTH BYTES MESSAGES FULLWAITS OPENED CLOSED +PID ALIVE\n/);
+  assert.match(
+    stdout,
+    new RegExp(`\n +0 +2 +32 +2 +0 +1 +0 +${Deno.pid} yes\n1 lane was never used\n$`),
+  );
+  const facts = JSON.parse((await run("channel", "stat", "--json", `id:${id}`)).stdout);
+  assert.deepEqual(facts.perLane, [
+    {
+      ...{ lane: 0, depth: 2, bytes: 32, messages: 2, fullWaits: 0, opened: 1, closed: 0 },
+      ...{ pid: Deno.pid, alive: true },
+    },
+    {
+      ...{ lane: 1, depth: 0, bytes: 0, messages: 0, fullWaits: 0, opened: 0, closed: 0 },
+      ...{ pid: null, alive: false },
+    },
+  ]);
+  assert.equal(facts.keyHex, hex(key));
+});
+
+testWith(
+  CLI,
+  "channel ls, stat: looking is no arriving, and keeps nobody from leaving",
+  async () => {
+    const key = freshKey();
+    const channel = Channel.openOrCreate({ key });
+    const set = SemaphoreSet.open(key);
+    const before = set.values();
+    for (const args of [["ls"], ["stat", `${key}`]]) await run("channel", ...args);
+    assert.deepEqual(set.values(), before);
+    assert.equal(channel.close(), "removed");
+  },
+);
+
+testWith(
+  CLI,
+  "channel stat: what is none, and one that was overwritten, say what they are",
+  async () => {
+    const none = await run("channel", "stat", `${freshKey()}`);
+    assert.match(none.stderr, /^error: no segment has key [^\n]*\n$/);
+    using segment = Segment.create({ key: freshKey(), size: 100 });
+    const other = await run("channel", "stat", `${segment.key}`);
+    segment.remove();
+    assert.match(other.stderr, /^error: [^\n]*EFORMAT[^\n]*not a channel[^\n]*\n$/);
+    using inUse = used(freshKey());
+    {
+      using memory = Segment.attach(inUse.channel.id);
+      memory.write(new Uint8Array([9]), 4);
+    }
+    const broken = await run("channel", "stat", `id:${inUse.channel.id}`);
+    assert.match(broken.stderr, /^error: [^\n]*EFORMAT[^\n]*version[^\n]*\n$/);
+    for (const { code, stdout } of [none, other, broken]) assert.deepEqual([code, stdout], [1, ""]);
+    assert.equal((await run("channel", "ls")).code, 0);
+  },
+);
+
+testWith(CLI, "channel rm: the segment, the set, and how much is lost with them", async () => {
+  const key = freshKey();
+  await run("send", `--key=${key}`, "--quiet", "one", "two");
+  const id = findSegment(key)!;
+  const dry = await run("channel", "rm", "--dry-run", `${key}`);
+  const text = `channel ${id} (key ${hex(key)}, 8 lanes of 1M, 2 messages unread)`;
+  assert.equal(dry.stdout, `would remove ${text}\n`);
+  const { code, stdout, stderr } = await run("channel", "rm", `${key}`);
+  assert.deepEqual([code, stdout, stderr], [0, `removed ${text}\n`, ""]);
+  assert.deepEqual(objectsAt(key), []);
+  const again = await run("channel", "rm", `${key}`, "--json");
+  assert.match(again.stderr, /^error: no channel has key [^\n]*`cli.ts channel ls` lists[^\n]*\n$/);
+  assert.deepEqual(JSON.parse(again.stdout)[0].removed, false);
+  assert.equal(again.code, 1);
+});
+
+testWith(
+  CLI,
+  "channel rm: one in use is left alone unless forced, and who uses it is told",
+  async () => {
+    const key = freshKey();
+    await using receiver = Peer.cli("recv", `--key=${key}`, "--quiet");
+    await until(() => objectsAt(key).length === 2);
+    {
+      using channel = Channel.openOrCreate({ key });
+      await until(() => channel.consumerPid !== undefined);
+    }
+    const refused = await run("channel", "rm", `${key}`);
+    assert.match(
+      refused.stderr,
+      new RegExp(
+        `^error: channel \\d+ [^\n]* has 1 attach \\(process ${receiver.pid} receives\\): remove it ` +
+          "all the same\\? There is no terminal to ask on: --force does without\n$",
+      ),
+    );
+    assert.deepEqual([refused.code, refused.stdout], [1, ""]);
+    assert.deepEqual(objectsAt(key), ["segment", "semaphore set"]);
+    const forced = await run("channel", "rm", "--force", `${key}`);
+    assert.match(
+      forced.stdout,
+      /^marked channel \d+ [^\n]* for removal: it goes when its attach does\n$/,
+    );
+    assert.equal(forced.code, 0);
+    const { code, stderr } = await receiver.ended();
+    assert.match(stderr, /^error: [^\n]*EIDRM[^\n]*\n$/);
+    assert.equal(code, 1);
+    assert.deepEqual(objectsAt(key), []);
+  },
+);
+
+testWith(ON_TERMINAL, "channel rm: on a terminal it asks, and only y is yes", async () => {
+  using folder = new TestFolder();
+  const key = freshKey();
+  using inUse = used(key);
+  for (
+    const [answer, said] of [["n", /kept channel/], ["y", /marked channel .* for removal/]] as const
+  ) {
+    await using asking = cliOnTerminal(folder, "channel", "rm", `${key}`);
+    await asking.stdout(new RegExp(`receives; process ${Deno.pid} sends\\): remove .*\\[y/N\\] `));
+    await asking.write(`${answer}\n`);
+    const { code, stdout } = await asking.ended();
+    assert.match(stdout, said);
+    assert.equal(code, 0);
+  }
+  assert.equal(statSegment(inUse.channel.id).markedForRemoval, true);
+});
+
+testWith(
+  CLI,
+  "channel rm --orphans: those nobody is attached to, and no other segment",
+  async () => {
+    const key = freshKey();
+    await run("send", `--key=${key}`, "--quiet", "unread");
+    using inUse = used(freshKey());
+    using segment = Segment.create({ key: freshKey(), size: 100 });
+    try {
+      const { code, stdout } = await run("channel", "rm", "--mine", "--orphans");
+      assert.equal(code, 0);
+      assert.match(stdout, new RegExp(`^removed channel \\d+ \\(key ${hex(key)}, .*\\)$`, "m"));
+      assert.deepEqual(objectsAt(key), []);
+      assert.deepEqual(
+        [statSegment(inUse.channel.id).markedForRemoval, segment.stat().markedForRemoval],
+        [false, false],
+      );
+      assert(listSemaphoreSets().some((set) => set.key === inUse.channel.key));
+    } finally {
+      segment.remove();
+    }
+  },
+);
+
+testWith(
+  { ...CLI, root: true },
+  "another user's channel: shown and removed as it is, used only with --trust",
+  async () => {
+    const key = freshKey();
+    await run("send", `--key=${key}`, "--quiet", "unread");
+    const id = findSegment(key)!;
+    setSegment(id, { uid: NOBODY, mode: 0o660 });
+    const { stdout } = await run("channel", "ls", "--columns=id,uid,depth");
+    assert.match(stdout, new RegExp(`^ *${id} +${NOBODY} +1$`, "m"));
+    assert.equal((await run("channel", "stat", `${key}`)).code, 0);
+    for (const name of ["send", "recv"]) {
+      const args = name === "send" ? ["x"] : ["--count=1"];
+      const refused = await run(name, `--key=${key}`, ...args);
+      assert.match(refused.stderr, /^error: [^\n]*EUNTRUSTED[^\n]*--trust[^\n]*\n$/);
+      assert.deepEqual([refused.code, refused.stdout], [1, ""]);
+    }
+    const trusted = await run("recv", `--key=${key}`, "--trust", "--count=1");
+    assert.match(
+      trusted.stderr,
+      new RegExp(`^warning: segment ${id} .* mode 0660: other users may`),
+    );
+    assert.deepEqual([trusted.code, trusted.stdout], [0, "unread\n"]);
+    assert.deepEqual(objectsAt(key), []);
+  },
+);
+
+const MISTAKES: readonly (readonly [string[], RegExp])[] = [
+  [[], /^error: channel what\? ls, stat or rm comes first$/],
+  [["list"], /^error: no "list" of a channel: ls, stat or rm comes first$/],
+  [["--json", "ls"], /^error: no "--json" of a channel: ls, stat or rm comes first$/],
+  [["ls", "5"], /^error: unexpected argument 5: channel stat shows a single one$/],
+  [["ls", "--force"], /^error: unknown option --force$/],
+  [["ls", "--columns=colour"], /^error: no column "colour": choose from key, /],
+  [["stat"], /^error: which segment\?/],
+  [["stat", "5", "6"], /^error: one segment at a time$/],
+  [["stat", "abc"], /^error: "abc" is no key/],
+  [["rm"], /^error: which channel\? give its key or id:ID, or choose/],
+  [["rm", "5", "--orphans"], /^error: KEY or ID, or --mine, --orphans and --older-than: not both$/],
+];
+
+testWith(CLI, "channel: mistakes are one line, a hint, and 2", async () => {
+  const outcomes = await Promise.all(MISTAKES.map(async ([args, message]) => ({
+    message,
+    ...await run("channel", ...args),
+  })));
+  for (const { code, stdout, stderr, message } of outcomes) {
+    const [error, hint, ...others] = stderr.split("\n");
+    assert.match(error!, message);
+    assert.deepEqual([code, stdout, hint, others], [2, "", "try: cli.ts channel --help", [""]]);
+  }
+});
+
+Deno.test("channel: 10 000 random texts are no verb, and none of their options, in one line", async () => {
+  const pick = random(41);
+  const letters = "lsrmta-=i:0x \0\n\x1b€";
+  for (let round = 0; round < 10_000; round++) {
+    const text = Array.from({ length: pick(7) }, () => letters[pick(letters.length)]).join("");
+    const lines = [
+      ...(["ls", "rm", "stat"].includes(text) ? [] : [[text, "ls"]]),
+      ["ls", `--columns= ${text}`],
+      ["stat", `-- ${text}`, "--json"],
+    ];
+    for (const args of lines) {
+      await assert.rejects(() => channelCommand.run(args), (error) => {
+        assert(error instanceof UsageError, `${JSON.stringify(args)} gave ${error}`);
+        return true;
+      });
+    }
+  }
+});

@@ -1,0 +1,102 @@
+/** `cli.ts chmod` on segments that ipcmk and Perl made, as ipcs sees them afterwards. */
+
+import assert from "node:assert/strict";
+import { statSegment } from "../../../mod.ts";
+import { chmodCommand } from "../../../src/cli/commands/chmod_command.ts";
+import { hexKey } from "../../../src/cli/objects/segment_facts.ts";
+import { UsageError } from "../../../src/cli/usage.ts";
+import { ForeignObject, output, perlSegment } from "../../support/foreign_objects.ts";
+import { guardAgainstLeaks } from "../../support/leaks.ts";
+import { testWith } from "../../support/needs.ts";
+import { freshKey } from "../../support/peer.ts";
+import { run } from "../command_line.ts";
+import { ipcsFigures } from "../ipcs.ts";
+
+guardAgainstLeaks();
+
+const FOREIGN = { tools: ["deno", "ipcmk", "ipcrm", "ipcs", "perl"] };
+
+testWith(
+  FOREIGN,
+  "several segments: each from its own mode, as ipcs has it; one is not there",
+  async () => {
+    const key = freshKey();
+    const { perl, id: perls } = await perlSegment({ key, size: 5, mode: 0o604 });
+    await using _perl = perl;
+    try {
+      using ipcmks = ForeignObject.segment(100, "0640");
+      const created = hexKey(statSegment(ipcmks.id).key);
+      const names = [`id:${ipcmks.id}`, "0x5eed0fff", `0x${key.toString(16)}`, `id:${perls}`];
+      const { code, stdout, stderr } = await run("chmod", "g=u,o+x", ...names);
+      assert.equal(code, 1);
+      assert.match(stderr, /^error: no segment has key \d+ \(0x5eed0fff\): [^\n]*\n$/);
+      assert.equal(
+        stdout,
+        `segment ${ipcmks.id} (key ${created}, 100 bytes): ` +
+          "mode 0661, was 0640\n" +
+          `segment ${perls} (key 0x${key.toString(16)}, 5 bytes): mode 0665, was 0604\n`,
+      );
+      assert.equal(ipcsFigures(ipcmks.id).access_perms, "0661");
+      assert.equal(ipcsFigures(perls).access_perms, "0665");
+    } finally {
+      output("ipcrm", "-m", `${perls}`);
+    }
+  },
+);
+
+testWith(FOREIGN, "one marked for removal too; its owner and times of use stay", async () => {
+  const key = freshKey();
+  const { perl, id } = await perlSegment({ key, size: 5 });
+  await using _perl = perl;
+  output("ipcrm", "-m", `${id}`);
+  const before = ipcsFigures(id);
+  const { code, stdout } = await run("chmod", "0", "--id", `${id}`);
+  assert.deepEqual([code, stdout], [0, `segment ${id} (no key, 5 bytes): mode 0000, was 0600\n`]);
+  const after = ipcsFigures(id);
+  assert.equal(after.access_perms, "0");
+  for (const name of ["uid", "gid", "cuid", "cgid", "nattch", "cpid", "lpid", "bytes"]) {
+    assert.equal(after[name], before[name], name);
+  }
+});
+
+testWith(FOREIGN, "--json: before and after of each", async () => {
+  using made = ForeignObject.segment(100, "0600");
+  const { key } = statSegment(made.id);
+  const { code, stdout } = await run("chmod", "644", `id:${made.id}`, "id:2147483647", "--json");
+  assert.equal(code, 1);
+  const [changed, absent, ...more] = JSON.parse(stdout);
+  assert.deepEqual(more, []);
+  assert.deepEqual(changed, {
+    id: made.id,
+    key,
+    keyHex: hexKey(key),
+    before: { mode: 0o600, perms: "0600" },
+    after: { mode: 0o644, perms: "0644" },
+    error: null,
+  });
+  assert.match(absent.error, /^no segment has id 2147483647: /);
+  assert.deepEqual(
+    { ...absent, error: "" },
+    { id: 2147483647, key: null, keyHex: null, before: null, after: null, error: "" },
+  );
+});
+
+const WRONG: readonly (readonly [string[], RegExp])[] = [
+  [[], /^which mode\? give one such as 640 or g\+w$/],
+  [["640"], /^which segment\? give its key, or id:ID$/],
+  [["888", "0x5eed0fff"], /^"888" is no octal mode/],
+  [["u+s", "0x5eed0fff"], /^"u\+s" is no mode such as 640/],
+  [["-w", "0x5eed0fff"], /^unknown option -w$/],
+  [["640", "0x5eed0fff", "x"], /^"x" is no key/],
+  [["640", "--id=-1"], /^"-1" is no id/],
+];
+
+Deno.test("wrong usage is told before anything is changed", async () => {
+  for (const [args, message] of WRONG) {
+    await assert.rejects(() => chmodCommand.run(args), (error) => {
+      assert(error instanceof UsageError, `${args.join(" ")}: ${error}`);
+      assert.match(error.message, message);
+      return true;
+    });
+  }
+});

@@ -1,0 +1,137 @@
+/** `cli.ts chown` on segments that ipcmk made, as ipcs sees them afterwards, and who an owner can be. */
+
+import assert from "node:assert/strict";
+import { accountName } from "../../../ffi/libc.ts";
+import { statSegment } from "../../../mod.ts";
+import { CommandFailure } from "../../../src/cli/command.ts";
+import { chownCommand, parseOwner } from "../../../src/cli/commands/chown_command.ts";
+import { hexKey } from "../../../src/cli/objects/segment_facts.ts";
+import { UsageError } from "../../../src/cli/usage.ts";
+import { ForeignObject } from "../../support/foreign_objects.ts";
+import { guardAgainstLeaks } from "../../support/leaks.ts";
+import { testWith } from "../../support/needs.ts";
+import { NOBODY } from "../../support/other_user.ts";
+import { random, run } from "../command_line.ts";
+import { ipcsFigures } from "../ipcs.ts";
+
+guardAgainstLeaks();
+
+const FOREIGN = { tools: ["deno", "ipcmk", "ipcrm", "ipcs"] };
+
+/** A number that is nobody's. */
+const UNKNOWN = 3_999_999_999;
+
+const nameOf = (kind: "user" | "group", id: number): string => accountName(kind, id) ?? `${id}`;
+
+testWith(
+  FOREIGN,
+  "user, group and both: what is not said stays, the creator for ever",
+  async () => {
+    using first = ForeignObject.segment(100, "0640");
+    using second = ForeignObject.segment(100);
+    const before = ipcsFigures(first.id);
+    const rows: readonly (readonly [string, number, number])[] = [
+      [`:${NOBODY}`, Number(before.uid), NOBODY],
+      [`+${UNKNOWN}`, UNKNOWN, NOBODY],
+      [`${nameOf("user", NOBODY)}:+0`, NOBODY, 0],
+      [
+        `${before.uid}:${nameOf("group", Number(before.gid))}`,
+        Number(before.uid),
+        Number(before.gid),
+      ],
+    ];
+    let was = `${nameOf("user", Number(before.uid))}:${nameOf("group", Number(before.gid))}`;
+    for (const [owner, uid, gid] of rows) {
+      const { code, stdout, stderr } = await run(
+        "chown",
+        owner,
+        `id:${first.id}`,
+        `--id=${second.id}`,
+      );
+      assert.deepEqual([code, stderr], [0, ""], owner);
+      const now = `${nameOf("user", uid)}:${nameOf("group", gid)}`;
+      for (const { id } of [first, second]) {
+        const after = ipcsFigures(id);
+        assert.deepEqual([after.uid, after.gid], [`${uid}`, `${gid}`], owner);
+        assert.deepEqual([after.cuid, after.cgid], [before.cuid, before.cgid], owner);
+        assert.match(stdout, new RegExp(`^segment ${id} \\(.*\\): owner ${now}, was ${was}$`, "m"));
+      }
+      was = now;
+    }
+    assert.equal(ipcsFigures(first.id).access_perms, "0640");
+  },
+);
+
+testWith(FOREIGN, "--json: before and after of each, null where there is no name", async () => {
+  using made = ForeignObject.segment(100);
+  const { key, uid, gid } = statSegment(made.id);
+  const owner = `${UNKNOWN}:${UNKNOWN}`;
+  const { code, stdout } = await run("chown", owner, `id:${made.id}`, "0x5eed0fff", "--json");
+  assert.equal(code, 1);
+  const [changed, absent, ...more] = JSON.parse(stdout);
+  assert.deepEqual(more, []);
+  assert.deepEqual(changed, {
+    id: made.id,
+    key,
+    keyHex: hexKey(key),
+    before: {
+      uid,
+      gid,
+      owner: accountName("user", uid) ?? null,
+      group: accountName("group", gid) ?? null,
+    },
+    after: { uid: UNKNOWN, gid: UNKNOWN, owner: null, group: null },
+    error: null,
+  });
+  assert.deepEqual([absent.before, absent.after, absent.key], [null, null, 0x5eed0fff]);
+});
+
+const WRONG: readonly (readonly [string[], typeof UsageError | typeof CommandFailure, RegExp])[] = [
+  [[], UsageError, /^which owner\? give USER, USER:GROUP or :GROUP$/],
+  [["0"], UsageError, /^which segment\? give its key, or id:ID$/],
+  [["", "0x5eed0fff"], UsageError, /^"" is no owner: write USER, USER:GROUP or :GROUP$/],
+  [[":", "0x5eed0fff"], UsageError, /^":" is no owner/],
+  [["0:", "0x5eed0fff"], UsageError, /^"0:" is no owner/],
+  [["4294967295", "0x5eed0fff"], UsageError, /^user id 4294967295 is above 4294967294$/],
+  [[":+4294967295", "0x5eed0fff"], UsageError, /^group id \+4294967295 is above/],
+  [["0", "0x5eed0fff", "x"], UsageError, /^"x" is no key/],
+  [["no such user", "0x5eed0fff"], CommandFailure, /^there is no user "no such user"$/],
+  [["0:no-such-group", "0x5eed0fff"], CommandFailure, /^there is no group "no-such-group"$/],
+  [["0:0:0", "0x5eed0fff"], CommandFailure, /^there is no group "0:0"$/],
+  [["-1", "0x5eed0fff"], UsageError, /^unknown option -1$/],
+];
+
+Deno.test("who cannot be is told before anything is changed", async () => {
+  for (const [args, kind, message] of WRONG) {
+    await assert.rejects(() => chownCommand.run(args), (error) => {
+      assert(error instanceof kind, `${args.join(" ")}: ${error}`);
+      assert.match(error.message, message);
+      return true;
+    });
+  }
+});
+
+Deno.test("10 000 random texts: an owner, or one clear failure", () => {
+  const below = random(9);
+  const letters = "root:+0123456789-_. \n\0é";
+  let read = 0;
+  for (let round = 0; round < 10_000; round++) {
+    const text = Array.from(
+      { length: below(9) },
+      () => below(10) === 0 ? String.fromCharCode(below(0x10000)) : letters[below(letters.length)],
+    ).join("");
+    try {
+      const { uid = 0, gid = 0 } = parseOwner(text);
+      for (const id of [uid, gid]) {
+        assert(Number.isInteger(id) && id >= 0 && id < 2 ** 32 - 1, text);
+      }
+      read++;
+    } catch (error) {
+      assert(
+        error instanceof UsageError || error instanceof CommandFailure,
+        `${JSON.stringify(text)} threw ${error}`,
+      );
+    }
+  }
+  assert(read > 10);
+});

@@ -1,0 +1,436 @@
+/**
+ * `cli.ts client` as a process, with nothing but `--allow-ffi`: what it makes of arguments and lines,
+ * how it waits, and that what was not taken is withdrawn and nothing left behind.
+ */
+
+import assert from "node:assert/strict";
+import {
+  Deadline,
+  listSegments,
+  MailboxClient,
+  MailboxServer,
+  removeSegment,
+} from "../../../mod.ts";
+import { guardAgainstLeaks } from "../../support/leaks.ts";
+import { testWith } from "../../support/needs.ts";
+import { type Ended, freshKey, Peer, PROJECT, TestFolder } from "../../support/peer.ts";
+import {
+  appeared,
+  cliInShellOnTerminal,
+  cliOnTerminal,
+  ON_TERMINAL,
+} from "../../support/terminal.ts";
+import {
+  cliInShell,
+  fullPipe,
+  objectsAt,
+  PIPE_TOOLS,
+  readUntil,
+  run,
+  toEnd,
+  until,
+} from "../command_line.ts";
+
+guardAgainstLeaks();
+
+const CLI = { tools: ["deno"] };
+const SHELL = { tools: ["deno", "sh"] };
+
+/** Starts a client at `key`. */
+const start = (key: number, ...args: readonly string[]): Peer =>
+  Peer.cli("client", `--key=${key}`, ...args);
+
+/** What a client says when it waits and nobody is there. */
+const noServer = (key: number): string =>
+  `no server is attached to key ${key} (0x${key.toString(16)}): waiting for one\n`;
+
+/** Receives, as a server, all that comes until `client` has ended. */
+async function serve(key: number, client: Peer): Promise<Ended & { readonly texts: string[] }> {
+  using server = MailboxServer.open({ key });
+  const texts: string[] = [];
+  const over = new AbortController();
+  const receiving = (async () => {
+    for await (const { text } of server.messages({ signal: over.signal })) texts.push(text);
+  })();
+  const ended = await client.ended();
+  over.abort("over");
+  await assert.rejects(receiving, (reason) => reason === "over");
+  return { ...ended, texts };
+}
+
+/** One way of running the client: what it is given, what arrives, what is said. */
+interface Row {
+  readonly args?: readonly string[];
+  readonly input?: string | Uint8Array;
+  readonly texts: readonly string[];
+  /** What is wrong with what was not sent, one line each. */
+  readonly refused?: readonly string[];
+}
+
+const AT_MOST = "and a message at most 2047";
+
+const ROWS: Readonly<Record<string, Row>> = {
+  "arguments": { args: ["hello", "big world", "äöü €"], texts: ["hello", "big world", "äöü €"] },
+  "an empty argument": { args: ["", "a"], texts: ["", "a"] },
+  "nothing but an empty argument": { args: [""], texts: [""] },
+  "an argument with a newline": { args: ["a\nb\n"], texts: ["a\nb\n"] },
+  "options between the arguments": { args: ["a", "-q", "b"], texts: ["a", "b"] },
+  "dashes after --": {
+    args: ["--", "--key=5", "-", "--help", "--"],
+    texts: ["--key=5", "-", "--help", "--"],
+  },
+  "arguments, and not the lines of stdin": { args: ["a"], input: "b\n", texts: ["a"] },
+  "an argument of 2047 bytes": { args: ["x".repeat(2047)], texts: ["x".repeat(2047)] },
+  "an argument of 2048 bytes": {
+    args: ["a", "x".repeat(2048), "b"],
+    texts: ["a", "b"],
+    refused: [`argument 2 has 2048 bytes, ${AT_MOST}`],
+  },
+  "lines": { input: "one\ntwo\n", texts: ["one", "two"] },
+  "lines that end as on Windows": { input: "one\r\ntwo\r\n", texts: ["one", "two"] },
+  "a last line without newline": { input: "one\nlast", texts: ["one", "last"] },
+  "empty lines": { input: "\n\na\n\r\n", texts: ["", "", "a", ""] },
+  "no line": { input: "", texts: [] },
+  "text as it is": { input: "\ufeff \ta\rb \x1b[1m\n", texts: ["\ufeff \ta\rb \x1b[1m"] },
+  "a line of 5000 bytes": {
+    input: `one\n${"x".repeat(5000)}\nthree\n`,
+    texts: ["one", "three"],
+    refused: [`line 2 has 5000 bytes, ${AT_MOST}`],
+  },
+  "2047 bytes": { input: "x".repeat(2047) + "\n", texts: ["x".repeat(2047)] },
+  "2047 bytes that end in a long character": {
+    input: "x".repeat(2044) + "€\r\n",
+    texts: ["x".repeat(2044) + "€"],
+  },
+  "2048 bytes": {
+    input: "x".repeat(2048),
+    texts: [],
+    refused: [`line 1 has 2048 bytes, ${AT_MOST}`],
+  },
+  "2048 bytes that end in a long character": {
+    input: "x".repeat(2045) + "€\nb",
+    texts: ["b"],
+    refused: [`line 1 has 2048 bytes, ${AT_MOST}`],
+  },
+  "a NUL": {
+    input: "a\nab\0cd\nb\n",
+    texts: ["a", "b"],
+    refused: ["line 2 (5 bytes) has a NUL at byte 2, where a message ends"],
+  },
+  "bytes that are no text": {
+    input: new Uint8Array([0x61, 0x0a, 0x62, 0xff, 0x0a, 0xe2, 0x82, 0x0a, 0x63]),
+    texts: ["a", "c"],
+    refused: ["line 2 (2 bytes) is not UTF-8", "line 3 (2 bytes) is not UTF-8"],
+  },
+};
+
+for (const [name, { args = [], input = "", texts, refused = [] }] of Object.entries(ROWS)) {
+  testWith(CLI, `client: ${name}`, async () => {
+    const key = freshKey();
+    await using client = start(key, ...args);
+    if (input !== "") await client.write(input);
+    await client.endInput();
+    const { code, stdout, stderr, texts: received } = await serve(key, client);
+    assert.deepEqual(received, texts);
+    assert.deepEqual(
+      stderr.replace(noServer(key), ""), // it may have been there before us
+      refused.map((reason) => `error: ${reason}: not sent\n`).join(""),
+    );
+    assert.deepEqual([code, stdout], [refused.length === 0 ? 0 : 1, ""]);
+    assert.deepEqual(objectsAt(key), []);
+  });
+}
+
+testWith(SHELL, "client </dev/null: nothing to send, nothing to wait for", async () => {
+  const key = freshKey();
+  const ended = await cliInShell('exec "$@" </dev/null', "client", `--key=${key}`).ended();
+  assert.deepEqual(ended, { code: 0, signal: null, stdout: "", stderr: "" });
+  assert.deepEqual(objectsAt(key), []);
+});
+
+testWith(SHELL, "client: an input that cannot be read is one line of error", async () => {
+  const key = freshKey();
+  const ended = await cliInShell('exec "$@" </', "client", `--key=${key}`).ended();
+  assert.match(ended.stderr, /^error: cannot read standard input: Is a directory.*\n$/);
+  assert.equal(ended.code, 1);
+  assert.deepEqual(objectsAt(key), []);
+});
+
+testWith(
+  { tools: ["deno", "cat"] },
+  "client: 50 MB without a newline are refused, not collected",
+  async () => {
+    const key = freshKey();
+    using server = MailboxServer.open({ key });
+    await using client = start(key);
+    const mostMemory = async (): Promise<number> => {
+      const { stdout } = await new Deno.Command("cat", { args: [`/proc/${client.pid}/status`] })
+        .output();
+      return Number(/VmHWM:\s*(\d+) kB/.exec(new TextDecoder().decode(stdout))![1]);
+    };
+    const megabyte = new Uint8Array(2 ** 20).fill(0x78);
+    // The first one warms it up: what it needs to read at all is not our matter
+    const used: number[] = [];
+    for (const megabytes of [50, 200]) {
+      for (let written = 0; written < megabytes; written++) await client.write(megabyte);
+      await client.write("\n");
+      const bytes = megabytes * 2 ** 20;
+      await client.stderr(new RegExp(`has ${bytes} bytes, ${AT_MOST}: not sent\n`));
+      used.push(await mostMemory());
+    }
+    const [before, after] = used as [number, number];
+    assert(after - before < 75_000, `from ${before} kB to ${after} kB`);
+    await client.write("next\n");
+    assert.equal((await server.receive({ deadline: Deadline.after(60_000) })).text, "next");
+    server.acknowledge();
+    assert.equal((await toEnd(client)).code, 1);
+  },
+);
+
+testWith(CLI, "client: a stream of messages does not add up in memory", async () => {
+  const key = freshKey();
+  const cli = ["run", "--allow-ffi", "--v8-flags=--max-old-space-size=16", `${PROJECT}cli.ts`];
+  await using client = Peer.start(Deno.execPath(), [...cli, "client", `--key=${key}`]);
+  const line = new TextEncoder().encode("x".repeat(1999) + "\n");
+  const writing = (async () => {
+    for (let count = 0; count < 10_000; count++) await client.write(line);
+    await client.endInput();
+  })().catch((error) => error); // should the client die, its end tells more
+  const { code, stderr, texts } = await serve(key, client);
+  await writing;
+  assert.deepEqual([code, texts.length], [0, 10_000], stderr);
+});
+
+testWith(CLI, "client --no-wait: the message is left for a server that comes later", async () => {
+  const key = freshKey();
+  const left = await run("client", `--key=${key}`, "--no-wait", "left");
+  assert.deepEqual(left, { code: 0, signal: null, stdout: "", stderr: "" });
+  assert.deepEqual(objectsAt(key), ["segment"]);
+  const { code, stdout } = await run("server", `--key=${key}`, "--count=1");
+  assert.deepEqual([code, stdout], [0, "Received message: left\n"]);
+  assert.deepEqual(objectsAt(key), []);
+});
+
+testWith(CLI, "client --no-wait: only the last one is left, those before it wait", async () => {
+  const key = freshKey();
+  await using client = start(key, "--no-wait", "one", "two");
+  await client.stderr(/waiting for one\n/);
+  const { code, stdout } = await run("server", `--key=${key}`, "--count=2");
+  assert.deepEqual([code, stdout], [0, "Received message: one\nReceived message: two\n"]);
+  const { code: clientCode, stderr } = await client.ended();
+  assert.deepEqual([clientCode, stderr], [0, noServer(key)]);
+  assert.deepEqual(objectsAt(key), []);
+});
+
+testWith(
+  CLI,
+  "client --timeout: without a server it fails, and the message is withdrawn",
+  async () => {
+    const key = freshKey();
+    const { code, stdout, stderr } = await run("client", `--key=${key}`, "-t", "300ms", "x");
+    const [first, second, ...rest] = stderr.split("\n");
+    assert.equal(`${first}\n`, noServer(key));
+    assert.match(
+      second!,
+      /^error: .*ETIMEDOUT.*no server is attached, and nobody will receive it any more: start/,
+    );
+    assert.deepEqual([code, stdout, rest], [1, "", [""]]);
+    assert.deepEqual(objectsAt(key), []);
+  },
+);
+
+testWith(CLI, "client --timeout --no-wait: a full mailbox stays as it is", async () => {
+  const key = freshKey();
+  await run("client", `--key=${key}`, "--no-wait", "first");
+  const { code } = await run("client", `--key=${key}`, "--no-wait", "--timeout=50ms", "second");
+  assert.equal(code, 1);
+  const { stdout } = await run("server", `--key=${key}`, "--timeout=0");
+  assert.equal(stdout, "Received message: first\n");
+  assert.deepEqual(objectsAt(key), []);
+});
+
+testWith(
+  CLI,
+  "client: a server that does not take it in time is told apart from none",
+  async () => {
+    const key = freshKey();
+    using server = MailboxServer.open({ key }); // and never receives
+    const { code, stderr } = await run("client", `--key=${key}`, "--timeout=300ms", "x");
+    assert.match(
+      stderr,
+      /^error: .*ETIMEDOUT.*the server did not take it in time, and nobody will receive it[^\n]*\n$/,
+    );
+    assert.equal(code, 1);
+    assert.equal(server.tryReceive(), undefined);
+  },
+);
+
+testWith(CLI, "client: no server is said once, and it goes on when one comes", async () => {
+  const key = freshKey();
+  await using client = start(key, "one", "two", "three");
+  await client.stderr(/waiting for one\n/);
+  {
+    using server = MailboxServer.open({ key });
+    assert.equal((await server.receive({ deadline: Deadline.after(60_000) })).text, "one");
+  }
+  // Long enough for it to say so again, if it would
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  const { code, stderr, texts } = await serve(key, client);
+  assert.deepEqual([code, stderr, texts], [0, noServer(key), ["two", "three"]]);
+  assert.deepEqual(objectsAt(key), []);
+});
+
+testWith(CLI, "client --quiet: says nothing but errors", async () => {
+  const key = freshKey();
+  const { code, stderr } = await run("client", `--key=${key}`, "-qt300ms", "x");
+  assert.match(stderr, /^error: [^\n]*ETIMEDOUT[^\n]*\n$/);
+  assert.equal(code, 1);
+});
+
+for (const [signal, code] of [["SIGINT", 130], ["SIGTERM", 143], ["SIGHUP", 129]] as const) {
+  testWith(CLI, `client: ${signal} while it waits for a server withdraws the message`, async () => {
+    const key = freshKey();
+    await using client = start(key, "x");
+    await client.stderr(/waiting for one\n/);
+    client.kill(signal);
+    const ended = await client.ended();
+    assert.deepEqual([ended.code, ended.signal], [code, null]);
+    assert.equal(ended.stderr, `${noServer(key)}ended by ${signal}\n`);
+    assert.deepEqual(objectsAt(key), []);
+  });
+
+  testWith(CLI, `client: ${signal} while it waits for a line`, async () => {
+    const key = freshKey();
+    await using client = start(key);
+    await client.write("x\n");
+    using server = MailboxServer.open({ key });
+    await server.receive({ deadline: Deadline.after(60_000) });
+    server.acknowledge();
+    client.kill(signal);
+    const ended = await client.ended();
+    assert.deepEqual([ended.code, ended.signal], [code, null]);
+    assert.match(ended.stderr, new RegExp(`ended by ${signal}\n$`));
+  });
+}
+
+testWith(CLI, "client: a signal while the server has the message in hand says that", async () => {
+  const key = freshKey();
+  using server = MailboxServer.open({ key });
+  await using client = start(key, "x");
+  await server.receive({ deadline: Deadline.after(60_000) });
+  client.kill("SIGINT");
+  const { code, stderr } = await client.ended();
+  assert.match(stderr, new RegExp(`process ${Deno.pid} has it in hand and may still finish it`));
+  assert.equal(code, 130);
+});
+
+testWith(CLI, "client: a mailbox removed underneath is an error, and nothing is left", async () => {
+  const key = freshKey();
+  await using client = start(key, "x");
+  await client.stderr(/waiting for one\n/);
+  removeSegment(listSegments().find((segment) => segment.key === key)!.id);
+  const { code, stderr } = await client.ended();
+  assert.match(stderr, /^no server [^\n]*\nerror: [^\n]*EIDRM[^\n]*somebody removed[^\n]*\n$/);
+  assert.equal(code, 1);
+  assert.deepEqual(objectsAt(key), []);
+});
+
+testWith(
+  CLI,
+  "client: warns of a segment that others may write to, unless asked for it",
+  async () => {
+    const key = freshKey();
+    using _creator = MailboxClient.open({ key, mode: 0o666 });
+    const timeout = ["--timeout=0", "x"];
+    const { stderr } = await run("client", `--key=${key}`, ...timeout);
+    assert.match(
+      stderr,
+      /^warning: segment \d+ \(key .*\) has mode 0666: other users may read and/,
+    );
+    assert.doesNotMatch(
+      (await run("client", `--key=${key}`, "--mode=666", ...timeout)).stderr,
+      /0666/,
+    );
+    assert.doesNotMatch(
+      (await run("client", `--key=${key}`, "--quiet", ...timeout)).stderr,
+      /0666/,
+    );
+  },
+);
+
+testWith(
+  ON_TERMINAL,
+  "client on a terminal: prompts, says what it sends, Ctrl-D ends",
+  async () => {
+    const key = freshKey();
+    using folder = new TestFolder();
+    using server = MailboxServer.open({ key });
+    await using client = cliOnTerminal(folder, "client", `--key=${key}`);
+    for (const [typed, shown] of [["hello", "hello"], ["\u202eevil\x9b!", "\\u{202e}evil\\x9b!"]]) {
+      await client.stdout(/Input message>>> $/);
+      await client.write(`${typed}\r`);
+      await client.stdout(new RegExp(`\nSend message: ${RegExp.escape(shown!)}\r\n`));
+      const { text } = await server.receive({ deadline: Deadline.after(60_000) });
+      assert.equal(text, typed);
+      server.acknowledge();
+    }
+    await client.stdout(/Input message>>> $/);
+    await client.write("\x04");
+    const ended = await client.ended();
+    assert.deepEqual(appeared(ended), [
+      "Input message>>> hello",
+      "Send message: hello",
+      "Input message>>> \u202eevil\x9b!",
+      "Send message: \\u{202e}evil\\x9b!",
+      "Input message>>> ",
+      "",
+    ]);
+    assert.equal(ended.code, 0);
+  },
+);
+
+testWith(ON_TERMINAL, "client on a terminal: Ctrl-C at the prompt", async () => {
+  const key = freshKey();
+  using folder = new TestFolder();
+  await using client = cliOnTerminal(folder, "client", `--key=${key}`);
+  await client.stdout(/Input message>>> $/);
+  await client.write("\x03");
+  const ended = await client.ended();
+  // What we say does not stick to the prompt
+  assert.deepEqual(appeared(ended), ["Input message>>> ^C", "ended by SIGINT", ""]);
+  assert.equal(ended.code, 130);
+  assert.deepEqual(objectsAt(key), []);
+});
+
+testWith(
+  { files: true, tools: [...ON_TERMINAL.tools ?? [], ...PIPE_TOOLS] },
+  "client on a terminal: Ctrl-C while the prompt cannot be written",
+  async () => {
+    const key = freshKey();
+    using folder = new TestFolder();
+    const { path, pipe } = await fullPipe(folder);
+    using _closed = pipe;
+    const script = `exec "$@" >'${path}'`;
+    await using client = cliInShellOnTerminal(folder, script, "client", `--key=${key}`);
+    await until(() => objectsAt(key).length === 2);
+    await client.write("\x03");
+    await client.stdout(/\^C/);
+    await new Promise((resolve) => setTimeout(resolve, 100)); // for the signal to be there first
+    // Whether it has begun to write the prompt by now cannot be seen: there is room for all it writes
+    const over = "\0over";
+    const drained = readUntil(pipe, over);
+    assert.equal((await client.ended()).code, 130);
+    // Through the path: the file that is being read would have the write wait for it
+    await Deno.writeTextFile(path, over);
+    await drained;
+    assert.deepEqual(objectsAt(key), []);
+  },
+);
+
+testWith(ON_TERMINAL, "client on a terminal: arguments need no prompt", async () => {
+  const key = freshKey();
+  using folder = new TestFolder();
+  await using client = cliOnTerminal(folder, "client", "--quiet", `--key=${key}`, "hello");
+  const ended = await serve(key, client);
+  assert.deepEqual([appeared(ended), ended.texts, ended.code], [[""], ["hello"], 0]);
+});

@@ -1,0 +1,248 @@
+/** `cli.ts create`: what it makes is there for others, and nothing is left behind that nobody was told of. */
+
+import assert from "node:assert/strict";
+import { findSegment, IPC_PRIVATE, removeSegment, Segment, ShmError } from "../../../mod.ts";
+import { createAtFreeKey, createCommand } from "../../../src/cli/commands/create_command.ts";
+import { UsageError } from "../../../src/cli/usage.ts";
+import { output } from "../../support/foreign_objects.ts";
+import { hugePagePool, testWithHugePages } from "../../support/huge_pages.ts";
+import { guardAgainstLeaks, systemObjects } from "../../support/leaks.ts";
+import { testWith } from "../../support/needs.ts";
+import { IN_NAMESPACE, inNamespace } from "../../support/own_namespace.ts";
+import { freshKey, PROJECT, TestFolder } from "../../support/peer.ts";
+import { cliInShell, fullPipe, namedPipe, PIPE_TOOLS, run, toEnd, until } from "../command_line.ts";
+import { ipcsFigures } from "../ipcs.ts";
+
+guardAgainstLeaks();
+
+const CLI = { tools: ["deno"] };
+const FOREIGN = { tools: ["deno", "ipcs", "ipcrm", "perl"] };
+
+/** What Perl finds at a key, given as a Perl expression; ipcrm removes it. */
+function takeWithPerl(key: string): number {
+  const find = `use IPC::SysV qw(ftok); print shmget(${key}, 0, 0) // "none: $!"`;
+  const id = output("perl", "-e", find);
+  assert.match(id, /^\d+$/);
+  return Number(id);
+}
+
+const LINE = /^segment (\d+), key (0x[0-9a-f]{8}), (\d+) bytes, mode (0\d{3})\n$/;
+
+testWith(FOREIGN, "a random key: printed, found by Perl, and as ipcs has it", async () => {
+  const { code, stdout, stderr } = await run("create", "--size", "64K");
+  const [, id, key, size, mode] = LINE.exec(stdout) ?? [];
+  assert.deepEqual([code, stderr, size, mode], [0, "", "65536", "0600"], stdout);
+  assert.equal(takeWithPerl(`${Number(key) | 0}`), Number(id));
+  const { bytes, mode: theirMode, nattch } = ipcsFigures(Number(id));
+  assert.deepEqual([bytes, theirMode, nattch], ["65536", "0600", "0"]);
+  output("ipcrm", "-M", key!);
+});
+
+testWith(FOREIGN, "every way of giving a key, with sizes and modes", async () => {
+  const key = freshKey();
+  const there = Deno.execPath();
+  const rows: readonly (readonly [string[], string, RegExp])[] = [
+    [["--size=1", "--key", `${key}`], `${key}`, /, 1 bytes, mode 0600\n/],
+    [["-s", "64KB", "-k", `0x${key.toString(16)}`, "--mode", "0666"], `${key}`, /64000 b.*0666\n/],
+    [["-s1.5K", `-k0${key.toString(8)}`, "--mode=0"], `${key}`, /, 1536 bytes, mode 0000\n/],
+    [["-s0x10", "-k-5", "--mode=7"], "-5", /key 0xfffffffb, 16 bytes, mode 0007\n/],
+    [["-s", "9", "-k", `${there}:200`], `ftok("${there}", 200)`, /, 9 bytes, mode 0600\n/],
+  ];
+  for (const [args, perlKey, said] of rows) {
+    const { code, stdout, stderr } = await run("create", ...args);
+    assert.deepEqual([code, stderr], [0, ""], args.join(" "));
+    assert.match(stdout, said);
+    const id = takeWithPerl(perlKey);
+    output("ipcrm", "-m", `${id}`);
+  }
+});
+
+testWith(FOREIGN, "--private and --json: all facts, those of ipcs", async () => {
+  const { code, stdout } = await run(
+    "create",
+    "--size",
+    "8G",
+    "--no-reserve",
+    "--private",
+    "--json",
+  );
+  assert.equal(code, 0);
+  const facts = JSON.parse(stdout);
+  const theirs = ipcsFigures(facts.id);
+  output("ipcrm", "-m", `${facts.id}`);
+  assert.deepEqual(
+    {
+      key: facts.key,
+      size: facts.size,
+      nattch: facts.nattch,
+      perms: facts.perms,
+      mode: facts.mode,
+    },
+    { key: 0, size: 8 * 2 ** 30, nattch: 0, perms: "0600", mode: 0o600 },
+  );
+  for (const name of ["uid", "gid", "cuid", "cgid", "cpid", "lpid", "nattch"]) {
+    assert.equal(`${facts[name]}`, theirs[name], name);
+  }
+  assert.equal(facts.keyHex, "0x00000000");
+  assert.equal(facts.ctime, new Date(facts.ctime).toISOString());
+});
+
+testWith(CLI, "what cannot be created: one line that says why, exit code 1", async () => {
+  using taken = Segment.create({ key: freshKey(), size: 10 });
+  const rows: readonly (readonly [string[], RegExp])[] = [
+    [["--size=1", `--key=${taken.key}`], /EEXIST.*this key \(segment \d+ has 10 bytes, .*ipcrm -M/],
+    [["--size=1", "--key=/no/such/file:1"], /ftok: ENOENT/],
+    [["--size=4096T", "--no-reserve"], /ENOMEM.*no room for it in this process's address space/],
+  ];
+  try {
+    for (const [args, reason] of rows) {
+      const { code, stdout, stderr } = await run("create", ...args);
+      assert.deepEqual([code, stdout], [1, ""], stderr);
+      assert.match(stderr, /^error: [^\n]+\n$/);
+      assert.match(stderr, reason);
+    }
+  } finally {
+    taken.remove();
+  }
+});
+
+testWithHugePages(
+  CLI,
+  "--huge and --huge-size: from the pool, with the size as asked for",
+  async () => {
+    const { reserved, pageSize } = hugePagePool();
+    for (const how of ["--huge", `--huge-size=${pageSize}`]) {
+      const { code, stdout } = await run("create", "--size=5", how, "--json");
+      assert.equal(code, 0);
+      const { id, size } = JSON.parse(stdout);
+      try {
+        assert.deepEqual([size, hugePagePool().reserved], [5, reserved + 1], how);
+      } finally {
+        removeSegment(id);
+      }
+    }
+  },
+);
+
+const WRONG: readonly (readonly [string[], RegExp])[] = [
+  [[], /^how large\? give --size 64K/],
+  [["--size"], /^option --size needs a value: SIZE$/],
+  [["--size=0"], /^option --size: 0 is less than 1$/],
+  [["--size=-1"], /^option --size: "-1" is no size/],
+  [["--size=64Q"], /^option --size: "64Q" is no size/],
+  [["--size=1", "0x5"], /^unexpected argument 0x5$/],
+  [["--size=1", "--key=0"], /^option --key: key 0 is IPC_PRIVATE/],
+  [["--size=1", "--key=x"], /^option --key: "x" is no key/],
+  [["--size=1", "--key=5", "--private"], /^--key or --private, not both$/],
+  [["--size=1", "--mode=u+r"], /^option --mode: "u\+r" is no octal mode/],
+  [["--size=1", "--mode=1000"], /^option --mode: "1000" is no octal mode/],
+  [
+    ["--size=1", "--huge-size=3M"],
+    /^option --huge-size: no huge page has 3M bytes but 64K, .*16G$/,
+  ],
+  [["--size=1", "--huge-size=x"], /^option --huge-size: "x" is no size/],
+  [["--size=1", "--huge", "--no-reserve"], /^--no-reserve does not go with huge pages/],
+  [["--size=1", "--huge-size=2M", "--no-reserve"], /^--no-reserve does not go with huge pages/],
+];
+
+Deno.test("wrong usage is told before anything is made", async () => {
+  const before = systemObjects();
+  for (const [args, message] of WRONG) {
+    await assert.rejects(() => createCommand.run(args), (error) => {
+      assert(error instanceof UsageError, `${args.join(" ")}: ${error}`);
+      assert.match(error.message, message);
+      return true;
+    });
+  }
+  assert.deepEqual(systemObjects(), before);
+});
+
+testWith(
+  { tools: ["deno", "sh"] },
+  "a full disk: what nobody was told of goes again",
+  async () => {
+    const before = systemObjects();
+    const full = await toEnd(cliInShell('"$@" >/dev/full', "create", "--size=1"));
+    assert.equal(full.code, 1);
+    assert.match(full.stderr, /^error: .*os error 28\); the new segment \d+ was removed again\n$/);
+    assert.deepEqual(systemObjects(), before);
+  },
+);
+
+testWith(
+  { tools: ["deno", "sh", ...PIPE_TOOLS], files: true },
+  "a reader that has gone: what nobody was told of goes again",
+  async () => {
+    using folder = new TestFolder();
+    const before = systemObjects();
+    const pipe = await namedPipe(folder);
+    // The reader opens the pipe, so that the writer can, and closes it before anything is written
+    const script = `{ : <"${pipe}" & } ; exec 3>"${pipe}"; wait; "$@" >&3`;
+    const { code, stderr } = await toEnd(cliInShell(script, "create", "--size=1"));
+    assert.equal(code, 1);
+    assert.match(
+      stderr,
+      /^error: nobody reads our output; the new segment \d+ was removed again\n$/,
+    );
+    assert.deepEqual(systemObjects(), before);
+  },
+);
+
+testWith(
+  { tools: ["deno", "sh", ...PIPE_TOOLS], files: true },
+  "a signal before it could be printed: what nobody was told of goes again",
+  async () => {
+    using folder = new TestFolder();
+    const key = freshKey();
+    const { path, pipe } = await fullPipe(folder);
+    using _pipe = pipe;
+    await using create = cliInShell(`exec "$@" >"${path}"`, "create", "--size=1", `--key=${key}`);
+    await until(() => findSegment(key) !== undefined);
+    create.kill("SIGINT");
+    const { code, stderr } = await create.ended();
+    assert.equal(code, 130);
+    assert.match(stderr, /^ended by SIGINT; the new segment \d+ was removed again\n$/);
+    assert.equal(findSegment(key), undefined);
+  },
+);
+
+testWith(IN_NAMESPACE, "where nothing lives unused, create says so", async () => {
+  const said = await inNamespace(
+    { shm_rmid_forced: 1 },
+    `const { code, stdout, stderr } = new Deno.Command(${JSON.stringify(Deno.execPath())}, {
+      args: ["run", "--allow-ffi", ${JSON.stringify(`${PROJECT}cli.ts`)}, "create", "--size=1"],
+    }).outputSync();
+    console.log(code, ...[stdout, stderr].map((bytes) => new TextDecoder().decode(bytes)));`,
+  );
+  assert.match(
+    said,
+    /^1 +error: the new segment 0 went as soon as nobody was attached: .*rmid_forced/,
+  );
+});
+
+Deno.test("createAtFreeKey: draws again where a key is taken, or none", () => {
+  using taken = Segment.create({ key: freshKey(), size: 1 });
+  const free = freshKey();
+  const drawn = [IPC_PRIVATE, taken.key, IPC_PRIVATE, free];
+  try {
+    using segment = createAtFreeKey(
+      (key) => Segment.create({ key, size: 1 }),
+      () => drawn.shift()!,
+    );
+    segment.remove();
+    assert.deepEqual([segment.key, drawn], [free, []]);
+  } finally {
+    taken.remove();
+  }
+});
+
+Deno.test("createAtFreeKey: no other failure is tried again", () => {
+  const failure = new ShmError("create", "shmget", "ENOTSUP");
+  let calls = 0;
+  const create = (): never => {
+    if (++calls > 1) assert.fail("tried again");
+    throw failure;
+  };
+  assert.throws(() => createAtFreeKey(create), (error) => error === failure);
+  assert.equal(calls, 1);
+});

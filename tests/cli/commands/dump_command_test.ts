@@ -1,0 +1,484 @@
+/** `cli.ts dump`: segments of other programs, as hexdump and as a C compiler see them. */
+
+import assert from "node:assert/strict";
+import { Segment } from "../../../mod.ts";
+import { CommandFailure } from "../../../src/cli/command.ts";
+import { dumpCommand } from "../../../src/cli/commands/dump_command.ts";
+import { UsageError } from "../../../src/cli/usage.ts";
+import { ForeignObject, output } from "../../support/foreign_objects.ts";
+import { guardAgainstLeaks } from "../../support/leaks.ts";
+import { testWith } from "../../support/needs.ts";
+import { NOBODY } from "../../support/other_user.ts";
+import { Peer, TestFolder } from "../../support/peer.ts";
+import {
+  appeared,
+  cliInShellOnTerminal,
+  cliOnTerminal,
+  ON_TERMINAL,
+} from "../../support/terminal.ts";
+import { cliInShell, random, run } from "../command_line.ts";
+import { runAsNobody, segmentOf } from "../segment_bytes.ts";
+
+guardAgainstLeaks();
+
+const CLI = { tools: ["deno"] };
+
+/** Runs `dump`, which must work, and gives what it printed. */
+async function dump(...args: readonly string[]): Promise<string> {
+  const { code, stdout, stderr } = await run("dump", ...args);
+  assert.equal(stderr, "");
+  assert.equal(code, 0);
+  return stdout;
+}
+
+testWith(
+  { tools: ["deno", "ipcmk", "perl", "hexdump"], files: true },
+  "dump: a segment of ipcmk's and Perl's, as hexdump -C prints the same bytes",
+  async () => {
+    using folder = new TestFolder();
+    using foreign = ForeignObject.segment(5000);
+    // Random bytes, and lines that repeat: runs of 1 to 100 equal bytes
+    output(
+      "perl",
+      "-e",
+      `srand(7); my $all = join "", map { chr(int rand 256) x (1 + int rand 100) } 1..200;
+      $all = substr($all . join("", map { chr int rand 256 } 1..5000), 0, 5000);
+      shmwrite(${foreign.id}, $all, 0, 5000) or die $!;
+      open my $file, ">:raw", "${folder.path}/bytes"; print $file $all;`,
+    );
+    for (
+      const options of [[], ["-v"], ["-s", "4999"], ["-s", "17", "-n", "4000"], ["-s", "5000"]]
+    ) {
+      assert.equal(
+        await dump(`id:${foreign.id}`, ...options),
+        output("hexdump", "-C", ...options, `${folder.path}/bytes`),
+        options.join(" "),
+      );
+    }
+  },
+);
+
+testWith(CLI, "dump: a segment of more than 4 GiB, with offsets of nine digits", async () => {
+  using segment = Segment.create({ size: 5 * 2 ** 30 + 3, noReserve: true });
+  segment.remove();
+  segment.write(new TextEncoder().encode("around four GiB"), 2 ** 32 - 5);
+  assert.equal(
+    await dump(`id:${segment.id}`, "--offset", "0xfffffff0", "--length", "32"),
+    [
+      "fffffff0  00 00 00 00 00 00 00 00  00 00 00 61 72 6f 75 6e  |...........aroun|",
+      "100000000  64 20 66 6f 75 72 20 47  69 42 00 00 00 00 00 00  |d four GiB......|",
+      "100000010",
+      "",
+    ].join("\n"),
+  );
+  assert.equal(
+    await dump(`id:${segment.id}`, "--offset", "5G"),
+    `140000000  00 00 00${" ".repeat(42)}|...|\n140000003\n`,
+  );
+});
+
+testWith(CLI, "dump --json: the facts and the bytes; from an offset; by key", async () => {
+  using segment = Segment.create({ key: 0x5eed4d01, size: 20 });
+  try {
+    segment.write(Uint8Array.of(0, 1, 0x7f, 0x80, 0xff), 3);
+    assert.deepEqual(JSON.parse(await dump("0x5eed4d01", "--json", "-s", "2", "-n", "7")), {
+      key: 0x5eed4d01,
+      keyHex: "0x5eed4d01",
+      id: segment.id,
+      size: 20,
+      offset: 2,
+      length: 7,
+      bytes: "0000017f80ff00",
+    });
+  } finally {
+    segment.remove();
+  }
+});
+
+testWith(CLI, "dump --json: the bytes of more than one copy are one string", async () => {
+  const bytes = new Uint8Array(2 ** 21 + 5);
+  const pick = random(41);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = pick(256);
+  using segment = segmentOf(bytes);
+  const shown = JSON.parse(await dump(`id:${segment.id}`, "--json"));
+  assert(shown.bytes === bytes.toHex(), "the bytes differ");
+});
+
+const C_PROGRAM = `
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/shm.h>
+DECLARATION
+#define SHOW(field, format, ...) \\
+  printf("%s %zu %zu " format "\\n", #field, offsetof(struct Record, field), \\
+         sizeof ((struct Record *)0)->field, __VA_ARGS__)
+int main(void) {
+  int id = shmget(IPC_PRIVATE, sizeof(struct Record), IPC_CREAT | 0600);
+  struct Record *r = shmat(id, NULL, 0);
+  if (id < 0 || r == (void *)-1) return 1;
+  r->ready = true; r->grade = 'B'; r->small = -3; r->port = 65535; r->count = -2000000000;
+  r->total = 18446744073709551615u; r->balance = -9007199254740993; r->ratio = 0.1f; r->pi = 1.0 / 3;
+  r->inner.x = -7; r->inner.tag[0] = 1; r->inner.tag[2] = 255;
+  r->points[1].y = 2.5; r->color = 3;
+  memcpy(r->name, "Zo\\xc3\\xab", 5); memset(r->full, 'x', sizeof r->full);
+  for (int i = 0; i < 3; i++) for (int j = 0; j < 4; j++) r->grid[i][j] = 10 * i + j;
+  printf("%d\\n", id);
+  SHOW(ready, "%s", r->ready ? "true" : "false");
+  SHOW(grade, "\\"%c\\"", r->grade);
+  SHOW(small, "%d", r->small);
+  SHOW(port, "%u", r->port);
+  SHOW(count, "%d", r->count);
+  SHOW(total, "\\"%lu\\"", r->total);
+  SHOW(balance, "\\"%ld\\"", r->balance);
+  SHOW(ratio, "%.17g", r->ratio);
+  SHOW(pi, "%.17g", r->pi);
+  SHOW(inner.x, "%d", r->inner.x);
+  SHOW(inner.tag, "[%u,%u,%u]", r->inner.tag[0], r->inner.tag[1], r->inner.tag[2]);
+  SHOW(points[0].x, "%g", r->points[0].x);
+  SHOW(points[0].y, "%g", r->points[0].y);
+  SHOW(points[1].x, "%g", r->points[1].x);
+  SHOW(points[1].y, "%g", r->points[1].y);
+  SHOW(color, "%d", r->color);
+  SHOW(name, "\\"%s\\"", r->name);
+  SHOW(full, "\\"%.*s\\"", (int)sizeof r->full, r->full);
+  printf("grid %zu %zu [", offsetof(struct Record, grid), sizeof r->grid);
+  for (int i = 0; i < 3; i++)
+    printf("%s[%d,%d,%d,%d]", i ? "," : "", r->grid[i][0], r->grid[i][1], r->grid[i][2], r->grid[i][3]);
+  printf("]\\n");
+  return 0;
+}
+`;
+
+const DECLARATION = `
+enum color { RED, GREEN, BLUE = 3 };
+struct Inner { int8_t x; unsigned char tag[3]; };
+struct Point { double x, y; };
+struct Record {
+  bool ready; char grade; short small; uint16_t port; int count;
+  unsigned long total; long long balance; float ratio; double pi;
+  struct Inner inner; struct Point points[2]; enum color color;
+  char name[16]; char full[3]; int grid[3][4];
+};`;
+
+testWith(
+  { tools: ["deno", "gcc", "ipcrm"], files: true },
+  "dump --struct: fields, offsets, sizes and values are those of the C program that wrote them",
+  async () => {
+    using folder = new TestFolder();
+    const source = folder.file("record.c", C_PROGRAM.replace("DECLARATION", DECLARATION));
+    const [id, ...lines] = output(folder.compile("gcc", "record", [source])).trim().split("\n");
+    try {
+      const { fields } = JSON.parse(await dump(`id:${id}`, "--struct", DECLARATION, "--json"));
+      assert.deepEqual(
+        fields.map((
+          { path, offset, size, value }: Record<string, unknown>,
+        ) => [path, offset, size, value]),
+        lines.map((line) => {
+          const [, path, offset, size, value] = /^(\S+) (\d+) (\d+) (.*)$/.exec(line)!;
+          return [path, Number(offset), Number(size), JSON.parse(value!)];
+        }),
+      );
+    } finally {
+      output("ipcrm", "-m", id!);
+    }
+  },
+);
+
+const ENTRY = "bool can_read; char msg[2048]";
+
+testWith(CLI, "dump --struct: a table with the offsets of the dump below it", async () => {
+  using segment = Segment.create({ size: 2100 });
+  segment.remove();
+  segment.write(new TextEncoder().encode("\x02hello \x1b[31m\u202e\n\0rest"), 16);
+  assert.equal(
+    await dump(`id:${segment.id}`, "--struct", ENTRY, "--offset", "16"),
+    `OFFSET   SIZE TYPE       NAME     VALUE
+00000010    1 bool       can_read true (byte 0x02)
+00000011 2048 char[2048] msg      "hello \\x1b[31m\\u{202e}\\n"
+
+00000010  02 68 65 6c 6c 6f 20 1b  5b 33 31 6d e2 80 ae 0a  |.hello .[31m....|
+00000020  00 72 65 73 74 00 00 00  00 00 00 00 00 00 00 00  |.rest...........|
+00000030  00 00 00 00 00 00 00 00  00 00 00 00 00 00 00 00  |................|
+*
+00000810  00                                                |.|
+00000811
+`,
+  );
+});
+
+testWith(CLI, "dump --count: one record after the other", async () => {
+  using segment = segmentOf(Uint8Array.from({ length: 16 }, (_, i) => i));
+  const text = await dump(`id:${segment.id}`, "--struct", "uint8_t a; uint32_t b", "--count", "2");
+  assert.equal(
+    text,
+    `OFFSET   SIZE TYPE     NAME  VALUE
+00000000    1 uint8_t  [0].a 0
+00000004    4 uint32_t [0].b 117835012
+00000008    1 uint8_t  [1].a 8
+0000000c    4 uint32_t [1].b 252579084
+
+00000000  00 01 02 03 04 05 06 07  08 09 0a 0b 0c 0d 0e 0f  |................|
+00000010
+`,
+  );
+});
+
+testWith(
+  CLI,
+  "dump: long arrays and strings are cut unless --full, and never in JSON",
+  async () => {
+    using segment = segmentOf("a".repeat(100) + "\x01".repeat(20));
+    const args = [`id:${segment.id}`, "--struct", "char s[100]; uint8_t n[20]"];
+    assert.match(await dump(...args), /"a{64}"\.\.\. \(100 bytes, no NUL\)$/m);
+    assert.match(await dump(...args), / {1, 1, 1, 1, 1, 1, 1, 1, \.\.\. 12 more}$/m);
+    assert.match(await dump(...args, "--full"), /"a{100}" \(no NUL\)$/m);
+    assert.match(await dump(...args, "--full"), / {(1, ){19}1}$/m);
+    const { fields } = JSON.parse(await dump(...args, "--json"));
+    assert.deepEqual([fields[0].value, fields[1].value], ["a".repeat(100), Array(20).fill(1)]);
+  },
+);
+
+testWith(
+  CLI,
+  "dump: what is not all there is one line of error, and nothing is printed",
+  async () => {
+    using segment = segmentOf(new Uint8Array(100));
+    for (
+      const [options, message] of [
+        [["--offset", "101"], "offset 101 is beyond its end"],
+        [["--length", "101"], "from offset 0 there are 100, not 101"],
+        [["--struct", ENTRY], "the struct has 2049 bytes, and from offset 0 segment \\d+ has 100"],
+        [
+          ["--struct", "int x", "-s", "97", "--json"],
+          "the struct has 4 bytes, and from offset 97 segment \\d+ has 3",
+        ],
+        [
+          ["--struct", "int x", "--count", "26"],
+          "the struct has 4 bytes, 26 of them 104, and from offset 0 segment \\d+ has 100",
+        ],
+      ] as const
+    ) {
+      const { code, stdout, stderr } = await run("dump", `id:${segment.id}`, ...options);
+      assert.deepEqual([code, stdout], [1, ""]);
+      assert.match(stderr, new RegExp(`^error: .*${message}\n$`));
+    }
+  },
+);
+
+/** Runs it here, on no segment: what is wrong with the command line comes before that. */
+async function refusal(...args: readonly string[]): Promise<Error> {
+  return await dumpCommand.run(["id:2147483647", ...args]).then(
+    () => assert.fail("there is a segment 2147483647"),
+    (error) => error,
+  );
+}
+
+Deno.test("dump: a command line that cannot be is wrong usage, and says what is wrong", async () => {
+  for (
+    const [args, message] of [
+      [["--count=2"], "option --count needs --struct"],
+      [["--full"], "option --full needs --struct"],
+      [["--struct=int x", "--length=4"], "--struct says how long it is: use --count, not --length"],
+      [["--struct=int x", "--count=0"], 'option --count: "0" is no whole number of at least 1'],
+      [["--struct=int x y"], /^option --struct: line 1, column 7, at "y": /],
+      [["--struct="], /^option --struct: /],
+      [["--struct=char x[16777217]"], /more than 65536, or make up more than 16 MiB/],
+      [["--struct=char x[8]", "--count=2097153"], /more than 65536, or make up more than 16 MiB/],
+      [["--struct=char x[8]", "--count=65537"], /more than 65536, or make up more than 16 MiB/],
+      [["--struct=struct { char c; } x[65537]", "--full"], /more than 65536, or/],
+      [["--struct=struct { char c; } x[65537]", "--json"], /more than 65536, or/],
+      [["--struct=char x[9007199254740991]", "--count=9007199254740991"], /more than 65536, or/],
+      [["--offset=-1"], /^option --offset: /],
+      [["5"], "one segment at a time"],
+    ] as const
+  ) {
+    const error = await refusal(...args);
+    assert(error instanceof UsageError, `${args} gave ${error}`);
+    if (typeof message === "string") assert.equal(error.message, message);
+    else assert.match(error.message, message);
+  }
+  assert((await refusal("--struct=struct { char c; } x[65537]")) instanceof CommandFailure);
+});
+
+testWith(CLI, "dump: a declaration that is none is one line and exit code 2", async () => {
+  const { code, stdout, stderr } = await run("dump", "id:0", "--struct", "int\x1b[2J\nx; union {");
+  assert.deepEqual([code, stdout], [2, ""]);
+  assert.match(stderr, /^error: option --struct: [ -~]+\ntry: cli.ts dump --help\n$/);
+});
+
+Deno.test("10 000 random texts as --struct, --offset, --length and --count: one clear line", async () => {
+  const pick = random(42);
+  const any = <Text>(texts: readonly Text[]): Text => texts[pick(texts.length)]!;
+  const noise = (): string =>
+    new TextDecoder().decode(Uint8Array.from({ length: pick(20) }, () => pick(256)));
+  const types = [
+    "int",
+    "char",
+    "unsigned long",
+    "bool",
+    "struct { short s; }",
+    "double *",
+    "union",
+  ];
+  const ends = [
+    "",
+    "",
+    "",
+    "[4]",
+    "[1e9]",
+    ":3",
+    ", z",
+    " = 1",
+    "/*",
+    "\0",
+    "\x1b[2J",
+    "\n#define N",
+  ];
+  const field = (): string => `${any(types)} ${any(["x", "y", "int", "_"])}${any(ends)};`;
+  const digits = (): string =>
+    any(["", "-", "0x", "1.5", "99999999999"]) + pick(99) + any(["", "K", "X"]);
+  const text = (): string =>
+    pick(3) === 0
+      ? noise()
+      : pick(2) === 0
+      ? digits()
+      : Array.from({ length: 1 + pick(3) }, field).join(any(["", " ", "\n"]));
+  let good = 0;
+  for (let round = 0; round < 10_000; round++) {
+    const name = pick(2) === 0 ? "struct" : ["offset", "length", "count"][pick(3)];
+    const struct = name === "count" ? ["--struct=int x"] : [];
+    const error = await refusal(...struct, `--${name}=${text()}`);
+    // A good command line finds that there is no such segment
+    if (error instanceof CommandFailure) good++;
+    else assert(error instanceof UsageError, `gave ${error.stack}`);
+    assert(error.message.length < 1000 && error.message.length > 10, error.message);
+  }
+  assert(good > 100, `only ${good} were good`);
+});
+
+testWith(
+  { tools: ["deno"], root: true },
+  "dump: a segment one may only read, and one of another user, are shown without asking",
+  async () => {
+    using readable = segmentOf("readable");
+    readable.set({ mode: 0o444 });
+    const { code, stdout, stderr } = await runAsNobody("dump", `id:${readable.id}`);
+    assert.deepEqual([code, stderr], [0, ""]);
+    assert.match(stdout, /\|readable\|\n00000008\n$/);
+
+    using theirs = segmentOf("theirs");
+    theirs.set({ uid: NOBODY });
+    assert.match(await dump(`id:${theirs.id}`), /\|theirs\|\n/);
+  },
+);
+
+testWith(
+  { tools: ["deno"], root: true },
+  "dump: a segment that may not be read is one line of error",
+  async () => {
+    using secret = segmentOf("secret");
+    const { code, stdout, stderr } = await runAsNobody("dump", `id:${secret.id}`);
+    assert.deepEqual([code, stdout], [1, ""]);
+    assert.match(stderr, /^error: .*EACCES.*\n$/);
+  },
+);
+
+testWith(
+  { tools: ["deno", "sh", "head"] },
+  "dump | head: ends quietly, and without ado when nobody reads at all",
+  async () => {
+    using segment = segmentOf(new Uint8Array(2 ** 20).map((_, i) => i % 251));
+    for (const options of [["-v"], ["--json"]]) {
+      await using peer = cliInShell(
+        '{ "$@"; echo "ended with $?" >&2; } | head -n 1 | head -c 20',
+        "dump",
+        `id:${segment.id}`,
+        ...options,
+      );
+      const { stdout, stderr } = await peer.ended();
+      assert.match(stdout, /^(00000000 {2}00 01|\{\n)/);
+      assert.equal(stderr, "ended with 0\n");
+    }
+  },
+);
+
+testWith(
+  { tools: ["deno", "sh"] },
+  "dump >/dev/full: one line of error and exit code 1",
+  async () => {
+    using segment = segmentOf("content");
+    await using peer = cliInShell('exec "$@" >/dev/full', "dump", `id:${segment.id}`);
+    const { code, stderr } = await peer.ended();
+    assert.equal(code, 1);
+    assert.match(stderr, /^error: cannot write to standard output: No space left.*\n$/);
+  },
+);
+
+testWith(
+  ON_TERMINAL,
+  "dump on a terminal: the fields in colours, alike in the table and among the bytes",
+  async () => {
+    using folder = new TestFolder();
+    using segment = segmentOf("ABBBB...CC\x1b[5m..");
+    const declaration = "char a; char b[4]; uint16_t c __attribute__((aligned(8)))";
+    const args = ["dump", `id:${segment.id}`, "--struct", declaration];
+    const plain = (await run(...args)).stdout;
+    await using coloured = cliInShellOnTerminal(folder, 'unset NO_COLOR; exec "$@"', ...args);
+    const ended = await coloured.ended();
+    assert.equal(ended.code, 0);
+    const text = appeared(ended).join("\n");
+    // Nothing but colours, and without them the same
+    // deno-lint-ignore no-control-regex
+    assert.equal(text.replaceAll(/\x1b\[[0-9]+m/g, ""), plain);
+    const [cyan, yellow, green, end] = ["\x1b[36m", "\x1b[33m", "\x1b[32m", "\x1b[39m"];
+    assert(text.includes(`\n${cyan}00000000    1 char     a    'A'${end}\n`), text);
+    assert(text.includes(`\n${yellow}00000001    4 char[4]  b    "BBBB" (no NUL)${end}\n`), text);
+    assert(text.includes(`\n${green}00000008    2 uint16_t c    17219${end}\n`), text);
+    const bytes =
+      `${cyan}41${end} ${yellow}42 42 42 42${end} 2e 2e 2e  ${green}43 43${end} 1b 5b 35`;
+    assert(text.includes(bytes), text);
+    assert(text.includes(`|${cyan}A${end}${yellow}BBBB${end}...${green}CC${end}`), text);
+  },
+);
+
+testWith(
+  ON_TERMINAL,
+  "dump on a terminal: nothing in a segment controls it, in no form, and NO_COLOR means none",
+  async () => {
+    using folder = new TestFolder();
+    const hostile = new Uint8Array(256).map((_, i) => i);
+    using segment = segmentOf(
+      new Uint8Array([...hostile, ...new TextEncoder().encode("\x9b2J\u202e")]),
+    );
+    const declaration = "char c; bool b; char text[2][60]; char rest[100]; char end[24]";
+    const fields = ["--struct", declaration];
+    for (const options of [[], [...fields, "--full"], [...fields, "--json"]]) {
+      await using peer = cliOnTerminal(folder, "dump", `id:${segment.id}`, ...options);
+      const ended = await peer.ended();
+      assert.equal(ended.code, 0);
+      for (const line of appeared(ended)) assert.match(line, /^[^\p{Cc}\p{Cf}]*$/u);
+    }
+  },
+);
+
+testWith(
+  { tools: ["deno", "perl"] },
+  "dump: a segment that others write to meanwhile is shown",
+  async () => {
+    using segment = segmentOf(new Uint8Array(2 ** 16));
+    await using writer = Peer.start("perl", [
+      "-e",
+      `$| = 1; print "writing\\n";
+      for (my $i = 0; ; $i++) { shmwrite(${segment.id}, chr($i % 256) x 65536, 0, 65536) or exit }`,
+    ]);
+    assert.equal(await writer.line(), "writing");
+    const shown = await dump(`id:${segment.id}`, "-v");
+    assert.match(
+      shown,
+      /^([0-9a-f]{8}( {1,2}[0-9a-f]{2}){16} {2}\|[ -~]{16}\|\n){4096}00010000\n$/,
+    );
+  },
+);

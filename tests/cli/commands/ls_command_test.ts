@@ -1,0 +1,448 @@
+/**
+ * `ls` about segments and semaphore sets that others made, beside what the kernel and ipcs(1) say of
+ * them.
+ */
+
+import assert from "node:assert/strict";
+import { removeSemaphoreSet, Segment, SemaphoreSet, setSegment } from "../../../mod.ts";
+import { segmentColumns, usualSegmentColumns } from "../../../src/cli/objects/segment_columns.ts";
+import {
+  FactsReader,
+  type SegmentFacts,
+  shortTime,
+} from "../../../src/cli/objects/segment_facts.ts";
+import {
+  SEMAPHORE_COLUMNS,
+  USUAL_SEMAPHORE_COLUMNS,
+} from "../../../src/cli/objects/semaphore_columns.ts";
+import {
+  SemaphoreFactsReader,
+  type SemaphoreSetFacts,
+} from "../../../src/cli/objects/semaphore_facts.ts";
+import { tableLines } from "../../../src/cli/text/table.ts";
+import { ForeignObject, kernelRow, output, perlSegment } from "../../support/foreign_objects.ts";
+import { guardAgainstLeaks } from "../../support/leaks.ts";
+import { testWith } from "../../support/needs.ts";
+import { NO_PID, segmentStat } from "../../support/objects.ts";
+import { asNobody, NOBODY } from "../../support/other_user.ts";
+import { type Ended, freshKey, Peer, PROJECT, TestFolder } from "../../support/peer.ts";
+import {
+  appeared,
+  cliInShellOnTerminal,
+  cliOnTerminal,
+  ON_TERMINAL,
+} from "../../support/terminal.ts";
+import { run, runWithProc } from "../command_line.ts";
+
+guardAgainstLeaks();
+
+const CLI = { tools: ["deno"] };
+const FOREIGN = { tools: ["deno", "ipcmk", "ipcrm", "ipcs", "perl"] };
+
+/** What `ls` printed, which must be all that it said. */
+function stdoutOf({ code, stdout, stderr }: Ended): string {
+  assert.deepEqual([code, stderr], [0, ""]);
+  return stdout;
+}
+
+async function listed<Facts = SegmentFacts>(...args: readonly string[]): Promise<Facts[]> {
+  return JSON.parse(stdoutOf(await run("ls", "--json", ...args)));
+}
+
+testWith(
+  FOREIGN,
+  "JSON: every figure is the kernel's, of segments made by ipcmk and Perl",
+  async () => {
+    const key = freshKey() | 0x80000000;
+    using made = ForeignObject.segment(100_001, "0640");
+    const { perl, id } = await perlSegment({ key, size: 5000, mode: 0o604, times: 3 });
+    await using _peer = perl;
+    try {
+      const all = await listed();
+      for (const each of [made.id, id]) {
+        const facts = all.find((one) => one.id === each)!;
+        const row = kernelRow(each);
+        const seconds = (iso: string | null): number => iso === null ? 0 : Date.parse(iso) / 1000;
+        assert.deepEqual({
+          key: facts.key,
+          shmid: facts.id,
+          perms: Number(facts.perms),
+          size: facts.size,
+          cpid: facts.cpid ?? 0,
+          lpid: facts.lpid ?? 0,
+          nattch: facts.nattch,
+          uid: facts.uid,
+          gid: facts.gid,
+          cuid: facts.cuid,
+          cgid: facts.cgid,
+          atime: seconds(facts.atime),
+          dtime: seconds(facts.dtime),
+          ctime: seconds(facts.ctime),
+          rss: row.rss,
+          swap: row.swap,
+        }, row);
+        assert.equal(facts.mode, parseInt(facts.perms, 8));
+      }
+      const perls = all.find((one) => one.id === id)!;
+      assert.deepEqual([perls.key, perls.nattch, perls.orphan], [key | 0, 3, false]);
+      assert.deepEqual([perls.pids, perls.resident, perls.swapped], [null, null, null]);
+      const orphan = all.find((one) => one.id === made.id)!;
+      assert.deepEqual([orphan.orphan, orphan.status, orphan.lpid], [true, "orphan", null]);
+    } finally {
+      output("ipcrm", "-m", `${id}`);
+    }
+  },
+);
+
+testWith(FOREIGN, "the table: what ipcs -m says, a line a segment, under headings", async () => {
+  using made = ForeignObject.segment(98_304, "0600");
+  const { perl, id } = await perlSegment({ key: freshKey(), size: 77, mode: 0o644, times: 2 });
+  await using _peer = perl;
+  output("ipcrm", "-m", `${id}`); // marked for removal: Perl holds it
+  const lines = stdoutOf(await run("ls", "--bytes")).trimEnd().split("\n");
+  assert.match(lines[0]!, /^KEY +ID +OWNER +MODE +SIZE +ATT +STATUS +CREATED +CPID +LPID$/);
+  const theirs = output("ipcs", "-m").split("\n").map((line) => line.trim().split(/\s+/));
+  for (const each of [made.id, id]) {
+    const [key, , owner, mode, size, attached, status, , , cpid, lpid] = lines
+      .map((line) => line.trim().split(/\s+/)).find((cells) => cells[1] === `${each}`)!;
+    const [, , ...expected] = theirs.find((cells) => cells[1] === `${each}`)!;
+    const dest = each === id ? ["dest"] : [];
+    assert.deepEqual([owner, mode!.slice(1), size, attached, ...dest], expected);
+    assert.equal(status, each === id ? "dest" : "orphan");
+    if (each === id) {
+      assert.deepEqual([key, cpid, lpid], ["0x00000000", `${perl.pid}`, `${perl.pid}`]);
+    }
+  }
+  assert.match(
+    stdoutOf(await run("ls")),
+    new RegExp(` ${made.id} +\\w+\\+? +0600 +96K +0 orphan `),
+  );
+});
+
+testWith(FOREIGN, "pids and times are those of ipcs -p and -t", async () => {
+  using made = ForeignObject.segment(10);
+  const { perl, id } = await perlSegment({ key: freshKey(), size: 77, times: 2 });
+  await using _peer = perl;
+  try {
+    const columns = "--columns=id,owner,cpid,lpid,atime,dtime,ctime";
+    const rows = stdoutOf(await run("ls", columns)).trimEnd().split("\n").map((row) => row.trim());
+    const pids = output("ipcs", "-m", "-p").split("\n").map((row) => row.split(/\s+/));
+    const times = output("ipcs", "-m", "-t").split("\n").map((row) => row.trim());
+    for (const each of [made.id, id]) {
+      const [cells, clock] = [pids, times].map((table) =>
+        table.find((row) => `${row}`.startsWith(`${each}${table === pids ? "," : " "}`))
+      ) as [string[], string];
+      const [ownId, owner, cpid, lpid, ...rest] = rows.find((row) => row.startsWith(`${each} `))!
+        .split(/ +/);
+      assert.deepEqual([ownId, owner, cpid, lpid === "-" ? "0" : lpid], cells.slice(0, 4));
+      // "Nov 23 17:23:26" or "Not set", three times
+      const theirs = clock.match(/[A-Z][a-z]{2} +\d+ [\d:]{8}|Not set/g)!;
+      const ours = rest.join(" ").match(/\d{4}-\d\d-\d\d [\d:]{8}|-/g)!;
+      assert.deepEqual(ours.map(asIpcs), theirs.map((text) => text.replace(/ +/g, " ")));
+    }
+  } finally {
+    output("ipcrm", "-m", `${id}`);
+  }
+});
+
+/** A time of ours as ipcs writes it, without the year. */
+function asIpcs(text: string): string {
+  if (text === "-") return "Not set";
+  const [day, clock] = text.split(" ");
+  const months = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ");
+  const [, month, date] = day!.split("-");
+  return `${months[Number(month) - 1]} ${Number(date)} ${clock}`;
+}
+
+testWith(
+  { tools: ["deno", "gcc", "ipcs"], files: true, root: true },
+  "a C program's segment that is locked and marked for removal is said to be both",
+  async () => {
+    using folder = new TestFolder();
+    const source = folder.file(
+      "lock.c",
+      `#include <stdio.h>
+      #include <sys/shm.h>
+      int main(void) {
+        int id = shmget(IPC_PRIVATE, 100, 0600);
+        if (id < 0 || shmat(id, NULL, 0) == (void *)-1) return 1;
+        if (shmctl(id, SHM_LOCK, NULL) < 0 || shmctl(id, IPC_RMID, NULL) < 0) return 2;
+        printf("%d\\n", id);
+        fflush(stdout);
+        return getchar() == EOF ? 0 : 3;
+      }`,
+    );
+    await using program = Peer.start(folder.compile("gcc", "lock", [source]));
+    const id = Number(await program.line());
+    const facts = (await listed()).find((each) => each.id === id)!;
+    assert.deepEqual(
+      [facts.status, facts.locked, facts.markedForRemoval, facts.key, facts.size],
+      ["dest,locked", true, true, 0, 100],
+    );
+    const row = output("ipcs", "-m").split("\n").find((line) => line.split(/\s+/)[1] === `${id}`)!;
+    assert.deepEqual(row.trim().split(/\s+/).slice(6), ["dest", "locked"]);
+    await program.endInput();
+    assert.equal((await program.ended()).code, 0);
+  },
+);
+
+testWith(FOREIGN, "--key, --columns, --sort and --reverse", async () => {
+  const key = freshKey();
+  using small = ForeignObject.segment(1);
+  using large = ForeignObject.segment(5_000_000);
+  const { perl, id } = await perlSegment({ key, size: 300 });
+  await using _peer = perl;
+  try {
+    const hex = `0x${key.toString(16)}`;
+    assert.equal(
+      stdoutOf(await run("ls", `--key=${hex}`, "--columns=id,size,mode")),
+      tableOf(
+        ["ID", "SIZE", "MODE"],
+        [`${id}`, "300", "0600"],
+      ),
+    );
+    assert.deepEqual(await listed(`--key=${key}`, "--columns=size,key,nattch"), [
+      { size: 300, key, nattch: 1 },
+    ]);
+    const order = (facts: readonly SegmentFacts[]): number[] =>
+      facts.map((each) => each.id).filter((each) => [small.id, large.id, id].includes(each));
+    assert.deepEqual(order(await listed("--sort=size")), [small.id, id, large.id]);
+    assert.deepEqual(order(await listed("--sort", "SIZE", "-r")), [large.id, id, small.id]);
+  } finally {
+    output("ipcrm", "-m", `${id}`);
+  }
+});
+
+/** Two lines as a table has them, numbers at the right but for the last column. */
+function tableOf(titles: readonly string[], cells: readonly string[]): string {
+  const widths = titles.map((title, i) => Math.max(title.length, cells[i]!.length));
+  const line = (texts: readonly string[]): string =>
+    texts.map((text, i) => i === 2 ? text : text.padStart(widths[i]!)).join(" ").trimEnd();
+  return `${line(titles)}\n${line(cells)}\n`;
+}
+
+testWith(FOREIGN, "filters: --orphans and --older-than", async () => {
+  using made = ForeignObject.segment(10);
+  const { perl, id } = await perlSegment({ key: freshKey(), size: 10 });
+  await using _peer = perl;
+  try {
+    const ids = async (...args: readonly string[]): Promise<number[]> =>
+      (await listed(...args)).map((each) => each.id);
+    const orphans = await ids("--orphans");
+    assert(orphans.includes(made.id) && !orphans.includes(id));
+    const old = await ids("--older-than", "1h");
+    assert(!old.includes(made.id) && !old.includes(id));
+  } finally {
+    output("ipcrm", "-m", `${id}`);
+  }
+});
+
+testWith(
+  { ...CLI, root: true },
+  "--mine is what this user owns, --json what others do too",
+  async () => {
+    const segment = Segment.create({ size: 10, mode: 0 });
+    segment.detach();
+    try {
+      const mine = async (): Promise<boolean> =>
+        (await listed("--mine")).some(({ id }) => id === segment.id);
+      assert(await mine());
+      setSegment(segment.id, { uid: NOBODY });
+      assert(!await mine());
+      const peer = asNobody(`
+      import { main } from "file://${PROJECT}cli.ts";
+      await main(["ls", "--mine", "--json"]);
+    `);
+      const theirs: SegmentFacts[] = JSON.parse((await peer.ended()).stdout);
+      assert(theirs.some(({ id, uid, mode }) => id === segment.id && uid === NOBODY && mode === 0));
+    } finally {
+      segment.remove();
+    }
+  },
+);
+
+testWith(CLI, "nothing to list is a heading, or [], and no failure", async () => {
+  const key = `--key=${freshKey()}`;
+  assert.match(stdoutOf(await run("ls", key)), /^KEY +ID .*LPID\n$/);
+  assert.equal(stdoutOf(await run("ls", key, "--json")), "[]\n");
+  assert.match(stdoutOf(await run("ls", "-s", key)), /^KEY +ID .*CREATED\n$/);
+  assert.equal(stdoutOf(await run("ls", "-s", key, "--json")), "[]\n");
+});
+
+testWith(
+  FOREIGN,
+  "with -A: who has it attached, and what is in memory; without: why not",
+  async () => {
+    const key = freshKey();
+    const { perl, id } = await perlSegment({ key, size: 5000, times: 2 });
+    await using _peer = perl;
+    try {
+      const args = ["ls", `--key=${key}`];
+      const [facts] = JSON.parse(stdoutOf(await runWithProc(...args, "--json")));
+      const { rss, swap } = kernelRow(id);
+      assert.deepEqual([facts.pids, facts.resident, facts.swapped], [[perl.pid], rss, swap]);
+      const columns = "--columns=id,pids,resident";
+      const withProc = stdoutOf(await runWithProc(...args, columns));
+      assert.match(withProc, new RegExp(`^ *ID PIDS +RESIDENT\n *${id} ${perl.pid} +\\w+\n$`));
+
+      const without = await run(...args, columns);
+      assert.match(without.stdout, new RegExp(`^ *ID\n *${id}\n$`));
+      assert.match(without.stderr, /^note: attached pids and resident sizes .* run with -A .*\n$/);
+      assert.equal(without.code, 0);
+      const sorted = await run(...args, "--sort=resident");
+      assert.match(sorted.stderr, /^note: .* -A .*\n$/);
+      const nothingLeft = await run(...args, "--columns=pids");
+      assert.match(nothingLeft.stderr, /^error: attached pids .* -A .*\n$/);
+      assert.deepEqual([nothingLeft.code, nothingLeft.stdout], [1, ""]);
+      assert.deepEqual(await listed(`--key=${key}`, "--columns=pids"), [{ pids: null }]);
+    } finally {
+      output("ipcrm", "-m", `${id}`);
+    }
+  },
+);
+
+testWith(FOREIGN, "--semaphores: every figure is ipcs -s's, of a set made by ipcmk", async () => {
+  using made = ForeignObject.semaphores(3, "0640");
+  const set = SemaphoreSet.attach(made.id);
+  set.setValues([7, 0, 32767]);
+  const facts = (await listed<SemaphoreSetFacts>("--semaphores"))
+    .find(({ id }) => id === made.id)!;
+  const row = output("ipcs", "-s").split("\n").map((line) => line.split(/\s+/))
+    .find((cells) => cells[1] === `${made.id}`)!;
+  assert.deepEqual(
+    [facts.keyHex, `${facts.id}`, facts.owner, facts.perms.slice(1), `${facts.count}`],
+    row.slice(0, 5),
+  );
+  assert.deepEqual([facts.values, facts.otime], [[7, 0, 32767], null]);
+  assert(Math.abs(Date.parse(facts.ctime!) - Date.now()) < 3600e3);
+  const columns = ["--columns", "id,count,values"];
+  const table = stdoutOf(await run("ls", "-s", `--key=${facts.keyHex}`, ...columns));
+  assert.match(table, new RegExp(`^ *ID COUNT VALUES\n *${made.id} +3 7,0,32767\n$`));
+  set.tryOp([{ semaphore: 0, add: -1 }]);
+  const [after] = await listed<SemaphoreSetFacts>("-s", `--key=${facts.key}`);
+  assert.deepEqual([after!.values, after!.otime === null], [[6, 0, 32767], false]);
+});
+
+testWith(
+  { ...CLI, root: true },
+  "--semaphores: values that this user may not read are unknown",
+  async () => {
+    const set = SemaphoreSet.create({ count: 2 });
+    try {
+      const peer = asNobody(`
+      import { main } from "file://${PROJECT}cli.ts";
+      await main(["ls", "-s", "--json"]);
+    `);
+      const all: SemaphoreSetFacts[] = JSON.parse((await peer.ended()).stdout);
+      const { count, values } = all.find(({ id }) => id === set.id)!;
+      assert.deepEqual([count, values], [2, null]);
+    } finally {
+      removeSemaphoreSet(set.id);
+    }
+  },
+);
+
+testWith(
+  { ...ON_TERMINAL, tools: [...ON_TERMINAL.tools!, "ipcmk"] },
+  "on a terminal: an orphan stands out, JSON stays JSON, and nobody is asked for a permission",
+  async () => {
+    using folder = new TestFolder();
+    using made = ForeignObject.segment(10);
+    const rowIn = (lines: readonly string[]): string | undefined =>
+      lines.find((line) => new RegExp(` ${made.id} `).test(line));
+    await using plain = cliOnTerminal(folder, "ls", "--columns=key,id,status,pids");
+    const shown = appeared(await plain.ended());
+    assert.match(shown.join("\n"), /^note: .* -A /m);
+    assert.match(rowIn(shown)!, /^0x\w+ +\d+ orphan$/); // NO_COLOR is set
+    assert.doesNotMatch(shown.join(""), /\?/);
+    await using coloured = cliInShellOnTerminal(folder, 'unset NO_COLOR; exec "$@"', "ls");
+    // deno-lint-ignore no-control-regex
+    assert.match(rowIn(appeared(await coloured.ended()))!, /\x1b\[31morphan\x1b\[39m/);
+    await using json = cliOnTerminal(folder, "ls", "--json");
+    const facts: SegmentFacts[] = JSON.parse(appeared(await json.ended()).join("\n"));
+    assert(facts.some(({ id }) => id === made.id));
+  },
+);
+
+Deno.test("the usual columns fit 80 characters, whatever there is", () => {
+  const facts: SegmentFacts = {
+    ...new FactsReader({ extras: false }).facts(segmentStat({
+      key: -1,
+      id: 2 ** 31 - 1,
+      size: 2 ** 52,
+      nattch: 999,
+      cpid: 2 ** 22,
+      lpid: 2 ** 22,
+      ctime: new Date(),
+    })),
+    owner: "a-user-with-a-very-long-name",
+    status: "orphan",
+  };
+  for (const line of tableLines(usualSegmentColumns(), [facts])) {
+    assert(line.length <= 80, `${line.length}: ${line}`);
+  }
+  const [, line] = tableLines(usualSegmentColumns(), [facts]);
+  assert.match(
+    line!,
+    /^0xffffffff 2147483647 a-user-\+ 0600 +4P +999 orphan \d\d-\d\d \d\d:\d\d 41/,
+  );
+  const set: SemaphoreSetFacts = {
+    ...new SemaphoreFactsReader().facts({
+      ...segmentStat(),
+      id: NO_PID,
+      count: 32000,
+      otime: null,
+    }),
+    owner: "a-user-with-a-very-long-name",
+    id: 2 ** 31 - 1,
+  };
+  for (const line of tableLines(USUAL_SEMAPHORE_COLUMNS, [set])) assert(line.length <= 80, line);
+});
+
+Deno.test("there is a column for every fact", () => {
+  const facts = new FactsReader({ extras: false }).facts(segmentStat());
+  assert.deepEqual(segmentColumns().map(({ name }) => name), Object.keys(facts));
+  const set = new SemaphoreFactsReader().facts({
+    ...segmentStat(),
+    id: NO_PID,
+    count: 1,
+    otime: null,
+  });
+  assert.deepEqual(SEMAPHORE_COLUMNS.map(({ name }) => name), Object.keys(set));
+});
+
+Deno.test("a short time is 11 characters, with the clock or, long past, the year", () => {
+  const iso = new Date(2026, 10, 23, 17, 23, 26).toISOString();
+  const after = (days: number): number => Date.parse(iso) + days * 86400e3;
+  assert.equal(shortTime(iso, after(0)), "11-23 17:23");
+  assert.equal(shortTime(iso, after(180)), "11-23 17:23");
+  assert.equal(shortTime(iso, after(190)), "2026-11-23");
+  assert.equal(shortTime(iso, after(-400)), "2026-11-23");
+  assert.equal(shortTime(null), "-");
+});
+
+const MISTAKES: readonly (readonly [string[], RegExp])[] = [
+  [["5"], /^unexpected argument 5: stat shows a single segment$/],
+  [["--columns=size,nope"], /^no column "nope": choose from key, .*, swapped$/],
+  [["--columns", "id,\x1b[1m"], /^no column "\\u001b\[1m": choose/],
+  [["--sort=nope"], /^no column "nope"/],
+  [["--sort=count"], /^no column "count"/],
+  [["--older-than=soon"], /^option --older-than: "soon" is no duration/],
+  [["--key=0"], /^option --key: key 0 is IPC_PRIVATE/],
+  [["-s", "--orphans"], /^option --orphans: the kernel does not keep who created a semaphore set$/],
+  [["-s", "--bytes"], /^option --bytes: semaphores have no size$/],
+  [["-s", "--sort=size"], /^no column "size": choose from key, .*, values$/],
+  [["-s", "--columns=pids"], /^no column "pids"/],
+];
+
+testWith(CLI, "mistakes: one line, a hint, and 2", async () => {
+  const outcomes = await Promise.all(MISTAKES.map(async ([args, message]) => ({
+    message,
+    ...await run("ls", ...args),
+  })));
+  for (const { code, stdout, stderr, message } of outcomes) {
+    const [error, hint, ...rest] = stderr.split("\n");
+    assert.match(error!.replace(/^error: /, ""), message);
+    assert.deepEqual([code, stdout, hint, rest], [2, "", "try: cli.ts ls --help", [""]]);
+  }
+});

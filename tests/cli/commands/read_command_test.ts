@@ -1,0 +1,219 @@
+/** `cli.ts read`: exactly the bytes that other programs wrote, or none. */
+
+import assert from "node:assert/strict";
+import { Segment } from "../../../mod.ts";
+import { CommandFailure } from "../../../src/cli/command.ts";
+import { readCommand } from "../../../src/cli/commands/read_command.ts";
+import { UsageError } from "../../../src/cli/usage.ts";
+import { ForeignObject, output } from "../../support/foreign_objects.ts";
+import { guardAgainstLeaks } from "../../support/leaks.ts";
+import { testWith } from "../../support/needs.ts";
+import { NOBODY } from "../../support/other_user.ts";
+import { TestFolder } from "../../support/peer.ts";
+import { appeared, cliOnTerminal, ON_TERMINAL } from "../../support/terminal.ts";
+import { cliInShell, random, run } from "../command_line.ts";
+import { runAsNobody, segmentOf } from "../segment_bytes.ts";
+
+guardAgainstLeaks();
+
+const CLI = { tools: ["deno"] };
+const SHELL = { tools: ["deno", "sh"], files: true };
+
+/** Runs `read` into a file, for what comes is no text, and gives what is in the file then. */
+async function read(...args: readonly string[]): Promise<Uint8Array> {
+  using folder = new TestFolder();
+  const path = `${folder.path}/bytes`;
+  await using peer = cliInShell(`exec "$@" >'${path}'`, "read", ...args);
+  const { code, stderr } = await peer.ended();
+  assert.deepEqual([code, stderr], [0, ""]);
+  return Deno.readFileSync(path);
+}
+
+testWith(
+  { files: true, tools: [...SHELL.tools, "ipcmk", "perl"] },
+  "read: every byte that Perl wrote, all of them or some",
+  async () => {
+    using foreign = ForeignObject.segment(1000);
+    output(
+      "perl",
+      "-e",
+      `shmwrite(${foreign.id}, join("", map chr, 0..255) x 4, 0, 1000) or die $!`,
+    );
+    const bytes = Uint8Array.from({ length: 1000 }, (_, i) => i % 256);
+    assert.deepEqual(await read(`id:${foreign.id}`), bytes);
+    assert.deepEqual(
+      await read(`--id=${foreign.id}`, "--offset", "0xff", "--length", "300"),
+      bytes.subarray(255, 555),
+    );
+    assert.deepEqual(await read(`id:${foreign.id}`, "-s", "999"), bytes.subarray(999));
+    assert.deepEqual(await read(`id:${foreign.id}`, "-s", "1000"), new Uint8Array(0));
+    assert.deepEqual(await read(`id:${foreign.id}`, "-n", "0"), new Uint8Array(0));
+  },
+);
+
+testWith(SHELL, "read: from beyond 4 GiB, and more than is copied at a time", async () => {
+  const length = 3 * 2 ** 20 + 5;
+  const offset = 2 ** 32 + 7;
+  using segment = Segment.create({ size: offset + length, noReserve: true });
+  segment.remove();
+  const pick = random(51);
+  const bytes = Uint8Array.from({ length }, () => pick(256));
+  segment.write(bytes, offset);
+  const found = await read(`id:${segment.id}`, "--offset", `${offset}`);
+  assert(found.toHex() === bytes.toHex(), "other bytes came");
+});
+
+testWith(CLI, "read: what is not all there is one line of error, and no byte comes", async () => {
+  using segment = segmentOf("0123456789");
+  for (
+    const [options, message] of [
+      [["-s", "11"], "has 10 bytes: offset 11 is beyond its end"],
+      [["-s", "5", "-n", "6"], "has 10 bytes: from offset 5 there are 5, not 6"],
+    ] as const
+  ) {
+    const { code, stdout, stderr } = await run("read", `id:${segment.id}`, ...options);
+    assert.deepEqual([code, stdout], [1, ""]);
+    assert.equal(stderr, `error: segment ${segment.id} ${message}\n`);
+  }
+});
+
+testWith(
+  { tools: [...SHELL.tools, "dd", "wc", "ipcmk", "ipcrm"] },
+  "read: a segment that is removed in the middle comes to its end",
+  async () => {
+    const size = 4 * 2 ** 20;
+    using foreign = ForeignObject.segment(size);
+    await using peer = cliInShell(
+      `exec 3<&0; "$@" </dev/null | {
+        dd bs=1 count=1 2>/dev/null | wc -c; read go <&3; wc -c
+      }`,
+      ...["read", `id:${foreign.id}`],
+    );
+    // It has begun, and cannot go on: a pipe holds less than is to come
+    assert.equal((await peer.line()).trim(), "1");
+    output("ipcrm", "-m", `${foreign.id}`);
+    await peer.write("go\n");
+    assert.equal((await peer.line()).trim(), `${size - 1}`);
+    assert.equal((await peer.ended()).stderr, "");
+  },
+);
+
+testWith(
+  { tools: ["deno", "sh", "head"] },
+  "read | head: ends quietly when nobody reads any more",
+  async () => {
+    using segment = segmentOf("x".repeat(2 ** 20));
+    await using peer = cliInShell(
+      '{ "$@"; echo "ended with $?" >&2; } | head -c 5',
+      ...["read", `id:${segment.id}`],
+    );
+    const { stdout, stderr } = await peer.ended();
+    assert.deepEqual([stdout, stderr], ["xxxxx", "ended with 0\n"]);
+  },
+);
+
+testWith(
+  { tools: ["deno", "sh"] },
+  "read >/dev/full: one line of error and exit code 1",
+  async () => {
+    using segment = segmentOf("content");
+    await using peer = cliInShell('exec "$@" >/dev/full', "read", `id:${segment.id}`);
+    const { code, stderr } = await peer.ended();
+    assert.equal(code, 1);
+    assert.match(stderr, /^error: cannot write to standard output: No space left.*\n$/);
+  },
+);
+
+testWith(ON_TERMINAL, "read on a terminal: text as it is", async () => {
+  using folder = new TestFolder();
+  using segment = segmentOf("two lines\n\tof tëxt 😀\n\0rest");
+  await using peer = cliOnTerminal(folder, "read", `id:${segment.id}`, "--length=25");
+  const ended = await peer.ended();
+  assert.equal(ended.code, 0);
+  assert.deepEqual(appeared(ended), ["two lines", "\tof tëxt 😀", ""]);
+});
+
+testWith(
+  ON_TERMINAL,
+  "read on a terminal: what is no text stays away, unless --force",
+  async () => {
+    using folder = new TestFolder();
+    const longest = 2 ** 20;
+    using segment = segmentOf(`a\0b\x1b[2Jc\rd\u202ee\x9bf${"g".repeat(longest)}`);
+    const bytes = new Uint8Array(segment.buffer);
+    const at = (byte: number): number => bytes.indexOf(byte);
+    for (
+      const [offset, length, what] of [
+        [1, 1, "bytes that are no text"],
+        [at(0x1b), 4, "bytes that are no text"],
+        [at(0x0d), 1, "bytes that are no text"],
+        [at(0xe2), 3, "bytes that are no text"],
+        [at(0xc2), 2, "bytes that are no text"],
+        // A part of a character, of which a terminal makes what it likes
+        [at(0x9b), 1, "bytes that are no text"],
+        [at(0x67) - 1, longest + 1, `${longest + 1} bytes`],
+      ] as const
+    ) {
+      await using peer = cliOnTerminal(
+        folder,
+        ...["read", `id:${segment.id}`, `-s${offset}`, `-n${length}`],
+      );
+      const ended = await peer.ended();
+      assert.equal(ended.code, 1);
+      assert.deepEqual(appeared(ended), [
+        `error: segment ${segment.id}: ${what} will not go to a terminal: use dump, a pipe or a file, ` +
+        "or --force",
+        "",
+      ]);
+    }
+    await using forced = cliOnTerminal(folder, "read", `id:${segment.id}`, "-n7", "--force");
+    assert.deepEqual(appeared(await forced.ended()), ["a\0b\x1b[2J"]);
+  },
+);
+
+testWith(
+  { tools: ["deno"], root: true },
+  "read: one may only read it, another user's, or not at all",
+  async () => {
+    using readable = segmentOf("readable");
+    readable.set({ mode: 0o444 });
+    using secret = segmentOf("secret");
+    for (
+      const [{ id }, code, stdout, stderr] of [
+        [readable, 0, "readable", /^$/],
+        [secret, 1, "", /^error: .*EACCES.*\n$/],
+      ] as const
+    ) {
+      const ended = await runAsNobody("read", `id:${id}`);
+      assert.deepEqual([ended.code, ended.stdout], [code, stdout]);
+      assert.match(ended.stderr, stderr);
+    }
+    using theirs = segmentOf("theirs");
+    theirs.set({ uid: NOBODY });
+    assert.equal((await run("read", `id:${theirs.id}`)).stdout, "theirs");
+  },
+);
+
+Deno.test("10 000 random texts as --offset and --length: one clear line", async () => {
+  const pick = random(52);
+  const tempting = "0123456789.-+xXKMGTPiB \0\n";
+  let good = 0;
+  for (let round = 0; round < 10_000; round++) {
+    const wild = pick(3) === 0;
+    const text = new TextDecoder().decode(
+      Uint8Array.from(
+        { length: pick(8) },
+        () => wild ? pick(256) : tempting.charCodeAt(pick(tempting.length)),
+      ),
+    );
+    const option = `--${["offset", "length"][pick(2)]}=${text}`;
+    const error = await readCommand.run(["id:2147483647", option]).then(
+      () => assert.fail("there is a segment 2147483647"),
+      (error) => error,
+    );
+    // A good command line finds that there is no such segment
+    if (error instanceof CommandFailure) good++;
+    else assert(error instanceof UsageError, `${JSON.stringify(option)} gave ${error.stack}`);
+  }
+  assert(good > 100, `only ${good} were good`);
+});

@@ -1,0 +1,350 @@
+/**
+ * `cli.ts top` on a real terminal, at 80x24 and narrower: what it shows of segments that others made,
+ * what its keys do to them, and that it leaves the terminal as it was however it ends.
+ */
+
+import assert from "node:assert/strict";
+import { Channel, listSegments, removeSegment, Segment, statSegment } from "../../../mod.ts";
+import { topCommand } from "../../../src/cli/commands/top_command.ts";
+import { UsageError } from "../../../src/cli/usage.ts";
+import { ForeignObject, perlSegment } from "../../support/foreign_objects.ts";
+import { guardAgainstLeaks } from "../../support/leaks.ts";
+import { testWith } from "../../support/needs.ts";
+import { asNobody } from "../../support/other_user.ts";
+import { freshKey, Peer, PROJECT, TestFolder } from "../../support/peer.ts";
+import { ON_TERMINAL } from "../../support/terminal.ts";
+import { run, toEnd, until } from "../command_line.ts";
+import { Session } from "../on_screen.ts";
+
+guardAgainstLeaks();
+
+const SCREEN = {
+  ...ON_TERMINAL,
+  tools: [...ON_TERMINAL.tools!, "stty", "ipcmk", "ipcrm", "perl"],
+};
+
+/** Moves the selection to the segment, wherever it is among those there are. */
+async function select(session: Session, id: number): Promise<void> {
+  const row = new RegExp(`^>.* ${id} `, "m");
+  await session.type(" g");
+  const place = listSegments().map((each) => each.id).sort((a, b) => a - b).indexOf(id);
+  await session.type("j".repeat(place));
+  await session.sees(row);
+}
+
+testWith(
+  SCREEN,
+  "top: shows what others made, how it changes, and removes after a question",
+  async () => {
+    using folder = new TestFolder();
+    using made = ForeignObject.segment(12345, "0640");
+    await using session = Session.start(folder, {}, "top", "--interval", "200ms");
+    await session.sees("q quit");
+    await select(session, made.id);
+    await session.sees(new RegExp(`^>.* ${made.id} \\w+ +0640 +12K +0 .* orphan `, "m"));
+
+    const { perl, id } = await perlSegment({ key: freshKey(), size: 100, times: 2 });
+    await using _perl = perl;
+    await session.sees(new RegExp(`^ \\+0x\\w+ +${id} .* 100 +2 new `, "m"));
+    await session.sees(new RegExp(`^  0x\\w+ +${id} .* 100 +2  `, "m"));
+    // The selection stays where it was, whatever comes
+    await session.sees(new RegExp(`^>.* ${made.id} `, "m"));
+    {
+      using _ours = Segment.attach(id, { trust: true });
+      await session.sees(new RegExp(`^ \\*.* ${id} .* 3 \\+1 `, "m"));
+    }
+    await session.sees(new RegExp(`^ \\*.* ${id} .* 2 -1 `, "m"));
+
+    await select(session, id);
+    await session.type("d");
+    await session.sees(
+      new RegExp(`^remove segment ${id} \\(key 0x\\w+\\), 2 attached\\? y/N$`, "m"),
+    );
+    await session.type("n");
+    await session.sees("not removed");
+    assert.equal(statSegment(id).markedForRemoval, false);
+    await session.type("d");
+    await session.sees("y/N");
+    await session.type("y");
+    await session.sees(`segment ${id} marked for removal: it goes when its 2 attaches do`);
+    assert.equal(statSegment(id).markedForRemoval, true);
+    await session.sees(new RegExp(`^>.0x00000000 +${id} .* dest `, "m"));
+    await perl.endInput();
+    await session.sees(new RegExp(`^>-.* ${id} .* gone `, "m"));
+
+    await select(session, made.id);
+    await session.type("\x1b[3~");
+    await session.sees("nobody attached? y/N");
+    await session.type("y");
+    await session.sees(`segment ${made.id} removed`);
+    assert(!listSegments().some((each) => each.id === made.id));
+    await session.type("q");
+    assert.equal(await session.ended(), 0);
+  },
+);
+
+testWith(
+  SCREEN,
+  "top: a key pressed before the question was seen is no answer, nor is a paste",
+  async () => {
+    using folder = new TestFolder();
+    using made = ForeignObject.segment(100);
+    await using session = Session.start(folder, {}, "top");
+    await session.sees("q quit");
+    await select(session, made.id);
+    await session.type("\x1b[200~dyq\x1b[201~dyyy");
+    await session.sees("y/N");
+    await session.type("n");
+    await session.sees("not removed");
+    assert.equal(statSegment(made.id).size, 100);
+    await session.type("q");
+    assert.equal(await session.ended(), 0);
+  },
+);
+
+testWith(
+  SCREEN,
+  "top: all about a segment and its bytes, which are read only where that is no loss",
+  async () => {
+    using folder = new TestFolder();
+    const key = freshKey();
+    const { perl, id } = await perlSegment({ key, size: 64, mode: 0o604 });
+    await using _perl = perl;
+    using segment = Segment.attach(id, { trust: true });
+    segment.write(new TextEncoder().encode("hello\x1b[2J"));
+    await using session = Session.start(folder, {}, "top");
+    await session.sees("q quit");
+    await select(session, id);
+    await session.type("\r");
+    await session.sees("00000000  68 65 6c 6c 6f 1b 5b 32  4a 00 00 00");
+    await session.sees("|hello.[2J.......|");
+    await session.sees(`key       0x${key.toString(16)} (${key})`);
+    await session.sees(`attached  2\n`);
+    await session.sees("mode      0604");
+    await session.sees(`pid ${perl.pid}`);
+    const { lpid } = statSegment(id);
+    assert.equal(lpid, session.pid, "it was attached to be read");
+
+    using made = ForeignObject.segment(100);
+    await session.type("q ");
+    await select(session, made.id);
+    await session.type("i");
+    await session.sees("nobody is attached: reading would make us the last pid; x reads");
+    assert.equal(statSegment(made.id).lpid, 0);
+    await session.type("x");
+    await session.sees("00000060  00 00 00 00    ");
+    assert.equal(statSegment(made.id).lpid, session.pid);
+    assert.equal(statSegment(made.id).nattch, 0);
+    await session.type("d");
+    await session.sees("y/N");
+    await session.type("y");
+    await session.sees(`segment ${made.id} is gone; what it was:`);
+    await session.type("\x03");
+    assert.equal(await session.ended(), 0);
+    segment.remove();
+  },
+);
+
+testWith(
+  SCREEN,
+  "top: how deep a channel is and how fast it goes, in the list and by itself",
+  async () => {
+    using folder = new TestFolder();
+    using channel = Channel.openOrCreate({ key: freshKey(), lanes: 2, laneCapacity: 4096 });
+    const { id } = channel;
+    using producer = channel.producer();
+    using consumer = channel.consumer();
+    producer.sendBatch([Uint8Array.of(1), Uint8Array.of(2), Uint8Array.of(3)]);
+    await using session = Session.start(folder, {}, "top", "--interval", "200ms");
+    await session.sees(new RegExp(`^  KEY .* CHANGE DEPTH MSG/S STATUS `, "m"));
+    await session.sees(new RegExp(`^.*0x\\w+ +${id} .* 8\\.8K +1 +3 +0 `, "m"));
+    consumer.drain(() => {});
+    producer.sendBatch(Array.from({ length: 200 }, () => new Uint8Array(1)));
+    await session.sees(new RegExp(`^.*0x\\w+ +${id} .* 8\\.8K +1 +200 +[1-9]\\S* `, "m"));
+    await select(session, id);
+    await session.type("\r");
+    await session.sees(/^channel {3}2 lanes of 4K, 203 messages ever, 0\/s$/m);
+    await session.sees(/^waiting {3}200 messages, 3\.1K; a sender waited for room 0 times$/m);
+    await session.sees(new RegExp(`^senders   pid ${Deno.pid}\nreceiver  pid ${Deno.pid}$`, "m"));
+    consumer.drain(() => {});
+    await session.sees(/^waiting {3}0 messages, 0;/m);
+    await session.type("\x03");
+    assert.equal(await session.ended(), 0);
+  },
+);
+
+testWith(
+  SCREEN,
+  "top: any size, and a new one at any time; nothing wraps and nothing scrolls",
+  async () => {
+    using folder = new TestFolder();
+    using made = ForeignObject.segment(100);
+    await using session = Session.start(folder, { columns: 40, rows: 10 }, "top");
+    await session.until(({ lines }) =>
+      lines.length === 10 && /^ +ID OWNER .*SIZE ATT/.test(lines[2]!) && /^q quit/.test(lines[9]!)
+    );
+    await select(session, made.id);
+    session.resize(20, 5);
+    await session.until(({ lines }) =>
+      /^>.* 100 +0$/.test(lines[2] ?? lines[1]!) || lines.some((line) => /^>/.test(line))
+    );
+    await session.type("?");
+    await session.sees(/^Up, Down, k, j/m);
+    session.resize(120, 40);
+    await session.until(({ lines }) => lines[2]!.startsWith("Up, Down, k, j     the row before"));
+    await session.type("q");
+    await session.sees(/^ +KEY .* STATUS +CPID +LPID$/m);
+    session.resize(7, 2);
+    await session.until(({ lines }) => lines.at(-1) === "q quit");
+    session.resize(80, 24);
+    await session.until(({ lines }) => lines[23]!.startsWith("q quit  ? help  Enter inspect"));
+    await session.type("q");
+    assert.equal(await session.ended(), 0);
+  },
+);
+
+for (
+  const [how, end, code] of [
+    ["q", "q", 0],
+    ["Escape", "\x1b", 0],
+    ["Ctrl-C", "\x03", 0],
+    ["SIGINT", "SIGINT", 0],
+    ["SIGTERM", "SIGTERM", 143],
+    ["SIGHUP", "SIGHUP", 129],
+  ] as const
+) {
+  testWith(SCREEN, `top: ${how} ends it and leaves the terminal as it was`, async () => {
+    using folder = new TestFolder();
+    await using session = Session.start(folder, {}, "top");
+    await session.sees("q quit");
+    if (end.startsWith("SIG")) Deno.kill(session.pid, end as Deno.Signal);
+    else await session.type(end);
+    assert.equal(await session.ended(), code);
+    assert.match(session.screen.text, /^process \d+\n\nexit \d+\nafter /m, "nothing of it stays");
+  });
+}
+
+for (const nohup of [false, true]) {
+  const name = `top: it ends with its terminal${nohup ? ", also where SIGHUP is ignored" : ""}`;
+  testWith(SCREEN, name, async () => {
+    using folder = new TestFolder();
+    await using session = Session.start(folder, { nohup }, "top", "--interval", "1m");
+    await session.sees("q quit");
+    const { pid } = session;
+    session.close();
+    await until(() => !alive(pid));
+    if (nohup) assert.equal(await session.codeAfterClose(), 0);
+  });
+}
+
+function alive(pid: number): boolean {
+  const { stdout } = new Deno.Command("ps", { args: ["-o", "stat=", "-p", `${pid}`] }).outputSync();
+  return !/^(?:Z.*)?$/.test(new TextDecoder().decode(stdout).trim());
+}
+
+testWith(SCREEN, "top: colours where they are wanted, none under NO_COLOR", async () => {
+  using folder = new TestFolder();
+  using made = ForeignObject.segment(100);
+  for (const colours of [true, false]) {
+    await using session = Session.start(folder, { colours }, "top", "--orphans");
+    await session.sees(new RegExp(`^..0x.* ${made.id} `, "m"));
+    assert.equal(session.screen.styled("7").some((text) => text.startsWith(">")), colours);
+    // deno-lint-ignore no-control-regex
+    assert.equal(/\x1b\[[1-9;]+m/.test(session.written), colours);
+    await session.type("q");
+    assert.equal(await session.ended(), 0);
+  }
+});
+
+testWith(SCREEN, "top: with -A who is attached, whatever they are called", async () => {
+  using folder = new TestFolder();
+  const source = `
+    #include <stdio.h>
+    #include <stdlib.h>
+    #include <sys/prctl.h>
+    #include <sys/shm.h>
+    int main(int argc, char **argv) {
+      if (argc < 2 || shmat(atoi(argv[1]), 0, 0) == (void *)-1) return 1;
+      prctl(PR_SET_NAME, "\\xe6\\x97\\xa5\\xe6\\x9c\\xac\\x1b[2Jx");
+      puts("attached");
+      fflush(stdout);
+      return getchar();
+    }`;
+  const holder = folder.compile("gcc", "holder", [folder.file("holder.c", source)]);
+  using made = ForeignObject.segment(100);
+  await using held = Peer.start(holder, [`${made.id}`]);
+  assert.equal(await held.line(), "attached");
+  await using session = Session.start(folder, { all: true, columns: 100 }, "top");
+  await session.sees(new RegExp(` ${made.id} .* 100 +1 .* ${held.pid} 日本\\\\x1b\\[2Jx$`, "m"));
+  await session.type("q");
+  assert.equal(await session.ended(), 0);
+});
+
+testWith(SCREEN, "top: the options choose, sort and turn round", async () => {
+  using folder = new TestFolder();
+  using small = ForeignObject.segment(100);
+  using large = ForeignObject.segment(1_000_000);
+  const { perl, id } = await perlSegment({ key: freshKey(), size: 500 });
+  await using _perl = perl;
+  const options = ["--orphans", "--sort", "SIZE", "-r", "--interval", "1m"];
+  await using session = Session.start(folder, {}, "top", ...options);
+  await session.sees(new RegExp(` ${large.id} [^]* ${small.id} `));
+  await session.sees("only orphans");
+  await session.sees("by size, reversed  every 1m");
+  assert.doesNotMatch(session.screen.text, new RegExp(`^.. 0x\\w+ +${id} `, "m"));
+  removeSegment(id);
+  await perl.endInput();
+  await session.type("q");
+  assert.equal(await session.ended(), 0);
+});
+
+testWith(
+  { tools: ["deno", "sh"] },
+  "top: without a terminal it says so, and what to do",
+  async () => {
+    const { code, stdout, stderr } = await run("top");
+    assert.deepEqual([code, stdout], [1, ""]);
+    assert.match(
+      stderr,
+      /^error: top draws on a terminal, and there is none: `cli.ts ls` [^\n]*\n$/,
+    );
+  },
+);
+
+testWith(
+  { tools: ["deno", "ipcmk", "ipcrm"], root: true },
+  "top: what may not be removed or read is said, not thrown",
+  async () => {
+    using made = ForeignObject.segment(100, "0600");
+    const { stdout } = await toEnd(asNobody(`
+      import { firstBytes, remove, snapshot } from "file://${PROJECT}src/cli/top/top_actions.ts";
+      const row = snapshot().segments.find(({ id }) => id === ${made.id});
+      console.log(remove({ ...row, change: "" }));
+      console.log(firstBytes(${made.id}).why);
+    `));
+    const [removing, reading] = stdout.split("\n");
+    assert.match(removing!, /^cannot remove the segment: shmctl for id \d+: EPERM, .*owner/);
+    assert.match(reading!, /^cannot attach .*: shmat for id \d+: EACCES, /);
+    assert.equal(statSegment(made.id).markedForRemoval, false);
+  },
+);
+
+Deno.test("top: wrong usage is found before the terminal is touched", async () => {
+  const wrong: readonly (readonly [string, RegExp])[] = [
+    ["5", /^unexpected argument 5$/],
+    ["--interval=0", /^option --interval: at least 100ms$/],
+    ["--interval=99ms", /^option --interval: at least 100ms$/],
+    ["--interval=25d", /^option --interval: at most 1d$/],
+    ["--interval=x", /^option --interval: "x" is no duration/],
+    ["--sort=colour", /^no column "colour": choose from key, id, owner/],
+    ["--older-than=x", /^option --older-than: "x" is no duration/],
+    ["--json", /^unknown option --json$/],
+  ];
+  for (const [arg, message] of wrong) {
+    await assert.rejects(topCommand.run([arg]), (error) => {
+      assert(error instanceof UsageError);
+      assert.match(error.message, message);
+      return true;
+    });
+  }
+});

@@ -1,0 +1,114 @@
+/** Modes as chmod(1) takes them: compared with chmod itself, and what is none is refused in one line. */
+
+import assert from "node:assert/strict";
+import { parseMode, parseOctalMode } from "../../../src/cli/objects/mode.ts";
+import { testWith } from "../../support/needs.ts";
+import { TestFolder } from "../../support/peer.ts";
+import { random } from "../command_line.ts";
+
+const CHANGED: readonly (readonly [string, number, number])[] = [
+  ["640", 0o777, 0o640],
+  ["0", 0o777, 0],
+  ["0o660", 0, 0o660],
+  ["0777", 0, 0o777],
+  ["u+r", 0, 0o400],
+  ["+r", 0, 0o444],
+  ["a-w", 0o666, 0o444],
+  ["go=", 0o666, 0o600],
+  ["g=u", 0o640, 0o660],
+  ["u=rwx,go=rx", 0, 0o755],
+  ["u-w+x=r", 0o700, 0o400],
+  ["ugo+x", 0, 0o111],
+  ["o+u-r", 0o600, 0o602],
+];
+
+Deno.test("parseMode: what each form makes of a mode", () => {
+  for (const [text, before, after] of CHANGED) {
+    assert.equal(parseMode(text)(before).toString(8), after.toString(8), text);
+  }
+});
+
+const REFUSED = [
+  "",
+  "r",
+  "u",
+  "ur",
+  "u+s",
+  "+X",
+  "u+t",
+  "u+rw,",
+  ",u+r",
+  "u+r g+r",
+  "u+640",
+  "=640",
+];
+const REFUSED_OCTAL = ["1000", "8", "0x1", "640 ", "6 4", "00000000001000", "640,u+r", "6e1"];
+
+Deno.test("parseMode: what is none is refused, and an example given", () => {
+  for (const text of REFUSED) {
+    assert.throws(() => parseMode(text), {
+      name: "TypeError",
+      message: `"${text}" is no mode such as 640, 0660, u+rw, g=u or g-w,o=`,
+    });
+  }
+  for (const text of REFUSED_OCTAL) {
+    for (const parse of [parseMode, parseOctalMode]) {
+      assert.throws(() => parse(text), {
+        name: "TypeError",
+        message: `"${text}" is no octal mode such as 600 or 0660`,
+      });
+    }
+  }
+});
+
+/** A mode with up to three clauses of up to three actions. */
+function anyMode(below: (n: number) => number): string {
+  const some = (letters: string, most: number): string =>
+    Array.from({ length: below(most + 1) }, () => letters[below(letters.length)]).join("");
+  const action = (): string =>
+    "+-="[below(3)]! + (below(4) === 0 ? "ugo"[below(3)] : some("rwx", 3));
+  const clause = (): string => some("ugoa", 3) + action() + (below(2) === 0 ? action() : "");
+  return Array.from({ length: 1 + below(3) }, clause).join(",");
+}
+
+testWith({ tools: ["sh", "chmod", "stat"], files: true }, "chmod(1) makes the same of it", () => {
+  using folder = new TestFolder();
+  const file = folder.file("file", "");
+  const below = random(7);
+  const cases = Array.from(
+    { length: 200 },
+    () => ({ mode: anyMode(below), before: below(0o1000) }),
+  );
+  const script = cases.map(({ mode, before }) =>
+    `chmod ${before.toString(8)} ${file}; chmod -- ${mode} ${file}; stat -c %a ${file}`
+  );
+  const { success, stdout } = new Deno.Command("sh", {
+    args: ["-ec", ["umask 0", ...script].join("\n")],
+  }).outputSync();
+  assert(success);
+  const after = new TextDecoder().decode(stdout).trim().split("\n");
+  for (const [i, { mode, before }] of cases.entries()) {
+    const ours = parseMode(mode)(before).toString(8);
+    assert.equal(ours, after[i], `${mode} of ${before.toString(8)}`);
+  }
+});
+
+Deno.test("10 000 random texts: a mode, or one clear line", () => {
+  const below = random(8);
+  const letters = "ugoarwxXst+-=,01678 \n\0é";
+  let read = 0;
+  for (let round = 0; round < 10_000; round++) {
+    const text = Array.from(
+      { length: below(9) },
+      () => below(8) === 0 ? String.fromCharCode(below(0x300)) : letters[below(letters.length)],
+    ).join("");
+    try {
+      const after = parseMode(text)(below(0o1000));
+      assert(after >= 0 && after <= 0o777, `${JSON.stringify(text)} made ${after}`);
+      read++;
+    } catch (error) {
+      assert(error instanceof TypeError, `${JSON.stringify(text)} threw ${error}`);
+    }
+  }
+  assert(read > 100);
+});

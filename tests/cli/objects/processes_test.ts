@@ -1,0 +1,111 @@
+/** What /proc tells, where it may be read, and that nothing breaks or asks where it may not. */
+
+import assert from "node:assert/strict";
+import { guardAgainstLeaks } from "../../support/leaks.ts";
+import { kernelRow, output, perlSegment } from "../../support/foreign_objects.ts";
+import { testWith } from "../../support/needs.ts";
+import { IN_NAMESPACE } from "../../support/own_namespace.ts";
+import { freshKey, Peer, PROJECT, TestFolder } from "../../support/peer.ts";
+import { toEnd } from "../command_line.ts";
+
+guardAgainstLeaks();
+
+/** Prints as JSON what there is to know. */
+const PROGRAM = `
+  import { attachers, mayReadProc, namespaceOf, readProc, residences } from
+    "${PROJECT}src/cli/objects/processes.ts";
+  console.log(JSON.stringify({
+    may: mayReadProc(),
+    attachers: [...attachers() ?? []],
+    residences: [...residences() ?? []],
+    gone: mayReadProc() ? readProc("2147483646/maps") ?? null : null,
+    namespace: mayReadProc() ? namespaceOf("self", "ipc") : null,
+  }));
+`;
+
+interface Told {
+  readonly may: boolean;
+  readonly attachers: readonly (readonly [number, readonly unknown[]])[];
+  readonly residences: readonly (readonly [number, unknown])[];
+  readonly gone: null;
+  readonly namespace: string | null;
+}
+
+async function tellWith(program: string, ...flags: readonly string[]): Promise<Told> {
+  const ended = await toEnd(Peer.start(Deno.execPath(), ["run", ...flags, program]));
+  assert.deepEqual([ended.code, ended.stderr], [0, ""], flags.join(" "));
+  return JSON.parse(ended.stdout);
+}
+
+const NEEDS = { tools: ["deno", "perl", "ipcrm"], files: true };
+
+testWith(NEEDS, "with -A: who is attached, how often, and what is in memory", async () => {
+  using folder = new TestFolder();
+  const size = 3 * 4096 + 1;
+  const { perl, id } = await perlSegment({ key: freshKey(), size, times: 2 });
+  await using peer = perl;
+  try {
+    const { may, attachers, residences, gone, namespace } = await tellWith(
+      folder.file("tell.ts", PROGRAM),
+      "-A",
+    );
+    assert.deepEqual([may, gone], [true, null]);
+    assert.match(namespace!, /^ipc:\[\d+\]$/);
+    const found = attachers.find(([segment]) => segment === id)?.[1];
+    assert.deepEqual(found, [{ pid: peer.pid, command: "perl", times: 2 }]);
+    const { rss, swap } = kernelRow(id);
+    assert.deepEqual(residences.find(([segment]) => segment === id)?.[1], {
+      resident: rss,
+      swapped: swap,
+    });
+  } finally {
+    output("ipcrm", "-m", `${id}`);
+  }
+});
+
+testWith(
+  NEEDS,
+  "whatever permission is missing or limited: nothing is known, nothing breaks",
+  async () => {
+    using folder = new TestFolder();
+    const program = folder.file("tell.ts", PROGRAM);
+    const lacking = [
+      ["--allow-ffi", "--no-prompt"],
+      ["--allow-ffi", "--allow-read", "--no-prompt"],
+      ["-A", "--deny-write", "--no-prompt"],
+      ["-A", "--deny-net=example.com", "--no-prompt"],
+      ["-A", "--deny-read=/etc", "--no-prompt"],
+    ];
+    for (const told of await Promise.all(lacking.map((flags) => tellWith(program, ...flags)))) {
+      assert.deepEqual(told, {
+        may: false,
+        attachers: [],
+        residences: [],
+        gone: null,
+        namespace: null,
+      });
+    }
+  },
+);
+
+testWith(
+  { ...NEEDS, ...IN_NAMESPACE, tools: [...NEEDS.tools, ...IN_NAMESPACE.tools!] },
+  "who is attached to segments of another namespace is not attached to ours of that id",
+  async () => {
+    using folder = new TestFolder();
+    await using stranger = Peer.start("unshare", [
+      "-i",
+      "perl",
+      "-e",
+      `use IPC::SysV qw(shmat); $| = 1;
+      my $id = shmget(0, 10, 0600); defined shmat($id, undef, 0) or die $!;
+      shmctl($id, 0, 0); print "$id\\n"; <STDIN>`,
+    ]);
+    await stranger.line();
+    const { attachers } = await tellWith(folder.file("tell.ts", PROGRAM), "-A");
+    assert(
+      !JSON.stringify(attachers).includes(`"pid":${stranger.pid},`),
+      JSON.stringify(attachers),
+    );
+  },
+);

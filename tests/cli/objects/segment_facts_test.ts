@@ -1,0 +1,127 @@
+/** The record of a segment that every command tells, and how people read parts of it. */
+
+import assert from "node:assert/strict";
+import { Segment } from "../../../mod.ts";
+import {
+  accountText,
+  FactsReader,
+  hexKey,
+  isOrphan,
+  localTime,
+  type SegmentFacts,
+  statusOf,
+} from "../../../src/cli/objects/segment_facts.ts";
+import { guardAgainstLeaks } from "../../support/leaks.ts";
+import { testWith } from "../../support/needs.ts";
+import { NO_PID, segmentStat } from "../../support/objects.ts";
+import { Peer, PROJECT } from "../../support/peer.ts";
+
+guardAgainstLeaks();
+
+/** A user and group id that no system names. */
+const UNNAMED = 3_999_999_999;
+
+Deno.test("facts: the names and meanings that --json promises", () => {
+  const stat = segmentStat({
+    key: -559038737,
+    id: 0,
+    mode: 0o640,
+    uid: 0,
+    gid: UNNAMED,
+    cuid: UNNAMED,
+    cgid: 0,
+    size: 2 ** 40 + 1,
+    nattch: 3,
+    cpid: NO_PID,
+    atime: new Date("2026-01-02T03:04:05Z"),
+    ctime: new Date("1999-12-31T23:59:59Z"),
+    locked: true,
+  });
+  const facts: SegmentFacts = {
+    key: -559038737,
+    keyHex: "0xdeadbeef",
+    id: 0,
+    owner: "root",
+    group: null,
+    uid: 0,
+    gid: UNNAMED,
+    creator: null,
+    creatorGroup: "root",
+    cuid: UNNAMED,
+    cgid: 0,
+    mode: 0o640,
+    perms: "0640",
+    size: 2 ** 40 + 1,
+    nattch: 3,
+    status: "locked",
+    markedForRemoval: false,
+    locked: true,
+    orphan: false,
+    atime: "2026-01-02T03:04:05.000Z",
+    dtime: null,
+    ctime: "1999-12-31T23:59:59.000Z",
+    cpid: NO_PID,
+    lpid: null,
+    pids: null,
+    resident: null,
+    swapped: null,
+  };
+  assert.deepEqual(new FactsReader({ extras: false }).facts(stat), facts);
+});
+
+Deno.test("an orphan has nobody attached and a creator that is known and gone", () => {
+  assert(isOrphan(segmentStat({ cpid: NO_PID })));
+  assert(!isOrphan(segmentStat({ cpid: NO_PID, nattch: 1 })));
+  assert(!isOrphan(segmentStat({ cpid: Deno.pid })));
+  assert(!isOrphan(segmentStat({ cpid: 0 })), "the creator lives in another pid namespace");
+  // Not ours to signal, and there all the same
+  assert(!isOrphan(segmentStat({ cpid: 1 })));
+});
+
+Deno.test("status: what is special, in words", () => {
+  const none = { markedForRemoval: false, locked: false, orphan: false };
+  assert.equal(statusOf(none), "");
+  assert.equal(statusOf({ ...none, orphan: true }), "orphan");
+  assert.equal(statusOf({ ...none, markedForRemoval: true, locked: true }), "dest,locked");
+});
+
+Deno.test("keys are shown as ipcs does", () => {
+  assert.deepEqual([0, 1111, -1, -(2 ** 31)].map(hexKey), [
+    "0x00000000",
+    "0x00000457",
+    "0xffffffff",
+    "0x80000000",
+  ]);
+});
+
+Deno.test("an account without a name is its number", () => {
+  assert.equal(accountText(null, 65534), "65534");
+  assert.equal(accountText("root", 0), "root");
+});
+
+testWith({ tools: ["deno"] }, "times are those of the reader's zone", async () => {
+  const program = `
+    import { localTime } from "file://${PROJECT}src/cli/objects/segment_facts.ts";
+    for (const iso of ["2026-01-02T23:04:05Z", "2026-07-31T23:59:09.999Z", null]) {
+      console.log(localTime(iso), localTime(iso, false));
+    }`;
+  const ended = await Peer.start(Deno.execPath(), ["eval", program], { TZ: "Europe/Zurich" })
+    .ended();
+  assert.equal(
+    ended.stdout,
+    "2026-01-03 00:04:05 2026-01-03 00:04\n2026-08-01 01:59:09 2026-08-01 01:59\n- -\n",
+  );
+});
+
+Deno.test("a time that is not known is a dash", () => {
+  assert.equal(localTime(null), "-");
+});
+
+Deno.test("what comes from /proc can be left out, and is then unknown", () => {
+  using segment = Segment.create({ size: 1 });
+  segment.remove();
+  const reader = new FactsReader({ extras: false });
+  assert.equal(reader.attachersOf(segment.id), undefined);
+  const { pids, resident, swapped, nattch, status } = reader.facts(segment.stat());
+  assert.deepEqual([pids, resident, swapped, nattch, status], [null, null, null, 1, "dest"]);
+});

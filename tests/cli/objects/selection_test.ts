@@ -1,0 +1,69 @@
+/** Choosing segments and semaphore sets by what they are. */
+
+import assert from "node:assert/strict";
+import { geteuid } from "../../../ffi/libc.ts";
+import type { SegmentStat } from "../../../mod.ts";
+import { selection, SELECTION_OPTIONS, setSelection } from "../../../src/cli/objects/selection.ts";
+import { parse, UsageError } from "../../../src/cli/usage.ts";
+import { NO_PID, segmentStat } from "../../support/objects.ts";
+
+const HOUR_MS = 3600e3;
+const us = geteuid();
+const now = Date.now();
+
+const ours = segmentStat({ id: 1, uid: us, ctime: new Date(now - HOUR_MS / 2) });
+const theirs = segmentStat({ id: 2, uid: us + 1, cuid: us, ctime: new Date(now - 3 * HOUR_MS) });
+const left = segmentStat({ id: 3, uid: us, cpid: NO_PID, ctime: new Date(now - 50 * HOUR_MS) });
+const held = segmentStat({ id: 4, uid: us + 1, cpid: NO_PID, nattch: 1 });
+const outside = segmentStat({ id: 5, uid: us + 1, cpid: 0, ctime: null });
+const ALL = [ours, theirs, left, held, outside];
+
+function chosen(...args: readonly string[]): number[] {
+  const test = selection(parse(args, SELECTION_OPTIONS).options);
+  assert(test !== undefined);
+  return ALL.filter(test).map(({ id }) => id);
+}
+
+Deno.test("nothing said chooses nothing: that is for the command to decide", () => {
+  assert.equal(selection(parse([], SELECTION_OPTIONS).options), undefined);
+});
+
+Deno.test("--mine: what this user owns, whoever created it", () => {
+  assert.deepEqual(chosen("--mine"), [1, 3]);
+});
+
+Deno.test("--orphans: nobody attached and the creator known and gone", () => {
+  assert.deepEqual(chosen("--orphans"), [3]);
+});
+
+Deno.test("--older-than: by the last change, and not where there is no time", () => {
+  assert.deepEqual(chosen("--older-than=1h"), [2, 3, 4]);
+  assert.deepEqual(chosen("--older-than=2d"), [3, 4]);
+  assert.deepEqual(chosen("--older-than=0"), [1, 2, 3, 4]);
+  assert.deepEqual(chosen("--older-than=999999d"), []);
+});
+
+Deno.test("several choose what all of them do", () => {
+  assert.deepEqual(chosen("--mine", "--orphans", "--older-than=1h"), [3]);
+  assert.deepEqual(chosen("--mine", "--older-than=1h"), [3]);
+  assert.deepEqual(chosen("--orphans", "--older-than=99d"), []);
+});
+
+Deno.test("an age that is none is a mistake in that option", () => {
+  for (const text of ["", "soon", "-1h", "2w"]) {
+    assert.throws(() => chosen(`--older-than=${text}`), (error) => {
+      assert(error instanceof UsageError);
+      assert.match(error.message, /^option --older-than: ".*" is no duration/);
+      return true;
+    });
+  }
+});
+
+Deno.test("semaphore sets are chosen alike, but not as orphans", () => {
+  const sets = ALL.map((stat: SegmentStat) => ({ ...stat, count: 1, otime: null }));
+  const ids = (...args: readonly string[]): number[] =>
+    sets.filter(setSelection(parse(args, SELECTION_OPTIONS).options)).map(({ id }) => id);
+  assert.deepEqual(ids(), [1, 2, 3, 4, 5]);
+  assert.deepEqual(ids("--mine", "--older-than=1h"), [3]);
+  assert.throws(() => ids("--orphans"), { message: /^option --orphans: the kernel does not keep/ });
+});

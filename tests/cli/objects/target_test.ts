@@ -1,0 +1,167 @@
+/** Which object a person means: a key or an id, and that nothing is guessed. */
+
+import assert from "node:assert/strict";
+import { ftok, ShmError } from "../../../mod.ts";
+import { CommandFailure } from "../../../src/cli/command.ts";
+import {
+  findObject,
+  findSegment,
+  parseTarget,
+  type Target,
+  TARGET_OPTIONS,
+  targetOf,
+  targetsOf,
+} from "../../../src/cli/objects/target.ts";
+import { parse, UsageError } from "../../../src/cli/usage.ts";
+import { segmentStat } from "../../support/objects.ts";
+import { random } from "../command_line.ts";
+
+const READ: Readonly<Record<string, Target>> = {
+  "1111": { kind: "key", key: 1111, decimal: 1111 },
+  "4294967295": { kind: "key", key: -1, decimal: 4294967295 },
+  "0x457": { kind: "key", key: 1111 },
+  "02127": { kind: "key", key: 1111 },
+  "-5": { kind: "key", key: -5 },
+  "+5": { kind: "key", key: 5 },
+  "/:65": { kind: "key", key: ftok("/", 65) },
+  "id:0": { kind: "id", id: 0 },
+  "id:5": { kind: "id", id: 5 },
+  "id:007": { kind: "id", id: 7 },
+  "id:2147483647": { kind: "id", id: 2147483647 },
+};
+
+Deno.test("parseTarget: every way of writing a key or an id", () => {
+  for (const [text, target] of Object.entries(READ)) {
+    assert.deepEqual(parseTarget(text), target, text);
+  }
+});
+
+const REFUSED: readonly (readonly [string, RegExp])[] = [
+  ["", /^"" is no key: .*; an id is id:5$/],
+  ["abc", /^"abc" is no key: /],
+  ["4294967296", /does not fit 32 bits/],
+  ["0", /^key 0 is IPC_PRIVATE, which finds no segment: for the one with id 0 write id:0$/],
+  ["0x0", /write id:0$/],
+  ["id:", /^"" is no id: write a whole number from 0 to 2147483647$/],
+  ["id:-1", /^"-1" is no id/],
+  ["id:0x5", /^"0x5" is no id/],
+  ["id:2147483648", /^"2147483648" is no id/],
+  ["id:5 ", /^"5 " is no id/],
+  ["ID:5", /^"ID:5" is no key|ENOENT/],
+];
+
+Deno.test("parseTarget: what is neither is refused and says what would be", () => {
+  for (const [text, message] of REFUSED) {
+    assert.throws(() => parseTarget(text), (error) => {
+      assert(error instanceof UsageError || error instanceof ShmError, `"${text}" gave ${error}`);
+      assert.match(error.message, message);
+      return true;
+    }, text);
+  }
+});
+
+function said(...args: readonly string[]): ReturnType<typeof parse<typeof TARGET_OPTIONS>> {
+  return parse(args, TARGET_OPTIONS);
+}
+
+Deno.test("targets: arguments and --id, as often as they come", () => {
+  assert.deepEqual(targetsOf(said()), []);
+  assert.deepEqual(targetsOf(said("--id=1", "0x2", "--id", "3", "id:4")), [
+    { kind: "key", key: 2 },
+    { kind: "id", id: 4 },
+    { kind: "id", id: 1 },
+    { kind: "id", id: 3 },
+  ]);
+  assert.deepEqual(targetOf(said("--id=0")), { kind: "id", id: 0 });
+});
+
+Deno.test("targetOf: exactly one", () => {
+  assert.throws(() => targetOf(said()), { message: /^which segment\? give its key, or id:ID$/ });
+  assert.throws(() => targetOf(said("1", "--id=2")), { message: /^one segment at a time$/ });
+  assert.throws(() => targetOf(said("--id=x")), { message: /^"x" is no id/ });
+});
+
+const SEGMENTS = [
+  segmentStat({ id: 5, key: 1111 }),
+  segmentStat({ id: 1111, key: 7 }),
+  segmentStat({ id: 9, key: 9 }),
+  segmentStat({ id: 0, key: -1 }),
+  segmentStat({ id: 3, key: 0, markedForRemoval: true }),
+];
+
+function find(text: string): number {
+  return findSegment(parseTarget(text), SEGMENTS).id;
+}
+
+Deno.test("findSegment: by key, by id, also where both are the same segment's", () => {
+  assert.equal(find("0x457"), 5);
+  assert.equal(find("id:1111"), 1111);
+  assert.equal(find("7"), 1111);
+  assert.equal(find("9"), 9);
+  assert.equal(find("0xffffffff"), 0);
+  assert.equal(find("4294967295"), 0);
+  assert.equal(find("id:0"), 0);
+  assert.equal(find("id:3"), 3);
+});
+
+Deno.test("findSegment: a number that is one's key and another's id is never guessed", () => {
+  assert.throws(() => find("1111"), (error) => {
+    assert(error instanceof UsageError);
+    assert.equal(
+      error.message,
+      "1111 is the key of segment 5 and the id of another: write 0x457 or id:1111",
+    );
+    return true;
+  });
+  // Written as only a key is written, it is one
+  for (const text of ["0x457", "02127", "+1111"]) assert.equal(find(text), 5, text);
+});
+
+Deno.test("findSegment: what is not there is said, with the id that was perhaps meant", () => {
+  const absent: readonly (readonly [string, RegExp])[] = [
+    ["0x99", /^no segment has key 153 \(0x99\): `cli\.ts ls` lists those there are$/],
+    ["id:99", /^no segment has id 99: `cli\.ts ls` lists those there are$/],
+    ["3", /^no segment has key 3 \(0x3\): the one with id 3 is id:3$/],
+    ["5", /^no segment has key 5 \(0x5\): the one with id 5 is id:5$/],
+    ["-2", /^no segment has key -2 \(0xfffffffe\): /],
+  ];
+  for (const [text, message] of absent) {
+    assert.throws(() => find(text), (error) => {
+      assert(error instanceof CommandFailure, `${text} gave ${error}`);
+      assert.match(error.message, message);
+      return true;
+    }, text);
+  }
+});
+
+Deno.test("findObject: the kind is named, and its own list", () => {
+  const target: Target = { kind: "id", id: 99 };
+  assert.throws(() => findObject(target, SEGMENTS, "semaphore set"), {
+    message: "no semaphore set has id 99: `cli.ts ls --semaphores` lists those there are",
+  });
+});
+
+Deno.test("parseTarget: 10 000 random texts give a target or one of the refusals", () => {
+  const pick = random(5);
+  const tempting = "id:0123456789-+xX./ \0\n";
+  let targets = 0;
+  for (let round = 0; round < 10_000; round++) {
+    const text = (pick(2) === 0 ? "id:" : "") +
+      Array.from(
+        { length: pick(6) },
+        () => pick(5) === 0 ? String.fromCharCode(pick(0x300)) : tempting[pick(tempting.length)],
+      ).join("");
+    try {
+      const target = parseTarget(text);
+      const number = target.kind === "id" ? target.id : target.key;
+      assert(Number.isInteger(number) && number === (number | 0), text);
+      targets++;
+    } catch (error) {
+      assert(
+        error instanceof UsageError || (error instanceof ShmError && error.call === "ftok"),
+        `${JSON.stringify(text)} gave ${error}`,
+      );
+    }
+  }
+  assert(targets > 500, `only ${targets} were targets`);
+});

@@ -1,0 +1,141 @@
+/** Tables: columns to choose, sort by and print, and the same rows as JSON. */
+
+import assert from "node:assert/strict";
+import {
+  type Column,
+  TABLE_OPTIONS,
+  tableJson,
+  tableLines,
+  tableSettings,
+} from "../../../src/cli/text/table.ts";
+import { parse, UsageError } from "../../../src/cli/usage.ts";
+import { random } from "../command_line.ts";
+
+interface Row {
+  readonly name: string | null;
+  readonly bytes: number | null;
+  readonly busy: boolean;
+  readonly pids: readonly number[] | null;
+}
+
+const NAME: Column<Row> = { name: "name", title: "WHO" };
+const BYTES: Column<Row> = {
+  name: "bytes",
+  title: "SIZE",
+  right: true,
+  text: ({ bytes }) => bytes === null ? "-" : `${bytes}b`,
+};
+const BUSY: Column<Row> = { name: "busy", title: "BUSY" };
+const PIDS: Column<Row> = { name: "pids", title: "PIDS", rank: ({ pids }) => pids };
+const COLUMNS = [NAME, BYTES, BUSY, PIDS] as const;
+
+const ann: Row = { name: "ann", bytes: 10, busy: true, pids: [7, 8] };
+const bob: Row = { name: "Bob", bytes: 9, busy: false, pids: [] };
+const nobody: Row = { name: null, bytes: null, busy: true, pids: null };
+const cleo: Row = { name: "cleo", bytes: 9, busy: false, pids: [1, 2, 3] };
+const ROWS = [ann, bob, nobody, cleo];
+
+function settings(...args: readonly string[]): ReturnType<typeof tableSettings<Row>> {
+  return tableSettings(parse(args, TABLE_OPTIONS).options, COLUMNS);
+}
+
+Deno.test("lines: headings, widths by the widest, numbers at the right, no space at the end", () => {
+  assert.deepEqual(tableLines(COLUMNS, ROWS), [
+    "WHO  SIZE BUSY  PIDS",
+    "ann   10b true  7,8",
+    "Bob    9b false",
+    "-       - true  -",
+    "cleo   9b false 1,2,3",
+  ]);
+  assert.deepEqual(tableLines(COLUMNS, []), ["WHO SIZE BUSY PIDS"]);
+  assert.deepEqual(tableLines([PIDS, NAME], [ann]), ["PIDS WHO", "7,8  ann"]);
+});
+
+Deno.test("lines: a name cannot control the terminal, nor a text made of one", () => {
+  const evil: Row = { ...ann, name: "a\x1b[2J\n\u202eb" };
+  const shouting: Column<Row> = { ...NAME, text: ({ name }) => `${name}!` };
+  assert.deepEqual(tableLines([NAME], [evil]), ["WHO", "a\\x1b[2J\\n\\u{202e}b"]);
+  assert.deepEqual(tableLines([shouting], [evil]), ["WHO", "a\\x1b[2J\\n\\u{202e}b!"]);
+});
+
+Deno.test("lines: as many as a system can have", () => {
+  const rows = Array.from({ length: 200_000 }, () => ann);
+  assert.equal(tableLines([NAME], rows).length, 200_001);
+});
+
+Deno.test("columns: by name or heading, in any letters, in the order written", () => {
+  for (const text of ["bytes,name", "BYTES,Name", "size,who", " size , who "]) {
+    assert.deepEqual(settings("--columns", text).columns, [BYTES, NAME], text);
+  }
+  assert.deepEqual(settings("--columns", "name,name").columns, [NAME, NAME]);
+  assert.equal(settings().columns, undefined);
+});
+
+Deno.test("columns: one that there is not is refused with those there are", () => {
+  for (const text of ["", ",", "name,", "name;bytes", "nam", "names", "constructor", "__proto__"]) {
+    assert.throws(() => settings("--columns", text), (error) => {
+      assert(error instanceof UsageError, `"${text}" gave ${error}`);
+      assert.match(error.message, /^no column ".*": choose from name, bytes, busy, pids$/);
+      return true;
+    }, text);
+  }
+  assert.throws(() => settings("--sort", "age"), { message: /^no column "age": choose from name/ });
+});
+
+Deno.test("sort: numbers by value, texts by characters, lists by length", () => {
+  const order = (...args: readonly string[]): (string | null)[] =>
+    settings(...args).sorted(ROWS).map(({ name }) => name);
+  assert.deepEqual(order(), ["ann", "Bob", null, "cleo"]);
+  assert.deepEqual(order("--reverse"), ["cleo", null, "Bob", "ann"]);
+  assert.deepEqual(order("--sort=name"), ["Bob", "ann", "cleo", null]);
+  assert.deepEqual(order("--sort=bytes"), ["Bob", "cleo", "ann", null]);
+  assert.deepEqual(order("--sort=busy"), ["Bob", "cleo", "ann", null]);
+  assert.deepEqual(order("--sort=pids"), ["Bob", "ann", "cleo", null]);
+});
+
+Deno.test("sort: what is unknown is last either way round, and equals keep their order", () => {
+  const order = (...args: readonly string[]): (string | null)[] =>
+    settings(...args).sorted(ROWS).map(({ name }) => name);
+  assert.deepEqual(order("--sort=bytes", "-r"), ["ann", "Bob", "cleo", null]);
+  assert.deepEqual(order("--sort=pids", "-r"), ["cleo", "ann", "Bob", null]);
+});
+
+Deno.test("sort: the rows given stay as they are", () => {
+  const rows = [ann, bob];
+  settings("--sort=bytes").sorted(rows);
+  settings("-r").sorted(rows);
+  assert.deepEqual(rows, [ann, bob]);
+});
+
+Deno.test("json: all the facts, or those of the columns, as the values they are", () => {
+  assert.deepEqual(JSON.parse(tableJson(undefined, ROWS)), ROWS);
+  assert.deepEqual(JSON.parse(tableJson([PIDS, BYTES], ROWS)), [
+    { pids: [7, 8], bytes: 10 },
+    { pids: [], bytes: 9 },
+    { pids: null, bytes: null },
+    { pids: [1, 2, 3], bytes: 9 },
+  ]);
+  assert.equal(tableJson(undefined, []), "[]");
+});
+
+Deno.test("columns: 10 000 random texts give columns or one clear refusal", () => {
+  const pick = random(4);
+  const words = ["name", "bytes", "BUSY", "size", ",", " ", ",,", "\n", "\x1b[2J", '"', "\\", "é"];
+  let chosen = 0;
+  for (let round = 0; round < 10_000; round++) {
+    const text = Array.from(
+      { length: 1 + pick(4) },
+      () => pick(6) === 0 ? String.fromCharCode(pick(0x3000)) : words[pick(words.length)],
+    ).join("");
+    for (const option of ["--columns", "--sort"]) {
+      try {
+        settings(`${option}=${text}`);
+        chosen++;
+      } catch (error) {
+        assert(error instanceof UsageError, `${JSON.stringify(text)} gave ${error}`);
+        assert.match(error.message, /^[^\n\r]+$/);
+      }
+    }
+  }
+  assert(chosen > 500, `only ${chosen} were columns`);
+});

@@ -1,0 +1,105 @@
+/** What `top` does to segments: looks, reads the first bytes, removes the one that was meant. */
+
+import assert from "node:assert/strict";
+import { Channel, listSegments, MailboxServer, Segment, statSegment } from "../../../mod.ts";
+import { mayReadProc } from "../../../src/cli/objects/processes.ts";
+import { firstBytes, remove, snapshot } from "../../../src/cli/top/top_actions.ts";
+import type { TopFacts, TopRow } from "../../../src/cli/top/top_row.ts";
+import { guardAgainstLeaks } from "../../support/leaks.ts";
+
+guardAgainstLeaks();
+
+/** The row of a segment as it is now. */
+function rowOf(id: number): TopRow {
+  return { ...snapshot().segments.find((each) => each.id === id)!, change: "", rate: null };
+}
+
+const exists = (id: number): boolean => listSegments().some((each) => each.id === id);
+
+Deno.test("top: a look finds all segments, those chosen, and the limits", () => {
+  using segment = Segment.create({ size: 4097 });
+  const all = snapshot();
+  segment.remove();
+  const found = all.segments.find(({ id }) => id === segment.id);
+  assert.deepEqual([found?.size, found?.nattch, found?.cpid], [4097, 1, Deno.pid]);
+  assert.equal(found?.attachers === null, !mayReadProc());
+  assert(all.chosen(segment.id));
+  assert(all.usage.pages >= 2 && all.limits.shmmni > 0);
+  const none = snapshot(() => false);
+  assert(!none.chosen(segment.id));
+  assert(none.segments.some(({ id }) => id === segment.id), "totals are of all");
+});
+
+Deno.test("top: a look into channels that somebody uses, and into nothing else", () => {
+  const keys = [0x5eed6001, 0x5eed6002];
+  const [used, left] = keys.map((key) => Channel.openOrCreate({ key, lanes: 2, keep: true }));
+  using mailbox = MailboxServer.open({ key: 0x5eed6003 });
+  left!.close();
+  const before = statSegment(left!.id);
+  try {
+    const producer = used!.producer();
+    const consumer = used!.consumer();
+    producer.sendBatch([new Uint8Array(3), new Uint8Array(5), new Uint8Array(0)]);
+    consumer.drain(() => {}, { max: 1 });
+    const { segments } = snapshot();
+    const facts = (id: number): TopFacts => segments.find((each) => each.id === id)!;
+    const { channel, depth } = facts(used!.id);
+    assert.deepEqual([depth, channel?.depth, channel?.messages, channel?.bytes], [2, 2, 3, 24]);
+    assert.deepEqual([channel?.senders, channel?.consumer], [[Deno.pid], Deno.pid]);
+    for (const id of [left!.id, mailbox.segment.id]) {
+      assert.deepEqual([facts(id).channel, facts(id).depth], [null, null]);
+    }
+    assert.deepEqual(statSegment(left!.id), before, "nobody attached it");
+  } finally {
+    for (const channel of [used!, Channel.open(keys[1]!)]) {
+      channel.remove();
+      channel.close();
+    }
+  }
+});
+
+Deno.test("top: the first bytes, no more than there are, and attached no longer than that takes", () => {
+  using large = Segment.create({ size: 1000 });
+  large.write(Uint8Array.of(1, 2, 3), 253);
+  assert.deepEqual(firstBytes(large.id), { bytes: large.read(0, 256) });
+  assert.equal(statSegment(large.id).nattch, 1);
+  using small = Segment.create({ size: 3 });
+  assert.deepEqual(firstBytes(small.id), { bytes: new Uint8Array(3) });
+  large.remove();
+  small.remove();
+  assert.match((firstBytes(0x7ffffff0) as { why: string }).why, /^cannot attach .*EINVAL/);
+});
+
+Deno.test("top: removes the segment that was meant, and says what keeps it", () => {
+  const segment = Segment.create({ size: 100 });
+  const { id } = segment;
+  const row = rowOf(id);
+  assert.equal(remove(row), `segment ${id} marked for removal: it goes when its 1 attach does`);
+  assert.equal(statSegment(id).markedForRemoval, true);
+  segment.detach();
+  assert.equal(remove(row), `segment ${id} is gone`);
+});
+
+Deno.test("top: another segment that has the id by now is left alone", () => {
+  using segment = Segment.create({ size: 100 });
+  const row = rowOf(segment.id);
+  for (const other of [{ size: 99 }, { cpid: 1 }, { cpid: null }, { cuid: 77 }, { cgid: 77 }]) {
+    assert.equal(remove({ ...row, ...other }), `segment ${segment.id} is gone`);
+  }
+  assert.equal(segment.stat().markedForRemoval, false);
+  segment.remove();
+});
+
+Deno.test("top: nobody was attached when it was asked, and somebody is now: it asks again", () => {
+  const segment = Segment.create({ size: 100 });
+  const { id } = segment;
+  segment.detach();
+  const row = rowOf(id);
+  {
+    using _again = Segment.attach(id);
+    assert.match(remove(row), /^segment \d+ was not attached just now: not removed, d asks again$/);
+    assert.equal(statSegment(id).markedForRemoval, false);
+  }
+  assert.equal(remove(row), `segment ${id} removed`);
+  assert(!exists(id));
+});
