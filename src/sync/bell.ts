@@ -20,6 +20,10 @@ export class Bell {
   /** Whether a wait of ours is with the kernel, which may be one that was given up here. */
   #armed = false;
   #ended: (() => void) | undefined;
+  /** Ends whatever sleep is under way when it fires. It outlives one that was woken, for the next. */
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  /** What it was set to, in milliseconds. */
+  #timerMs = 0;
   #open = true;
 
   /**
@@ -38,15 +42,25 @@ export class Bell {
     }
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#ended = resolve;
-    // It also keeps the process alive, which the bell itself does not
-    const timer = setTimeout(resolve, ms);
-    try {
-      await promise;
-    } finally {
-      clearTimeout(timer);
-      this.#ended = undefined;
-    }
+    this.#limit(ms);
+    await promise;
+    this.#ended = undefined;
     return true;
+  }
+
+  /**
+   * Sees to it that the sleep ends within `ms`. A timer that fires no later will do, though the sleep
+   * ends early then: to set and clear one costs as much as all else between a wake and its receiver.
+   * It also keeps the process alive, which the bell itself does not.
+   */
+  #limit(ms: number): void {
+    if (this.#timer !== undefined && this.#timerMs <= ms) return;
+    clearTimeout(this.#timer);
+    this.#timerMs = ms;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      this.interrupt();
+    }, ms);
   }
 
   /** Ends a `sleep` under way. */
@@ -83,6 +97,8 @@ export class Bell {
   /** Ends a `sleep` under way and gives everything back. Twice is once. */
   close(): void {
     this.#open = false;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
     this.#listener?.destroy();
     this.#ring?.close();
     this.#ring = this.#listener = undefined;

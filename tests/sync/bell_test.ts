@@ -141,3 +141,32 @@ Deno.test({
 Deno.test("closing a bell that never slept does nothing", () => {
   new Bell().close();
 });
+
+Deno.test({
+  name: `a sleep never lasts longer than it may, whatever timer an earlier one left${reason}`,
+  ignore,
+  fn: () =>
+    withBell(async ({ word, address, bell }) => {
+      const slept = bell.sleep(address, 0, LONG);
+      while (word.wake() === 0) await new Promise((resolve) => setTimeout(resolve, 0));
+      await slept;
+      let late = false;
+      const net = setTimeout(() => late = true, LONG / 2);
+      for (const ms of [50, 100, 20]) assert.equal(await bell.sleep(address, 0, ms), true);
+      clearTimeout(net);
+      assert.equal(late, false);
+    }),
+});
+
+Deno.test({
+  name: `a timer that was left does not outlive the bell${reason}`,
+  ignore,
+  fn: () =>
+    withBell(async ({ word, address, bell }) => {
+      const slept = bell.sleep(address, 0, LONG);
+      while (word.wake() === 0) await new Promise((resolve) => setTimeout(resolve, 0));
+      await slept;
+      // What is left behind is found by Deno.test itself
+      bell.close();
+    }),
+});
