@@ -272,7 +272,7 @@ const METHOD =
 - All peers take part in one run. In each round every case has its turn, so that what disturbs the
   machine for a while disturbs all. Before the first round there is one that does not count: it warms up
   the machine and finds how many messages fill a quarter of a second.
-- In every turn both processes are new. A fifth of as many messages goes ahead and is not measured, so
+- In every turn both processes are new. A fifth as many messages, or 50 wakes, goes ahead unmeasured, so
   that compilers have done their work and rings have been passed through.
 - A figure is the median of the rounds, and beside it the least and the most of them. Percentiles of
   round trips are taken over all rounds together, by HdrHistogram with three digits.

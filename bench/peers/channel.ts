@@ -9,7 +9,17 @@
  */
 
 import { Channel, Deadline } from "../../mod.ts";
-import { Arrivals, batchOf, COPIED, Meter, type Part, play, RoundTrips } from "./peer.ts";
+import {
+  Arrivals,
+  batchOf,
+  COPIED,
+  idling,
+  Meter,
+  type Part,
+  play,
+  RoundTrips,
+  SETTLE_MS,
+} from "./peer.ts";
 
 const SPIN_US = 1_000_000;
 const LEAST_CAPACITY = 1 << 20;
@@ -205,9 +215,8 @@ function recvHeap(part: Part): void {
   let sum = 0;
   const visit = (bytes: Uint8Array): void => void (sum += bytes[0]!);
   while (received < part.warm + part.count) {
-    const count = consumer.drain(visit);
-    if (count === 0) consumer.readySync();
-    received += count;
+    // It spins: to sleep allocates, which has nothing to do with messages
+    received += consumer.drain(visit);
     if (received < next) continue;
     next = received + LOOK_EVERY;
     if (allocation === undefined) {
@@ -246,11 +255,8 @@ async function sendHeap(part: Part): Promise<void> {
 async function idle(part: Part): Promise<void> {
   using channel = open(part);
   using consumer = channel.consumer();
-  const meter = new Meter(part);
-  await new Promise((done) => setTimeout(done, 200)); // starting up is not idling
-  meter.begin();
-  await consumer.receive({ deadline: Deadline.after(part.pause) }).catch(() => {});
-  meter.end(0);
+  const received = consumer.receive({ deadline: Deadline.after(SETTLE_MS + part.pause) });
+  await idling(part, received);
 }
 
 await play({

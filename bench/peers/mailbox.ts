@@ -4,7 +4,7 @@
  */
 
 import { Deadline, MailboxClient, MailboxServer } from "../../mod.ts";
-import { Arrivals, Meter, type Part, play, RoundTrips } from "./peer.ts";
+import { Arrivals, idling, Meter, type Part, play, RoundTrips, SETTLE_MS } from "./peer.ts";
 
 function recv(part: Part): void {
   using server = MailboxServer.open({ key: Number(part.address) });
@@ -76,11 +76,8 @@ async function pongAwait(part: Part): Promise<void> {
 
 async function idle(part: Part): Promise<void> {
   using server = MailboxServer.open({ key: Number(part.address) });
-  const meter = new Meter(part);
-  await new Promise((done) => setTimeout(done, 200)); // starting up is not idling
-  meter.begin();
-  await server.receive({ deadline: Deadline.after(part.pause) }).catch(() => {});
-  meter.end(0);
+  const received = server.receive({ deadline: Deadline.after(SETTLE_MS + part.pause) });
+  await idling(part, received);
 }
 
 await play({

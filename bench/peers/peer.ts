@@ -168,6 +168,19 @@ export class RoundTrips {
   }
 }
 
+/** How long somebody waits before its idling is measured: to begin to wait is not idling yet. */
+export const SETTLE_MS = 300;
+
+/** Measures a wait for what does not come, from when it has settled until it is given up. */
+export async function idling(part: Part, waiting: Promise<unknown>): Promise<void> {
+  const over = waiting.catch(() => {});
+  const meter = new Meter(part);
+  await new Promise((done) => setTimeout(done, SETTLE_MS));
+  meter.begin();
+  await over;
+  meter.end(0);
+}
+
 /** Plays the part by the function of its role. */
 export async function play(
   roles: Readonly<Record<string, (part: Part) => void | Promise<void>>>,

@@ -4,7 +4,7 @@
  * a message that does not come.
  */
 
-import { Meter, type Part, play } from "./peer.ts";
+import { idling, type Part, play, SETTLE_MS } from "./peer.ts";
 import { ping, pong, recv, send } from "./streams.ts";
 
 const LOOPBACK = "127.0.0.1";
@@ -43,13 +43,9 @@ function ready(connection: Deno.Conn): Deno.Conn {
 
 async function idle(part: Part): Promise<void> {
   using listener = Deno.listen({ transport: "unix", path: part.address.split(":")[1]! });
-  const meter = new Meter(part);
-  await new Promise((done) => setTimeout(done, 200)); // starting up is not idling
-  meter.begin();
-  const over = setTimeout(() => listener.close(), part.pause);
-  await listener.accept().catch(() => {});
+  const over = setTimeout(() => listener.close(), SETTLE_MS + part.pause);
+  await idling(part, listener.accept());
   clearTimeout(over);
-  meter.end(0);
 }
 
 await play({
