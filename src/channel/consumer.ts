@@ -28,6 +28,9 @@ import {
 } from "./lane_words.ts";
 import { SmallPayload } from "./payload_views.ts";
 
+/** More than a drain ever finds. Infinity would be an object for each call: it is no small integer. */
+const MANY = 2 ** 30;
+
 /**
  * The one receiver of a channel.
  *
@@ -247,6 +250,7 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
   ): number {
     this.#check();
     if (!(max >= 1)) throw new RangeError(`max ${max} is not 1 or more`);
+    const most = max < MANY ? max : MANY;
     this.#settle();
     const readers = this.#readers;
     const keep = ack === "after";
@@ -254,10 +258,10 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
     this.#keeping = keep;
     this.#draining = true;
     try {
-      for (let i = 0; i < readers.length && count < max; i++) {
+      for (let i = 0; i < readers.length && count < most; i++) {
         const lane = this.#next;
         this.#leave(lane);
-        count += readers[lane]!.drain(visit, max - count, keep);
+        count += readers[lane]!.drain(visit, most - count, keep);
       }
     } finally {
       this.#draining = false;

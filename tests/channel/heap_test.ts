@@ -15,7 +15,7 @@ const MESSAGES = 10_000_000;
 const MOST_GROWTH = 1_000_000;
 /** Looks without a collection before them, for garbage. */
 const LOOKS = 25;
-const MESSAGES_A_LOOK = 20_000;
+const TIMES_A_LOOK = 20_000;
 
 const PROGRAM = `
   import { Channel } from "@sysv/shm";
@@ -46,15 +46,23 @@ const PROGRAM = `
   const before = heap();
   round(${MESSAGES});
   const grown = heap() - before;
-  const looks = [];
-  for (let i = 0; i < ${LOOKS}; i++) {
-    const last = Deno.memoryUsage().heapUsed;
-    round(${MESSAGES_A_LOOK});
-    looks.push(Deno.memoryUsage().heapUsed - last);
+  function garbage(act) {
+    const looks = [];
+    for (let i = 0; i < ${LOOKS}; i++) {
+      const last = Deno.memoryUsage().heapUsed;
+      act();
+      looks.push(Deno.memoryUsage().heapUsed - last);
+    }
+    // What a compiler or a collection does falls into a few of the looks: half of them have neither
+    return looks.sort((a, b) => a - b)[${LOOKS} >> 1] / ${TIMES_A_LOOK};
   }
-  // What a compiler or a collection does falls into a few of the looks: half of them have neither
-  const perMessage = looks.sort((a, b) => a - b)[${LOOKS} >> 1] / ${MESSAGES_A_LOOK};
-  console.log(JSON.stringify({ grown, perMessage, sum }));
+  function inVain() {
+    for (let i = 0; i < ${TIMES_A_LOOK}; i++) consumer.drain(visit);
+  }
+  for (let i = 0; i < 10; i++) inVain();
+  const perMessage = garbage(() => round(${TIMES_A_LOOK}));
+  const perDrain = garbage(inVain);
+  console.log(JSON.stringify({ grown, perMessage, perDrain, sum }));
 `;
 
 for (const [size, how] of [[8, "stage"], [64, "stage"], [200, "stage"], [8, "claim"]] as const) {
@@ -69,11 +77,12 @@ for (const [size, how] of [[8, "stage"], [64, "stage"], [200, "stage"], [8, "cla
       );
       const { code, stdout, stderr } = await peer.ended();
       assert.equal(code, 0, stderr);
-      const { grown, perMessage, sum } = JSON.parse(stdout);
-      assert.equal(sum, 7 * (200_000 + MESSAGES + LOOKS * MESSAGES_A_LOOK));
+      const { grown, perMessage, perDrain, sum } = JSON.parse(stdout);
+      assert.equal(sum, 7 * (200_000 + MESSAGES + LOOKS * TIMES_A_LOOK));
       assert(grown < MOST_GROWTH, `${grown} bytes more`);
       // No garbage either: the least object has more than this
       assert(perMessage < 8, `${perMessage} bytes a message`);
+      assert(perDrain < 8, `${perDrain} bytes a drain that finds nothing`);
     },
   );
 }
