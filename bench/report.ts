@@ -291,8 +291,11 @@ const LIMITS =
   `- **Spinning takes a core.** The short round trips are those of two processes that do nothing else. On
   a machine with no core to spare they are not to be had; the promises and the table of woken round trips
   are what a program sees that sleeps.
-- **The clock is in the figures.** Each round trip reads it once: about 50 ns of every one in Deno and
-  Node, 25 ns in C.
+- **The clock is in the figures.** Each round trip reads it once: about 90 ns of every one in Deno, 45 ns
+  in Node, 25 ns in C, on the machine this was written on.
+- **Rounds on two levels.** Where the spread of a case is several times its least figure, the host has
+  moved the two cores apart or together between rounds: then the median is that of the more frequent
+  level, and a ratio may compare two levels. The result file has every round.
 - **Two cores.** The sender, the receiver and the threads that help them share what cores there are; with
   more producers than cores the table of producers shows how well they take turns, not how far they scale.
 - **One way of writing to each peer.** A program that gathers more before it writes, or waits for less,
