@@ -30,11 +30,11 @@ interface Ended {
 export class Processes {
   readonly #running = new Set<Deno.ChildProcess>();
 
-  /** Ends all, at once. */
+  /** Ends all, at once, and whatever they started themselves. */
   killAll(): void {
-    for (const child of this.#running) {
+    for (const { pid } of this.#running) {
       try {
-        child.kill("SIGKILL");
+        Deno.kill(-pid, "SIGKILL");
       } catch (error) {
         // It ended by itself
         if (!(error instanceof TypeError || error instanceof Deno.errors.NotFound)) throw error;
@@ -49,6 +49,8 @@ export class Processes {
     const child = new Deno.Command(program!, {
       args,
       env,
+      // In a process group of its own, which is killed as a whole
+      detached: true,
       stdin: "null",
       stdout: "piped",
       stderr: "piped",
@@ -78,9 +80,15 @@ export class Processes {
     const timer = setTimeout(() => fail(`no end after ${timeoutMs / 1000} s`), timeoutMs);
     try {
       const outputs = await Promise.all(starts.map(async (start) => {
-        const ended = await this.#run(start);
-        if (ended.code !== 0) fail(complaint(ended));
-        return ended.stdout;
+        try {
+          const ended = await this.#run(start);
+          if (ended.code !== 0) fail(complaint(ended));
+          return ended.stdout;
+        } catch (error) {
+          // It could not be started: the others would wait for it
+          fail((error as Error).message);
+          return "";
+        }
       }));
       if (failure !== undefined) throw new Error(failure);
       return outputs.flatMap(parseLines);

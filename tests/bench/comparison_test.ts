@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { changes, compareResults } from "../../bench/comparison.ts";
-import type { Result } from "../../bench/result.ts";
+import { MEASURES, type Result } from "../../bench/result.ts";
 import { madeUpCase, madeUpResult } from "./made_up_result.ts";
 
 const before = madeUpResult([
@@ -58,4 +58,46 @@ Deno.test("cases of only one of the two are named, and so is another machine", (
 Deno.test("a case that failed in one of the two is no change", () => {
   const failed = madeUpResult([madeUpCase("wake/deno-unix/64", [], { failures: ["died"] })]);
   assert.deepEqual(changes(before, failed).both, []);
+});
+
+Deno.test("every measure is judged in its own direction", () => {
+  const better = {
+    throughput: "more",
+    roundTrip: "less",
+    wake: "less",
+    producers: "more",
+    idle: "less",
+    allocation: "less",
+    startUp: "less",
+    lifecycle: "less",
+    fields: "less",
+  };
+  assert.deepEqual(Object.keys(better), Object.keys(MEASURES));
+  for (const [measure, which] of Object.entries(better)) {
+    const name = `${measure}/deno-unix/x`;
+    const twice = gains(
+      madeUpResult([madeUpCase(name, [1, 1, 1])]),
+      madeUpResult([madeUpCase(name, [2, 2, 2])]),
+    );
+    assert.deepEqual(twice, { [name]: which === "more" ? 2 : 0.5 });
+  }
+});
+
+Deno.test("what changed comes in a table of its own, what did not in another one", () => {
+  const text = compareResults(before, after);
+  const [changed, within] = text.split("\nWithin the spread:\n") as [string, string];
+  assert.match(changed, /Changed beyond the spread of the rounds: 2 of 3\n/);
+  assert.match(changed, /\n\| throughput\/deno-unix\/64 \| 101 \| 202 \| messages\/s \| 2\.00x \|/);
+  assert.match(changed, /\n\| roundTrip\/deno-unix\/64 \| 11\.0 \| 22\.0 \| ns \| 0\.500x \|/);
+  assert.doesNotMatch(changed, /\| wake/);
+  assert.match(within, /\n\| wake\/deno-unix\/64 \| 60\.0 \| 66\.0 \| ns \| 0\.909x \|/);
+  assert.doesNotMatch(within, /\| (throughput|roundTrip)/);
+});
+
+Deno.test("where all spreads overlap nothing changed", () => {
+  const one = madeUpResult([madeUpCase("wake/deno-unix/64", [50, 60, 70])]);
+  const other = madeUpResult([madeUpCase("wake/deno-unix/64", [70, 80, 90])]);
+  const text = compareResults(one, other);
+  assert.match(text, /No case changed beyond the spread of its rounds\./);
+  assert.doesNotMatch(text, /Changed beyond|so few rounds/);
 });

@@ -11,18 +11,53 @@ Deno.test("versions are exact: figures are compared over time", () => {
   }
 });
 
+/** The files of these folders with one of these endings, and their text. */
+function sources(endings: RegExp, ...folders: readonly string[]): [path: string, text: string][] {
+  return folders.flatMap((folder) =>
+    [...Deno.readDirSync(PROJECT + folder)].filter(({ name }) => endings.test(name))
+      .map(({ name }): [string, string] => [
+        folder + name,
+        Deno.readTextFileSync(PROJECT + folder + name),
+      ])
+  );
+}
+
+function pathsOf(found: readonly [string, string][], having: RegExp): string[] {
+  return found.filter(([, text]) => having.test(text)).map(([path]) => path).sort();
+}
+
 testWith({ files: true }, "nothing but the list names a package of npm", () => {
-  const naming: string[] = [];
-  let seen = 0;
-  for (const folder of ["bench/", "bench/peers/"]) {
-    for (const { name } of Deno.readDirSync(PROJECT + folder)) {
-      if (!name.endsWith(".ts")) continue;
-      seen++;
-      if (Deno.readTextFileSync(PROJECT + folder + name).includes("npm:")) {
-        naming.push(folder + name);
-      }
-    }
-  }
-  assert(seen > 20, `${seen} files`);
-  assert.deepEqual(naming, ["bench/packages.ts"]);
+  const all = sources(/\.(ts|cjs|c|h)$/, "bench/", "bench/peers/");
+  assert(all.length > 35, `${all.length} files`);
+  assert.deepEqual(pathsOf(all, /npm:/), ["bench/packages.ts"]);
+});
+
+testWith(
+  { files: true },
+  "what Node's peers require is Node's own, a neighbour, or in the list",
+  () => {
+    const required = sources(/\.cjs$/, "bench/peers/").flatMap(([, text]) =>
+      [...text.matchAll(/\brequire\("([^"]+)"\)/g)].map(([, name]) => name!)
+    );
+    const packages = required.filter((name) => !/^(node:|\.\/)/.test(name));
+    assert(packages.length > 0);
+    assert.deepEqual(packages.filter((name) => !(name in PACKAGES)), []);
+  },
+);
+
+testWith({ files: true }, "no test reaches what loads or installs a package", () => {
+  const loading = pathsOf(sources(/\.ts$/, "bench/", "bench/peers/"), /\bload[<(]/);
+  assert.deepEqual(loading, [
+    "bench/latency.ts",
+    "bench/packages.ts",
+    "bench/peers/fields.ts",
+    "bench/plots.ts",
+  ]);
+  const tests = sources(/\.ts$/, "tests/bench/").filter(([path]) =>
+    !path.endsWith("/packages_test.ts")
+  );
+  assert(tests.length > 10);
+  const reaching =
+    /\bload[<(]|Latency\.factory|writePlots|new Programs\b|"--list"|"--quick"|peers\/fields/;
+  assert.deepEqual(pathsOf(tests, reaching), []);
 });

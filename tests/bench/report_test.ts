@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { plots } from "../../bench/plots.ts";
 import { report, tables } from "../../bench/report.ts";
+import { MEASURES } from "../../bench/result.ts";
 import { blocks } from "../support/console.ts";
 import { madeUpCase, madeUpResult } from "./made_up_result.ts";
 
@@ -56,6 +57,68 @@ Deno.test("every measure has its section, and a figure has its spread", () => {
   assert(page.includes("| Unix socket, Deno | 51.7x |"), "31 M beside 0.6 M");
   assert(page.includes("| Unix socket, Deno | 100x |"), "31 us beside 310 ns");
   assert(page.includes("[`results/some.json`](results/some.json)"));
+});
+
+/** What stands under a heading of the second rank. */
+function under(page: string, title: string): string {
+  const [, text] = page.split(`\n## ${title}\n`) as [string, string?];
+  assert(text !== undefined, title);
+  return text.split("\n## ")[0]!;
+}
+
+Deno.test("every section has its table, with the figures of its measure", () => {
+  const page = report(full, "some.json");
+  const percents = "1.00 us | 2.00 us | 3.00 us | 4.00 us | 5.00 us";
+  for (
+    const [title, row] of [
+      ["Ratios: throughput", "Unix socket, Deno | 51.7x"],
+      ["Ratios: round trips of 64 B", "Unix socket, Deno | 100x | - | -"],
+      ["Throughput", "Unix socket, Deno | 600 k msg/s (500 k msg/s to 700 k msg/s)"],
+      ["Throughput", "Unix socket, Deno | 38.4 MB/s (32.0 MB/s to 44.8 MB/s)"],
+      ["Round trips", `Unix socket, Deno | ${percents} | 30.0 us to 32.0 us | 3`],
+      ["Round trips after a pause", `Unix socket, Deno | ${percents} | 90.0 us to 92.0 us | 3`],
+      ["CPU time and memory, 64 B", "Unix socket, Deno | 2.00 | 2.00 MiB"],
+      ["Allocation", "channel, TS to TS, drain | 0.200 (0.100 to 0.300)"],
+      ["Idle", "Unix socket, Deno | 0.200% (0.100% to 0.300%)"],
+      ["Several producers", "channel, TS to TS | 2.00 M msg/s (1.00 M msg/s to 3.00 M msg/s)"],
+      ["Start-up", "cli.ts, ls | 71.0 ms (70.0 ms to 72.0 ms)"],
+      [
+        "Coming and going",
+        "create a segment of 1 MiB, attach, remove, detach | 20.0 us (10.0 us to 30.0 us)",
+      ],
+      ["Struct fields", "i32 | 2.00 ns (1.00 ns to 3.00 ns)"],
+    ] as const
+  ) {
+    assert(under(page, title).includes(`\n| ${row} |`), `${title}: ${row}`);
+  }
+});
+
+Deno.test("no measure is left out: a case of it alone has a table", () => {
+  for (const measure of Object.keys(MEASURES)) {
+    const name = measure === "fields"
+      ? "fields/fields/i32/DataView"
+      : `${measure}/channel-ts-ts/64`;
+    const one = madeUpCase(name, [12_345]);
+    const text = tables(madeUpResult([one]));
+    const rest = text.slice(text.indexOf("\n## ", text.indexOf("## Targets") + 1));
+    assert.match(rest, /\n\| .*12[.,]?3/, measure);
+  }
+});
+
+Deno.test("the page says of each target whether it is met: yes, no, or no figure", () => {
+  const page = report(
+    madeUpResult([
+      madeUpCase("roundTrip/channel-await/64", [2000, 3000, 4000]),
+      madeUpCase("idle/channel-await/-", [0.01, 0.02, 0.03]),
+    ]),
+    "some.json",
+  );
+  const rows = under(page, "Targets of the channel").split("\n");
+  const said = (name: RegExp): string | undefined =>
+    rows.find((row) => name.test(row))?.split(" | ").at(-1);
+  assert.equal(said(/by await and for await/), "yes |");
+  assert.equal(said(/idle consumer/), "**no** |");
+  assert.equal(said(/woken after a pause/), "no figure |");
 });
 
 Deno.test("the page begins with what most came for, as far as there are figures", () => {

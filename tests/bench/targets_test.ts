@@ -31,6 +31,25 @@ Deno.test("half of the C twin's rate is enough, less is not", () => {
   assert.equal(beside(49.9e6), false);
 });
 
+Deno.test("each size has its own share of the C twin's rate", () => {
+  for (
+    const [name, size, least, below] of [
+      [/^TS to TS, 64 B, batched/, 64, 50, 49],
+      [/^TS to TS, 1 KiB/, 1024, 50, 49],
+      [/^TS to TS, 64 KiB/, 65536, 95, 94],
+    ] as const
+  ) {
+    const beside = (ours: number): boolean | undefined =>
+      met(name, {
+        [`throughput/channel-ts-ts/${size}`]: ours,
+        [`throughput/channel-c-c/${size}`]: 100,
+      });
+    assert.equal(beside(least), true, String(name));
+    assert.equal(beside(below), false, String(name));
+    assert.equal(met(name, { [`throughput/channel-ts-ts/${size}`]: 1 }), undefined, String(name));
+  }
+});
+
 Deno.test("25 million messages are asked for only where the C twin does 60", () => {
   const absolute = (ours: number, twin: number): boolean | undefined =>
     met(/^TS to TS, 64 B: at least 25 M/, {
@@ -55,6 +74,7 @@ Deno.test("round trips are judged by what spins beside them", () => {
   assert.equal(absolute(1000, 300), true);
   assert.equal(absolute(1001, 300), false);
   assert.equal(absolute(1001, 301), undefined);
+  assert.equal(met(/at most 3 us/, { "roundTrip/channel-await/64": 3000 }), true);
   assert.equal(met(/at most 3 us/, { "roundTrip/channel-await/64": 3001 }), false);
 });
 
@@ -80,5 +100,25 @@ Deno.test("idling and allocation", () => {
   assert.equal(met(/idle/, { "idle/channel-await/-": 0.0099 }), true);
   assert.equal(met(/idle/, { "idle/channel-await/-": 0.01 }), false);
   assert.equal(met(/^drain/, { "allocation/channel-ts-ts/drain": 0.9 }), true);
+  assert.equal(met(/^drain/, { "allocation/channel-ts-ts/drain": 1 }), false);
+  assert.equal(met(/^claim/, { "allocation/channel-ts-ts/claim": 0 }), true);
   assert.equal(met(/^claim/, { "allocation/channel-ts-ts/claim": 16 }), false);
+});
+
+Deno.test("the 25 million hold for 8 B too, from their boundary on", () => {
+  const absolute = (ours: number): boolean | undefined =>
+    met(/^TS to TS, 8 B: at least 25 M/, {
+      "throughput/channel-ts-ts/8": ours,
+      "throughput/channel-c-c/8": 60e6,
+    });
+  assert.equal(absolute(25e6), true);
+  assert.equal(absolute(24.9e6), false);
+});
+
+Deno.test("a target is judged by the median of the rounds", () => {
+  const idle = (...figures: number[]): boolean | undefined =>
+    checkTargets(madeUpResult([madeUpCase("idle/channel-await/-", figures)]))
+      .find(({ target }) => target.startsWith("idle"))!.met;
+  assert.equal(idle(0.001, 0.002, 0.9), true);
+  assert.equal(idle(0.001, 0.02, 0.9), false);
 });
