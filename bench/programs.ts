@@ -14,6 +14,12 @@ const NEEDS: Readonly<Record<string, PackageName>> = {
   "node_zeromq.cjs": "zeromq",
 };
 
+/** Where there is no Node, Deno starts itself in its place. */
+const REAL_NODE = `if (process.versions.deno) {
+  console.error("error: no node on this machine");
+  process.exit(1);
+}`;
+
 /** A command, and why it cannot be run, if it cannot. */
 function attempt(command: string, args: readonly string[], env: Record<string, string> = {}):
   | string
@@ -22,7 +28,8 @@ function attempt(command: string, args: readonly string[], env: Record<string, s
     const { success, stderr } = new Deno.Command(command, { args: [...args], env }).outputSync();
     if (success) return undefined;
     const lines = new TextDecoder().decode(stderr).trim().split("\n");
-    return lines.find((line) => /error/i.test(line)) ?? lines[0] ?? `${command} failed`;
+    const told = lines.find((line) => /error/i.test(line)) ?? lines[0] ?? `${command} failed`;
+    return told.replace(/^error: /, "");
   } catch (error) {
     return `no ${command}: ${(error as Error).message}`;
   }
@@ -60,7 +67,7 @@ export class Programs {
         ]),
       );
     }
-    const noNode = attempt("node", ["--version"]);
+    const noNode = attempt("node", ["-e", REAL_NODE]);
     this.#note("node", noNode);
     if (noNode === undefined) { for (const name of NODE_PACKAGES) this.#install(name, say); }
   }

@@ -60,11 +60,12 @@ function git(...args: readonly string[]): string {
   return version("git", "-C", HERE, ...args) ?? "";
 }
 
-function software(): Record<string, string> {
+function software(programs: Programs): Record<string, string> {
+  const hasNode = programs.reasonAgainst("node") === undefined;
   return {
     deno: Deno.version.deno,
     v8: Deno.version.v8,
-    node: version("node", "--version") ?? "not there",
+    node: (hasNode ? version("node", "--version") : undefined) ?? "not there",
     gcc: version("gcc", "--version") ?? "not there",
     ...PACKAGES,
   };
@@ -134,7 +135,7 @@ async function measure({ quick, only, rounds }: Wanted, listOnly: boolean): Prom
       rounds,
       seconds: Math.round((performance.now() - started) / 1000),
       machine,
-      software: software(),
+      software: software(programs),
       peers: peerNames(),
       notRun,
       cases: results,
