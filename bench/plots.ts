@@ -60,7 +60,7 @@ function colours(result: Result, peers: readonly string[]): Record<string, unkno
       domain: there.map((peer) => result.peers[peer]),
       range: there.map((peer) => COLOURS[peer]),
     },
-    legend: { labelLimit: 320, symbolSize: 80, orient: "right" },
+    legend: { labelLimit: 0, symbolSize: 80, orient: "right" },
   };
 }
 
@@ -179,7 +179,7 @@ function percentiles(result: Result, measure: Measure, name: string, title: stri
     type: "nominal",
     title: null,
     sort: sorted.map(({ peer }) => result.peers[peer]),
-    axis: { labelLimit: 320, grid: true },
+    axis: { labelLimit: 0, grid: true },
   };
   const x = logarithmic("time", "one round trip", values.map(({ time }) => time), TIME_LABEL);
   return {
@@ -278,7 +278,7 @@ function ranking(
           type: "nominal",
           title: null,
           sort: sorted.map(({ what }) => what),
-          axis: { labelLimit: 320, grid: true },
+          axis: { labelLimit: 0, grid: true },
         },
         x: logarithmic("value", axis, sorted.map(({ value }) => value), label),
       },
