@@ -44,33 +44,38 @@ function stayingWithChild(path: string): Start {
   return shell(`sleep 1000 >/dev/null 2>&1 </dev/null & echo $! > ${path}; wait`);
 }
 
-/** Whether it runs: one that only waits to be collected does not. */
-function runs(pid: string): boolean {
-  const { stdout } = new Deno.Command("cat", { args: [`/proc/${pid}/stat`], stderr: "null" })
-    .outputSync();
-  return /\) [^ZX]/.test(new TextDecoder().decode(stdout));
+function printedBy(command: string, ...args: readonly string[]): string[] {
+  const { stdout } = new Deno.Command(command, { args: [...args], stderr: "null" }).outputSync();
+  return new TextDecoder().decode(stdout).split("\n").filter((line) => line !== "");
 }
 
-/** Rejects as `message` says, and none of the processes whose ids are in the files runs then. */
+/** Those of the processes noted in the files that run: one that only waits to be collected does not. */
+function running(files: readonly string[]): string[] {
+  // One that was killed before it could note its id is not among them
+  return printedBy("cat", ...files).filter((pid) =>
+    printedBy("cat", `/proc/${pid}/stat`).some((line) => /\) [^ZX]/.test(line))
+  );
+}
+
+/** It rejects as `message` says, and then none of the processes is left whose ids `find` gives. */
 async function endsAll(
-  running: Promise<unknown>,
+  together: Promise<unknown>,
   message: string | RegExp,
-  files: readonly string[],
+  find: () => string[],
 ): Promise<void> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const safety = new Promise<void>((resolve) => {
     timer = setTimeout(resolve, SAFETY_MS);
   });
   try {
-    await assert.rejects(Promise.race([running, safety]), { message });
+    await assert.rejects(Promise.race([together, safety]), { message });
   } finally {
     clearTimeout(timer);
-    const pids = files.map((path) => Deno.readTextFileSync(path).trim());
     const end = performance.now() + GONE_MS;
-    while (pids.some(runs) && performance.now() < end) {
+    while (find().length > 0 && performance.now() < end) {
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
-    const left = pids.filter(runs);
+    const left = find();
     for (const pid of left) Deno.kill(Number(pid), "SIGKILL");
     assert.deepEqual(left, [], "processes live on");
   }
@@ -85,31 +90,39 @@ testWith(needs, "one that fails ends all others, with its reason", async () => {
   const failing = shell(
     `until ${there}; do sleep 0.01; done; echo trace; echo Error: no luck >&2; exit 3`,
   );
-  const running = new Processes().together(
+  const together = new Processes().together(
     [staying(files[0]!), stayingWithChild(files[1]!), failing, staying(files[2]!)],
     SAFETY_MS,
   );
-  await endsAll(running, "Error: no luck", files);
+  await endsAll(together, "Error: no luck", () => running(files));
 });
 
 testWith(needs, "those that do not end in time are ended, with what they started", async () => {
   using folder = new TestFolder();
   const files = ["a", "b"].map((name) => `${folder.path}/${name}`);
-  const running = new Processes().together(
+  const together = new Processes().together(
     [staying(files[0]!), stayingWithChild(files[1]!), shell("exit 0")],
     500,
   );
-  await endsAll(running, "no end after 0.5 s", files);
+  await endsAll(together, "no end after 0.5 s", () => running(files));
 });
 
-testWith(needs, "one that cannot be started ends the others", async () => {
-  using folder = new TestFolder();
-  const running = new Processes().together(
-    [shell("exec sleep 1000"), { command: [`${folder.path}/nothing`] }],
-    SAFETY_MS,
-  );
-  await endsAll(running, /nothing/, []);
-});
+testWith(
+  { ...needs, tools: ["sh", "sleep", "pgrep"] },
+  "one that cannot be started ends the others",
+  async () => {
+    using folder = new TestFolder();
+    // It may be ended before it could note its id: it is found by its command line
+    const sleeping: Start = { command: ["sh", "-c", "sleep 1000; :", folder.path] };
+    const missing: Start = { command: [`${folder.path}/nothing`] };
+    const together = new Processes().together([sleeping, missing], SAFETY_MS);
+    await endsAll(
+      together,
+      /nothing/,
+      () => printedBy("pgrep", "-f", `sleep 1000; : ${folder.path}`),
+    );
+  },
+);
 
 testWith(needs, "killAll ends all that run, whoever started them", async () => {
   using folder = new TestFolder();
@@ -117,10 +130,10 @@ testWith(needs, "killAll ends all that run, whoever started them", async () => {
   const processes = new Processes();
   const there = files.map((path) => `[ -s ${path} ]`).join(" && ");
   const both = files.map((path) => processes.together([staying(path)], SAFETY_MS));
-  const running = Promise.all(both);
+  const together = Promise.all(both);
   await new Processes().together([shell(`until ${there}; do sleep 0.01; done`)], SAFETY_MS);
   processes.killAll();
-  await endsAll(running, "it ended with code 137", files);
+  await endsAll(together, "it ended with code 137", () => running(files));
   await Promise.allSettled(both);
 });
 
