@@ -67,8 +67,8 @@ export interface Case {
   readonly measure: Measure;
   readonly peer: string;
   readonly variants: readonly string[];
-  /** A round of each variant it has a figure for. */
-  run(): Promise<Readonly<Record<string, Round>>>;
+  /** A round of each variant it has a figure for, or why there is none. */
+  run(): Promise<Readonly<Record<string, Round | string>>>;
 }
 
 /** What cases need. */
@@ -429,16 +429,18 @@ export class Cases {
   async #costs(
     [program]: readonly [string],
     args: readonly string[],
-  ): Promise<Readonly<Record<string, Round>>> {
+  ): Promise<Readonly<Record<string, Round | string>>> {
     const { programs, processes, machine } = this.#setting;
     const [line] = await processes.together([{
       command: [...programs.command(program), ...args],
       cores: machine.pinned.slice(1),
       env: programs.env,
     }], TIMEOUT_MS);
-    return Object.fromEntries(
-      Object.entries(line!.nanoseconds!).map(([name, figure]) => [name, { figure, beside: {} }]),
-    );
+    const rounds = Object.entries(line!.nanoseconds!).map(([name, figure]): [string, Round] => [
+      name,
+      { figure, beside: {} },
+    ]);
+    return { ...Object.fromEntries(rounds), ...line!.notRun };
   }
 }
 

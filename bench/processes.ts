@@ -17,6 +17,7 @@ export interface Line {
   readonly rssBytes?: number;
   readonly heapGrownBytes?: number;
   readonly nanoseconds?: Readonly<Record<string, number>>;
+  /** Why there is no figure, by what there would be one of. */
   readonly notRun?: Readonly<Record<string, string>>;
 }
 

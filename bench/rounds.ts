@@ -44,7 +44,7 @@ export async function runRounds(plan: Plan): Promise<CaseResult[]> {
       });
       const which = round === 0 ? "rehearsal" : `round ${round} of ${plan.rounds}`;
       plan.turn(done++, all, `${which}: ${name}`);
-      let figures: Readonly<Record<string, Round>>;
+      let figures: Readonly<Record<string, Round | string>>;
       try {
         figures = await one.run();
       } catch (error) {
@@ -59,6 +59,7 @@ export async function runRounds(plan: Plan): Promise<CaseResult[]> {
       for (const variant of one.variants) {
         const figure = figures[variant];
         if (figure === undefined) at(one, variant).failures.push("it gave no figure");
+        else if (typeof figure === "string") at(one, variant).failures.push(figure);
         else keep(at(one, variant), figure, plan.newLatency);
       }
     }

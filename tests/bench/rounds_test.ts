@@ -18,7 +18,7 @@ class Times {
   }
 }
 
-function makeCase(name: string, runs: (() => Readonly<Record<string, Round>>)[]): Case {
+function makeCase(name: string, runs: (() => Readonly<Record<string, Round | string>>)[]): Case {
   const [measure, peer, variants] = name.split("/") as [Case["measure"], string, string];
   return {
     measure,
@@ -93,13 +93,14 @@ Deno.test("a case of several variants has a result for each, and misses none sil
   const round = { figure: 7, beside: {} };
   const results = await runRounds({
     ...QUIET,
-    cases: [makeCase("fields/f/x,y", [() => ({ x: round })])],
+    cases: [makeCase("fields/f/x,y,z", [() => ({ x: round, z: "no such package" })])],
     rounds: 1,
     rehearse: false,
   });
   assert.deepEqual(results.map(({ variant, figures, failures }) => [variant, figures, failures]), [
     ["x", [7], []],
     ["y", [], ["it gave no figure"]],
+    ["z", [], ["no such package"]],
   ]);
 });
 
