@@ -88,6 +88,7 @@ export const OPEN = {
 export const SYSCALL = {
   IO_URING_SETUP: 425n,
   IO_URING_ENTER: 426n,
+  IO_URING_REGISTER: 427n,
 } as const;
 
 /** What `getauxval` can be asked for: the page size, and the address of bytes on the main stack. */

@@ -72,6 +72,14 @@ const prototypes = {
     parameters: ["i64", "i32", "u32", "u32", "u32", "pointer", "usize"],
     result: "i32",
   },
+  // long syscall(SYS_io_uring_register, unsigned fd, unsigned op, const void *arg, unsigned count)
+  ioUringRegister: {
+    name: "syscall",
+    parameters: ["i64", "i32", "u32", "buffer", "u32"],
+    result: "i32",
+  },
+  // int eventfd(unsigned int initval, int flags)
+  eventfd: { parameters: ["u32", "i32"], result: "i32" },
   // unsigned long getauxval(unsigned long type)
   getauxval: { parameters: ["usize"], result: "usize" },
   // uid_t geteuid(void)
@@ -465,9 +473,23 @@ export function ioUringSetup(entries: number, params: Int32Array<ArrayBuffer>): 
 }
 
 /** Hands `count` requests to the kernel, and waits for nothing. How many it took, or -errno. */
-export function ioUringEnter(fd: number, count: number): number {
+export function ioUringEnter(fd: number, count: number, flags: number): number {
   const { symbols, errno } = libc();
-  const result = symbols.ioUringEnter(SYSCALL.IO_URING_ENTER, fd, count, 0, 0, null, 0n);
+  const result = symbols.ioUringEnter(SYSCALL.IO_URING_ENTER, fd, count, 0, flags, null, 0n);
+  return result === -1 ? -errno[0]! : result;
+}
+
+/** Registers one thing with a ring. 0 or more, or -errno. */
+export function ioUringRegister(fd: number, op: number, argument: Int32Array<ArrayBuffer>): number {
+  const { symbols, errno } = libc();
+  const result = symbols.ioUringRegister(SYSCALL.IO_URING_REGISTER, fd, op, argument, 1);
+  return result === -1 ? -errno[0]! : result;
+}
+
+/** A file descriptor that counts events, for polling; or -errno. */
+export function openEventfd(): number {
+  const { symbols, errno } = libc();
+  const result = symbols.eventfd(0, OPEN.NONBLOCK | OPEN.CLOEXEC);
   return result === -1 ? -errno[0]! : result;
 }
 

@@ -78,7 +78,10 @@ export interface ProducerOptions {
    * Either way messages are accepted while there is room: they wait for a consumer.
    */
   readonly withoutConsumer?: "wait" | "error";
-  /** Microseconds to look for room before sleeping; 50 if not said. */
+  /**
+   * Microseconds to look for room before sleeping, while that is likely to pay; 100 if not said. As
+   * {@linkcode ConsumerOptions.spin}.
+   */
   readonly spin?: number;
 }
 
@@ -98,8 +101,9 @@ export interface ProducerOptions {
  */
 export interface ConsumerOptions {
   /**
-   * Microseconds to look for messages before sleeping, while they come so soon; 50 if not said. After one
-   * look in vain it sleeps at once until messages come sooner again.
+   * Microseconds to look for messages before sleeping, while that is likely to pay; 100 if not said. After
+   * a long sleep it sleeps at once, until messages come sooner again; where looking is in vain, as with
+   * both sides on one core, it is tried ever more rarely.
    */
   readonly spin?: number;
 }

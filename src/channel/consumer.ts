@@ -6,7 +6,7 @@ import type { ShmError } from "../../ffi/shm_error.ts";
 import { Breath } from "../sync/breath.ts";
 import type { Claim } from "../sync/claim.ts";
 import { Deadline } from "../sync/deadline.ts";
-import { checkSpin, spin, USUAL_SPIN_US } from "../sync/spin.ts";
+import { Spinning, USUAL_SPIN_US } from "../sync/spin.ts";
 import { Turns } from "../sync/turns.ts";
 import { Slices, timedOut, waitAsync, type Waiting, waitSync } from "../sync/waiting.ts";
 import type {
@@ -59,9 +59,8 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
   readonly #claim: Claim;
   readonly #readers: readonly LaneReader[];
   readonly #self: Asleep;
-  readonly #spin: number;
-  /** Whether looking for a while before sleeping is likely to pay: what is awaited came soon last time. */
-  #spinning = true;
+  readonly #small = new SmallPayload();
+  readonly #spinning: Spinning;
   readonly #turns = new Turns();
   readonly #breath = new Breath();
   /** How often each lane had been opened when we began, to notice who comes and goes. */
@@ -78,11 +77,11 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
 
   /** For {@linkcode Channel.consumer} only: `claim` is held. */
   constructor(place: ChannelPlace, claim: Claim, options: ConsumerOptions) {
-    this.#spin = checkSpin(options.spin ?? USUAL_SPIN_US);
+    this.#spinning = new Spinning(options.spin ?? USUAL_SPIN_US);
     this.#place = place;
     this.#claim = claim;
     const { segment, shape } = place;
-    const small = new SmallPayload();
+    const small = this.#small;
     const gone = (): ShmError => place.closed("the consumer");
     this.#readers = Array.from(
       { length: shape.lanes },
@@ -189,10 +188,12 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
    * lane cannot be: the next call goes on with the next lane, and the error comes again in this one's
    * turn, until {@linkcode Consumer.discard} drops what is there
    */
-  tryReceive({ ack = "after" }: { readonly ack?: Acknowledgement } = {}):
-    | ChannelMessage
-    | undefined {
+  tryReceive(options: { readonly ack?: Acknowledgement } = {}): ChannelMessage | undefined {
     this.#check();
+    return this.#take(options);
+  }
+
+  #take({ ack }: { readonly ack?: Acknowledgement }): ChannelMessage | undefined {
     this.#settle();
     const readers = this.#readers;
     for (let i = 0; i < readers.length; i++) {
@@ -284,7 +285,11 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
     this.#settle();
     if (this.#breath.due) await this.#breath.take();
     if (this.#turns.waiting === 0 && this.#soon()) return true;
-    return await this.#turns.take(options, () => this.#expired(), () => this.#wait(options));
+    return await this.#turns.take(
+      options,
+      () => this.#expired(),
+      async () => await waitAsync(this.#until(this.#found, options, this.#breath), signal) ?? false,
+    );
   }
 
   /** As {@linkcode Consumer.ready}, blocking the thread. */
@@ -292,50 +297,47 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
     this.#check();
     this.#settle();
     if (this.#soon()) return true;
-    const began = performance.now();
-    const more = waitSync(this.#untilReady(options));
-    this.#slept(began);
-    return more;
+    return waitSync(this.#until(this.#found, options)) ?? false;
   }
 
   /** Whether something is there, or comes within the time to spin. */
   #soon(): boolean {
-    const found = spin(this.#spinning ? this.#spin : 0, () => this.#look());
-    if (!found) this.#spinning = false;
-    return found;
+    return this.#spinning.look(() => this.#look());
   }
 
-  /** Remembers whether a sleep that began then was so short that looking on might have been better. */
-  #slept(began: number): void {
-    this.#spinning = (performance.now() - began) * 1000 < 2 * this.#spin;
-  }
+  readonly #found = (): true | undefined => this.#look() ? true : undefined;
 
-  async #wait(options: ChannelReceiveOptions): Promise<boolean> {
-    const began = performance.now();
-    try {
-      return await waitAsync(this.#untilReady(options), options.signal);
-    } finally {
-      this.#slept(began);
-      this.#breath.taken();
-    }
-  }
-
-  *#untilReady({ deadline = Deadline.never, until }: ChannelReceiveSyncOptions): Waiting<boolean> {
+  /**
+   * Waits until `find` finds something, and gives that; `undefined` at the end of the stream. `breath` is
+   * to know when the wait, which lets everything else have its turn, is over.
+   */
+  *#until<Found>(
+    find: () => Found | undefined,
+    { deadline = Deadline.never, until }: ChannelReceiveSyncOptions,
+    breath?: Breath,
+  ): Waiting<Found | undefined> {
     const slices = new Slices(deadline, () => this.#expired());
+    this.#spinning.sleeps();
     try {
       for (let slept = false;; slept = true) {
         if (!this.isOpen) throw this.#place.closed("the consumer");
+        let found = slept ? find() : undefined;
+        if (found !== undefined) return found;
         this.#self.announce();
-        if (this.#look()) return true;
+        found = find();
+        if (found !== undefined) return found;
         for (const reader of this.#readers) reader.checkHead();
         // A system call, which most waits are over before; who only looks in is to learn of it too
         if (slept || deadline.passed) this.#place.checkPresent();
-        if (until === "closed" && this.#ended()) return false;
+        if (until === "closed" && this.#ended()) return undefined;
+        this.#small.prepare();
         yield this.#self.sleep(slices.next({ woken: true }));
       }
     } finally {
       // After close the word may be the next consumer's
       if (this.#open) this.#self.retract();
+      this.#spinning.woke();
+      breath?.taken();
     }
   }
 
@@ -366,23 +368,26 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
   receive(options?: ChannelReceiveOptions & { readonly until?: never }): Promise<ChannelMessage>;
   /** The same with `until`: `undefined` at the end of the stream. */
   receive(options: ChannelReceiveOptions): Promise<ChannelMessage | undefined>;
-  async receive(options: ChannelReceiveOptions = {}): Promise<ChannelMessage | undefined> {
-    const { signal } = options;
-    signal?.throwIfAborted();
-    this.#check();
-    if (this.#breath.due) await this.#breath.take();
-    if (this.#turns.waiting === 0) {
-      const message = this.tryReceive(options) ??
-        (this.#soon() ? this.tryReceive(options) : undefined);
-      if (message !== undefined) return message;
-    }
-    return await this.#turns.take(options, () => this.#expired(), async () => {
-      for (;;) {
-        const message = this.tryReceive(options);
-        if (message !== undefined) return message;
-        if (!await this.#wait(options)) return undefined;
+  receive(options: ChannelReceiveOptions = {}): Promise<ChannelMessage | undefined> {
+    // No async function: each promise between a waker and who awaits the message takes a microsecond
+    try {
+      options.signal?.throwIfAborted();
+      this.#check();
+      if (this.#breath.due) return this.#breath.take().then(() => this.receive(options));
+      if (this.#turns.waiting === 0) {
+        const message = this.tryReceive(options) ??
+          (this.#soon() ? this.tryReceive(options) : undefined);
+        if (message !== undefined) return Promise.resolve(message);
       }
-    });
+    } catch (failure) {
+      return Promise.reject(failure);
+    }
+    return this.#turns.take(
+      options,
+      () => this.#expired(),
+      () =>
+        waitAsync(this.#until(() => this.#take(options), options, this.#breath), options.signal),
+    );
   }
 
   /**
@@ -409,10 +414,10 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
    */
   messages(options: ChannelReceiveOptions = {}): AsyncIterableIterator<ChannelMessage, undefined> {
     const iterator: AsyncIterableIterator<ChannelMessage, undefined> = {
-      next: async () => {
-        const value = await this.receive(options);
-        return value === undefined ? { done: true, value } : { done: false, value };
-      },
+      next: () =>
+        this.receive(options).then((value) =>
+          value === undefined ? { done: true, value } : { done: false, value }
+        ),
       return: () => {
         if (this.isOpen) this.#settle();
         return Promise.resolve({ done: true, value: undefined });

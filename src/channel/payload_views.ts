@@ -20,6 +20,10 @@ export class SmallPayload {
     (_, length) => new Uint8Array(this.#words.buffer, 0, length),
   );
 
+  /** Made beforehand for the next copy, if that is as long as the last one. */
+  #spare: Uint8Array<ArrayBuffer> | undefined;
+  #lastLength = 0;
+
   /** The first `length` bytes, whatever they are. */
   view(length: number): Uint8Array<ArrayBuffer> {
     return this.#views[length]!;
@@ -31,6 +35,25 @@ export class SmallPayload {
     const count = (length + WORD - 1) >> 2;
     for (let i = 0; i < count; i++) words[i] = ring[from + i]!;
     return this.#views[length]!;
+  }
+
+  /** As {@linkcode SmallPayload.load}, but what it gives is the caller's own. */
+  copy(ring: Int32Array<ArrayBuffer>, from: number, length: number): Uint8Array<ArrayBuffer> {
+    const loaded = this.load(ring, from, length);
+    const spare = this.#spare;
+    this.#lastLength = length;
+    if (spare === undefined || spare.length !== length) return new Uint8Array(loaded);
+    this.#spare = undefined;
+    spare.set(loaded);
+    return spare;
+  }
+
+  /**
+   * To be called before a sleep: after it nothing is warm, and an array that is there already saves the
+   * one who waits for the message microseconds.
+   */
+  prepare(): void {
+    if (this.#spare?.length !== this.#lastLength) this.#spare = new Uint8Array(this.#lastLength);
   }
 
   /** Copies `length` bytes into `ring`, beginning with its word `to`. */

@@ -6,7 +6,7 @@ import { ERRNO } from "../../ffi/errno.ts";
 import { ShmError } from "../../ffi/shm_error.ts";
 import type { Claim } from "../sync/claim.ts";
 import { Deadline } from "../sync/deadline.ts";
-import { checkSpin, spin, USUAL_SPIN_US } from "../sync/spin.ts";
+import { Spinning, USUAL_SPIN_US } from "../sync/spin.ts";
 import { Turns } from "../sync/turns.ts";
 import { Slices, timedOut, waitAsync, type Waiting, waitSync } from "../sync/waiting.ts";
 import type {
@@ -64,7 +64,7 @@ export class Producer implements Disposable {
   readonly #self: Asleep;
   readonly #most: number;
   readonly #messageSize: number;
-  readonly #spin: number;
+  readonly #spinning: Spinning;
   readonly #failWithoutConsumer: boolean;
   readonly #turns = new Turns();
   readonly #slot: Slot;
@@ -79,7 +79,7 @@ export class Producer implements Disposable {
     if (withoutConsumer !== "wait" && withoutConsumer !== "error") {
       throw new TypeError(`withoutConsumer is "wait" or "error", not ${withoutConsumer}`);
     }
-    this.#spin = checkSpin(spin);
+    this.#spinning = new Spinning(spin);
     this.#failWithoutConsumer = withoutConsumer === "error";
     const { segment, shape } = place;
     const memory = laneMemory(segment.buffer, shape, lane);
@@ -241,8 +241,10 @@ export class Producer implements Disposable {
     if (this.#turns.waiting > 0) {
       throw this.#place.busy("send", "a send() of this producer is waiting: await it first");
     }
-    if (!this.#findRoom(length)) waitSync(this.#untilRoom(length, options));
-    this.#writer.append(bytes, length, tag);
+    if (!this.#writer.append(bytes, length, tag)) {
+      if (!this.#findRoom(length)) waitSync(this.#untilRoom(length, options));
+      this.#writer.append(bytes, length, tag);
+    }
     this.#publish();
   }
 
@@ -257,7 +259,9 @@ export class Producer implements Disposable {
     const { tag = 0, signal } = options;
     signal?.throwIfAborted();
     const length = this.#check(bytes.length, tag);
-    if (this.#turns.waiting > 0 || !this.#findRoom(length)) {
+    const free = this.#turns.waiting === 0;
+    if (free && this.#writer.append(bytes, length, tag)) return this.#publish();
+    if (!free || !this.#findRoom(length)) {
       return await this.#turns.take(options, () => this.#expired(), async () => {
         await waitAsync(this.#untilRoom(length, options), signal);
         this.#check(length, tag);
@@ -273,7 +277,7 @@ export class Producer implements Disposable {
   #findRoom(length: number): boolean {
     if (this.#writer.reserve(length)) return true;
     if (this.#writer.staged > 0) this.#publish();
-    return spin(this.#spin, () => this.#writer.reserve(length));
+    return this.#spinning.look(() => this.#writer.reserve(length));
   }
 
   /** Waits until room is reserved. */
@@ -283,6 +287,7 @@ export class Producer implements Disposable {
   ): Waiting<void> {
     const slices = new Slices(deadline, () => this.#expired());
     const { words } = this.#memory;
+    this.#spinning.sleeps();
     try {
       for (let waited = false;; waited = true) {
         if (!this.isOpen) throw this.#place.closed("the producer");
@@ -304,6 +309,7 @@ export class Producer implements Disposable {
     } finally {
       // After close the word may be the next owner's
       if (this.#open) this.#self.retract();
+      this.#spinning.woke();
     }
   }
 

@@ -7,20 +7,16 @@
  */
 
 import { FutexRing } from "../../ffi/io_uring.ts";
-
-/** The end of the pipe that the event loop reads. */
-interface Listener {
-  destroy(): void;
-}
+import { Ear } from "./ear.ts";
 
 /** One wait at a time. */
 export class Bell {
   #ring: FutexRing | undefined;
-  #listener: Listener | undefined;
+  #ear: Ear | undefined;
   /** Whether a wait of ours is with the kernel, which may be one that was given up here. */
   #armed = false;
-  #ended: (() => void) | undefined;
-  /** Ends whatever sleep is under way when it fires. It outlives one that was woken, for the next. */
+  #done: (() => void) | undefined;
+  /** Ends whatever wait is under way when it fires. It outlives one that was woken, for the next. */
   #timer: ReturnType<typeof setTimeout> | undefined;
   /** What it was set to, in milliseconds. */
   #timerMs = 0;
@@ -28,28 +24,50 @@ export class Bell {
 
   /**
    * Waits at most `ms` milliseconds for the word at `address`, always the same, to be something else
-   * than `value`, or for somebody to wake it. It may end early.
+   * than `value`, or for somebody to wake it. It may end early. Then `done` is called, once, and never
+   * from within this call: by the event loop itself, as a promise in between costs microseconds where
+   * nothing is warm.
    *
-   * @returns `false` if there are no bells here
+   * @returns `false` if there are no bells here, or none can be had just now
    */
-  async sleep(address: Deno.PointerObject, value: number, ms: number): Promise<boolean> {
-    // Whoever closed us, now or meanwhile, ended this wait with it
-    if (this.#open && !(await this.#ready())) return false;
-    if (!this.#open) return true;
-    if (!this.#armed) {
-      if (this.#ring!.arm(address, value) < 0) return false;
-      this.#armed = true;
+  listen(address: Deno.PointerObject, value: number, ms: number, done: () => void): boolean {
+    if (this.#open) {
+      if (!FutexRing.supported) return false;
+      if (!Ear.loaded) {
+        // This wait ends when there is what the next one needs
+        Ear.load().then(() => this.interrupt());
+      } else {
+        if (this.#ring === undefined && !this.#hang()) return false;
+        if (!this.#armed) {
+          if (this.#ring!.arm(address, value) < 0) return false;
+          this.#armed = true;
+        }
+        this.#limit(ms);
+      }
+      this.#done = done;
+    } else queueMicrotask(done);
+    return true;
+  }
+
+  /** Makes the ring and the ear that hears it; `false` if they cannot be had. */
+  #hang(): boolean {
+    const ring = FutexRing.open();
+    if (typeof ring === "number") return false;
+    const ear = Ear.open(ring.event, () => {
+      this.#armed = false;
+      this.#end();
+    });
+    if (ear === undefined) {
+      ring.close();
+      return false;
     }
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#ended = resolve;
-    this.#limit(ms);
-    await promise;
-    this.#ended = undefined;
+    this.#ring = ring;
+    this.#ear = ear;
     return true;
   }
 
   /**
-   * Sees to it that the sleep ends within `ms`. A timer that fires no later will do, though the sleep
+   * Sees to it that the wait ends within `ms`. A timer that fires no later will do, though the wait
    * ends early then: to set and clear one costs as much as all else between a wake and its receiver.
    * It also keeps the process alive, which the bell itself does not.
    */
@@ -59,49 +77,29 @@ export class Bell {
     this.#timerMs = ms;
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
-      this.interrupt();
+      this.#end();
     }, ms);
   }
 
-  /** Ends a `sleep` under way. */
+  #end(): void {
+    const done = this.#done;
+    this.#done = undefined;
+    done?.();
+  }
+
+  /** Ends a wait under way, as soon as whoever asks for it is done. */
   interrupt(): void {
-    this.#ended?.();
+    if (this.#done !== undefined) queueMicrotask(() => this.#end());
   }
 
-  async #ready(): Promise<boolean> {
-    if (this.#ring !== undefined) return true;
-    if (!FutexRing.supported) return false;
-    // Not before it is needed: most programs never sleep here
-    const { Socket } = await import("node:net");
-    if (!this.#open || this.#ring !== undefined) return true;
-    const ring = FutexRing.open();
-    if (typeof ring === "number") return false;
-    const callback = (): boolean => {
-      this.#armed = false;
-      this.interrupt();
-      return true;
-    };
-    const socket = new Socket({
-      fd: ring.pipe,
-      readable: true,
-      writable: false,
-      onread: { buffer: new Uint8Array(64), callback },
-    });
-    socket.on("error", () => this.interrupt());
-    socket.unref();
-    this.#ring = ring;
-    this.#listener = socket;
-    return true;
-  }
-
-  /** Ends a `sleep` under way and gives everything back. Twice is once. */
+  /** Ends a wait under way and gives everything back. Twice is once. */
   close(): void {
     this.#open = false;
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    this.#listener?.destroy();
+    this.#ear?.close();
     this.#ring?.close();
-    this.#ring = this.#listener = undefined;
+    this.#ring = this.#ear = undefined;
     this.interrupt();
   }
 }

@@ -13,14 +13,17 @@ const LOOKS = 64;
 
 /** Says now and then that it is time. */
 export class Breath {
-  #since = performance.now();
+  /** When the last one was over, or the first time after it that we looked at the clock. */
+  #since: number | undefined;
   #count = 0;
 
   /** To be asked at each promise that could be fulfilled at once: whether to `take` a breath first. */
   get due(): boolean {
     if (++this.#count < LOOKS) return false;
     this.#count = 0;
-    return performance.now() - this.#since > BREATH_MS;
+    const now = performance.now();
+    this.#since ??= now;
+    return now - this.#since > BREATH_MS;
   }
 
   /** Lets everything else have its turn. */
@@ -29,9 +32,12 @@ export class Breath {
     this.taken();
   }
 
-  /** Says that everything else has just had its turn. */
+  /**
+   * Says that everything else has just had its turn. It looks at no clock: who has just been woken is in
+   * a hurry.
+   */
   taken(): void {
-    this.#since = performance.now();
+    this.#since = undefined;
     this.#count = 0;
   }
 }

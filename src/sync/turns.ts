@@ -20,24 +20,29 @@ export class Turns {
    * Does `work` when all before it is over. While it waits for that, the signal and the deadline
    * (`expired` makes its error) end it too.
    */
-  async take<Result>(
+  take<Result>(
     { signal, deadline = Deadline.never }: WaitOptions,
     expired: () => Error,
     work: () => Promise<Result>,
   ): Promise<Result> {
+    if (signal?.aborted === true) return Promise.reject(signal.reason);
     const before = this.#last;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#last = promise;
-    this.#waiting++;
-    try {
-      if (this.#waiting > 1) await ended(before, signal, deadline, expired);
-      signal?.throwIfAborted();
-      return await work();
-    } finally {
+    const result = this.#waiting++ === 0
+      ? work()
+      : ended(before, signal, deadline, expired).then(() => {
+        signal?.throwIfAborted();
+        return work();
+      });
+    const over = (): void => {
       this.#waiting--;
       // Who gave up waiting lets nobody overtake those before it
       before.then(resolve);
-    }
+    };
+    // Not in between: whoever awaits the result is woken by it, and finds this done
+    result.then(over, over);
+    return result;
   }
 }
 

@@ -236,9 +236,11 @@ export class Word {
       block: () => this.#block(value, ms),
       sleep: async () => {
         this.#attached(WAIT);
-        if (bell !== undefined && await bell.sleep(this.#address, value, ms)) return;
-        this.#attached(WAIT);
         await futexAsync(this.#address, FUTEX.WAIT, value >>> 0, ms);
+      },
+      listen: (done) => {
+        this.#attached(WAIT);
+        return bell !== undefined && bell.listen(this.#address, value, ms, done);
       },
       interrupt: () => {
         bell?.interrupt();

@@ -5,10 +5,17 @@ import { Segment } from "../../mod.ts";
 import { FutexRing } from "../../ffi/io_uring.ts";
 import { closeFd } from "../../ffi/libc.ts";
 import { Bell } from "../../src/sync/bell.ts";
+import { Ear } from "../../src/sync/ear.ts";
 import { Word } from "../../src/sync/word.ts";
+import { C_NEEDS } from "../support/c_program.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
+import { testWith } from "../support/needs.ts";
+import { Peer } from "../support/peer.ts";
+import { pingPong } from "./ping_pong.ts";
 
 guardAgainstLeaks();
+// Else the first wait of all is none
+await Ear.load();
 
 /** A safety net. */
 const LONG = 20_000;
@@ -18,7 +25,7 @@ function hasBells(): boolean {
   const ring = FutexRing.open();
   if (typeof ring === "number") return false;
   ring.close();
-  closeFd(ring.pipe);
+  closeFd(ring.event);
   return true;
 }
 
@@ -29,6 +36,18 @@ interface Place {
   readonly word: Word;
   readonly address: Deno.PointerObject;
   readonly bell: Bell;
+}
+
+/** A wait as a promise; `false` if there are no bells. */
+function sleep(
+  bell: Bell,
+  address: Deno.PointerObject,
+  value: number,
+  ms: number,
+): Promise<boolean> {
+  return new Promise((resolve) => {
+    if (!bell.listen(address, value, ms, () => resolve(true))) resolve(false);
+  });
 }
 
 async function withBell(body: (place: Place) => Promise<void>): Promise<void> {
@@ -48,7 +67,7 @@ Deno.test({
   fn: () =>
     withBell(async ({ word, address, bell }) => {
       for (let i = 0; i < 100; i++) {
-        const slept = bell.sleep(address, 0, LONG);
+        const slept = sleep(bell, address, 0, LONG);
         // Until it is with the kernel there is nobody to wake
         while (word.wake() === 0) await new Promise((resolve) => setTimeout(resolve, 0));
         assert.equal(await slept, true);
@@ -63,7 +82,7 @@ Deno.test({
     withBell(async ({ word, address, bell }) => {
       for (let i = 0; i < 5; i++) {
         let over = false;
-        const slept = bell.sleep(address, 0, LONG).then(() => over = true);
+        const slept = sleep(bell, address, 0, LONG).then(() => over = true);
         await new Promise((resolve) => setTimeout(resolve, 20));
         assert(!over, `wait ${i} ended by itself`);
         assert.equal(word.wake(), 1);
@@ -80,7 +99,7 @@ Deno.test({
       const ring = FutexRing.open();
       assert(typeof ring !== "number");
       ring.close();
-      closeFd(ring.pipe);
+      closeFd(ring.event);
       assert(ring.arm(address, 0) < 0);
       return Promise.resolve();
     }),
@@ -92,7 +111,7 @@ Deno.test({
   fn: () =>
     withBell(async ({ word, address, bell }) => {
       word.store(5);
-      for (let i = 0; i < 100; i++) assert.equal(await bell.sleep(address, 0, LONG), true);
+      for (let i = 0; i < 100; i++) assert.equal(await sleep(bell, address, 0, LONG), true);
     }),
 });
 
@@ -101,19 +120,19 @@ Deno.test({
   ignore,
   fn: () =>
     withBell(async ({ word, address, bell }) => {
-      assert.equal(await bell.sleep(address, 0, 1), true);
-      const interrupted = bell.sleep(address, 0, LONG);
+      assert.equal(await sleep(bell, address, 0, 1), true);
+      const interrupted = sleep(bell, address, 0, LONG);
       setTimeout(() => bell.interrupt(), 1);
       assert.equal(await interrupted, true);
 
-      const armedBefore = bell.sleep(address, 0, LONG);
+      const armedBefore = sleep(bell, address, 0, LONG);
       setTimeout(() => word.wake(), 1);
       assert.equal(await armedBefore, true);
 
-      const closed = bell.sleep(address, 0, LONG);
+      const closed = sleep(bell, address, 0, LONG);
       setTimeout(() => bell.close(), 1);
       assert.equal(await closed, true);
-      assert.equal(await bell.sleep(address, 0, LONG), true);
+      assert.equal(await sleep(bell, address, 0, LONG), true);
       bell.close();
     }),
 });
@@ -127,13 +146,13 @@ Deno.test({
       // As when there are no file descriptors left
       FutexRing.open = () => -24;
       try {
-        assert.equal(await bell.sleep(address, 0, LONG), false);
+        assert.equal(await sleep(bell, address, 0, LONG), false);
       } finally {
         FutexRing.open = open;
       }
-      assert.equal(await bell.sleep(address, 0, 1), true);
+      assert.equal(await sleep(bell, address, 0, 1), true);
       const another = new Bell();
-      assert.equal(await another.sleep(address, 0, 1), true);
+      assert.equal(await sleep(another, address, 0, 1), true);
       another.close();
     }),
 });
@@ -147,12 +166,12 @@ Deno.test({
   ignore,
   fn: () =>
     withBell(async ({ word, address, bell }) => {
-      const slept = bell.sleep(address, 0, LONG);
+      const slept = sleep(bell, address, 0, LONG);
       while (word.wake() === 0) await new Promise((resolve) => setTimeout(resolve, 0));
       await slept;
       let late = false;
       const net = setTimeout(() => late = true, LONG / 2);
-      for (const ms of [50, 100, 20]) assert.equal(await bell.sleep(address, 0, ms), true);
+      for (const ms of [50, 100, 20]) assert.equal(await sleep(bell, address, 0, ms), true);
       clearTimeout(net);
       assert.equal(late, false);
     }),
@@ -163,10 +182,60 @@ Deno.test({
   ignore,
   fn: () =>
     withBell(async ({ word, address, bell }) => {
-      const slept = bell.sleep(address, 0, LONG);
+      const slept = sleep(bell, address, 0, LONG);
       while (word.wake() === 0) await new Promise((resolve) => setTimeout(resolve, 0));
       await slept;
       // What is left behind is found by Deno.test itself
       bell.close();
     }),
 });
+
+if (!ignore) {
+  testWith(C_NEEDS, "no wake is missed, whenever it comes", async () => {
+    const LAST = 20_000;
+    using segment = Segment.create({ size: 64 });
+    segment.remove();
+    await using peer = pingPong.start(segment.id, LAST);
+    const word = new Word(segment, 0);
+    const bell = new Bell();
+    const net = setTimeout(() => bell.interrupt(), LONG);
+    try {
+      for (let turn = 1; turn < LAST; turn += 2) {
+        word.store(turn);
+        word.wake();
+        // The answer comes before, while and after this is armed
+        while (word.load() === turn) {
+          assert.equal(await sleep(bell, segment.pointer, turn, 2 * LONG), true);
+          assert.notEqual(word.load(), turn, "it was not woken");
+        }
+      }
+      assert.equal(await peer.line(), `${LAST}`);
+    } finally {
+      clearTimeout(net);
+      bell.close();
+    }
+  });
+}
+
+testWith(
+  { tools: ["sh", "deno"] },
+  "for want of file descriptors there are no bells, and later there are",
+  async () => {
+    const script = `
+      import { FutexRing } from "./ffi/io_uring.ts";
+      import { closeFd, openPipe } from "./ffi/libc.ts";
+      const taken: number[] = [];
+      for (let pipe = openPipe(); typeof pipe !== "number"; pipe = openPipe()) taken.push(...pipe);
+      const without = FutexRing.supported;
+      taken.forEach(closeFd);
+      console.log(without, FutexRing.supported);
+    `;
+    await using peer = Peer.start("sh", [
+      "-c",
+      'ulimit -n 64; printf %s "$1" | exec "$0" run --allow-ffi --no-lock -',
+      Deno.execPath(),
+      script,
+    ]);
+    assert.equal(await peer.line(), `false ${!ignore}`);
+  },
+);

@@ -1,7 +1,7 @@
 /** Looking for a short while. */
 
 import assert from "node:assert/strict";
-import { checkSpin, spin } from "../../src/sync/spin.ts";
+import { checkSpin, spin, Spinning } from "../../src/sync/spin.ts";
 
 Deno.test("what is ready is seen at the first look, with no time to spin too", () => {
   for (const time of [0, 50]) {
@@ -21,6 +21,55 @@ Deno.test("without time it looks once, with time again until it is over or ready
   looks = 0;
   assert(spin(1, () => ++looks === 5));
   assert.equal(looks, 5);
+});
+
+/** How often it looks now, for something that does not come. */
+function looksInVain(spinning: Spinning): number {
+  let looks = 0;
+  spinning.look(() => ++looks < 0);
+  return looks;
+}
+
+const A_SECOND = 1_000_000;
+
+Deno.test("after a long sleep there is no spinning, until one is short", () => {
+  const spinning = new Spinning(1);
+  spinning.sleeps();
+  for (const end = performance.now() + 5; performance.now() < end;);
+  spinning.woke();
+  assert.equal(looksInVain(spinning), 1);
+
+  const patient = new Spinning(A_SECOND);
+  patient.sleeps();
+  patient.woke();
+  let looks = 0;
+  assert(patient.look(() => ++looks === 3));
+});
+
+Deno.test("where it is in vain it is tried ever more rarely, until it was not in vain", () => {
+  // Long enough for every sleep below to be short
+  const spinning = new Spinning(100_000);
+  const restsUntilTried = (): number => {
+    let rests = 0;
+    while (looksInVain(spinning) === 1) {
+      rests++;
+      spinning.sleeps();
+      spinning.woke();
+    }
+    return rests;
+  };
+  assert.deepEqual(Array.from({ length: 9 }, restsUntilTried), [0, 1, 2, 4, 8, 16, 32, 64, 64]);
+  for (let rests = 64; rests > 0; rests--) {
+    spinning.sleeps();
+    spinning.woke();
+  }
+  assert(spinning.look(() => true));
+  assert.deepEqual([restsUntilTried(), restsUntilTried()], [0, 1]);
+});
+
+Deno.test("with no time there is one look, always", () => {
+  const spinning = new Spinning(0);
+  assert.deepEqual([looksInVain(spinning), looksInVain(spinning)], [1, 1]);
 });
 
 Deno.test("the time to spin is from 0 to a second", () => {

@@ -62,6 +62,15 @@ Deno.test("what a wait throws is thrown inside the work, which cleans up", async
     },
     sleep: () => Promise.reject(new Error("sleep failed")),
   };
+  const deaf: Wait = {
+    ...failing,
+    listen: () => {
+      throw new Error("listen failed");
+    },
+  };
+  const log: string[] = [];
+  await assert.rejects(waitAsync(work(log, [deaf])), { message: "listen failed" });
+  assert.deepEqual(log, ["caught listen failed", "sleep", "cleaned up"]);
   for (const [drive, reason] of [[waitSync, "block"], [waitAsync, "sleep"]] as const) {
     const log: string[] = [];
     const over = async () => await drive(work(log, [failing]));
@@ -72,6 +81,43 @@ Deno.test("what a wait throws is thrown inside the work, which cleans up", async
       "cleaned up",
     ]);
   }
+});
+
+Deno.test("a wait that calls back is listened to; one that cannot is slept", async () => {
+  const log: string[] = [];
+  const calling: Wait = {
+    ...recorded(log),
+    listen: (done) => {
+      log.push("listen");
+      setTimeout(done, 0);
+      return true;
+    },
+  };
+  const unable: Wait = { ...recorded(log), listen: () => false };
+  assert.equal(await waitAsync(work(log, [calling, unable])), "done");
+  assert.deepEqual(log, ["listen", "sleep", "cleaned up"]);
+});
+
+Deno.test("an abort interrupts a wait that calls back, and is thrown when it is over", async () => {
+  const log: string[] = [];
+  const controller = new AbortController();
+  let over: (() => void) | undefined;
+  const calling: Wait = {
+    block: () => {},
+    sleep: () => Promise.reject(new Error("not asked for")),
+    listen: (done) => {
+      over = done;
+      return true;
+    },
+    interrupt: () => {
+      log.push("interrupt");
+      queueMicrotask(over!);
+    },
+  };
+  const result = waitAsync(work(log, [calling]), controller.signal);
+  controller.abort(new Error("stop"));
+  await assert.rejects(result, /stop/);
+  assert.deepEqual(log, ["interrupt", "caught stop", "sleep", "cleaned up"]);
 });
 
 Deno.test("work under an aborted signal is not begun", async () => {

@@ -1,0 +1,90 @@
+/**
+ * Hearing a file descriptor on the event loop. Deno has no call for that; the handle under a socket of
+ * `node:net` does it, for an eventfd too, which the socket itself refuses. The handle is not
+ * documented: where it is missing or is another one there are no ears, and `word.ts` waits on another
+ * thread. A test pins it. For `bell.ts`.
+ */
+
+import { closeFd, openPipe } from "../../ffi/libc.ts";
+
+/** What we use of the handle: libuv's stream, as Node names its calls. They give 0, or -errno. */
+interface Handle {
+  open(fd: number): number;
+  useUserBuffer(buffer: Uint8Array): void;
+  onread: () => void;
+  readStart(): number;
+  unref(): void;
+  close(): void;
+}
+
+type HandleClass = new (type: number) => Handle;
+
+/** The type of a handle that is connected to something, not listening. */
+const CONNECTED = 0;
+/** More than the 8 bytes an eventfd gives: whoever fills the buffer is asked again, for nothing. */
+const BUFFER_BYTES = 64;
+const CALLS = ["open", "useUserBuffer", "readStart", "unref", "close"] as const;
+
+/** The handles' class; `null`: it is not what we know. */
+let handleClass: HandleClass | null | undefined;
+let Socket: typeof import("node:net").Socket | undefined;
+
+/** The class of the handle of a socket over a pipe of ours, which is gone again. */
+function findHandleClass(): HandleClass | null | undefined {
+  const pipe = openPipe();
+  if (typeof pipe === "number") return undefined;
+  const [readEnd, writeEnd] = pipe;
+  closeFd(writeEnd);
+  // Not started: what it is asked for is its handle
+  const how = { fd: readEnd, readable: true, writable: false, manualStart: true };
+  const socket: { readonly _handle?: object; destroy(): void } = new Socket!(how);
+  const found = socket._handle?.constructor as HandleClass | undefined;
+  socket.destroy();
+  const prototype = found?.prototype as Record<string, unknown> | undefined;
+  return CALLS.every((call) => typeof prototype?.[call] === "function") ? found! : null;
+}
+
+/** Calls back when something can be read, until it is closed. Keeps no process alive. */
+export class Ear {
+  readonly #handle: Handle;
+
+  private constructor(handle: Handle) {
+    this.#handle = handle;
+  }
+
+  /** Whether `load` was done. */
+  static get loaded(): boolean {
+    return Socket !== undefined;
+  }
+
+  /** Loads what ears need. Most programs never do. */
+  static async load(): Promise<void> {
+    ({ Socket } = await import("node:net"));
+  }
+
+  /**
+   * Hears the eventfd `fd`, and owns it from now on; `undefined`, and closed, if it cannot be heard, or
+   * not just now.
+   */
+  static open(fd: number, heard: () => void): Ear | undefined {
+    if (handleClass === undefined) handleClass = findHandleClass();
+    const handle = handleClass ? new handleClass(CONNECTED) : undefined;
+    if (handle?.open(fd) !== 0) {
+      closeFd(fd);
+      return undefined;
+    }
+    handle.useUserBuffer(new Uint8Array(BUFFER_BYTES));
+    handle.onread = heard;
+    if (handle.readStart() !== 0) {
+      handle.close();
+      return undefined;
+    }
+    handle.unref();
+    return new Ear(handle);
+  }
+
+  /** Hears no more, and closes the file descriptor. */
+  close(): void {
+    this.#handle.close();
+  }
+}
