@@ -196,11 +196,14 @@ enum ShmChannelStatus {
   SHM_CHANNEL_FAILED       /* a system call failed */
 };
 
+#define SHM_CHANNEL_NO_LANE UINT32_MAX
+
 struct ShmChannelError {
   const char *action; /* "open the channel" */
   const char *call;   /* "shmget", NULL when no call failed */
   int number;         /* errno, 0 when no call failed */
   key_t key;
+  uint32_t lane;  /* of CORRUPT, to be discarded; else SHM_CHANNEL_NO_LANE */
   char what[224]; /* what is wrong, when no call failed */
   char hint[160]; /* what to do about it */
 };
@@ -392,6 +395,7 @@ SHMCI_COLD enum ShmChannelStatus shmci_error(struct ShmChannelError *error,
   error->call = call;
   error->number = number;
   error->key = channel->options.key;
+  error->lane = SHM_CHANNEL_NO_LANE;
   error->what[0] = '\0';
   snprintf(error->hint, sizeof error->hint, "%s",
            number == EACCES ? "it belongs to another user, ask them for a wider mode or agree on"
@@ -423,10 +427,12 @@ SHMCI_COLD enum ShmChannelStatus shmci_removed(struct ShmChannelError *error,
 SHMCI_COLD enum ShmChannelStatus shmci_corrupt(struct ShmChannelError *error,
                                                const struct ShmChannel *channel, uint32_t lane,
                                                const char *what, uint32_t there, uint32_t other) {
-  return shmci_fault(error, channel, SHM_CHANNEL_CORRUPT, "use the channel",
-                     "somebody wrote over it: remove it (ipcrm -m, ipcrm -s) and start again",
-                     "lane %lu: %s is %lu, which cannot be (with %lu)", (unsigned long)lane, what,
-                     (unsigned long)there, (unsigned long)other);
+  shmci_fault(error, channel, SHM_CHANNEL_CORRUPT, "use the channel",
+              "somebody wrote over it: remove it (ipcrm -m, ipcrm -s) and start again",
+              "lane %lu: %s is %lu, which cannot be (with %lu)", (unsigned long)lane, what,
+              (unsigned long)there, (unsigned long)other);
+  error->lane = lane;
+  return SHM_CHANNEL_CORRUPT;
 }
 
 /* ---- semaphores ------------------------------------------------------------------------------ */
@@ -1370,12 +1376,8 @@ static inline enum ShmChannelStatus shm_channel_open_consumer(struct ShmChannelC
   __atomic_load_n(&control->consumer.asleep, __ATOMIC_ACQUIRE);
   for (uint32_t lane = 0; lane < channel->lanes; lane++) {
     struct ShmciReader *const reader = &consumer->readers[lane];
+    /* whatever it is: what cannot be read is said in this lane's turn, and can be discarded */
     const uint32_t head = shmci_peek(&words[lane].consumer.head);
-    if (head % SHM_CHANNEL_RECORD_ALIGN != 0) {
-      shmi_give(channel->set, SHM_CHANNEL_SEM_CONSUMER, 1);
-      return shmci_corrupt(&consumer->error, channel, lane, "its head", head,
-                           SHM_CHANNEL_RECORD_ALIGN);
-    }
     reader->head = reader->read = reader->tail = head;
     reader->tally = shmci_current_tally(words[lane].consumer.tallies, head);
     reader->count = shmci_tally_count(&words[lane].consumer.tallies[reader->tally]);
@@ -1434,7 +1436,7 @@ SHMCI_HOT enum ShmChannelStatus shmci_look_at_tail(struct ShmChannelConsumer *co
   if (tail == reader->read) return SHM_CHANNEL_EMPTY;
   const uint32_t out = reader->read - reader->head;
   if (SHMCI_UNLIKELY(tail - reader->read > consumer->capacity - out ||
-                     tail % SHM_CHANNEL_RECORD_ALIGN != 0)) {
+                     (tail | reader->head) % SHM_CHANNEL_RECORD_ALIGN != 0)) {
     return shmci_corrupt(&consumer->error, consumer->channel, lane, "its tail", tail,
                          reader->head);
   }
@@ -1692,8 +1694,8 @@ SHMCI_HOT enum ShmChannelStatus shm_channel_receive(struct ShmChannelConsumer *c
 }
 
 /*
- * Drops everything that is in a lane now, which may be what no reader can make sense of (CORRUPT),
- * and goes on behind it. What was handed out of other lanes stays.
+ * Drops everything that is in a lane now, which may be what no reader can make sense of (CORRUPT,
+ * with the lane in error.lane), and goes on behind it. What was handed out of other lanes stays.
  */
 static inline enum ShmChannelStatus shm_channel_discard(struct ShmChannelConsumer *consumer,
                                                         uint32_t lane) {
@@ -1702,9 +1704,15 @@ static inline enum ShmChannelStatus shm_channel_discard(struct ShmChannelConsume
                        "", "there is no lane %lu", (unsigned long)lane);
   }
   struct ShmciReader *const reader = &consumer->readers[lane];
-  const uint32_t tail = __atomic_load_n(&consumer->words[lane].producer.tail, __ATOMIC_ACQUIRE);
+  uint32_t *const place = &consumer->words[lane].producer.tail;
+  uint32_t there = __atomic_load_n(place, __ATOMIC_ACQUIRE);
+  const uint32_t tail = there & ~(SHM_CHANNEL_RECORD_ALIGN - 1);
+  /* one that no owner stores none goes on from either: without this the lane would be lost */
+  if (tail != there) {
+    __atomic_compare_exchange_n(place, &there, tail, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
+  }
   if (reader->read == reader->head) shmci_lag(consumer, lane);
-  reader->read = reader->tail = tail & ~(SHM_CHANNEL_RECORD_ALIGN - 1);
+  reader->read = reader->tail = tail;
   /* the store, even where memory alone differs from what we know */
   if (reader->read == reader->head) reader->head--;
   shm_channel_done(consumer);

@@ -243,11 +243,15 @@ export class LaneReader {
 
   /** Drops all that is there now, readable or not, and goes on behind it. Gives the bytes dropped. */
   discard(): number {
-    const tail = Atomics.load(this.memory.words, TAIL) & ~ROUND_UP;
+    const { words } = this.memory;
+    const there = Atomics.load(words, TAIL);
+    const tail = there & ~ROUND_UP;
+    // One that no owner stores none goes on from either: without this the lane would be lost
+    if (tail !== there) Atomics.compareExchange(words, TAIL, there, tail);
     const bytes = (tail - this.#published) >>> 0;
     this.#head = this.#tail = tail;
     // How many they were only the owner's tally knows, if anybody
-    const sent = readTally(this.memory.words, TAIL_TALLIES, tail);
+    const sent = readTally(words, TAIL_TALLIES, tail);
     this.#taken = Math.max(0, sent - this.#tally.count);
     // Even if we are there already: memory may say something else
     this.#store();

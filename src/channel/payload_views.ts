@@ -33,7 +33,25 @@ export class SmallPayload {
   load(ring: Int32Array<ArrayBuffer>, from: number, length: number): Uint8Array<ArrayBuffer> {
     const words = this.#words;
     const count = (length + WORD - 1) >> 2;
-    for (let i = 0; i < count; i++) words[i] = ring[from + i]!;
+    if (count === words.length) {
+      // A cache line, written out as in `lane_writer.ts`: with the loop a drain takes a fifth longer
+      words[0] = ring[from]!;
+      words[1] = ring[from + 1]!;
+      words[2] = ring[from + 2]!;
+      words[3] = ring[from + 3]!;
+      words[4] = ring[from + 4]!;
+      words[5] = ring[from + 5]!;
+      words[6] = ring[from + 6]!;
+      words[7] = ring[from + 7]!;
+      words[8] = ring[from + 8]!;
+      words[9] = ring[from + 9]!;
+      words[10] = ring[from + 10]!;
+      words[11] = ring[from + 11]!;
+      words[12] = ring[from + 12]!;
+      words[13] = ring[from + 13]!;
+      words[14] = ring[from + 14]!;
+      words[15] = ring[from + 15]!;
+    } else for (let i = 0; i < count; i++) words[i] = ring[from + i]!;
     return this.#views[length]!;
   }
 

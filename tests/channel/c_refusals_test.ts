@@ -172,7 +172,7 @@ const ENMITIES: readonly Enmity[] = [
     value: 4,
     late: false,
     role: "recv",
-    says: /its head is 4,/,
+    says: /its tail is 0, which cannot be \(with 4\)/,
   },
   {
     name: "a head too far",

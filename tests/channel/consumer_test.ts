@@ -519,6 +519,35 @@ Deno.test("where all messages have one length, one that ends behind the tail can
   consumer.discard(0);
 });
 
+Deno.test("a lane without an owner is usable again after discard, whatever its words were", () => {
+  for (const [tail, head] of [[4, 0], [12, 0], [0, 4], [8, 3], [5, 5], [4096, 12]] as const) {
+    using channel = scratchChannel();
+    withLaneWords(channel, 0, (words) => {
+      words[LANE_WORD.TAIL] = tail;
+      words[LANE_WORD.HEAD] = head;
+    });
+    assert.throws(() => channel.producer(), { code: "ECORRUPT", lane: 0 });
+    using consumer = channel.consumer();
+    consumer.discard(0);
+    using producer = channel.producer();
+    assert(producer.trySend(byte(7)));
+    assert.deepEqual(drained(consumer), [7], `tail ${tail}, head ${head}`);
+  }
+});
+
+Deno.test("a tail that no owner stores is replaced under an owner too, who goes on with its own", () => {
+  using channel = scratchChannel();
+  using producer = channel.producer();
+  using consumer = channel.consumer();
+  withLaneWords(channel, 0, (words) => words[LANE_WORD.TAIL] = 12);
+  consumer.discard(0);
+  assert.equal(consumer.tryReceive(), undefined);
+  producer.trySend(byte(7));
+  consumer.discard(0);
+  producer.trySend(byte(8));
+  assert.deepEqual(drained(consumer), [8]);
+});
+
 Deno.test("what is discarded is not there any more, in figures too", () => {
   using channel = scratchChannel();
   using producer = channel.producer();

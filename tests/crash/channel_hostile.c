@@ -32,7 +32,7 @@ static struct ShmChannel channel;
 static volatile sig_atomic_t stopped = 0;
 
 static struct {
-  uint64_t corruptions, operations, messages, intact, corrupt, mended, renewed, foreign, timeouts;
+  uint64_t corruptions, operations, messages, intact, corrupt, mended, foreign, timeouts;
 } counts;
 
 __attribute__((noreturn, format(printf, 1, 2))) static void die(const char *what, ...) {
@@ -147,6 +147,8 @@ static struct ShmChannelConsumer consumer;
 static uint64_t visits;
 static bool ambush;
 
+static uint64_t *progress; /* where there are several processes: of those who work, one each */
+
 /* Gives the status back if it may come of spoiled memory. */
 static enum ShmChannelStatus judge(enum ShmChannelStatus status, const struct ShmChannelError *error) {
   char line[800];
@@ -159,6 +161,10 @@ static enum ShmChannelStatus judge(enum ShmChannelStatus status, const struct Sh
     case SHM_CHANNEL_TIMEOUT: counts.timeouts++; break;
     case SHM_CHANNEL_CORRUPT: counts.corrupt++; break;
     case SHM_CHANNEL_FOREIGN: counts.foreign++; break;
+    case SHM_CHANNEL_BUSY:
+      /* a lane that cannot be used is taken for the moment in which another one sees that */
+      if (progress != NULL) break;
+      /* fall through */
     default: die("status %d", (int)status);
   }
   shm_channel_describe(error, line, sizeof line);
@@ -168,11 +174,8 @@ static enum ShmChannelStatus judge(enum ShmChannelStatus status, const struct Sh
 
 /* The lane that an error is about. */
 static uint32_t lane_in(const struct ShmChannelError *error) {
-  unsigned lane;
-  if (sscanf(error->what, "lane %u:", &lane) != 1 || lane >= channel.lanes) {
-    die("no lane in: %s", error->what);
-  }
-  return lane;
+  if (error->lane >= channel.lanes) die("no lane in: %s", error->what);
+  return error->lane;
 }
 
 static unsigned char byte_of(uint32_t tag, uint32_t at) { return (unsigned char)(tag * 7 + at); }
@@ -311,19 +314,20 @@ static void look(uint32_t lane) {
   counts.operations++;
 }
 
-/* Makes a spoiled lane usable again. false: only a new channel helps. */
-static bool mend(uint32_t number) {
+/* Makes a spoiled lane usable again. */
+static void mend(uint32_t number) {
   struct Lane *const lane = &lanes[number];
   for (int tries = 0; tries < 4; tries++) {
     if (lane->producer.channel != NULL) shm_channel_publish(&lane->producer);
+    /* its owner goes on from the tail in memory if it knows that something is wrong */
+    if (tries > 0) shm_channel_close_producer(&lane->producer);
     if (judge(shm_channel_discard(&consumer, number), &consumer.error) != SHM_CHANNEL_OK) {
       die("discard fails");
     }
     if (tries > 0) {
-      shm_channel_close_producer(&lane->producer);
       if (judge(shm_channel_open_producer(&lane->producer, &channel), &lane->producer.error) !=
           SHM_CHANNEL_OK) {
-        continue;
+        die("lane %lu has no owner and cannot be taken", (unsigned long)number);
       }
       if (lane->producer.lane != number) die("another lane");
     }
@@ -344,11 +348,9 @@ static bool mend(uint32_t number) {
     lane->written = lane->published = lane->received = 0;
     lane->spoiled = false;
     counts.mended++;
-    return true;
+    return;
   }
-  const uint32_t tail = shmci_peek(&shmci_lanes(&channel)[number].producer.tail);
-  if (tail % SHM_CHANNEL_RECORD_ALIGN == 0) die("lane %lu cannot be mended", (unsigned long)number);
-  return false;
+  die("lane %lu cannot be mended", (unsigned long)number);
 }
 
 static void make_channel(key_t key, uint32_t least_lanes) {
@@ -405,8 +407,7 @@ static void fuzz(key_t key, uint64_t corruptions) {
       if (shm_channel_open_producer(&lanes[lane].producer, &channel) != SHM_CHANNEL_OK) die("open");
     }
     if (shm_channel_open_consumer(&consumer, &channel) != SHM_CHANNEL_OK) die("open");
-    bool usable = true;
-    for (int i = 0; i < CORRUPTIONS_A_CHANNEL && usable && counts.corruptions < corruptions; i++) {
+    for (int i = 0; i < CORRUPTIONS_A_CHANNEL && counts.corruptions < corruptions; i++) {
       for (uint32_t n = chance(8); n > 0; n--) send_one(chance(channel.lanes));
       if (chance(2) == 0) receive_some();
       if (chance(10) == 0) arrive_at_spoiled_header(key, segment);
@@ -428,19 +429,18 @@ static void fuzz(key_t key, uint64_t corruptions) {
         }
       }
       ambush = false;
-      for (uint32_t lane = 0; lane < channel.lanes && usable; lane++) {
-        usable = !lanes[lane].spoiled || mend(lane);
+      for (uint32_t lane = 0; lane < channel.lanes; lane++) {
+        if (lanes[lane].spoiled) mend(lane);
       }
       /* the first look at a lane may be at a tail seen before */
-      for (uint32_t looks = 0; looks < 2 * channel.lanes && usable; looks++) {
+      for (uint32_t looks = 0; looks < 2 * channel.lanes; looks++) {
         visits = 0;
         shm_channel_drain(&consumer, check_message, NULL, 0, NULL);
       }
-      for (uint32_t lane = 0; lane < channel.lanes && usable; lane++) {
+      for (uint32_t lane = 0; lane < channel.lanes; lane++) {
         if (lanes[lane].received != lanes[lane].published) die("lane %lu lost", (unsigned long)lane);
       }
     }
-    counts.renewed += !usable;
     for (uint32_t lane = 0; lane < channel.lanes; lane++) {
       shm_channel_close_producer(&lanes[lane].producer);
     }
@@ -453,8 +453,6 @@ static void fuzz(key_t key, uint64_t corruptions) {
 }
 
 /* ---- several processes ----------------------------------------------------------------------- */
-
-static uint64_t *progress; /* of those who work, one each */
 
 /* Nothing is known of what comes: everybody's lane may be spoiled at any time. */
 static void visit_any(void *argument, const struct ShmChannelMessage *message) {
@@ -534,15 +532,6 @@ static void produce(uint32_t worker) {
   }
 }
 
-/* Lanes that only a new channel could mend are set right, so that there is work to disturb. */
-static void set_right(void) {
-  for (uint32_t lane = 0; lane < channel.lanes; lane++) {
-    struct ShmChannelLane *const words = &shmci_lanes(&channel)[lane];
-    shmci_note(&words->producer.tail, shmci_peek(&words->producer.tail) & ~7U);
-    shmci_note(&words->consumer.head, shmci_peek(&words->consumer.head) & ~7U);
-  }
-}
-
 static void attach(key_t key) {
   const struct ShmChannelOptions options = shm_channel_options(key);
   const struct ShmChannelWait wait = shm_channel_within(NET * INT64_C(1000000000));
@@ -554,13 +543,11 @@ static void attach(key_t key) {
 static void hammer(uint64_t corruptions) {
   while (counts.corruptions < corruptions && !stopped) {
     spoil_anything();
-    if (chance(4) == 0) set_right();
     /* now one after the other, now with time to work in between */
     const uint32_t rest = chance(4);
     if (rest < 2) usleep(rest == 0 ? 1000 : 100);
     else if (rest == 2) for (uint32_t n = chance(3000); n > 0; n--) shmci_relax();
   }
-  set_right();
 }
 
 static void workers(key_t key, uint64_t corruptions) {
@@ -601,12 +588,11 @@ static void workers(key_t key, uint64_t corruptions) {
 
 static void report(void) {
   printf("corruptions=%llu operations=%llu messages=%llu intact=%llu corrupt=%llu foreign=%llu"
-         " timeouts=%llu mended=%llu renewed=%llu\n",
+         " timeouts=%llu mended=%llu\n",
          (unsigned long long)counts.corruptions, (unsigned long long)counts.operations,
          (unsigned long long)counts.messages, (unsigned long long)counts.intact,
          (unsigned long long)counts.corrupt, (unsigned long long)counts.foreign,
-         (unsigned long long)counts.timeouts, (unsigned long long)counts.mended,
-         (unsigned long long)counts.renewed);
+         (unsigned long long)counts.timeouts, (unsigned long long)counts.mended);
 }
 
 int main(int count, char **words) {
