@@ -97,6 +97,8 @@ export const PEERS: readonly PeerKind[] = [
     id: "channel-each",
     name: "channel, one by one (sendSync, receiveSync)",
     throughput: [["channel.ts", "recv-each"], ["channel.ts", "send-each"]],
+    roundTrip: [["channel.ts", "pong-each"], ["channel.ts", "ping-each"]],
+    wake: [["channel.ts", "pong-each"], ["channel.ts", "ping-each"]],
   },
   {
     ...channel,

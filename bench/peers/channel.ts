@@ -2,8 +2,8 @@
  * The channel in Deno; `channel.c` is its twin. ADDRESS is KEY/LANES; a round trip uses KEY + 1 for the
  * way back.
  *
- * `send` stages and publishes in batches, `recv` drains. `send-each` and `recv-each` are one call a
- * message, `send-await` and `recv-await` are `await send` and `for await`. `ping` and `pong` spin,
+ * `send` stages and publishes in batches, `recv` drains. `send-each`, `recv-each`, `ping-each` and
+ * `pong-each` are one call a message, `send-await` and `recv-await` are `await send` and `for await`. `ping` and `pong` spin,
  * `ping-await` and `pong-await` use promises. `send-heap` claims slots, and like `recv-heap` it tells the
  * bytes allocated. `idle` waits PAUSE milliseconds for a message that does not come.
  */
@@ -158,6 +158,37 @@ function pong(part: Part): void {
   meter.end(part.count);
 }
 
+async function pingEach(part: Part): Promise<void> {
+  using there = open(part);
+  using back = open(part, 1);
+  using producer = there.producer();
+  using consumer = back.consumer();
+  await consumerOf(there);
+  const message = new Uint8Array(part.size);
+  const trips = new RoundTrips(part);
+  while (trips.open) {
+    if (part.pause > 0) await trips.pause();
+    producer.sendSync(message);
+    consumer.receiveSync({ ack: "before" });
+    trips.done();
+  }
+  trips.end();
+}
+
+function pongEach(part: Part): void {
+  using there = open(part);
+  using back = open(part, 1);
+  using producer = back.producer();
+  using consumer = there.consumer();
+  const meter = new Meter(part);
+  for (let left = part.count + part.warm; left > 0; left--) {
+    const { bytes } = consumer.receiveSync();
+    if (left === part.count) meter.begin();
+    producer.sendSync(bytes);
+  }
+  meter.end(part.count);
+}
+
 async function pingAwait(part: Part): Promise<void> {
   using there = open(part);
   using back = open(part, 1);
@@ -268,6 +299,8 @@ await play({
   "send-await": sendAwait,
   ping,
   pong,
+  "ping-each": pingEach,
+  "pong-each": pongEach,
   "ping-await": pingAwait,
   "pong-await": pongAwait,
   "recv-heap": recvHeap,
