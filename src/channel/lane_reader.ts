@@ -123,7 +123,7 @@ export class LaneReader {
   drain(visit: ChannelVisit, most: number, keep = false): number {
     // What came since the last look is there now too
     if (!this.#lookAnew()) return 0;
-    const { ring, lane } = this.memory;
+    const { ring, wide, lane } = this.memory;
     const capacity = this.#capacity;
     const mask = capacity - 1;
     const tail = this.#tail;
@@ -144,7 +144,7 @@ export class LaneReader {
         const size = this.#sizeOf(length, left, head);
         const tag = ring[word + TAG_WORD]! >>> 0;
         const payload = length! <= SMALL
-          ? small.load(ring, word + HEADER / 4, length!)
+          ? small.load(wide, (index + HEADER) >> 3, length!)
           : this.#views.at(index + HEADER, length!);
         visit(payload, tag, lane);
         head = (head + size) | 0;
@@ -165,7 +165,7 @@ export class LaneReader {
 
   /** Hands out a copy of the next message up to the tail seen last; `undefined` if there is none. */
   next(): { readonly bytes: Uint8Array<ArrayBuffer>; readonly tag: number } | undefined {
-    const { ring } = this.memory;
+    const { ring, wide } = this.memory;
     const capacity = this.#capacity;
     for (;;) {
       const head = this.#head;
@@ -182,7 +182,7 @@ export class LaneReader {
       const tag = ring[word + TAG_WORD]! >>> 0;
       // Half the time of `slice`
       const copy = length! <= SMALL
-        ? this.#small.copy(ring, word + HEADER / 4, length!)
+        ? this.#small.copy(wide, (index + HEADER) >> 3, length!)
         : new Uint8Array(this.#views.at(index + HEADER, length!));
       this.#head = (head + size) | 0;
       this.#taken++;

@@ -59,8 +59,10 @@ export interface LaneMemory {
   readonly lane: number;
   /** The lane's own words. */
   readonly words: Int32Array<ArrayBuffer>;
-  /** The ring as words. */
+  /** The ring as words, for the headers of records. */
   readonly ring: Int32Array<ArrayBuffer>;
+  /** The ring as words of 8 bytes, for payloads: a record begins at one. */
+  readonly wide: BigUint64Array<ArrayBuffer>;
   /** The ring as bytes. */
   readonly bytes: Uint8Array<ArrayBuffer>;
 }
@@ -72,6 +74,7 @@ export function laneMemory(memory: ArrayBuffer, shape: Shape, lane: number): Lan
     lane,
     words: new Int32Array(memory, laneOffset(lane), LANE_WORDS),
     ring: new Int32Array(memory, ring, shape.laneCapacity / WORD),
+    wide: new BigUint64Array(memory, ring, shape.laneCapacity / BigUint64Array.BYTES_PER_ELEMENT),
     bytes: new Uint8Array(memory, ring, shape.laneCapacity),
   };
 }

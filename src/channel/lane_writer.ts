@@ -8,28 +8,28 @@
 
 import { areEnds, LANE_WORD, type LaneMemory } from "./lane_words.ts";
 import { PADDING, RECORD, RECORD_ALIGN } from "./descriptor.ts";
-import { RingViews, SMALL, SmallPayload } from "./payload_views.ts";
+import { copyLine, RingViews, SMALL, SmallPayload, WIDE } from "./payload_views.ts";
 import { Tally } from "./tally.ts";
 
 const { TAIL, HEAD, TAIL_TALLIES } = LANE_WORD;
 const HEADER = RECORD.size;
 const ROUND_UP = RECORD_ALIGN - 1;
 const WORD = Int32Array.BYTES_PER_ELEMENT;
-const HEADER_WORDS = HEADER / WORD;
 const LENGTH_WORD = RECORD.fields.length.offset / WORD;
 const TAG_WORD = RECORD.fields.tag.offset / WORD;
 /** Payloads up to this many bytes are copied one by one: `set` costs more than that. */
 const FEW = 16;
 
 /** The words of a payload of 64 bytes. */
-const LINE_WORDS = 64 / WORD;
+const LINE_WORDS = 64 / WIDE;
 
-const NO_WORDS = new Int32Array(0);
+const NO_WORDS = new BigUint64Array(0);
 
 /** One lane, to whom owns it. */
 export class LaneWriter {
   readonly memory: LaneMemory;
   readonly #ring: Int32Array<ArrayBuffer>;
+  readonly #wide: BigUint64Array<ArrayBuffer>;
   readonly #bytes: Uint8Array<ArrayBuffer>;
   readonly #capacity: number;
   readonly #small = new SmallPayload();
@@ -46,7 +46,7 @@ export class LaneWriter {
   #staged = 0;
   /** The payload written last, and its words once they are worth it. */
   #lastPayload: Uint8Array | undefined;
-  #lastWords: Int32Array = NO_WORDS;
+  #lastWords: BigUint64Array = NO_WORDS;
   /** What {@linkcode LaneWriter.reserve} found: the record's place, and the tail behind it. */
   #at = 0;
   #end = 0;
@@ -59,6 +59,7 @@ export class LaneWriter {
   constructor(memory: LaneMemory, corrupt: (what: string) => Error) {
     this.memory = memory;
     this.#ring = memory.ring;
+    this.#wide = memory.wide;
     this.#bytes = memory.bytes;
     this.#corrupt = corrupt;
     this.#capacity = memory.bytes.length;
@@ -113,7 +114,7 @@ export class LaneWriter {
 
   /** Completes the record that was reserved and of which {@linkcode LaneWriter.place} was written. */
   commit(length: number, tag: number): void {
-    if (length <= SMALL) this.#small.store(this.#ring, (this.#at + HEADER) >> 2, length);
+    if (length <= SMALL) this.#small.store(this.#wide, (this.#at + HEADER) >> 3, length);
     this.#finish(length, tag);
   }
 
@@ -136,30 +137,14 @@ export class LaneWriter {
     const ring = this.#ring;
     const at = index >> 2;
     const words = this.#lastWords;
-    if (payload === this.#lastPayload && words.length === length >> 2) {
+    if (payload === this.#lastPayload && words.length === length >> 3) {
       const whole = words.length;
       const bytes = this.#bytes;
-      const to = at + HEADER_WORDS;
-      if (whole === LINE_WORDS) {
-        // A cache line, written out: the loop takes half as long again, and so does a call
-        ring[to] = words[0]!;
-        ring[to + 1] = words[1]!;
-        ring[to + 2] = words[2]!;
-        ring[to + 3] = words[3]!;
-        ring[to + 4] = words[4]!;
-        ring[to + 5] = words[5]!;
-        ring[to + 6] = words[6]!;
-        ring[to + 7] = words[7]!;
-        ring[to + 8] = words[8]!;
-        ring[to + 9] = words[9]!;
-        ring[to + 10] = words[10]!;
-        ring[to + 11] = words[11]!;
-        ring[to + 12] = words[12]!;
-        ring[to + 13] = words[13]!;
-        ring[to + 14] = words[14]!;
-        ring[to + 15] = words[15]!;
-      } else for (let i = 0; i < whole; i++) ring[to + i] = words[i]!;
-      for (let i = whole << 2; i < length; i++) bytes[index + HEADER + i] = payload[i]!;
+      const wide = this.#wide;
+      const to = (index + HEADER) >> 3;
+      if (whole === LINE_WORDS) copyLine(words, 0, wide, to);
+      else for (let i = 0; i < whole; i++) wide[to + i] = words[i]!;
+      for (let i = whole << 3; i < length; i++) bytes[index + HEADER + i] = payload[i]!;
     } else this.#copy(payload, length, index + HEADER);
     ring[at + LENGTH_WORD] = length;
     ring[at + TAG_WORD] = tag;
@@ -180,8 +165,8 @@ export class LaneWriter {
   #remember(payload: Uint8Array, length: number): void {
     const again = payload === this.#lastPayload;
     this.#lastPayload = payload;
-    this.#lastWords = again && length <= SMALL && payload.byteOffset % WORD === 0
-      ? new Int32Array(payload.buffer, payload.byteOffset, length >> 2)
+    this.#lastWords = again && length <= SMALL && payload.byteOffset % WIDE === 0
+      ? new BigUint64Array(payload.buffer, payload.byteOffset, length >> 3)
       : NO_WORDS;
   }
 

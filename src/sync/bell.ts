@@ -32,7 +32,7 @@ export class Bell {
    */
   listen(address: Deno.PointerObject, value: number, ms: number, done: () => void): boolean {
     if (this.#open) {
-      if (!FutexRing.supported) return false;
+      if (!Ear.possible || !FutexRing.supported) return false;
       if (!Ear.loaded) {
         // This wait ends when there is what the next one needs
         Ear.load().then(() => this.interrupt());

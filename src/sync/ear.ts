@@ -35,13 +35,43 @@ function findHandleClass(): HandleClass | null | undefined {
   if (typeof pipe === "number") return undefined;
   const [readEnd, writeEnd] = pipe;
   closeFd(writeEnd);
-  // Not started: what it is asked for is its handle
-  const how = { fd: readEnd, readable: true, writable: false, manualStart: true };
-  const socket: { readonly _handle?: object; destroy(): void } = new Socket!(how);
-  const found = socket._handle?.constructor as HandleClass | undefined;
-  socket.destroy();
-  const prototype = found?.prototype as Record<string, unknown> | undefined;
-  return CALLS.every((call) => typeof prototype?.[call] === "function") ? found! : null;
+  try {
+    // Not started: what it is asked for is its handle
+    const how = { fd: readEnd, readable: true, writable: false, manualStart: true };
+    const socket: { readonly _handle?: object; destroy(): void } = new Socket!(how);
+    const found = socket._handle?.constructor as HandleClass | undefined;
+    socket.destroy();
+    const prototype = found?.prototype as Record<string, unknown> | undefined;
+    return CALLS.every((call) => typeof prototype?.[call] === "function") ? found! : null;
+  } catch {
+    // A Deno whose sockets take no file descriptor
+    closeFd(readEnd);
+    return null;
+  }
+}
+
+/** A handle that hears `fd`; `undefined`, and `fd` closed, if there is none. */
+function startHandle(fd: number, heard: () => void): Handle | undefined {
+  let handle: Handle | undefined;
+  try {
+    handle = handleClass ? new handleClass(CONNECTED) : undefined;
+    if (handle?.open(fd) !== 0) {
+      closeFd(fd);
+      return undefined;
+    }
+    handle.useUserBuffer(new Uint8Array(BUFFER_BYTES));
+    handle.onread = heard;
+    if (handle.readStart() === 0) {
+      handle.unref();
+      return handle;
+    }
+    handle.close();
+  } catch {
+    // It has the names and is another thing
+    handleClass = null;
+    closeFd(fd);
+  }
+  return undefined;
 }
 
 /** Calls back when something can be read, until it is closed. Keeps no process alive. */
@@ -50,6 +80,11 @@ export class Ear {
 
   private constructor(handle: Handle) {
     this.#handle = handle;
+  }
+
+  /** Whether there may be ears in this Deno: nobody has found that there are none. */
+  static get possible(): boolean {
+    return handleClass !== null;
   }
 
   /** Whether `load` was done. */
@@ -68,19 +103,8 @@ export class Ear {
    */
   static open(fd: number, heard: () => void): Ear | undefined {
     if (handleClass === undefined) handleClass = findHandleClass();
-    const handle = handleClass ? new handleClass(CONNECTED) : undefined;
-    if (handle?.open(fd) !== 0) {
-      closeFd(fd);
-      return undefined;
-    }
-    handle.useUserBuffer(new Uint8Array(BUFFER_BYTES));
-    handle.onread = heard;
-    if (handle.readStart() !== 0) {
-      handle.close();
-      return undefined;
-    }
-    handle.unref();
-    return new Ear(handle);
+    const handle = startHandle(fd, heard);
+    return handle === undefined ? undefined : new Ear(handle);
   }
 
   /** Hears no more, and closes the file descriptor. */

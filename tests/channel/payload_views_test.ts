@@ -5,20 +5,52 @@ import { RingViews, SMALL, SmallPayload } from "../../src/channel/payload_views.
 
 Deno.test("small payloads go through private memory, whole and to the byte", () => {
   const small = new SmallPayload();
-  const ring = new Int32Array(64);
+  const ring = new BigUint64Array(32);
   const bytes = new Uint8Array(ring.buffer);
   bytes.forEach((_, i) => bytes[i] = i);
   for (let length = 0; length <= SMALL; length++) {
-    const view = small.load(ring, 2, length);
-    assert.deepEqual([...view], Array.from({ length }, (_, i) => 8 + i));
+    const expected = Array.from({ length }, (_, i) => 8 + i);
+    const view = small.load(ring, 1, length);
+    assert.deepEqual([...view], expected);
     assert.equal(view, small.view(length), "one view for a length");
     small.view(length).fill(0xaa);
-    const target = new Int32Array(64);
+    const target = new BigUint64Array(32);
     small.store(target, 1, length);
-    assert(new Uint8Array(target.buffer, 4, length).every((value) => value === 0xaa));
-    const behind = 4 + Math.ceil(length / 4) * 4;
+    assert(new Uint8Array(target.buffer, 8, length).every((value) => value === 0xaa));
+    const behind = 8 + Math.ceil(length / 8) * 8;
     assert(new Uint8Array(target.buffer, behind).every((value) => value === 0));
-    assert.deepEqual([...new Uint8Array(target.buffer, 0, 4)], [0, 0, 0, 0]);
+    assert.deepEqual([...new Uint8Array(target.buffer, 0, 8)], [0, 0, 0, 0, 0, 0, 0, 0]);
+    // Three times: for the second one an array was made beforehand, for the third a wrong one
+    small.copy(ring, 1, length);
+    small.prepare();
+    const copies = [length, length, length, 5].map((length) => small.copy(ring, 1, length));
+    assert.deepEqual(copies.map((copy) => [...copy]), [
+      ...[expected, expected, expected],
+      [8, 9, 10, 11, 12],
+    ]);
+    assert.equal(new Set([view, ...copies]).size, 5, "each copy is an array of its own");
+  }
+});
+
+Deno.test("every bit of a payload arrives, of those that are no numbers too", () => {
+  const small = new SmallPayload();
+  const words = BigUint64Array.of(
+    0x7ff0000000000001n,
+    0xfff4000000000000n,
+    0x7ff8dead0000beefn,
+    0xffffffffffffffffn,
+    0x8000000000000000n,
+    1n,
+    0n,
+    0x7fffffff80000000n,
+  );
+  // Until it is compiled, and then
+  for (let i = 0; i < 20_000; i++) {
+    for (const length of [SMALL, SMALL - 8]) {
+      const copy = small.copy(words, 0, length);
+      if (i % 1000 > 0) continue;
+      assert.deepEqual(copy, new Uint8Array(words.buffer, 0, length));
+    }
   }
 });
 
