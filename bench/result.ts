@@ -121,9 +121,12 @@ export function fileName(
  */
 export function parseResult(text: string): Result {
   const value: unknown = JSON.parse(text);
-  if (typeof value !== "object" || value === null || !("format" in value) || !("cases" in value)) {
+  if (typeof value !== "object" || value === null || !("format" in value)) {
     throw new TypeError("this is no result of the bench");
   }
   if (value.format !== 1) throw new TypeError(`format ${value.format} is not known: only 1 is`);
+  if (!("cases" in value && Array.isArray(value.cases))) {
+    throw new TypeError("this is no result of the bench");
+  }
   return value as Result;
 }

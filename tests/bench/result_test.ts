@@ -14,6 +14,8 @@ Deno.test("what is no result, or of another format, is refused", () => {
     assert.throws(() => parseResult(text), { name: "TypeError", message });
   refused("null", /no result/);
   refused('{"rounds":[]}', /no result/);
+  refused('{"format":1}', /no result/);
+  refused('{"format":1,"cases":{}}', /no result/);
   refused(JSON.stringify({ ...madeUpResult([]), format: 2 }), /format 2 is not known/);
   assert.throws(() => parseResult("no JSON"), SyntaxError);
 });
