@@ -17,7 +17,7 @@ export const SMALL = 64;
 export const WIDE = BigUint64Array.BYTES_PER_ELEMENT;
 
 /** Copies a cache line of words, from one place to another. Written out: a loop takes half as long again. */
-export function copyLine(
+function copyLine(
   from: BigUint64Array,
   first: number,
   to: BigUint64Array,
