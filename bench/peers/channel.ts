@@ -3,12 +3,19 @@
  * way back.
  *
  * `send` stages and publishes in batches, `recv` drains. `send-each`, `recv-each`, `ping-each` and
- * `pong-each` are one call a message, `send-await` and `recv-await` are `await send` and `for await`. `ping` and `pong` spin,
- * `ping-await` and `pong-await` use promises. `send-heap` claims slots, and like `recv-heap` it tells the
- * bytes allocated. `idle` waits PAUSE milliseconds for a message that does not come.
+ * `pong-each` are one call a message, `send-await` and `recv-await` are `await send` and `for await`.
+ * `ping` and `pong` spin, `ping-await` and `pong-await` use promises. `send-heap` claims slots, and like
+ * `recv-heap` it tells the bytes allocated. `idle` waits PAUSE milliseconds for a message that does not
+ * come.
  */
 
-import { Channel, Deadline } from "../../mod.ts";
+import {
+  Channel,
+  type Consumer,
+  type ConsumerOptions,
+  Deadline,
+  type Producer,
+} from "../../mod.ts";
 import {
   Arrivals,
   batchOf,
@@ -34,6 +41,31 @@ function open({ address, size }: Part, offset = 0): Channel {
 /** Sending begins when the other side is there: a lane filled before it comes measures nothing. */
 async function consumerOf(channel: Channel): Promise<void> {
   while (channel.consumerPid === undefined) await new Promise((done) => setTimeout(done, 1));
+}
+
+/** One side of a round trip: `ping` sends on KEY and receives on KEY + 1, `pong` the other way round. */
+class Ends implements Disposable {
+  readonly producer: Producer;
+  readonly consumer: Consumer;
+  readonly #channels: readonly [there: Channel, back: Channel];
+
+  constructor(part: Part, side: "ping" | "pong", options?: ConsumerOptions) {
+    this.#channels = [open(part), open(part, 1)];
+    const [there, back] = this.#channels;
+    this.producer = (side === "ping" ? there : back).producer();
+    this.consumer = (side === "ping" ? back : there).consumer(options);
+  }
+
+  /** Waits until `pong` is there. For `ping`. */
+  async met(): Promise<void> {
+    await consumerOf(this.#channels[0]);
+  }
+
+  [Symbol.dispose](): void {
+    this.consumer.close();
+    this.producer.close();
+    for (const channel of this.#channels.toReversed()) channel.close();
+  }
 }
 
 function recv(part: Part): void {
@@ -125,11 +157,9 @@ async function sendAwait(part: Part): Promise<void> {
 }
 
 async function ping(part: Part): Promise<void> {
-  using there = open(part);
-  using back = open(part, 1);
-  using producer = there.producer();
-  using consumer = back.consumer({ spin: SPIN_US });
-  await consumerOf(there);
+  using ends = new Ends(part, "ping", { spin: SPIN_US });
+  const { producer, consumer } = ends;
+  await ends.met();
   const message = new Uint8Array(part.size);
   const trips = new RoundTrips(part);
   const next = (): void => {
@@ -143,10 +173,8 @@ async function ping(part: Part): Promise<void> {
 
 /** Answers from within `drain`, as whoever answers at once would: giving space back can come later. */
 function pong(part: Part): void {
-  using there = open(part);
-  using back = open(part, 1);
-  using producer = back.producer();
-  using consumer = there.consumer({ spin: SPIN_US });
+  using ends = new Ends(part, "pong", { spin: SPIN_US });
+  const { producer, consumer } = ends;
   const message = new Uint8Array(part.size);
   const meter = new Meter(part);
   let left = part.count + part.warm;
@@ -159,11 +187,9 @@ function pong(part: Part): void {
 }
 
 async function pingEach(part: Part): Promise<void> {
-  using there = open(part);
-  using back = open(part, 1);
-  using producer = there.producer();
-  using consumer = back.consumer();
-  await consumerOf(there);
+  using ends = new Ends(part, "ping");
+  const { producer, consumer } = ends;
+  await ends.met();
   const message = new Uint8Array(part.size);
   const trips = new RoundTrips(part);
   while (trips.open) {
@@ -176,10 +202,8 @@ async function pingEach(part: Part): Promise<void> {
 }
 
 function pongEach(part: Part): void {
-  using there = open(part);
-  using back = open(part, 1);
-  using producer = back.producer();
-  using consumer = there.consumer();
+  using ends = new Ends(part, "pong");
+  const { producer, consumer } = ends;
   const meter = new Meter(part);
   for (let left = part.count + part.warm; left > 0; left--) {
     const { bytes } = consumer.receiveSync();
@@ -190,11 +214,9 @@ function pongEach(part: Part): void {
 }
 
 async function pingAwait(part: Part): Promise<void> {
-  using there = open(part);
-  using back = open(part, 1);
-  using producer = there.producer();
-  using consumer = back.consumer();
-  await consumerOf(there);
+  using ends = new Ends(part, "ping");
+  const { producer, consumer } = ends;
+  await ends.met();
   const message = new Uint8Array(part.size);
   const trips = new RoundTrips(part);
   while (trips.open) {
@@ -207,10 +229,8 @@ async function pingAwait(part: Part): Promise<void> {
 }
 
 async function pongAwait(part: Part): Promise<void> {
-  using there = open(part);
-  using back = open(part, 1);
-  using producer = back.producer();
-  using consumer = there.consumer();
+  using ends = new Ends(part, "pong");
+  const { producer, consumer } = ends;
   const meter = new Meter(part);
   let left = part.count + part.warm;
   for await (const { bytes } of consumer) {

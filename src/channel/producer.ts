@@ -273,9 +273,8 @@ export class Producer implements Disposable {
     this.#publish();
   }
 
-  /** Reserves room if it is there or comes soon. What was staged must be seen for room to come. */
+  /** Reserves room, of which there was none, if it comes soon: what was staged must be seen for that. */
   #findRoom(length: number): boolean {
-    if (this.#writer.reserve(length)) return true;
     if (this.#writer.staged > 0) this.#publish();
     return this.#spinning.look(() => this.#writer.reserve(length));
   }

@@ -31,21 +31,26 @@ export class Bell {
    * @returns `false` if there are no bells here, or none can be had just now
    */
   listen(address: Deno.PointerObject, value: number, ms: number, done: () => void): boolean {
-    if (this.#open) {
+    if (!this.#open) {
+      queueMicrotask(done);
+      return true;
+    }
+    if (this.#ring === undefined) {
       if (!Ear.possible || !FutexRing.supported) return false;
       if (!Ear.loaded) {
         // This wait ends when there is what the next one needs
         Ear.load().then(() => this.interrupt());
-      } else {
-        if (this.#ring === undefined && !this.#hang()) return false;
-        if (!this.#armed) {
-          if (this.#ring!.arm(address, value) < 0) return false;
-          this.#armed = true;
-        }
-        this.#limit(ms);
+        this.#done = done;
+        return true;
       }
-      this.#done = done;
-    } else queueMicrotask(done);
+      if (!this.#hang()) return false;
+    }
+    if (!this.#armed) {
+      if (this.#ring!.arm(address, value) < 0) return false;
+      this.#armed = true;
+    }
+    this.#limit(ms);
+    this.#done = done;
     return true;
   }
 

@@ -5,7 +5,7 @@
  * thread. A test pins it. For `bell.ts`.
  */
 
-import { closeFd, openPipe } from "../../ffi/libc.ts";
+import { closeFd, openEventfd, openPipe } from "../../ffi/libc.ts";
 
 /** What we use of the handle: libuv's stream, as Node names its calls. They give 0, or -errno. */
 interface Handle {
@@ -23,13 +23,15 @@ type HandleClass = new (type: number) => Handle;
 const CONNECTED = 0;
 /** More than the 8 bytes an eventfd gives: whoever fills the buffer is asked again, for nothing. */
 const BUFFER_BYTES = 64;
-const CALLS = ["open", "useUserBuffer", "readStart", "unref", "close"] as const;
 
 /** The handles' class; `null`: it is not what we know. */
 let handleClass: HandleClass | null | undefined;
 let Socket: typeof import("node:net").Socket | undefined;
 
-/** The class of the handle of a socket over a pipe of ours, which is gone again. */
+/**
+ * The class of the handle of a socket over a pipe of ours, which is gone again. Tried once, so that whoever
+ * uses it later need not expect it to be another thing.
+ */
 function findHandleClass(): HandleClass | null | undefined {
   const pipe = openPipe();
   if (typeof pipe === "number") return undefined;
@@ -39,39 +41,34 @@ function findHandleClass(): HandleClass | null | undefined {
     // Not started: what it is asked for is its handle
     const how = { fd: readEnd, readable: true, writable: false, manualStart: true };
     const socket: { readonly _handle?: object; destroy(): void } = new Socket!(how);
-    const found = socket._handle?.constructor as HandleClass | undefined;
+    const found = socket._handle?.constructor as HandleClass;
     socket.destroy();
-    const prototype = found?.prototype as Record<string, unknown> | undefined;
-    return CALLS.every((call) => typeof prototype?.[call] === "function") ? found! : null;
+    const event = openEventfd();
+    if (event < 0) return undefined;
+    const tried = startHandle(found, event, () => {});
+    tried?.close();
+    return tried === undefined ? null : found;
   } catch {
-    // A Deno whose sockets take no file descriptor
-    closeFd(readEnd);
+    // Whose the file descriptors are now is not known: they stay open
     return null;
   }
 }
 
-/** A handle that hears `fd`; `undefined`, and `fd` closed, if there is none. */
-function startHandle(fd: number, heard: () => void): Handle | undefined {
-  let handle: Handle | undefined;
-  try {
-    handle = handleClass ? new handleClass(CONNECTED) : undefined;
-    if (handle?.open(fd) !== 0) {
-      closeFd(fd);
-      return undefined;
-    }
-    handle.useUserBuffer(new Uint8Array(BUFFER_BYTES));
-    handle.onread = heard;
-    if (handle.readStart() === 0) {
-      handle.unref();
-      return handle;
-    }
-    handle.close();
-  } catch {
-    // It has the names and is another thing
-    handleClass = null;
+/** A handle that hears `fd`, and owns it; `undefined`, and `fd` closed, if it cannot. */
+function startHandle(kind: HandleClass, fd: number, heard: () => void): Handle | undefined {
+  const handle = new kind(CONNECTED);
+  if (handle.open(fd) !== 0) {
     closeFd(fd);
+    return undefined;
   }
-  return undefined;
+  handle.useUserBuffer(new Uint8Array(BUFFER_BYTES));
+  handle.onread = heard;
+  if (handle.readStart() !== 0) {
+    handle.close();
+    return undefined;
+  }
+  handle.unref();
+  return handle;
 }
 
 /** Calls back when something can be read, until it is closed. Keeps no process alive. */
@@ -103,7 +100,11 @@ export class Ear {
    */
   static open(fd: number, heard: () => void): Ear | undefined {
     if (handleClass === undefined) handleClass = findHandleClass();
-    const handle = startHandle(fd, heard);
+    if (!handleClass) {
+      closeFd(fd);
+      return undefined;
+    }
+    const handle = startHandle(handleClass, fd, heard);
     return handle === undefined ? undefined : new Ear(handle);
   }
 

@@ -55,6 +55,27 @@ Deno.test("an abort interrupts, is thrown once where the work waits, and lets it
   assert.deepEqual(log, ["sleep", "interrupt", "caught stop", "sleep", "cleaned up"]);
 });
 
+Deno.test("after an abort the work waits as long as it needs to settle", async () => {
+  const log: string[] = [];
+  const controller = new AbortController();
+  const wait = recorded(log, () => {
+    controller.abort(new Error("stop"));
+    return Promise.resolve();
+  });
+  function* settling(): Waiting<void> {
+    try {
+      yield wait;
+    } catch (reason) {
+      yield recorded(log);
+      yield recorded(log);
+      log.push("settled");
+      throw reason;
+    }
+  }
+  await assert.rejects(waitAsync(settling(), controller.signal), /stop/);
+  assert.deepEqual(log, ["sleep", "interrupt", "sleep", "sleep", "settled"]);
+});
+
 Deno.test("what a wait throws is thrown inside the work, which cleans up", async () => {
   const failing: Wait = {
     block: () => {
