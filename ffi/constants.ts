@@ -84,11 +84,17 @@ export const OPEN = {
   CLOEXEC: 0o2000000,
 } as const;
 
+/** Events of `poll`. */
+export const POLL = {
+  IN: 1,
+} as const;
+
 /** System calls that have the same number on every architecture. */
 export const SYSCALL = {
   IO_URING_SETUP: 425n,
   IO_URING_ENTER: 426n,
   IO_URING_REGISTER: 427n,
+  PIDFD_OPEN: 434n,
 } as const;
 
 /** What `getauxval` can be asked for: the page size, and the address of bytes on the main stack. */

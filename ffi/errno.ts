@@ -24,6 +24,7 @@
 export type ErrnoName =
   | "EPERM"
   | "ENOENT"
+  | "ESRCH"
   | "EINTR"
   | "E2BIG"
   | "EAGAIN"
@@ -51,6 +52,7 @@ export type ErrnoName =
 const table: Readonly<Record<ErrnoName, readonly [number, string]>> = {
   EPERM: [1, "operation not permitted"],
   ENOENT: [2, "no such file, key or object"],
+  ESRCH: [3, "no such process"],
   EINTR: [4, "interrupted by a signal"],
   E2BIG: [7, "too many operations at once"],
   EAGAIN: [11, "it would have to wait"],

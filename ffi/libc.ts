@@ -7,7 +7,7 @@
  * caller knows what was tried and what to do about it. Used by `src/sysv` and `src/sync`.
  */
 
-import { MMAP, OPEN, SYSCALL } from "./constants.ts";
+import { MMAP, OPEN, POLL, SYSCALL } from "./constants.ts";
 import { ERRNO } from "./errno.ts";
 import { libcSonames, type Platform, PLATFORMS, supportedArch } from "./platform.ts";
 import { ShmError } from "./shm_error.ts";
@@ -94,6 +94,10 @@ const prototypes = {
   getgrnam_r: { parameters: ["buffer", "buffer", "buffer", "usize", "buffer"], result: "i32" },
   // int kill(pid_t pid, int sig)
   kill: { parameters: ["i32", "i32"], result: "i32" },
+  // long syscall(SYS_pidfd_open, pid_t pid, unsigned int flags)
+  pidfdOpen: { name: "syscall", parameters: ["i64", "i32", "u32"], result: "i32" },
+  // int poll(struct pollfd *fds, nfds_t nfds, int timeout)
+  poll: { parameters: ["buffer", "u64", "i32"], result: "i32" },
   // int sigaction(int signum, const struct sigaction *act, struct sigaction *oldact)
   sigaction: { parameters: ["i32", "pointer", "buffer"], result: "i32" },
   // int *__errno_location(void): glibc and musl; each thread has its own
@@ -233,14 +237,35 @@ function lookUp(
   return undefined;
 }
 
+/** What can be known of a process id: a process runs, has ended without being waited for, is not there. */
+export type ProcessState = "alive" | "zombie" | "gone";
+
 /**
- * Whether a process with this id exists, as this process's pid namespace counts them; a zombie
- * does. An id that was used anew exists too. Source: kill(2) with signal 0.
+ * The state of the process with this id, in this process's pid namespace. An id that was given to
+ * another process counts as alive. Needs no permission for the process, and no /proc.
+ *
+ * A pidfd becomes readable when its process ends, a zombie's too. Where the kernel gives none (Linux
+ * before 5.3, a sandbox) a zombie counts as alive. Source: pidfd_open(2), kill(2) with signal 0.
  */
-export function processExists(pid: number): boolean {
-  if (pid <= 0) return false;
+export function processState(pid: number): ProcessState {
+  if (pid <= 0) return "gone";
   const { symbols, errno } = libc();
-  return symbols.kill(pid, 0) === 0 || errno[0] === ERRNO.EPERM;
+  const fd = symbols.pidfdOpen(SYSCALL.PIDFD_OPEN, pid, 0);
+  if (fd === -1) {
+    // EINVAL, and since Linux 6.9 ENOENT: the id is that of a thread, and no process has it
+    const error = errno[0]!;
+    if (error === ERRNO.ESRCH || error === ERRNO.EINVAL || error === ERRNO.ENOENT) return "gone";
+    return symbols.kill(pid, 0) === 0 || errno[0] === ERRNO.EPERM ? "alive" : "gone";
+  }
+  // struct pollfd { int fd; short events, revents; }
+  const ended = symbols.poll(Int32Array.of(fd, POLL.IN), 1n, 0) === 1;
+  symbols.close(fd);
+  return ended ? "zombie" : "alive";
+}
+
+/** Whether a process with this id runs; a zombie does not. See {@linkcode processState}. */
+export function processExists(pid: number): boolean {
+  return processState(pid) === "alive";
 }
 
 /** Whether this process was started with the signal ignored, as nohup(1) does with SIGHUP. */

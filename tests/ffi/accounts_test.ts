@@ -1,7 +1,13 @@
 /** Names of users and groups, and whether a process lives: libc's answers beside other programs'. */
 
 import assert from "node:assert/strict";
-import { accountId, type AccountKind, accountName, processExists } from "../../ffi/libc.ts";
+import {
+  accountId,
+  type AccountKind,
+  accountName,
+  processExists,
+  processState,
+} from "../../ffi/libc.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
 import { testWith } from "../support/needs.ts";
 import { Peer } from "../support/peer.ts";
@@ -49,3 +55,27 @@ testWith({ tools: ["sleep"] }, "a process exists until its end", async () => {
   await peer.ended();
   assert(!processExists(peer.pid));
 });
+
+testWith(
+  { tools: ["perl"] },
+  "processState: a zombie has ended, and its id is not gone",
+  async () => {
+    await using parent = Peer.start("perl", [
+      "-e",
+      `$| = 1; pipe my $read, my $write; my $child = fork // die $!;
+    if (!$child) { close $read; exit }
+    close $write; my $end = <$read>; print "$child\n"; <STDIN>; waitpid $child, 0;
+    print "reaped\n"; <STDIN>`,
+    ]);
+    const child = Number(await parent.line());
+    assert.equal(processState(parent.pid), "alive");
+    // The pipe closes a moment before the process has ended
+    while (processState(child) === "alive");
+    assert.equal(processState(child), "zombie");
+    assert(!processExists(child));
+    await parent.write("\n");
+    await parent.line();
+    assert.equal(processState(child), "gone");
+    assert.equal(processState(0), "gone");
+  },
+);

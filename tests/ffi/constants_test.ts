@@ -1,6 +1,6 @@
 /** The constants against the macros of the machine's own headers. */
 
-import { AT, FUTEX, HUGE_PAGE, IPC, MMAP, SEM, SHM } from "../../ffi/constants.ts";
+import { AT, FUTEX, HUGE_PAGE, IPC, MMAP, POLL, SEM, SHM } from "../../ffi/constants.ts";
 import { ERRNO } from "../../ffi/errno.ts";
 import { testWith } from "../support/needs.ts";
 import { TestFolder } from "../support/peer.ts";
@@ -11,6 +11,7 @@ const HEADERS = [
   "sys/sem.h",
   "sys/mman.h",
   "sys/auxv.h",
+  "poll.h",
   "linux/futex.h",
   "errno.h",
 ];
@@ -23,6 +24,7 @@ const MACROS: readonly (readonly [string, number])[] = [
   ...named("FUTEX_", FUTEX),
   ...named("MAP_", MMAP, ["PROT_READ", "PROT_WRITE"]),
   ...named("AT_", AT),
+  ...named("POLL", POLL),
   ...named("", ERRNO),
 ];
 
