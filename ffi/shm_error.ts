@@ -201,5 +201,9 @@ export class ShmError extends Error {
     this.key = details.key;
     this.id = details.id;
     this.lane = details.lane;
+    // Not frozen: `stack` and what a debugger or a logger adds are nothing of ours
+    for (const fact of ["name", "code", "errno", "call", "key", "id", "lane"]) {
+      Object.defineProperty(this, fact, { writable: false, configurable: false });
+    }
   }
 }

@@ -57,6 +57,7 @@ export class Channel implements Disposable {
     const { segment, set, shape } = membership;
     this.#membership = membership;
     this.#place = new ChannelPlace(segment, set, shape);
+    Object.freeze(this);
   }
 
   /**

@@ -111,6 +111,7 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
     this.#opened = this.#readers.map(({ memory }) => Atomics.load(memory.words, LANE_WORD.OPENED));
     this.#self.retract();
     Atomics.add(words, CONSUMER_WORD.OPENED, 1);
+    Object.freeze(this);
   }
 
   /** Whether it was not closed. */

@@ -104,6 +104,7 @@ export class Producer implements Disposable {
     this.#slot = this.#makeSlot();
     this.#self.retract();
     Atomics.add(memory.words, LANE_WORD.OPENED, 1);
+    Object.freeze(this);
   }
 
   /** The lane it owns. */

@@ -38,6 +38,7 @@ export class Slot implements Disposable {
   /** For {@linkcode Producer} only. */
   constructor(end: SlotEnd) {
     this.#end = end;
+    Object.freeze(this);
   }
 
   /**

@@ -83,15 +83,24 @@ export interface TypedMessage<F extends Fields> {
  * ```
  */
 export class TypedChannel<F extends Fields> implements Disposable {
-  /** The channel underneath. */
-  readonly channel: Channel;
-  /** The struct. */
-  readonly layout: StructLayout<F>;
+  readonly #channel: Channel;
+  readonly #layout: StructLayout<F>;
 
   /** For {@linkcode Channel.of} only. */
   constructor(layout: StructLayout<F>, channel: Channel) {
-    this.layout = layout;
-    this.channel = channel;
+    this.#layout = layout;
+    this.#channel = channel;
+    Object.freeze(this);
+  }
+
+  /** The channel underneath. */
+  get channel(): Channel {
+    return this.#channel;
+  }
+
+  /** The struct. */
+  get layout(): StructLayout<F> {
+    return this.#layout;
   }
 
   /**
@@ -100,7 +109,7 @@ export class TypedChannel<F extends Fields> implements Disposable {
    * @throws {ShmError} as {@linkcode Channel.producer}
    */
   producer(options: ProducerOptions = {}): TypedProducer<F> {
-    return new TypedProducer(this.layout, this.channel.producer(options));
+    return new TypedProducer(this.#layout, this.#channel.producer(options));
   }
 
   /**
@@ -109,7 +118,7 @@ export class TypedChannel<F extends Fields> implements Disposable {
    * @throws {ShmError} as {@linkcode Channel.consumer}
    */
   consumer(options: ConsumerOptions = {}): TypedConsumer<F> {
-    return new TypedConsumer(this.layout, this.channel.consumer(options));
+    return new TypedConsumer(this.#layout, this.#channel.consumer(options));
   }
 
   /**
@@ -118,12 +127,12 @@ export class TypedChannel<F extends Fields> implements Disposable {
    * @throws {ShmError} as {@linkcode Channel.stats}
    */
   stats(): ChannelStats {
-    return this.channel.stats();
+    return this.#channel.stats();
   }
 
   /** As {@linkcode Channel.close}. */
   close(): ChannelDeparture {
-    return this.channel.close();
+    return this.#channel.close();
   }
 
   /** `using` closes at the end of the block. */
@@ -150,16 +159,21 @@ export class TypedChannel<F extends Fields> implements Disposable {
  * ```
  */
 export class TypedProducer<F extends Fields> implements Disposable {
-  /** The producer underneath. */
-  readonly producer: Producer;
+  readonly #producer: Producer;
   readonly #layout: StructLayout<F>;
   readonly #bytes: Uint8Array<ArrayBuffer>;
 
   /** For {@linkcode TypedChannel.producer} only. */
   constructor(layout: StructLayout<F>, producer: Producer) {
     this.#layout = layout;
-    this.producer = producer;
+    this.#producer = producer;
     this.#bytes = new Uint8Array(layout.size);
+    Object.freeze(this);
+  }
+
+  /** The producer underneath. */
+  get producer(): Producer {
+    return this.#producer;
   }
 
   #encode(value: StructInput<F>): Uint8Array<ArrayBuffer> {
@@ -169,32 +183,32 @@ export class TypedProducer<F extends Fields> implements Disposable {
 
   /** Sends `value` if there is room, and says whether. */
   trySend(value: StructInput<F>, tag = 0): boolean {
-    return this.producer.trySend(this.#encode(value), tag);
+    return this.#producer.trySend(this.#encode(value), tag);
   }
 
   /** Writes `value` if there is room, and says whether; {@linkcode TypedProducer.publish} sends it. */
   stage(value: StructInput<F>, tag = 0): boolean {
-    return this.producer.stage(this.#encode(value), tag);
+    return this.#producer.stage(this.#encode(value), tag);
   }
 
   /** Publishes what was staged. */
   publish(): void {
-    this.producer.publish();
+    this.#producer.publish();
   }
 
   /** Sends `value`, blocking the thread while the lane is full. */
   sendSync(value: StructInput<F>, options: ChannelSendSyncOptions = {}): void {
-    this.producer.sendSync(this.#encode(value), options);
+    this.#producer.sendSync(this.#encode(value), options);
   }
 
   /** Sends `value` as soon as there is room; as it is now, whatever happens to it meanwhile. */
   send(value: StructInput<F>, options: ChannelSendOptions = {}): Promise<void> {
-    return this.producer.send(this.#encode(value).slice(), options);
+    return this.#producer.send(this.#encode(value).slice(), options);
   }
 
   /** Lets the lane go. */
   close(): void {
-    this.producer.close();
+    this.#producer.close();
   }
 
   /** `using` closes at the end of the block. */
@@ -221,8 +235,7 @@ export class TypedProducer<F extends Fields> implements Disposable {
  * ```
  */
 export class TypedConsumer<F extends Fields> implements Disposable, AsyncIterable<TypedMessage<F>> {
-  /** The consumer underneath. */
-  readonly consumer: Consumer;
+  readonly #consumer: Consumer;
   readonly #layout: StructLayout<F>;
   readonly #bytes: Uint8Array<ArrayBuffer>;
   readonly #view: StructView<F>;
@@ -230,9 +243,15 @@ export class TypedConsumer<F extends Fields> implements Disposable, AsyncIterabl
   /** For {@linkcode TypedChannel.consumer} only. */
   constructor(layout: StructLayout<F>, consumer: Consumer) {
     this.#layout = layout;
-    this.consumer = consumer;
+    this.#consumer = consumer;
     this.#bytes = new Uint8Array(layout.size);
     this.#view = layout.view(this.#bytes.buffer);
+    Object.freeze(this);
+  }
+
+  /** The consumer underneath. */
+  get consumer(): Consumer {
+    return this.#consumer;
   }
 
   /** All messages of the channel have the struct's size: the consumer sees to that. */
@@ -244,7 +263,7 @@ export class TypedConsumer<F extends Fields> implements Disposable, AsyncIterabl
   tryReceive(
     options: { readonly ack?: Acknowledgement } = {},
   ): TypedMessage<F> | undefined {
-    const message = this.consumer.tryReceive(options);
+    const message = this.#consumer.tryReceive(options);
     return message && this.#decode(message);
   }
 
@@ -253,7 +272,7 @@ export class TypedConsumer<F extends Fields> implements Disposable, AsyncIterabl
   /** The same with `until`: `undefined` at the end of the stream. */
   receive(options: ChannelReceiveOptions): Promise<TypedMessage<F> | undefined>;
   async receive(options: ChannelReceiveOptions = {}): Promise<TypedMessage<F> | undefined> {
-    const message = await this.consumer.receive(
+    const message = await this.#consumer.receive(
       options,
     );
     return message && this.#decode(message);
@@ -264,7 +283,7 @@ export class TypedConsumer<F extends Fields> implements Disposable, AsyncIterabl
   /** The same with `until`: `undefined` at the end of the stream. */
   receiveSync(options: ChannelReceiveSyncOptions): TypedMessage<F> | undefined;
   receiveSync(options: ChannelReceiveSyncOptions = {}): TypedMessage<F> | undefined {
-    const message = this.consumer.receiveSync(
+    const message = this.#consumer.receiveSync(
       options,
     );
     return message && this.#decode(message);
@@ -281,7 +300,7 @@ export class TypedConsumer<F extends Fields> implements Disposable, AsyncIterabl
     options: { readonly max?: number } = {},
   ): number {
     const [own, view] = [this.#bytes, this.#view];
-    return this.consumer.drain((bytes, tag, lane) => {
+    return this.#consumer.drain((bytes, tag, lane) => {
       own.set(bytes);
       visit(view, tag, lane);
     }, options);
@@ -289,19 +308,19 @@ export class TypedConsumer<F extends Fields> implements Disposable, AsyncIterabl
 
   /** As {@linkcode Consumer.ready}. */
   ready(options: ChannelReceiveOptions = {}): Promise<boolean> {
-    return this.consumer.ready(options);
+    return this.#consumer.ready(options);
   }
 
   /** As {@linkcode Consumer.readySync}. */
   readySync(options: ChannelReceiveSyncOptions = {}): boolean {
-    return this.consumer.readySync(options);
+    return this.#consumer.readySync(options);
   }
 
   /** The structs as they come; as {@linkcode Consumer.messages}. */
   async *messages(
     options: ChannelReceiveOptions = {},
   ): AsyncGenerator<TypedMessage<F>, void, void> {
-    for await (const message of this.consumer.messages(options)) yield this.#decode(message);
+    for await (const message of this.#consumer.messages(options)) yield this.#decode(message);
   }
 
   /** `for await` over the consumer gives the structs as they come, for ever. */
@@ -311,7 +330,7 @@ export class TypedConsumer<F extends Fields> implements Disposable, AsyncIterabl
 
   /** Lets the role go. */
   close(): void {
-    this.consumer.close();
+    this.#consumer.close();
   }
 
   /** `using` closes at the end of the block. */

@@ -87,6 +87,7 @@ export class MailboxClient implements Disposable {
 
   private constructor(mailbox: Mailbox) {
     this.#mailbox = mailbox;
+    Object.freeze(this);
   }
 
   /**

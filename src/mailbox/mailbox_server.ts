@@ -79,6 +79,7 @@ export class MailboxServer implements Disposable {
   private constructor(mailbox: Mailbox, keep: boolean) {
     this.#mailbox = mailbox;
     this.#keep = keep;
+    Object.freeze(this);
   }
 
   /**

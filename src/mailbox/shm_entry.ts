@@ -49,11 +49,7 @@ export interface ShmEntryOptions {
  * ```
  */
 export class ShmEntry implements Disposable {
-  /** The struct, in C `can_read` at offset 0 and `msg` at 1. */
-  static readonly layout: StructLayout<{ can_read: ScalarLayout<boolean>; msg: CStringLayout }> =
-    LAYOUT;
-  /** The segment it is in. */
-  readonly segment: Segment;
+  readonly #segment: Segment;
   readonly #view: StructView<{ can_read: ScalarLayout<boolean>; msg: CStringLayout }>;
   readonly #flag: Uint8Array<ArrayBuffer>;
   readonly #word: Word;
@@ -63,10 +59,16 @@ export class ShmEntry implements Disposable {
       const stat = segment.stat();
       throw wrongSize(stat, stat.nattch - 1);
     }
-    this.segment = segment;
+    this.#segment = segment;
     this.#view = segment.view(LAYOUT);
     this.#flag = new Uint8Array(segment.buffer, LAYOUT.fields.can_read.offset, 1);
     this.#word = new Word(segment, WORD_OFFSET);
+    Object.freeze(this);
+  }
+
+  /** The struct, in C `can_read` at offset 0 and `msg` at 1. */
+  static get layout(): StructLayout<{ can_read: ScalarLayout<boolean>; msg: CStringLayout }> {
+    return LAYOUT;
   }
 
   /**
@@ -91,6 +93,11 @@ export class ShmEntry implements Disposable {
       segment.detach();
       throw error;
     }
+  }
+
+  /** The segment it is in. */
+  get segment(): Segment {
+    return this.#segment;
   }
 
   /** Whether there is an unread message. Any value but 0 counts, as memory may hold anything. */
@@ -131,7 +138,7 @@ export class ShmEntry implements Disposable {
 
   /** Detaches. The segment stays; `segment.remove()` removes it. */
   [Symbol.dispose](): void {
-    this.segment.detach();
+    this.#segment.detach();
   }
 }
 

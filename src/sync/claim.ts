@@ -65,6 +65,7 @@ export class Claim {
     this.#set = set;
     this.#semaphore = semaphore;
     ({ take: this.#take, release: this.#release } = operationsOn(semaphore));
+    Object.freeze(this);
   }
 
   /**

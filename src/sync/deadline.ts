@@ -18,12 +18,17 @@
  * ```
  */
 export class Deadline {
-  /** The deadline that never passes. */
-  static readonly never: Deadline = new Deadline(Infinity);
+  static readonly #never = new Deadline(Infinity);
   readonly #at: number;
 
   private constructor(at: number) {
     this.#at = at;
+    Object.freeze(this);
+  }
+
+  /** The deadline that never passes. */
+  static get never(): Deadline {
+    return Deadline.#never;
   }
 
   /**

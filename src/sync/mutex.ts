@@ -58,6 +58,7 @@ class Lock implements MutexLock {
 
   constructor(claim: Claim) {
     this.#claim = claim;
+    Object.freeze(this);
   }
 
   get held(): boolean {
@@ -101,10 +102,8 @@ class Lock implements MutexLock {
  * ```
  */
 export class Mutex {
-  /** The semaphore set it is in. */
-  readonly set: SemaphoreSet;
-  /** Which semaphore of the set it is. */
-  readonly semaphore: number;
+  readonly #set: SemaphoreSet;
+  readonly #semaphore: number;
   readonly #view: Claim;
   /** What the lock that was given out last holds. */
   #last: Claim | undefined;
@@ -115,9 +114,20 @@ export class Mutex {
    * @throws {RangeError} no such semaphore in the set
    */
   constructor(set: SemaphoreSet, semaphore = 0) {
-    this.set = set;
-    this.semaphore = semaphore;
+    this.#set = set;
+    this.#semaphore = semaphore;
     this.#view = new Claim(set, semaphore);
+    Object.freeze(this);
+  }
+
+  /** The semaphore set it is in. */
+  get set(): SemaphoreSet {
+    return this.#set;
+  }
+
+  /** Which semaphore of the set it is. */
+  get semaphore(): number {
+    return this.#semaphore;
   }
 
   /**
@@ -151,7 +161,7 @@ export class Mutex {
    * ```
    */
   async lock(options: WaitOptions = {}): Promise<MutexLock> {
-    const claim = new Claim(this.set, this.semaphore);
+    const claim = new Claim(this.#set, this.#semaphore);
     await claim.take(options);
     return this.#locked(claim);
   }
@@ -179,7 +189,7 @@ export class Mutex {
    */
   lockSync(options: WaitSyncOptions = {}): MutexLock {
     // What this very mutex has locked is waited for in vain: the claim itself refuses
-    const claim = this.#last?.held === true ? this.#last : new Claim(this.set, this.semaphore);
+    const claim = this.#last?.held === true ? this.#last : new Claim(this.#set, this.#semaphore);
     claim.takeSync(options);
     return this.#locked(claim);
   }
@@ -190,7 +200,7 @@ export class Mutex {
    * @throws {ShmError} `EINVAL` the mutex was removed, `EACCES`
    */
   tryLock(): MutexLock | undefined {
-    const claim = new Claim(this.set, this.semaphore);
+    const claim = new Claim(this.#set, this.#semaphore);
     return claim.tryTake() ? this.#locked(claim) : undefined;
   }
 
@@ -211,6 +221,6 @@ export class Mutex {
    * @throws {ShmError} `EPERM` neither owner, creator nor root
    */
   remove(): void {
-    this.set.remove();
+    this.#set.remove();
   }
 }

@@ -78,6 +78,7 @@ export class Word {
     this.#offset = offset;
     this.#cell = new Int32Array(buffer, offset, 1);
     this.#address = Deno.UnsafePointer.offset(pointer, offset)!;
+    Object.freeze(this);
   }
 
   /** The word's memory, where it still is. */

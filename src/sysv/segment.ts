@@ -90,21 +90,12 @@ export interface Viewable<View> {
  * ```
  */
 export class Segment implements Disposable {
-  /** The key it was created or opened with; 0 (`IPC_PRIVATE`) for a private one. */
-  readonly key: number;
-  /** The kernel's handle, "shmid"; 0 is a valid one. */
-  readonly id: number;
-  /** Bytes, as asked for at creation: the kernel's word, not the opener's. */
-  readonly size: number;
-  /** Whether this call created it. */
-  readonly created: boolean;
-  /** Whether it is attached for reading only. */
-  readonly readOnly: boolean;
-  /**
-   * Whether users other than the owner could write to it when it was attached (mode & 0o022), which
-   * the caller did not ask for by creating it so.
-   */
-  readonly othersMayWrite: boolean;
+  readonly #key: number;
+  readonly #id: number;
+  readonly #size: number;
+  readonly #created: boolean;
+  readonly #readOnly: boolean;
+  readonly #othersMayWrite: boolean;
   #attachment: Attachment | undefined;
   #removed = false;
 
@@ -113,13 +104,47 @@ export class Segment implements Disposable {
     readonly created: boolean;
     readonly readOnly: boolean;
   }) {
-    this.key = how.key;
-    this.id = stat.id;
-    this.size = stat.size;
-    this.created = how.created;
-    this.readOnly = how.readOnly;
-    this.othersMayWrite = !how.created && (stat.mode & 0o022) !== 0;
+    this.#key = how.key;
+    this.#id = stat.id;
+    this.#size = stat.size;
+    this.#created = how.created;
+    this.#readOnly = how.readOnly;
+    this.#othersMayWrite = !how.created && (stat.mode & 0o022) !== 0;
     this.#attachment = new Attachment(stat.id, address, stat.size);
+    Object.freeze(this);
+  }
+
+  /** The key it was created or opened with; 0 (`IPC_PRIVATE`) for a private one. */
+  get key(): number {
+    return this.#key;
+  }
+
+  /** The kernel's handle, "shmid"; 0 is a valid one. */
+  get id(): number {
+    return this.#id;
+  }
+
+  /** Bytes, as asked for at creation: the kernel's word, not the opener's. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Whether this call created it. */
+  get created(): boolean {
+    return this.#created;
+  }
+
+  /** Whether it is attached for reading only. */
+  get readOnly(): boolean {
+    return this.#readOnly;
+  }
+
+  /**
+   * Whether users other than the owner could write to it when it was attached (mode & 0o022), which
+   * the caller did not ask for by creating it so.
+   */
+  get othersMayWrite(): boolean {
+    return this.#othersMayWrite;
   }
 
   /**
@@ -330,16 +355,16 @@ export class Segment implements Disposable {
   #use(action: string): Attachment {
     if (this.#attachment !== undefined) return this.#attachment;
     throw new ShmError(action, "shmdt", "EDETACHED", {
-      id: this.id,
+      id: this.#id,
       remedy: "attach it again with Segment.attach or Segment.open",
     });
   }
 
   #write(action: string): Attachment {
     const attachment = this.#use(action);
-    if (!this.readOnly) return attachment;
+    if (!this.#readOnly) return attachment;
     throw new ShmError(action, "shmat", "EREADONLY", {
-      id: this.id,
+      id: this.#id,
       remedy: "attach it without readOnly, or use read() and view(), which work on it",
     });
   }
@@ -388,7 +413,7 @@ export class Segment implements Disposable {
    * @throws {ShmError} `EDETACHED`
    * @throws {RangeError} not within the segment
    */
-  read(offset = 0, length: number = this.size - offset): Uint8Array<ArrayBuffer> {
+  read(offset = 0, length: number = this.#size - offset): Uint8Array<ArrayBuffer> {
     const { buffer } = this.#use("read the segment");
     this.#checkRange("read", offset, length);
     return new Uint8Array(buffer, offset, length).slice();
@@ -412,10 +437,10 @@ export class Segment implements Disposable {
   #checkRange(verb: string, offset: number, length: number): void {
     if (
       !Number.isSafeInteger(offset) || !Number.isSafeInteger(length) ||
-      offset < 0 || length < 0 || offset + length > this.size
+      offset < 0 || length < 0 || offset + length > this.#size
     ) {
       throw new RangeError(
-        `cannot ${verb} ${length} bytes at offset ${offset} of a segment of ${this.size} bytes`,
+        `cannot ${verb} ${length} bytes at offset ${offset} of a segment of ${this.#size} bytes`,
       );
     }
   }
@@ -442,7 +467,7 @@ export class Segment implements Disposable {
   view<View>(layout: Viewable<View>, offset = 0): View {
     const { buffer } = this.#use("view the segment");
     this.#checkRange("view", offset, layout.size);
-    return layout.view(buffer, offset, { readOnly: this.readOnly });
+    return layout.view(buffer, offset, { readOnly: this.#readOnly });
   }
 
   /**
@@ -452,7 +477,7 @@ export class Segment implements Disposable {
    */
   stat(): SegmentStat {
     this.#use("look at the segment");
-    return statSegment(this.id);
+    return statSegment(this.#id);
   }
 
   /**
@@ -474,7 +499,7 @@ export class Segment implements Disposable {
    */
   set(change: ObjectChange): void {
     this.#use("change the segment");
-    setSegment(this.id, change);
+    setSegment(this.#id, change);
   }
 
   /**
@@ -500,7 +525,7 @@ export class Segment implements Disposable {
    */
   lock(): void {
     this.#use("lock the segment");
-    setSegmentLocked(this.id, true);
+    setSegmentLocked(this.#id, true);
   }
 
   /**
@@ -510,7 +535,7 @@ export class Segment implements Disposable {
    */
   unlock(): void {
     this.#use("unlock the segment");
-    setSegmentLocked(this.id, false);
+    setSegmentLocked(this.#id, false);
   }
 
   /**
@@ -522,7 +547,7 @@ export class Segment implements Disposable {
   remove(): void {
     if (this.#removed) return;
     try {
-      removeSegment(this.id);
+      removeSegment(this.#id);
     } catch (error) {
       // Somebody else removed it: that is what was wanted
       if (!(error instanceof ShmError && isGone(-error.errno))) throw error;

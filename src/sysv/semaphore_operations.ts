@@ -87,11 +87,12 @@ export class PackedOperations implements PreparedOperations {
         throw new RangeError(`add ${add} is not an integer from -${MAX_VALUE} to ${MAX_VALUE}`);
       }
     }
-    this.operations = operations.map((operation) => ({ ...operation }));
+    this.operations = Object.freeze(operations.map((operation) => Object.freeze({ ...operation })));
     this.given = pack(operations, 0);
     this.noWait = pack(operations, IPC.NOWAIT);
     this.reach = 1 + operations.reduce((most, { semaphore }) => Math.max(most, semaphore), 0);
     this.impatient = operations.some(({ noWait }) => noWait === true);
+    Object.freeze(this);
   }
 
   /** Packs what is not packed yet. */

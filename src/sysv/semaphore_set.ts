@@ -103,19 +103,11 @@ const LOOK_MS = 1;
  * ```
  */
 export class SemaphoreSet {
-  /** The key it was created or opened with; 0 (`IPC_PRIVATE`) for a private one. */
-  readonly key: number;
-  /** The kernel's handle, "semid"; 0 is a valid one. */
-  readonly id: number;
-  /** How many semaphores it has. */
-  readonly count: number;
-  /** Whether this call created it. */
-  readonly created: boolean;
-  /**
-   * Whether users other than the owner could change it when it was opened (mode & 0o022), which the
-   * caller did not ask for by creating it so.
-   */
-  readonly othersMayWrite: boolean;
+  readonly #key: number;
+  readonly #id: number;
+  readonly #count: number;
+  readonly #created: boolean;
+  readonly #othersMayWrite: boolean;
   #removed = false;
 
   private constructor(how: {
@@ -125,11 +117,40 @@ export class SemaphoreSet {
     readonly created: boolean;
     readonly othersMayWrite: boolean;
   }) {
-    this.key = how.key;
-    this.id = how.id;
-    this.count = how.count;
-    this.created = how.created;
-    this.othersMayWrite = how.othersMayWrite;
+    this.#key = how.key;
+    this.#id = how.id;
+    this.#count = how.count;
+    this.#created = how.created;
+    this.#othersMayWrite = how.othersMayWrite;
+    Object.freeze(this);
+  }
+
+  /** The key it was created or opened with; 0 (`IPC_PRIVATE`) for a private one. */
+  get key(): number {
+    return this.#key;
+  }
+
+  /** The kernel's handle, "semid"; 0 is a valid one. */
+  get id(): number {
+    return this.#id;
+  }
+
+  /** How many semaphores it has. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Whether this call created it. */
+  get created(): boolean {
+    return this.#created;
+  }
+
+  /**
+   * Whether users other than the owner could change it when it was opened (mode & 0o022), which the
+   * caller did not ask for by creating it so.
+   */
+  get othersMayWrite(): boolean {
+    return this.#othersMayWrite;
   }
 
   /**
@@ -262,10 +283,10 @@ export class SemaphoreSet {
   #awaitValues(): boolean {
     const since = performance.now();
     for (;;) {
-      const stat = tryReadSet(this.id);
+      const stat = tryReadSet(this.#id);
       if (typeof stat !== "number" && stat.otime !== null) return true;
       if (typeof stat === "number" && isGone(stat)) return false;
-      if (typeof stat === "number") throw lookFailure(this.key, this.id, -stat);
+      if (typeof stat === "number") throw lookFailure(this.#key, this.#id, -stat);
       if (performance.now() - since > INITIALISED_MS) throw notInitialised(this);
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, LOOK_MS);
     }
@@ -437,7 +458,7 @@ export class SemaphoreSet {
    * @throws {ShmError} `EINVAL` the set was removed, `EACCES` no read permission
    */
   values(): number[] {
-    const values = tryReadValues(this.id, this.count);
+    const values = tryReadValues(this.#id, this.#count);
     if (typeof values !== "number") return Array.from(values);
     throw setFailure(this, "read the semaphores", "semctl", -values);
   }
@@ -449,7 +470,7 @@ export class SemaphoreSet {
    * @throws {RangeError} not one value for each semaphore, or one not from 0 to 32767
    */
   setValues(values: readonly number[]): void {
-    const result = tryWriteValues(this.id, checkValues(values, this.count));
+    const result = tryWriteValues(this.#id, checkValues(values, this.#count));
     if (result < 0) throw setFailure(this, "set the semaphores", "semctl", -result);
   }
 
@@ -492,7 +513,7 @@ export class SemaphoreSet {
   }
 
   #control(action: string, semaphore: number, command: number, value = 0): number {
-    const result = semctl(this.id, checkSemaphore(semaphore, this.count), command, value);
+    const result = semctl(this.#id, checkSemaphore(semaphore, this.#count), command, value);
     if (result < 0) throw setFailure(this, action, "semctl", -result);
     return result;
   }
@@ -503,7 +524,7 @@ export class SemaphoreSet {
    * @throws {ShmError} `EINVAL` it was removed
    */
   stat(): SemaphoreSetStat {
-    const stat = tryStatSet(this.id);
+    const stat = tryStatSet(this.#id);
     if (typeof stat !== "number") return stat;
     throw setFailure(this, "look at the semaphores", "semctl", -stat);
   }
@@ -526,7 +547,7 @@ export class SemaphoreSet {
    * ```
    */
   set(change: ObjectChange): void {
-    setSemaphoreSet(this.id, change);
+    setSemaphoreSet(this.#id, change);
   }
 
   /**
@@ -537,7 +558,7 @@ export class SemaphoreSet {
   remove(): void {
     if (this.#removed) return;
     try {
-      removeSemaphoreSet(this.id);
+      removeSemaphoreSet(this.#id);
     } catch (error) {
       // Somebody else removed it: that is what was wanted
       if (!(error instanceof ShmError && isGone(-error.errno))) throw error;

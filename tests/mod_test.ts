@@ -1,0 +1,124 @@
+/** What mod.ts exports: no property of any class's objects can be assigned. */
+
+import assert from "node:assert/strict";
+import * as library from "../mod.ts";
+import {
+  Channel,
+  Claim,
+  Deadline,
+  i32,
+  MailboxClient,
+  MailboxServer,
+  Mutex,
+  Segment,
+  SemaphoreSet,
+  ShmEntry,
+  ShmError,
+  struct,
+  Word,
+} from "../mod.ts";
+import { guardAgainstLeaks } from "./support/leaks.ts";
+import { testWith } from "./support/needs.ts";
+import { freshKey, PROJECT } from "./support/peer.ts";
+
+guardAgainstLeaks();
+
+/** One object of each public class, by the class's name, and what takes them away again. */
+function objects(stack: DisposableStack): Readonly<Record<string, object>> {
+  const segment = stack.use(Segment.create({ size: 64 }));
+  segment.remove();
+  const set = SemaphoreSet.create({ count: 1 });
+  stack.defer(() => set.remove());
+  const mutex = new Mutex(set);
+  const lock = stack.use(mutex.lockSync());
+  const entry = stack.use(ShmEntry.open(freshKey()));
+  entry.segment.remove();
+  const key = freshKey();
+  const channel = stack.use(Channel.openOrCreate({ key, lanes: 2, laneCapacity: 4096 }));
+  const producer = stack.use(channel.producer());
+  const typed = stack.use(
+    Channel.of(struct({ n: i32 }), { key: freshKey(), lanes: 1, laneCapacity: 4096 }),
+  );
+  const mailbox = freshKey();
+  return {
+    Segment: segment,
+    SemaphoreSet: set,
+    PreparedOperations: SemaphoreSet.prepare([{ semaphore: 0, add: 0 }]),
+    Mutex: mutex,
+    MutexLock: lock,
+    Claim: new Claim(set, 0),
+    Deadline: Deadline.after(1),
+    Word: new Word(segment, 0),
+    ShmEntry: entry,
+    ShmError: new ShmError("try", "shmget", 2),
+    Channel: channel,
+    Producer: producer,
+    Consumer: stack.use(channel.consumer()),
+    Slot: stack.use(producer.claim(4)!),
+    TypedChannel: typed,
+    TypedProducer: stack.use(typed.producer()),
+    TypedConsumer: stack.use(typed.consumer()),
+    MailboxServer: stack.use(MailboxServer.open({ key: mailbox })),
+    MailboxClient: stack.use(MailboxClient.open({ key: mailbox })),
+  };
+}
+
+/** The public names of an object and of all it inherits, but for what `base` has. */
+function names(object: object, base: object): PropertyKey[] {
+  const all = new Set<PropertyKey>();
+  for (let at = object; at !== base; at = Object.getPrototypeOf(at)) {
+    for (const name of Reflect.ownKeys(at)) all.add(name);
+  }
+  return [...all];
+}
+
+function hasSetter(object: object, name: PropertyKey): boolean {
+  for (let at = object; at !== null; at = Object.getPrototypeOf(at)) {
+    const property = Object.getOwnPropertyDescriptor(at, name);
+    if (property !== undefined) return property.set !== undefined;
+  }
+  return false;
+}
+
+Deno.test("the objects of every public class refuse to be changed", () => {
+  using stack = new DisposableStack();
+  for (const [kind, object] of Object.entries(objects(stack))) {
+    const base = object instanceof Error ? Error.prototype : Object.prototype;
+    for (const name of names(object, base)) {
+      if (object instanceof Error && ["stack", "message", "constructor"].includes(String(name))) {
+        continue;
+      }
+      const what = `${kind}.${String(name)}`;
+      if (!hasSetter(object, name)) assert(!Reflect.set(object, name, 7), what);
+      assert(!Reflect.defineProperty(object, name, { value: 7 }), what);
+      assert(!Reflect.defineProperty(object, name, { get: () => 7 }), what);
+    }
+  }
+});
+
+Deno.test("no constant of a public class can be assigned", () => {
+  for (const [kind, exported] of Object.entries<unknown>(library)) {
+    if (typeof exported !== "function") continue;
+    for (const name of Reflect.ownKeys(exported)) {
+      const before: unknown = Reflect.get(exported, name);
+      if (typeof before === "function" || name === "prototype") continue;
+      assert(!Reflect.set(exported, name, before), `${kind}.${String(name)}`);
+    }
+  }
+});
+
+testWith({ files: true }, "the objects tried are of all classes that mod.ts exports", () => {
+  using stack = new DisposableStack();
+  const tried = new Set(Object.values(objects(stack)).map(({ constructor }) => constructor.name));
+  const front = Deno.readTextFileSync(`${PROJECT}mod.ts`);
+  const exported = front.matchAll(/export (?:type )?\{([^}]*)\} from "([^"]+)"/g).flatMap(
+    ([, list, file]) => {
+      const text = Deno.readTextFileSync(PROJECT + file!);
+      return list!.matchAll(/\w+/g).map(([name]) => name!).filter((name) =>
+        new RegExp(`^export (abstract )?class ${name}\\b`, "m").test(text)
+      );
+    },
+  ).toArray();
+  assert(exported.length > 10);
+  assert.deepEqual(exported.filter((name) => !tried.has(name)), []);
+});
