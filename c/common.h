@@ -37,7 +37,7 @@
 #define SHM_MAILBOX_TEXT_MAX 2047
 
 /* the semaphores beside it */
-#define SHM_MAILBOX_SEM_DOOR 0
+#define SHM_MAILBOX_SEM_LOCK 0
 #define SHM_MAILBOX_SEM_USERS 1
 #define SHM_MAILBOX_SEM_SERVER 2
 #define SHM_MAILBOX_SEM_SENDER 3
@@ -193,7 +193,7 @@ static inline enum ShmMailboxStatus shm_mailbox_check(struct ShmMailbox *box) {
   } else if ((segment.shm_perm.mode & SHMI_MARKED_FOR_REMOVAL) != 0) {
     return shmi_removed(box, NULL, 0);
   }
-  if (shmi_value(box->set, SHM_MAILBOX_SEM_DOOR) == -1 && shmi_gone(errno)) {
+  if (shmi_value(box->set, SHM_MAILBOX_SEM_LOCK) == -1 && shmi_gone(errno)) {
     return shmi_removed(box, "semctl", errno);
   }
   return SHM_MAILBOX_OK;
@@ -231,7 +231,7 @@ static inline enum ShmMailboxStatus shmi_take(struct ShmMailbox *box, int number
                                               const struct ShmMailboxWait *wait) {
   struct sembuf take[2] = {shmi_operation(number, 0, 0), shmi_operation(number, +1, SEM_UNDO)};
   /* those who come and go through the door have no segment yet, or need none any more */
-  return shmi_operate(box, take, 2, number != SHM_MAILBOX_SEM_DOOR, wait);
+  return shmi_operate(box, take, 2, number != SHM_MAILBOX_SEM_LOCK, wait);
 }
 
 static inline enum ShmMailboxStatus shmi_try_take(struct ShmMailbox *box, int number) {
@@ -429,7 +429,7 @@ static inline void shmi_leave_by_door(struct ShmMailbox *box) {
   if (alone && semctl(box->set, 0, IPC_RMID) == 0) return;
   /* not alone, or the set is another user's and only they may remove it */
   struct sembuf out[2] = {shmi_operation(SHM_MAILBOX_SEM_USERS, -1, IPC_NOWAIT | SEM_UNDO),
-                          shmi_operation(SHM_MAILBOX_SEM_DOOR, -1, IPC_NOWAIT | SEM_UNDO)};
+                          shmi_operation(SHM_MAILBOX_SEM_LOCK, -1, IPC_NOWAIT | SEM_UNDO)};
   semop(box->set, out, 2);
 }
 
@@ -439,7 +439,7 @@ static inline void shm_mailbox_leave(struct ShmMailbox *box) {
   shm_mailbox_put_back(box);
   shm_mailbox_release_server(box);
   struct ShmMailboxWait patience = {shm_mailbox_now() + INT64_C(1000000000), NULL, NULL, NULL};
-  if (shmi_take(box, SHM_MAILBOX_SEM_DOOR, &patience) == SHM_MAILBOX_OK) {
+  if (shmi_take(box, SHM_MAILBOX_SEM_LOCK, &patience) == SHM_MAILBOX_OK) {
     shmi_leave_by_door(box);
   } else {
     shmi_detach(box);
@@ -460,8 +460,8 @@ static inline enum ShmMailboxStatus shm_mailbox_arrive(struct ShmMailbox *box,
     if (shmi_should_stop(wait)) return shmi_stopped(box);
     status = shmi_find_set(box);
     if (status == SHM_MAILBOX_OK) {
-      struct sembuf enter[3] = {shmi_operation(SHM_MAILBOX_SEM_DOOR, 0, 0),
-                                shmi_operation(SHM_MAILBOX_SEM_DOOR, +1, SEM_UNDO),
+      struct sembuf enter[3] = {shmi_operation(SHM_MAILBOX_SEM_LOCK, 0, 0),
+                                shmi_operation(SHM_MAILBOX_SEM_LOCK, +1, SEM_UNDO),
                                 shmi_operation(SHM_MAILBOX_SEM_USERS, +1, SEM_UNDO)};
       status = shmi_operate(box, enter, 3, false, wait);
     }
@@ -479,7 +479,7 @@ static inline enum ShmMailboxStatus shm_mailbox_arrive(struct ShmMailbox *box,
     box->set = -1;
     return status;
   }
-  shmi_give(box->set, SHM_MAILBOX_SEM_DOOR, 1);
+  shmi_give(box->set, SHM_MAILBOX_SEM_LOCK, 1);
   return SHM_MAILBOX_OK;
 }
 

@@ -61,7 +61,7 @@
 #define SHM_CHANNEL_LANE_CAPACITY_USUAL 1048576U
 #define SHM_CHANNEL_SEM_CONSUMER 0
 #define SHM_CHANNEL_SEM_LANE 1
-#define SHM_CHANNEL_SEM_AFTER_LANES_DOOR 1
+#define SHM_CHANNEL_SEM_AFTER_LANES_LOCK 1
 #define SHM_CHANNEL_SEM_AFTER_LANES_USERS 2
 #define SHM_CHANNEL_SEM_AFTER_LANES_DISPOSABLE 3
 #define SHM_CHANNEL_SEMAPHORES_BESIDE_LANES 4
@@ -438,7 +438,7 @@ SHMCI_COLD enum ShmChannelStatus shmci_corrupt(struct ShmChannelError *error,
 /* ---- semaphores ------------------------------------------------------------------------------ */
 
 static inline int shmci_sem_door(const struct ShmChannel *channel) {
-  return (int)channel->lanes + SHM_CHANNEL_SEM_AFTER_LANES_DOOR;
+  return (int)channel->lanes + SHM_CHANNEL_SEM_AFTER_LANES_LOCK;
 }
 
 static inline int shmci_sem_users(const struct ShmChannel *channel) {

@@ -152,11 +152,11 @@ export const SEMAPHORE = {
 
 /** The semaphores behind those of the lanes: the number of lanes + this. */
 export const SEMAPHORE_AFTER_LANES = {
-  /** Claim, held briefly while arriving and leaving. */
-  DOOR: 1,
+  /** The entry lock: held briefly while joining and leaving. */
+  LOCK: 1,
   /** How many peers are attached. */
   USERS: 2,
-  /** 1 if the last one out removes the segment and the set. Set under DOOR, without undo. */
+  /** 1 if the last one out removes the segment and the set. Set under LOCK, without undo. */
   DISPOSABLE: 3,
 } as const;
 

@@ -171,7 +171,7 @@ export class Membership {
 
 function doorPlace(lanes: number): { door: number; users: number; what: string } {
   return {
-    door: lanes + SEMAPHORE_AFTER_LANES.DOOR,
+    door: lanes + SEMAPHORE_AFTER_LANES.LOCK,
     users: lanes + SEMAPHORE_AFTER_LANES.USERS,
     what: "channel",
   };

@@ -51,8 +51,8 @@ export const WORD_OFFSET = 0;
 
 /** The semaphores of the set under the mailbox's key, by number. All start at 0. */
 export const SEMAPHORE = {
-  /** Claim, held briefly while arriving and leaving. */
-  DOOR: 0,
+  /** The entry lock: held briefly while joining and leaving. */
+  LOCK: 0,
   /** How many peers that know the set are attached. */
   USERS: 1,
   /** Claim of the one server. */
@@ -61,7 +61,7 @@ export const SEMAPHORE = {
   SENDER: 3,
   /** Claim on the message in the slot: the server's while it handles it, a sender's to withdraw it. */
   HAND: 4,
-  /** 1 if the last one out removes the segment. Set under DOOR, without undo. */
+  /** 1 if the last one out removes the segment. Set under LOCK, without undo. */
   DISPOSABLE: 5,
 } as const;
 

@@ -66,7 +66,7 @@ const ARRIVE_MS = 5_000;
 
 const { USERS, SERVER, SENDER, HAND, DISPOSABLE } = SEMAPHORE;
 
-const DOOR_PLACE = { door: SEMAPHORE.DOOR, users: USERS, what: "mailbox" } as const;
+const DOOR_PLACE = { door: SEMAPHORE.LOCK, users: USERS, what: "mailbox" } as const;
 
 /** One peer's place at the mailbox. */
 export class Mailbox {

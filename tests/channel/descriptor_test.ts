@@ -8,6 +8,8 @@ import {
   LANE,
   LANE_CONSUMER,
   LANE_PRODUCER,
+  LAYOUT_HASH,
+  layoutText,
   LINE,
   MAGIC,
   MAGIC_SWAPPED,
@@ -23,6 +25,8 @@ import {
   segmentSize,
   semaphoreCount,
 } from "../../src/channel/shape.ts";
+import { testWith } from "../support/needs.ts";
+import { PROJECT } from "../support/peer.ts";
 
 function offsets(layout: { readonly fields: object }): Record<string, number> {
   return Object.fromEntries(
@@ -77,3 +81,13 @@ Deno.test("sizes and numbers of lanes lead to each other, and nothing else does"
   assert.deepEqual([4, 261, 3, 0].map(lanesFor), [undefined, undefined, undefined, undefined]);
   assert.deepEqual([laneOffset(0), laneOffset(3), maxMessage(64)], [256, 1024, 24]);
 });
+
+testWith({ files: true }, "LAYOUT_HASH and its text are those of the page", () => {
+  const page = Deno.readTextFileSync(`${PROJECT}docs/wire_format.md`);
+  assert.equal(/`layout_hash` .* `(0x\w+)`; see below/.exec(page)?.[1], hex(LAYOUT_HASH));
+  assert.equal(/```text\n(HEADER:.*?)```/s.exec(page)?.[1]?.replaceAll("\n", ""), layoutText());
+});
+
+function hex(value: number): string {
+  return `0x${value.toString(16)}`;
+}

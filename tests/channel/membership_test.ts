@@ -143,7 +143,7 @@ Deno.test("a segment that nobody initialises in time says whose it is", () => {
 Deno.test("a door that is held by another ends arriving with its holder's name", () => {
   const channel = scratchChannel();
   const set = SemaphoreSet.open(channel.key);
-  const door = 1 + SEMAPHORE_AFTER_LANES.DOOR;
+  const door = 1 + SEMAPHORE_AFTER_LANES.LOCK;
   set.setValue(door, 1);
   assert.throws(() => Channel.open(channel.key, { deadline: NOT_LONG() }), {
     code: "ETIMEDOUT",

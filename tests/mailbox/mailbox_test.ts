@@ -185,7 +185,7 @@ testWith(
     await using peer = Peer.typescript(`
     import { SemaphoreSet } from "@sysv/shm";
     const set = SemaphoreSet.openOrCreate({ key: ${key}, count: ${SEMAPHORE_COUNT} });
-    set.tryOp(SemaphoreSet.prepare([{ semaphore: ${SEMAPHORE.DOOR}, add: 1, undo: true }]));
+    set.tryOp(SemaphoreSet.prepare([{ semaphore: ${SEMAPHORE.LOCK}, add: 1, undo: true }]));
     console.log("in the door");
     setInterval(() => {}, 1000);
   `);
