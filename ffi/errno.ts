@@ -59,7 +59,7 @@ const table: Readonly<Record<ErrnoName, readonly [number, string]>> = {
   ENOMEM: [12, "out of memory"],
   EACCES: [13, "permission denied"],
   EFAULT: [14, "bad address"],
-  EBUSY: [16, "in use by another process"],
+  EBUSY: [16, "it is in use"],
   EEXIST: [17, "it exists already"],
   ENOTDIR: [20, "a part of the path is not a folder"],
   EINVAL: [22, "invalid argument"],

@@ -130,7 +130,7 @@ function libc(): Libc {
 export function open(os: string, arch: string): Libc {
   const supported = supportedArch(os, arch);
   if (supported === undefined) {
-    throw new ShmError("use System V shared memory", "dlopen", "ENOTSUP", {
+    throw new ShmError("use System V shared memory", undefined, "ENOTSUP", {
       remedy: `this is ${os} on ${arch}, and Linux on x86_64 or aarch64 is needed`,
     });
   }

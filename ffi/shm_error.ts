@@ -109,19 +109,22 @@ export function formatKey(key: number): string {
   return `${key} (${keyInHex(key)})`;
 }
 
-function subject(details: FailureDetails): string {
+/** The call and the object, as far as there are any. */
+function where(call: LibcCall | undefined, details: FailureDetails): string {
   const parts: string[] = [];
   if (details.key === IPC.PRIVATE) parts.push("a private key");
   else if (details.key !== undefined) parts.push(`key ${formatKey(details.key)}`);
   if (details.id !== undefined) parts.push(`id ${details.id}`);
-  return parts.length === 0 ? "" : ` for ${parts.join(", ")}`;
+  const object = parts.join(", ");
+  if (call === undefined) return object === "" ? "" : `${object}: `;
+  return object === "" ? `${call}: ` : `${call} for ${object}: `;
 }
 
 /**
  * A failed System V call, or a use of shared memory the library refuses.
  *
  * `code` is the errno name (`"ENOENT"`, `"EACCES"`, ...) or one of {@linkcode RefusalCode}, `errno`
- * its number (0 for a refusal), `call` the C function. `key` and `id` say which object, `lane` which
+ * its number (0 for a refusal), `call` the C function that failed, if one did. `key` and `id` say which object, `lane` which
  * lane of a channel (`"ECORRUPT"`).
  *
  * @example Telling one failure from another
@@ -169,8 +172,8 @@ export class ShmError extends Error {
   readonly code: ErrnoName | RefusalCode | `E${number}`;
   /** The errno value; 0 where the library itself refused. */
   readonly errno: number;
-  /** The C function that failed or would have been called. */
-  readonly call: LibcCall;
+  /** The C function that failed; `undefined` where the library refused without a call. */
+  readonly call: LibcCall | undefined;
   /** The key of the object, where the call named one. */
   readonly key: number | undefined;
   /** The id of the object, where it is known. */
@@ -179,12 +182,23 @@ export class ShmError extends Error {
   readonly lane: number | undefined;
 
   /**
-   * Makes the error for `action` ("open the segment") that failed in `call` with `reason`: an errno
-   * value, or a refusal.
+   * Makes the error for `action` ("open the segment") that the library refuses. No call but `dlopen`
+   * fails with a refusal, so none is named.
    */
   constructor(
     action: string,
-    call: LibcCall,
+    call: "dlopen" | undefined,
+    reason: RefusalCode,
+    details?: FailureDetails,
+  );
+  /**
+   * The same for an errno value that `call` failed with; `undefined` where the library refuses with an
+   * errno's meaning (`EBUSY`, `EDEADLK`) and made no call.
+   */
+  constructor(action: string, call: LibcCall | undefined, reason: number, details?: FailureDetails);
+  constructor(
+    action: string,
+    call: LibcCall | undefined,
     reason: number | RefusalCode,
     details: FailureDetails = {},
   ) {
@@ -192,7 +206,7 @@ export class ShmError extends Error {
     const text = typeof reason === "number" ? errnoText(reason) : refusalText[reason];
     const remedy = details.remedy === undefined ? "" : `; ${details.remedy}`;
     super(
-      `cannot ${action}: ${call}${subject(details)}: ${code}, ${text}${remedy}`,
+      `cannot ${action}: ${where(call, details)}${code}, ${text}${remedy}`,
       details.cause === undefined ? undefined : { cause: details.cause },
     );
     this.code = code;

@@ -138,7 +138,7 @@ export function otherFormat(
   { key, id }: { readonly key: number; readonly id?: number | undefined },
   what: string,
 ): ShmError {
-  return new ShmError("open the channel", "shmat", "EFORMAT", { key, id, remedy: what });
+  return new ShmError("open the channel", undefined, "EFORMAT", { key, id, remedy: what });
 }
 
 function hex(value: number): string {

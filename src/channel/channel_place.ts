@@ -42,7 +42,7 @@ export class ChannelPlace {
 
   /** The error for using what was closed, or what lost its memory. */
   closed(what: string): ShmError {
-    return new ShmError(`use ${what}`, "shmdt", "EDETACHED", {
+    return new ShmError(`use ${what}`, undefined, "EDETACHED", {
       key: this.segment.key,
       id: this.segment.id,
       remedy: "it was closed: open it again",
@@ -51,7 +51,7 @@ export class ChannelPlace {
 
   /** The error for a value in memory that cannot be. */
   corrupt(lane: number, what: string): ShmError {
-    return new ShmError("go on using the channel", "shmat", "ECORRUPT", {
+    return new ShmError("go on using the channel", undefined, "ECORRUPT", {
       key: this.segment.key,
       id: this.segment.id,
       lane,
@@ -62,7 +62,7 @@ export class ChannelPlace {
 
   /** The error for what cannot be done because something else of this process is under way. */
   busy(action: string, remedy: string): ShmError {
-    return new ShmError(action, "futex", ERRNO.EBUSY, {
+    return new ShmError(action, undefined, ERRNO.EBUSY, {
       key: this.segment.key,
       id: this.segment.id,
       remedy,

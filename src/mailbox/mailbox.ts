@@ -123,7 +123,7 @@ export class Mailbox {
   /** @throws {ShmError} `EDETACHED` after leaving */
   checkOpen(): void {
     if (this.segment.attached) return;
-    throw new ShmError("use the mailbox", "shmdt", "EDETACHED", {
+    throw new ShmError("use the mailbox", undefined, "EDETACHED", {
       key: this.segment.key,
       id: this.segment.id,
       remedy: "it was closed: open it again",

@@ -112,7 +112,7 @@ export class Claim {
    */
   takeSync(options: WaitSyncOptions = {}): void {
     if (this.#held) {
-      throw new ShmError("take the claim", "semop", ERRNO.EDEADLK, {
+      throw new ShmError("take the claim", undefined, ERRNO.EDEADLK, {
         key: this.#set.key,
         id: this.#set.id,
         remedy: "it is held already: release it first",

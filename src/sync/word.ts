@@ -84,7 +84,7 @@ export class Word {
   /** The word's memory, where it still is. */
   #attached(action: string): Int32Array<ArrayBuffer> {
     if (this.#cell.length === 1) return this.#cell;
-    throw new ShmError(action, "futex", "EDETACHED", {
+    throw new ShmError(action, undefined, "EDETACHED", {
       key: this.#segment.key,
       id: this.#segment.id,
       remedy: "attach the segment again",

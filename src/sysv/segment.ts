@@ -354,7 +354,7 @@ export class Segment implements Disposable {
 
   #use(action: string): Attachment {
     if (this.#attachment !== undefined) return this.#attachment;
-    throw new ShmError(action, "shmdt", "EDETACHED", {
+    throw new ShmError(action, undefined, "EDETACHED", {
       id: this.#id,
       remedy: "attach it again with Segment.attach or Segment.open",
     });
@@ -363,7 +363,7 @@ export class Segment implements Disposable {
   #write(action: string): Attachment {
     const attachment = this.#use(action);
     if (!this.#readOnly) return attachment;
-    throw new ShmError(action, "shmat", "EREADONLY", {
+    throw new ShmError(action, undefined, "EREADONLY", {
       id: this.#id,
       remedy: "attach it without readOnly, or use read() and view(), which work on it",
     });

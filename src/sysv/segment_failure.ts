@@ -165,7 +165,7 @@ export function tooSmall(stat: SegmentStat, key: number, needed: number): ShmErr
 
 /** The error for a segment that another user put where we looked. */
 export function untrusted(stat: SegmentStat, user: number, key: number | undefined): ShmError {
-  return new ShmError("use the segment", "shmat", "EUNTRUSTED", {
+  return new ShmError("use the segment", undefined, "EUNTRUSTED", {
     key,
     id: stat.id,
     remedy: `uid ${user} created or owns it (mode ${formatMode(stat.mode)}) and may change it ` +

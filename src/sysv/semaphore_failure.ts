@@ -110,7 +110,7 @@ export function untrustedSet(
   user: number,
   key: number | undefined,
 ): ShmError {
-  return new ShmError("use the semaphore set", "semop", "EUNTRUSTED", {
+  return new ShmError("use the semaphore set", undefined, "EUNTRUSTED", {
     key,
     id: stat.id,
     remedy: `uid ${user} created or owns it (mode ${formatMode(stat.mode)}) and may change it ` +

@@ -90,7 +90,7 @@ Deno.test("the kernel's word on pages and stack; 0 for what it has not said", ()
 Deno.test("an unsupported platform is refused by name", () => {
   assert.throws(() => open("darwin", "aarch64"), (error) => {
     assert(error instanceof ShmError);
-    assert.deepEqual([error.code, error.errno, error.call], ["ENOTSUP", 0, "dlopen"]);
+    assert.deepEqual([error.code, error.errno, error.call], ["ENOTSUP", 0, undefined]);
     assert.match(error.message, /darwin on aarch64.*Linux on x86_64 or aarch64/);
     return true;
   });

@@ -24,8 +24,8 @@ Deno.test("an error names action, call, object, reason and remedy in one line", 
 
 Deno.test("an error about a lane of a channel says which, any other says none", () => {
   const lane = 3;
-  assert.equal(new ShmError("receive", "shmat", "ECORRUPT", { lane }).lane, 3);
-  assert.equal(new ShmError("receive", "shmat", "ECORRUPT", { lane: 0 }).lane, 0);
+  assert.equal(new ShmError("receive", undefined, "ECORRUPT", { lane }).lane, 3);
+  assert.equal(new ShmError("receive", undefined, "ECORRUPT", { lane: 0 }).lane, 0);
   assert.equal(new ShmError("detach", "shmdt", ERRNO.EINVAL).lane, undefined);
 });
 
@@ -37,9 +37,19 @@ Deno.test("what is not known is left out", () => {
   assert.match(new ShmError("x", "shmget", 22, { key: 0 }).message, /for a private key:/);
 });
 
+Deno.test("ShmError without a call names the object alone, and one without either only the reason", () => {
+  const busy = new ShmError("send", undefined, ERRNO.EBUSY, { key: 1111, id: 5, remedy: "wait" });
+  assert.equal(busy.message, "cannot send: key 1111 (0x457), id 5: EBUSY, it is in use; wait");
+  assert.equal(busy.call, undefined);
+  assert.equal(
+    new ShmError("send", undefined, "EDETACHED").message,
+    "cannot send: EDETACHED, it was detached",
+  );
+});
+
 Deno.test("a refusal of the library's own has errno 0, and keeps its cause", () => {
   const cause = new Error("why");
-  const error = new ShmError("read", "shmdt", "EDETACHED", { cause });
+  const error = new ShmError("read", undefined, "EDETACHED", { cause });
   assert.deepEqual([error.code, error.errno, error.cause], ["EDETACHED", 0, cause]);
 });
 

@@ -237,7 +237,7 @@ Deno.test("createAtFreeKey: draws again where a key is taken, or none", () => {
 });
 
 Deno.test("createAtFreeKey: no other failure is tried again", () => {
-  const failure = new ShmError("create", "shmget", "ENOTSUP");
+  const failure = new ShmError("create", undefined, "ENOTSUP");
   let calls = 0;
   const create = (): never => {
     if (++calls > 1) assert.fail("tried again");
