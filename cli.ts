@@ -33,6 +33,7 @@ import { sendCommand } from "./src/cli/commands/send_command.ts";
 import { serverCommand } from "./src/cli/commands/server_command.ts";
 import { statCommand } from "./src/cli/commands/stat_command.ts";
 import { topCommand } from "./src/cli/commands/top_command.ts";
+import { helpAsStarted, programName } from "./src/cli/program_name.ts";
 import { asksForHelp, UsageError } from "./src/cli/usage.ts";
 import { watchCommand } from "./src/cli/commands/watch_command.ts";
 import { writeCommand } from "./src/cli/commands/write_command.ts";
@@ -91,11 +92,12 @@ export async function main(args: readonly string[]): Promise<number> {
   try {
     return await dispatch(name, rest);
   } catch (error) {
+    // Nobody reads what a command goes on to print: it ends, as one that has printed all
     if (error instanceof Deno.errors.BrokenPipe) return 0;
     if (error instanceof UsageError) {
       const known = COMMANDS.some((command) => command.name === name);
       reportError(error.message);
-      report(`try: cli.ts ${known ? `${name} ` : ""}--help`);
+      report(`try: ${programName()} ${known ? `${name} ` : ""}--help`);
       return 2;
     }
     // What the system refused is a mistake or a circumstance; only our own bugs show a stack
@@ -126,7 +128,7 @@ async function dispatch(name: string | undefined, args: readonly string[]): Prom
 }
 
 async function show(text: string): Promise<number> {
-  await print(text.trimEnd());
+  await print(helpAsStarted(text).trimEnd());
   return 0;
 }
 

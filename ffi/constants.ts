@@ -80,6 +80,7 @@ export const MMAP = {
 
 /** Flags of `pipe2`. */
 export const OPEN = {
+  RDONLY: 0,
   NONBLOCK: 0o4000,
   CLOEXEC: 0o2000000,
 } as const;

@@ -61,6 +61,10 @@ const prototypes = {
   munmap: { parameters: ["pointer", "usize"], result: "i32" },
   // int pipe2(int pipefd[2], int flags)
   pipe2: { parameters: ["buffer", "i32"], result: "i32" },
+  // int open(const char *pathname, int flags, ...): the mode is only for what it creates
+  open: { parameters: ["buffer", "i32"], result: "i32" },
+  // ssize_t read(int fd, void *buf, size_t count): of fewer than 2 GiB
+  read: { parameters: ["i32", "buffer", "usize"], result: "i32" },
   // int close(int fd)
   close: { parameters: ["i32"], result: "i32" },
   // long syscall(SYS_io_uring_setup, u32 entries, struct io_uring_params *params)
@@ -483,6 +487,37 @@ export function openPipe(): [number, number] | number {
   const result = symbols.pipe2(ends, OPEN.NONBLOCK | OPEN.CLOEXEC);
   return result === -1 ? -errno[0]! : [ends[0]!, ends[1]!];
 }
+
+/**
+ * The beginning of a file, at most `most` bytes; or -errno. For the few files of /proc and the like
+ * that tell how this process came to be: Deno opens those under `--allow-all` only.
+ */
+export function readFileStart(path: string, most: number): Uint8Array<ArrayBuffer> | number {
+  const { symbols, errno } = libc();
+  const cPath = new TextEncoder().encode(path + "\0");
+  const fd = symbols.open(cPath, OPEN.RDONLY | OPEN.CLOEXEC);
+  if (fd === -1) return -errno[0]!;
+  let bytes = new Uint8Array(Math.min(most, FILE_BYTES));
+  let used = 0;
+  try {
+    for (;;) {
+      const room = bytes.subarray(used);
+      const count = symbols.read(fd, room, BigInt(room.length));
+      if (count === -1) return -errno[0]!;
+      used += count;
+      if (count === 0 || used === most) return bytes.subarray(0, used);
+      if (used < bytes.length) continue;
+      const larger = new Uint8Array(Math.min(most, 2 * used));
+      larger.set(bytes);
+      bytes = larger;
+    }
+  } finally {
+    symbols.close(fd);
+  }
+}
+
+/** How much of a file is asked for at first. */
+const FILE_BYTES = 4096;
 
 /** Closes a file descriptor of ours. 0, or -errno. */
 export function closeFd(fd: number): number {

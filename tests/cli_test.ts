@@ -9,7 +9,7 @@ import { main } from "../cli.ts";
 import { guardAgainstLeaks } from "./support/leaks.ts";
 import { testWith } from "./support/needs.ts";
 import { type Ended, freshKey, Peer, PROJECT } from "./support/peer.ts";
-import { cliInShell, run, toEnd } from "./cli/command_line.ts";
+import { cliInShell, run, STARTED, toEnd } from "./cli/command_line.ts";
 
 guardAgainstLeaks();
 
@@ -154,7 +154,7 @@ for (const name of [undefined, ...COMMANDS]) {
         const [error, hint, ...rest] = stderr.split("\n");
         assert.match(error!, message, JSON.stringify(args));
         assert.match(error!, /^error: \P{Cc}+$/u);
-        assert.equal(hint, `try: cli.ts ${name === undefined ? "" : `${name} `}--help`);
+        assert.equal(hint, `try: ${STARTED} ${name === undefined ? "" : `${name} `}--help`);
         assert.deepEqual([code, stdout, rest], [2, "", [""]], JSON.stringify(args));
       }
     },

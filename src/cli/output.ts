@@ -15,16 +15,30 @@ export class StandardStreamError extends Error {
 }
 
 /**
- * Prints a line on standard output.
+ * Prints what a command has found or done, and a newline. That nobody reads it any more changes nothing
+ * about that, and so nothing about the exit code.
  *
- * @throws {Deno.errors.BrokenPipe} nobody reads it any more
  * @throws {StandardStreamError} it cannot be written otherwise: a full disk, say
  */
-export async function print(line: string): Promise<void> {
+export async function print(text: string): Promise<void> {
+  try {
+    await printLine(text);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+  }
+}
+
+/**
+ * Prints a line of a stream, or one that must be read: whose end matters to what comes next.
+ *
+ * @throws {Deno.errors.BrokenPipe} nobody reads it any more
+ * @throws {StandardStreamError} it cannot be written otherwise
+ */
+export async function printLine(line: string): Promise<void> {
   await printRaw(line + "\n");
 }
 
-/** As {@linkcode print}, without ending the line. */
+/** As {@linkcode printLine}, without ending the line. */
 export async function printRaw(text: string): Promise<void> {
   await printBytes(encoder.encode(text));
 }
@@ -97,20 +111,24 @@ export function paint(format: Format, text: string): string {
 const NAMED: Readonly<Record<string, string>> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
 
 /**
- * Text as it can be shown on a terminal: whatever would move the cursor, change colours or turn the
- * direction of writing is shown as an escape instead.
+ * What a terminal would obey rather than show: control characters, and those that set the direction of
+ * writing, join or hide what stands beside them (Unicode's Cf), and its separators of lines.
  */
+const OBEYED = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
+
+/** Text as it can be shown on a terminal: what it would obey is shown as an escape instead. */
 export function printable(text: string): string {
-  return text.replace(
-    // deno-lint-ignore no-control-regex
-    /[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]/g,
-    (control) => NAMED[control] ?? escapeOf(control.charCodeAt(0)),
-  );
+  return text.replace(OBEYED, (each) => NAMED[each] ?? escapeOf(each.codePointAt(0)!));
 }
 
-/** Prints JSON on standard output: as it is, or as a terminal can show it. */
+/** Prints JSON as {@linkcode print} does: as it is, or as a terminal can show it. */
 export async function printJson(json: string): Promise<void> {
-  await print(Deno.stdout.isTerminal() ? printableJson(json) : json);
+  await print(shownJson(json));
+}
+
+/** JSON for standard output: as it is, or where that is a terminal as one can show it. */
+export function shownJson(json: string): string {
+  return Deno.stdout.isTerminal() ? printableJson(json) : json;
 }
 
 /**
@@ -118,14 +136,11 @@ export async function printJson(json: string): Promise<void> {
  * lines stay lines, for a newline is never part of a string in it.
  */
 export function printableJson(json: string): string {
-  return json.replace(
-    /(?!\n)[\p{Cc}\p{Cf}]/gu,
-    (character) =>
-      Array.from(
-        { length: character.length },
-        (_, i) => `\\u${character.charCodeAt(i).toString(16).padStart(4, "0")}`,
-      ).join(""),
-  );
+  return json.replace(OBEYED, (each) => {
+    if (each === "\n") return each;
+    const units = Array.from({ length: each.length }, (_, i) => each.charCodeAt(i));
+    return units.map((unit) => `\\u${unit.toString(16).padStart(4, "0")}`).join("");
+  });
 }
 
 function escapeOf(code: number): string {

@@ -7,6 +7,9 @@ import { Claim } from "../../src/sync/claim.ts";
 import { systemObjects } from "../support/leaks.ts";
 import { type Ended, Peer, PROJECT, type TestFolder } from "../support/peer.ts";
 
+/** How hints name our command when a test has started it. */
+export const STARTED = `${Deno.execPath()} run --allow-ffi ${PROJECT}cli.ts`;
+
 /** Runs the command to its end with nothing to read. */
 export async function run(...args: readonly string[]): Promise<Ended> {
   return await toEnd(Peer.cli(...args));

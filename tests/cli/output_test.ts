@@ -1,7 +1,16 @@
-/** Text made fit for a terminal. Where it goes is seen in the tests of `server` and `client`. */
+/** Text made fit for a terminal, and output that nobody reads. */
 
 import assert from "node:assert/strict";
-import { printable } from "../../src/cli/output.ts";
+import { Channel } from "../../mod.ts";
+import { printable, printableJson } from "../../src/cli/output.ts";
+import { guardAgainstLeaks } from "../support/leaks.ts";
+import { testWith } from "../support/needs.ts";
+import { freshKey } from "../support/peer.ts";
+import { cliInShell, run } from "./command_line.ts";
+
+guardAgainstLeaks();
+
+const SHELL = { tools: ["deno", "sh"] };
 
 const SHOWN: Readonly<Record<string, string>> = {
   "": "",
@@ -13,19 +22,67 @@ const SHOWN: Readonly<Record<string, string>> = {
   "C1: \x80\x9b31m\x9f": "C1: \\x80\\x9b31m\\x9f",
   "lines: \u2028\u2029": "lines: \\u{2028}\\u{2029}",
   "bidi: \u202a\u202d\u202e\u2066\u2069": "bidi: \\u{202a}\\u{202d}\\u{202e}\\u{2066}\\u{2069}",
-  "beside them: \xa0\u2027\u202f\u2065\u206a": "beside them: \xa0\u2027\u202f\u2065\u206a",
+  "marks: \u061c\u200e\u200f\ufeff": "marks: \\u{61c}\\u{200e}\\u{200f}\\u{feff}",
+  "hidden: \u{e0041}\xad": "hidden: \\u{e0041}\\xad",
+  "beside them: \xa0\u2027\u202f\u2065": "beside them: \xa0\u2027\u202f\u2065",
 };
 
 Deno.test("printable: what moves, colours or turns is shown, the rest is as it was", () => {
   for (const [text, shown] of Object.entries(SHOWN)) assert.equal(printable(text), shown);
 });
 
+/** All characters that Unicode calls controls, formats, and separators of lines. */
+function obeyed(): string[] {
+  const all = Array.from({ length: 0x110000 }, (_, code) => code)
+    .filter((code) => code < 0xd800 || code > 0xdfff).map((code) => String.fromCodePoint(code));
+  return all.filter((each) => /^[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]$/u.test(each));
+}
+
 Deno.test("printable: nothing that a terminal obeys comes through", () => {
-  for (let code = 0; code < 0x3000; code++) {
-    const obeyed = /[\p{Cc}\p{Zl}\p{Zp}]/u.test(String.fromCharCode(code)) ||
-      (code >= 0x202a && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
-    const shown = printable(String.fromCharCode(code));
-    assert.equal(shown.length > 1, obeyed, code.toString(16));
-    assert.match(shown, /^\P{Cc}+$/u);
+  for (const each of obeyed()) {
+    const shown = printable(each);
+    assert(shown.length > 1, escape(each));
+    assert.match(shown, /^[ -~]+$/);
   }
 });
+
+Deno.test("printableJson: nothing that a terminal obeys comes through, and it is the same JSON", () => {
+  const text = obeyed().join("");
+  const json = JSON.stringify({ text }, null, 2);
+  const shown = printableJson(json);
+  assert.match(shown, /^[ -~\n]+$/);
+  assert.deepEqual(JSON.parse(shown), { text });
+});
+
+testWith(
+  SHELL,
+  "print: a command gives the same code where nobody reads what it prints",
+  async () => {
+    const key = freshKey();
+    using channel = Channel.openOrCreate({ key, lanes: 2, laneCapacity: 4096 });
+    const id = String(channel.id);
+    const absent = ["2147483646"];
+    const lines = [
+      ["--version"],
+      ["ls"],
+      ["ls", "--json"],
+      ["limits"],
+      ["stat", "--id", id],
+      ["stat", "--id", ...absent],
+      ["chmod", "600", `id:${id}`, `id:${absent}`],
+      ["chown", "+0", `id:${id}`, `id:${absent}`, "--json"],
+      ["rm", "--dry-run", `id:${id}`, `id:${absent}`],
+      ["channel", "ls"],
+      ["channel", "stat", "--id", id],
+      ["dump", "--id", id, "--length", "64"],
+      ["doctor"],
+      ["doctor", "--json"],
+      ["completions", "bash"],
+    ];
+    await Promise.all(lines.map(async (args) => {
+      const { code } = await run(...args);
+      const piped = await cliInShell('{ "$@"; echo "exit $?" >&2; } | exec <&-', ...args).ended();
+      assert.match(piped.stderr, new RegExp(`^exit ${code}$`, "m"), args.join(" "));
+    }));
+  },
+);

@@ -10,6 +10,7 @@ import {
 } from "../completion/completion_words.ts";
 import { fishCompletion } from "../completion/fish_completion.ts";
 import { printRaw } from "../output.ts";
+import { installedName } from "../program_name.ts";
 import { optionsHelp, type OptionTable, parse, UsageError } from "../usage.ts";
 import { zshCompletion } from "../completion/zsh_completion.ts";
 
@@ -17,7 +18,10 @@ import { zshCompletion } from "../completion/zsh_completion.ts";
 const PROGRAM = "sysv-shm";
 
 const OPTIONS = {
-  name: { value: "NAME", help: `what you call the command (default ${PROGRAM})` },
+  name: {
+    value: "NAME",
+    help: `what you call the command (default: as installed)`,
+  },
   help: { short: "h", help: "show this" },
 } as const satisfies OptionTable;
 
@@ -76,9 +80,14 @@ export function completionsCommand(commands: () => readonly Command[]): Command 
 
 /** Becomes part of the script, so only what needs no quoting anywhere is taken. */
 function programName(text: string | true | undefined): string {
-  if (typeof text !== "string") return PROGRAM;
-  if (/^[A-Za-z0-9_][A-Za-z0-9_.+-]*$/.test(text)) return text;
+  if (typeof text !== "string") return completedName(installedName()) ?? PROGRAM;
+  const name = completedName(text);
+  if (name !== undefined) return name;
   throw new UsageError(
     `option --name: ${JSON.stringify(text)} is no name of letters, digits and _ . + -`,
   );
+}
+
+function completedName(text = ""): string | undefined {
+  return /^[A-Za-z0-9_][A-Za-z0-9_.+-]*$/.test(text) ? text : undefined;
 }

@@ -10,7 +10,7 @@ import { listSegments, removeSegment, setSegment } from "../../sysv/segment_stat
 import { type Command, CommandFailure } from "../command.ts";
 import { Interrupted, Interruption } from "../terminal/interruption.ts";
 import { keyText } from "../objects/named_objects.ts";
-import { print, printJson, report, StandardStreamError } from "../output.ts";
+import { printLine, report, shownJson, StandardStreamError } from "../output.ts";
 import { FactsReader, type SegmentFacts } from "../objects/segment_facts.ts";
 import { formatSize, parseSize } from "../text/size.ts";
 import {
@@ -89,10 +89,10 @@ export const createCommand: Command = {
       : createAtFreeKey((free) => create({ ...wanted, key: free }));
     try {
       const facts = factsOf(id);
-      const printing = options.json === true
-        ? printJson(JSON.stringify(facts, null, 2))
-        : print(`segment ${id}, ${keyText(facts.key)}, ${facts.size} bytes, mode ${facts.perms}`);
-      await unlessAborted(printing, interruption.signal);
+      const told = options.json === true
+        ? shownJson(JSON.stringify(facts, null, 2))
+        : `segment ${id}, ${keyText(facts.key)}, ${facts.size} bytes, mode ${facts.perms}`;
+      await unlessAborted(printLine(told), interruption.signal);
       return 0;
     } catch (error) {
       return giveUp(id, error);

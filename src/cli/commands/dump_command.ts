@@ -14,7 +14,7 @@ import {
 } from "../bytes/byte_range.ts";
 import { type Command, CommandFailure } from "../command.ts";
 import { hexLines, hexOffset, type HexOptions } from "../bytes/hex_dump.ts";
-import { print, printableJson, printRaw } from "../output.ts";
+import { printableJson, printLine, printRaw } from "../output.ts";
 import { hexKey } from "../objects/segment_facts.ts";
 import { colourOf, fieldMark } from "../bytes/field_colours.ts";
 import { countFields, type FieldRow, fieldRows } from "../bytes/struct_fields.ts";
@@ -204,10 +204,10 @@ async function printLines(lines: Iterable<string>): Promise<void> {
   for (const line of lines) {
     batch.push(line);
     if (batch.length < BATCH_LINES) continue;
-    await print(batch.join("\n"));
+    await printLine(batch.join("\n"));
     batch = [];
   }
-  if (batch.length > 0) await print(batch.join("\n"));
+  if (batch.length > 0) await printLine(batch.join("\n"));
 }
 
 /** The object piece by piece: as one text, the bytes of a large segment would be none at all. */
@@ -223,12 +223,12 @@ async function printRecord(
   for (const piece of bytes) await printRaw(piece.toHex());
   await printRaw('"');
   if (rows !== undefined) {
-    await print(',\n  "fields": [');
+    await printLine(',\n  "fields": [');
     await printLines(rows.map(({ path, offset, size, type, value }, index) => {
       const comma = index < rows.length - 1 ? "," : "";
       return `    ${printableJson(JSON.stringify({ path, offset, size, type, value }))}${comma}`;
     }));
     await printRaw("  ]");
   }
-  await print("\n}");
+  await printLine("\n}");
 }

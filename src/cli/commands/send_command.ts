@@ -12,6 +12,7 @@ import { Interrupted, Interruption } from "../terminal/interruption.ts";
 import { type Line, readLineBatches } from "../terminal/lines.ts";
 import { reportError } from "../output.ts";
 import { Progress } from "../terminal/progress.ts";
+import { programName } from "../program_name.ts";
 import { counted } from "../objects/removable.ts";
 import { inputBlocks, inputChunks, inputSize } from "../terminal/standard_input.ts";
 import {
@@ -151,7 +152,7 @@ export const sendCommand: Command = {
       const { id, key } = channel;
       if (channel.close() === "unread") {
         tell(
-          `segment ${id} stays until its messages are received: cli.ts recv${
+          `segment ${id} stays until its messages are received: ${programName()} recv${
             key === CHANNEL_KEY ? "" : ` --key ${key}`
           }`,
         );

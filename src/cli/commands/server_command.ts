@@ -10,7 +10,7 @@ import type { Command } from "../command.ts";
 import { tellExposure } from "../objects/exposure.ts";
 import { Interrupted, Interruption } from "../terminal/interruption.ts";
 import { MAILBOX_OPTIONS, mailboxSettings } from "../mailbox_options.ts";
-import { print, printable, printableJson, report } from "../output.ts";
+import { printable, printLine, report, shownJson } from "../output.ts";
 import {
   countOption,
   durationOption,
@@ -169,9 +169,10 @@ async function show(message: Message, json: boolean): Promise<void> {
   const { time, sender } = message;
   // The classic client sends the newline that its fgets leaves
   const text = message.text.replace(/\n$/, "");
-  const terminal = Deno.stdout.isTerminal();
   if (json) {
-    const line = JSON.stringify({ text, time: time.toISOString(), sender });
-    await print(terminal ? printableJson(line) : line);
-  } else await print(`Received message: ${terminal ? printable(text) : text}`);
+    await printLine(shownJson(JSON.stringify({ text, time: time.toISOString(), sender })));
+  } else {
+    const shown = Deno.stdout.isTerminal() ? printable(text) : text;
+    await printLine(`Received message: ${shown}`);
+  }
 }

@@ -5,6 +5,7 @@ import { type Command, CommandFailure } from "../command.ts";
 import { Interrupted, Interruption } from "../terminal/interruption.ts";
 import { type Interval, intervalOption } from "../text/interval.ts";
 import { hasTerminal, Screen } from "../terminal/screen.ts";
+import { programName } from "../program_name.ts";
 import { selection, SELECTION_OPTIONS } from "../objects/selection.ts";
 import { tableSettings } from "../text/table.ts";
 import { firstBytes, remove, snapshot } from "../top/top_actions.ts";
@@ -80,7 +81,7 @@ export const topCommand: Command = {
     const { by } = tableSettings({ sort: options.sort ?? "id" }, TOP_COLUMNS);
     if (!hasTerminal()) {
       throw new CommandFailure(
-        "top draws on a terminal, and there is none: `cli.ts ls` and `cli.ts ls --json` print once",
+        `top draws on a terminal, and there is none: \`${programName()} ls\` prints once`,
       );
     }
     const model = new TopModel(look(), { sort: by!.name, reverse: options.reverse === true });

@@ -16,7 +16,7 @@ import {
 import type { Command } from "../command.ts";
 import { type Interrupted, Interruption } from "../terminal/interruption.ts";
 import { type Interval, intervalOption } from "../text/interval.ts";
-import { printableJson, printRaw, report } from "../output.ts";
+import { printRaw, report, shownJson } from "../output.ts";
 import { counted } from "../objects/removable.ts";
 import { hasTerminal, Screen } from "../terminal/screen.ts";
 import { hexKey } from "../objects/segment_facts.ts";
@@ -258,13 +258,11 @@ class Watch {
 
   async #print(look: Look, json: boolean): Promise<number> {
     const most = this.#settings.count - this.#changes;
-    const terminal = Deno.stdout.isTerminal();
     const watching = { offset: this.#facts.range.offset, layout: this.#facts.layout };
     let count = 0;
     let batch = "";
     for (const change of changes(look, watching)) {
-      const record = json ? JSON.stringify(change.json) : change.text;
-      batch += `${json && terminal ? printableJson(record) : record}\n`;
+      batch += `${json ? shownJson(JSON.stringify(change.json)) : change.text}\n`;
       if (++count === most || this.#signal.aborted) break;
       if (batch.length < BATCH_LENGTH) continue;
       await printRaw(batch);

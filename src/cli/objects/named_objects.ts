@@ -100,17 +100,11 @@ export interface Outcome {
 export async function tellOutcomes(outcomes: readonly Outcome[], json: boolean): Promise<number> {
   const failures = outcomes.flatMap(({ error }) => error ?? []);
   for (const error of failures) reportError(error);
-  const code = failures.length === 0 ? 0 : 1;
   const text = json
     ? outcomesJson(outcomes)
     : outcomes.flatMap(({ line }) => line ?? []).join("\n");
-  try {
-    if (text !== "") await (json ? printJson(text) : print(text));
-  } catch (error) {
-    // That nobody reads what was done does not undo what was not
-    if (!(error instanceof Deno.errors.BrokenPipe && code !== 0)) throw error;
-  }
-  return code;
+  if (text !== "") await (json ? printJson(text) : print(text));
+  return failures.length === 0 ? 0 : 1;
 }
 
 function outcomesJson(outcomes: readonly Outcome[]): string {

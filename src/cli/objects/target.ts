@@ -10,6 +10,7 @@ import { parseKey } from "../../sysv/key.ts";
 import type { ObjectStat } from "../../sysv/object_stat.ts";
 import { listSegments, type SegmentStat } from "../../sysv/segment_stat.ts";
 import { CommandFailure } from "../command.ts";
+import { programName } from "../program_name.ts";
 import { type OptionTable, type Parsed, UsageError } from "../usage.ts";
 
 /** The option beside the arguments that name segments. */
@@ -101,9 +102,9 @@ export function findSegment(
 
 /** How to list all objects of a kind. */
 const LISTING = {
-  "segment": "cli.ts ls",
-  "semaphore set": "cli.ts ls --semaphores",
-  "channel": "cli.ts channel ls",
+  "segment": "ls",
+  "semaphore set": "ls --semaphores",
+  "channel": "channel ls",
 } as const;
 
 /** As {@linkcode findSegment}, for objects of any kind. */
@@ -112,7 +113,7 @@ export function findObject<Found extends ObjectStat>(
   objects: readonly Found[],
   kind: keyof typeof LISTING,
 ): Found {
-  const listing = `\`${LISTING[kind]}\` lists those there are`;
+  const listing = `\`${programName()} ${LISTING[kind]}\` lists those there are`;
   if (target.kind === "id") {
     const found = objects.find(({ id }) => id === target.id);
     if (found !== undefined) return found;

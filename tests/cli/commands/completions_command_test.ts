@@ -18,7 +18,7 @@ import { type Needs, testWith } from "../../support/needs.ts";
 import { freshKey, PROJECT, TestFolder } from "../../support/peer.ts";
 import { type DrivenShell, offered } from "../../support/shells.ts";
 import { cliInShellOnTerminal, ON_TERMINAL } from "../../support/terminal.ts";
-import { random, run } from "../command_line.ts";
+import { random, run, STARTED } from "../command_line.ts";
 
 guardAgainstLeaks();
 
@@ -267,7 +267,7 @@ testWith(CLI, "mistakes: one line, a hint, and 2", async () => {
     assert.match(error!.replace(/^error: /, ""), message);
     assert.deepEqual(
       [code, stdout, hint, rest],
-      [2, "", "try: cli.ts completions --help", [""]],
+      [2, "", `try: ${STARTED} completions --help`, [""]],
     );
   }
 });

@@ -20,7 +20,7 @@ import { testWith } from "../../support/needs.ts";
 import { NO_PID, segmentStat } from "../../support/objects.ts";
 import { IN_NAMESPACE } from "../../support/own_namespace.ts";
 import { type Ended, TestFolder } from "../../support/peer.ts";
-import { inShellOfNamespace, random, run } from "../command_line.ts";
+import { inShellOfNamespace, random, run, STARTED } from "../command_line.ts";
 
 guardAgainstLeaks();
 
@@ -397,6 +397,6 @@ testWith(CLI, "mistakes: one line, a hint, and 2", async () => {
     const { code, stdout, stderr } = await run("doctor", ...args);
     const [error, hint, ...rest] = stderr.split("\n");
     assert.match(error!.replace(/^error: /, ""), message);
-    assert.deepEqual([code, stdout, hint, rest], [2, "", "try: cli.ts doctor --help", [""]]);
+    assert.deepEqual([code, stdout, hint, rest], [2, "", `try: ${STARTED} doctor --help`, [""]]);
   }
 });

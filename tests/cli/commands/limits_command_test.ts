@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { guardAgainstLeaks } from "../../support/leaks.ts";
 import { testWith } from "../../support/needs.ts";
 import { IN_NAMESPACE } from "../../support/own_namespace.ts";
-import { inShellOfNamespace, run } from "../command_line.ts";
+import { inShellOfNamespace, run, STARTED } from "../command_line.ts";
 
 guardAgainstLeaks();
 
@@ -123,6 +123,6 @@ testWith(CLI, "mistakes: one line, a hint, and 2", async () => {
     const { code, stdout, stderr } = await run("limits", ...args);
     const [error, hint, ...rest] = stderr.split("\n");
     assert.match(error!.replace(/^error: /, ""), message);
-    assert.deepEqual([code, stdout, hint, rest], [2, "", "try: cli.ts limits --help", [""]]);
+    assert.deepEqual([code, stdout, hint, rest], [2, "", `try: ${STARTED} limits --help`, [""]]);
   }
 });

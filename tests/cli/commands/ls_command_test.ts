@@ -32,7 +32,7 @@ import {
   cliOnTerminal,
   ON_TERMINAL,
 } from "../../support/terminal.ts";
-import { run, runWithProc } from "../command_line.ts";
+import { run, runWithProc, STARTED } from "../command_line.ts";
 
 guardAgainstLeaks();
 
@@ -443,6 +443,6 @@ testWith(CLI, "mistakes: one line, a hint, and 2", async () => {
   for (const { code, stdout, stderr, message } of outcomes) {
     const [error, hint, ...rest] = stderr.split("\n");
     assert.match(error!.replace(/^error: /, ""), message);
-    assert.deepEqual([code, stdout, hint, rest], [2, "", "try: cli.ts ls --help", [""]]);
+    assert.deepEqual([code, stdout, hint, rest], [2, "", `try: ${STARTED} ls --help`, [""]]);
   }
 });

@@ -23,6 +23,7 @@ import {
   random,
   readUntil,
   run,
+  STARTED,
   toEnd,
   until,
 } from "../command_line.ts";
@@ -488,7 +489,7 @@ testWith(CLI, "recv: mistakes are one line, a hint and 2, and nothing is made", 
   for (const { code, stdout, stderr, message } of outcomes) {
     const [error, hint, ...others] = stderr.split("\n");
     assert.match(error!, message);
-    assert.deepEqual([code, stdout, hint, others], [2, "", "try: cli.ts recv --help", [""]]);
+    assert.deepEqual([code, stdout, hint, others], [2, "", `try: ${STARTED} recv --help`, [""]]);
   }
   assert.deepEqual(objectsAt(key), []);
 });

@@ -10,7 +10,7 @@ import { guardAgainstLeaks } from "../../support/leaks.ts";
 import { testWith } from "../../support/needs.ts";
 import { freshKey, Peer, TestFolder } from "../../support/peer.ts";
 import { appeared, cliInShellOnTerminal, ON_TERMINAL } from "../../support/terminal.ts";
-import { cliInShell, objectsAt, random, run, toEnd, until } from "../command_line.ts";
+import { cliInShell, objectsAt, random, run, STARTED, toEnd, until } from "../command_line.ts";
 
 guardAgainstLeaks();
 
@@ -172,7 +172,7 @@ testWith(
     const id = listSegments().find((stat) => stat.key === key)!.id;
     assert.equal(
       stderr,
-      `segment ${id} stays until its messages are received: cli.ts recv --key ${key}\n`,
+      `segment ${id} stays until its messages are received: ${STARTED} recv --key ${key}\n`,
     );
     assert.deepEqual([code, stdout], [0, ""]);
     assert.deepEqual(objectsAt(key), ["segment", "semaphore set"]);
@@ -424,7 +424,7 @@ testWith(CLI, "send: mistakes are one line, a hint and 2, and nothing is made", 
   for (const { code, stdout, stderr, message } of outcomes) {
     const [error, hint, ...others] = stderr.split("\n");
     assert.match(error!, message);
-    assert.deepEqual([code, stdout, hint, others], [2, "", "try: cli.ts send --help", [""]]);
+    assert.deepEqual([code, stdout, hint, others], [2, "", `try: ${STARTED} send --help`, [""]]);
   }
   assert.deepEqual(objectsAt(key), []);
 });

@@ -7,7 +7,7 @@ import { guardAgainstLeaks } from "../../support/leaks.ts";
 import { testWith } from "../../support/needs.ts";
 import { asNobody } from "../../support/other_user.ts";
 import { type Ended, freshKey, Peer, PROJECT } from "../../support/peer.ts";
-import { run, runWithProc, until } from "../command_line.ts";
+import { run, runWithProc, STARTED, until } from "../command_line.ts";
 
 guardAgainstLeaks();
 
@@ -173,6 +173,6 @@ testWith(CLI, "mistakes: one line, a hint, and 2", async () => {
     const { code, stdout, stderr } = await run("stat", ...args);
     const [error, hint, ...rest] = stderr.split("\n");
     assert.match(error!.replace(/^error: /, ""), message);
-    assert.deepEqual([code, stdout, hint, rest], [2, "", "try: cli.ts stat --help", [""]]);
+    assert.deepEqual([code, stdout, hint, rest], [2, "", `try: ${STARTED} stat --help`, [""]]);
   }
 });
