@@ -8,7 +8,7 @@ import { printable, printableJson, printBytes } from "./output.ts";
 /** How messages are written. */
 export type MessageForm = "lines" | "json" | "binary";
 
-/** One message, as long as it is there. */
+/** One message, as long as it is there: its bytes may be memory that a peer can still change. */
 export interface MessageFacts {
   readonly bytes: Uint8Array;
   readonly tag: number;
@@ -24,7 +24,10 @@ const encoder = new TextEncoder();
 const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const lenient = new TextDecoder("utf-8", { ignoreBOM: true });
 
-/** A message as `--json` tells it: `text` where it is UTF-8, else `bytes` in base64. */
+/**
+ * A message as `--json` tells it: `text` where it is UTF-8, else `bytes` in base64. Its bytes must be a
+ * private copy: V8 reads what it decodes twice, and writes out of bounds where the two differ.
+ */
 export function messageJson({ bytes, tag, lane }: MessageFacts): string {
   const facts = { lane, tag, length: bytes.length };
   try {
@@ -60,11 +63,11 @@ export class Gathering {
 
   /** Adds a message, of which the bytes are copied. */
   add(message: MessageFacts): void {
-    const { bytes } = message;
-    if (this.#form === "json") this.#addText(messageJson(message), printableJson);
-    else if (this.#form === "lines" && this.#terminal) {
-      this.#addText(lenient.decode(bytes), printable);
-    } else this.#addBytes(bytes, this.#form === "lines");
+    if (this.#form === "json") {
+      this.#addText(messageJson({ ...message, bytes: message.bytes.slice() }), printableJson);
+    } else if (this.#form === "lines" && this.#terminal) {
+      this.#addText(lenient.decode(message.bytes.slice()), printable);
+    } else this.#addBytes(message.bytes, this.#form === "lines");
     this.#count++;
   }
 

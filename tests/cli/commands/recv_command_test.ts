@@ -6,6 +6,8 @@
 import assert from "node:assert/strict";
 import { formatKey } from "../../../ffi/shm_error.ts";
 import { Channel, type Producer, Segment } from "../../../mod.ts";
+import { ringOffset } from "../../../src/channel/shape.ts";
+import { C_NEEDS, CProgram } from "../../support/c_program.ts";
 import { guardAgainstLeaks } from "../../support/leaks.ts";
 import { testWith } from "../../support/needs.ts";
 import { type Ended, freshKey, Peer, TestFolder } from "../../support/peer.ts";
@@ -493,3 +495,60 @@ testWith(CLI, "recv: mistakes are one line, a hint and 2, and nothing is made", 
   }
   assert.deepEqual(objectsAt(key), []);
 });
+
+/**
+ * Attaches the segment `argv[1]` and rewrites the payloads of eight messages in its ring for ever: with
+ * characters of three bytes, and with three times as many of one.
+ */
+const REWRITER = new CProgram(`
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/shm.h>
+#include <unistd.h>
+
+int main(int argc, char **argv) {
+  if (argc < 4) return 2;
+  char *memory = shmat(atoi(argv[1]), NULL, 0);
+  if (memory == (void *)-1) return 1;
+  size_t ring = atol(argv[2]), stride = atol(argv[3]);
+  char *wide = malloc(stride), *narrow = malloc(stride);
+  for (size_t i = 0; i < stride; i++) {
+    wide[i] = "\\xe4\\xbd\\xa0"[i % 3];
+    narrow[i] = 'a';
+  }
+  puts("rewriting");
+  fflush(stdout);
+  for (unsigned round = 0; getppid() != 1; round++)
+    for (int i = 0; i < 8; i++)
+      memcpy(memory + ring + i * stride + 8, round % 2 ? wide : narrow, stride - 8);
+}
+`);
+
+testWith(
+  { ...C_NEEDS, ...ON_TERMINAL },
+  "recv: on a terminal, of payloads that another process rewrites all the time",
+  async () => {
+    using folder = new TestFolder();
+    const key = freshKey();
+    const stride = 2 ** 20;
+    const shape = { lanes: 1, laneCapacity: 8 * stride, messageSize: stride - 8 };
+    using channel = Channel.openOrCreate({ key, ...shape });
+    using producer = channel.producer();
+    await using rewriter = REWRITER.start(channel.id, ringOffset(shape, 0), stride);
+    await rewriter.line();
+    await using receiver = cliOnTerminal(folder, "recv", `--key=${key}`, "-q", "--count=20");
+    const ended = receiver.ended();
+    const over = new AbortController();
+    void ended.then(() => over.abort());
+    const message = new Uint8Array(shape.messageSize);
+    try {
+      while (!over.signal.aborted) await producer.send(message, { signal: over.signal });
+    } catch (error) {
+      assert(over.signal.aborted, String(error));
+    }
+    assert.equal((await ended).code, 0);
+    using consumer = channel.consumer();
+    consumer.drain(() => {});
+  },
+);
