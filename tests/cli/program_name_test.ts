@@ -2,8 +2,11 @@
 
 import assert from "node:assert/strict";
 import { commandOf, installedNameOf, type Start } from "../../src/cli/program_name.ts";
+import { guardAgainstLeaks } from "../support/leaks.ts";
 import { testWith } from "../support/needs.ts";
 import { type Ended, Peer, PROJECT, TestFolder } from "../support/peer.ts";
+
+guardAgainstLeaks();
 
 const INSTALLED = { tools: ["deno", "sh"], files: true };
 
