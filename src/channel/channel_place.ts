@@ -8,7 +8,7 @@ import { ShmError } from "../../ffi/shm_error.ts";
 import type { Segment } from "../sysv/segment.ts";
 import type { SemaphoreSet } from "../sysv/semaphore_set.ts";
 import { Bell } from "../sync/bell.ts";
-import type { Wait } from "../sync/waiting.ts";
+import type { Wait } from "../sysv/wait.ts";
 import { Word } from "../sync/word.ts";
 import type { Shape } from "./shape.ts";
 

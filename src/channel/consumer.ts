@@ -3,12 +3,13 @@
  */
 
 import type { ShmError } from "../../ffi/shm_error.ts";
-import { Breath } from "../sync/breath.ts";
+import { yieldBudget } from "../sysv/yield_budget.ts";
 import type { Claim } from "../sync/claim.ts";
 import { Deadline } from "../sync/deadline.ts";
 import { Spinning, USUAL_SPIN_US } from "../sync/spin.ts";
 import { Turns } from "../sync/turns.ts";
-import { Slices, timedOut, waitAsync, type Waiting, waitSync } from "../sync/waiting.ts";
+import { waitAsync, type Waiting, waitSync } from "../sysv/wait.ts";
+import { Slices, timedOut } from "../sync/waiting.ts";
 import type {
   Acknowledgement,
   ChannelMessage,
@@ -62,7 +63,6 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
   readonly #small = new SmallPayload();
   readonly #spinning: Spinning;
   readonly #turns = new Turns();
-  readonly #breath = new Breath();
   /** How often each lane had been opened when we began, to notice who comes and goes. */
   readonly #opened: readonly number[];
   /** The lane that is looked at next. */
@@ -284,12 +284,11 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
     signal?.throwIfAborted();
     this.#check();
     this.#settle();
-    if (this.#breath.due) await this.#breath.take();
-    if (this.#turns.waiting === 0 && this.#soon()) return true;
+    if (this.#turns.waiting === 0 && this.#soon()) return await yieldBudget.resolve(true);
     return await this.#turns.take(
       options,
       () => this.#expired(),
-      async () => await waitAsync(this.#until(this.#found, options, this.#breath), signal) ?? false,
+      async () => await waitAsync(this.#until(this.#found, options), signal) ?? false,
     );
   }
 
@@ -309,13 +308,11 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
   readonly #found = (): true | undefined => this.#look() ? true : undefined;
 
   /**
-   * Waits until `find` finds something, and gives that; `undefined` at the end of the stream. `breath` is
-   * to know when the wait, which lets everything else have its turn, is over.
+   * Waits until `find` finds something, and gives that; `undefined` at the end of the stream.
    */
   *#until<Found>(
     find: () => Found | undefined,
     { deadline = Deadline.never, until }: ChannelReceiveSyncOptions,
-    breath?: Breath,
   ): Waiting<Found | undefined> {
     const slices = new Slices(deadline, () => this.#expired());
     this.#spinning.sleeps();
@@ -338,7 +335,6 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
       // After close the word may be the next consumer's
       if (this.#open) this.#self.retract();
       this.#spinning.woke();
-      breath?.taken();
     }
   }
 
@@ -374,11 +370,10 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
     try {
       options.signal?.throwIfAborted();
       this.#check();
-      if (this.#breath.due) return this.#breath.take().then(() => this.receive(options));
       if (this.#turns.waiting === 0) {
         const message = this.tryReceive(options) ??
           (this.#soon() ? this.tryReceive(options) : undefined);
-        if (message !== undefined) return Promise.resolve(message);
+        if (message !== undefined) return yieldBudget.resolve(message);
       }
     } catch (failure) {
       return Promise.reject(failure);
@@ -386,8 +381,7 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
     return this.#turns.take(
       options,
       () => this.#expired(),
-      () =>
-        waitAsync(this.#until(() => this.#take(options), options, this.#breath), options.signal),
+      () => waitAsync(this.#until(() => this.#take(options), options), options.signal),
     );
   }
 

@@ -7,8 +7,10 @@ import { ShmError } from "../../ffi/shm_error.ts";
 import type { Claim } from "../sync/claim.ts";
 import { Deadline } from "../sync/deadline.ts";
 import { Spinning, USUAL_SPIN_US } from "../sync/spin.ts";
+import { yieldBudget } from "../sysv/yield_budget.ts";
 import { Turns } from "../sync/turns.ts";
-import { Slices, timedOut, waitAsync, type Waiting, waitSync } from "../sync/waiting.ts";
+import { waitAsync, type Waiting, waitSync } from "../sysv/wait.ts";
+import { Slices, timedOut } from "../sync/waiting.ts";
 import type {
   ChannelSendOptions,
   ChannelSendSyncOptions,
@@ -261,7 +263,10 @@ export class Producer implements Disposable {
     signal?.throwIfAborted();
     const length = this.#check(bytes.length, tag);
     const free = this.#turns.waiting === 0;
-    if (free && this.#writer.append(bytes, length, tag)) return this.#publish();
+    if (free && this.#writer.append(bytes, length, tag)) {
+      this.#publish();
+      return yieldBudget.pause();
+    }
     if (!free || !this.#findRoom(length)) {
       return await this.#turns.take(options, () => this.#expired(), async () => {
         await waitAsync(this.#untilRoom(length, options), signal);
@@ -272,6 +277,7 @@ export class Producer implements Disposable {
     }
     this.#writer.append(bytes, length, tag);
     this.#publish();
+    return yieldBudget.pause();
   }
 
   /** Reserves room, of which there was none, if it comes soon: what was staged must be seen for that. */

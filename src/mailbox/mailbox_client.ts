@@ -6,14 +6,8 @@
 import { ShmError } from "../../ffi/shm_error.ts";
 import { ERRNO } from "../../ffi/errno.ts";
 import { Deadline } from "../sync/deadline.ts";
-import {
-  MAX_SLICE_MS,
-  Slices,
-  timedOut,
-  waitAsync,
-  type Waiting,
-  waitSync,
-} from "../sync/waiting.ts";
+import { waitAsync, type Waiting, waitSync } from "../sysv/wait.ts";
+import { MAX_SLICE_MS, Slices, timedOut } from "../sync/waiting.ts";
 import type { Segment } from "../sysv/segment.ts";
 import { SemaphoreSet } from "../sysv/semaphore_set.ts";
 import { LAYOUT, SEMAPHORE } from "./descriptor.ts";

@@ -8,7 +8,8 @@
 import { ShmError } from "../../ffi/shm_error.ts";
 import { ERRNO } from "../../ffi/errno.ts";
 import { Deadline } from "../sync/deadline.ts";
-import { Slices, timedOut, waitAsync, type Waiting, waitSync } from "../sync/waiting.ts";
+import { waitAsync, type Waiting, waitSync } from "../sysv/wait.ts";
+import { Slices, timedOut } from "../sync/waiting.ts";
 import type { Segment } from "../sysv/segment.ts";
 import { type Departure, Mailbox, type MailboxOptions } from "./mailbox.ts";
 import type { Message } from "./message.ts";

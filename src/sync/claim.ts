@@ -13,15 +13,8 @@ import type { PreparedOperations } from "../sysv/semaphore_operations.ts";
 import { SemaphoreSet } from "../sysv/semaphore_set.ts";
 import { doing } from "../sysv/semaphore_wait.ts";
 import { Deadline } from "./deadline.ts";
-import {
-  Slices,
-  timedOut,
-  waitAsync,
-  type Waiting,
-  type WaitOptions,
-  waitSync,
-  type WaitSyncOptions,
-} from "./waiting.ts";
+import { waitAsync, type Waiting, waitSync } from "../sysv/wait.ts";
+import { Slices, timedOut, type WaitOptions, type WaitSyncOptions } from "./waiting.ts";
 
 /**
  * A role or lock that one holder has at a time: one semaphore of a set, which is 0 while it is free.

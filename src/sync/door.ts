@@ -12,7 +12,8 @@ import { SemaphoreSet } from "../sysv/semaphore_set.ts";
 import { doing } from "../sysv/semaphore_wait.ts";
 import { Claim } from "./claim.ts";
 import { Deadline } from "./deadline.ts";
-import { Slices, timedOut, waitSync } from "./waiting.ts";
+import { waitSync } from "../sysv/wait.ts";
+import { Slices, timedOut } from "./waiting.ts";
 
 /** Which semaphores of a set are the door and the counter, and what stands behind the door. */
 export interface DoorPlace {

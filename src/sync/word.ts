@@ -18,16 +18,8 @@ import { ShmError } from "../../ffi/shm_error.ts";
 import type { Segment } from "../sysv/segment.ts";
 import type { Bell } from "./bell.ts";
 import { Deadline } from "./deadline.ts";
-import {
-  Slices,
-  timedOut,
-  type Wait,
-  waitAsync,
-  type Waiting,
-  type WaitOptions,
-  waitSync,
-  type WaitSyncOptions,
-} from "./waiting.ts";
+import { type Wait, waitAsync, type Waiting, waitSync } from "../sysv/wait.ts";
+import { Slices, timedOut, type WaitOptions, type WaitSyncOptions } from "./waiting.ts";
 
 const EVERYBODY = 0x7fffffff;
 const WORD_SIZE = 4;

@@ -54,6 +54,7 @@ import {
   type SliceLengths,
   tryOperations,
 } from "./semaphore_wait.ts";
+import { waitAsync, waitSync } from "./wait.ts";
 
 /** The longest slice of a wait, and so how late an abort is noticed, in milliseconds. */
 const SLICE_MS = 100;
@@ -398,7 +399,7 @@ export class SemaphoreSet {
     operations: readonly Operation[] | PreparedOperations,
     options: OperationSyncOptions = {},
   ): void {
-    for (const wait of doing(this, operations, this.#slices(operations, options))) wait.block();
+    waitSync(doing(this, operations, this.#slices(operations, options)));
   }
 
   /**
@@ -426,13 +427,7 @@ export class SemaphoreSet {
     operations: readonly Operation[] | PreparedOperations,
     options: OperationOptions = {},
   ): Promise<void> {
-    const { signal } = options;
-    signal?.throwIfAborted();
-    const work = doing(this, operations, this.#slices(operations, options));
-    for (let step = work.next(); step.done !== true;) {
-      await step.value.sleep();
-      step = signal?.aborted === true ? work.throw(signal.reason) : work.next();
-    }
+    await waitAsync(doing(this, operations, this.#slices(operations, options)), options.signal);
   }
 
   #slices(

@@ -19,6 +19,7 @@ import {
   type PreparedOperations,
 } from "./semaphore_operations.ts";
 import { tryReadValues } from "./semaphore_values.ts";
+import type { Waiting } from "./wait.ts";
 
 /** A set as operations need it. */
 export interface OperableSet extends NamedSet {
@@ -26,14 +27,6 @@ export interface OperableSet extends NamedSet {
   readonly count: number;
   /** The process that changed a semaphore last. */
   lastPid(semaphore: number): number;
-}
-
-/** One slice of waiting for the operations; as `Wait` of `src/sync` has it. */
-export interface OperationWait {
-  /** Blocks this thread. */
-  block(): void;
-  /** The same as a promise. */
-  sleep(): Promise<unknown>;
 }
 
 /** Gives out the lengths of the slices, and throws when there are to be no more. */
@@ -82,7 +75,7 @@ export function* doing(
   set: OperableSet,
   operations: readonly Operation[] | PreparedOperations,
   slices: SliceLengths,
-): Generator<OperationWait, void, void> {
+): Waiting<void> {
   const packed = operationsFor(set, operations);
   let result = attempt(set, packed);
   if (result !== 0 && result !== -ERRNO.EAGAIN) throw setFailure(set, ACTION, "semop", -result);

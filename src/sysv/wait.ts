@@ -1,0 +1,95 @@
+/**
+ * Waiting, written once for both kinds of caller.
+ *
+ * What waits is a generator: it looks at the shared state, and where it cannot go on it yields a
+ * {@linkcode Wait}. `waitSync` carries that out by blocking the thread, `waitAsync` by a promise. So
+ * each protocol stands in one place, and cleaning up after an abort is the generator's `catch` and
+ * `finally`.
+ */
+
+import { yieldBudget } from "./yield_budget.ts";
+
+/** One slice of waiting. Whether it ended by a wake, by its time or early is for the waiter to see. */
+export interface Wait {
+  /** Blocks this thread. */
+  block(): void;
+  /** The same as a promise. */
+  sleep(): Promise<unknown>;
+  /**
+   * The same with a function that is called when it is over, later and once; `false` if that cannot be.
+   * To be preferred to `sleep` where it is there: no promise stands between the waker and the work.
+   */
+  listen?(done: () => void): boolean;
+  /** Ends a wait under way soon, if that is possible; it ends by itself within its slice. */
+  interrupt?(): void;
+}
+
+/** A piece of work that waits now and then. */
+export type Waiting<Result> = Generator<Wait, Result, void>;
+
+/** Carries out `work`, blocking the thread. What a wait throws is thrown inside `work` where it waits. */
+export function waitSync<Result>(work: Waiting<Result>): Result {
+  let step = work.next();
+  while (step.done !== true) {
+    try {
+      step.value.block();
+    } catch (failure) {
+      step = work.throw(failure);
+      continue;
+    }
+    step = work.next();
+  }
+  return step.value;
+}
+
+/**
+ * Carries out `work` without blocking the thread. When `signal` aborts, its reason is thrown inside
+ * `work` where it waits, once, after the slice under way has ended: nothing is left running, and
+ * `work` may wait on for what it must still settle. So is what a wait itself throws.
+ *
+ * Work that never waits is done when this returns, and its promise spends the {@linkcode yieldBudget}.
+ */
+export function waitAsync<Result>(work: Waiting<Result>, signal?: AbortSignal): Promise<Result> {
+  return new Promise((resolve, reject) => {
+    let wait: Wait | undefined;
+    let aborted = false;
+    const interrupt = (): void => wait?.interrupt?.();
+
+    const proceed = (): void => follow(false, undefined);
+    const fail = (reason: unknown): void => follow(true, reason);
+
+    const follow = (failed: boolean, reason: unknown): void => {
+      if (wait !== undefined) yieldBudget.refill();
+      try {
+        if (signal?.aborted === true && !aborted && !failed) {
+          aborted = failed = true;
+          reason = signal.reason;
+        }
+        const step = failed ? work.throw(reason) : work.next();
+        if (step.done !== true) return begin(step.value);
+        settle(() => resolve(step.value));
+      } catch (failure) {
+        settle(() => reject(failure));
+      }
+      signal?.removeEventListener("abort", interrupt);
+    };
+
+    const settle = (how: () => void): void => {
+      const pause = wait === undefined ? yieldBudget.pause() : undefined;
+      if (pause === undefined) how();
+      else pause.then(how);
+    };
+
+    const begin = (next: Wait): void => {
+      wait = next;
+      try {
+        if (next.listen?.(proceed) !== true) next.sleep().then(proceed, fail);
+      } catch (failure) {
+        fail(failure);
+      }
+    };
+
+    signal?.addEventListener("abort", interrupt);
+    proceed();
+  });
+}
