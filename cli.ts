@@ -14,6 +14,7 @@
 
 import config from "./deno.json" with { type: "json" };
 import { ShmError } from "./ffi/shm_error.ts";
+import { explained } from "./src/cli/advice.ts";
 import { channelCommand } from "./src/cli/commands/channel_command.ts";
 import { chmodCommand } from "./src/cli/commands/chmod_command.ts";
 import { chownCommand } from "./src/cli/commands/chown_command.ts";
@@ -101,10 +102,11 @@ export async function main(args: readonly string[]): Promise<number> {
       return 2;
     }
     // What the system refused is a mistake or a circumstance; only our own bugs show a stack
-    if (
-      error instanceof ShmError || error instanceof StandardStreamError ||
-      error instanceof CommandFailure
-    ) {
+    if (error instanceof ShmError) {
+      reportError(explained(error, COMMANDS.find((command) => command.name === name)?.options));
+      return 1;
+    }
+    if (error instanceof StandardStreamError || error instanceof CommandFailure) {
       reportError(error.message);
       return 1;
     }

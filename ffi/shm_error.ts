@@ -93,8 +93,12 @@ export interface FailureDetails {
   readonly id?: number | undefined;
   /** The lane of the channel, where the failure is about one. */
   readonly lane?: number | undefined;
-  /** What the reader can do about it, without a final period. */
+  /** What is known of it that explains the failure, without a final period. */
+  readonly facts?: string | undefined;
+  /** What a program can do about it, without a final period. */
   readonly remedy?: string | undefined;
+  /** The option that the remedy is about. */
+  readonly option?: ShmError["option"];
   /** The error underneath, if there is one. */
   readonly cause?: unknown;
 }
@@ -180,6 +184,17 @@ export class ShmError extends Error {
   readonly id: number | undefined;
   /** The lane whose memory cannot be (`"ECORRUPT"`): the one to `discard`. */
   readonly lane: number | undefined;
+  /** What a program can do about it: the end of the message, where it is known. */
+  readonly remedy: string | undefined;
+  /** The option that the remedy is about, for a program that words its own advice. */
+  readonly option:
+    | "trust"
+    | "recreate"
+    | "noReserve"
+    | "hugePages"
+    | "lanes"
+    | "withoutConsumer"
+    | undefined;
 
   /**
    * Makes the error for `action` ("open the segment") that the library refuses. No call but `dlopen`
@@ -204,9 +219,9 @@ export class ShmError extends Error {
   ) {
     const code = typeof reason === "number" ? errnoName(reason) : reason;
     const text = typeof reason === "number" ? errnoText(reason) : refusalText[reason];
-    const remedy = details.remedy === undefined ? "" : `; ${details.remedy}`;
+    const more = [details.facts, details.remedy].filter((part) => part !== undefined);
     super(
-      `cannot ${action}: ${where(call, details)}${code}, ${text}${remedy}`,
+      [`cannot ${action}: ${where(call, details)}${code}, ${text}`, ...more].join("; "),
       details.cause === undefined ? undefined : { cause: details.cause },
     );
     this.code = code;
@@ -215,8 +230,10 @@ export class ShmError extends Error {
     this.key = details.key;
     this.id = details.id;
     this.lane = details.lane;
+    this.remedy = details.remedy;
+    this.option = details.option;
     // Not frozen: `stack` and what a debugger or a logger adds are nothing of ours
-    for (const fact of ["name", "code", "errno", "call", "key", "id", "lane"]) {
+    for (const fact of ["name", "code", "errno", "call", "key", "id", "lane", "remedy", "option"]) {
       Object.defineProperty(this, fact, { writable: false, configurable: false });
     }
   }

@@ -104,6 +104,17 @@ testWith(needs, "the library prints nothing, and the command only through its ou
   assert.deepEqual(printing, ["src/cli/output.ts"]);
 });
 
+testWith(needs, "the library names no flag and no other command of ours", () => {
+  const naming = files(".ts").filter((path) => {
+    const code = read(path).replaceAll(/\/\*[^]*?\*\/|\/\/.*/g, "");
+    // Deno's own flag is no flag of the command
+    const flags = code.replaceAll("--allow-ffi", "").match(/["'`( ]--[a-z]+[-a-z]*/g) ?? [];
+    return /^(ffi|src)\//.test(path) && !path.startsWith("src/cli/") &&
+      (flags.length > 0 || /`(channel|rm|doctor|recv|send) [a-z]/.test(code));
+  });
+  assert.deepEqual(naming, []);
+});
+
 testWith(needs, "every file says at its top what it is for, and has a telling name", () => {
   for (const path of files(".ts")) {
     assert.match(path, /^[a-z0-9_/]+\.ts$/, `${path}: snake_case`);

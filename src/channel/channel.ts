@@ -233,9 +233,9 @@ export class Channel implements Disposable {
     throw new ShmError("become a producer", "semop", ERRNO.EBUSY, {
       key: this.key,
       id: this.id,
-      remedy:
-        `all ${this.lanes} lanes are taken, by processes ${[...new Set(owners)].join(", ")}: ` +
-        "close one, or create the channel with more lanes (--lanes)",
+      facts: `all ${this.lanes} lanes are taken, by processes ${[...new Set(owners)].join(", ")}`,
+      remedy: "close one, or create the channel with more lanes",
+      option: "lanes",
     });
   }
 

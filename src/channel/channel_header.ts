@@ -81,7 +81,7 @@ export function readHeader(memory: ArrayBuffer, place: Place): Shape {
     messageSize: header.message_size,
   };
   const broken = "its header was overwritten, or it was put together by hand: remove it " +
-    "(`channel rm`) and start again";
+    "and start again";
   if (lanesFor(place.semaphores) !== shape.lanes) {
     throw differs("lanes", String(shape.lanes), `a set of ${place.semaphores} semaphores`, broken);
   }
@@ -117,17 +117,12 @@ export type Wanted = Partial<Shape>;
  * @throws {ShmError} `EFORMAT` names the first option that differs
  */
 export function checkWanted(shape: Shape, wanted: Wanted, place: Place): void {
-  const options = {
-    lanes: "lanes (--lanes)",
-    laneCapacity: "laneCapacity (--capacity)",
-    messageSize: "messageSize",
-  };
-  for (const [name, option] of Object.entries(options) as [keyof Shape, string][]) {
+  for (const name of ["lanes", "laneCapacity", "messageSize"] as const) {
     const asked = wanted[name];
     if (asked === undefined || asked === shape[name]) continue;
     throw otherFormat(
       place,
-      `${option} differs: ${shape[name]} there, ${asked} asked for; leave it out to take what is ` +
+      `${name} differs: ${shape[name]} there, ${asked} asked for; leave it out to take what is ` +
         "there, or choose another key",
     );
   }

@@ -55,8 +55,8 @@ export class ChannelPlace {
       key: this.segment.key,
       id: this.segment.id,
       lane,
-      remedy: `lane ${lane}: ${what}; another program writes into this memory. ` +
-        "Consumer.discard drops what is in the lane; to start afresh, remove the channel (`channel rm`)",
+      facts: `lane ${lane}: ${what}; another program writes into this memory`,
+      remedy: "Consumer.discard drops what is in the lane",
     });
   }
 

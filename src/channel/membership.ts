@@ -236,7 +236,7 @@ function checkLeftover(set: SemaphoreSet, lanes: number, { key, wanted }: Arriva
   if (wanted.lanes === undefined || wanted.lanes === lanes) return;
   throw otherFormat(
     { key },
-    `lanes (--lanes) differs: the semaphore set ${set.id} is for ${lanes}, ${wanted.lanes} asked for; ` +
+    `lanes differs: the semaphore set ${set.id} is for ${lanes}, ${wanted.lanes} asked for; ` +
       "leave it out, or remove the set (`ipcrm -s`) if nobody uses it",
   );
 }

@@ -128,8 +128,8 @@ export class Producer implements Disposable {
     if (!(length >= 0 && length <= this.#most)) {
       throw new RangeError(
         `a message of ${length} bytes is too large: a lane of ${this.#place.shape.laneCapacity} ` +
-          `bytes takes at most ${this.#most}; create the channel with a larger laneCapacity ` +
-          "(--capacity), or send it in pieces",
+          `bytes takes at most ${this.#most}; create the channel with a larger laneCapacity, or send ` +
+          "it in pieces",
       );
     }
     if (this.#messageSize !== 0 && length !== this.#messageSize) {
@@ -306,8 +306,9 @@ export class Producer implements Disposable {
           throw new ShmError("send", "semctl", ERRNO.EPIPE, {
             key: this.#place.segment.key,
             id: this.#place.segment.id,
-            remedy: "the lane is full and nobody is the consumer: start one, or use " +
-              'withoutConsumer: "wait" (--no-consumer wait)',
+            facts: "the lane is full and nobody is the consumer",
+            remedy: 'start one, or use withoutConsumer: "wait"',
+            option: "withoutConsumer",
           });
         }
         yield this.#self.sleep(slices.next({ woken: true }));

@@ -92,7 +92,7 @@ export function checkShape(shape: Shape): Shape {
   if (!Number.isInteger(messageSize) || messageSize < 0 || messageSize > most) {
     throw new RangeError(
       `messageSize ${messageSize} is not an integer from 0 to ${most}, the most that lanes of ` +
-        `${laneCapacity} bytes take: raise laneCapacity (--capacity)`,
+        `${laneCapacity} bytes take: raise laneCapacity`,
     );
   }
   return shape;

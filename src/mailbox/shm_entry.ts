@@ -147,9 +147,10 @@ export function wrongSize({ key, id, size, uid }: SegmentStat, others: number): 
   return new ShmError("use the segment as a mailbox", "shmget", ERRNO.EINVAL, {
     key,
     id,
-    remedy:
+    facts:
       `it has ${size} bytes, not ${LAYOUT.size}, so something else is in it; its owner is uid ` +
-      `${uid} and nattch is ${others}: choose another key, or, once nobody is attached, replace it ` +
-      `with recreate: true (--recreate)`,
+      `${uid} and nattch is ${others}`,
+    remedy: "choose another key, or, once nobody is attached, replace it with recreate: true",
+    option: "recreate",
   });
 }

@@ -5,7 +5,7 @@
  */
 
 import { ERRNO } from "../../ffi/errno.ts";
-import { formatKey, keyInHex, ShmError } from "../../ffi/shm_error.ts";
+import { type FailureDetails, formatKey, keyInHex, ShmError } from "../../ffi/shm_error.ts";
 import { formatMode } from "./object_stat.ts";
 import { hex, type Placement } from "./placement.ts";
 import { segmentLimits, segmentUsage } from "./segment_limits.ts";
@@ -27,9 +27,21 @@ function removal(key: number): string {
 export function createFailure(key: number, asked: NewSegment, errno: number): ShmError {
   return new ShmError(`create a segment of ${asked.size} bytes`, "shmget", errno, {
     key,
-    remedy: (asked.hugePageSize === undefined ? undefined : hugePageRemedy(asked, errno)) ??
-      createRemedy(key, asked.mode, errno),
+    ...createHelp(key, asked, errno),
   });
+}
+
+function createHelp(key: number, asked: NewSegment, errno: number): FailureDetails {
+  const facts = asked.hugePageSize === undefined ? undefined : hugePageFacts(asked, errno);
+  if (facts !== undefined) return { facts, remedy: "or leave hugePages out", option: "hugePages" };
+  if (errno === ERRNO.ENOMEM) {
+    return {
+      facts: "the system does not promise that much memory",
+      remedy: "noReserve: true asks for none up front",
+      option: "noReserve",
+    };
+  }
+  return { remedy: createRemedy(key, asked.mode, errno) };
 }
 
 function createRemedy(key: number, mode: number, errno: number): string | undefined {
@@ -41,9 +53,6 @@ function createRemedy(key: number, mode: number, errno: number): string | undefi
       return sizeRemedy();
     case ERRNO.ENOSPC:
       return spaceRemedy();
-    case ERRNO.ENOMEM:
-      return "the system does not promise that much memory; noReserve: true (--no-reserve) asks for " +
-        "none up front";
     case ERRNO.EACCES:
       return `mode ${formatMode(mode)} does not let this user do what it asks for`;
     case ERRNO.ENOSYS:
@@ -58,28 +67,24 @@ function sizeRemedy(): string {
 }
 
 /** What huge pages add to the reasons; `undefined` where they have no part in it. */
-function hugePageRemedy({ size, hugePageSize }: NewSegment, errno: number): string | undefined {
+function hugePageFacts({ size, hugePageSize }: NewSegment, errno: number): string | undefined {
   const bytes = hugePageSize ?? 0;
   switch (errno) {
     case ERRNO.ENOMEM:
       return bytes === 0
-        ? "hugePages: true needs pages for all of it in the system's pool: raise it with " +
-          "`sysctl vm.nr_hugepages=N` (`grep Huge /proc/meminfo` shows it), " +
-          "or leave hugePages (--huge) out"
-        : `hugePages: ${bytes} needs ${
-          Math.ceil(size / bytes)
-        } free pages of that size: put more ` +
-          `into ${hugePageFolder(bytes)}/nr_hugepages, or leave hugePages (--huge-size) out`;
+        ? "huge pages for all of it are not in the system's pool: raise it with " +
+          "`sysctl vm.nr_hugepages=N` (`grep Huge /proc/meminfo` shows it)"
+        : `it needs ${Math.ceil(size / bytes)} free huge pages of ${bytes} bytes: put more into ` +
+          `${hugePageFolder(bytes)}/nr_hugepages`;
     case ERRNO.EPERM:
-      return "hugePages (--huge) needs CAP_IPC_LOCK or membership in the group of sysctl " +
-        "vm.hugetlb_shm_group; without hugePages no right is needed";
+      return "huge pages need CAP_IPC_LOCK or membership in the group of sysctl " +
+        "vm.hugetlb_shm_group";
     case ERRNO.EINVAL:
     case ERRNO.ENOENT:
       return bytes === 0
-        ? `this kernel may have no huge pages for hugePages: true; also, ${sizeRemedy()}`
-        : `this system may have no pages of ${bytes} bytes, there would be a folder ` +
-          `${hugePageFolder(bytes)}: choose a size that is there, or hugePages: true; also, ` +
-          sizeRemedy();
+        ? `this kernel may have no huge pages; also, ${sizeRemedy()}`
+        : `this system may have no huge pages of ${bytes} bytes, there would be a folder ` +
+          `${hugePageFolder(bytes)}; also, ${sizeRemedy()}`;
     default:
       return undefined;
   }
@@ -168,8 +173,11 @@ export function untrusted(stat: SegmentStat, user: number, key: number | undefin
   return new ShmError("use the segment", undefined, "EUNTRUSTED", {
     key,
     id: stat.id,
-    remedy: `uid ${user} created or owns it (mode ${formatMode(stat.mode)}) and may change it ` +
-      `under you: pass trust: true (--trust) if that is meant`,
+    facts: `uid ${user} created or owns it (mode ${
+      formatMode(stat.mode)
+    }) and may change it under you`,
+    remedy: "pass trust: true if that is meant",
+    option: "trust",
   });
 }
 

@@ -113,8 +113,11 @@ export function untrustedSet(
   return new ShmError("use the semaphore set", undefined, "EUNTRUSTED", {
     key,
     id: stat.id,
-    remedy: `uid ${user} created or owns it (mode ${formatMode(stat.mode)}) and may change it ` +
-      "under you: pass trust: true (--trust) if that is meant",
+    facts: `uid ${user} created or owns it (mode ${
+      formatMode(stat.mode)
+    }) and may change it under you`,
+    remedy: "pass trust: true if that is meant",
+    option: "trust",
   });
 }
 

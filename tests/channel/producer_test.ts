@@ -32,7 +32,7 @@ Deno.test("a message too large is refused with the limit, in every way of sendin
   const error = {
     name: "RangeError",
     message: "a message of 121 bytes is too large: a lane of 256 bytes takes at most 120; create " +
-      "the channel with a larger laneCapacity (--capacity), or send it in pieces",
+      "the channel with a larger laneCapacity, or send it in pieces",
   };
   assert.equal(channel.maxMessage, 120);
   assert.throws(() => producer.trySend(large), error);

@@ -152,16 +152,18 @@ testWithHugePages({}, "an empty pool says how to fill it, and a wrong size where
   const size = (total + 1) * pageSize;
   assert.throws(() => Segment.create({ key, size, hugePages: true }), {
     code: "ENOMEM",
-    message: /hugePages: true needs.*sysctl vm\.nr_hugepages/,
+    message: /huge pages for all of it.*sysctl vm\.nr_hugepages.*leave hugePages out$/,
   });
   assert.throws(() => Segment.openOrCreate({ key, size, hugePages: pageSize }), {
     code: "ENOMEM",
     message: new RegExp(
-      `hugePages: ${pageSize} needs ${total + 1} .*hugepages-${pageSize / 1024}kB/nr_hugepages`,
+      `it needs ${total + 1} free huge pages of ${pageSize} bytes.*hugepages-${
+        pageSize / 1024
+      }kB/nr_hugepages`,
     ),
   });
   assert.throws(() => Segment.create({ key, size: 1, hugePages: 2 ** 16 }), {
     code: "EINVAL",
-    message: /no pages of 65536 bytes.*hugepages-64kB.*hugePages: true.*kernel\.shmmax/,
+    message: /no huge pages of 65536 bytes.*hugepages-64kB.*kernel\.shmmax.*leave hugePages out$/,
   });
 });

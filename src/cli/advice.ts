@@ -1,0 +1,55 @@
+/**
+ * What a person at the command line can do about a failure of the library. The library's own advice is
+ * for the author of a program and names its options; here is the one place where the command puts its
+ * flags and its other commands into their stead.
+ */
+
+import type { ShmError } from "../../ffi/shm_error.ts";
+import type { OptionTable } from "./usage.ts";
+import { programName } from "./program_name.ts";
+
+/** The flag that stands for an option of the library, in the commands that have it. */
+const FLAGS = {
+  trust: "trust",
+  recreate: "recreate",
+  noReserve: "no-reserve",
+  hugePages: "huge",
+  lanes: "lanes",
+  withoutConsumer: "no-consumer",
+} as const;
+
+/** Why it failed in one line, with advice that works for the command that has these `options`. */
+export function explained(error: ShmError, options: OptionTable = {}): string {
+  const { message, remedy } = error;
+  const advice = adviceFor(error, options);
+  if (advice === undefined) return message;
+  const failure = remedy === undefined ? message : message.slice(0, -`; ${remedy}`.length);
+  return [failure, advice].filter((part) => part !== "").join("; ");
+}
+
+/** `undefined` where the library's own advice is right here too, `""` where there is none. */
+function adviceFor({ code, option, lane, id }: ShmError, options: OptionTable): string | undefined {
+  if (code === "ECORRUPT" && lane !== undefined) {
+    return `\`${programName()} channel discard --lane ${lane} id:${id}\` drops what is in that lane, ` +
+      "and nothing else";
+  }
+  if (option === undefined) return undefined;
+  const flag = Object.hasOwn(options, FLAGS[option]) ? `--${FLAGS[option]}` : undefined;
+  switch (option) {
+    case "trust":
+      return flag === undefined ? "" : `${flag} accepts that`;
+    case "recreate":
+      return "choose another --key, or, once nobody is attached, replace it with " +
+        (flag ?? `\`${programName()} server --recreate\``);
+    case "noReserve":
+      return flag === undefined ? "" : `${flag} asks for none up front`;
+    case "lanes":
+      return `wait until one ends, or create the channel with more ${flag ?? "lanes"}`;
+    case "withoutConsumer":
+      return `start \`${programName()} recv\`${
+        flag === undefined ? "" : `, or wait with ${flag} wait`
+      }`;
+    case "hugePages":
+      return flag === undefined ? "" : `or leave ${flag} out`;
+  }
+}
