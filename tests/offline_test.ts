@@ -1,0 +1,89 @@
+/**
+ * What the README and CONTRIBUTING.md tell a newcomer to try works as a normal user, without a network,
+ * and with nothing downloaded: only the bench knows packages, and has a config and a lock of its own.
+ */
+
+import assert from "node:assert/strict";
+import { geteuid } from "../ffi/libc.ts";
+import { guardAgainstLeaks } from "./support/leaks.ts";
+import { missing, type Needs } from "./support/needs.ts";
+import { NOBODY } from "./support/other_user.ts";
+import { Peer, TestFolder } from "./support/peer.ts";
+import { copyProject } from "./support/project_copy.ts";
+
+guardAgainstLeaks();
+
+/** Starts a program as a normal user without a network, with no object of others in sight. */
+const OFFLINE = geteuid() === 0
+  ? ["unshare", "-n", "-i", "setpriv", `--reuid=${NOBODY}`, `--regid=${NOBODY}`, "--clear-groups"]
+  : ["unshare", "--user", "-n", "-i"];
+
+const NEEDS: Needs = { tools: ["deno", "git", "bash", "unshare", "setpriv"], files: true };
+
+/** Why this user may not have that, or cannot start this Deno there. */
+function mayNotBeOffline(): string | undefined {
+  const reason = missing(NEEDS);
+  if (reason !== undefined) return reason;
+  const [program, ...args] = [...OFFLINE, Deno.execPath(), "--version"];
+  const { success } = new Deno.Command(program!, { args, stdout: "null", stderr: "null" })
+    .outputSync();
+  return success ? undefined : "may not start Deno without a network";
+}
+
+/** A copy of the project that another user may use, with an empty cache and home beside it. */
+class Newcomer implements Disposable {
+  readonly #folder = new TestFolder();
+
+  constructor() {
+    for (const name of ["project", "home"]) Deno.mkdirSync(`${this.#folder.path}/${name}`);
+    copyProject(`${this.#folder.path}/project`);
+    const { success } = new Deno.Command("chmod", {
+      args: ["-R", "a+rwX", this.#folder.path],
+    }).outputSync();
+    assert(success);
+  }
+
+  /** Runs `deno` with these arguments in the copy, and gives what it printed on stdout. */
+  async deno(...args: readonly string[]): Promise<string> {
+    const { path } = this.#folder;
+    const [program, ...prefix] = [...OFFLINE, "env", `--chdir=${path}/project`];
+    await using peer = Peer.start(program!, [...prefix, Deno.execPath(), ...args], {
+      HOME: `${path}/home`,
+      DENO_DIR: `${path}/home/cache`,
+      TMPDIR: `${path}/home`,
+    });
+    const { code, stdout, stderr } = await peer.ended();
+    assert.equal(code, 0, `deno ${args.join(" ")}\n${stdout}${stderr}`);
+    assert.doesNotMatch(stderr, /^Download /m);
+    return stdout;
+  }
+
+  [Symbol.dispose](): void {
+    this.#folder[Symbol.dispose]();
+  }
+}
+
+const COMMANDS: readonly (readonly string[])[] = [
+  ["task", "demo"],
+  ["install"],
+  ["cache", "mod.ts", "cli.ts", "bench/run.ts"],
+  // All that a test loads is there
+  ["test", "--no-check", "--no-run", "-P=tests", "tests"],
+  ["test", "--no-check", "--allow-ffi", "tests/sysv/segment_test.ts"],
+  ["run", "--allow-ffi", "cli.ts", "ls"],
+];
+
+const reason = mayNotBeOffline();
+
+for (const command of COMMANDS) {
+  const name = `deno ${command.join(" ")}: nothing is downloaded`;
+  Deno.test({
+    name: reason === undefined ? name : `${name} [${reason}]`,
+    ignore: reason !== undefined,
+    fn: async () => {
+      using newcomer = new Newcomer();
+      const stdout = await newcomer.deno(...command);
+      if (command.includes("demo")) assert.match(stdout, /^(Received message: \w+\n){3}$/);
+    },
+  });
+}
