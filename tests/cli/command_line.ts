@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { Deadline, MailboxClient, SemaphoreSet } from "../../mod.ts";
 import { SEMAPHORE, SEMAPHORE_COUNT } from "../../src/mailbox/descriptor.ts";
 import { Claim } from "../../src/sync/claim.ts";
-import { systemObjects } from "../support/leaks.ts";
+import { ownObjects } from "../support/own_objects.ts";
 import { type Ended, Peer, PROJECT, type TestFolder } from "../support/peer.ts";
 
 /** How hints name our command when a test has started it. */
@@ -54,7 +54,7 @@ export async function listening(server: Peer): Promise<number> {
 
 /** Which segment and semaphore set there are under the key: the words `segment`, `semaphore set`. */
 export function objectsAt(key: number): string[] {
-  return systemObjects().flatMap((line) =>
+  return ownObjects().flatMap((line) =>
     line.includes(` key ${key}`) ? [line.replace(/ \d+ key.*/, "")] : []
   );
 }

@@ -6,7 +6,7 @@
  */
 
 import assert from "node:assert/strict";
-import { systemObjects } from "../support/leaks.ts";
+import { ownObjects } from "../support/own_objects.ts";
 import { Peer, PROJECT, TestFolder } from "../support/peer.ts";
 
 export type Language = "TypeScript" | "C++";
@@ -98,5 +98,5 @@ export async function assertEnds(peer: Peer, code: number): Promise<string> {
 
 /** Fails unless both the segment and the semaphores of a key are gone. */
 export function assertNothingAt(key: number): void {
-  assert.deepEqual(systemObjects().filter((each) => each.includes(` key ${key}`)), []);
+  assert.deepEqual(ownObjects().filter((each) => each.includes(` key ${key}`)), []);
 }

@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { listSegments, MailboxClient, MailboxServer, Segment, SemaphoreSet } from "../../mod.ts";
 import { SEMAPHORE, SEMAPHORE_COUNT } from "../../src/mailbox/descriptor.ts";
-import { guardAgainstLeaks, systemObjects } from "../support/leaks.ts";
+import { guardAgainstLeaks } from "../support/leaks.ts";
+import { ownObjects } from "../support/own_objects.ts";
 import { testWith } from "../support/needs.ts";
 import { asNobody } from "../support/other_user.ts";
 import { freshKey, Peer } from "../support/peer.ts";
@@ -12,7 +13,7 @@ guardAgainstLeaks();
 
 /** How many segments and semaphore sets there are under a key. */
 function left(key: number): number {
-  return systemObjects().filter((line) => line.includes(`key ${key}`)).length;
+  return ownObjects().filter((line) => line.includes(`key ${key}`)).length;
 }
 
 Deno.test("the last one out removes what the first one in created", () => {

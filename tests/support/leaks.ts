@@ -1,28 +1,20 @@
 /**
  * Every test file that touches System V objects calls {@linkcode guardAgainstLeaks} once: after its
- * tests, the segments and semaphore sets in the system must be those there were before.
- *
- * It looks at the whole IPC namespace, so other programs that create or remove objects meanwhile
- * disturb it; `.ci/run` therefore gives the tests a namespace of their own where it may.
+ * tests, nothing that it or its peers made may be left. What other programs of the machine create and
+ * remove meanwhile is none of its business.
  */
 
 import assert from "node:assert/strict";
-import { listSegments, listSemaphoreSets } from "../../mod.ts";
+import { ownObjects } from "./own_objects.ts";
 
-/** All there is now, one line an object. */
-export function systemObjects(): string[] {
-  const segments = listSegments().map(({ id, key, cpid }) => `segment ${id} key ${key} by ${cpid}`);
-  const sets = listSemaphoreSets().map(({ id, key }) => `semaphore set ${id} key ${key}`);
-  return [...segments, ...sets];
-}
-
-/** Compares the system's objects before the file's first test with those after its last. */
+/** Fails the file if there are more objects of ours after its last test than before its first. */
 export function guardAgainstLeaks(): void {
-  let before: string[] = [];
+  let before: ReadonlySet<string> = new Set();
   Deno.test.beforeAll(() => {
-    before = systemObjects();
+    before = new Set(ownObjects());
   });
   Deno.test.afterAll(() => {
-    assert.deepEqual(systemObjects(), before, "System V objects were left behind or removed");
+    const left = ownObjects().filter((object) => !before.has(object));
+    assert.deepEqual(left, [], "System V objects were left behind");
   });
 }

@@ -4,6 +4,9 @@
  */
 
 import assert from "node:assert/strict";
+import { addOwnProcess } from "./own_objects.ts";
+
+export { freshKey } from "./own_objects.ts";
 
 /** A safety net only: no test passes or fails by how fast something is. */
 const SAFETY_MS = 60_000;
@@ -73,6 +76,7 @@ export class Peer implements AsyncDisposable {
       stderr: "piped",
       env: { NO_COLOR: "1", ...env },
     }).spawn();
+    addOwnProcess(this.#child.pid);
     this.#input = this.#child.stdin.getWriter();
     this.#stdout = new Collected(this.#child.stdout);
     this.#stderr = new Collected(this.#child.stderr);
@@ -205,9 +209,4 @@ export class TestFolder implements Disposable {
   [Symbol.dispose](): void {
     Deno.removeSync(this.path, { recursive: true });
   }
-}
-
-/** A key that no other test uses: one of 16 million, at random, under a prefix of ours. */
-export function freshKey(): number {
-  return 0x5e000000 | (crypto.getRandomValues(new Uint32Array(1))[0]! & 0xffffff);
 }

@@ -1,7 +1,7 @@
 /** Limits and use, against what the system's own tools say. */
 
 import assert from "node:assert/strict";
-import { Segment, segmentLimits, segmentUsage } from "../../mod.ts";
+import { segmentLimits } from "../../mod.ts";
 import { output } from "../support/foreign_objects.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
 import { testWith } from "../support/needs.ts";
@@ -9,24 +9,41 @@ import { IN_NAMESPACE, inNamespace } from "../support/own_namespace.ts";
 
 guardAgainstLeaks();
 
-testWith({ tools: ["ipcs"] }, "limits and use are ipcs -l's and -u's", () => {
-  using segment = Segment.create({ size: 3 * 4096 });
-  segment.remove();
-  segment.bytes.fill(1);
+testWith({ tools: ["ipcs"] }, "limits are ipcs -l's", () => {
   const { shmmni, shmmin } = segmentLimits();
   const limits = output("ipcs", "-lm");
   assert.equal(Number(/max number of segments = (\d+)/.exec(limits)?.[1]), shmmni);
   assert.equal(Number(/min seg size \(bytes\) = (\d+)/.exec(limits)?.[1]), shmmin);
-  const usage = output("ipcs", "-um");
-  const figure = (pattern: RegExp): number => Number(pattern.exec(usage)?.[1]);
-  const { segments, pages, resident, swapped, swapAttempts, swapSuccesses } = segmentUsage();
-  assert.equal(figure(/segments allocated (\d+)/), segments);
-  assert.equal(figure(/pages allocated (\d+)/), pages);
-  assert.equal(figure(/pages resident +(\d+)/), resident);
-  assert.equal(figure(/pages swapped +(\d+)/), swapped);
-  assert.equal(figure(/(\d+) attempts/), swapAttempts);
-  assert.equal(figure(/(\d+) successes/), swapSuccesses);
 });
+
+testWith(
+  { ...IN_NAMESPACE, tools: [...IN_NAMESPACE.tools!, "ipcs"] },
+  "use is ipcs -u's",
+  async () => {
+    const printed = await inNamespace(
+      {},
+      `import { Segment, segmentUsage } from "@sysv/shm";
+      using segment = Segment.create({ size: 3 * 4096 });
+      segment.bytes.fill(1);
+      const { stdout } = new Deno.Command("ipcs", {
+        args: ["-um"],
+        env: { LC_ALL: "C" },
+      }).outputSync();
+      console.log(JSON.stringify([segmentUsage(), new TextDecoder().decode(stdout)]));`,
+    );
+    const [use, theirs] = JSON.parse(printed);
+    const figure = (pattern: RegExp): number => Number(pattern.exec(theirs)?.[1]);
+    assert.deepEqual(use, {
+      segments: figure(/segments allocated (\d+)/),
+      pages: figure(/pages allocated (\d+)/),
+      resident: figure(/pages resident +(\d+)/),
+      swapped: figure(/pages swapped +(\d+)/),
+      swapAttempts: figure(/(\d+) attempts/),
+      swapSuccesses: figure(/(\d+) successes/),
+    });
+    assert.deepEqual([use.segments, use.pages], [1, 3]);
+  },
+);
 
 testWith({ tools: ["cat", "getconf"] }, "limits are the sysctls', to the last digit", () => {
   const sysctl = (name: string): string => output("cat", `/proc/sys/kernel/${name}`).trim();

@@ -1,12 +1,20 @@
 /** `cli.ts create`: what it makes is there for others, and nothing is left behind that nobody was told of. */
 
 import assert from "node:assert/strict";
-import { findSegment, IPC_PRIVATE, removeSegment, Segment, ShmError } from "../../../mod.ts";
+import {
+  findSegment,
+  IPC_PRIVATE,
+  listSegments,
+  removeSegment,
+  Segment,
+  ShmError,
+} from "../../../mod.ts";
 import { createAtFreeKey, createCommand } from "../../../src/cli/commands/create_command.ts";
 import { UsageError } from "../../../src/cli/usage.ts";
 import { output } from "../../support/foreign_objects.ts";
 import { hugePagePool, testWithHugePages } from "../../support/huge_pages.ts";
-import { guardAgainstLeaks, systemObjects } from "../../support/leaks.ts";
+import { guardAgainstLeaks } from "../../support/leaks.ts";
+import { ownObjects } from "../../support/own_objects.ts";
 import { testWith } from "../../support/needs.ts";
 import { IN_NAMESPACE, inNamespace } from "../../support/own_namespace.ts";
 import { freshKey, PROJECT, TestFolder } from "../../support/peer.ts";
@@ -146,7 +154,7 @@ const WRONG: readonly (readonly [string[], RegExp])[] = [
 ];
 
 Deno.test("wrong usage is told before anything is made", async () => {
-  const before = systemObjects();
+  const before = ownObjects();
   for (const [args, message] of WRONG) {
     await assert.rejects(() => createCommand.run(args), (error) => {
       assert(error instanceof UsageError, `${args.join(" ")}: ${error}`);
@@ -154,18 +162,25 @@ Deno.test("wrong usage is told before anything is made", async () => {
       return true;
     });
   }
-  assert.deepEqual(systemObjects(), before);
+  assert.deepEqual(ownObjects(), before);
 });
+
+/** Fails unless the command says so, and the segment it names is gone. */
+function assertRemovedAgain(stderr: string, said: RegExp): void {
+  const [, id] = said.exec(stderr) ?? assert.fail(stderr);
+  assert(!listSegments().some((stat) => stat.id === Number(id)), stderr);
+}
 
 testWith(
   { tools: ["deno", "sh"] },
   "a full disk: what nobody was told of goes again",
   async () => {
-    const before = systemObjects();
     const full = await toEnd(cliInShell('"$@" >/dev/full', "create", "--size=1"));
     assert.equal(full.code, 1);
-    assert.match(full.stderr, /^error: .*os error 28\); the new segment \d+ was removed again\n$/);
-    assert.deepEqual(systemObjects(), before);
+    assertRemovedAgain(
+      full.stderr,
+      /^error: .*os error 28\); the new segment (\d+) was removed again\n$/,
+    );
   },
 );
 
@@ -174,17 +189,15 @@ testWith(
   "a reader that has gone: what nobody was told of goes again",
   async () => {
     using folder = new TestFolder();
-    const before = systemObjects();
     const pipe = await namedPipe(folder);
     // The reader opens the pipe, so that the writer can, and closes it before anything is written
     const script = `{ : <"${pipe}" & } ; exec 3>"${pipe}"; wait; "$@" >&3`;
     const { code, stderr } = await toEnd(cliInShell(script, "create", "--size=1"));
     assert.equal(code, 1);
-    assert.match(
+    assertRemovedAgain(
       stderr,
-      /^error: nobody reads our output; the new segment \d+ was removed again\n$/,
+      /^error: nobody reads our output; the new segment (\d+) was removed again\n$/,
     );
-    assert.deepEqual(systemObjects(), before);
   },
 );
 

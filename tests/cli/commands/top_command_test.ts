@@ -23,13 +23,32 @@ const SCREEN = {
   tools: [...ON_TERMINAL.tools!, "stty", "ipcmk", "ipcrm", "perl"],
 };
 
+/** A terminal that has a line for every segment, however many other programs have. */
+const TALL = { rows: 400 };
+
 /** Moves the selection to the segment, wherever it is among those there are. */
 async function select(session: Session, id: number): Promise<void> {
-  const row = new RegExp(`^>.* ${id} `, "m");
-  await session.type(" g");
-  const place = listSegments().map((each) => each.id).sort((a, b) => a - b).indexOf(id);
-  await session.type("j".repeat(place));
-  await session.sees(row);
+  const rowOf = (text: string): RegExp => new RegExp(`^..(0x\\w+)? *${text} `);
+  const idOf = (line: string | undefined): string | undefined =>
+    rowOf("(\\d+)").exec(line ?? "")?.[2];
+  let away = 0;
+  let selected: string | undefined;
+  await session.type(" ");
+  for (;;) {
+    await session.until(({ lines }) => {
+      const from = lines.findIndex((line) => line.startsWith(">"));
+      const to = lines.findIndex((line) => rowOf(`${id}`).test(line));
+      selected = idOf(lines[from]);
+      away = to - from;
+      return from !== -1 && to !== -1;
+    });
+    if (away === 0) return;
+    // One key at a time: other rows may come and go between two of them
+    await session.type(away > 0 ? "j" : "k");
+    await session.until(({ lines }) =>
+      idOf(lines.find((line) => line.startsWith(">"))) !== selected
+    );
+  }
 }
 
 testWith(
@@ -38,7 +57,7 @@ testWith(
   async () => {
     using folder = new TestFolder();
     using made = ForeignObject.segment(12345, "0640");
-    await using session = Session.start(folder, {}, "top", "--interval", "200ms");
+    await using session = Session.start(folder, TALL, "top", "--interval", "200ms");
     await session.sees("q quit");
     await select(session, made.id);
     await session.sees(new RegExp(`^>.* ${made.id} \\w+ +0640 +12K +0 .* orphan `, "m"));
@@ -89,7 +108,7 @@ testWith(
   async () => {
     using folder = new TestFolder();
     using made = ForeignObject.segment(100);
-    await using session = Session.start(folder, {}, "top");
+    await using session = Session.start(folder, TALL, "top");
     await session.sees("q quit");
     await select(session, made.id);
     await session.type("\x1b[200~dyq\x1b[201~dyyy");
@@ -112,7 +131,7 @@ testWith(
     await using _perl = perl;
     using segment = Segment.attach(id, { trust: true });
     segment.write(new TextEncoder().encode("hello\x1b[2J"));
-    await using session = Session.start(folder, {}, "top");
+    await using session = Session.start(folder, TALL, "top");
     await session.sees("q quit");
     await select(session, id);
     await session.type("\r");
@@ -155,7 +174,7 @@ testWith(
     using producer = channel.producer();
     using consumer = channel.consumer();
     producer.sendBatch([Uint8Array.of(1), Uint8Array.of(2), Uint8Array.of(3)]);
-    await using session = Session.start(folder, {}, "top", "--interval", "200ms");
+    await using session = Session.start(folder, TALL, "top", "--interval", "200ms");
     await session.sees(new RegExp(`^  KEY .* CHANGE DEPTH MSG/S STATUS `, "m"));
     await session.sees(new RegExp(`^.*0x\\w+ +${id} .* 8\\.8K +1 +3 +0 `, "m"));
     consumer.drain(() => {});
@@ -178,12 +197,11 @@ testWith(
   "top: any size, and a new one at any time; nothing wraps and nothing scrolls",
   async () => {
     using folder = new TestFolder();
-    using made = ForeignObject.segment(100);
+    using _made = ForeignObject.segment(100);
     await using session = Session.start(folder, { columns: 40, rows: 10 }, "top");
     await session.until(({ lines }) =>
       lines.length === 10 && /^ +ID OWNER .*SIZE ATT/.test(lines[2]!) && /^q quit/.test(lines[9]!)
     );
-    await select(session, made.id);
     session.resize(20, 5);
     await session.until(({ lines }) =>
       /^>.* 100 +0$/.test(lines[2] ?? lines[1]!) || lines.some((line) => /^>/.test(line))
@@ -215,7 +233,7 @@ for (
 ) {
   testWith(SCREEN, `top: ${how} ends it and leaves the terminal as it was`, async () => {
     using folder = new TestFolder();
-    await using session = Session.start(folder, {}, "top");
+    await using session = Session.start(folder, TALL, "top");
     await session.sees("q quit");
     if (end.startsWith("SIG")) Deno.kill(session.pid, end as Deno.Signal);
     else await session.type(end);
@@ -228,7 +246,7 @@ for (const nohup of [false, true]) {
   const name = `top: it ends with its terminal${nohup ? ", also where SIGHUP is ignored" : ""}`;
   testWith(SCREEN, name, async () => {
     using folder = new TestFolder();
-    await using session = Session.start(folder, { nohup }, "top", "--interval", "1m");
+    await using session = Session.start(folder, { ...TALL, nohup }, "top", "--interval", "1m");
     await session.sees("q quit");
     const { pid } = session;
     session.close();
@@ -246,7 +264,7 @@ testWith(SCREEN, "top: colours where they are wanted, none under NO_COLOR", asyn
   using folder = new TestFolder();
   using made = ForeignObject.segment(100);
   for (const colours of [true, false]) {
-    await using session = Session.start(folder, { colours }, "top", "--orphans");
+    await using session = Session.start(folder, { ...TALL, colours }, "top", "--orphans");
     await session.sees(new RegExp(`^..0x.* ${made.id} `, "m"));
     assert.equal(session.screen.styled("7").some((text) => text.startsWith(">")), colours);
     // deno-lint-ignore no-control-regex
@@ -274,7 +292,7 @@ testWith(SCREEN, "top: with -A who is attached, whatever they are called", async
   using made = ForeignObject.segment(100);
   await using held = Peer.start(holder, [`${made.id}`]);
   assert.equal(await held.line(), "attached");
-  await using session = Session.start(folder, { all: true, columns: 100 }, "top");
+  await using session = Session.start(folder, { ...TALL, all: true, columns: 100 }, "top");
   await session.sees(new RegExp(` ${made.id} .* 100 +1 .* ${held.pid} 日本\\\\x1b\\[2Jx$`, "m"));
   await session.type("q");
   assert.equal(await session.ended(), 0);
@@ -287,7 +305,7 @@ testWith(SCREEN, "top: the options choose, sort and turn round", async () => {
   const { perl, id } = await perlSegment({ key: freshKey(), size: 500 });
   await using _perl = perl;
   const options = ["--orphans", "--sort", "SIZE", "-r", "--interval", "1m"];
-  await using session = Session.start(folder, {}, "top", ...options);
+  await using session = Session.start(folder, TALL, "top", ...options);
   await session.sees(new RegExp(` ${large.id} [^]* ${small.id} `));
   await session.sees("only orphans");
   await session.sees("by size, reversed  every 1m");
