@@ -1,12 +1,14 @@
-/** `cli.ts channel`: lists channels, shows one, removes them. */
+/** `cli.ts channel`: lists channels, shows one, empties lanes of one, removes them. */
 
+import { Channel } from "../../channel/channel.ts";
+import { LANES } from "../../channel/descriptor.ts";
 import { listChannels, statChannel } from "../../channel/channel_stat.ts";
 import { channelColumns, LANE_COLUMNS, usualChannelColumns } from "../objects/channel_columns.ts";
 import { type ChannelFacts, channelFacts, laneFacts } from "../objects/channel_facts.ts";
 import { CHANNELS } from "../objects/channel_removal.ts";
 import type { Command } from "../command.ts";
 import { type LabelledLine, objectLines, printLabelled } from "../text/labelled_lines.ts";
-import { tellOutcomes } from "../objects/named_objects.ts";
+import { keyText, tellOutcomes } from "../objects/named_objects.ts";
 import { print, printJson } from "../output.ts";
 import { counted } from "../objects/removable.ts";
 import { remove } from "../objects/removal.ts";
@@ -14,7 +16,7 @@ import { AccountNames } from "../objects/segment_facts.ts";
 import { selection, SELECTION_OPTIONS } from "../objects/selection.ts";
 import { TABLE_OPTIONS, tableJson, tableLines, tableSettings } from "../text/table.ts";
 import { findSegment, TARGET_HELP, TARGET_OPTIONS, targetOf } from "../objects/target.ts";
-import { optionsHelp, type OptionTable, parse, UsageError } from "../usage.ts";
+import { optionsHelp, type OptionTable, parse, UsageError, wholeOption } from "../usage.ts";
 import { sizeInWords } from "../text/wording.ts";
 
 const COLUMN_NAMES = channelColumns().map(({ name }) => name);
@@ -45,17 +47,30 @@ const RM_OPTIONS = {
   ...HELP_OPTION,
 } as const satisfies OptionTable;
 
-const VERBS = { ls: list, stat: show, rm: removeAll } as const;
+const DISCARD_OPTIONS = {
+  lane: { value: "N", multiple: true, help: "with discard: this lane, counted from 0; repeatable" },
+  trust: { help: "with discard: of a channel that another user created" },
+  ...TARGET_OPTIONS,
+  ...HELP_OPTION,
+} as const satisfies OptionTable;
+
+const VERBS = { ls: list, stat: show, discard, rm: removeAll } as const;
 
 const NAMES = Object.keys(VERBS) as (keyof typeof VERBS)[];
 
 /** Every option of every verb once: what is the same in two of them has one line. */
-const OPTIONS: OptionTable = { ...LS_OPTIONS, ...RM_OPTIONS, json: TABLE_OPTIONS.json };
+const OPTIONS: OptionTable = {
+  ...LS_OPTIONS,
+  ...RM_OPTIONS,
+  ...DISCARD_OPTIONS,
+  json: TABLE_OPTIONS.json,
+};
 
-const HELP = `List channels, show one, remove them.
+const HELP = `List channels, show one, drop what a lane holds, remove channels.
 
 Usage: cli.ts channel ls [options]
        cli.ts channel stat [--json] KEY|ID
+       cli.ts channel discard --lane N [--lane N...] KEY|ID
        cli.ts channel rm [options] KEY|ID...
        cli.ts channel rm [options] --mine|--orphans|--older-than AGE
 
@@ -66,6 +81,9 @@ stat shows one, lane by lane: MESSAGES there were, ever; FULLWAITS (how often
 there was no room for one who sent); OPENED and CLOSED (how many had the lane,
 and how many of them said that they were done); the PID that has or had it, and
 whether it is ALIVE and has it now.
+
+discard drops all messages of a lane, readable or not, and leaves the other
+lanes as they are: for a lane that recv cannot read. Nobody may be receiving.
 
 rm removes a channel, its segment and its semaphore set, and the messages in it.
 Where somebody is attached you are asked first, and where there is no terminal
@@ -98,7 +116,7 @@ Examples:
 /** The subcommand. */
 export const channelCommand: Command = {
   name: "channel",
-  summary: "list channels, show one, remove them",
+  summary: "list channels, show one, empty or remove them",
   options: OPTIONS,
   verbs: NAMES,
   completes: "segments",
@@ -107,7 +125,7 @@ export const channelCommand: Command = {
     const verb = NAMES.find((each) => each === name);
     if (verb !== undefined) return await VERBS[verb](args);
     const what = name === undefined ? "channel what?" : `no ${JSON.stringify(name)} of a channel:`;
-    throw new UsageError(`${what} ls, stat or rm comes first`);
+    throw new UsageError(`${what} ls, stat, discard or rm comes first`);
   },
 };
 
@@ -172,6 +190,30 @@ function channelLines(facts: ChannelFacts): LabelledLine[] {
     ["consumer", consumer === null ? "none" : `pid ${consumer}`],
     ["users", `${users}${kept ? ", and it stays when they are gone" : ""}`],
   ];
+}
+
+async function discard(args: readonly string[]): Promise<number> {
+  const parsed = parse(args, DISCARD_OPTIONS);
+  const numbers = parsed.repeated.lane ?? [];
+  if (numbers.length === 0) throw new UsageError("which lane? give --lane N, counted from 0");
+  const wanted = numbers.map((text) => wholeOption("lane", text, 0, LANES.MOST - 1)!);
+  const { id, key } = findSegment(targetOf(parsed));
+  // Its lanes are known before it is opened, and that it is a channel at all
+  const { lanes } = statChannel(id, { trust: true });
+  const beyond = wanted.find((lane) => lane >= lanes.length);
+  if (beyond !== undefined) {
+    throw new UsageError(
+      `option --lane: there are ${lanes.length} lanes, and so no lane ${beyond}`,
+    );
+  }
+  using channel = Channel.open(key, { trust: parsed.options.trust === true });
+  const consumer = channel.consumer();
+  const lines = [...new Set(wanted)].map((lane) => {
+    const bytes = consumer.discard(lane);
+    return `dropped ${sizeInWords(bytes)} in lane ${lane} of channel ${id} (${keyText(key)})`;
+  });
+  await print(lines.join("\n"));
+  return 0;
 }
 
 async function removeAll(args: readonly string[]): Promise<number> {

@@ -8,7 +8,10 @@ import { Deadline } from "../../sync/deadline.ts";
 import { formatMode } from "../../sysv/object_stat.ts";
 import { statSegment } from "../../sysv/segment_stat.ts";
 import { CHANNEL_OPTIONS, channelSettings } from "../channel_options.ts";
+import { explained } from "../advice.ts";
 import type { Command } from "../command.ts";
+import { lostSenders } from "../lost_senders.ts";
+import { report, reportError } from "../output.ts";
 import { tellExposure } from "../objects/exposure.ts";
 import { Interrupted, Interruption } from "../terminal/interruption.ts";
 import { Progress } from "../terminal/progress.ts";
@@ -62,7 +65,11 @@ follow each other as they come.
 It goes on until it is interrupted, or --count is reached. With --until-closed
 it ends when somebody has sent, or was about to, and all of them are gone,
 closed or killed, and everything is received: as a pipe ends. With --binary that
-is the default, and --follow makes it go on.
+is the default, and --follow makes it go on. One that was killed is told of, as
+what it sent may end in the middle; with --binary the exit code is 1 then.
+
+A lane that cannot be read, because another program has written over it, keeps
+none of the others: what they hold is printed, and then the exit code is 1.
 
 A message counts as taken once it is written: what was in hand when recv was
 killed, or when nobody read its output any more, is there for the next recv,
@@ -84,9 +91,10 @@ base64) in its place.
 Ctrl-C, SIGTERM and SIGHUP end it: what was in hand is written, and the channel
 removed if it is empty and nobody else is there (unless --keep).
 
-Exit codes: 0 ended, or --count reached; 1 failed, timed out, or all were gone
-before --count was reached; 2 wrong usage; 129, 130, 143 when SIGHUP, SIGINT or
-SIGTERM came before the end that --count or --until-closed asks for.
+Exit codes: 0 ended, or --count reached; 1 failed, timed out, a lane could not
+be read, or all were gone before --count was reached; 2 wrong usage; 129, 130,
+143 when SIGHUP, SIGINT or SIGTERM came before the end that --count or
+--until-closed asks for.
 
 Examples:
   deno run --allow-ffi cli.ts recv
@@ -137,12 +145,23 @@ export const recvCommand: Command = {
     const shown = settings.form === "binary" && !common.quiet && Deno.stderr.isTerminal() &&
       !Deno.stdout.isTerminal();
     using progress = new Progress({ shown });
-    const end = await new Receiving(consumer, settings, progress).run(interruption.signal);
+    const before = channel.stats();
+    const receiving = new Receiving(consumer, settings, progress);
+    const end = await receiving.run(interruption.signal);
     progress.end(tell, "received");
+    const lost = lostSenders(before, channel.stats());
     // The terminal has shown ^C: what comes next begins on a line of its own
     if (interruption.signal.aborted && Deno.stderr.isTerminal()) tell("");
+    for (const { lane, pid = "unknown" } of lost) {
+      report(
+        `warning: lane ${lane}: its sender, process ${pid}, ended without closing the channel`,
+      );
+    }
+    for (const failure of receiving.unreadable) reportError(explained(failure));
     tell(`${end.why}; segment ${id} ${LEFT[channel.close()]}`);
-    return end.code;
+    const incomplete = receiving.unreadable.length > 0 ||
+      (lost.length > 0 && settings.form === "binary" && settings.untilClosed);
+    return end.code === 0 && incomplete ? 1 : end.code;
   },
 };
 
@@ -169,6 +188,11 @@ interface End {
   readonly code: number;
 }
 
+/** The lane of which a failure says that it cannot be read, if that is what it says. */
+function unreadableLane(error: unknown): number | undefined {
+  return error instanceof ShmError && error.code === "ECORRUPT" ? error.lane : undefined;
+}
+
 /** Thrown at the message that is to wait for the next round. */
 const ENOUGH = Symbol("enough");
 
@@ -178,6 +202,11 @@ class Receiving {
   readonly #settings: Settings;
   readonly #progress: Progress;
   readonly #gathering: Gathering;
+  /** What was said of lanes that cannot be read, by lane. */
+  readonly #unreadable = new Map<number, ShmError>();
+  /** Those of them that were met since the last message. */
+  readonly #met = new Set<number>();
+  #metTwice = false;
   #received = 0;
 
   constructor(consumer: Consumer, settings: Settings, progress: Progress) {
@@ -185,6 +214,11 @@ class Receiving {
     this.#settings = settings;
     this.#progress = progress;
     this.#gathering = new Gathering(settings.form, Deno.stdout.isTerminal());
+  }
+
+  /** Why lanes could not be read, an error for each. */
+  get unreadable(): readonly ShmError[] {
+    return [...this.#unreadable.values()];
   }
 
   /** Receives until there is a reason to end. */
@@ -197,6 +231,8 @@ class Receiving {
           return { why: "all who sent are gone", code: count === undefined ? 0 : 1 };
         }
         await this.#pass();
+        // Met again, with no message of another lane in between: they hold none
+        if (this.#metTwice) return { why: "a lane cannot be read", code: 1 };
       }
       return { why: `${count} received`, code: 0 };
     } catch (error) {
@@ -215,11 +251,27 @@ class Receiving {
 
   async #ready(signal: AbortSignal): Promise<boolean> {
     const { timeout, untilClosed } = this.#settings;
-    return await this.#consumer.ready({
-      ...(untilClosed ? { until: "closed" } : {}),
-      ...(timeout === undefined ? {} : { deadline: Deadline.after(timeout) }),
-      signal,
-    });
+    try {
+      return await this.#consumer.ready({
+        ...(untilClosed ? { until: "closed" } : {}),
+        ...(timeout === undefined ? {} : { deadline: Deadline.after(timeout) }),
+        signal,
+      });
+    } catch (error) {
+      if (unreadableLane(error) === undefined) throw error;
+      // The lanes behind it may hold something; those before it do not
+      return true;
+    }
+  }
+
+  /** Notes that a lane cannot be read, or gives `false` where the failure is another. */
+  #note(error: unknown): boolean {
+    const lane = unreadableLane(error);
+    if (lane === undefined) return false;
+    this.#metTwice = this.#met.has(lane);
+    this.#met.add(lane);
+    this.#unreadable.set(lane, error as ShmError);
+    return true;
   }
 
   /** Passes on what is there, or as much of it as goes at a time. */
@@ -237,6 +289,9 @@ class Receiving {
     }
     // They count as received when more is asked for
     this.#received += messages;
+    if (messages === 0) return;
+    this.#met.clear();
+    this.#metTwice = false;
   }
 
   #gather(max: number): void {
@@ -248,7 +303,7 @@ class Receiving {
       }, { max, ack: this.#settings.ack });
     } catch (error) {
       // What was handed out before a failure is passed on first; the failure comes again
-      if (error !== ENOUGH && gathering.count === 0) throw error;
+      if (error !== ENOUGH && !this.#note(error) && gathering.count === 0) throw error;
     }
   }
 }

@@ -274,10 +274,53 @@ testWith(
   },
 );
 
+testWith(CLI, "channel discard: what the lanes named hold, and nothing of the others", async () => {
+  const key = freshKey();
+  using channel = Channel.openOrCreate({ key, lanes: 3, laneCapacity: 4096 });
+  const producers = [channel.producer(), channel.producer(), channel.producer()];
+  for (const [lane, producer] of producers.entries()) producer.trySend(new Uint8Array(lane * 8));
+  const { code, stdout, stderr } = await run(
+    ...["channel", "discard", "--lane=2", "--lane", "0", "--lane=2", `id:${channel.id}`],
+  );
+  assert.equal(
+    stdout,
+    [[24, 2], [8, 0]].map(([bytes, lane]) =>
+      `dropped ${bytes} bytes in lane ${lane} of channel ${channel.id} (key ${hex(key)})\n`
+    ).join(""),
+  );
+  assert.deepEqual([code, stderr], [0, ""]);
+  using consumer = channel.consumer();
+  const left: number[] = [];
+  consumer.drain((_, __, lane) => left.push(lane));
+  assert.deepEqual(left, [1]);
+  const busy = await run("channel", "discard", "--lane=0", String(key));
+  assert.match(busy.stderr, /^error: [^\n]*EBUSY[^\n]*\n$/);
+  assert.deepEqual([busy.code, busy.stdout], [1, ""]);
+});
+
+testWith(CLI, "channel discard: no lane, one there is not, and no channel", async () => {
+  const key = freshKey();
+  using channel = Channel.openOrCreate({ key, lanes: 2, laneCapacity: 4096 });
+  using other = Segment.create({ size: 100 });
+  other.remove();
+  const rows: readonly (readonly [string[], RegExp, number])[] = [
+    [[String(key)], /^error: which lane\? give --lane N/, 2],
+    [["--lane=2", String(key)], /^error: option --lane: there are 2 lanes, and so no lane 2$/m, 2],
+    [["--lane=x", String(key)], /^error: option --lane: "x" is no whole number/, 2],
+    [["--lane=0", `id:${other.id}`], /^error: [^\n]*not a channel/, 1],
+    [["--lane=0"], /^error: which segment\?/, 2],
+  ];
+  for (const [args, message, code] of rows) {
+    const ended = await run("channel", "discard", ...args);
+    assert.match(ended.stderr, message);
+    assert.deepEqual([ended.code, ended.stdout], [code, ""]);
+  }
+});
+
 const MISTAKES: readonly (readonly [string[], RegExp])[] = [
-  [[], /^error: channel what\? ls, stat or rm comes first$/],
-  [["list"], /^error: no "list" of a channel: ls, stat or rm comes first$/],
-  [["--json", "ls"], /^error: no "--json" of a channel: ls, stat or rm comes first$/],
+  [[], /^error: channel what\? ls, stat, discard or rm comes first$/],
+  [["list"], /^error: no "list" of a channel: ls, stat, discard or rm comes first$/],
+  [["--json", "ls"], /^error: no "--json" of a channel: ls, stat, discard or rm comes first$/],
   [["ls", "5"], /^error: unexpected argument 5: channel stat shows a single one$/],
   [["ls", "--force"], /^error: unknown option --force$/],
   [["ls", "--columns=colour"], /^error: no column "colour": choose from key, /],

@@ -5,7 +5,7 @@
 
 import assert from "node:assert/strict";
 import { formatKey } from "../../../ffi/shm_error.ts";
-import { Channel, type Producer, Segment } from "../../../mod.ts";
+import { Channel, listChannels, type Producer, Segment } from "../../../mod.ts";
 import { ringOffset } from "../../../src/channel/shape.ts";
 import { C_NEEDS, CProgram } from "../../support/c_program.ts";
 import { guardAgainstLeaks } from "../../support/leaks.ts";
@@ -268,7 +268,10 @@ testWith(
     second.kill("SIGKILL");
     const { code, stdout, stderr } = await receiver.ended();
     assert.deepEqual(stdout.split("\n").toSorted(), ["", "one", "three", "two"]);
-    assert.match(stderr, /\nall who sent are gone; segment \d+ removed\n$/);
+    assert.match(
+      stderr,
+      /\nwarning: lane \d: its sender, [^\n]+\nall who sent are gone; segment \d+ removed\n$/,
+    );
     assert.equal(code, 0);
     assert.deepEqual(objectsAt(key), []);
   },
@@ -353,10 +356,90 @@ testWith(
       memory.write(new Uint8Array([255, 255, 255, 127]), 256 + 8 * 256 + 2 ** 20);
       receiver.kill("SIGCONT");
       const { code, stdout, stderr } = await receiver.ended();
-      assert.match(stderr, /^error: [^\n]*ECORRUPT[^\n]*lane 1[^\n]*\n$/);
+      assert.match(stderr, /^error: [^\n]*ECORRUPT[^\n]*lane 1: [^\n]*\n$/);
       assert.deepEqual([code, stdout], [1, "one\n"]);
       channel.remove();
     }
+  },
+);
+
+for (const [form, args] of Object.entries({ "": [], " --until-closed": ["--until-closed"] })) {
+  testWith(
+    CLI,
+    `recv${form}: lanes that cannot be read are named, after all that is in the others`,
+    async () => {
+      const key = freshKey();
+      const shape = { lanes: 5, laneCapacity: 4096, messageSize: 0 };
+      using channel = Channel.openOrCreate({ key, ...shape });
+      const producers = Array.from({ length: 5 }, () => channel.producer());
+      for (const [lane, producer] of producers.entries()) {
+        for (const part of ["a", "b"]) put(producer, `${lane}${part}`);
+        producer.close();
+      }
+      using memory = Segment.attach(channel.id);
+      for (const lane of [0, 3]) {
+        memory.write(Uint8Array.of(255, 255, 255, 127), ringOffset(shape, lane));
+      }
+      const { code, stdout, stderr } = await run("recv", `--key=${key}`, "--quiet", ...args);
+      assert.deepEqual(
+        [code, stdout.split("\n").toSorted()],
+        [1, ["", "1a", "1b", "2a", "2b", "4a", "4b"]],
+      );
+      const errors = stderr.trimEnd().split("\n");
+      assert.equal(errors.length, 2, stderr);
+      for (const error of errors) {
+        const [, advice, lane] =
+          /^error: .*ECORRUPT.* lane \d: .*; `(.* discard --lane (\d) id:\d+)` drops what is in that lane, and nothing else$/
+            .exec(error)!;
+        // The advice runs as printed, and nothing of the good lanes goes with it
+        put(channel.producer(), `later in ${lane}`);
+        const { code } = await Peer.start("sh", ["-c", advice!]).ended();
+        assert.equal(code, 0);
+      }
+      const again = await run("recv", `--key=${key}`, "-q", "--count=1");
+      assert.equal(again.code, 0);
+      using consumer = channel.consumer();
+      consumer.drain(() => {});
+    },
+  );
+}
+
+testWith(CLI, "recv --binary: a sender that is killed in mid-stream, and exit code 1", async () => {
+  const key = freshKey();
+  await using receiver = start(key, "--binary");
+  await receiving(receiver);
+  await using sender = Peer.cli("send", `--key=${key}`, "--binary");
+  await sender.write("half of it");
+  await receiver.stdout(/half of it/);
+  sender.kill("SIGKILL");
+  const { code, stdout, stderr } = await receiver.ended();
+  assert.deepEqual([code, stdout], [1, "half of it"]);
+  assert.match(
+    stderr,
+    new RegExp(
+      `^warning: lane 0: its sender, process ${sender.pid}, ended without closing the channel$`,
+      "m",
+    ),
+  );
+  assert.deepEqual(objectsAt(key), []);
+});
+
+testWith(
+  CLI,
+  "recv --binary: a sender that was killed before, with something in its lane",
+  async () => {
+    const key = freshKey();
+    await using sender = Peer.cli("send", `--key=${key}`, "--binary");
+    await sender.write("half of it");
+    await until(() =>
+      listChannels().some(({ segment, lanes }) => segment.key === key && lanes[0]!.depth === 1)
+    );
+    sender.kill("SIGKILL");
+    await sender.ended();
+    const first = await run("recv", `--key=${key}`, "--binary", "--follow", "--count=1");
+    // Not asked whether all is there
+    assert.deepEqual([first.code, first.stdout], [0, "half of it"]);
+    assert.match(first.stderr, /^warning: lane 0: its sender, /m);
   },
 );
 
