@@ -8,8 +8,9 @@ import type { Command } from "../command.ts";
 import { tellExposure } from "../objects/exposure.ts";
 import { Interrupted, Interruption, orAborted } from "../terminal/interruption.ts";
 import { type Line, readLines } from "../terminal/lines.ts";
+import { cropText } from "../terminal/spans.ts";
 import { MAILBOX_OPTIONS, mailboxSettings } from "../mailbox_options.ts";
-import { print, printable, printRaw, reportError, StandardStreamError } from "../output.ts";
+import { printable, printRaw, reportError, reportRaw, StandardStreamError } from "../output.ts";
 import { durationOption, optionsHelp, type OptionTable, parse } from "../usage.ts";
 
 const OPTIONS = {
@@ -30,7 +31,8 @@ Each TEXT is one message; without any, each line of stdin is one. A message has
 at most ${MAX_TEXT_BYTES} bytes of UTF-8 and no NUL; a line that has more is refused, and the
 rest go on. Each message is waited for until the server has taken it. A message
 that is not taken in time, or when a signal ends the client, is withdrawn:
-nobody will receive it later.
+nobody will receive it later, and it is said which. The prompts for one who
+types go to the terminal, also where stdout is a file.
 
 Options:
 ${optionsHelp(OPTIONS)}
@@ -63,10 +65,11 @@ export const clientCommand: Command = {
     using client = MailboxClient.open(mailbox.open);
     const { segment } = client;
     tellExposure(segment, mailbox);
-    const onNoServer = once(() =>
-      tell(`no server is attached to key ${formatKey(segment.key)}: waiting for one`)
-    );
+    const onNoServer = (): void =>
+      tell(`no server is attached to key ${formatKey(segment.key)}: waiting for one`);
+    let underWay: string | undefined;
     const send = async (text: string): Promise<void> => {
+      underWay = text;
       const sendOptions: SendOptions = {
         ...(timeout === undefined ? {} : { deadline: Deadline.after(timeout) }),
         signal: interruption.signal,
@@ -74,41 +77,42 @@ export const clientCommand: Command = {
       };
       if (options["no-wait"] === true) await client.post(text, sendOptions);
       else await client.send(text, sendOptions);
+      underWay = undefined;
     };
-    const source = positionals.length > 0 ? fromArguments(positionals) : fromInput();
+    const source = positionals.length > 0
+      ? fromArguments(positionals)
+      : fromInput(options.quiet === true);
     try {
       return await sendAll(source, send, interruption.signal);
     } catch (error) {
-      // Whoever read what we echo has gone
-      if (error instanceof Deno.errors.BrokenPipe) return 0;
       // What is said of a message whose outcome is unknown is no less true for the signal
       const inHand = error instanceof ShmError ? error : undefined;
       const interrupted = inHand === undefined ? error : inHand.cause;
       if (!(interrupted instanceof Interrupted)) throw error;
       // The terminal has shown ^C: what comes next begins on a line of its own
-      if (source.prompt === undefined && Deno.stderr.isTerminal()) tell("");
+      if (source.say === undefined && Deno.stderr.isTerminal()) tell("");
       if (inHand !== undefined) reportError(inHand.message);
+      else if (underWay !== undefined) tell(`not delivered, withdrawn: ${quoted(underWay)}`);
       tell(interrupted.message);
       return interrupted.exitCode;
     }
   },
 };
 
-function once(action: () => void): () => void {
-  let done = false;
-  return () => {
-    if (!done) action();
-    done = true;
-  };
+/** How much of a message is said again, in columns. */
+const QUOTED_COLUMNS = 60;
+
+function quoted(text: string): string {
+  return cropText(printable(JSON.stringify(text)), QUOTED_COLUMNS);
 }
 
 /** A message to send, or what is wrong with it. */
 type Draft = { readonly text: string } | { readonly refusal: string };
 
-/** Where messages come from, and what is said before and after each. */
+/** Where messages come from, and where a person who types them is talked to. */
 interface Source {
   readonly drafts: AsyncIterator<Draft, void, void>;
-  readonly prompt?: string;
+  readonly say?: (text: string) => Promise<void>;
 }
 
 function fromArguments(texts: readonly string[]): Source {
@@ -120,7 +124,7 @@ function fromArguments(texts: readonly string[]): Source {
   return { drafts: drafts() };
 }
 
-function fromInput(): Source {
+function fromInput(quiet: boolean): Source {
   async function* drafts(): AsyncGenerator<Draft, void, void> {
     let number = 0;
     try {
@@ -131,7 +135,15 @@ function fromInput(): Source {
       throw new StandardStreamError("read standard input", error);
     }
   }
-  return Deno.stdin.isTerminal() ? { drafts: drafts(), prompt: PROMPT } : { drafts: drafts() };
+  const say = talk(quiet);
+  return say === undefined ? { drafts: drafts() } : { drafts: drafts(), say };
+}
+
+/** How to talk to a person who types, if there is one: where the terminal is, and never into a file. */
+function talk(quiet: boolean): Source["say"] {
+  if (!Deno.stdin.isTerminal()) return undefined;
+  if (Deno.stdout.isTerminal()) return printRaw;
+  return quiet ? undefined : (text) => Promise.resolve(reportRaw(text));
 }
 
 /** The text, if it can be a message as it is; nothing is cut off and nothing changed. */
@@ -152,7 +164,7 @@ function check(what: string, bytes: Uint8Array, { length }: Pick<Line, "length">
 
 /** Sends all there is and gives the exit code. */
 async function sendAll(
-  { drafts, prompt }: Source,
+  { drafts, say }: Source,
   send: (text: string) => Promise<void>,
   signal: AbortSignal,
 ): Promise<number> {
@@ -160,7 +172,7 @@ async function sendAll(
   try {
     for (;;) {
       signal.throwIfAborted();
-      if (prompt !== undefined) await printRaw(prompt);
+      await say?.(PROMPT);
       const { value: draft, done } = await orAborted(drafts.next(), signal);
       if (done === true || draft === undefined) return code;
       if ("refusal" in draft) {
@@ -168,7 +180,7 @@ async function sendAll(
         code = 1;
         continue;
       }
-      if (prompt !== undefined) await print(`Send message: ${printable(draft.text)}`);
+      await say?.(`Send message: ${printable(draft.text)}\n`);
       try {
         await send(draft.text);
       } catch (error) {
@@ -179,6 +191,6 @@ async function sendAll(
     }
   } finally {
     // What comes next, on stderr or from the shell, begins on a line of its own
-    if (prompt !== undefined) await print("");
+    await say?.("\n");
   }
 }

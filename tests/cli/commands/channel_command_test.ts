@@ -300,7 +300,7 @@ testWith(CLI, "channel discard: what the lanes named hold, and nothing of the ot
 
 testWith(CLI, "channel discard: no lane, one there is not, and no channel", async () => {
   const key = freshKey();
-  using channel = Channel.openOrCreate({ key, lanes: 2, laneCapacity: 4096 });
+  using _channel = Channel.openOrCreate({ key, lanes: 2, laneCapacity: 4096 });
   using other = Segment.create({ size: 100 });
   other.remove();
   const rows: readonly (readonly [string[], RegExp, number])[] = [
