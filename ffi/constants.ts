@@ -66,6 +66,11 @@ export const FUTEX = {
   WAKE: 1,
 } as const;
 
+/** Flags of `unshare`. */
+export const CLONE = {
+  SYSVSEM: 0x40000,
+} as const;
+
 /** Arguments of `mmap`, as far as this library maps anything itself. */
 export const MMAP = {
   PROT_READ: 1,

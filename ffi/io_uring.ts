@@ -1,13 +1,13 @@
 /**
- * A futex wait that ends on a file descriptor: io_uring(7) waits, and an eventfd counts that it is over.
- * So whoever polls the eventfd, as the event loop does, is woken by the very `FUTEX_WAKE` that wakes a
- * blocked thread, without a thread in between.
+ * Futex waits that end on a file descriptor: io_uring(7) waits, and an eventfd counts that one is over.
+ * So an event loop that polls the eventfd is woken by the very `FUTEX_WAKE` that wakes a blocked thread,
+ * without a thread in between. One ring holds any number of waits.
  *
  * The ring defers its work: else the kernel interrupts the polling thread to do it there, and the event
  * loop turns once for nothing before it hears of anything.
  *
  * Linux has it since 6.7; containers often forbid it. Then `open` says so and there are other ways to
- * wait. Used by `src/sync/bell.ts`.
+ * wait. Used by `src/sync/async_futex.ts`.
  *
  * The kernel reads the word at the address once, when a wait is armed, and never writes there.
  */
@@ -38,18 +38,37 @@ const URING = {
     SQ_OFF: 10,
     CQ_OFF: 20,
   },
+  /** We say how many completions the ring has room for. */
+  SETUP_CQSIZE: 8,
+  /** A flag in the ring says that work is left to do. */
+  SETUP_TASKRUN_FLAG: 0x200,
   /** One thread hands in requests, and what is left to do for them is done when it asks. */
   SETUP_SINGLE_ISSUER: 0x1000,
   SETUP_DEFER_TASKRUN: 0x2000,
   /** Words of `struct io_sqring_offsets` and `struct io_cqring_offsets`. */
-  SQ: { TAIL: 1, ARRAY: 6 },
-  CQ: { HEAD: 0, TAIL: 1, CQES: 5 },
+  SQ: { TAIL: 1, FLAGS: 4, ARRAY: 6 },
+  CQ: { HEAD: 0, TAIL: 1, CQES: 5, FLAGS: 6 },
+  /** Flags of the submission ring: completions that found no room, and work left to do. */
+  SQ_CQ_OVERFLOW: 2,
+  SQ_TASKRUN: 4,
+  /** Flag of the completion ring: the eventfd counts nothing meanwhile. */
+  CQ_EVENTFD_DISABLED: 1,
   FEATURE_SINGLE_MMAP: 1,
-  /** Bytes of `struct io_uring_sqe` and the fields we use; of `struct io_uring_cqe`, its `res`. */
-  SQE: { SIZE: 64, OPCODE: 0, FLAGS: 1, FD: 4, OFFSET: 8, ADDRESS: 16, ADDRESS3: 48 },
-  CQE: { SIZE: 16, RESULT: 8 },
+  /** Bytes of `struct io_uring_sqe` and the fields we use; of `struct io_uring_cqe`. */
+  SQE: {
+    SIZE: 64,
+    OPCODE: 0,
+    FLAGS: 1,
+    FD: 4,
+    OFFSET: 8,
+    ADDRESS: 16,
+    USER_DATA: 32,
+    ADDRESS3: 48,
+  },
+  CQE: { SIZE: 16, USER_DATA: 0, RESULT: 8 },
+  OP_ASYNC_CANCEL: 14,
   OP_FUTEX_WAIT: 51,
-  /** No completion for a request that succeeds: it would count as another event. */
+  /** No completion for a request that succeeds. */
   FLAG_SKIP_SUCCESS: 0x40,
   /** Asks for what is left to do. */
   ENTER_GETEVENTS: 1,
@@ -60,8 +79,12 @@ const URING = {
 const FUTEX2_SIZE_U32 = 2;
 const MATCH_ANY = 0xffffffffn;
 const WORD = 4;
-/** One wait at a time. */
+/** Requests are handed in one at a time. */
 const REQUESTS = 1;
+/** Ends the ring has room for; those beyond wait in the kernel until there is some. */
+const COMPLETIONS = 256;
+/** What no wait is called: the completion of a cancellation is of no interest. */
+const NO_WAIT = 0;
 
 /** What a process may lack now and have later. */
 const PASSING: readonly number[] = [-ERRNO.EMFILE, -ERRNO.ENFILE, -ERRNO.ENOMEM];
@@ -75,19 +98,21 @@ interface Mapped {
   readonly size: number;
 }
 
-/** One wait at a time, armed and heard on an eventfd. */
+/** Futex waits, each under a number that its user chooses, whose ends are counted on an eventfd. */
 export class FutexRing {
-  /** To be polled and read: counts the waits that have ended. Whoever reads it owns and closes it. */
+  /** To be polled and read: says that waits have ended. Its reader owns and closes it. */
   readonly event: number;
   readonly #fd: number;
   readonly #maps: readonly Mapped[];
   readonly #ring: Int32Array<ArrayBuffer>;
+  readonly #completions: DataView<ArrayBuffer>;
   readonly #request: DataView<ArrayBuffer>;
   /** Indexes of words in the ring. */
   readonly #sqTail: number;
+  readonly #sqFlags: number;
   readonly #cqHead: number;
   readonly #cqTail: number;
-  readonly #cqes: number;
+  readonly #cqFlags: number;
   #open = true;
 
   private constructor(how: {
@@ -98,27 +123,24 @@ export class FutexRing {
     readonly requests: Mapped;
   }) {
     const { params } = how;
-    const { PARAMS, SQ, CQ, SQE } = URING;
+    const { PARAMS, SQ, CQ } = URING;
     const index = (group: number, field: number): number => params[group + field]! / WORD;
     this.#fd = how.fd;
     this.event = how.event;
     this.#maps = [how.rings, how.requests];
     const view = ({ at, size }: Mapped): ArrayBuffer =>
       Deno.UnsafePointerView.getArrayBuffer(at, size);
-    this.#ring = new Int32Array(view(how.rings));
+    const rings = view(how.rings);
+    this.#ring = new Int32Array(rings);
+    this.#completions = new DataView(rings, params[PARAMS.CQ_OFF + CQ.CQES]!);
     this.#request = new DataView(view(how.requests));
     this.#sqTail = index(PARAMS.SQ_OFF, SQ.TAIL);
+    this.#sqFlags = index(PARAMS.SQ_OFF, SQ.FLAGS);
     this.#cqHead = index(PARAMS.CQ_OFF, CQ.HEAD);
     this.#cqTail = index(PARAMS.CQ_OFF, CQ.TAIL);
-    this.#cqes = index(PARAMS.CQ_OFF, CQ.CQES);
-
-    // The same request each time, the first: only the word and its value change
+    this.#cqFlags = index(PARAMS.CQ_OFF, CQ.FLAGS);
+    // The same request each time, the first
     this.#ring[index(PARAMS.SQ_OFF, SQ.ARRAY)] = 0;
-    const request = this.#request;
-    request.setUint8(SQE.OPCODE, URING.OP_FUTEX_WAIT);
-    request.setUint8(SQE.FLAGS, URING.FLAG_SKIP_SUCCESS);
-    request.setInt32(SQE.FD, FUTEX2_SIZE_U32, true);
-    request.setBigUint64(SQE.ADDRESS3, MATCH_ANY, true);
   }
 
   /** Whether this kernel and this container let us do it. */
@@ -143,7 +165,9 @@ export class FutexRing {
   static #make(): FutexRing | number {
     const { PARAMS, SQ, CQ, SQE, CQE } = URING;
     const params = new Int32Array(PARAMS.WORDS);
-    params[PARAMS.FLAGS] = URING.SETUP_SINGLE_ISSUER | URING.SETUP_DEFER_TASKRUN;
+    params[PARAMS.FLAGS] = URING.SETUP_SINGLE_ISSUER | URING.SETUP_DEFER_TASKRUN |
+      URING.SETUP_TASKRUN_FLAG | URING.SETUP_CQSIZE;
+    params[PARAMS.CQ_ENTRIES] = COMPLETIONS;
     const fd = ioUringSetup(REQUESTS, params);
     if (fd < 0) return fd;
     const entries = { sq: params[PARAMS.SQ_ENTRIES]!, cq: params[PARAMS.CQ_ENTRIES]! };
@@ -152,7 +176,7 @@ export class FutexRing {
       params[PARAMS.CQ_OFF + CQ.CQES]! + entries.cq * CQE.SIZE,
     );
     const supported = (params[PARAMS.FEATURES]! & URING.FEATURE_SINGLE_MMAP) !== 0 &&
-      entries.sq === REQUESTS;
+      entries.sq === REQUESTS && entries.cq === COMPLETIONS;
     const rings = supported ? mapRing(fd, size, URING.OFF_RINGS) : -ERRNO.EINVAL;
     const requests = supported
       ? mapRing(fd, REQUESTS * SQE.SIZE, URING.OFF_REQUESTS)
@@ -179,15 +203,15 @@ export class FutexRing {
 
   /**
    * Whether the kernel knows a futex wait: a word that is not what we say it is ends it at once. On a
-   * ring of its own, for the event that it counts would end somebody's first wait. 0, or -errno.
+   * ring of its own, as nobody reads its eventfd. 0, or -errno.
    */
   static #probe(): number {
     const ring = FutexRing.#make();
     if (typeof ring === "number") return ring;
     // The ring's own memory is no place for a futex
     const word = new Int32Array(1);
-    const armed = ring.arm(Deno.UnsafePointer.of(word)!, 1);
-    const result = ring.#ring[ring.#cqes + URING.CQE.RESULT / WORD]!;
+    const armed = ring.arm(1, Deno.UnsafePointer.of(word)!, 1);
+    const result = ring.#completions.getInt32(URING.CQE.RESULT, true);
     ring.close();
     closeFd(ring.event);
     if (armed < 0) return armed;
@@ -195,27 +219,71 @@ export class FutexRing {
   }
 
   /**
-   * Waits for the word at `address` to be something else than `value`, or to be woken: then the eventfd
-   * counts one more. Nothing may be armed already. 0, or -errno.
+   * Waits for the word at `address` to be something else than `value`, or to be woken. Then the eventfd
+   * counts, and `reap` gives `wait`, a positive integer that no other wait under way has. 0, or -errno.
    */
-  arm(address: Deno.PointerObject, value: number): number {
+  arm(wait: number, address: Deno.PointerObject, value: number): number {
     // Its memory is unmapped
     if (!this.#open) return -ERRNO.EINVAL;
-    // What is left of the last wait, before there is a new one: while something is left, an end that
-    // joins it is not counted
-    const settled = ioUringEnter(this.#fd, 0, URING.ENTER_GETEVENTS);
-    if (settled < 0) return settled;
     const { SQE } = URING;
-    this.#request.setBigUint64(SQE.ADDRESS, Deno.UnsafePointer.value(address), true);
-    this.#request.setBigUint64(SQE.OFFSET, BigInt(value >>> 0), true);
-    // What became of it is of no interest: that it ended was counted
-    Atomics.store(this.#ring, this.#cqHead, Atomics.load(this.#ring, this.#cqTail));
+    const request = this.#request;
+    request.setUint8(SQE.OPCODE, URING.OP_FUTEX_WAIT);
+    request.setUint8(SQE.FLAGS, 0);
+    request.setInt32(SQE.FD, FUTEX2_SIZE_U32, true);
+    request.setBigUint64(SQE.OFFSET, BigInt(value >>> 0), true);
+    request.setBigUint64(SQE.ADDRESS, Deno.UnsafePointer.value(address), true);
+    // The kernel only hands it back; as a double it needs no BigInt
+    request.setFloat64(SQE.USER_DATA, wait, true);
+    request.setBigUint64(SQE.ADDRESS3, MATCH_ANY, true);
+    return this.#submit();
+  }
+
+  /** Ends `wait`, if it is under way. `reap` still gives it. */
+  cancel(wait: number): void {
+    if (!this.#open) return;
+    const { SQE } = URING;
+    const request = this.#request;
+    request.setUint8(SQE.OPCODE, URING.OP_ASYNC_CANCEL);
+    request.setUint8(SQE.FLAGS, URING.FLAG_SKIP_SUCCESS);
+    request.setInt32(SQE.FD, -1, true);
+    request.setBigUint64(SQE.OFFSET, 0n, true);
+    request.setFloat64(SQE.ADDRESS, wait, true);
+    request.setFloat64(SQE.USER_DATA, NO_WAIT, true);
+    request.setBigUint64(SQE.ADDRESS3, 0n, true);
+    this.#submit();
+  }
+
+  #submit(): number {
     Atomics.store(this.#ring, this.#sqTail, Atomics.load(this.#ring, this.#sqTail) + REQUESTS);
     const result = ioUringEnter(this.#fd, REQUESTS, 0);
     return result < 0 ? result : 0;
   }
 
-  /** Ends a wait under way, and gives all back but the eventfd, which others read. Twice is once. */
+  /** The waits that have ended, each once. To be asked whenever the eventfd has counted. */
+  reap(): number[] {
+    const ended: number[] = [];
+    if (!this.#open) return ended;
+    const ring = this.#ring;
+    const { SQ_CQ_OVERFLOW, SQ_TASKRUN, CQE } = URING;
+    do {
+      // What is found here need not be counted
+      Atomics.store(ring, this.#cqFlags, URING.CQ_EVENTFD_DISABLED);
+      ioUringEnter(this.#fd, 0, URING.ENTER_GETEVENTS);
+      const tail = Atomics.load(ring, this.#cqTail);
+      let head = Atomics.load(ring, this.#cqHead);
+      for (; head !== tail; head = (head + 1) | 0) {
+        const at = (head & (COMPLETIONS - 1)) * CQE.SIZE;
+        const wait = this.#completions.getFloat64(at + CQE.USER_DATA, true);
+        if (wait !== NO_WAIT) ended.push(wait);
+      }
+      Atomics.store(ring, this.#cqHead, head);
+      Atomics.store(ring, this.#cqFlags, 0);
+      // What came in between was not counted either
+    } while ((Atomics.load(ring, this.#sqFlags) & (SQ_CQ_OVERFLOW | SQ_TASKRUN)) !== 0);
+    return ended;
+  }
+
+  /** Ends all waits under way, and gives all back but the eventfd, which others read. Twice is once. */
   close(): void {
     if (!this.#open) return;
     this.#open = false;

@@ -7,7 +7,7 @@
  * caller knows what was tried and what to do about it. Used by `src/sysv` and `src/sync`.
  */
 
-import { MMAP, OPEN, POLL, SYSCALL } from "./constants.ts";
+import { CLONE, MMAP, OPEN, POLL, SYSCALL } from "./constants.ts";
 import { ERRNO } from "./errno.ts";
 import {
   libcSonames,
@@ -111,6 +111,8 @@ const prototypes = {
   poll: { parameters: ["buffer", "u64", "i32"], result: "i32" },
   // int sigaction(int signum, const struct sigaction *act, struct sigaction *oldact)
   sigaction: { parameters: ["i32", "pointer", "buffer"], result: "i32" },
+  // int unshare(int flags)
+  unshare: { parameters: ["i32"], result: "i32" },
   // int *__errno_location(void): glibc and musl; each thread has its own
   __errno_location: { parameters: [], result: "pointer" },
   // const char *gnu_get_libc_version(void): only glibc has it
@@ -127,6 +129,22 @@ interface Libc {
 }
 
 let opened: Libc | undefined;
+
+/** Whether this is a Worker, which can end before its process does. */
+export const inWorker: boolean = "DedicatedWorkerGlobalScope" in globalThis;
+
+let undoneAtEnd = false;
+
+/**
+ * Whether what this Worker does with `SEM_UNDO` is undone when it ends, and not only with its process:
+ * its thread has left the list that the process's threads share. Only its own thread has; Deno's other
+ * threads may share either list, so none of them may do with undo what another is to take back. Some
+ * containers forbid it. Source: unshare(2), CLONE_SYSVSEM.
+ */
+export function workerUndoes(): boolean {
+  libc();
+  return undoneAtEnd;
+}
 
 function libc(): Libc {
   return opened ??= open(Deno.build.os, Deno.build.arch);
@@ -151,6 +169,7 @@ export function open(os: string, arch: string, deno: string = Deno.version.deno)
     });
   }
   const { symbols } = openFirst(libcSonames(supported));
+  if (inWorker) undoneAtEnd = symbols.unshare(CLONE.SYSVSEM) === 0;
   const errnoPointer = symbols.__errno_location();
   if (errnoPointer === null) throw new TypeError("__errno_location() returned null");
   return {

@@ -7,7 +7,7 @@ import { ERRNO } from "../../ffi/errno.ts";
 import { ShmError } from "../../ffi/shm_error.ts";
 import type { Segment } from "../sysv/segment.ts";
 import type { SemaphoreSet } from "../sysv/semaphore_set.ts";
-import { Bell } from "../sync/bell.ts";
+import { AsyncFutex } from "../sync/async_futex.ts";
 import type { Wait } from "../sysv/wait.ts";
 import { Word } from "../sync/word.ts";
 import type { Shape } from "./shape.ts";
@@ -75,7 +75,7 @@ export class Asleep {
   readonly #words: Int32Array<ArrayBuffer>;
   readonly #index: number;
   readonly #word: Word;
-  readonly #bell = new Bell();
+  readonly #futex = new AsyncFutex();
 
   /** The word `index` of `words`, which is at `offset` of the segment. */
   constructor(
@@ -111,13 +111,13 @@ export class Asleep {
 
   /** Sleeps until somebody wakes us, at most `ms` milliseconds. */
   sleep(ms: number): Wait {
-    return this.#word.changedFrom(1, ms, this.#bell);
+    return this.#word.changedFrom(1, ms, this.#futex);
   }
 
   /** Wakes a `sleep` of ours that is under way, for good. */
   close(): void {
     if (this.#words.length > 0) this.wake();
-    this.#bell.close();
+    this.#futex.close();
   }
 
   /** Says that we are awake. */

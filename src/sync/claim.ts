@@ -20,8 +20,12 @@ import { Slices, timedOut, type WaitOptions, type WaitSyncOptions } from "./wait
  * A role or lock that one holder has at a time: one semaphore of a set, which is 0 while it is free.
  *
  * When the process that holds it ends, however it ends, the kernel frees it. Two claims on the same
- * semaphore exclude each other within one process too, but what a Worker holds is its process's: it
- * is not freed when only the Worker ends.
+ * semaphore exclude each other within one process too.
+ *
+ * A Worker counts as a process of its own: what it holds is freed when it ends, by `terminate()` too,
+ * and what it waits for it never gets after that. Where the system forbids unshare(2), as Docker does
+ * unless told otherwise, what it holds stays with its process until that ends; `set.setValue(semaphore,
+ * 0)` frees it for a program that knows that the Worker has ended.
  *
  * @example A role for one process of many
  * ```ts
@@ -130,7 +134,12 @@ export class Claim {
       return timedOut("take the claim", "semtimedop", {
         key: this.#set.key,
         id: this.#set.id,
-        remedy: holder === undefined ? undefined : `process ${holder} holds it`,
+        remedy: holder === Deno.pid
+          ? "another task or Worker of this process holds it, or a Worker that has ended where " +
+            "unshare(2) is forbidden"
+          : holder === undefined
+          ? undefined
+          : `process ${holder} holds it`,
       });
     });
   }

@@ -77,9 +77,10 @@ class Lock implements MutexLock {
 /**
  * Mutual exclusion between processes, and between the tasks of one process.
  *
- * The kernel frees it when the process that holds it ends, by SIGKILL too; the next holder is not
- * told, so let what the mutex guards say for itself when a change of it is half done. Lock and
- * release in the same process; locking again what one holds waits like anybody.
+ * The kernel frees it when the process or the Worker that holds it ends, by SIGKILL and `terminate()`
+ * too ({@linkcode Claim} says where a Worker's lock stays with its process instead, and the way out).
+ * The next holder is not told, so let what the mutex guards say for itself when a change of it is half
+ * done. Lock and release in the same process; locking again what one holds waits like anybody.
  *
  * A lock that is dropped without being released stays held until its process ends: when garbage is
  * collected says nothing about when the work under the lock is over. So write `using`.

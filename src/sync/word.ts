@@ -13,10 +13,11 @@
 
 import { FUTEX } from "../../ffi/constants.ts";
 import { ERRNO } from "../../ffi/errno.ts";
+import { BlockingCalls } from "../../ffi/blocking_calls.ts";
 import { futex, futexAsync } from "../../ffi/libc.ts";
 import { ShmError } from "../../ffi/shm_error.ts";
 import type { Segment } from "../sysv/segment.ts";
-import type { Bell } from "./bell.ts";
+import { AsyncFutex } from "./async_futex.ts";
 import { Deadline } from "./deadline.ts";
 import { type Wait, waitAsync, type Waiting, waitSync } from "../sysv/wait.ts";
 import { Slices, timedOut, type WaitOptions, type WaitSyncOptions } from "./waiting.ts";
@@ -192,10 +193,15 @@ export class Word {
         id: this.#segment.id,
         remedy: `the word at offset ${this.#offset} is ${known} still`,
       }));
-    for (;;) {
-      const now = this.load();
-      if (now !== known) return now;
-      yield this.changedFrom(known, slices.next());
+    let futex: AsyncFutex | undefined;
+    try {
+      for (;;) {
+        const now = this.load();
+        if (now !== known) return now;
+        yield this.changedFrom(known, slices.next(), futex ??= new AsyncFutex());
+      }
+    } finally {
+      futex?.close();
     }
   }
 
@@ -219,24 +225,31 @@ export class Word {
 
   /**
    * A wait of at most `ms` milliseconds for the word to be something else than `value`. If it is
-   * something else already the wait is over at once. A promise is woken sooner with a `bell`, which
-   * is for this word alone. For the rooms to the right.
+   * something else already the wait is over at once. With a `futex` of its own, for this word alone, a
+   * waiter stays with the kernel from one slice to the next.
    *
    * @internal
    */
-  changedFrom(value: number, ms: number, bell?: Bell): Wait {
+  changedFrom(value: number, ms: number, futex?: AsyncFutex): Wait {
+    const asked = futex ?? new AsyncFutex();
     return {
       block: () => this.#block(value, ms),
       sleep: async () => {
         this.#attached(WAIT);
-        await futexAsync(this.#address, FUTEX.WAIT, value >>> 0, ms);
+        await calls.run(ms, (left) => {
+          this.#attached(WAIT);
+          return futexAsync(this.#address, FUTEX.WAIT, value >>> 0, left);
+        });
       },
       listen: (done) => {
         this.#attached(WAIT);
-        return bell !== undefined && bell.listen(this.#address, value, ms, done);
+        return asked.listen(this.#address, value, ms, () => {
+          if (futex === undefined) asked.close();
+          done();
+        });
       },
       interrupt: () => {
-        bell?.interrupt();
+        asked.interrupt();
         if (this.#cell.length === 1) this.wake();
       },
     };
@@ -249,6 +262,9 @@ export class Word {
     if (!expected.includes(result)) throw new ShmError(WAIT, "futex", -result);
   }
 }
+
+/** Waits on other threads, where there is no other way. */
+const calls = new BlockingCalls();
 
 const LOAD = "read the word of shared memory";
 const CHANGE = "change the word of shared memory";

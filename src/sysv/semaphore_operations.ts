@@ -70,7 +70,10 @@ export class PackedOperations implements PreparedOperations {
   readonly reach: number;
   /** Whether one of them is not to wait. */
   readonly impatient: boolean;
+  /** Equal for operations that the kernel takes for the same. */
+  readonly name: string;
   #inverse: PackedOperations | undefined;
+  #probe: Sembufs | undefined;
 
   /**
    * @throws {RangeError} no operations, or a semaphore or summand out of range
@@ -91,6 +94,7 @@ export class PackedOperations implements PreparedOperations {
     this.given = pack(operations, 0);
     this.noWait = pack(operations, IPC.NOWAIT);
     this.reach = 1 + operations.reduce((most, { semaphore }) => Math.max(most, semaphore), 0);
+    this.name = this.given.join();
     this.impatient = operations.some(({ noWait }) => noWait === true);
     Object.freeze(this);
   }
@@ -99,6 +103,18 @@ export class PackedOperations implements PreparedOperations {
   static of(operations: readonly Operation[] | PreparedOperations): PackedOperations {
     if (operations instanceof PackedOperations) return operations;
     return new PackedOperations("operations" in operations ? operations.operations : operations);
+  }
+
+  /**
+   * Operations that wait as these do, and change nothing: these, and in the same step what takes them
+   * back, without undo.
+   */
+  get probe(): Sembufs {
+    const inverse = this.inverse?.operations ?? [];
+    return this.#probe ??= pack(
+      [...this.operations, ...inverse].map((operation) => ({ ...operation, undo: false })),
+      0,
+    );
   }
 
   /** What takes them back; `undefined` if they change nothing, as waiting for zero does not. */

@@ -67,8 +67,10 @@ const LOOK_MS = 1;
  * A System V semaphore set.
  *
  * `tryOp` never waits, `opSync` blocks the thread, `op` returns a promise. Several operations happen
- * in one step or not at all. What was done with `undo` the kernel takes back when this *process*
- * ends, by SIGKILL too; not when a Worker does.
+ * in one step or not at all. What was done with `undo` the kernel takes back when this process ends, by
+ * SIGKILL too. A Worker counts as a process of its own, unless the system forbids unshare(2), as some
+ * containers do: then what it did is undone with its process. So take and give back with `undo` in the
+ * same Worker.
  *
  * @example A semaphore that counts: three may work at once
  * ```ts
@@ -408,7 +410,8 @@ export class SemaphoreSet {
    * just done is taken back, which others may see as a change and its opposite. Only if somebody has
    * used it already, so that it cannot be taken back, the promise resolves: it was done.
    *
-   * Deno runs 32 such waits of a process at a time, and other waits take turns with them.
+   * Any number of these may wait: those that wait for the same do so in the order of asking, and all
+   * share a few threads, so a wait may be noticed up to 100 ms late when there are many different ones.
    *
    * @example
    * ```ts
@@ -489,12 +492,15 @@ export class SemaphoreSet {
     this.#control("set a semaphore", semaphore, SEM.SETVAL, checkValue(value));
   }
 
-  /** How many are waiting, in all processes, until the semaphore has more (`GETNCNT`). */
+  /**
+   * How many threads are waiting, in all processes, until the semaphore has more (`GETNCNT`). Promises
+   * share threads: many that wait for the same count as one.
+   */
   waitingForIncrease(semaphore: number): number {
     return this.#control("count who waits", semaphore, SEM.GETNCNT);
   }
 
-  /** How many are waiting, in all processes, until the semaphore is zero (`GETZCNT`). */
+  /** The same for those that wait until it is zero (`GETZCNT`). */
   waitingForZero(semaphore: number): number {
     return this.#control("count who waits", semaphore, SEM.GETZCNT);
   }

@@ -2,15 +2,19 @@
  * Doing operations on a semaphore set: now or not at all, or as soon as they can be done. Written once
  * for those who block and those who await, for `semaphore_set.ts`, `src/sync` and `src/mailbox`.
  *
- * The wait is the operations themselves, so that the kernel gives us our turn in the order of asking:
- * who only watched for the moment would find others, who queue, ahead each time. It is cut into
- * slices, after each of which we queue anew: so an abort is seen soon, a Worker that is terminated
- * while it awaits takes nothing later, and as many promises as there are can wait although Deno runs
- * only 32 such calls at a time.
+ * The wait is the operations themselves, so that the kernel gives us our turn in the order of asking: a
+ * waiter that only watched for the moment would find others, who queue, ahead each time. It is cut into
+ * slices, after each of which we queue anew, so that an abort is seen soon. Promises need another thread
+ * for it, of which they share a few: equal waits stand in one line, different ones take turns.
+ *
+ * A Worker can be terminated while its call runs on another thread. So the call of a Worker only waits,
+ * and changes nothing; its own thread then does the operations, or, where others were faster, stands in
+ * the kernel's queue for a moment itself.
  */
 
 import { ERRNO } from "../../ffi/errno.ts";
-import { semop, semtimedop, semtimedopAsync } from "../../ffi/libc.ts";
+import { BlockingCalls } from "../../ffi/blocking_calls.ts";
+import { inWorker, semop, semtimedop, semtimedopAsync, workerUndoes } from "../../ffi/libc.ts";
 import { isGone } from "./object_stat.ts";
 import { blockedFailure, type NamedSet, setFailure } from "./semaphore_failure.ts";
 import {
@@ -20,6 +24,7 @@ import {
 } from "./semaphore_operations.ts";
 import { tryReadValues } from "./semaphore_values.ts";
 import type { Waiting } from "./wait.ts";
+import { LinePlace } from "./wait_line.ts";
 
 /** A set as operations need it. */
 export interface OperableSet extends NamedSet {
@@ -35,6 +40,12 @@ export interface SliceLengths {
 }
 
 const ACTION = "change the semaphores";
+
+/** Calls on other threads, for promises. */
+const calls = new BlockingCalls();
+
+/** How long the thread of a Worker stands in the kernel's queue when others were faster, in milliseconds. */
+const QUEUE_MS = 1;
 
 /** Checks that the set has the semaphores named. */
 export function operationsFor(
@@ -79,31 +90,61 @@ export function* doing(
   const packed = operationsFor(set, operations);
   let result = attempt(set, packed);
   if (result !== 0 && result !== -ERRNO.EAGAIN) throw setFailure(set, ACTION, "semop", -result);
-  while (result !== 0) {
-    const obstacle = packed.impatient ? findObstacle(set, packed) : undefined;
-    if (obstacle?.noWait === true) throw blockedFailure(set, ERRNO.EAGAIN, describe(set, obstacle));
-    const ms = slices.next({ woken: true });
-    try {
-      yield {
-        block: () => result = semtimedop(set.id, packed.given, ms),
-        // Its threads share one list of undo operations: what another one does is this process's
-        sleep: async () => {
-          if (await semtimedopAsync(set.id, packed.given, ms)) result = 0;
-        },
-      };
-    } catch (reason) {
-      if (result === 0 && !takeBack(set, packed)) return;
-      throw reason;
+  let place: LinePlace | undefined;
+  try {
+    while (result !== 0) {
+      const obstacle = packed.impatient ? findObstacle(set, packed) : undefined;
+      if (obstacle?.noWait === true) {
+        throw blockedFailure(set, ERRNO.EAGAIN, describe(set, obstacle));
+      }
+      const ms = slices.next({ woken: true });
+      try {
+        yield {
+          block: () => result = semtimedop(set.id, packed.given, ms),
+          sleep: async () => {
+            place ??= new LinePlace(`${set.id} ${packed.name}`);
+            if (place.first) result = await callElsewhere(set, packed, ms);
+            else await place.turn(ms);
+          },
+          interrupt: () => place?.interrupt(),
+        };
+      } catch (reason) {
+        if (result === 0 && !takeBack(set, packed)) return;
+        throw reason;
+      }
+      if (result === 0) return;
+      // Those before us in the line wait for the same in vain
+      if (place?.first === false) continue;
+      // Why it was not done may have stayed on the other thread: asking again tells
+      result = attempt(set, packed);
+      // It was there when we began
+      if (isGone(result)) throw setFailure(set, ACTION, "semtimedop", ERRNO.EIDRM);
+      if (result !== 0 && result !== -ERRNO.EAGAIN) {
+        throw setFailure(set, ACTION, "semtimedop", -result);
+      }
     }
-    if (result === 0) return;
-    // Why it was not done may have stayed on the other thread: asking again tells
-    result = attempt(set, packed);
-    // It was there when we began
-    if (isGone(result)) throw setFailure(set, ACTION, "semtimedop", ERRNO.EIDRM);
-    if (result !== 0 && result !== -ERRNO.EAGAIN) {
-      throw setFailure(set, ACTION, "semtimedop", -result);
-    }
+  } finally {
+    place?.leave();
   }
+}
+
+/**
+ * Does `operations` on another thread within `ms` milliseconds; in a Worker that thread waits, and this
+ * one does them. 0, or `-EAGAIN` if they were not done, for whatever reason.
+ */
+async function callElsewhere(
+  set: OperableSet,
+  operations: PackedOperations,
+  ms: number,
+): Promise<number> {
+  // The threads that are no Worker's share one list of undo operations: what one does is the process's
+  const sembufs = inWorker ? operations.probe : operations.given;
+  const done = await calls.run(ms, (left) => semtimedopAsync(set.id, sembufs, left));
+  if (done !== true) return -ERRNO.EAGAIN;
+  if (!inWorker || attempt(set, operations) === 0) return 0;
+  // What is done while it ends is undone only if the system lets it
+  const queued = workerUndoes() && semtimedop(set.id, operations.given, QUEUE_MS) === 0;
+  return queued ? 0 : -ERRNO.EAGAIN;
 }
 
 /** Whether nothing of `operations`, which were done, is left. */

@@ -1,6 +1,6 @@
 /** The constants against the macros of the machine's own headers. */
 
-import { AT, FUTEX, HUGE_PAGE, IPC, MMAP, POLL, SEM, SHM } from "../../ffi/constants.ts";
+import { AT, CLONE, FUTEX, HUGE_PAGE, IPC, MMAP, POLL, SEM, SHM } from "../../ffi/constants.ts";
 import { ERRNO } from "../../ffi/errno.ts";
 import { testWith } from "../support/needs.ts";
 import { TestFolder } from "../support/peer.ts";
@@ -12,6 +12,7 @@ const HEADERS = [
   "sys/mman.h",
   "sys/auxv.h",
   "poll.h",
+  "sched.h",
   "linux/futex.h",
   "errno.h",
 ];
@@ -25,6 +26,7 @@ const MACROS: readonly (readonly [string, number])[] = [
   ...named("MAP_", MMAP, ["PROT_READ", "PROT_WRITE"]),
   ...named("AT_", AT),
   ...named("POLL", POLL),
+  ...named("CLONE_", CLONE),
   ...named("", ERRNO),
 ];
 

@@ -129,9 +129,11 @@ testWith(
       const { total, notAlone, finds } = shared;
       const found = [...shared.found].slice(0, finds);
       if (shared.inside !== 0) found.push(shared.inside);
+      // One found twice in a row: its first finder died before it said that it was inside itself
+      const dead = found.filter((pid, n) => pid !== found[n - 1]);
       const own = [...shared.own].reduce((sum, count) => sum + count, 0);
       assert.equal(notAlone, 0);
-      assert.equal(new Set(found).size, found.length, `found twice, so not dead: ${found}`);
+      assert.equal(new Set(dead).size, dead.length, `found twice, so not dead: ${found}`);
       // Who died between the two counts is one of those found inside
       assert(total >= own && total <= own + found.length, `${own} counted, ${total} in total`);
       assert(found.length > 0 && own > PEERS, `${found.length} died inside, ${own} increments`);

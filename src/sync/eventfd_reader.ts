@@ -1,8 +1,8 @@
 /**
- * Hearing a file descriptor on the event loop. Deno has no call for that; the handle under a socket of
+ * Reading an eventfd on the event loop. Deno has no call for that; the handle under a socket of
  * `node:net` does it, for an eventfd too, which the socket itself refuses. The handle is not
- * documented: where it is missing or is another one there are no ears, and `word.ts` waits on another
- * thread. A test pins it. For `bell.ts`.
+ * documented: where it is missing or is another one there are no readers, and `word.ts` waits on
+ * another thread. A test pins it. For `async_futex.ts`.
  */
 
 import { closeFd, openEventfd, openPipe } from "../../ffi/libc.ts";
@@ -21,17 +21,14 @@ type HandleClass = new (type: number) => Handle;
 
 /** The type of a handle that is connected to something, not listening. */
 const CONNECTED = 0;
-/** More than the 8 bytes an eventfd gives: whoever fills the buffer is asked again, for nothing. */
+/** More than the 8 bytes an eventfd gives: a buffer that is full is read into again, for nothing. */
 const BUFFER_BYTES = 64;
 
 /** The handles' class; `null`: it is not what we know. */
 let handleClass: HandleClass | null | undefined;
 let Socket: typeof import("node:net").Socket | undefined;
 
-/**
- * The class of the handle of a socket over a pipe of ours, which is gone again. Tried once, so that whoever
- * uses it later need not expect it to be another thing.
- */
+/** The class of the handle of a socket over a pipe of ours, which is gone again; tried once here. */
 function findHandleClass(): HandleClass | null | undefined {
   const pipe = openPipe();
   if (typeof pipe === "number") return undefined;
@@ -54,15 +51,15 @@ function findHandleClass(): HandleClass | null | undefined {
   }
 }
 
-/** A handle that hears `fd`, and owns it; `undefined`, and `fd` closed, if it cannot. */
-function startHandle(kind: HandleClass, fd: number, heard: () => void): Handle | undefined {
+/** A handle that reads `fd`, and owns it; `undefined`, and `fd` closed, if it cannot. */
+function startHandle(kind: HandleClass, fd: number, counted: () => void): Handle | undefined {
   const handle = new kind(CONNECTED);
   if (handle.open(fd) !== 0) {
     closeFd(fd);
     return undefined;
   }
   handle.useUserBuffer(new Uint8Array(BUFFER_BYTES));
-  handle.onread = heard;
+  handle.onread = counted;
   if (handle.readStart() !== 0) {
     handle.close();
     return undefined;
@@ -71,44 +68,45 @@ function startHandle(kind: HandleClass, fd: number, heard: () => void): Handle |
   return handle;
 }
 
-/** Calls back when something can be read, until it is closed. Keeps no process alive. */
-export class Ear {
+/** Ends when `node:net` is loaded, or cannot be. */
+let loading: Promise<void> | undefined;
+
+/** Calls back when something was counted, until it is closed. Keeps no process alive. */
+export class EventfdReader {
   readonly #handle: Handle;
 
   private constructor(handle: Handle) {
     this.#handle = handle;
   }
 
-  /** Whether there may be ears in this Deno: nobody has found that there are none. */
-  static get possible(): boolean {
-    return handleClass !== null;
-  }
-
-  /** Whether `load` was done. */
+  /** Whether `open` may succeed now. */
   static get loaded(): boolean {
-    return Socket !== undefined;
+    return Socket !== undefined && handleClass !== null;
   }
 
-  /** Loads what ears need. Most programs never do. */
-  static async load(): Promise<void> {
-    ({ Socket } = await import("node:net"));
+  /** Loads what readers need, which takes milliseconds. Most programs never do. */
+  static load(): Promise<void> {
+    return loading ??= import("node:net").then(
+      (net) => void (Socket = net.Socket),
+      () => void (handleClass = null),
+    );
   }
 
   /**
-   * Hears the eventfd `fd`, and owns it from now on; `undefined`, and closed, if it cannot be heard, or
+   * Reads the eventfd `fd`, and owns it from now on; `undefined`, and closed, if it cannot be read, or
    * not just now.
    */
-  static open(fd: number, heard: () => void): Ear | undefined {
-    if (handleClass === undefined) handleClass = findHandleClass();
+  static open(fd: number, counted: () => void): EventfdReader | undefined {
+    if (handleClass === undefined && Socket !== undefined) handleClass = findHandleClass();
     if (!handleClass) {
       closeFd(fd);
       return undefined;
     }
-    const handle = startHandle(handleClass, fd, heard);
-    return handle === undefined ? undefined : new Ear(handle);
+    const handle = startHandle(handleClass, fd, counted);
+    return handle === undefined ? undefined : new EventfdReader(handle);
   }
 
-  /** Hears no more, and closes the file descriptor. */
+  /** Reads no more, and closes the file descriptor. */
   close(): void {
     this.#handle.close();
   }

@@ -1,11 +1,11 @@
-/** A bell: woken by a wake of the word, ended by its time, by an interruption or by closing. */
+/** Async futexes: woken by a wake of the word, ended by their time, by an interruption or by closing. */
 
 import assert from "node:assert/strict";
 import { Segment } from "../../mod.ts";
 import { FutexRing } from "../../ffi/io_uring.ts";
 import { closeFd } from "../../ffi/libc.ts";
-import { Bell } from "../../src/sync/bell.ts";
-import { Ear } from "../../src/sync/ear.ts";
+import { AsyncFutex } from "../../src/sync/async_futex.ts";
+import { EventfdReader } from "../../src/sync/eventfd_reader.ts";
 import { Word } from "../../src/sync/word.ts";
 import { C_NEEDS } from "../support/c_program.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
@@ -14,14 +14,14 @@ import { Peer } from "../support/peer.ts";
 import { pingPong } from "./ping_pong.ts";
 
 guardAgainstLeaks();
-// Else the first wait of all is none
-await Ear.load();
+// Else the first waits are none
+await EventfdReader.load();
 
 /** A safety net. */
 const LONG = 20_000;
 
-/** Whether this kernel has bells: Linux before 6.7 and many containers have none. */
-function hasBells(): boolean {
+/** Whether the kernel waits for futexes in io_uring: before Linux 6.7 and in many containers it does not. */
+function hasFutexWait(): boolean {
   const ring = FutexRing.open();
   if (typeof ring === "number") return false;
   ring.close();
@@ -29,45 +29,66 @@ function hasBells(): boolean {
   return true;
 }
 
-const ignore = !hasBells();
+const ignore = !hasFutexWait();
 const reason = ignore ? " [the kernel has no futex wait in io_uring]" : "";
 
 interface Place {
   readonly word: Word;
   readonly address: Deno.PointerObject;
-  readonly bell: Bell;
+  readonly futex: AsyncFutex;
 }
 
-/** A wait as a promise; `false` if there are no bells. */
+/** A wait as a promise; `false` if that cannot be done. */
 function sleep(
-  bell: Bell,
+  futex: AsyncFutex,
   address: Deno.PointerObject,
   value: number,
   ms: number,
 ): Promise<boolean> {
   return new Promise((resolve) => {
-    if (!bell.listen(address, value, ms, () => resolve(true))) resolve(false);
+    if (!futex.listen(address, value, ms, () => resolve(true))) resolve(false);
   });
 }
 
-async function withBell(body: (place: Place) => Promise<void>): Promise<void> {
+async function withFutex(body: (place: Place) => Promise<void>): Promise<void> {
   using segment = Segment.create({ size: 64 });
   segment.remove();
-  const bell = new Bell();
+  const futex = new AsyncFutex();
   try {
-    await body({ word: new Word(segment, 0), address: segment.pointer, bell });
+    await body({ word: new Word(segment, 0), address: segment.pointer, futex });
   } finally {
-    bell.close();
+    futex.close();
   }
 }
 
+// Before there is the ring that all share
 Deno.test({
-  name: `a wake rings, again and again${reason}`,
+  name: `AsyncFutex.listen gives false for want of a ring, and a later one has it${reason}`,
   ignore,
   fn: () =>
-    withBell(async ({ word, address, bell }) => {
+    withFutex(async ({ address, futex }) => {
+      const { open } = FutexRing;
+      // As when there are no file descriptors left
+      FutexRing.open = () => -24;
+      try {
+        assert.equal(await sleep(futex, address, 0, LONG), false);
+      } finally {
+        FutexRing.open = open;
+      }
+      assert.equal(await sleep(futex, address, 0, 1), true);
+      const another = new AsyncFutex();
+      assert.equal(await sleep(another, address, 0, 1), true);
+      another.close();
+    }),
+});
+
+Deno.test({
+  name: `AsyncFutex.listen ends by a wake, again and again${reason}`,
+  ignore,
+  fn: () =>
+    withFutex(async ({ word, address, futex }) => {
       for (let i = 0; i < 100; i++) {
-        const slept = sleep(bell, address, 0, LONG);
+        const slept = sleep(futex, address, 0, LONG);
         // Until it is with the kernel there is nobody to wake
         while (word.wake() === 0) await new Promise((resolve) => setTimeout(resolve, 0));
         assert.equal(await slept, true);
@@ -76,13 +97,13 @@ Deno.test({
 });
 
 Deno.test({
-  name: `a wait lasts until something happens, and is one to the kernel${reason}`,
+  name: `AsyncFutex.listen lasts until something happens, and is one wait to the kernel${reason}`,
   ignore,
   fn: () =>
-    withBell(async ({ word, address, bell }) => {
+    withFutex(async ({ word, address, futex }) => {
       for (let i = 0; i < 5; i++) {
         let over = false;
-        const slept = sleep(bell, address, 0, LONG).then(() => over = true);
+        const slept = sleep(futex, address, 0, LONG).then(() => over = true);
         await new Promise((resolve) => setTimeout(resolve, 20));
         assert(!over, `wait ${i} ended by itself`);
         assert.equal(word.wake(), 1);
@@ -92,134 +113,116 @@ Deno.test({
 });
 
 Deno.test({
-  name: `a ring that was closed arms nothing${reason}`,
+  name: `FutexRing.arm on a closed ring does nothing${reason}`,
   ignore,
   fn: () =>
-    withBell(({ address }) => {
+    withFutex(({ address }) => {
       const ring = FutexRing.open();
       assert(typeof ring !== "number");
       ring.close();
       closeFd(ring.event);
-      assert(ring.arm(address, 0) < 0);
+      assert(ring.arm(1, address, 0) < 0);
       return Promise.resolve();
     }),
 });
 
 Deno.test({
-  name: `a word that is something else already ends the wait${reason}`,
+  name: `AsyncFutex.listen ends where the word is something else already${reason}`,
   ignore,
   fn: () =>
-    withBell(async ({ word, address, bell }) => {
+    withFutex(async ({ word, address, futex }) => {
       word.store(5);
-      for (let i = 0; i < 100; i++) assert.equal(await sleep(bell, address, 0, LONG), true);
+      for (let i = 0; i < 100; i++) assert.equal(await sleep(futex, address, 0, LONG), true);
     }),
 });
 
 Deno.test({
-  name: `time, an interruption and closing end a wait; what was armed still rings${reason}`,
+  name:
+    `AsyncFutex.interrupt, close and time end a wait; what is with the kernel still wakes${reason}`,
   ignore,
   fn: () =>
-    withBell(async ({ word, address, bell }) => {
-      assert.equal(await sleep(bell, address, 0, 1), true);
-      const interrupted = sleep(bell, address, 0, LONG);
-      setTimeout(() => bell.interrupt(), 1);
+    withFutex(async ({ word, address, futex }) => {
+      assert.equal(await sleep(futex, address, 0, 1), true);
+      const interrupted = sleep(futex, address, 0, LONG);
+      setTimeout(() => futex.interrupt(), 1);
       assert.equal(await interrupted, true);
 
-      const armedBefore = sleep(bell, address, 0, LONG);
+      const armedBefore = sleep(futex, address, 0, LONG);
       setTimeout(() => word.wake(), 1);
       assert.equal(await armedBefore, true);
 
-      const closed = sleep(bell, address, 0, LONG);
-      setTimeout(() => bell.close(), 1);
+      const closed = sleep(futex, address, 0, LONG);
+      setTimeout(() => futex.close(), 1);
       assert.equal(await closed, true);
-      assert.equal(await sleep(bell, address, 0, LONG), true);
-      bell.close();
+      assert.equal(await sleep(futex, address, 0, LONG), true);
+      futex.close();
     }),
 });
 
-Deno.test({
-  name: `a ring that could not be had once can be had later${reason}`,
-  ignore,
-  fn: () =>
-    withBell(async ({ address, bell }) => {
-      const { open } = FutexRing;
-      // As when there are no file descriptors left
-      FutexRing.open = () => -24;
-      try {
-        assert.equal(await sleep(bell, address, 0, LONG), false);
-      } finally {
-        FutexRing.open = open;
-      }
-      assert.equal(await sleep(bell, address, 0, 1), true);
-      const another = new Bell();
-      assert.equal(await sleep(another, address, 0, 1), true);
-      another.close();
-    }),
-});
-
-Deno.test("closing a bell that never slept does nothing", () => {
-  new Bell().close();
+Deno.test("AsyncFutex.close does nothing where nobody waited", () => {
+  new AsyncFutex().close();
 });
 
 Deno.test({
-  name: `a sleep never lasts longer than it may, whatever timer an earlier one left${reason}`,
+  name:
+    `AsyncFutex.listen never lasts longer than it may, whatever timer an earlier one left${reason}`,
   ignore,
   fn: () =>
-    withBell(async ({ word, address, bell }) => {
-      const slept = sleep(bell, address, 0, LONG);
+    withFutex(async ({ word, address, futex }) => {
+      const slept = sleep(futex, address, 0, LONG);
       while (word.wake() === 0) await new Promise((resolve) => setTimeout(resolve, 0));
       await slept;
       let late = false;
       const net = setTimeout(() => late = true, LONG / 2);
-      for (const ms of [50, 100, 20]) assert.equal(await sleep(bell, address, 0, ms), true);
+      for (const ms of [50, 100, 20]) assert.equal(await sleep(futex, address, 0, ms), true);
       clearTimeout(net);
       assert.equal(late, false);
     }),
 });
 
 Deno.test({
-  name: `a timer that was left does not outlive the bell${reason}`,
+  name: `AsyncFutex.close clears the timer that was left${reason}`,
   ignore,
   fn: () =>
-    withBell(async ({ word, address, bell }) => {
-      const slept = sleep(bell, address, 0, LONG);
+    withFutex(async ({ word, address, futex }) => {
+      const slept = sleep(futex, address, 0, LONG);
       while (word.wake() === 0) await new Promise((resolve) => setTimeout(resolve, 0));
       await slept;
       // What is left behind is found by Deno.test itself
-      bell.close();
+      futex.close();
     }),
 });
 
 if (!ignore) {
-  testWith(C_NEEDS, "no wake is missed, whenever it comes", async () => {
+  testWith(C_NEEDS, "AsyncFutex.listen misses no wake, whenever it comes", async () => {
     const LAST = 20_000;
     using segment = Segment.create({ size: 64 });
     segment.remove();
     await using peer = pingPong.start(segment.id, LAST);
     const word = new Word(segment, 0);
-    const bell = new Bell();
-    const net = setTimeout(() => bell.interrupt(), LONG);
+    const futex = new AsyncFutex();
+    const net = setTimeout(() => futex.interrupt(), LONG);
     try {
       for (let turn = 1; turn < LAST; turn += 2) {
         word.store(turn);
         word.wake();
         // The answer comes before, while and after this is armed
         while (word.load() === turn) {
-          assert.equal(await sleep(bell, segment.pointer, turn, 2 * LONG), true);
+          assert.equal(await sleep(futex, segment.pointer, turn, 2 * LONG), true);
           assert.notEqual(word.load(), turn, "it was not woken");
         }
       }
       assert.equal(await peer.line(), `${LAST}`);
     } finally {
       clearTimeout(net);
-      bell.close();
+      futex.close();
     }
   });
 }
 
 testWith(
   { tools: ["sh", "deno"] },
-  "for want of file descriptors there are no bells, and later there are",
+  "FutexRing.supported is asked anew after a want of file descriptors",
   async () => {
     const script = `
       import { FutexRing } from "./ffi/io_uring.ts";

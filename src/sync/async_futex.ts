@@ -1,0 +1,126 @@
+/**
+ * A futex awaited on the event loop, woken as a socket would be: by the kernel, and not by a thread that
+ * waits in its stead. All waits of an event loop share one io_uring, which lives as long as it.
+ *
+ * Where there is no io_uring `listen` says so, and `word.ts` waits on another thread.
+ */
+
+import { FutexRing } from "../../ffi/io_uring.ts";
+import { EventfdReader } from "./eventfd_reader.ts";
+
+/**
+ * A wait of at least so many milliseconds is worth loading what is needed for all to come. Shorter ones
+ * are over before, and end late if the event loop is loading then.
+ */
+const WORTH_LOADING_MS = 10;
+
+let ring: FutexRing | undefined;
+/** Waits that are with the kernel, by their numbers. */
+const armed = new Map<number, () => void>();
+let lastWait = 0;
+
+/** The ring of this event loop; `undefined` if it cannot be had, or not just now. */
+function sharedRing(ms: number): FutexRing | undefined {
+  if (ring !== undefined) return ring;
+  if (!EventfdReader.loaded) {
+    if (ms >= WORTH_LOADING_MS && FutexRing.supported) EventfdReader.load();
+    return undefined;
+  }
+  const opened = FutexRing.open();
+  if (typeof opened === "number") return undefined;
+  if (EventfdReader.open(opened.event, () => endWaits(opened)) === undefined) {
+    opened.close();
+    return undefined;
+  }
+  return ring = opened;
+}
+
+function endWaits(from: FutexRing): void {
+  for (const wait of from.reap()) {
+    const ended = armed.get(wait);
+    armed.delete(wait);
+    ended?.();
+  }
+}
+
+/** One wait at a time, always for the same word. */
+export class AsyncFutex {
+  /** The number of a wait that is with the kernel, which may be one that was given up here. */
+  #armed: number | undefined;
+  #done: (() => void) | undefined;
+  /** Ends the wait under way when it fires. It outlives one that was woken, for the next. */
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  /** What it was set to, in milliseconds. */
+  #timerMs = 0;
+  #open = true;
+
+  /**
+   * Waits at most `ms` milliseconds for the word at `address` to be something else than `value`, or to
+   * be woken. It may end early. Then `done` is called, once, and never from within this call: by the
+   * event loop itself, as a promise in between costs microseconds where nothing is warm.
+   *
+   * @returns `false` if that cannot be done here, or not just now
+   */
+  listen(address: Deno.PointerObject, value: number, ms: number, done: () => void): boolean {
+    if (!this.#open) {
+      queueMicrotask(done);
+      return true;
+    }
+    if (this.#armed === undefined && !this.#arm(address, value, ms)) return false;
+    this.#limit(ms);
+    this.#done = done;
+    return true;
+  }
+
+  #arm(address: Deno.PointerObject, value: number, ms: number): boolean {
+    const ring = sharedRing(ms);
+    if (ring === undefined) return false;
+    const wait = lastWait + 1;
+    if (ring.arm(wait, address, value) < 0) return false;
+    lastWait = this.#armed = wait;
+    armed.set(wait, () => {
+      this.#armed = undefined;
+      this.#end();
+    });
+    return true;
+  }
+
+  /**
+   * Sees to it that the wait ends within `ms`. A timer that fires no later will do, though the wait
+   * ends early then: to set and clear one costs as much as all else between a wake and its receiver.
+   * It also keeps the process alive, which the ring itself does not.
+   */
+  #limit(ms: number): void {
+    if (this.#timer !== undefined && this.#timerMs <= ms) return;
+    clearTimeout(this.#timer);
+    this.#timerMs = ms;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      this.#end();
+    }, ms);
+  }
+
+  #end(): void {
+    const done = this.#done;
+    this.#done = undefined;
+    done?.();
+  }
+
+  /** Ends a wait under way, as soon as the caller is done. */
+  interrupt(): void {
+    if (this.#done !== undefined) queueMicrotask(() => this.#end());
+  }
+
+  /** Ends a wait under way, in the kernel too. Twice is once. */
+  close(): void {
+    this.#open = false;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    if (this.#armed !== undefined) {
+      armed.delete(this.#armed);
+      ring!.cancel(this.#armed);
+      this.#armed = undefined;
+    }
+    this.interrupt();
+  }
+}

@@ -1,0 +1,141 @@
+/** What a Worker holds or waits for, when the Worker ends and its process lives on. */
+
+import assert from "node:assert/strict";
+import { Claim, Deadline, SemaphoreSet } from "../../mod.ts";
+import { guardAgainstLeaks } from "../support/leaks.ts";
+import { testWith } from "../support/needs.ts";
+import { Peer } from "../support/peer.ts";
+import type { Errand } from "./claiming_worker.ts";
+
+guardAgainstLeaks();
+
+/** A safety net. */
+const LONG_MS = 60_000;
+
+const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 1));
+
+/** Starts the Worker; `next` gives what it says, in order. */
+function startWorker(errand: Errand): { worker: Worker; next: () => Promise<string> } {
+  const worker = new Worker(new URL("./claiming_worker.ts", import.meta.url), { type: "module" });
+  const said: string[] = [];
+  worker.onmessage = ({ data }) => void said.push(data);
+  worker.postMessage(errand);
+  const next = async (): Promise<string> => {
+    const net = Deadline.after(LONG_MS);
+    while (said.length === 0) {
+      assert(!net.passed, "the Worker says nothing");
+      await pause();
+    }
+    return said.shift()!;
+  };
+  return { worker, next };
+}
+
+async function withSet(body: (set: SemaphoreSet) => Promise<void>): Promise<void> {
+  const set = SemaphoreSet.create({ count: 1 });
+  try {
+    await body(set);
+  } finally {
+    set.remove();
+  }
+}
+
+for (const close of [false, true]) {
+  for (const how of ["tryTake", "take", "takeSync"] as const) {
+    const end = close ? "closes itself" : "is terminated";
+    testWith(
+      { files: true },
+      `Claim: what a Worker holds is free when it ${end} (${how})`,
+      () =>
+        withSet(async (set) => {
+          const { worker, next } = startWorker({ id: set.id, how, close });
+          await next();
+          const got = await next();
+          if (got === "has it") {
+            if (!close) worker.terminate();
+            const claim = new Claim(set, 0);
+            await claim.take({ deadline: Deadline.after(LONG_MS) });
+            claim.release();
+          } else {
+            // No unshare here: it stays with the process, and the message says so
+            worker.terminate();
+            const claim = new Claim(set, 0);
+            assert.throws(
+              () => claim.takeSync({ deadline: Deadline.after(10) }),
+              /another task or Worker of this process/,
+            );
+          }
+        }),
+    );
+  }
+}
+
+for (const how of ["take", "takeSync"] as const) {
+  testWith(
+    { files: true },
+    `Claim.${how} of a Worker that is terminated takes nothing later`,
+    () =>
+      withSet(async (set) => {
+        for (let round = 0; round < 5; round++) {
+          const claim = new Claim(set, 0);
+          claim.takeSync();
+          const { worker, next } = startWorker({ id: set.id, how });
+          assert.equal(await next(), "begins");
+          // Its wait is with the kernel, on another thread or its own
+          while (set.waitingForZero(0) === 0) await pause();
+          worker.terminate();
+          claim.release();
+          while (set.waitingForZero(0) > 0) await pause();
+          // Had the kernel given it to the Worker, the end of the Worker's thread would free it
+          await claim.take({ deadline: Deadline.after(LONG_MS) });
+          assert.equal(claim.held, true);
+          if (how === "take") {
+            // Nobody but us has changed it: the wait was one, and no more
+            assert.equal(set.value(0), 1);
+          }
+          claim.release();
+        }
+      }),
+  );
+}
+
+testWith(
+  { files: true },
+  "Claim.take of a Worker takes it when it is released",
+  () =>
+    withSet(async (set) => {
+      const claim = new Claim(set, 0);
+      claim.takeSync();
+      const { worker, next } = startWorker({ id: set.id, how: "take" });
+      await next();
+      while (set.waitingForZero(0) === 0) await pause();
+      assert.equal(set.value(0), 1);
+      claim.release();
+      assert.match(await next(), /^has it/);
+      assert.equal(set.value(0), 1);
+      worker.terminate();
+    }),
+);
+
+testWith(
+  { files: true, tools: ["deno"] },
+  "Claim.take of a Worker has its turn beside a process that takes it again at once",
+  () =>
+    withSet(async (set) => {
+      await using _peer = Peer.typescript(`
+        import { Claim, SemaphoreSet } from "@sysv/shm";
+        const claim = new Claim(SemaphoreSet.attach(${set.id}), 0);
+        console.log("begins");
+        for (;;) {
+          claim.takeSync();
+          for (let i = 0; i < 10_000; i++) Atomics.pause();
+          claim.release();
+        }
+      `);
+      assert.equal(await _peer.line(), "begins");
+      const { worker, next } = startWorker({ id: set.id, how: "take" });
+      await next();
+      assert.match(await next(), /^has it/);
+      worker.terminate();
+    }),
+);
