@@ -303,6 +303,14 @@ export function processExists(pid: number): boolean {
   return processState(pid) === "alive";
 }
 
+/** Stops this process until somebody lets it go on (SIGSTOP): what Ctrl-Z does where it is no key. */
+export function stopThisProcess(): void {
+  libc().symbols.kill(Deno.pid, SIGSTOP);
+}
+
+/** The same number on every platform of the table. Source: signal(7). */
+const SIGSTOP = 19;
+
 /** Whether this process was started with the signal ignored, as nohup(1) does with SIGHUP. */
 export function ignoresSignal(signal: number): boolean {
   // struct sigaction begins with the handler, of which 1 is SIG_IGN, on every platform of the table

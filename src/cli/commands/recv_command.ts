@@ -88,13 +88,13 @@ not with --quiet.
 JSON: lane, tag, length (in bytes), and text; where that is not UTF-8, bytes (in
 base64) in its place.
 
-Ctrl-C, SIGTERM and SIGHUP end it: what was in hand is written, and the channel
+Ctrl-C and signals end it: what was in hand is written, and the channel
 removed if it is empty and nobody else is there (unless --keep).
 
 Exit codes: 0 ended, or --count reached; 1 failed, timed out, a lane could not
-be read, or all were gone before --count was reached; 2 wrong usage; 129, 130,
-143 when SIGHUP, SIGINT or SIGTERM came before the end that --count or
---until-closed asks for.
+be read, or all were gone before --count was reached; 2 wrong usage; 129, 131,
+143 ended by SIGHUP, SIGQUIT, SIGTERM; 130 ended by Ctrl-C before the end that
+--count or --until-closed asks for, and 0 where they ask for none.
 
 Examples:
   deno run --allow-ffi cli.ts recv
@@ -243,9 +243,8 @@ class Receiving {
         return { why: `no message for ${timeout} ms`, code: 1 };
       }
       if (!(error instanceof Interrupted)) throw error;
-      // Without a goal there is no other end than a signal, so that is a normal one
       const goal = count !== undefined || untilClosed;
-      return { why: error.message, code: goal ? error.exitCode : 0 };
+      return { why: error.message, code: goal ? error.exitCode : error.exitCodeOfEndless };
     }
   }
 

@@ -46,11 +46,12 @@ hand when the server was killed is there for the next server.
 Options:
 ${optionsHelp(OPTIONS)}
 
-Ctrl-C, SIGTERM and SIGHUP end it: the segment is removed if it is empty and
+Ctrl-C and signals end it: the segment is removed if it is empty and
 nobody else is attached (unless --keep).
 
 Exit codes: 0 ended, or --count reached; 1 failed or timed out; 2 wrong usage;
-129, 130, 143 when SIGHUP, SIGINT or SIGTERM came before --count was reached.
+129, 131, 143 ended by SIGHUP, SIGQUIT, SIGTERM; 130 ended by Ctrl-C before
+--count was reached, and 0 without --count.
 
 Examples:
   deno run --allow-ffi cli.ts server
@@ -141,8 +142,8 @@ async function receiveAll(
     server.putBack();
     if (error instanceof Deno.errors.BrokenPipe) return { why: "nobody reads our output", code: 0 };
     if (!(error instanceof Interrupted)) throw error;
-    // A server without a goal has no other end than a signal, so that is a normal one
-    return { why: error.message, code: count === undefined ? 0 : error.exitCode };
+    const code = count === undefined ? error.exitCodeOfEndless : error.exitCode;
+    return { why: error.message, code };
   }
 }
 

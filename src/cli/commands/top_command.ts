@@ -2,7 +2,7 @@
 
 import { Deadline } from "../../sync/deadline.ts";
 import { type Command, CommandFailure } from "../command.ts";
-import { Interrupted, Interruption } from "../terminal/interruption.ts";
+import { type Interrupted, Interruption } from "../terminal/interruption.ts";
 import { type Interval, intervalOption } from "../text/interval.ts";
 import { hasTerminal, Screen } from "../terminal/screen.ts";
 import { programName } from "../program_name.ts";
@@ -58,8 +58,8 @@ ${optionsHelp(OPTIONS)}
 --sort knows ${NAMES.slice(0, 9).join(", ")},
 ${NAMES.slice(9).join(", ")}.
 
-Exit codes: 0 quit; 1 there is no terminal; 2 wrong usage; 129, 143 when ended
-by SIGHUP or SIGTERM. The terminal is left as it was.
+Exit codes: 0 quit; 1 there is no terminal; 2 wrong usage; 129, 131, 143 ended
+by SIGHUP, SIGQUIT or SIGTERM. The terminal is left as it was.
 
 Examples:
   deno run --allow-ffi cli.ts top
@@ -170,5 +170,5 @@ class Top {
 
 /** Ctrl-C is how one leaves, however it comes. */
 function exitCode({ reason }: AbortSignal): number {
-  return reason instanceof Interrupted && reason.signalName !== "SIGINT" ? reason.exitCode : 0;
+  return (reason as Interrupted).exitCodeOfEndless;
 }

@@ -86,14 +86,14 @@ much from --offset on. Looking attaches the segment, read-only, which needs read
 permission, shows in its attach count, and gives memory to pages that had none.
 
 It ends when the segment is marked for removal; one that was marked already,
-when nobody else is attached any more. Ctrl-C, SIGTERM and SIGHUP end it too.
+when nobody else is attached any more. Ctrl-C and signals end it too.
 
 JSON: time, offset, size, old, new (both in hex; at most 4096 bytes a line);
 with --struct: time, path, offset, size, type, old, new (values as in dump).
 
 Exit codes: 0 ended, or --count reached; 1 failed, timed out, or the segment
-went before --count was reached; 2 wrong usage; 129, 130, 143 when SIGHUP,
-SIGINT or SIGTERM came before it.
+went before --count was reached; 2 wrong usage; 129, 131, 143 ended by SIGHUP,
+SIGQUIT, SIGTERM; 130 ended by Ctrl-C before --count, and 0 without --count.
 
 Examples:
   deno run --allow-ffi cli.ts watch id:5
@@ -232,11 +232,12 @@ class Watch {
     return undefined;
   }
 
-  /** Without a goal there is no other end than a signal, or that of the segment: a normal one. */
   #interrupted(): End {
-    const { reason } = this.#signal;
-    const code = this.#settings.count === Infinity ? 0 : (reason as Interrupted).exitCode;
-    return { why: (reason as Interrupted).message, code };
+    const { message, exitCode, exitCodeOfEndless } = this.#signal.reason as Interrupted;
+    return {
+      why: message,
+      code: this.#settings.count === Infinity ? exitCodeOfEndless : exitCode,
+    };
   }
 
   /** Prints each change, until there is a reason to end. */

@@ -5,7 +5,10 @@
 
 import { ignoresSignal } from "../../../ffi/libc.ts";
 
-const SIGNALS = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
+const SIGNALS = { SIGHUP: 1, SIGINT: 2, SIGQUIT: 3, SIGTERM: 15 } as const;
+
+/** Shells let what they start under nohup(1), or behind `&`, ignore these: that is to be kept so. */
+const LEFT_IGNORED = ["SIGHUP", "SIGQUIT"] as const;
 
 type SignalName = keyof typeof SIGNALS;
 
@@ -23,20 +26,27 @@ export class Interrupted extends Error {
   get exitCode(): number {
     return 128 + SIGNALS[this.signalName];
   }
+
+  /** The same for a command that has no end of its own: Ctrl-C is how a person gives it one. */
+  get exitCodeOfEndless(): number {
+    return this.signalName === "SIGINT" ? 0 : this.exitCode;
+  }
 }
 
 /** Listens for the signals until disposed. */
 export class Interruption implements Disposable {
   readonly #controller = new AbortController();
-  /** Under nohup(1) SIGHUP is ignored on our behalf. To be asked before the first listener is there. */
-  readonly #survivesHangup = ignoresSignal(SIGNALS.SIGHUP);
+  /** To be asked before the first listener is there. */
+  readonly #ignored: readonly SignalName[] = LEFT_IGNORED.filter((name) =>
+    ignoresSignal(SIGNALS[name])
+  );
   readonly #listeners = (Object.keys(SIGNALS) as SignalName[]).map((name) => {
     const listener = (): void => {
-      if (name === "SIGHUP" && this.#survivesHangup) return;
+      if (this.#ignored.includes(name)) return;
       if (this.signal.aborted) Deno.exit(new Interrupted(name).exitCode);
       this.#controller.abort(new Interrupted(name));
     };
-    // Listening to one signal makes Deno end at all three by default, so each needs its listener
+    // Listening to one signal makes Deno end at others by default, so each needs its listener
     Deno.addSignalListener(name, listener);
     return { name, listener };
   });

@@ -7,6 +7,7 @@
  * the process ends in any way but SIGKILL; the rest is put back here.
  */
 
+import { stopThisProcess } from "../../../ffi/libc.ts";
 import { paint, printRaw, printRawAtOnce, StandardStreamError } from "../output.ts";
 import { type Key, KeyDecoder } from "./keys.ts";
 import { cropLine, type Line, lineWidth, type Size, type Span } from "./spans.ts";
@@ -31,6 +32,9 @@ const USUAL_SIZE: Size = { columns: 80, rows: 24 };
 const ESCAPE_MS = 50;
 
 const INPUT_BYTES = 1024;
+
+/** What happens just before the process ends while the terminal is ours. */
+const ENDS = ["unload", "error", "unhandledrejection"] as const;
 
 /** Whether there is a terminal to draw on and to read keys from. */
 export function hasTerminal(): boolean {
@@ -59,13 +63,19 @@ export class Screen implements Disposable {
     }
   };
   readonly #leave = (): void => this.#giveBack();
+  /** Who stops us gives the terminal to the shell: as it was, and then we stop as we would have. */
+  readonly #stopped = (): void => {
+    this.#giveBack();
+    stopThisProcess();
+  };
 
   /** Takes the terminal. Ask {@linkcode hasTerminal} before. */
   constructor() {
     Deno.addSignalListener("SIGWINCH", this.#resized);
     Deno.addSignalListener("SIGCONT", this.#continued);
-    // Where a second signal ends the process at once
-    globalThis.addEventListener("unload", this.#leave);
+    Deno.addSignalListener("SIGTSTP", this.#stopped);
+    // Where a second signal ends the process at once, and where an error does that nobody catches
+    for (const end of ENDS) globalThis.addEventListener(end, this.#leave);
     try {
       this.#take();
     } catch (error) {
@@ -76,6 +86,7 @@ export class Screen implements Disposable {
   }
 
   #take(): void {
+    this.#left = false;
     Deno.stdin.setRaw(true);
     printRawAtOnce(ENTER);
   }
@@ -181,7 +192,8 @@ export class Screen implements Disposable {
     clearTimeout(this.#escape);
     Deno.removeSignalListener("SIGWINCH", this.#resized);
     Deno.removeSignalListener("SIGCONT", this.#continued);
-    globalThis.removeEventListener("unload", this.#leave);
+    Deno.removeSignalListener("SIGTSTP", this.#stopped);
+    for (const end of ENDS) globalThis.removeEventListener(end, this.#leave);
     this.#giveBack();
   }
 }

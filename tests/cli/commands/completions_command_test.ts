@@ -101,7 +101,7 @@ for (const shell of SHELLS) {
       "sysv-shm ls --sort nat": ["nattch"],
       "sysv-shm ls --columns creator": ["creator", "creatorGroup"],
       "sysv-shm doctor --skip rm": ["rmid-forced"],
-      "sysv-shm channel ": ["ls", "rm", "stat"],
+      "sysv-shm channel ": ["discard", "ls", "rm", "stat"],
       "sysv-shm channel r": ["rm"],
       "sysv-shm recv --ack ": ["after", "before"],
       "sysv-shm send --no-consumer e": ["error"],

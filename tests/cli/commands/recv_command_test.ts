@@ -211,31 +211,44 @@ testWith(
   },
 );
 
-for (const [signal, code] of [["SIGINT", 130], ["SIGTERM", 143], ["SIGHUP", 129]] as const) {
-  testWith(CLI, `recv: ${signal} is the normal end, and not with an end to reach`, async () => {
-    for (
-      const [args, expected] of [[[], 0], [["--count=2"], code], [["--binary"], code]] as const
-    ) {
-      const key = freshKey();
-      await using receiver = start(key, ...args);
-      const id = await receiving(receiver);
-      using channel = Channel.openOrCreate({ key });
-      using producer = channel.producer();
-      put(producer, "one");
-      await receiver.stdout(/one/);
-      receiver.kill(signal);
-      const ended = await receiver.ended();
-      assert.deepEqual([ended.code, ended.signal], [expected, null]);
-      assert.match(
-        ended.stderr,
-        new RegExp(`\nended by ${signal}; segment ${id} left to those still there\n$`),
-      );
-      assert.equal(channel.consumerPid, undefined);
-      producer.close();
-      channel.close();
-      assert.deepEqual(objectsAt(key), []);
-    }
-  });
+for (
+  const [signal, code] of [["SIGINT", 130], ["SIGTERM", 143], ["SIGHUP", 129], [
+    "SIGQUIT",
+    131,
+  ]] as const
+) {
+  testWith(
+    CLI,
+    `recv: ${signal} gives 128 + n, and 0 only for Ctrl-C with no end to reach`,
+    async () => {
+      for (
+        const [args, expected] of [
+          [[], signal === "SIGINT" ? 0 : code],
+          [["--count=2"], code],
+          [["--binary"], code],
+        ] as const
+      ) {
+        const key = freshKey();
+        await using receiver = start(key, ...args);
+        const id = await receiving(receiver);
+        using channel = Channel.openOrCreate({ key });
+        using producer = channel.producer();
+        put(producer, "one");
+        await receiver.stdout(/one/);
+        receiver.kill(signal);
+        const ended = await receiver.ended();
+        assert.deepEqual([ended.code, ended.signal], [expected, null]);
+        assert.match(
+          ended.stderr,
+          new RegExp(`\nended by ${signal}; segment ${id} left to those still there\n$`),
+        );
+        assert.equal(channel.consumerPid, undefined);
+        producer.close();
+        channel.close();
+        assert.deepEqual(objectsAt(key), []);
+      }
+    },
+  );
 }
 
 testWith(CLI, "recv --keep: the channel stays, empty, for the next one", async () => {

@@ -105,12 +105,18 @@ testWith(CLI, "server: without --key it is 1111", async () => {
   assert.match(stderr, /^listening on key 1111 \(0x457\), segment \d+, 2049 bytes, mode 0600\n/);
 });
 
-for (const [signal, code] of [["SIGINT", 130], ["SIGTERM", 143], ["SIGHUP", 129]] as const) {
+for (
+  const [signal, code] of [["SIGINT", 130], ["SIGTERM", 143], ["SIGHUP", 129], [
+    "SIGQUIT",
+    131,
+  ]] as const
+) {
   testWith(
     CLI,
-    `server: ${signal} is the normal end, and not with a --count to reach`,
+    `server: ${signal} gives 128 + n, and 0 only for Ctrl-C without --count`,
     async () => {
-      for (const [args, expected] of [[[], 0], [["--count=2"], code]] as const) {
+      const endless = signal === "SIGINT" ? 0 : code;
+      for (const [args, expected] of [[[], endless], [["--count=2"], code]] as const) {
         const key = freshKey();
         await using server = start(key, ...args);
         const id = await listening(server);

@@ -229,6 +229,7 @@ for (
     ["SIGINT", "SIGINT", 0],
     ["SIGTERM", "SIGTERM", 143],
     ["SIGHUP", "SIGHUP", 129],
+    ["SIGQUIT", "SIGQUIT", 131],
   ] as const
 ) {
   testWith(SCREEN, `top: ${how} ends it and leaves the terminal as it was`, async () => {

@@ -141,7 +141,7 @@ testWith(
       [
         [["--timeout", "300ms"], undefined, 1, /nothing changed for 300 ms\n$/],
         [[], "SIGINT", 0, /ended by SIGINT\n$/],
-        [[], "SIGTERM", 0, /ended by SIGTERM\n$/],
+        [[], "SIGTERM", 143, /ended by SIGTERM\n$/],
         [["--count", "1"], "SIGINT", 130, /ended by SIGINT\n$/],
         [["--count", "1"], "SIGHUP", 129, /ended by SIGHUP\n$/],
         [["--count", "1"], "rm", 1, /was marked for removal\n$/],
@@ -304,7 +304,12 @@ testWith(SCREEN, "watch: on a terminal the fields, until the segment goes", asyn
   assert(session.written.includes(`segment ${made.id} was marked for removal\r\n`));
 });
 
-for (const [signal, code] of [["SIGTERM", 0], ["SIGHUP", 0], ["SIGINT", 0]] as const) {
+for (
+  const [signal, code] of [["SIGTERM", 143], ["SIGHUP", 129], ["SIGQUIT", 131], [
+    "SIGINT",
+    0,
+  ]] as const
+) {
   testWith(SCREEN, `watch: ${signal} leaves the terminal as it was`, async () => {
     using folder = new TestFolder();
     using made = ForeignObject.segment(64);

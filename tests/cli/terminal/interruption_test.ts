@@ -9,7 +9,7 @@ import { toEnd } from "../command_line.ts";
 
 guardAgainstLeaks();
 
-const CODES = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
+const CODES = { SIGHUP: 129, SIGINT: 130, SIGQUIT: 131, SIGTERM: 143 } as const;
 const SIGNALS = Object.keys(CODES) as (keyof typeof CODES)[];
 
 /** A program that uses `interruption` and says `ready` when signals may come. */
@@ -26,6 +26,7 @@ Deno.test("Interrupted: the exit code shells expect, and a text that names the s
     const interrupted = new Interrupted(name);
     assert.equal(interrupted.exitCode, CODES[name]);
     assert.equal(interrupted.message, `ended by ${name}`);
+    assert.equal(interrupted.exitCodeOfEndless, name === "SIGINT" ? 0 : CODES[name]);
   }
 });
 

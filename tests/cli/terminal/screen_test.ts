@@ -1,10 +1,12 @@
 /** The terminal as a screen: what is drawn, what comes in, and that it is given back as it was. */
 
 import assert from "node:assert/strict";
+import { readFileStart } from "../../../ffi/libc.ts";
 import { testWith } from "../../support/needs.ts";
 import { guardAgainstLeaks } from "../../support/leaks.ts";
 import { TestFolder } from "../../support/peer.ts";
 import { ON_TERMINAL } from "../../support/terminal.ts";
+import { until } from "../command_line.ts";
 import { Session } from "../on_screen.ts";
 
 guardAgainstLeaks();
@@ -39,6 +41,12 @@ for (
   const [name, atEnd, code] of [
     ["returning", "return;", 0],
     ["an exception", 'throw new TypeError("on purpose");', 1],
+    [
+      "an exception that nobody catches",
+      'setTimeout(() => { throw new Error("on purpose"); }); continue;',
+      1,
+    ],
+    ["a rejection that nobody handles", 'Promise.reject(new Error("on purpose")); continue;', 1],
     ["Deno.exit", "Deno.exit(7);", 7],
   ] as const
 ) {
@@ -93,6 +101,27 @@ testWith(SCREEN, "Screen: another size is told, and nothing of the old frame sta
   await shows("30x7", "ready", "resize", "");
   session.resize(100, 3);
   await shows("100x3", "ready", "resize");
+  await session.type("q");
+  assert.equal(await session.ended(), 0);
+});
+
+function isStopped(pid: number): boolean {
+  const status = readFileStart(`/proc/${pid}/status`, 4096);
+  return typeof status !== "number" && /^State:\tT/m.test(new TextDecoder().decode(status));
+}
+
+testWith(SCREEN, "Screen: SIGTSTP gives it back and stops, and SIGCONT goes on", async () => {
+  using folder = new TestFolder();
+  await using session = Session.program(folder, {}, eventsProgram("return;"));
+  await session.sees("ready");
+  for (const resizes of ["resize", "resize\\nresize"]) {
+    Deno.kill(session.pid, "SIGTSTP");
+    await session.until(({ alternate, cursorVisible }) => !alternate && cursorVisible);
+    await until(() => isStopped(session.pid));
+    Deno.kill(session.pid, "SIGCONT");
+    await session.sees(new RegExp(`^ready\\n${resizes}$`, "m"));
+    assert.equal(session.screen.alternate, true);
+  }
   await session.type("q");
   assert.equal(await session.ended(), 0);
 });
