@@ -112,7 +112,6 @@ export type {
   ChannelReceiveSyncOptions,
   ChannelSendOptions,
   ChannelSendSyncOptions,
-  ChannelTrySendOptions,
   ConsumerOptions,
   ProducerOptions,
 } from "./src/channel/channel_options.ts";

@@ -5,17 +5,18 @@ import { LANES } from "../../channel/descriptor.ts";
 import { listChannels, statChannel } from "../../channel/channel_stat.ts";
 import { channelColumns, LANE_COLUMNS, usualChannelColumns } from "../objects/channel_columns.ts";
 import { type ChannelFacts, channelFacts, laneFacts } from "../objects/channel_facts.ts";
-import { CHANNELS } from "../objects/channel_removal.ts";
+import { CHANNELS, contentOf } from "../objects/channel_removal.ts";
 import type { Command } from "../command.ts";
 import { type LabelledLine, objectLines, printLabelled } from "../text/labelled_lines.ts";
 import { keyText, tellOutcomes } from "../objects/named_objects.ts";
 import { print, printJson } from "../output.ts";
 import { counted } from "../objects/removable.ts";
 import { remove } from "../objects/removal.ts";
-import { AccountNames } from "../objects/segment_facts.ts";
+import { AccountNames } from "../objects/object_facts.ts";
 import { selection, SELECTION_OPTIONS } from "../objects/selection.ts";
 import { TABLE_OPTIONS, tableJson, tableLines, tableSettings } from "../text/table.ts";
 import { findSegment, TARGET_HELP, TARGET_OPTIONS, targetOf } from "../objects/target.ts";
+import { Inventory } from "../objects/unused.ts";
 import { optionsHelp, type OptionTable, parse, UsageError, wholeOption } from "../usage.ts";
 import { sizeInWords } from "../text/wording.ts";
 
@@ -42,7 +43,8 @@ const RM_OPTIONS = {
   ...TARGET_OPTIONS,
   ...SELECTION_OPTIONS,
   "dry-run": { short: "n", help: "say what would be done, and do nothing" },
-  force: { short: "f", help: "do not ask, whoever uses it" },
+  yes: { short: "y", help: "do not ask about those that the options choose" },
+  force: { short: "f", help: "do not ask about anything, be it in use" },
   json: { help: "as JSON; the stable form" },
   ...HELP_OPTION,
 } as const satisfies OptionTable;
@@ -86,8 +88,10 @@ discard drops all messages of a lane, readable or not, and leaves the other
 lanes as they are: for a lane that recv cannot read. Nobody may be receiving.
 
 rm removes a channel, its segment and its semaphore set, and the messages in it.
-Where somebody is attached you are asked first, and where there is no terminal
-to ask on it is left alone; those who use it get an error.
+Where a process is attached you are asked first, and where there is no terminal
+to ask on it is left alone; those who use it get an error. What the options
+choose is shown and asked about, or needs --yes; a channel that is kept or has
+unread messages is no orphan, and only --force takes it along (see rm --help).
 
 Looking attaches a channel for a moment, read-only, and needs read permission;
 nobody who uses it notices. Those that may not be read are left out of the list.
@@ -138,10 +142,13 @@ async function list(args: readonly string[]): Promise<number> {
   const { columns, sorted } = tableSettings(options, channelColumns(style));
   const chosen = selection(options) ?? (() => true);
   const names = new AccountNames();
+  const inventory = new Inventory();
   const rows = sorted(
-    listChannels({ trust: true }).filter(({ segment }) => chosen(segment)).map((stat) =>
-      channelFacts(stat, names)
-    ),
+    listChannels({ trust: true })
+      .filter((stat) =>
+        chosen(stat.segment, () => inventory.segment(stat.segment, contentOf(stat)))
+      )
+      .map((stat) => channelFacts(stat, names)),
   );
   if (options.json === true) await printJson(tableJson(columns, rows));
   else await print(tableLines(columns ?? usualChannelColumns(style), rows).join("\n"));

@@ -3,7 +3,7 @@
 import { accountId, type AccountKind } from "../../../ffi/libc.ts";
 import { type Command, CommandFailure } from "../command.ts";
 import { changeSegments } from "../objects/segment_change.ts";
-import { AccountNames, accountText } from "../objects/segment_facts.ts";
+import { AccountNames, accountText } from "../objects/object_facts.ts";
 import { TARGET_HELP, TARGET_OPTIONS } from "../objects/target.ts";
 import { optionsHelp, type OptionTable, parse, UsageError } from "../usage.ts";
 

@@ -1,7 +1,5 @@
-/** `cli.ts doctor`: looks for what goes wrong with shared memory, and says what to do about it. */
+/** `cli.ts doctor`: looks for what is wrong with shared memory, and for what is worth knowing. */
 
-import { listSegments } from "../../sysv/segment_stat.ts";
-import { listSemaphoreSets } from "../../sysv/semaphore_stat.ts";
 import type { Command } from "../command.ts";
 import { examineObjects } from "../doctor/doctor_objects.ts";
 import {
@@ -14,9 +12,10 @@ import {
 } from "../doctor/doctor_report.ts";
 import { examineLimits, examineSystem } from "../doctor/doctor_system.ts";
 import { limitFacts } from "../objects/limit_facts.ts";
-import { type Format, paint, print, printable, printJson, report } from "../output.ts";
-import { AccountNames, FactsReader } from "../objects/segment_facts.ts";
-import { semaphoreFacts } from "../objects/semaphore_facts.ts";
+import { paint, print, printable, printJson, report } from "../output.ts";
+import { AccountNames } from "../objects/object_facts.ts";
+import { FactsReader } from "../objects/segment_facts.ts";
+import { Inventory } from "../objects/unused.ts";
 import { optionsHelp, type OptionTable, parse, refuseArguments, UsageError } from "../usage.ts";
 import { plural } from "../text/wording.ts";
 
@@ -27,31 +26,39 @@ const OPTIONS = {
     value: "CHECKS",
     choices: CHECK_NAMES,
     list: true,
-    help: "leave these out: orphans,held,...",
+    help: "leave these out: limits,orphans,...",
   },
+  verbose: { short: "v", help: "name each object, where several are told of together" },
   json: { help: "as JSON; the stable form" },
   help: { short: "h", help: "show this" },
 } as const satisfies OptionTable;
 
-const HELP = `Look for what goes wrong with shared memory, and say what to do about it.
+const HELP = `Look for what is wrong with shared memory, and for what is worth knowing.
 
 Usage: cli.ts doctor [options]
 
-Nothing is changed. The checks:
-${checksHelp()}
+Nothing is changed. What is wrong has a command that puts it right and is safe
+to run as printed, and the exit code is 1:
+${checksHelp(false)}
 
-Findings are what somebody should put right, and the exit code is 1. Remarks are
-good to know, and with nothing but remarks it is 0. What could not be checked is
+What is worth knowing has none, for whether another program needs or means it
+cannot be seen from outside; with nothing else the exit code is 0:
+${checksHelp(true)}
+
+The objects of one process are told of together. What could not be checked is
 said on standard error: run with -A as root for all of it.
 
 Options:
 ${optionsHelp(OPTIONS)}
 
---json is one object: findings and remarks, each an array of check, segment and
-semaphoreSet (an id or null), what, why, fix (a command or null); and
-notChecked, an array of check and why.
+--json is one object: findings (what is wrong) and remarks (what is worth
+knowing), each an array of check, segment and semaphoreSet (the id, where it is
+about a single one), process (that created or holds them, or null), count,
+bytes (of all segments, or null), what, detail (of the first of several, or
+null), why, fix (a command; null of remarks) and objects (an array of segment,
+semaphoreSet, what, detail); and notChecked, an array of check and why.
 
-Exit codes: 0 nothing found; 1 something found, or failed; 2 wrong usage.
+Exit codes: 0 nothing wrong; 1 something is, or failed; 2 wrong usage.
 
 Examples:
   deno run --allow-ffi cli.ts doctor
@@ -59,15 +66,16 @@ Examples:
   deno run --allow-ffi cli.ts doctor --json | jq -r '.findings[].fix'
 `;
 
-function checksHelp(): string {
+function checksHelp(remarks: boolean): string {
   const width = Math.max(...CHECK_NAMES.map((name) => name.length));
-  return CHECK_NAMES.map((name) => `  ${name.padEnd(width)}  ${CHECKS[name].looksFor}`).join("\n");
+  return CHECK_NAMES.filter((check) => isRemark({ check }) === remarks)
+    .map((name) => `  ${name.padEnd(width)}  ${CHECKS[name].looksFor}`).join("\n");
 }
 
 /** The subcommand. */
 export const doctorCommand: Command = {
   name: "doctor",
-  summary: "look for what goes wrong, and say what to do",
+  summary: "look for what is wrong, and say what to do",
   options: OPTIONS,
   completes: "nothing",
   help: HELP,
@@ -77,7 +85,10 @@ export const doctorCommand: Command = {
     const skipped = skippedChecks(options.skip);
     const diagnosis = without(skipped, examine());
     if (options.json === true) await printJson(JSON.stringify(diagnosis, null, 2));
-    else await tell(diagnosis);
+    else {
+      await print(diagnosisText(diagnosis, options.verbose === true));
+      tellNotChecked(diagnosis.notChecked);
+    }
     return diagnosis.findings.length === 0 ? 0 : 1;
   },
 };
@@ -96,17 +107,15 @@ function skippedChecks(text: string | true | undefined): ReadonlySet<CheckName> 
 
 /** Makes every check that can be made. */
 function examine(): Diagnosis {
-  const segments = listSegments();
+  const inventory = new Inventory();
   const names = new AccountNames();
-  const reader = new FactsReader();
+  const reader = new FactsReader({ inventory });
   const objects = examineObjects({
-    segments,
-    sets: listSemaphoreSets(),
+    inventory,
     names,
     attachersOf: (id) => reader.attachersOf(id),
-    semaphoresOf: semaphoreFacts,
   });
-  const system = examineSystem(segments, names);
+  const system = examineSystem(inventory.segments, names);
   const found = [...objects.found, ...examineLimits(limitFacts()), ...system.found];
   return {
     findings: found.filter((each) => !isRemark(each)),
@@ -127,30 +136,44 @@ function without(
   };
 }
 
-async function tell({ findings, remarks, notChecked }: Diagnosis): Promise<void> {
-  const parts = [
-    findings.length === 0 ? paint("green", "nothing wrong found") : chapters(findings, "red"),
-    ...(remarks.length === 0 ? [] : [chapters(remarks, "yellow")]),
-    ...(findings.length === 0 ? [] : [`${plural(findings.length, "finding")}`]),
-  ];
-  await print(parts.join("\n\n"));
-  tellNotChecked(notChecked);
+function diagnosisText({ findings, remarks }: Diagnosis, verbose: boolean): string {
+  const wrong = plural(findings.length, "finding");
+  return [
+    findings.length === 0 ? paint("green", "nothing wrong found") : chapters(findings, verbose),
+    ...(remarks.length === 0 ? [] : [paint("bold", "worth knowing"), chapters(remarks, verbose)]),
+    ...(findings.length === 0 ? [] : [wrong]),
+  ].join("\n\n");
 }
 
 /** One chapter a check: its name, why it matters, and each thing found with what to do. */
-function chapters(found: readonly Finding[], format: Format): string {
+function chapters(found: readonly Finding[], verbose: boolean): string {
   const checks = CHECK_NAMES.filter((name) => found.some(({ check }) => check === name));
-  return checks.map((name) => {
-    const heading = isRemark(found.find(({ check }) => check === name)!) ? "remark: " : "";
-    const things = found.filter(({ check }) => check === name).map(({ what, fix }) =>
-      `  ${printable(what)}` + (fix === null ? "" : `\n    fix: ${paint("bold", printable(fix))}`)
-    );
+  return checks.map((check) => {
+    const things = found.filter((each) => each.check === check);
     return [
-      paint(format, `${heading}${name}`),
-      ...wrapped(CHECKS[name].why).map((line) => `  ${line}`),
-      ...things,
+      paint(isRemark({ check }) ? "yellow" : "red", check),
+      ...wrapped(CHECKS[check].why).map((line) => `  ${line}`),
+      ...things.flatMap((thing) => thingLines(thing, verbose)),
     ].join("\n");
   }).join("\n\n");
+}
+
+function thingLines({ what, detail, fix, objects }: Finding, verbose: boolean): string[] {
+  const each = verbose && objects.length > 1 ? objects : [];
+  return [
+    `  ${printable(what)}`,
+    ...detailLines(detail).map((line) => `    ${line}`),
+    ...(fix === null ? [] : [`    fix: ${paint("bold", printable(fix))}`]),
+    ...each.flatMap((one) => [
+      `    ${printable(one.what)}`,
+      ...detailLines(one.detail).map((line) => `      ${line}`),
+    ]),
+  ];
+}
+
+/** Each part on a line of its own. */
+function detailLines(detail: string | null): string[] {
+  return detail === null ? [] : detail.split("; ").map(printable);
 }
 
 const TEXT_WIDTH = 76;

@@ -15,7 +15,7 @@ import {
 import { type Command, CommandFailure } from "../command.ts";
 import { hexLines, hexOffset, type HexOptions } from "../bytes/hex_dump.ts";
 import { printableJson, printLine, printRaw } from "../output.ts";
-import { hexKey } from "../objects/segment_facts.ts";
+import { hexKey } from "../objects/object_facts.ts";
 import { colourOf, fieldMark } from "../bytes/field_colours.ts";
 import { countFields, type FieldRow, fieldRows } from "../bytes/struct_fields.ts";
 import { type Column, tableLines } from "../text/table.ts";

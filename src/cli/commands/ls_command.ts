@@ -1,15 +1,15 @@
 /** `cli.ts ls`: lists segments, or semaphore sets, as a table or as JSON. */
 
-import { listSegments } from "../../sysv/segment_stat.ts";
 import { listSemaphoreSets } from "../../sysv/semaphore_stat.ts";
 import { type Command, CommandFailure } from "../command.ts";
 import { print, printJson, report } from "../output.ts";
 import { mayReadProc, PROC_NOTE } from "../objects/processes.ts";
 import { needsProc, segmentColumns, usualSegmentColumns } from "../objects/segment_columns.ts";
 import { FactsReader, type SegmentFacts } from "../objects/segment_facts.ts";
-import { selection, SELECTION_OPTIONS, setSelection } from "../objects/selection.ts";
+import { ORPHANS_HELP, selection, SELECTION_OPTIONS, setSelection } from "../objects/selection.ts";
 import { SEMAPHORE_COLUMNS, USUAL_SEMAPHORE_COLUMNS } from "../objects/semaphore_columns.ts";
 import { SemaphoreFactsReader } from "../objects/semaphore_facts.ts";
+import { Inventory } from "../objects/unused.ts";
 import { type Column, TABLE_OPTIONS, tableJson, tableLines, tableSettings } from "../text/table.ts";
 import {
   keyOption,
@@ -43,8 +43,11 @@ Columns: KEY, ID, OWNER (a name over 8 characters ends in +), MODE, SIZE, ATT
 (how often attached), STATUS, CREATED (or last changed by chmod or chown; as
 month-day and time, or as a date when half a year past), CPID and LPID (the
 process that created it, and that attached or detached last). STATUS is "dest"
-when it is marked for removal, "locked" when it is locked into memory, "orphan"
-when nobody is attached and the process that created it is gone.
+when it is marked for removal, "locked" when it is locked into memory, "idle"
+when no process is attached and it may be needed, "orphan" when nothing speaks
+for that. "useReason" has what does.
+
+${ORPHANS_HELP}
 
 Options:
 ${optionsHelp(OPTIONS)}
@@ -107,10 +110,13 @@ async function listAllSegments(options: Options): Promise<void> {
   const key = keyOption(options.key);
   const asked = by === undefined ? columns ?? [] : [...columns ?? [], by];
   const everything = options.json === true && columns === undefined;
-  const reader = new FactsReader({ extras: everything || asked.some(needsProc) });
+  const inventory = new Inventory();
+  const reader = new FactsReader({ extras: everything || asked.some(needsProc), inventory });
   const rows = sorted(
-    listSegments()
-      .filter((stat) => (key === undefined || stat.key === key) && chosen(stat))
+    inventory.segments
+      .filter((stat) =>
+        (key === undefined || stat.key === key) && chosen(stat, () => inventory.segment(stat))
+      )
       .map((stat) => reader.facts(stat)),
   );
   if (options.json === true) return await printJson(tableJson(columns, rows));

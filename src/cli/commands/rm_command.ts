@@ -4,7 +4,7 @@ import type { Command } from "../command.ts";
 import { tellOutcomes } from "../objects/named_objects.ts";
 import { SEGMENTS, SEMAPHORE_SETS } from "../objects/removable.ts";
 import { remove } from "../objects/removal.ts";
-import { SELECTION_OPTIONS } from "../objects/selection.ts";
+import { ORPHANS_HELP, SELECTION_OPTIONS } from "../objects/selection.ts";
 import { TARGET_HELP, TARGET_OPTIONS } from "../objects/target.ts";
 import { optionsHelp, type OptionTable, parse } from "../usage.ts";
 
@@ -13,7 +13,8 @@ const OPTIONS = {
   ...SELECTION_OPTIONS,
   semaphores: { short: "s", help: "semaphore sets in place of segments" },
   "dry-run": { short: "n", help: "say what would be done, and do nothing" },
-  force: { short: "f", help: "do not ask, whoever uses it" },
+  yes: { short: "y", help: "do not ask about those that the options choose" },
+  force: { short: "f", help: "do not ask about anything, be it in use" },
   json: { help: "a JSON array of what became of each; the stable form" },
   help: { short: "h", help: "show this" },
 } as const satisfies OptionTable;
@@ -23,20 +24,29 @@ const HELP = `Mark segments for removal: those named, or all that the options ch
 Usage: cli.ts rm [options] KEY|ID...
        cli.ts rm [options] --mine|--orphans|--older-than AGE
 
-A segment that nobody is attached to goes at once. One that is attached loses
-its key at once, and goes with the last who detaches; before that is done to it
+A segment that no process is attached to goes at once. One that is attached
+loses its key at once, and goes with the last detach; before that is done to it
 you are asked, and where there is no terminal to ask on it is left alone.
 Nothing is removed before all are found and all questions answered.
 
 ${TARGET_HELP}
 
 Several of --mine, --orphans and --older-than choose what all of them do; they
-do not go with KEY or ID. A segment that \`create\` or ipcmk made and that nobody
-has used yet is an orphan too. Only the owner, the creator and root may remove
-one, so --orphans is often --mine --orphans.
+do not go with KEY or ID. What they choose is shown, each with what is known of
+it, and you are asked once; without a terminal that needs --yes. What may be
+needed is asked about one by one, and only --force does without.
 
---semaphores removes semaphore sets, at once. You are asked when somebody waits
-on one, and told nothing of those who use it and do not wait just now.
+${ORPHANS_HELP}
+--orphans says what it leaves alone although its creator is gone, and why;
+--force takes that too. A creator of another pid namespace cannot be seen: run
+it there, in the container or on its host, or name what is to go. A segment that
+\`create\` or ipcmk made and no process has used yet is an orphan too. Only the
+owner, the creator and root may remove one, so --orphans is often
+--mine --orphans.
+
+--semaphores removes semaphore sets, at once. You are asked where a process
+waits on one, used it last and is alive, or has the segment with its key
+attached.
 
 Options:
 ${optionsHelp(OPTIONS)}
@@ -50,6 +60,7 @@ there or could not be removed, the rest were; 2 wrong usage, nothing removed.
 Examples:
   deno run --allow-ffi cli.ts rm 1111 0xcafe id:5
   deno run --allow-ffi cli.ts rm --mine --orphans --older-than 2h --dry-run
+  deno run --allow-ffi cli.ts rm --mine --orphans --older-than 2h --yes
   deno run --allow-ffi cli.ts rm --semaphores 1111
 `;
 

@@ -1,8 +1,7 @@
 /** `cli.ts stat`: all that there is to know of one segment or semaphore set. */
 
-import { processExists } from "../../../ffi/libc.ts";
 import { pageSize } from "../../sysv/segment_limits.ts";
-import { listSegments, type SegmentStat } from "../../sysv/segment_stat.ts";
+import type { SegmentStat } from "../../sysv/segment_stat.ts";
 import { listSemaphoreSets, type SemaphoreSetStat } from "../../sysv/semaphore_stat.ts";
 import type { Command } from "../command.ts";
 import { type LabelledLine, objectLines, printLabelled, timeText } from "../text/labelled_lines.ts";
@@ -23,6 +22,7 @@ import {
   targetOf,
 } from "../objects/target.ts";
 import { type Column, tableLines, UNKNOWN } from "../text/table.ts";
+import { Inventory, processText } from "../objects/unused.ts";
 import { optionsHelp, type OptionTable, parse } from "../usage.ts";
 import { plural, sizeInWords } from "../text/wording.ts";
 
@@ -46,7 +46,7 @@ Which processes are attached and how much is in memory comes from /proc, which
 Deno opens only under -A. Of other users' processes only root sees that.
 
 --json has what \`ls --json\` has of a segment, and "pages", "pageSize",
-"creatorAlive" (a process with the creator's id exists) and "attachers" (pid,
+"creatorAlive" (a process with the creator's id runs) and "attachers" (pid,
 command, times); of a semaphore set "semaphores" (index, value,
 waitingForIncrease, waitingForZero, lastPid). null is unknown or never.
 
@@ -76,8 +76,9 @@ export const statCommand: Command = {
 };
 
 async function showSegment(target: Target, json: boolean): Promise<void> {
-  const stat = findObject(target, listSegments(), "segment");
-  const reader = new FactsReader();
+  const inventory = new Inventory();
+  const stat = findObject(target, inventory.segments, "segment");
+  const reader = new FactsReader({ inventory });
   const facts = reader.facts(stat);
   const attachers = reader.attachersOf(stat.id);
   const pages = Math.ceil(stat.size / pageSize());
@@ -86,7 +87,7 @@ async function showSegment(target: Target, json: boolean): Promise<void> {
       ...facts,
       pages,
       pageSize: pageSize(),
-      creatorAlive: stat.cpid === 0 ? null : processExists(stat.cpid),
+      creatorAlive: facts.creatorState === "unseen" ? null : facts.creatorState === "alive",
       attachers: attachers ?? null,
     };
     return await printJson(JSON.stringify(all, null, 2));
@@ -100,8 +101,9 @@ async function showSegment(target: Target, json: boolean): Promise<void> {
     ["last attach", timeText(facts.atime)],
     ["last detach", timeText(facts.dtime)],
     ["created/changed", timeText(facts.ctime)],
-    ["created by", `pid ${creatorText(stat)}`],
-    ["last used by", stat.lpid === 0 ? "nobody yet" : `pid ${stat.lpid}`],
+    ["created by", `pid ${processText(stat.cpid, facts.creatorState)}`],
+    ["last used by", lastUserText(stat, facts)],
+    ...useLines(facts),
     ...procLines(facts, attachers),
   ]);
   if (attachers === undefined) report(`note: ${PROC_NOTE}`);
@@ -142,18 +144,34 @@ function times(count: number): string {
   return count === 0 ? "not at all" : count === 1 ? "once" : `${count} times`;
 }
 
-function statusText({ status, markedForRemoval, locked, orphan }: SegmentFacts): string {
+const USE_TEXT = {
+  "in use": "",
+  idle: "idle: no process is attached, and it may be needed",
+  orphan: "orphan: nothing that can be seen speaks for a use",
+} as const;
+
+function statusText({ status, markedForRemoval, locked, use }: SegmentFacts): string {
   const words = [
     markedForRemoval ? "marked for removal: goes with the last detach" : "",
     locked ? "locked into memory" : "",
-    orphan ? "orphan: nobody is attached, and its creator is gone" : "",
+    USE_TEXT[use],
   ];
   return status === "" ? UNKNOWN : words.filter((word) => word !== "").join("; ");
 }
 
-function creatorText({ cpid }: SegmentStat): string {
-  if (cpid === 0) return "unknown: of another pid namespace";
-  return `${cpid}, ${processExists(cpid) ? "alive" : "gone"}`;
+function lastUserText({ lpid }: SegmentStat, { lastUserState }: SegmentFacts): string {
+  return lastUserState === null ? "nobody yet" : `pid ${processText(lpid, lastUserState)}`;
+}
+
+/** Since when it is idle, and what speaks for a use. */
+function useLines({ use, useReason, idleSince, library }: SegmentFacts): LabelledLine[] {
+  const made: LabelledLine[] = library === null ? [] : [["looks like", `a ${library} of shm`]];
+  if (use === "in use") return made;
+  return [
+    ...made,
+    ["idle since", timeText(idleSince)],
+    ["may be needed", useReason ?? "nothing that can be seen says so"],
+  ];
 }
 
 /** What is known under -A. */

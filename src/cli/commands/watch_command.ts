@@ -19,7 +19,7 @@ import { type Interval, intervalOption } from "../text/interval.ts";
 import { printRaw, report, shownJson } from "../output.ts";
 import { counted } from "../objects/removable.ts";
 import { hasTerminal, Screen } from "../terminal/screen.ts";
-import { hexKey } from "../objects/segment_facts.ts";
+import { hexKey } from "../objects/object_facts.ts";
 import { countFields } from "../bytes/struct_fields.ts";
 import { findSegment, TARGET_HELP, TARGET_OPTIONS, targetOf } from "../objects/target.ts";
 import {

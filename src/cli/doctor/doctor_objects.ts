@@ -1,191 +1,198 @@
 /** What `doctor` looks for in segments and semaphore sets. It is given them and changes nothing. */
 
-import { geteuid, processExists } from "../../../ffi/libc.ts";
 import { LAYOUT, MAILBOX_KEY, SEMAPHORE_COUNT } from "../../mailbox/descriptor.ts";
 import { foreignUser, formatMode, type ObjectStat } from "../../sysv/object_stat.ts";
 import type { SegmentStat } from "../../sysv/segment_stat.ts";
 import type { SemaphoreSetStat } from "../../sysv/semaphore_stat.ts";
-import { type Finding, finding, type NotChecked } from "./doctor_report.ts";
+import { type AccountNames, hexKey } from "../objects/object_facts.ts";
 import type { Attacher } from "../objects/processes.ts";
-import { type AccountNames, hexKey, isOrphan } from "../objects/segment_facts.ts";
-import type { SemaphoreFacts } from "../objects/semaphore_facts.ts";
-import { accountInWords, plural } from "../text/wording.ts";
+import { type Inventory, processText } from "../objects/unused.ts";
+import { accountInWords, plural, sizeInWords } from "../text/wording.ts";
+import { type CheckName, type Finding, type NotChecked, objectFinding } from "./doctor_report.ts";
 
 /** All objects, and what more can be known of them. */
 export interface Objects {
-  readonly segments: readonly SegmentStat[];
-  readonly sets: readonly SemaphoreSetStat[];
+  readonly inventory: Inventory;
   readonly names: AccountNames;
   /** Who has a segment attached; `undefined` without -A. */
   readonly attachersOf: (id: number) => readonly Attacher[] | undefined;
-  /** A set's semaphores; `undefined` without read permission. */
-  readonly semaphoresOf: (set: SemaphoreSetStat) => readonly SemaphoreFacts[] | undefined;
 }
 
 /** A segment or a semaphore set, so that one check serves both. */
 interface Subject {
+  readonly kind: "segment" | "semaphore set";
   readonly stat: ObjectStat;
-  readonly about: Parameters<typeof finding>[1];
+  /** 0 of a semaphore set. */
+  readonly bytes: number;
   /** What it is called. */
   readonly name: string;
-  /** What the commands of this program call it. */
-  readonly argument: string;
 }
 
-/** All findings and remarks about objects. */
+/** What a check found about one object. */
+interface Item {
+  readonly check: CheckName;
+  readonly subject: Subject;
+  /** The process whose objects belong together; null if none is known. */
+  readonly process: number | null;
+  readonly detail: string;
+}
+
+/** All that is found about objects. */
 export function examineObjects(
   objects: Objects,
 ): { readonly found: readonly Finding[]; readonly notChecked: readonly NotChecked[] } {
-  const { segments, sets, names } = objects;
-  const semaphores = new Map(sets.map((set) => [set.id, objects.semaphoresOf(set)]));
+  const { inventory, names } = objects;
+  const { segments, sets } = inventory;
   const subjects = [
     ...segments.map((stat) => segmentSubject(stat, names)),
     ...sets.map((stat) => setSubject(stat, names)),
   ];
+  const items = [
+    ...segments.flatMap((stat) => unused(stat, objects)),
+    ...segments.flatMap((stat) => held(stat, objects)),
+    ...subjects.flatMap((subject) => exposed(subject, names)),
+    ...subjects.flatMap((subject) => mailboxKey(subject, names)),
+    ...leftSemaphores(objects),
+    ...subjects.flatMap((subject) => givenAway(subject, names)),
+  ];
+  const unread = sets.filter((set) => inventory.semaphores(set) === undefined).length;
   return {
-    found: [
-      ...orphans(objects),
-      ...held(objects),
-      ...writable(subjects, names),
-      ...mailboxKey(objects),
-      ...leftSemaphores(objects, semaphores),
-      ...givenAway(subjects, names),
-    ],
-    notChecked: sets.filter(({ id }) => semaphores.get(id) === undefined).map(({ id }) => ({
+    found: together(items, names),
+    notChecked: unread === 0 ? [] : [{
       check: "left-semaphores",
-      why: `semaphore set ${id} gives this user no right to read it`,
-    })),
+      why: `${plural(unread, "semaphore set")} that this user may not read`,
+    }],
   };
 }
 
 function segmentSubject(stat: SegmentStat, names: AccountNames): Subject {
-  return {
-    stat,
-    about: { segment: stat.id },
-    name: `segment ${stat.id}, ${keyAndOwner(stat, names)}, ${plural(stat.size, "byte")}`,
-    argument: `id:${stat.id}`,
-  };
+  const name = `segment ${stat.id}, ${keyText(stat)}, ${ownerText(stat, names)}, ` +
+    plural(stat.size, "byte");
+  return { kind: "segment", stat, bytes: stat.size, name };
 }
 
 function setSubject(stat: SemaphoreSetStat, names: AccountNames): Subject {
-  return {
-    stat,
-    about: { semaphoreSet: stat.id },
-    name: `semaphore set ${stat.id}, ${keyAndOwner(stat, names)}`,
-    argument: `--semaphores id:${stat.id}`,
-  };
+  const name = `semaphore set ${stat.id}, ${keyText(stat)}, ${ownerText(stat, names)}, ` +
+    plural(stat.count, "semaphore");
+  return { kind: "semaphore set", stat, bytes: 0, name };
 }
 
-function keyAndOwner({ key, uid }: ObjectStat, names: AccountNames): string {
-  const owner = names.name("user", uid) ?? `uid ${uid}`;
-  return `${key === 0 ? "no key" : `key ${hexKey(key)}`}, owner ${owner}`;
+function keyText({ key }: ObjectStat): string {
+  return key === 0 ? "no key" : `key ${hexKey(key)}`;
 }
 
-/** A command that only root and those the object belongs to may run; who that is, if we are not. */
-function withRights(command: string, { uid, cuid }: ObjectStat, names: AccountNames): string {
-  const us = geteuid();
-  if (us === 0 || us === uid || us === cuid) return command;
-  return `${command}  # as ${names.name("user", uid) ?? `uid ${uid}`} or root`;
+function ownerText({ uid }: ObjectStat, names: AccountNames): string {
+  return `owner ${names.name("user", uid) ?? `uid ${uid}`}`;
 }
 
-function remove({ stat, argument }: Subject, names: AccountNames): string {
-  return withRights(`cli.ts rm ${argument}`, stat, names);
-}
-
-function orphans({ segments, names }: Objects): Finding[] {
-  return segments.filter(isOrphan).map((stat) => {
-    const subject = segmentSubject(stat, names);
-    const what = `${subject.name}, created by process ${stat.cpid}`;
-    return finding("orphans", subject.about, what, remove(subject, names));
+/** One finding for a check, a kind of object, an owner and a process. */
+function together(items: readonly Item[], names: AccountNames): Finding[] {
+  const groups = Map.groupBy(
+    items,
+    ({ check, process, subject: { kind, stat } }) => `${check} ${kind} ${stat.uid} ${process}`,
+  );
+  return [...groups.values()].map((group) => {
+    const { check, process, subject: { kind, stat } } = group[0]!;
+    const bytes = group.reduce((sum, { subject }) => sum + subject.bytes, 0);
+    const details = [...new Set(group.map(({ detail }) => detail))];
+    const size = kind === "segment" ? `, ${sizeInWords(bytes)}` : "";
+    const several = `${plural(group.length, kind)}, ${ownerText(stat, names)}${size}`;
+    const objects = group.map(({ subject, detail }) => ({
+      segment: subject.kind === "segment" ? subject.stat.id : null,
+      semaphoreSet: subject.kind === "segment" ? null : subject.stat.id,
+      what: subject.name,
+      detail,
+    }));
+    return objectFinding(check, objects, {
+      process,
+      bytes: kind === "segment" ? bytes : null,
+      what: group.length === 1 ? objects[0]!.what : several,
+      detail: `${details[0]}${details.length > 1 ? "; others differ" : ""}`,
+    });
   });
 }
 
-function held({ segments, names, attachersOf }: Objects): Finding[] {
-  return segments.filter(({ markedForRemoval }) => markedForRemoval).map((stat) => {
-    const { about, name } = segmentSubject(stat, names);
-    const holders = attachersOf(stat.id) ?? [];
-    const by = holders.map(({ pid, command }) => `${pid} (${command})`).join(", ");
-    const what = `${name}, attached ${plural(stat.nattch, "time")}` +
-      (by === "" ? "" : ` by ${by}`);
-    return finding(
-      "held",
-      about,
-      what,
-      holders.length > 0
-        ? `kill ${holders.map(({ pid }) => pid).join(" ")}`
-        : `deno run -A cli.ts stat id:${stat.id}  # as root says who holds it`,
-    );
-  });
+/** Segments that nobody is attached to and whose creator is not alive, so far as can be seen. */
+function unused(stat: SegmentStat, { inventory, names }: Objects): Item[] {
+  const { verdict, abandoned, reasons, creator } = inventory.segment(stat);
+  if (abandoned === false) return [];
+  const subject = segmentSubject(stat, names);
+  if (abandoned === null) {
+    return [{ check: "unseen", subject, process: null, detail: reasons.join("; ") }];
+  }
+  const created = `created by process ${processText(stat.cpid, creator)}`;
+  const detail = [created, ...reasons].join("; ");
+  return [{
+    check: verdict === "orphan" ? "orphans" : "idle",
+    subject,
+    process: stat.cpid,
+    detail,
+  }];
 }
 
-const OTHERS_WRITE = 0o002;
-const GROUP_WRITE = 0o020;
+/** With its creator alive it is the usual way of X, ffmpeg and this library, and nothing to speak of. */
+function held(stat: SegmentStat, { inventory, names, attachersOf }: Objects): Item[] {
+  const { creator } = inventory.segment(stat);
+  if (!stat.markedForRemoval || creator === "alive") return [];
+  const holders = attachersOf(stat.id) ?? [];
+  const by = holders.map(({ pid, command }) => `${pid} (${command})`).join(", ");
+  const process = holders[0]?.pid ?? (stat.cpid === 0 ? null : stat.cpid);
+  const detail = `created by process ${processText(stat.cpid, creator)}, ` +
+    (by === "" ? `attached ${plural(stat.nattch, "time")}` : `attached by process ${by}`);
+  return [{ check: "held", subject: segmentSubject(stat, names), process, detail }];
+}
 
-function writable(subjects: readonly Subject[], names: AccountNames): Finding[] {
-  return subjects.flatMap(({ stat, about, name, argument }) => {
-    if ((stat.mode & (OTHERS_WRITE | GROUP_WRITE)) === 0) return [];
-    const check = (stat.mode & OTHERS_WRITE) === 0 ? "group-writable" : "world-writable";
-    const mode = formatMode(stat.mode & ~(OTHERS_WRITE | GROUP_WRITE));
-    // No command changes the mode of a semaphore set
-    const fix = about.segment === undefined
-      ? null
-      : withRights(`cli.ts chmod ${mode} ${argument}`, stat, names);
-    return [finding(check, about, `${name}, mode ${formatMode(stat.mode)}`, fix)];
-  });
+const OTHERS = { shift: 0, write: 0o002 };
+const GROUP = { shift: 3, write: 0o020 };
+
+/** What is exposed, and to whom. */
+function exposed(subject: Subject, names: AccountNames): Item[] {
+  const { mode, gid } = subject.stat;
+  const to = [OTHERS, GROUP].find(({ write }) => (mode & write) !== 0);
+  if (to === undefined) return [];
+  const check = to === OTHERS ? "world-writable" : "group-writable";
+  const group = accountInWords(names.name("group", gid), gid);
+  const may = (mode >> to.shift & 4) === 0 ? "change" : "read and change";
+  const who = to === OTHERS ? "every user" : `every member of group ${group}`;
+  const process = subject.kind === "segment" ? (subject.stat as SegmentStat).cpid || null : null;
+  return [{ check, subject, process, detail: `mode ${formatMode(mode)}: ${who} may ${may} it` }];
 }
 
 /** What stands at the key that `server` and `client` use unless told otherwise. */
-function mailboxKey({ segments, sets, names }: Objects): Finding[] {
-  const ours = ({ key }: ObjectStat): boolean => key === MAILBOX_KEY;
-  const found = [
-    ...segments.filter(ours).map((stat) => ({
-      subject: segmentSubject(stat, names),
-      strange: stat.size === LAYOUT.size
-        ? ""
-        : `${stat.size} bytes where a mailbox has ${LAYOUT.size}`,
-    })),
-    ...sets.filter(ours).map((stat) => ({
-      subject: setSubject(stat, names),
-      strange: stat.count === SEMAPHORE_COUNT
-        ? ""
-        : `${plural(stat.count, "semaphore")} where a mailbox has ${SEMAPHORE_COUNT}`,
-    })),
-  ];
-  return found.flatMap(({ subject, strange }) => {
-    const user = foreignUser(subject.stat);
-    const foreign = user === undefined
-      ? ""
-      : `created or owned by ${accountInWords(names.name("user", user), user)}`;
-    const reasons = [strange, foreign].filter((reason) => reason !== "");
-    if (reasons.length === 0) return [];
-    const what = `${subject.name}, ${reasons.join(", ")}`;
-    return [finding("mailbox-key", subject.about, what, remove(subject, names))];
+function mailboxKey(subject: Subject, names: AccountNames): Item[] {
+  const { stat, kind, bytes } = subject;
+  if (stat.key !== MAILBOX_KEY) return [];
+  const count = kind === "segment" ? 0 : (stat as SemaphoreSetStat).count;
+  const strange = kind === "segment"
+    ? bytes === LAYOUT.size ? "" : `${bytes} bytes where a mailbox has ${LAYOUT.size}`
+    : count === SEMAPHORE_COUNT
+    ? ""
+    : `${plural(count, "semaphore")} where a mailbox has ${SEMAPHORE_COUNT}`;
+  const user = foreignUser(stat);
+  const foreign = user === undefined
+    ? ""
+    : `created or owned by ${accountInWords(names.name("user", user), user)}`;
+  const reasons = [strange, foreign].filter((reason) => reason !== "");
+  if (reasons.length === 0) return [];
+  return [{ check: "mailbox-key", subject, process: null, detail: reasons.join(", ") }];
+}
+
+function leftSemaphores({ inventory, names }: Objects): Item[] {
+  const keys = new Set(inventory.segments.map(({ key }) => key));
+  return inventory.sets.filter(({ key }) => key === 0 || !keys.has(key)).flatMap((set): Item[] => {
+    const users = (inventory.semaphores(set) ?? []).flatMap(({ lastPid }) => lastPid ?? []);
+    // Of a set that no process has used yet it is not known who made it
+    const { verdict, reasons } = inventory.set(set);
+    if (users.length === 0 || verdict === "in use") return [];
+    const gone = [...new Set(users)].slice(0, 3).join(", ");
+    const detail = [`last used by process ${gone} (gone)`, ...reasons].join("; ");
+    return [{ check: "left-semaphores", subject: setSubject(set, names), process: null, detail }];
   });
 }
 
-function leftSemaphores(
-  { segments, sets, names }: Objects,
-  known: ReadonlyMap<number, readonly SemaphoreFacts[] | undefined>,
-): Finding[] {
-  const keys = new Set(segments.map(({ key }) => key));
-  return sets.filter((set) => set.key === 0 || !keys.has(set.key)).flatMap((set) => {
-    const semaphores = known.get(set.id) ?? [];
-    const users = semaphores.flatMap(({ lastPid }) => lastPid ?? []);
-    // Of a set nobody has used yet it is not known who made it
-    if (users.length === 0 || users.some(processExists) || semaphores.some(isWaitedOn)) return [];
-    const subject = setSubject(set, names);
-    const what = `${subject.name}, ${plural(set.count, "semaphore")}`;
-    return [finding("left-semaphores", subject.about, what, remove(subject, names))];
-  });
-}
-
-function isWaitedOn({ waitingForIncrease, waitingForZero }: SemaphoreFacts): boolean {
-  return waitingForIncrease + waitingForZero > 0;
-}
-
-function givenAway(subjects: readonly Subject[], names: AccountNames): Finding[] {
-  return subjects.filter(({ stat }) => stat.uid !== stat.cuid).map(({ stat, about, name }) => {
-    const creator = accountInWords(names.name("user", stat.cuid), stat.cuid);
-    return finding("given-away", about, `${name}, created by ${creator}`, null);
-  });
+function givenAway(subject: Subject, names: AccountNames): Item[] {
+  const { uid, cuid } = subject.stat;
+  if (uid === cuid) return [];
+  const creator = accountInWords(names.name("user", cuid), cuid);
+  return [{ check: "given-away", subject, process: null, detail: `created by ${creator}` }];
 }

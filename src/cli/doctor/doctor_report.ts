@@ -1,6 +1,10 @@
 /**
- * What `doctor` says: its checks by name, what one of them finds, and all they find together. For
- * the files of `doctor`.
+ * What `doctor` says: its checks by name, what one of them finds, and all they find together. For the
+ * files of `doctor`.
+ *
+ * A check either finds what is wrong, each time with a command that is safe to run as printed, or what is
+ * worth knowing, without a command. What another program may need, and whether a wide mode is meant,
+ * cannot be seen from outside, so nothing about single objects is called wrong.
  */
 
 /** What a check looks for, in words. */
@@ -9,84 +13,116 @@ interface Check {
   readonly looksFor: string;
   /** Why it matters where it is found. */
   readonly why: string;
-  /** Good to know, and nothing that has to be put right. */
-  readonly remark?: true;
+  /** It says what is wrong; without, what is worth knowing. */
+  readonly wrong?: true;
 }
 
 /** The checks by name, in the order in which they are told. */
 export const CHECKS = {
-  orphans: {
-    looksFor: "segments nobody is attached to, the creator gone",
-    why:
-      "nobody is attached and the process that created it is gone: it takes memory and a place " +
-      "until it is removed",
-  },
-  held: {
-    looksFor: "segments marked for removal, and held by somebody",
-    why:
-      "it was removed while in use, and its memory stays until the last who holds it detaches or " +
-      "ends: wrong only where those should be gone",
-  },
-  "world-writable": {
-    looksFor: "segments and semaphore sets every user may change",
-    why: "every user of this system may read, forge or destroy what is in it",
-  },
-  "mailbox-key": {
-    looksFor: "key 1111, ours, in the hands of another user or program",
-    why: "cli.ts server and client, at their usual key, refuse it or are read by its owner",
-  },
-  "left-semaphores": {
-    looksFor: "semaphore sets without a segment, their users gone",
-    why: "no segment has its key, nobody waits on it, and all who used it last are gone: it was " +
-      "probably left by a crash",
-  },
   limits: {
     looksFor: "limits that are used to 80 %, or very low",
-    why: "at a limit nobody can create anything any more (ENOSPC; EINVAL beyond kernel.shmmax)",
+    why: "at a limit no program can create anything any more (ENOSPC; EINVAL beyond kernel.shmmax)",
+    wrong: true,
   },
   "rmid-forced": {
     looksFor: "kernel.shm_rmid_forced (needs -A)",
-    why: "a segment goes as soon as its creator ends and nobody is attached: what it holds for a " +
-      "later reader is lost",
+    why:
+      "a segment goes as soon as its creator ends and no process is attached: what it holds for " +
+      "a later reader is lost",
+    wrong: true,
+  },
+  orphans: {
+    looksFor: "segments of which nothing speaks for a use",
+    why: "no process is attached, and those that created it and used it last are gone: it takes " +
+      "memory until it is removed. Some programs leave data like this and come back for it. " +
+      "`rm --orphans` shows each with the evidence and asks",
+  },
+  idle: {
+    looksFor: "segments that nobody is attached to and that may be needed",
+    why:
+      "no process is attached and the creator is gone, but there are signs of a use: a database " +
+      "may attach it again, and fails if it is removed",
+  },
+  unseen: {
+    looksFor: "unattached segments whose creator cannot be seen from here",
+    why:
+      "the creator is of another pid namespace, alive or not: only there, in its container or on " +
+      "its host, can it be seen whether it is still needed",
+  },
+  held: {
+    looksFor: "segments marked for removal and attached, the creator gone",
+    why: "it was removed while attached, and its memory stays until the last process that has it " +
+      "attached detaches or ends. Many programs mean it so",
+  },
+  "world-writable": {
+    looksFor: "segments and semaphore sets every user may change",
+    why:
+      "every user of this system may forge or destroy what is in it. Some programs mean it so (X, " +
+      "gpsd), and their clients fail under a narrower mode: only who runs them can tell",
   },
   "group-writable": {
-    looksFor: "remark: what a group may change",
-    why: "every member of the group may read, forge or destroy what is in it",
-    remark: true,
+    looksFor: "segments and semaphore sets a group may change",
+    why: "every member of the group may forge or destroy what is in it",
+  },
+  "mailbox-key": {
+    looksFor: "key 1111, ours, in the hands of another user or program",
+    why:
+      "`server` and `client` refuse it at their usual key, or are read by its owner: give both " +
+      "another one with --key",
+  },
+  "left-semaphores": {
+    looksFor: "semaphore sets without a segment, their last users gone",
+    why:
+      "no segment has its key, no process waits on it, and those that used it last are gone. It " +
+      "may be in use all the same: a server's children use a set and end before it does",
   },
   "given-away": {
-    looksFor: "remark: what is not its creator's any more",
+    looksFor: "what is not its creator's any more",
     why: "owner and creator, both, may change and remove it",
-    remark: true,
   },
   container: {
-    looksFor: "remark: an IPC namespace of our own (needs -A)",
+    looksFor: "an IPC namespace of our own (needs -A)",
     why:
       "programs outside of it see none of its objects, nor it theirs; containers share one with " +
       "--ipc=host or --ipc=container:NAME",
-    remark: true,
   },
   logout: {
-    looksFor: "remark: users whose objects go at logout (needs -A)",
+    looksFor: "users whose objects go at logout (needs -A)",
     why: "systemd-logind removes all System V objects of a user at the end of the last session " +
-      "(RemoveIPC=yes in logind.conf)",
-    remark: true,
+      "(RemoveIPC=yes in logind.conf). `loginctl enable-linger USER` keeps those of one user",
   },
 } as const satisfies Readonly<Record<string, Check>>;
 
 /** The name of a check. */
 export type CheckName = keyof typeof CHECKS;
 
-/** One thing that was found, as `--json` says it. */
-export interface Finding {
-  readonly check: CheckName;
-  /** The id of the object it is about; both are null where it is the system. */
+/** An object that something was found about; one of the two ids is null. */
+export interface FoundObject {
   readonly segment: number | null;
   readonly semaphoreSet: number | null;
   readonly what: string;
+  readonly detail: string;
+}
+
+/** What was found of one kind about the objects of one process, or about the system. */
+export interface Finding {
+  readonly check: CheckName;
+  /** The id of the object, where it is about a single one. */
+  readonly segment: number | null;
+  readonly semaphoreSet: number | null;
+  /** The process that created or holds all of them; null where there is none, or none is known. */
+  readonly process: number | null;
+  /** How many objects, and the bytes of all segments; 0 and null where it is the system. */
+  readonly count: number;
+  readonly bytes: number | null;
+  readonly what: string;
+  /** What is known of it, of the first of several; null where it is the system. */
+  readonly detail: string | null;
   readonly why: string;
-  /** The command that puts it right; null where there is nothing to put right. */
+  /** The command that puts it right, safe to run as printed; null of what is worth knowing. */
   readonly fix: string | null;
+  /** Each of them. */
+  readonly objects: readonly FoundObject[];
 }
 
 /** A check that could not be made, wholly or in part, and why not. */
@@ -97,26 +133,48 @@ export interface NotChecked {
 
 /** All that the checks found. */
 export interface Diagnosis {
-  /** What somebody should put right. */
+  /** What is wrong. */
   readonly findings: readonly Finding[];
-  /** What is good to know. */
+  /** What is worth knowing. */
   readonly remarks: readonly Finding[];
   readonly notChecked: readonly NotChecked[];
 }
 
-/** Says what `check` found about the object, or about the system. */
-export function finding(
-  check: CheckName,
-  about: Partial<Pick<Finding, "segment" | "semaphoreSet">>,
-  what: string,
-  fix: string | null,
-): Finding {
-  const { why } = CHECKS[check];
-  return { check, segment: null, semaphoreSet: null, ...about, what, why, fix };
+/** Says what `check` found about the system. */
+export function systemFinding(check: CheckName, what: string, fix: string | null): Finding {
+  return {
+    check,
+    segment: null,
+    semaphoreSet: null,
+    process: null,
+    count: 0,
+    bytes: null,
+    what,
+    detail: null,
+    why: CHECKS[check].why,
+    fix,
+    objects: [],
+  };
 }
 
-/** Whether what the check finds is only good to know. */
-export function isRemark({ check }: Finding): boolean {
+/** Says what `check` found about objects, which belong together. */
+export function objectFinding(
+  check: CheckName,
+  objects: readonly FoundObject[],
+  rest: Pick<Finding, "process" | "bytes" | "what" | "detail">,
+): Finding {
+  const [first, ...more] = objects;
+  const { segment, semaphoreSet } = more.length === 0 && first !== undefined
+    ? first
+    : { segment: null, semaphoreSet: null };
+  const { process, bytes, what, detail } = rest;
+  const { why } = CHECKS[check];
+  const about = { check, segment, semaphoreSet, process, count: objects.length, bytes };
+  return { ...about, what, detail, why, fix: null, objects };
+}
+
+/** Whether what the check finds is only worth knowing. */
+export function isRemark({ check }: Pick<Finding, "check">): boolean {
   const known: Check = CHECKS[check];
-  return known.remark === true;
+  return known.wrong !== true;
 }

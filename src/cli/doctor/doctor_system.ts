@@ -3,18 +3,32 @@
  * which Deno opens under -A. Changes nothing.
  */
 
+import { geteuid } from "../../../ffi/libc.ts";
 import type { SegmentStat } from "../../sysv/segment_stat.ts";
-import { type CheckName, type Finding, finding, type NotChecked } from "./doctor_report.ts";
+import { type CheckName, type Finding, type NotChecked, systemFinding } from "./doctor_report.ts";
 import type { LimitFacts } from "../objects/limit_facts.ts";
 import { mayReadProc, namespaceOf, readProc } from "../objects/processes.ts";
-import type { AccountNames } from "../objects/segment_facts.ts";
-import { sizeInWords } from "../text/wording.ts";
+import type { AccountNames } from "../objects/object_facts.ts";
+import { programName } from "../program_name.ts";
+import { plural, sizeInWords } from "../text/wording.ts";
 
 /** What of a limit may be used before it is worth a word. */
 const HIGH_PERCENT = 80;
 
 /** Less than this for one segment, or for all together, is no use to most programs: 32 MiB. */
 const LOW_BYTES = 32 * 2 ** 20;
+
+/**
+ * Fewer than this are no use to most programs. A set of PostgreSQL has 20 semaphores and one of a mailbox
+ * 6; joining a channel takes an operation of as many as its set has, 12 unless told otherwise.
+ */
+const LEAST: Readonly<Record<string, number>> = {
+  shmmni: 8,
+  semmni: 8,
+  semmns: 160,
+  semmsl: 20,
+  semopm: 12,
+};
 
 /** As good as no limit, and what the kernel starts with. Source: SHMMAX of <linux/shm.h>. */
 const UNLIMITED = 2n ** 64n - 1n - 2n ** 24n;
@@ -29,6 +43,8 @@ const SETTINGS: Readonly<Record<string, { readonly usual: bigint; readonly most:
   shmmax: { usual: UNLIMITED, most: UNLIMITED },
   semmni: { usual: 32000n, most: 32768n },
   semmns: { usual: 1024000000n, most: 2n ** 31n - 1n },
+  semmsl: { usual: 32000n, most: 2n ** 31n - 1n },
+  semopm: { usual: 500n, most: 2n ** 31n - 1n },
 };
 
 /** What `kernel.shmmax` and `kernel.shmall` allow so and so many bytes of. */
@@ -40,20 +56,26 @@ const ALLOWED: Readonly<Record<string, string>> = {
 /** Limits that are nearly reached, and such as nobody can work with. */
 export function examineLimits(limits: readonly LimitFacts[]): Finding[] {
   const scarce = limits.filter((each) => isLow(each) || isHigh(each));
-  return scarce.map((each) => {
-    const { resource, limit, used, percent, description, unitBytes, sysctl } = each;
-    const what = isLow(each)
-      ? `${sysctl} is ${limit}: ${ALLOWED[resource]} may have ${
-        sizeInWords(Number(limit) * unitBytes!)
-      } at most`
-      : `${used} of ${limit} ${description} (${percent!.toFixed(1)} %)`;
-    return finding("limits", {}, what, raising(each, scarce, limits));
-  });
+  // One sysctl is set in one go
+  const bySysctl = Map.groupBy(scarce, ({ sysctl }) => sysctl);
+  return [...bySysctl.values()].map((group) =>
+    systemFinding("limits", group.map(limitText).join("; "), raising(group[0]!, scarce, limits))
+  );
 }
 
-function isLow({ limit, unitBytes, sysctl }: LimitFacts): boolean {
-  return limit !== null && unitBytes !== null && sysctl !== null &&
-    Number(limit) * unitBytes < LOW_BYTES;
+function limitText(each: LimitFacts): string {
+  const { resource, limit, used, percent, description, unitBytes, sysctl } = each;
+  if (!isLow(each)) return `${used} of ${limit} ${description} (${percent!.toFixed(1)} %)`;
+  if (unitBytes === null) return `${sysctl} allows ${limit} ${description}`;
+  const size = sizeInWords(Number(limit) * unitBytes);
+  return `${sysctl} is ${limit}: ${ALLOWED[resource]} may have ${size} at most`;
+}
+
+function isLow({ resource, limit, unitBytes, sysctl }: LimitFacts): boolean {
+  if (limit === null || sysctl === null) return false;
+  return unitBytes === null
+    ? Number(limit) < (LEAST[resource] ?? 0)
+    : Number(limit) * unitBytes < LOW_BYTES;
 }
 
 function isHigh({ percent }: LimitFacts): boolean {
@@ -62,7 +84,8 @@ function isHigh({ percent }: LimitFacts): boolean {
 
 /**
  * The command that raises a limit, and with it all scarce ones that the same sysctl sets; where that
- * has several numbers the others stay. A limit that cannot be raised is one to make room in.
+ * has several numbers the others stay. Where a limit cannot be raised, the command that makes room or
+ * shows what takes it.
  */
 function raising(
   limit: LimitFacts,
@@ -70,12 +93,19 @@ function raising(
   limits: readonly LimitFacts[],
 ): string {
   const { sysctl, sysctlField } = limit;
-  if (raised(limit) <= limit.limit!) return "cli.ts rm --orphans";
-  if (sysctlField === null) return `sysctl -w ${sysctl}=${raised(limit)}  # as root`;
+  if (raised(limit) <= limit.limit!) {
+    return `${programName()} ${sysctlField === null ? "rm --orphans" : "ls --semaphores"}`;
+  }
+  if (sysctlField === null) return setting(`${sysctl}=${raised(limit)}`);
   const numbers = limits.filter((each) => each.sysctl === sysctl)
     .toSorted((a, b) => a.sysctlField! - b.sysctlField!)
     .map((each) => scarce.includes(each) ? raised(each) : each.limit);
-  return `sysctl -w ${sysctl}="${numbers.join(" ")}"  # as root`;
+  return setting(`${sysctl}="${numbers.join(" ")}"`);
+}
+
+/** The command that sets a sysctl, as this user can run it. */
+function setting(assignment: string): string {
+  return `${geteuid() === 0 ? "" : "sudo "}sysctl -w ${assignment}`;
 }
 
 /** Twice a limit, but at least what is usual and at most what the kernel takes; never less. */
@@ -106,8 +136,8 @@ export function examineSystem(
 
 function rmidForced(): Finding[] {
   if (readProc("sys/kernel/shm_rmid_forced")?.trim() !== "1") return [];
-  const fix = "sysctl -w kernel.shm_rmid_forced=0  # as root";
-  return [finding("rmid-forced", {}, "kernel.shm_rmid_forced is 1", fix)];
+  const fix = setting("kernel.shm_rmid_forced=0");
+  return [systemFinding("rmid-forced", "kernel.shm_rmid_forced is 1", fix)];
 }
 
 /** The namespace the system starts with. Source: PROC_IPC_INIT_INO of <linux/proc_ns.h>. */
@@ -116,7 +146,7 @@ const FIRST_IPC_NAMESPACE = "ipc:[4026531839]";
 function container(): Finding[] {
   const namespace = namespaceOf("self", "ipc");
   if (namespace === undefined || namespace === FIRST_IPC_NAMESPACE) return [];
-  return [finding("container", {}, `this is the IPC namespace ${namespace}`, null)];
+  return [systemFinding("container", `this is the IPC namespace ${namespace}`, null)];
 }
 
 /** Users below are of the system, and logind leaves theirs alone. Source: logind.conf(5). */
@@ -139,8 +169,7 @@ export function logout(
     const name = names.name("user", uid);
     if (name === null || exists(`${root}/var/lib/systemd/linger/${name}`)) return [];
     const count = segments.filter((each) => each.uid === uid).length;
-    const fix = `loginctl enable-linger ${name}  # as root`;
-    return [finding("logout", {}, `${name} owns ${count} of the segments`, fix)];
+    return [systemFinding("logout", `${name} owns ${plural(count, "segment")}`, null)];
   });
 }
 

@@ -5,7 +5,7 @@
 
 import type { ChannelStat, ChannelStats, LaneStat } from "../../channel/channel_stat.ts";
 import { maxMessage } from "../../channel/shape.ts";
-import { AccountNames, type ObjectFacts, objectFacts } from "./segment_facts.ts";
+import { AccountNames, type ObjectFacts, objectFacts } from "./object_facts.ts";
 
 /** What a channel is and how it goes. Numbers are numbers, null is unknown or nobody. */
 export interface ChannelFigures {

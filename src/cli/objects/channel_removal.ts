@@ -3,30 +3,41 @@
 import { ShmError } from "../../../ffi/shm_error.ts";
 import { type ChannelStat, listChannels } from "../../channel/channel_stat.ts";
 import { isGone } from "../../sysv/object_stat.ts";
-import { removeSegment, type SegmentStat, statSegment } from "../../sysv/segment_stat.ts";
-import { listSemaphoreSets, removeSemaphoreSet } from "../../sysv/semaphore_stat.ts";
-import { channelFacts, senders } from "./channel_facts.ts";
+import { removeSegment, type SegmentStat } from "../../sysv/segment_stat.ts";
+import { removeSemaphoreSet } from "../../sysv/semaphore_stat.ts";
+import { channelFacts, channelFigures, senders } from "./channel_facts.ts";
 import { keyText } from "./named_objects.ts";
 import { counted, type Removable, SEGMENTS } from "./removable.ts";
 import { formatSize } from "../text/size.ts";
+import { type ChannelContent, Inventory } from "./unused.ts";
 
 /** A channel's segment, and what is known of the channel. */
 interface ChannelSegment extends SegmentStat {
   readonly channel: ChannelStat;
 }
 
-/** Channels stay as long as somebody is attached. */
+/** What a channel holds, for the rule of what is unused. */
+export function contentOf(stat: ChannelStat): ChannelContent {
+  const { depth, kept } = channelFigures(stat);
+  return { depth, kept };
+}
+
+/** Channels stay as long as a process is attached. */
 export const CHANNELS: Removable<ChannelSegment> = {
   ...SEGMENTS,
   name: "channel",
   list: () => listChannels({ trust: true }).map((channel) => ({ ...channel.segment, channel })),
+  judge: () => {
+    const inventory = new Inventory();
+    return (stat) => inventory.segment(stat, contentOf(stat.channel));
+  },
   text: ({ id, key, channel }) => {
     const { lanes, laneCapacity, depth } = channelFacts(channel);
     const unread = depth === 0 ? "" : `, ${counted(depth, "message", "messages")} unread`;
     return `channel ${id} (${keyText(key)}, ${counted(lanes, "lane", "lanes")} of ` +
       `${formatSize(laneCapacity)}${unread})`;
   },
-  usersText: (stat, users) => `${SEGMENTS.usersText(stat, users)}${peersText(stat.channel)}`,
+  useText: (stat, use) => `${SEGMENTS.useText(stat, use)}${peersText(stat.channel)}`,
   remove: removeChannel,
 };
 
@@ -41,16 +52,13 @@ function peersText(stat: ChannelStat): string {
   return parts.length === 0 ? "" : ` (${parts.join("; ")})`;
 }
 
-/** Marks the segment for removal and removes the set, which those who come next would trip over. */
-function removeChannel(id: number): void {
-  const { key } = statSegment(id);
-  const set = listSemaphoreSets().find((each) => each.key === key);
+/** Marks the segment for removal and removes its set, which would be in the way of the next channel. */
+function removeChannel({ id, channel }: ChannelSegment): void {
   removeSegment(id);
-  if (set === undefined) return;
   try {
-    removeSemaphoreSet(set.id);
+    removeSemaphoreSet(channel.setId);
   } catch (error) {
-    // Whoever left just now has taken it along
+    // The last peer to leave has taken it along
     if (!(error instanceof ShmError && isGone(-error.errno))) throw error;
   }
 }

@@ -10,7 +10,7 @@ import type { ObjectStat } from "../../sysv/object_stat.ts";
 import type { SegmentStat } from "../../sysv/segment_stat.ts";
 import { CommandFailure } from "../command.ts";
 import { print, printJson, reportError } from "../output.ts";
-import { hexKey } from "./segment_facts.ts";
+import { hexKey } from "./object_facts.ts";
 import { findObject, parseTarget } from "./target.ts";
 import { type Parsed, UsageError } from "../usage.ts";
 

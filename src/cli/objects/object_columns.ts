@@ -4,7 +4,7 @@
  * `segment_columns.ts` and `semaphore_columns.ts`.
  */
 
-import { accountText, type ObjectFacts } from "./segment_facts.ts";
+import { accountText, type ObjectFacts } from "./object_facts.ts";
 import type { Column } from "../text/table.ts";
 
 /** Who an object belongs to and who may use it. */

@@ -15,28 +15,32 @@ import { keyText, segmentText } from "./named_objects.ts";
 import { printable } from "../output.ts";
 import { attachers } from "./processes.ts";
 import { selection, type SELECTION_OPTIONS, setSelection } from "./selection.ts";
-import { semaphoreFacts } from "./semaphore_facts.ts";
+import { Inventory, type Use } from "./unused.ts";
 import type { Parsed } from "../usage.ts";
 
-/** A kind of object. Its users are what removal would matter to: attaches, or processes that wait. */
+/** A kind of object. */
 export interface Removable<Found extends ObjectStat> {
   readonly name: "segment" | "semaphore set" | "channel";
   list(): Found[];
   /** Which of them the options choose. */
-  chosen(options: Parsed<keyof typeof SELECTION_OPTIONS>["options"]): (stat: Found) => boolean;
+  chosen(
+    options: Parsed<keyof typeof SELECTION_OPTIONS>["options"],
+  ): (stat: Found, use: () => Use) => boolean;
+  /** Judges each of those that were listed, beside everything else there is. */
+  judge(found: readonly Found[]): (stat: Found) => Use;
   /** One of them in words. */
   text(stat: Found): string;
-  /** How many users it has. */
+  /** How many attaches it has, where it stays while it has some. */
   users(stat: Found): number;
-  /** What it has them do, for a sentence about it. */
-  usersText(stat: Found, users: number): string;
+  /** How it is used, for a sentence about it. */
+  useText(stat: Found, use: Use): string;
   /** Whether it stays until its users have gone. */
   readonly staysWhileUsed: boolean;
   /** Whether it is removed already, but for them. */
   isMarked(stat: Found): boolean;
   /** What never changes about it. */
   birth(stat: Found): readonly number[];
-  remove(id: number): void;
+  remove(stat: Found): void;
   /** How many users keep it after its removal. */
   usersLeft(id: number): number;
 }
@@ -65,11 +69,18 @@ export const SEGMENTS: Removable<SegmentStat> = {
   chosen: (options) => selection(options) ?? (() => true),
   text: segmentText,
   users: ({ nattch }) => nattch,
-  usersText: ({ id }, users) => `has ${counted(users, "attach", "attaches")}${attachersText(id)}`,
+  judge: (segments) => {
+    const inventory = new Inventory({ segments });
+    return (stat) => inventory.segment(stat);
+  },
+  useText: ({ id, nattch }, { reasons }) =>
+    nattch > 0
+      ? `it has ${counted(nattch, "attach", "attaches")}${attachersText(id)}`
+      : reasons.join("; "),
   staysWhileUsed: true,
   isMarked: ({ markedForRemoval }) => markedForRemoval,
   birth: ({ cuid, cgid, cpid, size }) => [cuid, cgid, cpid, size],
-  remove: removeSegment,
+  remove: ({ id }) => removeSegment(id),
   usersLeft: (id) => {
     const stat = tryStat(id);
     return typeof stat === "number" ? 0 : stat.nattch;
@@ -83,15 +94,15 @@ export const SEMAPHORE_SETS: Removable<SemaphoreSetStat> = {
   chosen: setSelection,
   text: ({ id, key, count }) =>
     `semaphore set ${id} (${keyText(key)}, ${counted(count, "semaphore", "semaphores")})`,
-  users: (stat) =>
-    (semaphoreFacts(stat) ?? []).reduce(
-      (sum, { waitingForIncrease, waitingForZero }) => sum + waitingForIncrease + waitingForZero,
-      0,
-    ),
-  usersText: (_, users) => `is waited for by ${counted(users, "process", "processes")}`,
+  judge: (sets) => {
+    const inventory = new Inventory({ sets });
+    return (stat) => inventory.set(stat);
+  },
+  users: () => 0,
+  useText: (_, { reasons }) => reasons.join("; "),
   staysWhileUsed: false,
   isMarked: () => false,
   birth: ({ cuid, cgid, count }) => [cuid, cgid, count],
-  remove: removeSemaphoreSet,
+  remove: ({ id }) => removeSemaphoreSet(id),
   usersLeft: () => 0,
 };

@@ -1,6 +1,9 @@
 /**
- * Removing what the command line names or chooses: first everything is found, then everything asked,
- * and only then anything removed. For `rm_command.ts`.
+ * Removing what the command line names or chooses: first everything is found and judged, then everything
+ * asked, and only then anything removed. For `rm_command.ts` and `channel_command.ts`.
+ *
+ * What a person names goes, after a question where it is in use. What options choose is guessed at: all
+ * of it is shown with the evidence and asked about, and what may be needed is asked about one by one.
  *
  * Between looking and removing, the kernel may give an id to another object, though only after it has
  * gone through its 65536 sequence numbers. A question can be open for that long, so after the last one
@@ -11,17 +14,20 @@ import type { ObjectStat } from "../../sysv/object_stat.ts";
 import { attempt, type Named, namedObjects, type Outcome } from "./named_objects.ts";
 import { report } from "../output.ts";
 import { confirm } from "../terminal/question.ts";
-import { ownerText, type Removable } from "./removable.ts";
+import { counted, ownerText, type Removable } from "./removable.ts";
 import { SELECTION_OPTIONS } from "./selection.ts";
+import type { Use } from "./unused.ts";
 import { type Parsed, UsageError } from "../usage.ts";
 
 /** What the command line asks for. */
-type Request = Parsed<"id" | "dry-run" | "force" | keyof typeof SELECTION_OPTIONS>;
+type Request = Parsed<"id" | "dry-run" | "force" | "yes" | keyof typeof SELECTION_OPTIONS>;
 
 /**
  * Removes all that is asked for, or says what it would do, and gives what became of each.
  *
  * @throws {UsageError} it is not clear what is asked for; nothing is removed then
+ * @throws {CommandFailure} there is no terminal to ask on about what options choose; nothing is removed
+ * then
  * @throws {StandardStreamError} the terminal went while a question was open; nothing is removed then
  */
 export function remove<Found extends ObjectStat>(
@@ -31,9 +37,9 @@ export function remove<Found extends ObjectStat>(
   return new Removal(kind, request).run();
 }
 
-/** What is to become of one that was found, and how many users it had then. */
+/** What is to become of one that was found, and how it was used then. */
 interface Verdict {
-  readonly users: number;
+  readonly use: Use;
   readonly do: "remove" | "keep" | { readonly error: string };
 }
 
@@ -41,23 +47,31 @@ interface Verdict {
 interface Fate {
   readonly line?: string;
   readonly removed: boolean;
-  /** How many users it has, or has left. */
+  /** How many attaches it has, or has left. */
   readonly users: number;
   readonly error?: string;
 }
+
+/** So many ids are told of those that are left alone for the same reason. */
+const IDS_TOLD = 8;
 
 /** One removal of objects of one kind. */
 class Removal<Found extends ObjectStat> {
   readonly #kind: Removable<Found>;
   readonly #force: boolean;
+  readonly #yes: boolean;
   readonly #dryRun: boolean;
+  /** Whether options chose them, in place of a person who named each. */
+  readonly #isChoice: boolean;
   readonly #named: readonly Named<Found>[];
+  readonly #useOf: (stat: Found) => Use;
 
   /** Finds what the command line names or chooses. */
   constructor(kind: Removable<Found>, request: Request) {
     const { options, positionals, repeated } = request;
     this.#kind = kind;
     this.#force = options.force === true;
+    this.#yes = this.#force || options.yes === true;
     this.#dryRun = options["dry-run"] === true;
     const chooses = Object.keys(SELECTION_OPTIONS).some((name) => Object.hasOwn(options, name));
     const names = positionals.length > 0 || repeated.id !== undefined;
@@ -68,14 +82,53 @@ class Removal<Found extends ObjectStat> {
           : `which ${kind.name}? give its key or id:ID, or choose with --mine, --orphans, --older-than`,
       );
     }
-    this.#named = names ? namedObjects(request, kind.list(), kind.name) : this.#chosen(options);
+    this.#isChoice = chooses;
+    const all = kind.list();
+    this.#useOf = kind.judge(all);
+    this.#named = names ? namedObjects(request, all, kind.name) : this.#chosen(all, options);
   }
 
-  #chosen(options: Request["options"]): Named<Found>[] {
+  #chosen(all: readonly Found[], options: Request["options"]): Named<Found>[] {
+    const { orphans: _, ...others } = options;
     const isChosen = this.#kind.chosen(options);
-    const chosen = this.#kind.list().filter((stat) => isChosen(stat) && !this.#kind.isMarked(stat));
+    const fits = this.#kind.chosen(others);
+    const isTaken = (stat: Found): boolean =>
+      isChosen(stat, () => this.#useOf(stat)) ||
+      (this.#force && fits(stat, () => this.#useOf(stat)) && this.#useOf(stat).abandoned === true);
+    const candidates = all.filter((stat) => !this.#kind.isMarked(stat));
+    const chosen = candidates.filter(isTaken);
+    if (options.orphans === true) {
+      const taken = new Set(chosen);
+      this.#tellLeft(
+        candidates.filter((stat) => !taken.has(stat) && fits(stat, () => this.#useOf(stat))),
+      );
+    }
     if (chosen.length === 0) report(`no ${this.#kind.name} is chosen: nothing to remove`);
     return chosen.map((stat) => ({ stat }));
+  }
+
+  /** Says which of those without a living creator `--orphans` leaves alone, why, and what takes them. */
+  #tellLeft(others: readonly Found[]): void {
+    const groups = new Map<string, { readonly ids: number[]; readonly unseen: boolean }>();
+    for (const stat of others) {
+      const { abandoned, reasons } = this.#useOf(stat);
+      if (abandoned === false) continue;
+      const key = `of ${ownerText(stat)}: ${reasons.join("; ")}`;
+      const group = groups.get(key) ?? { ids: [], unseen: abandoned === null };
+      group.ids.push(stat.id);
+      groups.set(key, group);
+    }
+    for (const [why, { ids, unseen }] of groups) {
+      const more = ids.length > IDS_TOLD ? `, and ${ids.length - IDS_TOLD} more` : "";
+      const name = counted(ids.length, this.#kind.name, `${this.#kind.name}s`);
+      report(
+        `left alone: ${name} (id ${ids.slice(0, IDS_TOLD).join(", ")}${more}) ${why}; ` +
+          (unseen
+            ? "run this where the creators can be seen, in their container or on its host, or name " +
+              "what is to go (id:ID)"
+            : "--force takes them too"),
+      );
+    }
   }
 
   /** Removes them, or says what it would do, and gives what became of each. */
@@ -83,15 +136,35 @@ class Removal<Found extends ObjectStat> {
     if (this.#dryRun) {
       return this.#named.map((one) => this.#outcome(one, (stat) => this.#wouldRemove(stat)));
     }
-    const verdicts = new Map<Found, Verdict>();
-    for (const one of this.#named) {
-      if ("stat" in one) verdicts.set(one.stat, this.#decide(one.stat));
-    }
-    // People take their time to answer: look again, and then be quick
-    const now = new Map(this.#kind.list().map((stat) => [stat.id, stat]));
-    return this.#named.map((one) =>
-      this.#outcome(one, (stat) => this.#carryOut(stat, verdicts.get(stat)!, now.get(stat.id)))
+    const found = this.#named.flatMap((one) => "stat" in one ? [one.stat] : []);
+    const isWanted = !this.#isChoice || this.#confirmChoice(found);
+    const verdicts = new Map(
+      found.map((stat) => [stat, this.#decide(stat, isWanted)]),
     );
+    // People take their time to answer: look again, and then be quick
+    const list = this.#kind.list();
+    const now = new Map(list.map((stat) => [stat.id, stat]));
+    const useNow = this.#kind.judge(list);
+    return this.#named.map((one) =>
+      this.#outcome(
+        one,
+        (stat) => this.#carryOut(stat, verdicts.get(stat)!, now.get(stat.id), useNow),
+      )
+    );
+  }
+
+  /** Shows what the options chose and why, and asks once about all of it. */
+  #confirmChoice(found: readonly Found[]): boolean {
+    const chosen = found.filter((stat) => !this.#mustAsk(stat, this.#useOf(stat)));
+    if (chosen.length === 0 || this.#yes) return true;
+    for (const stat of chosen) report(this.#withEvidence(stat));
+    const { name } = this.#kind;
+    const what = chosen.length === 1 ? `the ${name}` : `the ${chosen.length} ${name}s`;
+    return confirm(`remove ${what} above?`, "--yes does without, --dry-run only looks");
+  }
+
+  #withEvidence(stat: Found): string {
+    return `${this.#kind.text(stat)} of ${ownerText(stat)}: ${this.#useOf(stat).evidence}`;
   }
 
   #outcome(one: Named<Found>, fateOf: (stat: Found) => Fate): Outcome {
@@ -109,14 +182,17 @@ class Removal<Found extends ObjectStat> {
   #wouldRemove(stat: Found): Fate {
     const kind = this.#kind;
     const users = kind.users(stat);
-    const line = this.#mustAsk(stat, users)
-      ? `would ask before removing ${kind.text(stat)}: it ${kind.usersText(stat, users)}`
+    const use = this.#useOf(stat);
+    const line = this.#mustAsk(stat, use)
+      ? `would ask before removing ${kind.text(stat)}: ${kind.useText(stat, use)}`
       : this.#told(["would remove", "would mark"], stat, users);
-    return { line, removed: false, users };
+    const why = this.#isChoice && use.verdict !== "in use" ? `: ${use.evidence}` : "";
+    return { line: line + why, removed: false, users };
   }
 
-  #mustAsk(stat: Found, users: number): boolean {
-    return users > 0 && !this.#force && !this.#kind.isMarked(stat);
+  #mustAsk(stat: Found, { verdict }: Use): boolean {
+    if (this.#force || this.#kind.isMarked(stat)) return false;
+    return verdict === "in use" || (this.#isChoice && verdict !== "orphan");
   }
 
   #told([removed, marked]: readonly [string, string], stat: Found, users: number): string {
@@ -126,20 +202,25 @@ class Removal<Found extends ObjectStat> {
     return `${marked} ${text} for removal: it goes when its ${attaches}`;
   }
 
-  #decide(stat: Found): Verdict {
+  #decide(stat: Found, isWanted: boolean): Verdict {
     const kind = this.#kind;
-    const users = kind.users(stat);
-    if (!this.#mustAsk(stat, users)) return { users, do: "remove" };
-    const question = `${kind.text(stat)} of ${ownerText(stat)} ${kind.usersText(stat, users)}: ` +
+    const use = this.#useOf(stat);
+    if (!this.#mustAsk(stat, use)) return { use, do: isWanted ? "remove" : "keep" };
+    const question = `${kind.text(stat)} of ${ownerText(stat)}: ${kind.useText(stat, use)}: ` +
       "remove it all the same?";
     const answer = attempt(() => confirm(question, "--force does without"));
-    if ("error" in answer) return { users, do: answer };
-    return { users, do: answer.result ? "remove" : "keep" };
+    if ("error" in answer) return { use, do: answer };
+    return { use, do: answer.result ? "remove" : "keep" };
   }
 
-  #carryOut(before: Found, verdict: Verdict, now: Found | undefined): Fate {
+  #carryOut(
+    before: Found,
+    verdict: Verdict,
+    now: Found | undefined,
+    useNow: (stat: Found) => Use,
+  ): Fate {
     const kind = this.#kind;
-    const { users } = verdict;
+    const users = kind.users(before);
     const text = kind.text(before);
     if (verdict.do === "keep") return { line: `kept ${text}`, removed: false, users };
     if (verdict.do !== "remove") return { ...verdict.do, removed: false, users };
@@ -147,11 +228,13 @@ class Removal<Found extends ObjectStat> {
       return { error: `${text} is gone, and its id another's by now`, removed: false, users: 0 };
     }
     const usersNow = now === undefined ? 0 : kind.users(now);
-    if (users === 0 && this.#mustAsk(before, usersNow)) {
-      const error = `${text} was not in use just now and is: run again to be asked about it`;
+    if (
+      now !== undefined && !this.#mustAsk(before, verdict.use) && this.#mustAsk(now, useNow(now))
+    ) {
+      const error = `${text} came into use just now: run again to be asked about it`;
       return { error, removed: false, users: usersNow };
     }
-    const removal = attempt(() => kind.remove(before.id));
+    const removal = attempt(() => kind.remove(before));
     if ("error" in removal) return { ...removal, removed: false, users: usersNow };
     const left = kind.usersLeft(before.id);
     return { line: this.#told(["removed", "marked"], before, left), removed: true, users: left };

@@ -2,7 +2,8 @@
 
 import { OBJECT_COLUMNS, shortOwner, usualColumns } from "./object_columns.ts";
 import type { Format } from "../output.ts";
-import { localTime, type SegmentFacts, shortTime } from "./segment_facts.ts";
+import { localTime, shortTime } from "./object_facts.ts";
+import type { SegmentFacts } from "./segment_facts.ts";
 import { formatSize } from "../text/size.ts";
 import { type Column, UNKNOWN } from "../text/table.ts";
 
@@ -32,6 +33,14 @@ export function segmentColumns({ bytes = false }: ColumnStyle = {}): Column<Segm
     { name: "markedForRemoval", title: "DEST" },
     { name: "locked", title: "LOCKED" },
     { name: "orphan", title: "ORPHAN" },
+    { name: "use", title: "USE" },
+    { name: "useReason", title: "USEREASON" },
+    { name: "creatorState", title: "CREATORSTATE" },
+    { name: "lastUserState", title: "LASTUSERSTATE" },
+    { name: "idleSince", title: "IDLESINCE", text: ({ idleSince }) => localTime(idleSince) },
+    { name: "ownerAttached", title: "OWNERATTACHED", right: true },
+    { name: "ownerSets", title: "OWNERSETS", right: true },
+    { name: "library", title: "LIBRARY" },
     { name: "atime", title: "ATTACHED", text: ({ atime }) => localTime(atime) },
     { name: "dtime", title: "DETACHED", text: ({ dtime }) => localTime(dtime) },
     { name: "ctime", title: "CREATED", text: ({ ctime }) => localTime(ctime) },

@@ -3,15 +3,26 @@
 import { geteuid } from "../../../ffi/libc.ts";
 import type { SegmentStat } from "../../sysv/segment_stat.ts";
 import type { SemaphoreSetStat } from "../../sysv/semaphore_stat.ts";
-import { isOrphan } from "./segment_facts.ts";
+import type { Use } from "./unused.ts";
 import { durationOption, type OptionTable, type Parsed, UsageError } from "../usage.ts";
 
 /** Options that choose; several choose what all of them do. */
 export const SELECTION_OPTIONS = {
   mine: { help: "only those this user owns" },
-  orphans: { help: "only those with nobody attached and the creator gone" },
+  orphans: { help: "only those of which nothing speaks for a use; see below" },
   "older-than": { value: "AGE", help: "only those created or changed longer ago: 2h, 7d" },
 } as const satisfies OptionTable;
+
+/** What `--orphans` means, for the help of the commands that have it. */
+export const ORPHANS_HELP =
+  `An orphan is a segment of which nothing that can be seen speaks for a use: no
+process is attached, the processes that created it and used it last are gone,
+its owner has no other segment attached and no semaphore set that may be in use,
+and it is no channel that is kept or may hold messages. It may be needed all the
+same: some programs leave segments and come back for them.`;
+
+/** Whether a segment is chosen. How it is used is asked only where that matters, for it costs. */
+export type Choice = (stat: SegmentStat, use: () => Use) => boolean;
 
 /**
  * Whether a segment is among those chosen; `undefined` if the command line does not choose.
@@ -20,10 +31,10 @@ export const SELECTION_OPTIONS = {
  */
 export function selection(
   options: Parsed<keyof typeof SELECTION_OPTIONS>["options"],
-): ((stat: SegmentStat) => boolean) | undefined {
-  const tests: ((stat: SegmentStat) => boolean)[] = testsOfAll(options);
-  if (options.orphans === true) tests.push(isOrphan);
-  return tests.length === 0 ? undefined : (stat) => tests.every((test) => test(stat));
+): Choice | undefined {
+  const tests: Choice[] = testsOfAll(options);
+  if (options.orphans === true) tests.push((_, use) => use().verdict === "orphan");
+  return tests.length === 0 ? undefined : (...seen) => tests.every((test) => test(...seen));
 }
 
 /** As {@linkcode selection}, for semaphore sets, of which nobody knows who created them. */

@@ -1,7 +1,7 @@
 /** The columns of tables of semaphore sets. For the commands that list them. */
 
 import { OBJECT_COLUMNS, shortOwner, usualColumns } from "./object_columns.ts";
-import { localTime, shortTime } from "./segment_facts.ts";
+import { localTime, shortTime } from "./object_facts.ts";
 import type { SemaphoreSetFacts } from "./semaphore_facts.ts";
 import { type Column, UNKNOWN } from "../text/table.ts";
 

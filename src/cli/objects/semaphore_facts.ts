@@ -6,7 +6,7 @@
 import { ShmError } from "../../../ffi/shm_error.ts";
 import { SemaphoreSet } from "../../sysv/semaphore_set.ts";
 import type { SemaphoreSetStat } from "../../sysv/semaphore_stat.ts";
-import { AccountNames, type ObjectFacts, objectFacts } from "./segment_facts.ts";
+import { AccountNames, type ObjectFacts, objectFacts } from "./object_facts.ts";
 
 /** A semaphore set in `--json`. Times are ISO 8601 in UTC, null is unknown or never. */
 export interface SemaphoreSetFacts extends ObjectFacts {

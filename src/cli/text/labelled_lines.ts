@@ -5,8 +5,8 @@
 
 import { formatKey } from "../../../ffi/shm_error.ts";
 import { print, printable } from "../output.ts";
-import { localTime, type ObjectFacts } from "../objects/segment_facts.ts";
-import { accountInWords } from "./wording.ts";
+import { localTime, type ObjectFacts } from "../objects/object_facts.ts";
+import { accountInWords, ageInWords } from "./wording.ts";
 
 /** What is said about something, and what it is called. */
 export type LabelledLine = readonly [label: string, text: string];
@@ -29,14 +29,10 @@ function permissionLetters(mode: number): string {
     .join("");
 }
 
-const AGE_UNITS = [["d", 86400e3], ["h", 3600e3], ["min", 60e3], ["s", 1e3]] as const;
-
 /** A time of the reader's own zone, and how long ago that is. */
 export function timeText(iso: string | null): string {
   if (iso === null) return "never";
-  const age = Date.now() - Date.parse(iso);
-  const [unit, length] = AGE_UNITS.find(([, each]) => age >= each) ?? ["s", 1e3];
-  return `${localTime(iso)} (${Math.max(0, Math.floor(age / length))} ${unit} ago)`;
+  return `${localTime(iso)} (${ageInWords(new Date(iso))} ago)`;
 }
 
 /** Prints them below each other. */

@@ -2,9 +2,18 @@
 
 import { formatSize } from "./size.ts";
 
-/** `1 page`, `2 pages`. */
-export function plural(count: number | bigint, noun: string): string {
-  return `${count} ${noun}${Number(count) === 1 ? "" : "s"}`;
+/** `1 page`, `2 pages`; `1 process`, `2 processes`. */
+export function plural(count: number | bigint, noun: string, several = `${noun}s`): string {
+  return `${count} ${Number(count) === 1 ? noun : several}`;
+}
+
+const AGE_UNITS = [["d", 86400e3], ["h", 3600e3], ["min", 60e3], ["s", 1e3]] as const;
+
+/** How long ago a time is, in its largest unit: `3 h`. */
+export function ageInWords(time: Date): string {
+  const age = Math.max(0, Date.now() - time.getTime());
+  const [unit, length] = AGE_UNITS.find(([, each]) => age >= each) ?? ["s", 1e3];
+  return `${Math.floor(age / length)} ${unit}`;
 }
 
 /** A size exactly, and from a kilobyte up as people read it too: `2049 bytes (2K)`. */

@@ -4,12 +4,14 @@ import { statChannel } from "../../channel/channel_stat.ts";
 import { lanesFor } from "../../channel/shape.ts";
 import { Segment } from "../../sysv/segment.ts";
 import { segmentLimits, segmentUsage } from "../../sysv/segment_limits.ts";
-import { listSegments, removeSegment, type SegmentStat } from "../../sysv/segment_stat.ts";
+import { removeSegment, type SegmentStat } from "../../sysv/segment_stat.ts";
 import { listSemaphoreSets } from "../../sysv/semaphore_stat.ts";
 import { channelFigures, senders } from "../objects/channel_facts.ts";
 import { attempt } from "../objects/named_objects.ts";
 import { counted, SEGMENTS } from "../objects/removable.ts";
 import { FactsReader } from "../objects/segment_facts.ts";
+import type { Choice } from "../objects/selection.ts";
+import { Inventory } from "../objects/unused.ts";
 import type { FirstBytes, Snapshot } from "./top_model.ts";
 import type { TopChannel, TopRow } from "./top_row.ts";
 
@@ -17,10 +19,13 @@ import type { TopChannel, TopRow } from "./top_row.ts";
 const FIRST_BYTES = 256;
 
 /** Everything as it is now. `chosen` says which segments were asked for; all, if nothing does. */
-export function snapshot(chosen: (stat: SegmentStat) => boolean = () => true): Snapshot {
-  const stats = listSegments();
-  const ids = new Set(stats.filter(chosen).map(({ id }) => id));
-  const reader = new FactsReader();
+export function snapshot(chosen: Choice = () => true): Snapshot {
+  const inventory = new Inventory();
+  const stats = inventory.segments;
+  const ids = new Set(
+    stats.filter((stat) => chosen(stat, () => inventory.segment(stat))).map(({ id }) => id),
+  );
+  const reader = new FactsReader({ inventory });
   const channelIn = channelReader();
   return {
     time: new Date(),
@@ -62,10 +67,11 @@ export function firstBytes(id: number): FirstBytes {
 /** Marks the segment for removal and says what has become of it. */
 export function remove(row: TopRow): string {
   // Between the question and its answer there was time for much
-  const now = listSegments().find(({ id }) => id === row.id);
+  const inventory = new Inventory();
+  const now = inventory.segments.find(({ id }) => id === row.id);
   if (now === undefined || !isSame(row, now)) return `segment ${row.id} is gone`;
-  if (row.nattch === 0 && now.nattch > 0) {
-    return `segment ${row.id} was not attached just now: not removed, d asks again`;
+  if (MORE_IN_USE[inventory.segment(now).verdict] > MORE_IN_USE[row.use]) {
+    return `segment ${row.id} came into use just now: not removed, d asks again`;
   }
   const removal = attempt(() => removeSegment(row.id));
   if ("error" in removal) return removal.error;
@@ -77,7 +83,10 @@ export function remove(row: TopRow): string {
     }`;
 }
 
+const MORE_IN_USE = { orphan: 0, idle: 1, "in use": 2 } as const;
+
 function isSame(row: TopRow, now: SegmentStat): boolean {
   return row.size === now.size && row.cuid === now.cuid && row.cgid === now.cgid &&
-    row.cpid === (now.cpid === 0 ? null : now.cpid);
+    row.cpid === (now.cpid === 0 ? null : now.cpid) &&
+    (row.key === now.key || now.markedForRemoval);
 }

@@ -1,6 +1,6 @@
 /** The columns of `top`: what they show, what they sort by, and which go first where it is narrow. */
 
-import { accountText, hexKey } from "../objects/segment_facts.ts";
+import { accountText, hexKey } from "../objects/object_facts.ts";
 import { formatSize } from "../text/size.ts";
 import { type Column, UNKNOWN } from "../text/table.ts";
 import type { TopRow } from "./top_row.ts";

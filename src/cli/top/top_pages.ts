@@ -3,7 +3,7 @@
 import { hexRow, hexShape } from "../bytes/hex_rows.ts";
 import { printable } from "../output.ts";
 import { PROC_NOTE } from "../objects/processes.ts";
-import { localTime } from "../objects/segment_facts.ts";
+import { localTime } from "../objects/object_facts.ts";
 import { formatSize } from "../text/size.ts";
 import { cropText, type Line, wrapText } from "../terminal/spans.ts";
 import { UNKNOWN } from "../text/table.ts";
@@ -79,6 +79,9 @@ function facts(row: TopRow): [name: string, value: string][] {
       attachers === null ? `${row.nattch}` : `${row.nattch}: ${attachersText(attachers)}`,
     ],
     ["status", row.status === "" ? UNKNOWN : row.status],
+    ...(row.useReason === null || row.use === "in use"
+      ? []
+      : [["may need", row.useReason] as [string, string]]),
     ...channelFacts(row),
     ["mode", row.perms],
     ["owner", `${accountInWords(row.owner, row.uid)}, group ${accountInWords(row.group, row.gid)}`],

@@ -135,8 +135,8 @@ function footLines(model: TopModel, { columns, rows }: Size): Line[] {
 }
 
 /** The longest form that fits: what a `y` does must be said in whole. */
-function question({ id, keyHex, key, nattch }: TopRow, columns: number): string {
-  const attached = nattch === 0 ? "nobody attached" : `${nattch} attached`;
+function question({ id, keyHex, key, nattch, use }: TopRow, columns: number): string {
+  const attached = nattch > 0 ? `${nattch} attached` : use === "idle" ? "may be needed" : use;
   const named = key === 0 ? "" : ` (key ${keyHex})`;
   const forms = [
     `remove segment ${id}${named}, ${attached}? y/N`,

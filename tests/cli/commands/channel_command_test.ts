@@ -187,7 +187,7 @@ testWith(
     assert.match(
       refused.stderr,
       new RegExp(
-        `^error: channel \\d+ [^\n]* has 1 attach \\(process ${receiver.pid} receives\\): remove it ` +
+        `^error: channel \\d+ [^\n]* it has 1 attach \\(process ${receiver.pid} receives\\): remove it ` +
           "all the same\\? There is no terminal to ask on: --force does without\n$",
       ),
     );
@@ -225,14 +225,18 @@ testWith(ON_TERMINAL, "channel rm: on a terminal it asks, and only y is yes", as
 
 testWith(
   CLI,
-  "channel rm --orphans: those nobody is attached to, and no other segment",
+  "channel rm --orphans: unread messages are left alone unless forced, what is in use in any case",
   async () => {
     const key = freshKey();
     await run("send", `--key=${key}`, "--quiet", "unread");
     using inUse = used(freshKey());
     using segment = Segment.create({ key: freshKey(), size: 100 });
     try {
-      const { code, stdout } = await run("channel", "rm", "--mine", "--orphans");
+      const left = await run("channel", "rm", "--mine", "--orphans", "--yes");
+      assert.equal(left.code, 0);
+      assert.match(left.stderr, /^left alone: .* channel with 1 unread message; --force takes /m);
+      assert.equal(objectsAt(key).length, 2);
+      const { code, stdout } = await run("channel", "rm", "--mine", "--orphans", "--force");
       assert.equal(code, 0);
       assert.match(stdout, new RegExp(`^removed channel \\d+ \\(key ${hex(key)}, .*\\)$`, "m"));
       assert.deepEqual(objectsAt(key), []);

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { statSegment } from "../../../mod.ts";
 import { chmodCommand } from "../../../src/cli/commands/chmod_command.ts";
-import { hexKey } from "../../../src/cli/objects/segment_facts.ts";
+import { hexKey } from "../../../src/cli/objects/object_facts.ts";
 import { UsageError } from "../../../src/cli/usage.ts";
 import { ForeignObject, output, perlSegment } from "../../support/foreign_objects.ts";
 import { guardAgainstLeaks } from "../../support/leaks.ts";

@@ -5,7 +5,7 @@ import { accountName } from "../../../ffi/libc.ts";
 import { statSegment } from "../../../mod.ts";
 import { CommandFailure } from "../../../src/cli/command.ts";
 import { chownCommand, parseOwner } from "../../../src/cli/commands/chown_command.ts";
-import { hexKey } from "../../../src/cli/objects/segment_facts.ts";
+import { hexKey } from "../../../src/cli/objects/object_facts.ts";
 import { UsageError } from "../../../src/cli/usage.ts";
 import { ForeignObject } from "../../support/foreign_objects.ts";
 import { guardAgainstLeaks } from "../../support/leaks.ts";

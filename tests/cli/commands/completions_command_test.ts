@@ -99,7 +99,7 @@ for (const shell of SHELLS) {
       "sysv-shm lim": ["limits"],
       "sysv-shm ls --sem": ["--semaphores"],
       "sysv-shm ls --sort nat": ["nattch"],
-      "sysv-shm ls --columns creator": ["creator", "creatorGroup"],
+      "sysv-shm ls --columns creator": ["creator", "creatorGroup", "creatorState"],
       "sysv-shm doctor --skip rm": ["rmid-forced"],
       "sysv-shm channel ": ["discard", "ls", "rm", "stat"],
       "sysv-shm channel r": ["rm"],

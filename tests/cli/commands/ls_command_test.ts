@@ -6,11 +6,8 @@
 import assert from "node:assert/strict";
 import { removeSemaphoreSet, Segment, SemaphoreSet, setSegment } from "../../../mod.ts";
 import { segmentColumns, usualSegmentColumns } from "../../../src/cli/objects/segment_columns.ts";
-import {
-  FactsReader,
-  type SegmentFacts,
-  shortTime,
-} from "../../../src/cli/objects/segment_facts.ts";
+import { shortTime } from "../../../src/cli/objects/object_facts.ts";
+import { FactsReader, type SegmentFacts } from "../../../src/cli/objects/segment_facts.ts";
 import {
   SEMAPHORE_COLUMNS,
   USUAL_SEMAPHORE_COLUMNS,
@@ -25,6 +22,7 @@ import { guardAgainstLeaks } from "../../support/leaks.ts";
 import { testWith } from "../../support/needs.ts";
 import { NO_PID, segmentStat } from "../../support/objects.ts";
 import { asNobody, NOBODY } from "../../support/other_user.ts";
+import { IN_NAMESPACE } from "../../support/own_namespace.ts";
 import { type Ended, freshKey, Peer, PROJECT, TestFolder } from "../../support/peer.ts";
 import {
   appeared,
@@ -32,7 +30,7 @@ import {
   cliOnTerminal,
   ON_TERMINAL,
 } from "../../support/terminal.ts";
-import { run, runWithProc, STARTED } from "../command_line.ts";
+import { inShellOfNamespace, run, runWithProc, STARTED } from "../command_line.ts";
 
 guardAgainstLeaks();
 
@@ -86,8 +84,12 @@ testWith(
       const perls = all.find((one) => one.id === id)!;
       assert.deepEqual([perls.key, perls.nattch, perls.orphan], [key | 0, 3, false]);
       assert.deepEqual([perls.pids, perls.resident, perls.swapped], [null, null, null]);
-      const orphan = all.find((one) => one.id === made.id)!;
-      assert.deepEqual([orphan.orphan, orphan.status, orphan.lpid], [true, "orphan", null]);
+      const idle = all.find((one) => one.id === made.id)!;
+      assert.deepEqual(
+        [idle.orphan, idle.use, idle.status, idle.creatorState, idle.lastUserState, idle.lpid],
+        [false, "idle", "idle", "gone", null, null],
+      );
+      assert.match(idle.useReason!, /^its owner also has \d+ attached segments?/);
     } finally {
       output("ipcrm", "-m", `${id}`);
     }
@@ -108,14 +110,14 @@ testWith(FOREIGN, "the table: what ipcs -m says, a line a segment, under heading
     const [, , ...expected] = theirs.find((cells) => cells[1] === `${each}`)!;
     const dest = each === id ? ["dest"] : [];
     assert.deepEqual([owner, mode!.slice(1), size, attached, ...dest], expected);
-    assert.equal(status, each === id ? "dest" : "orphan");
+    assert.match(status!, each === id ? /^dest$/ : /^(orphan|idle)$/);
     if (each === id) {
       assert.deepEqual([key, cpid, lpid], ["0x00000000", `${perl.pid}`, `${perl.pid}`]);
     }
   }
   assert.match(
     stdoutOf(await run("ls")),
-    new RegExp(` ${made.id} +\\w+\\+? +0600 +96K +0 orphan `),
+    new RegExp(` ${made.id} +\\w+\\+? +0600 +96K +0 (orphan|idle) `),
   );
 });
 
@@ -221,21 +223,22 @@ function tableOf(titles: readonly string[], cells: readonly string[]): string {
   return `${line(titles)}\n${line(cells)}\n`;
 }
 
-testWith(FOREIGN, "filters: --orphans and --older-than", async () => {
-  using made = ForeignObject.segment(10);
-  const { perl, id } = await perlSegment({ key: freshKey(), size: 10 });
-  await using _peer = perl;
-  try {
-    const ids = async (...args: readonly string[]): Promise<number[]> =>
-      (await listed(...args)).map((each) => each.id);
-    const orphans = await ids("--orphans");
-    assert(orphans.includes(made.id) && !orphans.includes(id));
-    const old = await ids("--older-than", "1h");
-    assert(!old.includes(made.id) && !old.includes(id));
-  } finally {
-    output("ipcrm", "-m", `${id}`);
-  }
-});
+testWith(
+  { ...FOREIGN, ...IN_NAMESPACE, tools: [...FOREIGN.tools, ...IN_NAMESPACE.tools!] },
+  "ls --orphans, --older-than: an orphan is none while its owner has another segment attached",
+  async () => {
+    const { stdout } = await inShellOfNamespace(`
+      ipcmk -M 10 > /dev/null
+      cli ls --orphans --columns id,status; cli ls --older-than 1h --columns id
+      mkfifo end; perl -e 'use IPC::SysV qw(shmat); $| = 1; my $id = shmget(0, 10, 0600) // die $!;
+        defined shmat($id, undef, 0) or die $!; print "attached\n"; open my $end, "<", "end"' > said &
+      until grep -qs attached said; do sleep 0.05; done
+      cli ls --orphans --columns id; cli ls --columns id,status
+      : > end; wait; rm end said
+    `);
+    assert.equal(stdout, "ID STATUS\n 0 orphan\nID\nID\nID STATUS\n 0 idle\n 1 -\n");
+  },
+);
 
 testWith(
   { ...CLI, root: true },
@@ -343,7 +346,7 @@ testWith(
 );
 
 testWith(
-  { ...ON_TERMINAL, tools: [...ON_TERMINAL.tools!, "ipcmk"] },
+  { ...ON_TERMINAL, namespace: true, tools: [...ON_TERMINAL.tools!, "ipcmk", "unshare"] },
   "on a terminal: an orphan stands out, JSON stays JSON, and nobody is asked for a permission",
   async () => {
     using folder = new TestFolder();
@@ -353,11 +356,14 @@ testWith(
     await using plain = cliOnTerminal(folder, "ls", "--columns=key,id,status,pids");
     const shown = appeared(await plain.ended());
     assert.match(shown.join("\n"), /^note: .* -A /m);
-    assert.match(rowIn(shown)!, /^0x\w+ +\d+ orphan$/); // NO_COLOR is set
+    assert.match(rowIn(shown)!, /^0x\w+ +\d+ (orphan|idle)$/); // NO_COLOR is set
     assert.doesNotMatch(shown.join(""), /\?/);
-    await using coloured = cliInShellOnTerminal(folder, 'unset NO_COLOR; exec "$@"', "ls");
+    // Where no other segment of this user is attached
+    const alone =
+      `unset NO_COLOR; exec unshare -i sh -c 'ipcmk -M 10 > /dev/null; exec "$@"' sh "$@"`;
+    await using coloured = cliInShellOnTerminal(folder, alone, "ls");
     // deno-lint-ignore no-control-regex
-    assert.match(rowIn(appeared(await coloured.ended()))!, /\x1b\[31morphan\x1b\[39m/);
+    assert.match(appeared(await coloured.ended()).join("\n"), /\x1b\[31morphan\x1b\[39m/);
     await using json = cliOnTerminal(folder, "ls", "--json");
     const facts: SegmentFacts[] = JSON.parse(appeared(await json.ended()).join("\n"));
     assert(facts.some(({ id }) => id === made.id));

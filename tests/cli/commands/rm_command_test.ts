@@ -14,14 +14,17 @@ import {
   statSemaphoreSet,
 } from "../../../mod.ts";
 import { rmCommand } from "../../../src/cli/commands/rm_command.ts";
-import { hexKey } from "../../../src/cli/objects/segment_facts.ts";
+import { hexKey } from "../../../src/cli/objects/object_facts.ts";
 import { C_NEEDS, CProgram } from "../../support/c_program.ts";
 import { ForeignObject, output, perlSegment } from "../../support/foreign_objects.ts";
 import { guardAgainstLeaks } from "../../support/leaks.ts";
 import { testWith } from "../../support/needs.ts";
-import { freshKey, Peer, PROJECT, TestFolder } from "../../support/peer.ts";
+import { freshKey, Peer, TestFolder } from "../../support/peer.ts";
+import { cliInShellOnTerminal, ON_TERMINAL } from "../../support/terminal.ts";
+import { IN_NAMESPACE } from "../../support/own_namespace.ts";
 import {
   cliInShell,
+  inShellOfNamespace,
   namedPipe,
   PIPE_TOOLS,
   run,
@@ -77,7 +80,7 @@ testWith(PERL, "in use: left alone without a terminal, marked with --force", asy
   assert.equal(refused.stdout, "");
   assert.match(
     refused.stderr,
-    /^error: segment \d+ \(key 0x\w+, 100 bytes\) of \S+ has 2 attaches: /,
+    /^error: segment \d+ \(key 0x\w+, 100 bytes\) of \S+: it has 2 attaches: /,
   );
   assert.match(refused.stderr, /no terminal to ask on: --force does without\n$/);
   assert.equal(findSegment(key), id);
@@ -114,7 +117,7 @@ testWith(
     assert.equal(code, 1);
     const [kept, removed, absent, ...more] = JSON.parse(stdout);
     assert.deepEqual(more, []);
-    assert.match(kept.error, /has 1 attach: .*--force/);
+    assert.match(kept.error, /it has 1 attach: .*--force/);
     assert.deepEqual(
       { ...kept, error: "" },
       { id: used, key: usedKey, keyHex: hexKey(usedKey), removed: false, nattch: 1, error: "" },
@@ -136,48 +139,162 @@ testWith(
   },
 );
 
+/** What a person types, on a terminal in a namespace of its own, after a shell script that makes objects. */
+async function typed(
+  setup: string,
+  answers: string,
+  ...args: readonly string[]
+): Promise<{ readonly code: number; readonly shown: string; readonly left: string }> {
+  using folder = new TestFolder();
+  const script = `${setup}
+    "$@"; echo "exit $?"; ipcs -m | grep -c ^0x; rm -f end said`;
+  const alone = `cd "${folder.path}"; exec unshare -i sh -c '${
+    script.replaceAll("'", "'\\''")
+  }' sh "$@"`;
+  await using rm = cliInShellOnTerminal(folder, alone, ...args);
+  await rm.write(answers);
+  const { stdout } = await rm.ended();
+  // deno-lint-ignore no-control-regex
+  const [shown = "", end = ""] = stdout.replace(/\r|\x1b\[[0-9]*[A-Z]/g, "").split(/^exit /m);
+  const [code, left = ""] = end.split("\n");
+  return { code: Number(code), shown: shown.replace(/key 0x\w+/g, "KEY"), left };
+}
+
+const TWO_LEFT = "ipcmk -M 1 > /dev/null; ipcmk -M 2 > /dev/null";
+/** A process of the same user that is attached to another segment until `end` is opened. */
+const ATTACHED = `${TWO_LEFT}; mkfifo end; perl -e "use IPC::SysV qw(shmat); \\$| = 1;
+  defined shmat(shmget(0, 3, 0600), undef, 0) or die; print qq(attached\\n); sleep 60" > said &
+  holder=$!; trap "kill $holder" EXIT; until grep -qs attached said; do sleep 0.05; done`;
+const CHOSEN = { ...ON_TERMINAL, ...IN_NAMESPACE };
+const CHOICE_TOOLS = [...ON_TERMINAL.tools!, ...IN_NAMESPACE.tools!, "ipcmk", "ipcs", "perl"];
+
 testWith(
-  { tools: ["deno", "unshare", "ipcmk"], namespace: true },
-  "chosen ones: what --dry-run names is what goes, and nothing else",
+  { ...CHOSEN, tools: CHOICE_TOOLS },
+  "rm --orphans: shows each with the evidence and asks once, and only y is yes",
   async () => {
-    await using peer = Peer.start("unshare", [
-      "-i",
-      Deno.execPath(),
-      "eval",
-      "--ext=ts",
-      `import { main } from ${JSON.stringify(`file://${PROJECT}cli.ts`)};
-      import { listSegments, Segment } from ${JSON.stringify(`file://${PROJECT}mod.ts`)};
-      const start = (name, ...args) => new Deno.Command(name, { args }).outputSync();
-      for (const size of ["1", "2"]) start("ipcmk", "-M", size);
-      using attached = Segment.create({ size: 3 });
-      using idle = Segment.create({ size: 4 });
-      idle.detach();
-      for (
-        const choice of [
-          ["--orphans", "--older-than", "1h"],
-          ["--orphans", "--dry-run"],
-          ["--orphans"],
-          ["--mine"],
-          ["--mine", "--force", "--json"],
-        ]
-      ) {
-        console.log("exit", await main(["rm", ...choice]), listSegments().map(({ size }) => size));
-      }
-      attached.detach();`,
-    ]);
-    const { stdout, stderr } = await peer.ended();
-    const orphans = "REMOVE segment 0 (KEY, 1 bytes)\nREMOVE segment 1 (KEY, 2 bytes)\n";
-    const parts = stdout.replace(/key 0x\w+/g, "KEY").split(/exit /);
-    assert.equal(parts[0], "");
-    assert.equal(parts[1], `0 [ 1, 2, 3, 4 ]\n${orphans.replaceAll("REMOVE", "would remove")}`);
-    assert.equal(parts[2], `0 [ 1, 2, 3, 4 ]\n${orphans.replaceAll("REMOVE", "removed")}`);
-    assert.equal(parts[3], "0 [ 3, 4 ]\nremoved segment 3 (no key, 4 bytes)\n");
-    assert.match(parts[4]!, /^1 \[ 3 \]\n\[\n/);
-    assert.match(parts[5]!, /^0 \[ 3 \]\n$/);
+    const no = await typed(TWO_LEFT, "n\n", "rm", "--orphans");
+    const evidence = "never attached, created or changed \\d+ s ago, creator \\d+ \\(gone\\)";
+    assert.match(
+      no.shown,
+      new RegExp(
+        `^segment 0 \\(KEY, 1 bytes\\) of root: ${evidence}\n` +
+          `segment 1 \\(KEY, 2 bytes\\) of root: ${evidence}\n` +
+          "remove the 2 segments above\\? \\[y/N\\] (n\n)?" +
+          "kept segment 0 \\(KEY, 1 bytes\\)\nkept segment 1 \\(KEY, 2 bytes\\)\n$",
+        "m",
+      ),
+    );
+    assert.deepEqual([no.code, no.left], [0, "2"]);
+    const yes = await typed(TWO_LEFT, "y\n", "rm", "--orphans");
+    assert.match(yes.shown, /removed segment 0 \(KEY, 1 bytes\)\nremoved segment 1 /);
+    assert.deepEqual([yes.code, yes.left], [0, "0"]);
+  },
+);
+
+testWith(
+  { ...CHOSEN, tools: CHOICE_TOOLS },
+  "rm --orphans: what has an owner with another segment attached is left alone, and --force takes it",
+  async () => {
+    const left = await typed(ATTACHED, "", "rm", "--orphans");
+    assert.equal(
+      left.shown,
+      "left alone: 2 segments (id 0, 1) of root: its owner also has 1 attached segment; --force " +
+        "takes them too\nno segment is chosen: nothing to remove\n",
+    );
+    assert.deepEqual([left.code, left.left], [0, "3"]);
+    const forced = await typed(ATTACHED, "", "rm", "--orphans", "--force");
+    assert.equal(
+      forced.shown,
+      "removed segment 0 (KEY, 1 bytes)\nremoved segment 1 (KEY, 2 bytes)\n",
+    );
+    assert.deepEqual([forced.code, forced.left], [0, "1"]);
+    // Each of what may be needed is a question of its own
+    const mine = await typed(ATTACHED, "y\nn\nn\n", "rm", "--mine");
+    assert.match(
+      mine.shown,
+      /segment 0 .* of root: its owner also has 1 attached segment: remove it all the same\? \[y\/N\] /,
+    );
+    assert.match(mine.shown, /segment 2 .* of root: it has 1 attach: remove it all the same\?/);
+    assert.equal(mine.left, "2");
+  },
+);
+
+testWith(
+  { ...IN_NAMESPACE, tools: [...IN_NAMESPACE.tools!, "ipcmk", "perl"] },
+  "rm --orphans: without a terminal only --yes removes; --dry-run says why, and removes nothing",
+  async () => {
+    const { stdout, stderr } = await inShellOfNamespace(`
+      ${TWO_LEFT}
+      cli rm --orphans; echo "exit $?"
+      cli rm --orphans --dry-run; echo "exit $?"
+      cli rm --orphans --older-than 1h --yes; echo "exit $?"
+      cli rm --orphans --yes; echo "exit $?"
+    `);
+    assert.equal(
+      stdout.replace(/key 0x\w+/g, "KEY").replace(/\d+ s ago, creator \d+/g, "AGE"),
+      "exit 1\n" +
+        "would remove segment 0 (KEY, 1 bytes): never attached, created or changed AGE (gone)\n" +
+        "would remove segment 1 (KEY, 2 bytes): never attached, created or changed AGE (gone)\n" +
+        "exit 0\nexit 0\n" +
+        "removed segment 0 (KEY, 1 bytes)\nremoved segment 1 (KEY, 2 bytes)\nexit 0\n",
+    );
     assert.match(
       stderr,
-      /^no segment is chosen: nothing to remove\nerror: segment 2 .* has 1 attach .*--force does without\n$/,
+      /^error: remove the 2 segments above\? There is no terminal to ask on: --yes does without, /m,
     );
+    assert.match(stderr, /^no segment is chosen: nothing to remove$/m);
+  },
+);
+
+testWith(
+  { ...IN_NAMESPACE, tools: [...IN_NAMESPACE.tools!, "ipcmk", "perl"] },
+  "rm --orphans, doctor: a zombie is dead, and a creator of another pid namespace is unknown",
+  async () => {
+    const zombie = await inShellOfNamespace(`
+      said=$(mktemp)
+      perl -e '$| = 1; if (!fork) { shmget(5, 10, 01600) // die $!; exit }
+        select undef, undef, undef, 0.01 until defined shmget(5, 0, 0);
+        open my $null, "<", "/dev/null"; print "made\n"; sleep 60' > "$said" & parent=$!
+      until grep -qs made "$said"; do sleep 0.05; done
+      until grep -qs "^State:.Z" /proc/$(pgrep -P $parent)/status; do sleep 0.05; done
+      cli ls --columns=creatorState,status; cli rm --orphans --yes; kill $parent; rm "$said"
+    `);
+    assert.match(zombie.stdout, /^CREATORSTATE STATUS\nzombie +orphan\nremoved segment /);
+    const unseen = await inShellOfNamespace(`
+      unshare -p -f ipcmk -M 300M > /dev/null
+      unshare -p -f --mount-proc sh -c 'ipcmk -M 1 > /dev/null'
+      unshare -p -f "$deno" run --allow-ffi "$main" rm --orphans --yes; echo "exit $?"
+      unshare -p -f "$deno" run --allow-ffi "$main" doctor; echo "exit $?"
+    `);
+    assert.match(
+      unseen.stderr,
+      /^left alone: 2 segments \(id 0, 1\) of root: its creator is of another pid namespace; run this where the creators can be seen, in their container or on its host, or name what is to go \(id:ID\)\nno segment is chosen: nothing to remove$/m,
+    );
+    assert.match(
+      unseen.stdout,
+      /^exit 0\nnothing wrong found\n[^]*\nunseen\n[^]*2 segments, owner root, 314572801 bytes \(300M\)\n +its creator is of another pid namespace\nexit 0\n$/,
+    );
+  },
+);
+
+testWith(
+  { ...CHOSEN, tools: CHOICE_TOOLS },
+  "rm --semaphores: asks about a set beside an attached segment, and one that the living used last",
+  async () => {
+    const { stdout, stderr } = await inShellOfNamespace(`
+      said=$(mktemp)
+      perl -e 'use IPC::SysV qw(shmat); $| = 1; defined shmat(shmget(7, 10, 01600), undef, 0) or die $!;
+        my $beside = semget(7, 1, 01600); my $used = semget(8, 1, 01600);
+        semop($used, pack("s3", 0, 1, 0)) or die $!; print "made\n"; sleep 60' > "$said" & perl=$!
+      until grep -qs made "$said"; do sleep 0.05; done
+      cli rm -s 7 8; echo "exit $?"; cli ls -s --columns key; kill $perl; rm "$said"
+    `);
+    assert.match(
+      stderr,
+      /^error: semaphore set \d+ .* of root: the segment with its key is attached: /,
+    );
+    assert.match(stderr, /^error: semaphore set \d+ .*: process \d+ used it last and is alive: /m);
+    assert.equal(stdout, "exit 1\nKEY\n0x00000007\n0x00000008\n");
   },
 );
 
@@ -208,7 +325,7 @@ testWith(
     assert.equal(kept.code, 1);
     assert.match(
       kept.stderr,
-      / of \S+ is waited for by 1 process: remove it .*--force does without/,
+      / of \S+: it is waited on by 1 process: remove it .*--force does without/,
     );
     const forced = await run("rm", "-sf", "--json", `id:${waited.id}`);
     assert.equal(forced.code, 0);

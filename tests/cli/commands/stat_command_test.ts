@@ -48,8 +48,8 @@ testWith(FOREIGN, "a segment of Perl's: the figures of ipcs -i, with names and w
     assert.equal(lines.status, "-");
     assert.match(lines["last attach"]!, /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \(\d+ (s|min) ago\)$/);
     assert.equal(lines["last detach"], "never");
-    assert.equal(lines["created by"], `pid ${figure(theirs, "cpid")}, alive`);
-    assert.equal(lines["last used by"], `pid ${figure(theirs, "lpid")}`);
+    assert.equal(lines["created by"], `pid ${figure(theirs, "cpid")} (alive)`);
+    assert.equal(lines["last used by"], `pid ${figure(theirs, "lpid")} (alive)`);
     assert.match(ended.stderr, /^note: .* -A .*\n$/);
     // The same by every other name
     for (const args of [[hex], [`${key}`], ["--id", `${id}`]]) {
@@ -85,9 +85,14 @@ testWith(FOREIGN, "JSON: what ls has, and more", async () => {
   const listed = JSON.parse((await run("ls", "--json", `--key=${rest.key}`)).stdout);
   assert.deepEqual([rest], listed);
   const lines = labelled(await run("stat", `id:${made.id}`));
-  assert.match(lines["created by"]!, /^pid \d+, gone$/);
-  assert.match(lines.status!, /^orphan: /);
+  assert.match(lines["created by"]!, /^pid \d+ \(gone\)$/);
+  assert.match(lines.status!, /^(orphan|idle): /);
   assert.deepEqual([lines.attached, lines["last used by"]], ["not at all", "nobody yet"]);
+  assert.match(lines["idle since"]!, /\(\d+ (s|min) ago\)$/);
+  assert.match(
+    lines["may be needed"]!,
+    /^(nothing that can be seen says so|its owner also has .*)$/,
+  );
 });
 
 testWith(FOREIGN, "a semaphore set of ipcmk's: what ipcs -i says, and who waits", async () => {
@@ -145,9 +150,9 @@ testWith(
 );
 
 const ABSENT: readonly (readonly [string[], RegExp])[] = [
-  [["id:2147483646"], /^error: no segment has id 2147483646: `cli\.ts ls` lists those/],
+  [["id:2147483646"], /^error: no segment has id 2147483646: `[^`]+ ls` lists those/],
   [["--id=2147483646", "--json"], /^error: no segment has id 2147483646/],
-  [["-s", "id:2147483646"], /^error: no semaphore set has id .*`cli\.ts ls --semaphores` lists/],
+  [["-s", "id:2147483646"], /^error: no semaphore set has id .*`[^`]+ ls --semaphores` lists/],
   [[`0x${freshKey().toString(16)}`], /^error: no segment has key \d+ \(0x5e\w+\): /],
   [["/no/such/file:1"], /^error: .*\/no\/such\/file.*ENOENT/],
 ];

@@ -11,6 +11,7 @@ import { SEGMENTS } from "../../../src/cli/objects/removable.ts";
 import { remove } from "../../../src/cli/objects/removal.ts";
 import { SELECTION_OPTIONS } from "../../../src/cli/objects/selection.ts";
 import { TARGET_OPTIONS } from "../../../src/cli/objects/target.ts";
+import { Inventory } from "../../../src/cli/objects/unused.ts";
 import { parse, UsageError } from "../../../src/cli/usage.ts";
 import { NO_PID, segmentStat } from "../../support/objects.ts";
 
@@ -19,6 +20,7 @@ const OPTIONS = {
   ...SELECTION_OPTIONS,
   "dry-run": { help: "" },
   force: { help: "" },
+  yes: { help: "" },
 } as const;
 
 /** Runs a removal that sees `before`, and after its decisions `after`. */
@@ -32,7 +34,11 @@ function removing(
   const outcomes = remove({
     ...SEGMENTS,
     list: () => [...looks.shift()!],
-    remove: (id) => void removed.push(id),
+    judge: (segments) => {
+      const inventory = new Inventory({ segments, sets: [] });
+      return (stat) => inventory.segment(stat);
+    },
+    remove: ({ id }) => void removed.push(id),
     usersLeft: (id) => after.find((stat) => stat.id === id)?.nattch ?? 0,
   }, parse(args, OPTIONS));
   return { outcomes, removed };
@@ -47,6 +53,7 @@ const A = segmentStat({ id: 4, key: 0xa, size: 10, cpid: 100 });
 const B = segmentStat({ id: 5, key: 0xb, size: 20, cpid: 100 });
 /** A user who is neither root nor us. */
 const SOMEBODY = geteuid() + 12345;
+const LEFT = segmentStat({ id: 7, cpid: NO_PID });
 const MARKED = segmentStat({ id: 6, nattch: 1, markedForRemoval: true });
 
 Deno.test("each is removed once, in the order in which it was named first", () => {
@@ -116,7 +123,7 @@ Deno.test("what comes into use after nobody was to be asked about it is left alo
   const busy = { ...A, nattch: 1 };
   const result = removing(["0xa", "0xb"], [A, B], [busy, B]);
   assert.deepEqual(result.removed, [5]);
-  assert.match(told(result)[0]!, /^segment 4 .* was not in use just now and is: run again/);
+  assert.match(told(result)[0]!, /^segment 4 .* came into use just now: run again/);
   assert.deepEqual(result.outcomes[0]!.facts, { removed: false, nattch: 1 });
   const forced = removing(["0xa", "--force"], [A], [busy]);
   assert.deepEqual(told(forced), [
@@ -126,7 +133,7 @@ Deno.test("what comes into use after nobody was to be asked about it is left alo
 
 Deno.test("what is marked already is not asked about, and chosen by its id only", () => {
   assert.deepEqual(removing(["id:6"], [A, MARKED]).removed, [6]);
-  assert.deepEqual(removing(["--older-than=1s"], [A, MARKED]).removed, [4]);
+  assert.deepEqual(removing(["--older-than=1s", "--yes"], [LEFT, MARKED]).removed, [7]);
 });
 
 Deno.test("several choices choose what all of them do", () => {
@@ -138,9 +145,11 @@ Deno.test("several choices choose what all of them do", () => {
     segmentStat({ id: 3, ctime: old }),
     segmentStat({ id: 4, cpid: NO_PID, ctime: old, uid: SOMEBODY }),
   ];
-  assert.deepEqual(removing(["--orphans", "--older-than=30s"], segments).removed, [1, 4]);
+  assert.deepEqual(removing(["--orphans", "--older-than=30s", "--yes"], segments).removed, [1, 4]);
   const ours = segments.map((stat) => stat.uid === 0 ? { ...stat, uid: geteuid() } : stat);
-  assert.deepEqual(removing(["--orphans", "--older-than=30s", "--mine"], ours).removed, [1]);
+  assert.deepEqual(removing(["--orphans", "--older-than=30s", "--mine", "--yes"], ours).removed, [
+    1,
+  ]);
 });
 
 Deno.test("--dry-run removes nothing and says what would be done", () => {

@@ -2,15 +2,13 @@
 
 import assert from "node:assert/strict";
 import { Segment } from "../../../mod.ts";
+import { accountText, hexKey, localTime } from "../../../src/cli/objects/object_facts.ts";
 import {
-  accountText,
   FactsReader,
-  hexKey,
-  isOrphan,
-  localTime,
   type SegmentFacts,
   statusOf,
 } from "../../../src/cli/objects/segment_facts.ts";
+import { Inventory } from "../../../src/cli/objects/unused.ts";
 import { guardAgainstLeaks } from "../../support/leaks.ts";
 import { testWith } from "../../support/needs.ts";
 import { NO_PID, segmentStat } from "../../support/objects.ts";
@@ -57,6 +55,14 @@ Deno.test("facts: the names and meanings that --json promises", () => {
     markedForRemoval: false,
     locked: true,
     orphan: false,
+    use: "in use",
+    useReason: "attached 3 times",
+    creatorState: "gone",
+    lastUserState: "unseen",
+    idleSince: null,
+    ownerAttached: 0,
+    ownerSets: 0,
+    library: null,
     atime: "2026-01-02T03:04:05.000Z",
     dtime: null,
     ctime: "1999-12-31T23:59:59.000Z",
@@ -66,22 +72,15 @@ Deno.test("facts: the names and meanings that --json promises", () => {
     resident: null,
     swapped: null,
   };
-  assert.deepEqual(new FactsReader({ extras: false }).facts(stat), facts);
-});
-
-Deno.test("an orphan has nobody attached and a creator that is known and gone", () => {
-  assert(isOrphan(segmentStat({ cpid: NO_PID })));
-  assert(!isOrphan(segmentStat({ cpid: NO_PID, nattch: 1 })));
-  assert(!isOrphan(segmentStat({ cpid: Deno.pid })));
-  assert(!isOrphan(segmentStat({ cpid: 0 })), "the creator lives in another pid namespace");
-  // Not ours to signal, and there all the same
-  assert(!isOrphan(segmentStat({ cpid: 1 })));
+  const inventory = new Inventory({ segments: [stat], sets: [] });
+  assert.deepEqual(new FactsReader({ extras: false, inventory }).facts(stat), facts);
 });
 
 Deno.test("status: what is special, in words", () => {
-  const none = { markedForRemoval: false, locked: false, orphan: false };
+  const none = { markedForRemoval: false, locked: false, use: "in use" } as const;
   assert.equal(statusOf(none), "");
-  assert.equal(statusOf({ ...none, orphan: true }), "orphan");
+  assert.equal(statusOf({ ...none, use: "orphan" }), "orphan");
+  assert.equal(statusOf({ ...none, locked: true, use: "idle" }), "locked,idle");
   assert.equal(statusOf({ ...none, markedForRemoval: true, locked: true }), "dest,locked");
 });
 
@@ -101,7 +100,7 @@ Deno.test("an account without a name is its number", () => {
 
 testWith({ tools: ["deno"] }, "times are those of the reader's zone", async () => {
   const program = `
-    import { localTime } from "file://${PROJECT}src/cli/objects/segment_facts.ts";
+    import { localTime } from "file://${PROJECT}src/cli/objects/object_facts.ts";
     for (const iso of ["2026-01-02T23:04:05Z", "2026-07-31T23:59:09.999Z", null]) {
       console.log(localTime(iso), localTime(iso, false));
     }`;

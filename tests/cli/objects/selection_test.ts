@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { geteuid } from "../../../ffi/libc.ts";
 import type { SegmentStat } from "../../../mod.ts";
 import { selection, SELECTION_OPTIONS, setSelection } from "../../../src/cli/objects/selection.ts";
+import { Inventory } from "../../../src/cli/objects/unused.ts";
 import { parse, UsageError } from "../../../src/cli/usage.ts";
 import { NO_PID, segmentStat } from "../../support/objects.ts";
 
@@ -21,7 +22,8 @@ const ALL = [ours, theirs, left, held, outside];
 function chosen(...args: readonly string[]): number[] {
   const test = selection(parse(args, SELECTION_OPTIONS).options);
   assert(test !== undefined);
-  return ALL.filter(test).map(({ id }) => id);
+  const inventory = new Inventory({ segments: ALL, sets: [] });
+  return ALL.filter((stat) => test(stat, () => inventory.segment(stat))).map(({ id }) => id);
 }
 
 Deno.test("nothing said chooses nothing: that is for the command to decide", () => {
@@ -32,7 +34,7 @@ Deno.test("--mine: what this user owns, whoever created it", () => {
   assert.deepEqual(chosen("--mine"), [1, 3]);
 });
 
-Deno.test("--orphans: nobody attached and the creator known and gone", () => {
+Deno.test("--orphans: what the rule of unused.ts calls an orphan", () => {
   assert.deepEqual(chosen("--orphans"), [3]);
 });
 

@@ -71,7 +71,7 @@ testWith(ON_TERMINAL, "Ctrl-D is no, and what follows begins on a line of its ow
   using folder = new TestFolder();
   using attached = new Attached(1);
   await using rm = cliOnTerminal(folder, "rm", ...attached.names);
-  await rm.stdout(/ of \S+ has 1 attach: remove it all the same\? \[y\/N\] $/);
+  await rm.stdout(/ of \S+: it has 1 attach: remove it all the same\? \[y\/N\] $/);
   await rm.write(CTRL_D);
   const { code, stdout } = await rm.ended();
   assert.equal(code, 0);

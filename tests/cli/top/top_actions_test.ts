@@ -83,21 +83,25 @@ Deno.test("top: removes the segment that was meant, and says what keeps it", () 
 Deno.test("top: another segment that has the id by now is left alone", () => {
   using segment = Segment.create({ size: 100 });
   const row = rowOf(segment.id);
-  for (const other of [{ size: 99 }, { cpid: 1 }, { cpid: null }, { cuid: 77 }, { cgid: 77 }]) {
+  for (
+    const other of [{ size: 99 }, { key: 99 }, { cpid: 1 }, { cpid: null }, { cuid: 77 }, {
+      cgid: 77,
+    }]
+  ) {
     assert.equal(remove({ ...row, ...other }), `segment ${segment.id} is gone`);
   }
   assert.equal(segment.stat().markedForRemoval, false);
   segment.remove();
 });
 
-Deno.test("top: nobody was attached when it was asked, and somebody is now: it asks again", () => {
+Deno.test("top: what came into use after the question is asked about again", () => {
   const segment = Segment.create({ size: 100 });
   const { id } = segment;
   segment.detach();
   const row = rowOf(id);
   {
     using _again = Segment.attach(id);
-    assert.match(remove(row), /^segment \d+ was not attached just now: not removed, d asks again$/);
+    assert.match(remove(row), /^segment \d+ came into use just now: not removed, d asks again$/);
     assert.equal(statSegment(id).markedForRemoval, false);
   }
   assert.equal(remove(row), `segment ${id} removed`);

@@ -1,0 +1,266 @@
+/**
+ * The one rule by which a segment or a semaphore set may be called unused, and the evidence for it. The
+ * commands that list, show, report and remove objects all ask here.
+ *
+ * An orphan is a segment of which nothing that can be seen speaks for a use. Everything less certain is
+ * idle: many programs (PostgreSQL, PHP, Boost) leave segments that no process is attached to and attach
+ * them again later. A semaphore set is never an orphan, because the kernel does not keep who created it.
+ */
+
+import { type ProcessState, processState } from "../../../ffi/libc.ts";
+import { SEMAPHORE_AFTER_LANES } from "../../channel/descriptor.ts";
+import { capacityFor, lanesFor } from "../../channel/shape.ts";
+import { LAYOUT, SEMAPHORE_COUNT } from "../../mailbox/descriptor.ts";
+import { IPC_PRIVATE } from "../../sysv/key.ts";
+import { listSegments, type SegmentStat } from "../../sysv/segment_stat.ts";
+import { listSemaphoreSets, type SemaphoreSetStat } from "../../sysv/semaphore_stat.ts";
+import { ageInWords, plural } from "../text/wording.ts";
+import { type SemaphoreFacts, semaphoreFacts } from "./semaphore_facts.ts";
+
+/**
+ * What became of a process. An id that another process has by now counts as alive; `unseen` is a process
+ * of another pid namespace, of which nothing is known.
+ */
+export type Fate = ProcessState | "unseen";
+
+/** Whether an object may be called unused. */
+export interface Use {
+  /**
+   * `in use`: attached, waited on, or last used by a process that is alive. `idle`: nobody uses it now,
+   * and it may be needed. `orphan`: nothing speaks for a use.
+   */
+  readonly verdict: "in use" | "idle" | "orphan";
+  /** What speaks for a use, each in a few words; empty for an orphan. */
+  readonly reasons: readonly string[];
+  /**
+   * Whether no process is attached and the creator is gone, whatever else speaks for a use; null where
+   * the creator cannot be seen. A semaphore set has no known creator and is never abandoned.
+   */
+  readonly abandoned: boolean | null;
+  /** What is known beside the reasons, for a person who decides: `nobody attached for 3 h, ...`. */
+  readonly evidence: string;
+}
+
+/** The evidence about a segment. */
+export interface SegmentUse extends Use {
+  readonly creator: Fate;
+  /** The process that attached or detached last; null if none ever did. */
+  readonly lastUser: Fate | null;
+  /** Since when no process is attached; null while one is, or where the kernel does not tell. */
+  readonly idleSince: Date | null;
+  /** Other segments of the same owner that are attached and not marked for removal. */
+  readonly ownerAttached: number;
+  /** Semaphore sets of the same owner that may be in use. */
+  readonly ownerSets: number;
+  /** What of this library it has the size and the semaphore set of. */
+  readonly library: "mailbox" | "channel" | null;
+}
+
+/** What is known of a channel from inside. */
+export interface ChannelContent {
+  readonly depth: number;
+  readonly kept: boolean;
+}
+
+/** Where the facts come from; a test gives its own. */
+export interface InventorySources {
+  readonly segments?: readonly SegmentStat[];
+  readonly sets?: readonly SemaphoreSetStat[];
+  readonly semaphoresOf?: (set: SemaphoreSetStat) => readonly SemaphoreFacts[] | undefined;
+  readonly stateOf?: (pid: number) => ProcessState;
+}
+
+/** Everything there is at one moment, against which each object is judged. */
+export class Inventory {
+  readonly segments: readonly SegmentStat[];
+  readonly #stateOf: (pid: number) => ProcessState;
+  readonly #semaphoresOf: (set: SemaphoreSetStat) => readonly SemaphoreFacts[] | undefined;
+  readonly #states = new Map<number, ProcessState>();
+  readonly #semaphores = new Map<number, readonly SemaphoreFacts[] | undefined>();
+  readonly #ownerSets = new Map<number, number>();
+  readonly #ownerAttached = new Map<number, number>();
+  #sets: readonly SemaphoreSetStat[] | undefined;
+  #setsByKey: ReadonlyMap<number, SemaphoreSetStat> | undefined;
+  #attachedKeys: ReadonlySet<number> | undefined;
+
+  constructor(
+    {
+      segments = listSegments(),
+      sets,
+      semaphoresOf = semaphoreFacts,
+      stateOf = processState,
+    }: InventorySources = {},
+  ) {
+    this.segments = segments;
+    this.#sets = sets;
+    this.#semaphoresOf = semaphoresOf;
+    this.#stateOf = stateOf;
+    for (const { uid, nattch, markedForRemoval } of segments) {
+      if (nattch === 0 || markedForRemoval) continue;
+      this.#ownerAttached.set(uid, (this.#ownerAttached.get(uid) ?? 0) + 1);
+    }
+  }
+
+  /** All semaphore sets. */
+  get sets(): readonly SemaphoreSetStat[] {
+    return this.#sets ??= listSemaphoreSets();
+  }
+
+  /** The set's semaphores; `undefined` without read permission. Asked for once. */
+  semaphores(set: SemaphoreSetStat): readonly SemaphoreFacts[] | undefined {
+    if (!this.#semaphores.has(set.id)) this.#semaphores.set(set.id, this.#semaphoresOf(set));
+    return this.#semaphores.get(set.id);
+  }
+
+  /** Judges a segment; `content` is what is known of the channel in it. */
+  segment(stat: SegmentStat, content?: ChannelContent): SegmentUse {
+    const { uid, nattch, cpid, lpid, atime, dtime, ctime, markedForRemoval } = stat;
+    const counted = nattch > 0 && !markedForRemoval ? 1 : 0;
+    const facts = {
+      creator: this.#fate(cpid),
+      lastUser: lpid === 0 && atime === null ? null : this.#fate(lpid),
+      idleSince: nattch > 0 ? null : dtime ?? ctime,
+      ownerAttached: (this.#ownerAttached.get(uid) ?? 0) - counted,
+      ownerSets: this.#setsOfOwner(uid),
+      library: this.#libraryOf(stat),
+    };
+    const reasons = nattch > 0
+      ? [`attached ${plural(nattch, "time")}`]
+      : this.#reasons(stat, facts, content);
+    const verdict = nattch > 0 ? "in use" : reasons.length === 0 ? "orphan" : "idle";
+    const isIdle = verdict !== "in use" && facts.creator !== "alive";
+    const abandoned = isIdle && facts.creator === "unseen" ? null : isIdle;
+    return { ...facts, verdict, reasons, abandoned, evidence: evidenceText(stat, facts) };
+  }
+
+  #reasons(
+    stat: SegmentStat,
+    { creator, lastUser, ownerAttached, ownerSets, library }: Omit<SegmentUse, keyof Use>,
+    content: ChannelContent | undefined,
+  ): string[] {
+    const { cpid, lpid } = stat;
+    const owned = [
+      ...(ownerAttached === 0 ? [] : [`${plural(ownerAttached, "attached segment")}`]),
+      ...(ownerSets === 0 ? [] : [`${plural(ownerSets, "semaphore set")} that may be in use`]),
+    ];
+    return [
+      creator === "unseen" ? "its creator is of another pid namespace" : "",
+      creator === "alive" ? `its creator, process ${cpid}, is alive` : "",
+      lastUser === "unseen" ? "its last user is of another pid namespace" : "",
+      lastUser === "alive" && lpid !== cpid ? `its last user, process ${lpid}, is alive` : "",
+      owned.length === 0 ? "" : `its owner also has ${owned.join(" and ")}`,
+      library === "channel" ? this.#channelReason(stat, content) : "",
+    ].filter((reason) => reason !== "");
+  }
+
+  /** Without looking inside, which would attach it, only the set tells of a channel. */
+  #channelReason({ key }: SegmentStat, content: ChannelContent | undefined): string {
+    const set = this.#setAt(key)!;
+    const disposable = lanesFor(set.count)! + SEMAPHORE_AFTER_LANES.DISPOSABLE;
+    const kept = content?.kept ?? this.semaphores(set)?.[disposable]?.value === 0;
+    if (kept) return "it is a channel that is kept";
+    if (content === undefined) return "it is a channel, in which messages may wait";
+    return content.depth === 0
+      ? ""
+      : `it is a channel with ${plural(content.depth, "unread message")}`;
+  }
+
+  /** Judges a semaphore set. */
+  set(stat: SemaphoreSetStat): Use {
+    const semaphores = this.semaphores(stat);
+    const waiting = (semaphores ?? []).reduce((sum, each) => sum + waitersOf(each), 0);
+    const users = [...new Set((semaphores ?? []).flatMap(({ lastPid }) => lastPid ?? []))];
+    const alive = users.filter((pid) => this.#state(pid) === "alive");
+    this.#attachedKeys ??= new Set(
+      this.segments.filter(({ nattch }) => nattch > 0).map(({ key }) => key),
+    );
+    const isBesideAttached = stat.key !== IPC_PRIVATE && this.#attachedKeys.has(stat.key);
+    const now = [
+      waiting === 0 ? "" : `it is waited on by ${plural(waiting, "process", "processes")}`,
+      alive.length === 0 ? "" : `process ${alive.join(", ")} used it last and is alive`,
+      isBesideAttached ? "the segment with its key is attached" : "",
+    ].filter((reason) => reason !== "");
+    const ownerAttached = this.#ownerAttached.get(stat.uid) ?? 0;
+    const maybe = [
+      semaphores === undefined ? "this user may not read it" : "",
+      users.length > 0 || semaphores === undefined
+        ? ""
+        : stat.otime === null
+        ? "no process has used it yet"
+        : "its users are of another pid namespace",
+      stat.key === IPC_PRIVATE ? "it has no key: processes that share it inherited its id" : "",
+      ownerAttached === 0 ? "" : `its owner also has ${plural(ownerAttached, "attached segment")}`,
+    ].filter((reason) => reason !== "");
+    const { otime } = stat;
+    return {
+      verdict: now.length > 0 ? "in use" : "idle",
+      reasons: now.length > 0 ? now : maybe,
+      abandoned: false,
+      evidence: otime === null ? "never used" : `last used ${ageInWords(otime)} ago`,
+    };
+  }
+
+  #setsOfOwner(uid: number): number {
+    const known = this.#ownerSets.get(uid);
+    if (known !== undefined) return known;
+    const count = this.sets.filter((set) => set.uid === uid && this.#mayBeInUse(set)).length;
+    this.#ownerSets.set(uid, count);
+    return count;
+  }
+
+  /** What this user may not read may well be in use. */
+  #mayBeInUse(set: SemaphoreSetStat): boolean {
+    return this.semaphores(set)?.some((each) =>
+      waitersOf(each) > 0 || (each.lastPid !== null && this.#state(each.lastPid) === "alive")
+    ) ?? true;
+  }
+
+  #libraryOf({ key, size }: SegmentStat): SegmentUse["library"] {
+    const set = this.#setAt(key);
+    if (set === undefined) return null;
+    if (size === LAYOUT.size && set.count === SEMAPHORE_COUNT) return "mailbox";
+    const lanes = lanesFor(set.count);
+    return lanes !== undefined && capacityFor(lanes, size) !== undefined ? "channel" : null;
+  }
+
+  #setAt(key: number): SemaphoreSetStat | undefined {
+    this.#setsByKey ??= new Map(this.sets.map((set) => [set.key, set]));
+    return key === IPC_PRIVATE ? undefined : this.#setsByKey.get(key);
+  }
+
+  #fate(pid: number): Fate {
+    return pid === 0 ? "unseen" : this.#state(pid);
+  }
+
+  #state(pid: number): ProcessState {
+    let state = this.#states.get(pid);
+    if (state === undefined) this.#states.set(pid, state = this.#stateOf(pid));
+    return state;
+  }
+}
+
+function waitersOf({ waitingForIncrease, waitingForZero }: SemaphoreFacts): number {
+  return waitingForIncrease + waitingForZero;
+}
+
+function evidenceText(
+  { nattch, cpid, lpid, atime }: SegmentStat,
+  { creator, lastUser, idleSince, library }: Omit<SegmentUse, keyof Use>,
+): string {
+  const age = idleSince === null ? "an unknown time" : ageInWords(idleSince);
+  const attached = atime === null
+    ? `never attached, created or changed ${age} ago`
+    : `nobody attached for ${age}`;
+  return [
+    nattch > 0 ? "attached" : attached,
+    `creator ${processText(cpid, creator)}`,
+    ...(lastUser === null || lpid === cpid ? [] : [`last user ${processText(lpid, lastUser)}`]),
+    ...(library === null ? [] : [`a ${library} of this library`]),
+  ].join(", ");
+}
+
+/** A process and what became of it: `1234 (gone)`. */
+export function processText(pid: number, fate: Fate): string {
+  if (fate === "unseen") return "unknown (of another pid namespace)";
+  return `${pid} (${fate === "zombie" ? "ended, not yet waited for" : fate})`;
+}
