@@ -112,6 +112,7 @@ export type {
   ChannelReceiveSyncOptions,
   ChannelSendOptions,
   ChannelSendSyncOptions,
+  ChannelTrySendOptions,
   ConsumerOptions,
   ProducerOptions,
 } from "./src/channel/channel_options.ts";

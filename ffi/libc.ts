@@ -9,7 +9,14 @@
 
 import { CLONE, MMAP, OPEN, POLL, SYSCALL } from "./constants.ts";
 import { ERRNO } from "./errno.ts";
-import { libcSonames, type Platform, PLATFORMS, supportedArch } from "./platform.ts";
+import {
+  libcSonames,
+  OLDEST_DENO,
+  type Platform,
+  PLATFORMS,
+  supportedArch,
+  supportedDeno,
+} from "./platform.ts";
 import { ShmError } from "./shm_error.ts";
 
 /** The C declarations. Source: the SYNOPSIS of each function's man page, section 2 or 3. */
@@ -149,11 +156,16 @@ function libc(): Libc {
  * @throws {ShmError} `ENOTSUP` on a platform without an entry in the table, `ENOTCAPABLE` without
  * `--allow-ffi`
  */
-export function open(os: string, arch: string): Libc {
+export function open(os: string, arch: string, deno: string = Deno.version.deno): Libc {
   const supported = supportedArch(os, arch);
   if (supported === undefined) {
     throw new ShmError("use System V shared memory", undefined, "ENOTSUP", {
       remedy: `this is ${os} on ${arch}, and Linux on x86_64 or aarch64 is needed`,
+    });
+  }
+  if (!supportedDeno(deno)) {
+    throw new ShmError("use System V shared memory", undefined, "ENOTSUP", {
+      remedy: `this is Deno ${deno}, and ${OLDEST_DENO} or later is needed: deno upgrade`,
     });
   }
   const { symbols } = openFirst(libcSonames(supported));

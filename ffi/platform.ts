@@ -218,6 +218,20 @@ export function libcSonames(arch: Arch): readonly string[] {
   return ["libc.so.6", `libc.musl-${arch}.so.1`, "libc.so"];
 }
 
+/**
+ * The oldest Deno this works with. Before 2.8 a promise that waits for a ring of io_uring may never
+ * fulfil, and before 2.5 bytes have no `toHex`.
+ */
+export const OLDEST_DENO = "2.8.0";
+
+/** Whether a Deno of this version is one we work with. */
+export function supportedDeno(version: string): boolean {
+  const numbers = (text: string): number[] => text.split(/[.+-]/).slice(0, 3).map(Number);
+  const [major = 0, minor = 0] = numbers(version);
+  const [oldestMajor = 0, oldestMinor = 0] = numbers(OLDEST_DENO);
+  return major > oldestMajor || (major === oldestMajor && minor >= oldestMinor);
+}
+
 /** The processor if the table knows this system, else `undefined`. */
 export function supportedArch(os: string, arch: string): Arch | undefined {
   return os === "linux" && (arch === "x86_64" || arch === "aarch64") ? arch : undefined;

@@ -1,6 +1,7 @@
 /** The house's own rules: which room may know which, and what every file and symbol must have. */
 
 import assert from "node:assert/strict";
+import { OLDEST_DENO } from "../ffi/platform.ts";
 import { testWith } from "./support/needs.ts";
 import { PROJECT } from "./support/peer.ts";
 
@@ -169,6 +170,10 @@ testWith(needs, "links between pages lead somewhere", () => {
 testWith(needs, "the Deno that is installed is the one the pages name", () => {
   const version = read(".ci/deno-version").trim();
   assert(read("README.md").includes(`npm install --global deno@${version}`));
+});
+
+testWith(needs, "the oldest Deno that works is the one the README names", () => {
+  assert(read("README.md").includes(`[Deno](https://deno.com) ${OLDEST_DENO} or later`));
 });
 
 testWith(needs, "the changelog tells of this version", () => {

@@ -109,6 +109,27 @@ export interface ConsumerOptions {
 }
 
 /**
+ * What travels with a message.
+ *
+ * @example
+ * ```ts
+ * import { Channel, type ChannelTrySendOptions } from "@sysv/shm";
+ * import assert from "node:assert/strict";
+ *
+ * const options: ChannelTrySendOptions = { tag: 7 };
+ * using channel = Channel.openOrCreate({ key: 0x5eed4042, laneCapacity: 4096 });
+ * using producer = channel.producer();
+ * producer.trySend(Uint8Array.of(1), options);
+ * using consumer = channel.consumer();
+ * assert.equal(consumer.tryReceive()?.tag, 7);
+ * ```
+ */
+export interface ChannelTrySendOptions {
+  /** 32 bits that travel with the message, for the sender to choose; defaults to 0. */
+  readonly tag?: number;
+}
+
+/**
  * A message's tag, and how long its sender waits for room, blocking.
  *
  * @example
@@ -123,10 +144,7 @@ export interface ConsumerOptions {
  * console.assert(consumer.receiveSync().tag === 7);
  * ```
  */
-export interface ChannelSendSyncOptions extends WaitSyncOptions {
-  /** 32 bits that travel with the message, for the sender to choose; 0 if not said. */
-  readonly tag?: number;
-}
+export interface ChannelSendSyncOptions extends ChannelTrySendOptions, WaitSyncOptions {}
 
 /**
  * As {@linkcode ChannelSendSyncOptions}, and what can end the wait.
@@ -143,10 +161,7 @@ export interface ChannelSendSyncOptions extends WaitSyncOptions {
  * console.assert((await consumer.receive()).bytes[0] === 1);
  * ```
  */
-export interface ChannelSendOptions extends WaitOptions {
-  /** 32 bits that travel with the message, for the sender to choose; 0 if not said. */
-  readonly tag?: number;
-}
+export interface ChannelSendOptions extends ChannelTrySendOptions, WaitOptions {}
 
 /**
  * When a message counts as received.
@@ -232,7 +247,7 @@ export interface ChannelReceiveOptions extends WaitOptions {
  * using channel = Channel.openOrCreate({ key: 0x5eed400c, laneCapacity: 4096 });
  * using producer = channel.producer();
  * using consumer = channel.consumer();
- * producer.trySend(new TextEncoder().encode("hello"), 3);
+ * producer.trySend(new TextEncoder().encode("hello"), { tag: 3 });
  * const { bytes, tag, lane }: ChannelMessage = consumer.tryReceive()!;
  * assert.equal(new TextDecoder().decode(bytes), "hello");
  * assert.deepEqual([tag, lane], [3, producer.lane]);

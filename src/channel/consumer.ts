@@ -236,7 +236,7 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
    * using channel = Channel.openOrCreate({ key: 0x5eed4011, laneCapacity: 4096 });
    * using producer = channel.producer();
    * using consumer = channel.consumer();
-   * producer.sendBatch([Uint8Array.of(1), Uint8Array.of(2), Uint8Array.of(3)], 9);
+   * producer.sendBatch([Uint8Array.of(1), Uint8Array.of(2), Uint8Array.of(3)], { tag: 9 });
    * let sum = 0;
    * while (await consumer.ready()) { // sleeps until there is something
    *   consumer.drain((bytes, tag) => sum += bytes[0]! * tag);

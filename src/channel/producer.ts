@@ -14,6 +14,7 @@ import { Slices, timedOut } from "../sync/waiting.ts";
 import type {
   ChannelSendOptions,
   ChannelSendSyncOptions,
+  ChannelTrySendOptions,
   ProducerOptions,
 } from "./channel_options.ts";
 import { Asleep, type ChannelPlace } from "./channel_place.ts";
@@ -32,6 +33,15 @@ import { Slot } from "./slot.ts";
 
 /** What no payload's length is: no slot is open. */
 const NOT_OPEN = -1;
+
+/** The tag asked for. A number in the options' place would be a tag that is lost. */
+function tagOf(options: ChannelTrySendOptions | undefined): number {
+  if (options === undefined) return 0;
+  if (typeof options !== "object" || options === null) {
+    throw new TypeError(`options is an object such as { tag: 7 }, not ${options}`);
+  }
+  return options.tag ?? 0;
+}
 
 /**
  * One sender of a channel. What it sends arrives in order; between two producers there is no order.
@@ -154,11 +164,12 @@ export class Producer implements Disposable {
    *
    * @throws {RangeError} a message longer than {@linkcode Channel.maxMessage}, of another length than
    * all messages of this channel, or a tag that is not 32 bits
+   * @throws {TypeError} options that are no object
    * @throws {ShmError} `EDETACHED` closed, `EBUSY` a slot is open, `ECORRUPT` the lane's words in memory
    * cannot be
    */
-  trySend(bytes: Uint8Array, tag = 0): boolean {
-    if (!this.stage(bytes, tag)) return false;
+  trySend(bytes: Uint8Array, options?: ChannelTrySendOptions): boolean {
+    if (!this.stage(bytes, options)) return false;
     this.#publish();
     return true;
   }
@@ -185,7 +196,8 @@ export class Producer implements Disposable {
    * assert.equal(consumer.drain(() => {}), 10);
    * ```
    */
-  stage(bytes: Uint8Array, tag = 0): boolean {
+  stage(bytes: Uint8Array, options?: ChannelTrySendOptions): boolean {
+    const tag = tagOf(options);
     const length = this.#check(bytes.length, tag);
     return this.#turns.waiting === 0 && this.#writer.append(bytes, length, tag);
   }
@@ -220,10 +232,10 @@ export class Producer implements Disposable {
    * assert.equal(consumer.drain(() => {}), 4);
    * ```
    */
-  sendBatch(messages: readonly Uint8Array[], tag = 0): number {
+  sendBatch(messages: readonly Uint8Array[], options?: ChannelTrySendOptions): number {
     let sent = 0;
     try {
-      while (sent < messages.length && this.stage(messages[sent]!, tag)) sent++;
+      while (sent < messages.length && this.stage(messages[sent]!, options)) sent++;
     } finally {
       if (this.#writer.staged > 0 && this.isOpen) this.#publish();
     }
@@ -239,7 +251,7 @@ export class Producer implements Disposable {
    * underneath, `EBUSY` a `send` of this producer is waiting. Nothing was sent then
    */
   sendSync(bytes: Uint8Array, options: ChannelSendSyncOptions = {}): void {
-    const { tag = 0 } = options;
+    const tag = tagOf(options);
     const length = this.#check(bytes.length, tag);
     if (this.#turns.waiting > 0) {
       throw this.#place.busy("send", "a send() of this producer is waiting: await it first");
@@ -259,7 +271,8 @@ export class Producer implements Disposable {
    * @throws {ShmError} as {@linkcode Producer.sendSync}. Nothing was sent then
    */
   async send(bytes: Uint8Array, options: ChannelSendOptions = {}): Promise<void> {
-    const { tag = 0, signal } = options;
+    const tag = tagOf(options);
+    const { signal } = options;
     signal?.throwIfAborted();
     const length = this.#check(bytes.length, tag);
     const free = this.#turns.waiting === 0;
@@ -345,7 +358,8 @@ export class Producer implements Disposable {
    * @throws {RangeError} as {@linkcode Producer.trySend}
    * @throws {ShmError} as {@linkcode Producer.trySend}
    */
-  claim(length: number, tag = 0): Slot | undefined {
+  claim(length: number, options?: ChannelTrySendOptions): Slot | undefined {
+    const tag = tagOf(options);
     this.#check(length, tag);
     if (!Number.isInteger(length)) throw new RangeError(`length ${length} is not an integer`);
     if (this.#turns.waiting > 0 || !this.#writer.reserve(length)) return undefined;

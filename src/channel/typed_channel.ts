@@ -12,6 +12,7 @@ import type {
   ChannelReceiveSyncOptions,
   ChannelSendOptions,
   ChannelSendSyncOptions,
+  ChannelTrySendOptions,
   ConsumerOptions,
   ProducerOptions,
 } from "./channel_options.ts";
@@ -182,13 +183,13 @@ export class TypedProducer<F extends Fields> implements Disposable {
   }
 
   /** Sends `value` if there is room, and says whether. */
-  trySend(value: StructInput<F>, tag = 0): boolean {
-    return this.#producer.trySend(this.#encode(value), tag);
+  trySend(value: StructInput<F>, options?: ChannelTrySendOptions): boolean {
+    return this.#producer.trySend(this.#encode(value), options);
   }
 
   /** Writes `value` if there is room, and says whether; {@linkcode TypedProducer.publish} sends it. */
-  stage(value: StructInput<F>, tag = 0): boolean {
-    return this.#producer.stage(this.#encode(value), tag);
+  stage(value: StructInput<F>, options?: ChannelTrySendOptions): boolean {
+    return this.#producer.stage(this.#encode(value), options);
   }
 
   /** Publishes what was staged. */

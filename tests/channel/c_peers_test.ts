@@ -45,11 +45,11 @@ testWith(C_NEEDS, "from TypeScript to C, in all ways to send", async () => {
         producer.sendSync(message, options);
         break;
       case 2: {
-        if (producer.sendBatch([message], 7) === 0) producer.sendSync(message, options);
+        if (producer.sendBatch([message], { tag: 7 }) === 0) producer.sendSync(message, options);
         break;
       }
       default: {
-        const slot = producer.claim(message.length, 7);
+        const slot = producer.claim(message.length, { tag: 7 });
         slot?.bytes.set(message);
         if (slot !== undefined) slot.commit();
         else producer.sendSync(message, options);
@@ -180,7 +180,7 @@ testWith(C_NEEDS, "a channel that C made is removed by TypeScript, leaving last"
   await receiver.line();
   const channel = Channel.open(key);
   assert.deepEqual([channel.created, channel.lanes, channel.laneCapacity], [false, 3, 1024]);
-  channel.producer().trySend(peerMessage(0, 1, 8), 1);
+  channel.producer().trySend(peerMessage(0, 1, 8), { tag: 1 });
   await summary(receiver);
   assert.equal(channel.close(), "removed");
 });
@@ -244,7 +244,7 @@ testWith(
     await using sender = Peer.typescript(`
       import { Channel } from "@sysv/shm";
       const producer = Channel.open(${channel.key}).producer();
-      producer.trySend(new Uint8Array(8), 1);
+      producer.trySend(new Uint8Array(8), { tag: 1 });
       console.log("sent");
       setInterval(() => {}, 1000);
     `);

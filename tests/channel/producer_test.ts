@@ -1,7 +1,8 @@
 /** Sending: with room, without room, in order, given up, refused. */
 
 import assert from "node:assert/strict";
-import { Deadline, type Producer, ShmError } from "../../mod.ts";
+import { array, Deadline, type Producer, ShmError, struct, u8 } from "../../mod.ts";
+import { TypedProducer } from "../../src/channel/typed_channel.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
 import { LANE_WORD } from "../../src/channel/lane_words.ts";
 import { byte, drained, fill, scratchChannel, SOON, withLaneWords } from "./scratch_channel.ts";
@@ -45,7 +46,7 @@ Deno.test("a message too large is refused with the limit, in every way of sendin
   assert.throws(() => producer.claim(1.5), /length 1.5 is not an integer/);
   assert.throws(() => producer.claim(NaN), RangeError);
   for (const tag of [-1, 2 ** 32, 0.5, NaN]) {
-    assert.throws(() => producer.trySend(byte(1), tag), /tag .* is not an integer/);
+    assert.throws(() => producer.trySend(byte(1), { tag }), /tag .* is not an integer/);
   }
 });
 
@@ -57,11 +58,49 @@ Deno.test("messages of every length, with the tags of both ends, arrive as they 
     const tag = length % 2 === 0 ? 0 : 0xffffffff;
     // Unaligned in its buffer, and twice: what comes again is copied in another way
     const bytes = new Uint8Array(length + 3).map((_, i) => i * 7 + length).subarray(3);
-    assert(producer.trySend(bytes, tag));
+    assert(producer.trySend(bytes, { tag }));
     const received = consumer.tryReceive({ ack: "before" });
     assert.deepEqual(received, { bytes: new Uint8Array(bytes), tag, lane: 0 });
-    assert(producer.trySend(bytes, tag));
+    assert(producer.trySend(bytes, { tag }));
     consumer.drain((got, gotTag) => assert.deepEqual([got, gotTag], [bytes, tag]));
+  }
+});
+
+Deno.test("Producer: every way of sending takes its tag as { tag }, and a number is a TypeError", async () => {
+  using channel = scratchChannel({ messageSize: 8 });
+  using producer = channel.producer();
+  using consumer = channel.consumer();
+  const bytes = new Uint8Array(8);
+  const typed = new TypedProducer(struct({ bytes: array(u8, 8) }), producer);
+  const options = { tag: 7 };
+  const ways: Readonly<Record<string, (options?: { tag?: number }) => unknown>> = {
+    trySend: (options) => producer.trySend(bytes, options),
+    stage: (options) => producer.stage(bytes, options),
+    sendBatch: (options) => producer.sendBatch([bytes], options),
+    sendSync: (options) => producer.sendSync(bytes, options),
+    send: (options) => producer.send(bytes, options),
+    claim: (options) => producer.claim(8, options)?.commit(),
+    "typed trySend": (options) => typed.trySend({ bytes: [...bytes] }, options),
+    "typed stage": (options) => typed.stage({ bytes: [...bytes] }, options),
+    "typed sendSync": (options) => typed.sendSync({ bytes: [...bytes] }, options),
+    "typed send": (options) => typed.send({ bytes: [...bytes] }, options),
+  };
+  for (const [name, send] of Object.entries(ways)) {
+    for (const [given, expected] of [[options, 7], [{}, 0], [undefined, 0]] as const) {
+      await send(given);
+      producer.publish();
+      const tags: number[] = [];
+      consumer.drain((_, tag) => tags.push(tag));
+      assert.deepEqual(tags, [expected], name);
+    }
+    for (const wrong of [7, null, "7"]) {
+      const error = {
+        name: "TypeError",
+        message: `options is an object such as { tag: 7 }, not ${wrong}`,
+      };
+      await assert.rejects(async () => await send(wrong as never), error, name);
+    }
+    assert.equal(consumer.tryReceive(), undefined, name);
   }
 });
 
@@ -82,7 +121,7 @@ Deno.test("a batch is sent as far as there is room, or up to the faulty message"
   using producer = channel.producer();
   using consumer = channel.consumer();
   const many = Array.from({ length: FIT + 5 }, (_, i) => byte(i));
-  assert.equal(producer.sendBatch(many, 7), FIT);
+  assert.equal(producer.sendBatch(many, { tag: 7 }), FIT);
   assert.equal(consumer.drain((_, tag) => assert.equal(tag, 7)), FIT);
   assert.throws(
     () => producer.sendBatch([byte(1), byte(2), new Uint8Array(999), byte(3)]),
@@ -240,7 +279,7 @@ Deno.test("a slot is open until committed or given up, and nothing is sent meanw
   using channel = scratchChannel();
   using producer = channel.producer();
   using consumer = channel.consumer();
-  const slot = producer.claim(4, 5)!;
+  const slot = producer.claim(4, { tag: 5 })!;
   assert.equal(slot.bytes.length, 4);
   const busy = { code: "EBUSY", message: /a slot is open: commit or abort it first/ };
   assert.throws(() => producer.trySend(byte(1)), busy);

@@ -159,19 +159,19 @@ class Schedule {
       case 0:
       case 1: {
         const fits = model.stage(bytes, tag);
-        assert.equal(producer.trySend(bytes, tag), fits);
+        assert.equal(producer.trySend(bytes, { tag }), fits);
         if (fits) model.publish();
         break;
       }
       case 2:
-        assert.equal(producer.stage(bytes, tag), model.stage(bytes, tag));
+        assert.equal(producer.stage(bytes, { tag }), model.stage(bytes, tag));
         break;
       case 3:
         producer.publish();
         model.publish();
         break;
       case 4: {
-        const slot = producer.claim(bytes.length, tag);
+        const slot = producer.claim(bytes.length, { tag });
         assert.equal(slot !== undefined, model.place(bytes.length) !== undefined);
         if (slot === undefined) break;
         slot.bytes.set(bytes);
@@ -181,7 +181,7 @@ class Schedule {
         break;
       }
       case 5: {
-        using slot = producer.claim(bytes.length, tag);
+        using slot = producer.claim(bytes.length, { tag });
         assert.equal(slot !== undefined, model.place(bytes.length) !== undefined);
         slot?.bytes.fill(0xee);
         break;
@@ -192,7 +192,7 @@ class Schedule {
         if (messages.length > 0) messages.push(messages.at(-1)!, messages.at(-1)!);
         let fit = 0;
         while (fit < messages.length && model.stage(messages[fit]!, tag)) fit++;
-        assert.equal(producer.sendBatch(messages, tag), fit);
+        assert.equal(producer.sendBatch(messages, { tag }), fit);
         model.publish();
         break;
       }

@@ -11,7 +11,7 @@ Deno.test("what is written into a slot arrives when it is committed, small and l
   using producer = channel.producer();
   using consumer = channel.consumer();
   for (const length of [0, 1, 7, 8, 63, 64, 65, 500, channel.maxMessage]) {
-    const slot = producer.claim(length, 0xffffffff)!;
+    const slot = producer.claim(length, { tag: 0xffffffff })!;
     assert.equal(slot.bytes.length, length);
     slot.bytes.set(Array.from({ length }, (_, i) => i + length & 0xff));
     assert.equal(consumer.tryReceive(), undefined, "it was there before it was committed");

@@ -17,7 +17,7 @@ Deno.test("structs arrive as they were, in every way of sending and receiving", 
   using producer = channel.producer();
   using consumer = channel.consumer();
   const point = { id: 0, x: 1.5, y: -2 };
-  assert(producer.trySend({ ...point, id: 1 }, 7));
+  assert(producer.trySend({ ...point, id: 1 }, { tag: 7 }));
   assert(producer.stage({ ...point, id: 2 }));
   producer.publish();
   producer.sendSync({ ...point, id: 3 }, { tag: 8 });

@@ -188,12 +188,12 @@ class World implements Disposable {
         case 0:
         case 1:
           return this.#write(lane, length, (bytes, tag) => {
-            const done = producer.trySend(bytes, tag);
+            const done = producer.trySend(bytes, { tag });
             if (done) lane.published = tag + 1;
             return done;
           });
         case 2:
-          this.#write(lane, length, (bytes, tag) => producer.stage(bytes, tag));
+          this.#write(lane, length, (bytes, tag) => producer.stage(bytes, { tag }));
           if (this.#random.below(2) === 0) return;
           producer.publish();
           return this.#publishes(lane);
@@ -201,7 +201,7 @@ class World implements Disposable {
           return this.#write(lane, length, (bytes, tag) => {
             // What was staged goes out with it, whatever becomes of it
             lane.published = tag;
-            const sent = producer.sendBatch([bytes], tag);
+            const sent = producer.sendBatch([bytes], { tag });
             lane.published += sent;
             return sent === 1;
           });
@@ -216,13 +216,15 @@ class World implements Disposable {
         case 5:
           if (this.#shape.messageSize !== STRUCT_SIZE) return;
           return this.#write(lane, STRUCT_SIZE, (bytes, tag) => {
-            const done = new TypedProducer(Struct, producer).trySend({ bytes: [...bytes] }, tag);
+            const done = new TypedProducer(Struct, producer).trySend({ bytes: [...bytes] }, {
+              tag,
+            });
             if (done) lane.published = tag + 1;
             return done;
           });
         default:
           return this.#write(lane, length, (bytes, tag) => {
-            const slot = producer.claim(length, tag);
+            const slot = producer.claim(length, { tag });
             if (slot === undefined) return false;
             slot.bytes.set(bytes);
             // In the midst of it too

@@ -38,7 +38,7 @@ async function send(producer: Producer, first: number): Promise<number> {
   switch (random.below(5)) {
     case 0: {
       let staged = 0;
-      while (staged < count && producer.stage(message(first + staged), tag)) staged++;
+      while (staged < count && producer.stage(message(first + staged), { tag })) staged++;
       record.intent = first + staged;
       producer.publish();
       return staged;
@@ -49,14 +49,14 @@ async function send(producer: Producer, first: number): Promise<number> {
       record.intent = first + count;
       const sent = producer.sendBatch(
         Array.from({ length: count }, (_, i) => message(first + i)),
-        tag,
+        { tag },
       );
       record.intent = record.published = first + sent;
       record.batch = false;
       return sent;
     }
     case 2: {
-      const slot = producer.claim(length(first), tag);
+      const slot = producer.claim(length(first), { tag });
       if (slot === undefined) return 0;
       slot.bytes.set(message(first));
       if (random.below(4) === 0) {

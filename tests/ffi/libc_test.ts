@@ -96,6 +96,18 @@ Deno.test("an unsupported platform is refused by name", () => {
   });
 });
 
+Deno.test("open: a Deno that is too old is refused by its version, with what to do", () => {
+  assert.throws(() => open("linux", "x86_64", "2.4.4"), (error) => {
+    assert(error instanceof ShmError);
+    assert.deepEqual([error.code, error.errno, error.call], ["ENOTSUP", 0, undefined]);
+    assert.match(
+      error.message,
+      /this is Deno 2\.4\.4, and 2\.\d+\.0 or later is needed: deno upgrade$/,
+    );
+    return true;
+  });
+});
+
 testWith({ tools: ["deno"], files: true }, "importing the library opens nothing", () => {
   const { success, stderr } = new Deno.Command(Deno.execPath(), {
     args: ["run", "--no-prompt", `${PROJECT}mod.ts`],

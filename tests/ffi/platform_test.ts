@@ -6,8 +6,10 @@ import {
   type Field,
   type LibcName,
   libcSonames,
+  OLDEST_DENO,
   PLATFORMS,
   supportedArch,
+  supportedDeno,
 } from "../../ffi/platform.ts";
 import { testWith } from "../support/needs.ts";
 import { TestFolder } from "../support/peer.ts";
@@ -82,4 +84,14 @@ Deno.test("only Linux on the two processors of the table is supported", () => {
   assert.equal(supportedArch("windows", "x86_64"), undefined);
   assert.equal(supportedArch("linux", "riscv64"), undefined);
   assert.deepEqual(libcSonames("aarch64"), ["libc.so.6", "libc.musl-aarch64.so.1", "libc.so"]);
+});
+
+Deno.test("supportedDeno: from the oldest on", () => {
+  for (const version of [OLDEST_DENO, "2.9.6", "2.10.0", "3.0.0", "3.0.0-rc.1", "2.9.0+abc123"]) {
+    assert.equal(supportedDeno(version), true, version);
+  }
+  for (const version of ["1.46.3", "2.0.0", "2.4.4", "2.7.14"]) {
+    assert.equal(supportedDeno(version), false, version);
+  }
+  assert.equal(supportedDeno(Deno.version.deno), true);
 });

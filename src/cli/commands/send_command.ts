@@ -220,7 +220,7 @@ class Sending {
     for await (const lines of readLineBatches(input, this.#channel.maxMessage)) {
       for (const line of lines) {
         number++;
-        const staged = this.#fits(line.length) && this.#producer.stage(line.bytes, tag);
+        const staged = this.#fits(line.length) && this.#producer.stage(line.bytes, { tag });
         if (staged) this.sent++;
         else await this.#sendWhole(`line ${number}`, line.bytes, line);
       }
@@ -270,7 +270,7 @@ class Sending {
   /** A signal is heard here only if there is no room: else what there is goes on being sent. */
   async #send(bytes: Uint8Array): Promise<void> {
     const { tag, timeout, withoutConsumer } = this.#settings;
-    if (!this.#producer.trySend(bytes, tag)) {
+    if (!this.#producer.trySend(bytes, { tag })) {
       if (withoutConsumer === "wait") this.#tellIfNobodyReceives();
       await this.#producer.send(bytes, {
         tag,

@@ -56,7 +56,7 @@ function leave(key: number, ...messages: readonly (string | Uint8Array)[]): void
 function put(producer: Producer, message: string | Uint8Array, tag = 0): boolean {
   return producer.trySend(
     typeof message === "string" ? new TextEncoder().encode(message) : message,
-    tag,
+    { tag },
   );
 }
 
