@@ -15,6 +15,9 @@
  *
  * Other users of the key may be hostile: what is in memory is copied first and looked at after.
  *
+ * A forked child has none of what its parent holds here: calls with an inherited handle do nothing and
+ * say FORKED. A child that needs the mailbox opens it anew.
+ *
  *   struct ShmMailbox box;
  *   struct ShmMailboxOptions options = {SHM_MAILBOX_KEY, 0600, false, false};
  *   if (shm_mailbox_arrive(&box, &options, NULL) != SHM_MAILBOX_OK) { ...shm_mailbox_describe... }
@@ -68,6 +71,7 @@ enum ShmMailboxStatus {
   SHM_MAILBOX_REMOVED,   /* the segment or the set was removed under us */
   SHM_MAILBOX_UNTRUSTED, /* another user made what stands at the key */
   SHM_MAILBOX_FOREIGN,   /* what stands at the key is no mailbox */
+  SHM_MAILBOX_FORKED,    /* another process opened it, of which this one is a child */
   SHM_MAILBOX_FAILED     /* a system call failed */
 };
 
@@ -109,10 +113,7 @@ static const int64_t SHM_MAILBOX_FOREVER = INT64_MAX;
 
 struct ShmMailbox {
   struct ShmMailboxOptions options;
-  int set;                     /* -1: not arrived */
-  int segment;                 /* -1: none */
-  unsigned char *base;         /* NULL: not attached */
-  unsigned mode;               /* permissions found, of segment and set together */
+  struct ShmMembership member; /* member.mode: permissions found, of segment and set together */
   bool serving;                /* we hold SERVER */
   bool was_server;             /* we held it once */
   bool in_hand;                /* we hold HAND */
@@ -166,13 +167,10 @@ static inline enum ShmMailboxStatus shmi_stopped(struct ShmMailbox *box) {
   return shmi_fault(box, SHM_MAILBOX_STOPPED, "use the mailbox", "told to stop", "");
 }
 
-static inline enum ShmMailboxStatus shmi_removed(struct ShmMailbox *box, const char *call,
-                                                 int number) {
-  shmi_fault(box, SHM_MAILBOX_REMOVED, "use the mailbox", "its segment was removed while in use",
-             "somebody removed the mailbox (ipcrm?), start again to make a new one");
-  box->error.call = call;
-  box->error.number = number;
-  return SHM_MAILBOX_REMOVED;
+static inline enum ShmMailboxStatus shmi_removed(struct ShmMailbox *box) {
+  return shmi_fault(box, SHM_MAILBOX_REMOVED, "use the mailbox", "it was removed while in use",
+                    "somebody removed its segment or its semaphore set (ipcrm?), start again to"
+                    " make a new one");
 }
 
 /* ---- semaphores ------------------------------------------------------------------------------ */
@@ -185,43 +183,39 @@ static inline int64_t shmi_deadline(const struct ShmMailboxWait *wait) {
   return wait != NULL ? wait->deadline : SHM_MAILBOX_FOREVER;
 }
 
-/* Whether what we wait in is still there: nobody wakes those who wait in a removed segment. */
+/* Whether what we wait in is still there. */
 static inline enum ShmMailboxStatus shm_mailbox_check(struct ShmMailbox *box) {
-  struct shmid_ds segment;
-  if (shmctl(box->segment, IPC_STAT, &segment) == -1) {
-    if (shmi_gone(errno)) return shmi_removed(box, "shmctl", errno);
-  } else if ((segment.shm_perm.mode & SHMI_MARKED_FOR_REMOVAL) != 0) {
-    return shmi_removed(box, NULL, 0);
-  }
-  if (shmi_value(box->set, SHM_MAILBOX_SEM_LOCK) == -1 && shmi_gone(errno)) {
-    return shmi_removed(box, "semctl", errno);
-  }
-  return SHM_MAILBOX_OK;
+  return shmi_is_present(&box->member) ? SHM_MAILBOX_OK : shmi_removed(box);
+}
+
+/* A handle is of use to the process that opened it, and to no child of it. */
+static inline enum ShmMailboxStatus shmi_check_process(struct ShmMailbox *box) {
+  if (shmi_opened_here(&box->member.process)) return SHM_MAILBOX_OK;
+  return shmi_fault(box, SHM_MAILBOX_FORKED, "use the mailbox",
+                    "another process opened it, and fork passes on none of what it holds",
+                    "open it anew in this process");
 }
 
 /*
- * Does the operations in one step, looking once at least and waiting in slices; with watch, only as
- * long as the segment is there.
+ * Does the operations in one step, looking once at least and waiting in slices, as long as the mailbox
+ * is there.
  */
 static inline enum ShmMailboxStatus shmi_operate(struct ShmMailbox *box, struct sembuf *operations,
-                                                 size_t count, bool watch,
-                                                 const struct ShmMailboxWait *wait) {
+                                                 size_t count, const struct ShmMailboxWait *wait) {
   const int64_t deadline = shmi_deadline(wait);
   for (int64_t wanted = 0;; wanted = SHM_MAILBOX_SLICE_MS * INT64_C(1000000)) {
     const int64_t left = shmi_slice(wanted, shm_mailbox_now(), deadline);
     const struct timespec slice = shmi_timespec(left > 0 ? left : 0);
-    if (semtimedop(box->set, operations, count, &slice) == 0) return SHM_MAILBOX_OK;
-    if (shmi_gone(errno)) return shmi_removed(box, "semtimedop", errno);
+    if (semtimedop(box->member.set, operations, count, &slice) == 0) return SHM_MAILBOX_OK;
+    if (shmi_gone(errno)) return shmi_removed(box);
     if (errno != EAGAIN && errno != EINTR) {
       return shmi_error(box, SHM_MAILBOX_FAILED, "use the semaphores of the mailbox", "semtimedop",
                         errno);
     }
     if (shmi_should_stop(wait)) return shmi_stopped(box);
     if (shm_mailbox_now() >= deadline) return shmi_timeout(box);
-    if (watch) {
-      const enum ShmMailboxStatus status = shm_mailbox_check(box);
-      if (status != SHM_MAILBOX_OK) return status;
-    }
+    const enum ShmMailboxStatus status = shm_mailbox_check(box);
+    if (status != SHM_MAILBOX_OK) return status;
     if (wait != NULL && wait->idle != NULL) wait->idle(wait->idle_argument);
   }
 }
@@ -230,14 +224,13 @@ static inline enum ShmMailboxStatus shmi_operate(struct ShmMailbox *box, struct 
 static inline enum ShmMailboxStatus shmi_take(struct ShmMailbox *box, int number,
                                               const struct ShmMailboxWait *wait) {
   struct sembuf take[2] = {shmi_operation(number, 0, 0), shmi_operation(number, +1, SEM_UNDO)};
-  /* those who come and go through the door have no segment yet, or need none any more */
-  return shmi_operate(box, take, 2, number != SHM_MAILBOX_SEM_LOCK, wait);
+  return shmi_operate(box, take, 2, wait);
 }
 
 static inline enum ShmMailboxStatus shmi_try_take(struct ShmMailbox *box, int number) {
-  if (shmi_take_now(box->set, number) == 0) return SHM_MAILBOX_OK;
+  if (shmi_take_now(box->member.set, number) == 0) return SHM_MAILBOX_OK;
   if (errno == EAGAIN) return SHM_MAILBOX_BUSY;
-  if (shmi_gone(errno)) return shmi_removed(box, "semop", errno);
+  if (shmi_gone(errno)) return shmi_removed(box);
   return shmi_error(box, SHM_MAILBOX_FAILED, "use the semaphores of the mailbox", "semop", errno);
 }
 
@@ -247,7 +240,7 @@ static inline enum ShmMailboxStatus shmi_try_take(struct ShmMailbox *box, int nu
 typedef uint32_t __attribute__((may_alias)) ShmiWord;
 
 static inline unsigned char *shmi_flag(const struct ShmMailbox *box) {
-  return box->base + SHM_MAILBOX_FLAG_OFFSET;
+  return box->member.base + SHM_MAILBOX_FLAG_OFFSET;
 }
 
 /* Not a bool: memory may hold a third value, which no bool may. Any but 0 counts as 1. */
@@ -266,7 +259,7 @@ static inline enum ShmMailboxStatus shmi_await_flag(struct ShmMailbox *box, bool
   int64_t slice = 100000;
   for (;;) {
     /* the word before the flag: a change between the two looks then prevents the sleep */
-    const ShmiWord *const first = (const ShmiWord *)(const void *)box->base;
+    const ShmiWord *const first = (const ShmiWord *)(const void *)box->member.base;
     const uint32_t word = __atomic_load_n(first, __ATOMIC_ACQUIRE);
     if (shmi_can_read(box) == wanted) return SHM_MAILBOX_OK;
     if (shmi_should_stop(wait)) return shmi_stopped(box);
@@ -275,7 +268,7 @@ static inline enum ShmMailboxStatus shmi_await_flag(struct ShmMailbox *box, bool
     const enum ShmMailboxStatus status = shm_mailbox_check(box);
     if (status != SHM_MAILBOX_OK) return status;
     if (wait != NULL && wait->idle != NULL) wait->idle(wait->idle_argument);
-    shmi_futex_wait(box->base, word, shmi_slice(slice, now, deadline));
+    shmi_futex_wait(box->member.base, word, shmi_slice(slice, now, deadline));
     slice = slice * 2 < longest ? slice * 2 : longest;
   }
 }
@@ -284,230 +277,126 @@ static inline enum ShmMailboxStatus shmi_await_flag(struct ShmMailbox *box, bool
 
 /* The application could not use the message: it stays for the next server. */
 static inline void shm_mailbox_put_back(struct ShmMailbox *box) {
-  if (box->in_hand) shmi_give(box->set, SHM_MAILBOX_SEM_HAND, 1);
+  if (!box->in_hand || !shmi_opened_here(&box->member.process)) return;
+  shmi_give(box->member.set, SHM_MAILBOX_SEM_HAND, 1);
   box->in_hand = false;
 }
 
 static inline void shm_mailbox_release_server(struct ShmMailbox *box) {
-  if (box->serving) shmi_give(box->set, SHM_MAILBOX_SEM_SERVER, 1);
+  if (!box->serving || !shmi_opened_here(&box->member.process)) return;
+  shmi_give(box->member.set, SHM_MAILBOX_SEM_SERVER, 1);
   box->serving = false;
 }
 
-/* ---- arriving and leaving -------------------------------------------------------------------- */
+/* ---- joining and leaving --------------------------------------------------------------------- */
 
-static inline enum ShmMailboxStatus shmi_untrusted(struct ShmMailbox *box, const char *thing,
-                                                   uid_t creator, uid_t owner) {
-  shmi_fault(box, SHM_MAILBOX_UNTRUSTED, "open the mailbox", "",
-             "if you trust them say so (--trust), or agree on another --key");
-  snprintf(box->error.what, sizeof box->error.what,
-           "the %s there was made by user %lu and belongs to user %lu", thing,
-           (unsigned long)creator, (unsigned long)owner);
-  return SHM_MAILBOX_UNTRUSTED;
+static inline bool shmi_mailbox_fits(int count, size_t size) {
+  return count == SHM_MAILBOX_SEM_COUNT && size == SHM_MAILBOX_SIZE;
 }
 
-static inline enum ShmMailboxStatus shmi_foreign_set(struct ShmMailbox *box, int id) {
-  struct semid_ds set;
-  union ShmiSemun argument;
-  argument.buf = &set;
-  memset(&set, 0, sizeof set);
-  semctl(id, 0, IPC_STAT, argument);
-  shmi_error(box, SHM_MAILBOX_FOREIGN, "open the mailbox", NULL, 0);
-  snprintf(box->error.what, sizeof box->error.what,
-           "the semaphore set there has %lu semaphores and a mailbox has %d, so it is not ours",
-           (unsigned long)set.sem_nsems, SHM_MAILBOX_SEM_COUNT);
-  snprintf(box->error.hint, sizeof box->error.hint,
-           "use another --key, or if nobody needs it: ipcrm -s %d", id);
-  return SHM_MAILBOX_FOREIGN;
+static inline void shmi_mailbox_choose(struct ShmMembership *member) {
+  member->lock = SHM_MAILBOX_SEM_LOCK;
+  member->users = SHM_MAILBOX_SEM_USERS;
+  member->disposable = SHM_MAILBOX_SEM_DISPOSABLE;
+  member->new_size = SHM_MAILBOX_SIZE;
 }
 
-/* Step 1. REMOVED: it went while we looked, begin again. */
-static inline enum ShmMailboxStatus shmi_find_set(struct ShmMailbox *box) {
-  const struct ShmMailboxOptions *options = &box->options;
-  const int id = semget(options->key, SHM_MAILBOX_SEM_COUNT, IPC_CREAT | (int)options->mode);
-  if (id == -1) {
-    const int number = errno;
-    const int other = number == EINVAL ? semget(options->key, 0, 0) : -1;
-    if (other != -1) return shmi_foreign_set(box, other);
-    return shmi_error(box, SHM_MAILBOX_FAILED, "open the semaphores of the mailbox", "semget",
-                      number);
-  }
-  struct semid_ds set;
-  union ShmiSemun argument;
-  argument.buf = &set;
-  if (semctl(id, 0, IPC_STAT, argument) == -1) {
-    if (shmi_gone(errno)) return SHM_MAILBOX_REMOVED;
-    return shmi_error(box, SHM_MAILBOX_FAILED, "inspect the semaphores of the mailbox", "semctl",
-                      errno);
-  }
-  if (set.sem_nsems != SHM_MAILBOX_SEM_COUNT) return shmi_foreign_set(box, id);
-  if (!options->trust && !(shmi_trusted(set.sem_perm.cuid) && shmi_trusted(set.sem_perm.uid))) {
-    return shmi_untrusted(box, "semaphore set", set.sem_perm.cuid, set.sem_perm.uid);
-  }
-  box->set = id;
-  box->mode = (unsigned)set.sem_perm.mode & 0777U;
-  return SHM_MAILBOX_OK;
+/* Zeros are a mailbox, and whatever is in it may be a message. */
+static inline enum ShmiStatus shmi_mailbox_prepare(struct ShmMembership *member,
+                                                   const struct ShmiUntil *until) {
+  (void)member;
+  (void)until;
+  return SHMI_OK;
 }
 
-/* The checks on the segment we attached; attached, it can no longer change under us. */
-static inline enum ShmMailboxStatus shmi_check_segment(struct ShmMailbox *box) {
-  struct shmid_ds segment;
-  if (shmctl(box->segment, IPC_STAT, &segment) == -1) {
-    if (shmi_gone(errno)) return SHM_MAILBOX_REMOVED;
-    return shmi_error(box, SHM_MAILBOX_FAILED, "inspect the mailbox", "shmctl", errno);
-  }
-  if ((segment.shm_perm.mode & SHMI_MARKED_FOR_REMOVAL) != 0) return SHM_MAILBOX_REMOVED;
-  if (segment.shm_segsz != SHM_MAILBOX_SIZE) {
-    shmi_error(box, SHM_MAILBOX_FOREIGN, "open the mailbox", NULL, 0);
-    snprintf(box->error.what, sizeof box->error.what,
-             "the segment there has %lu bytes and a mailbox has %d, so it is not ours",
-             (unsigned long)segment.shm_segsz, SHM_MAILBOX_SIZE);
-    snprintf(box->error.hint, sizeof box->error.hint,
-             "use another --key, or if nobody needs it (user %lu's, %lu attached): ipcrm -m %d",
-             (unsigned long)segment.shm_perm.uid, (unsigned long)segment.shm_nattch - 1,
-             box->segment);
-    return SHM_MAILBOX_FOREIGN;
-  }
-  if (!box->options.trust &&
-      !(shmi_trusted(segment.shm_perm.cuid) && shmi_trusted(segment.shm_perm.uid))) {
-    return shmi_untrusted(box, "segment", segment.shm_perm.cuid, segment.shm_perm.uid);
-  }
-  box->mode |= (unsigned)segment.shm_perm.mode & 0777U;
-  return SHM_MAILBOX_OK;
-}
+static const struct ShmiKind SHMI_MAILBOX_KIND = {
+    "mailbox", "open the mailbox", SHM_MAILBOX_SEM_COUNT, SHM_MAILBOX_SEM_COUNT, true,
+    shmi_mailbox_fits, shmi_mailbox_choose, shmi_mailbox_prepare};
 
-static inline void shmi_detach(struct ShmMailbox *box) {
-  if (box->base != NULL) shmdt(box->base);
-  box->base = NULL;
-  box->segment = -1;
-}
-
-/* Steps 3 and 4, behind the door. REMOVED: it went while we looked, try again. */
-static inline enum ShmMailboxStatus shmi_find_segment(struct ShmMailbox *box) {
-  const struct ShmMailboxOptions *options = &box->options;
-  bool created = true;
-  int id = shmget(options->key, SHM_MAILBOX_SIZE, IPC_CREAT | IPC_EXCL | (int)options->mode);
-  if (id == -1 && errno == EEXIST) {
-    created = false;
-    id = shmget(options->key, 0, 0);
-    if (id == -1 && errno == ENOENT) return SHM_MAILBOX_REMOVED;
-  }
-  if (id == -1) return shmi_error(box, SHM_MAILBOX_FAILED, "open the mailbox", "shmget", errno);
-  void *const address = shmat(id, NULL, 0);
-  if (address == (void *)-1) {
-    const int number = errno;
-    if (shmi_gone(number)) return SHM_MAILBOX_REMOVED;
-    if (created) shmctl(id, IPC_RMID, NULL);
-    return shmi_error(box, SHM_MAILBOX_FAILED, "attach the mailbox", "shmat", number);
-  }
-  box->segment = id;
-  box->base = (unsigned char *)address;
-  const enum ShmMailboxStatus status = shmi_check_segment(box);
-  if (status != SHM_MAILBOX_OK) {
-    shmi_detach(box);
-    return status;
-  }
-  if (created) {
-    shmi_set_value(box->set, SHM_MAILBOX_SEM_DISPOSABLE, options->keep ? 0 : 1);
-  }
-  return SHM_MAILBOX_OK;
-}
-
-/* Steps 2 to 5 of leaving, holding the door. */
-static inline void shmi_leave_by_door(struct ShmMailbox *box) {
-  const bool alone = shmi_value(box->set, SHM_MAILBOX_SEM_USERS) == 1;
-  if (box->base != NULL && alone) {
-    struct shmid_ds segment;
-    const bool ours = box->was_server || shmi_value(box->set, SHM_MAILBOX_SEM_DISPOSABLE) == 1;
-    if (ours && !box->options.keep && shmctl(box->segment, IPC_STAT, &segment) == 0 &&
-        segment.shm_nattch == 1 && !shmi_can_read(box)) {
-      shmctl(box->segment, IPC_RMID, NULL);
-    }
-  } else if (box->base != NULL && box->was_server) {
-    shmi_set_value(box->set, SHM_MAILBOX_SEM_DISPOSABLE, box->options.keep ? 0 : 1);
-  }
-  shmi_detach(box);
-  if (alone && semctl(box->set, 0, IPC_RMID) == 0) return;
-  /* not alone, or the set is another user's and only they may remove it */
-  struct sembuf out[2] = {shmi_operation(SHM_MAILBOX_SEM_USERS, -1, IPC_NOWAIT | SEM_UNDO),
-                          shmi_operation(SHM_MAILBOX_SEM_LOCK, -1, IPC_NOWAIT | SEM_UNDO)};
-  semop(box->set, out, 2);
-}
-
-/* Gives back everything held, then goes; harmless when not arrived. */
-static inline void shm_mailbox_leave(struct ShmMailbox *box) {
-  if (box->set == -1) return;
-  shm_mailbox_put_back(box);
-  shm_mailbox_release_server(box);
-  struct ShmMailboxWait patience = {shm_mailbox_now() + INT64_C(1000000000), NULL, NULL, NULL};
-  if (shmi_take(box, SHM_MAILBOX_SEM_LOCK, &patience) == SHM_MAILBOX_OK) {
-    shmi_leave_by_door(box);
-  } else {
-    shmi_detach(box);
-    shmi_give(box->set, SHM_MAILBOX_SEM_USERS, 1);
-  }
-  box->set = -1;
-}
-
+/*
+ * Joins the mailbox at the key, or makes it. The wait is for others who join or leave; with no deadline
+ * it lasts SHM_JOIN_MS. Join before you fork or after, but use the handle where it was opened.
+ */
 static inline enum ShmMailboxStatus shm_mailbox_arrive(struct ShmMailbox *box,
                                                        const struct ShmMailboxOptions *options,
                                                        const struct ShmMailboxWait *wait) {
+  static const enum ShmMailboxStatus statuses[] = {
+      SHM_MAILBOX_OK,     SHM_MAILBOX_FAILED,    SHM_MAILBOX_TIMEOUT, SHM_MAILBOX_STOPPED,
+      SHM_MAILBOX_FAILED, SHM_MAILBOX_UNTRUSTED, SHM_MAILBOX_FOREIGN, SHM_MAILBOX_FAILED};
+  struct ShmMembership *const member = &box->member;
   memset(box, 0, sizeof *box);
   box->options = *options;
-  box->set = -1;
-  box->segment = -1;
-  enum ShmMailboxStatus status;
-  do {
-    if (shmi_should_stop(wait)) return shmi_stopped(box);
-    status = shmi_find_set(box);
-    if (status == SHM_MAILBOX_OK) {
-      struct sembuf enter[3] = {shmi_operation(SHM_MAILBOX_SEM_LOCK, 0, 0),
-                                shmi_operation(SHM_MAILBOX_SEM_LOCK, +1, SEM_UNDO),
-                                shmi_operation(SHM_MAILBOX_SEM_USERS, +1, SEM_UNDO)};
-      status = shmi_operate(box, enter, 3, false, wait);
-    }
-    /* the last one out took the set along */
-  } while (status == SHM_MAILBOX_REMOVED);
-  if (status != SHM_MAILBOX_OK) {
-    box->set = -1;
-    return status;
+  member->kind = &SHMI_MAILBOX_KIND;
+  member->key = options->key;
+  member->wanted_mode = options->mode;
+  member->create = true;
+  member->keep = options->keep;
+  member->trust = options->trust;
+  member->usual_count = SHM_MAILBOX_SEM_COUNT;
+  const enum ShmiStatus status =
+      shmi_join(member, shmi_deadline(wait), wait != NULL ? wait->stop : NULL);
+  if (status == SHMI_OK) return SHM_MAILBOX_OK;
+  const struct ShmiError *const why = &member->error;
+  shmi_error(box, statuses[status], why->action, why->call, why->number);
+  snprintf(box->error.what, sizeof box->error.what, "%s", why->what);
+  snprintf(box->error.hint, sizeof box->error.hint, "%s", why->hint);
+  return statuses[status];
+}
+
+/* Whether we, who are alone, remove the segment, with the lock held. */
+static inline bool shmi_removes(const struct ShmMailbox *box) {
+  struct shmid_ds segment;
+  const struct ShmMembership *const member = &box->member;
+  const bool due = box->was_server
+                       ? !box->options.keep
+                       : shmi_value(member->set, SHM_MAILBOX_SEM_DISPOSABLE) == 1;
+  return due && !shmi_can_read(box) &&
+         shmctl(member->segment, IPC_STAT, &segment) == 0 && segment.shm_nattch == 1;
+}
+
+/* Gives back everything held, then goes; harmless when not joined, and in a forked child. */
+static inline void shm_mailbox_leave(struct ShmMailbox *box) {
+  struct ShmMembership *const member = &box->member;
+  if (member->set == -1 || shmi_check_process(box) != SHM_MAILBOX_OK) return;
+  shm_mailbox_put_back(box);
+  shm_mailbox_release_server(box);
+  if (shmi_lock_to_leave(member) != SHMI_OK) return;
+  const bool alone = shmi_alone(member);
+  if (alone && shmi_removes(box)) {
+    shmi_remove_segment(member);
+  } else if (!alone && box->was_server) {
+    /* whoever leaves last does what we would have done */
+    shmi_set_value(member->set, SHM_MAILBOX_SEM_DISPOSABLE, box->options.keep ? 0 : 1);
   }
-  do {
-    status = shmi_should_stop(wait) ? shmi_stopped(box) : shmi_find_segment(box);
-  } while (status == SHM_MAILBOX_REMOVED);
-  if (status != SHM_MAILBOX_OK) {
-    shmi_leave_by_door(box);
-    box->set = -1;
-    return status;
-  }
-  shmi_give(box->set, SHM_MAILBOX_SEM_LOCK, 1);
-  return SHM_MAILBOX_OK;
+  shmi_exit_from(member, alone);
 }
 
 /* Permissions others have on the mailbox although we did not ask for them, 0 if none. */
 static inline unsigned shm_mailbox_excess(const struct ShmMailbox *box) {
-  return box->mode & 0022U & ~box->options.mode;
+  return box->member.mode & 0022U & ~box->options.mode;
 }
 
 /* ---- roles ----------------------------------------------------------------------------------- */
 
 /* Peers by this protocol only: a classic server holds no role. */
 static inline bool shm_mailbox_has_server(const struct ShmMailbox *box) {
-  return shmi_value(box->set, SHM_MAILBOX_SEM_SERVER) > 0;
+  return shmi_value(box->member.set, SHM_MAILBOX_SEM_SERVER) > 0;
 }
 
 /* Whether somebody is attached who does not know the protocol, such as a classic program. */
 static inline bool shm_mailbox_has_stranger(const struct ShmMailbox *box) {
   struct shmid_ds segment;
-  const int users = shmi_value(box->set, SHM_MAILBOX_SEM_USERS);
-  return users >= 0 && shmctl(box->segment, IPC_STAT, &segment) == 0 &&
+  const int users = shmi_value(box->member.set, SHM_MAILBOX_SEM_USERS);
+  return users >= 0 && shmctl(box->member.segment, IPC_STAT, &segment) == 0 &&
          segment.shm_nattch > (unsigned long)users;
 }
 
 /* BUSY: another server is there, named in the error. */
 static inline enum ShmMailboxStatus shm_mailbox_claim_server(struct ShmMailbox *box) {
-  const enum ShmMailboxStatus status = shmi_try_take(box, SHM_MAILBOX_SEM_SERVER);
+  enum ShmMailboxStatus status = shmi_check_process(box);
+  if (status == SHM_MAILBOX_OK) status = shmi_try_take(box, SHM_MAILBOX_SEM_SERVER);
   if (status == SHM_MAILBOX_BUSY) {
-    const pid_t pid = shmi_holder(box->set, SHM_MAILBOX_SEM_SERVER, 1);
+    const pid_t pid = shmi_holder(box->member.set, SHM_MAILBOX_SEM_SERVER, 1);
     shmi_fault(box, SHM_MAILBOX_BUSY, "serve the mailbox", "it has a server already",
                "stop that one or use another --key");
     if (pid > 0) {
@@ -535,8 +424,8 @@ static inline enum ShmMailboxOutcome shmi_withdraw(struct ShmMailbox *box) {
     const unsigned char before =
         __atomic_exchange_n(shmi_flag(box), (unsigned char)0, __ATOMIC_ACQ_REL);
     const bool withdrawn = before != 0;
-    if (withdrawn) shmi_futex_wake(box->base);
-    shmi_give(box->set, SHM_MAILBOX_SEM_HAND, 1);
+    if (withdrawn) shmi_futex_wake(box->member.base);
+    shmi_give(box->member.set, SHM_MAILBOX_SEM_HAND, 1);
     return withdrawn ? SHM_MAILBOX_WITHDRAWN : SHM_MAILBOX_TAKEN;
   }
   if (!shmi_can_read(box)) return SHM_MAILBOX_TAKEN;
@@ -556,24 +445,25 @@ static inline enum ShmMailboxStatus shm_mailbox_send(struct ShmMailbox *box, con
     return shmi_fault(box, SHM_MAILBOX_REFUSED, "send the message",
                       "it is longer than 2047 bytes or has a NUL in it", "");
   }
-  enum ShmMailboxStatus status = shmi_take(box, SHM_MAILBOX_SEM_SENDER, wait);
+  enum ShmMailboxStatus status = shmi_check_process(box);
+  if (status == SHM_MAILBOX_OK) status = shmi_take(box, SHM_MAILBOX_SEM_SENDER, wait);
   if (status != SHM_MAILBOX_OK) return status;
   status = shmi_await_flag(box, false, wait); /* SYNC taken */
   if (status != SHM_MAILBOX_OK) {
-    shmi_give(box->set, SHM_MAILBOX_SEM_SENDER, 1);
+    shmi_give(box->member.set, SHM_MAILBOX_SEM_SENDER, 1);
     return status;
   }
-  unsigned char *const msg = box->base + SHM_MAILBOX_TEXT_OFFSET;
+  unsigned char *const msg = box->member.base + SHM_MAILBOX_TEXT_OFFSET;
   memcpy(msg, text, length);
   memset(msg + length, 0, SHM_MAILBOX_TEXT_SIZE - length);
   struct sembuf ours = shmi_operation(SHM_MAILBOX_SEM_SENDER, +1, SEM_UNDO);
-  status = shmi_operate(box, &ours, 1, true, wait);
+  status = shmi_operate(box, &ours, 1, wait);
   if (status != SHM_MAILBOX_OK) {
-    shmi_give(box->set, SHM_MAILBOX_SEM_SENDER, 1);
+    shmi_give(box->member.set, SHM_MAILBOX_SEM_SENDER, 1);
     return status;
   }
   __atomic_store_n(shmi_flag(box), (unsigned char)1, __ATOMIC_RELEASE); /* SYNC message */
-  shmi_futex_wake(box->base);
+  shmi_futex_wake(box->member.base);
   status = wait_taken ? shmi_await_flag(box, false, wait) /* SYNC taken */
                       : shm_mailbox_check(box);
   if (status == SHM_MAILBOX_OK) {
@@ -582,7 +472,7 @@ static inline enum ShmMailboxStatus shm_mailbox_send(struct ShmMailbox *box, con
     *outcome = shmi_withdraw(box);
     if (*outcome == SHM_MAILBOX_TAKEN) status = SHM_MAILBOX_OK;
   }
-  shmi_give(box->set, SHM_MAILBOX_SEM_SENDER, 2);
+  shmi_give(box->member.set, SHM_MAILBOX_SEM_SENDER, 2);
   return status;
 }
 
@@ -597,35 +487,36 @@ static inline enum ShmMailboxStatus shm_mailbox_receive(struct ShmMailbox *box,
                                                         size_t *length, pid_t *sender,
                                                         const struct ShmMailboxWait *wait) {
   for (;;) {
-    enum ShmMailboxStatus status = shmi_await_flag(box, true, wait); /* SYNC message */
+    enum ShmMailboxStatus status = shmi_check_process(box);
+    if (status == SHM_MAILBOX_OK) status = shmi_await_flag(box, true, wait); /* SYNC message */
     if (status != SHM_MAILBOX_OK) return status;
     status = shmi_try_take(box, SHM_MAILBOX_SEM_HAND);
     if (status == SHM_MAILBOX_BUSY) {
       /* a sender is withdrawing; one stopped halfway must not make us spin */
       struct sembuf free_again = shmi_operation(SHM_MAILBOX_SEM_HAND, 0, 0);
-      status = shmi_operate(box, &free_again, 1, true, wait);
+      status = shmi_operate(box, &free_again, 1, wait);
       if (status != SHM_MAILBOX_OK) return status;
       continue;
     }
     if (status != SHM_MAILBOX_OK) return status;
     box->in_hand = true;
     if (shmi_can_read(box)) break;
-    shmi_give(box->set, SHM_MAILBOX_SEM_HAND, 1);
+    shmi_give(box->member.set, SHM_MAILBOX_SEM_HAND, 1);
     box->in_hand = false;
   }
-  memcpy(text, box->base + SHM_MAILBOX_TEXT_OFFSET, SHM_MAILBOX_TEXT_SIZE);
+  memcpy(text, box->member.base + SHM_MAILBOX_TEXT_OFFSET, SHM_MAILBOX_TEXT_SIZE);
   text[SHM_MAILBOX_TEXT_SIZE] = '\0';
   *length = strlen(text);
-  *sender = shmi_holder(box->set, SHM_MAILBOX_SEM_SENDER, 2);
+  *sender = shmi_holder(box->member.set, SHM_MAILBOX_SEM_SENDER, 2);
   return SHM_MAILBOX_OK;
 }
 
 /* The application is done with the message: its sender may go on. */
 static inline void shm_mailbox_acknowledge(struct ShmMailbox *box) {
-  if (!box->in_hand) return;
+  if (!box->in_hand || !shmi_opened_here(&box->member.process)) return;
   __atomic_store_n(shmi_flag(box), (unsigned char)0, __ATOMIC_RELEASE); /* SYNC taken */
-  shmi_futex_wake(box->base);
-  shmi_give(box->set, SHM_MAILBOX_SEM_HAND, 1);
+  shmi_futex_wake(box->member.base);
+  shmi_give(box->member.set, SHM_MAILBOX_SEM_HAND, 1);
   box->in_hand = false;
 }
 

@@ -106,7 +106,7 @@ inline void warn_of_excess(const char *program, const ShmMailbox &box) {
   const unsigned excess = shm_mailbox_excess(&box);
   if (excess == 0) return;
   std::fprintf(stderr, "%s: warning: %s may write to this mailbox (mode %03o)\n", program,
-               (excess & 0002U) != 0 ? "every user" : "the group", box.mode);
+               (excess & 0002U) != 0 ? "every user" : "the group", box.member.mode);
 }
 
 // Decimal (signed), 0x hexadecimal or leading-0 octal, all of 32 bits but the 0 of IPC_PRIVATE.

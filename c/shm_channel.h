@@ -24,7 +24,9 @@
  * Other users of the key may be hostile: what they write is read once and bounded before use. A
  * peer's own positions are read from memory when it takes its lane or role, and never again.
  *
- * A ShmChannel may be used by several threads, a producer or the consumer by one at a time.
+ * A ShmChannel may be used by several threads, a producer or the consumer by one at a time. A forked
+ * child has none of what its parent holds here: calls with an inherited handle do nothing and, where
+ * they say anything, say FORKED. A child that needs the channel opens it anew.
  *
  *   struct ShmChannel channel;
  *   struct ShmChannelOptions options = shm_channel_options(0x5eed0001);
@@ -42,8 +44,6 @@
 #define SYSV_SHM_CHANNEL_H
 
 #include "shm_sync.h"
-
-#include <stdarg.h>
 
 /* BEGIN LAYOUT: written by `deno task layout` from src/channel/descriptor.ts */
 #define SHM_CHANNEL_MAGIC 0x434d4853U
@@ -170,11 +170,6 @@ SHMCI_PLACE(ShmChannelRecord, tag, 4, 4);
 #define SHM_CHANNEL_SPIN 200
 #endif
 
-/* How long to wait for a creator that is seen to be at work. It takes microseconds. */
-#ifndef SHM_CHANNEL_READY_MS
-#define SHM_CHANNEL_READY_MS 5000
-#endif
-
 /* Instead of a deadline: none. */
 #define SHM_CHANNEL_FOREVER INT64_MAX
 
@@ -193,6 +188,7 @@ enum ShmChannelStatus {
   SHM_CHANNEL_UNTRUSTED,   /* another user made what stands at the key */
   SHM_CHANNEL_FOREIGN,     /* what stands at the key is no channel, or not the one asked for */
   SHM_CHANNEL_CORRUPT,     /* what is in memory cannot be */
+  SHM_CHANNEL_FORKED,      /* another process opened it, of which this one is a child */
   SHM_CHANNEL_FAILED       /* a system call failed */
 };
 
@@ -229,18 +225,13 @@ struct ShmChannelWait {
 };
 
 struct ShmChannel {
+  struct ShmMembership member; /* member.mode: permissions found, of segment and set together */
   struct ShmChannelOptions options;
-  int set;             /* -1: not arrived */
-  int segment;         /* -1: none */
-  unsigned char *base; /* NULL: not attached */
-  size_t size;         /* of the segment, from the kernel */
   uint32_t lanes;
   uint32_t lane_capacity;
   uint32_t message_size; /* 0: they differ */
   uint32_t max_message;  /* no message is longer */
-  unsigned mode;         /* permissions found, of segment and set together */
   bool created;          /* we made it a channel */
-  bool made_set;         /* we made the set beside it */
   struct ShmChannelError error; /* of the last call on the channel itself that did not return OK */
 };
 
@@ -257,6 +248,7 @@ typedef void (*ShmChannelReceiver)(void *argument, const struct ShmChannelMessag
 
 struct ShmChannelProducer {
   /* all private: positions are ours, memory has copies for others */
+  struct ShmiProcess process;
   unsigned char *ring;
   struct ShmChannelLane *words;
   uint32_t *consumer_asleep;
@@ -285,6 +277,7 @@ struct ShmciReader {
 };
 
 struct ShmChannelConsumer {
+  struct ShmiProcess process;
   unsigned char *rings;
   struct ShmChannelLane *words;
   uint32_t *asleep;
@@ -306,6 +299,7 @@ enum ShmChannelFate {
   SHM_CHANNEL_IN_USE,     /* others are there */
   SHM_CHANNEL_UNREAD,     /* it stays, with messages nobody has received */
   SHM_CHANNEL_KEPT,       /* it stays, as its creator wanted */
+  SHM_CHANNEL_NOT_OURS,   /* it stays, another user's to remove */
   SHM_CHANNEL_WAS_REMOVED /* it is gone */
 };
 
@@ -428,62 +422,35 @@ SHMCI_COLD enum ShmChannelStatus shmci_corrupt(struct ShmChannelError *error,
                                                const struct ShmChannel *channel, uint32_t lane,
                                                const char *what, uint32_t there, uint32_t other) {
   shmci_fault(error, channel, SHM_CHANNEL_CORRUPT, "use the channel",
-              "somebody wrote over it: remove it (ipcrm -m, ipcrm -s) and start again",
+              "somebody wrote over it: discard this lane (shm_channel_discard, or the command"
+              " `channel discard`), the others can be read on",
               "lane %lu: %s is %lu, which cannot be (with %lu)", (unsigned long)lane, what,
               (unsigned long)there, (unsigned long)other);
   error->lane = lane;
   return SHM_CHANNEL_CORRUPT;
 }
 
+/* A handle is of use to the process that opened it, and to no child of it. */
+SHMCI_COLD enum ShmChannelStatus shmci_forked(struct ShmChannelError *error,
+                                              const struct ShmChannel *channel) {
+  return shmci_fault(error, channel, SHM_CHANNEL_FORKED, "use the channel",
+                     "open it anew in this process",
+                     "process %lu opened it, and fork passes on none of what it holds",
+                     (unsigned long)channel->member.process.id);
+}
+
 /* ---- semaphores ------------------------------------------------------------------------------ */
-
-static inline int shmci_sem_door(const struct ShmChannel *channel) {
-  return (int)channel->lanes + SHM_CHANNEL_SEM_AFTER_LANES_LOCK;
-}
-
-static inline int shmci_sem_users(const struct ShmChannel *channel) {
-  return (int)channel->lanes + SHM_CHANNEL_SEM_AFTER_LANES_USERS;
-}
-
-static inline int shmci_sem_disposable(const struct ShmChannel *channel) {
-  return (int)channel->lanes + SHM_CHANNEL_SEM_AFTER_LANES_DISPOSABLE;
-}
 
 static inline int shmci_sem_lane(uint32_t lane) { return SHM_CHANNEL_SEM_LANE + (int)lane; }
 
 /* Takes a role or lane unless somebody has it: BUSY. */
 static inline enum ShmChannelStatus shmci_claim(struct ShmChannelError *error,
                                                 const struct ShmChannel *channel, int number) {
-  if (shmi_take_now(channel->set, number) == 0) return SHM_CHANNEL_OK;
+  if (shmi_take_now(channel->member.set, number) == 0) return SHM_CHANNEL_OK;
   if (errno == EAGAIN) return SHM_CHANNEL_BUSY;
   if (shmi_gone(errno)) return shmci_removed(error, channel);
   return shmci_error(error, channel, SHM_CHANNEL_FAILED, "use the semaphores of the channel",
                      "semop", errno);
-}
-
-/* Gets through the door, which others hold only for a moment, in slices. */
-static inline enum ShmChannelStatus shmci_enter(struct ShmChannel *channel, struct sembuf *enter,
-                                                size_t count, const struct ShmChannelWait *wait) {
-  const int64_t deadline = shmci_deadline(wait);
-  for (int64_t wanted = 0;; wanted = SHM_CHANNEL_SLICE_MS * INT64_C(1000000)) {
-    const int64_t left = shmi_slice(wanted, shm_now(), deadline);
-    const struct timespec slice = shmi_timespec(left > 0 ? left : 0);
-    if (semtimedop(channel->set, enter, count, &slice) == 0) return SHM_CHANNEL_OK;
-    if (shmi_gone(errno)) return SHM_CHANNEL_REMOVED;
-    if (errno != EAGAIN && errno != EINTR) {
-      return shmci_error(&channel->error, channel, SHM_CHANNEL_FAILED,
-                         "use the semaphores of the channel", "semtimedop", errno);
-    }
-    if (shmci_should_stop(wait)) {
-      return shmci_fault(&channel->error, channel, SHM_CHANNEL_STOPPED, "open the channel", "",
-                         "told to stop");
-    }
-    if (shm_now() >= deadline) {
-      return shmci_fault(&channel->error, channel, SHM_CHANNEL_TIMEOUT, "open the channel",
-                         "is it stopped?", "process %ld has been arriving or leaving for too long",
-                         (long)shmi_holder(channel->set, shmci_sem_door(channel), 1));
-    }
-  }
 }
 
 /* ---- sizes ----------------------------------------------------------------------------------- */
@@ -514,7 +481,7 @@ static inline uint32_t shmci_capacity_for(uint32_t lanes, size_t size) {
 }
 
 static inline struct ShmChannelControl *shmci_control(const struct ShmChannel *channel) {
-  return (struct ShmChannelControl *)(void *)channel->base;
+  return (struct ShmChannelControl *)(void *)channel->member.base;
 }
 
 /* The words of lane 0; those of the others follow. */
@@ -522,190 +489,127 @@ static inline struct ShmChannelLane *shmci_lanes(const struct ShmChannel *channe
   return &shmci_control(channel)->lane;
 }
 
-/* ---- arriving -------------------------------------------------------------------------------- */
+/* ---- joining --------------------------------------------------------------------------------- */
 
-SHMCI_COLD enum ShmChannelStatus shmci_foreign_segment(struct ShmChannel *channel, int id,
-                                                       const struct shmid_ds *segment) {
-  shmci_fault(&channel->error, channel, SHM_CHANNEL_FOREIGN, "open the channel", "",
-              "the segment there has %lu bytes, which no channel of %lu lanes has",
-              (unsigned long)segment->shm_segsz, (unsigned long)channel->lanes);
-  snprintf(channel->error.hint, sizeof channel->error.hint,
-           "use another key, or if nobody needs it (user %lu's): ipcrm -m %d",
-           (unsigned long)segment->shm_perm.uid, id);
-  return SHM_CHANNEL_FOREIGN;
+static inline bool shmci_fits(int count, size_t size) {
+  return shmci_capacity_for((uint32_t)(count - SHM_CHANNEL_SEMAPHORES_BESIDE_LANES), size) != 0;
 }
 
-SHMCI_COLD enum ShmChannelStatus shmci_untrusted(struct ShmChannel *channel, const char *thing,
-                                                 uid_t creator, uid_t owner) {
-  return shmci_fault(&channel->error, channel, SHM_CHANNEL_UNTRUSTED, "open the channel",
-                     "if you trust them say so (trust), or agree on another key",
-                     "the %s there was made by user %lu and belongs to user %lu", thing,
-                     (unsigned long)creator, (unsigned long)owner);
+/* The capacity of a ring that we create. */
+static inline uint32_t shmci_new_capacity(const struct ShmChannel *channel) {
+  const uint32_t wanted = channel->options.lane_capacity;
+  return wanted != 0 ? wanted : SHM_CHANNEL_LANE_CAPACITY_USUAL;
 }
 
-SHMCI_COLD enum ShmChannelStatus shmci_absent(struct ShmChannel *channel) {
-  return shmci_fault(&channel->error, channel, SHM_CHANNEL_ABSENT, "open the channel",
-                     "start the program that creates it, or agree on the key", "there is none");
+/* The channel of which this is the membership. */
+static inline struct ShmChannel *shmci_channel_of(struct ShmMembership *member) {
+  static_assert(offsetof(struct ShmChannel, member) == 0, "the membership comes first");
+  return (struct ShmChannel *)(void *)member;
 }
 
-/* Whether there is a segment at the key; its id and what the kernel says of it. */
-static inline bool shmci_look(const struct ShmChannel *channel, int *id,
-                              struct shmid_ds *segment) {
-  *id = shmget(channel->options.key, 0, 0);
-  return *id != -1 && shmctl(*id, IPC_STAT, segment) == 0;
-}
-
-/* A channel's set is there before its segment, and goes after it. */
-static inline enum ShmChannelStatus shmci_make_set(struct ShmChannel *channel, int *set) {
-  const struct ShmChannelOptions *const options = &channel->options;
-  struct shmid_ds segment;
-  int id;
-  if (shmci_look(channel, &id, &segment)) {
-    const int found = id;
-    *set = semget(options->key, 0, 0);
-    if (*set != -1) return SHM_CHANNEL_OK;
-    /* both may have come and gone since we looked for the set first */
-    if (!shmci_look(channel, &id, &segment) || id != found) return SHM_CHANNEL_REMOVED;
-    return shmci_fault(&channel->error, channel, SHM_CHANNEL_FOREIGN, "open the channel",
-                       "another program's, or somebody removed the set (ipcrm -s): use another"
-                       " key, or remove the segment (ipcrm -m)",
-                       "the segment %d there is no channel, having no semaphore set beside it", id);
-  }
-  *set = semget(options->key, (int)channel->lanes + SHM_CHANNEL_SEMAPHORES_BESIDE_LANES,
-                IPC_CREAT | IPC_EXCL | (int)options->mode);
-  if (*set == -1 && errno == EEXIST) return SHM_CHANNEL_REMOVED;
-  channel->made_set = *set != -1;
-  return SHM_CHANNEL_OK;
-}
-
-/* Step 1. REMOVED: it went, or came, while we looked; begin again. */
-static inline enum ShmChannelStatus shmci_find_set(struct ShmChannel *channel, bool create) {
-  const struct ShmChannelOptions *options = &channel->options;
-  channel->lanes = options->lanes != 0 ? options->lanes : SHM_CHANNEL_LANES_USUAL;
-  int id = semget(options->key, 0, 0);
-  if (id == -1 && errno == ENOENT) {
-    if (!create) return shmci_absent(channel);
-    const enum ShmChannelStatus status = shmci_make_set(channel, &id);
-    if (status != SHM_CHANNEL_OK) return status;
-  }
-  if (id == -1) {
-    return shmci_error(&channel->error, channel, SHM_CHANNEL_FAILED,
-                       "open the semaphores of the channel", "semget", errno);
-  }
-  struct semid_ds set;
-  union ShmiSemun argument;
-  argument.buf = &set;
-  if (semctl(id, 0, IPC_STAT, argument) == -1) {
-    if (shmi_gone(errno)) return SHM_CHANNEL_REMOVED;
-    return shmci_error(&channel->error, channel, SHM_CHANNEL_FAILED,
-                       "inspect the semaphores of the channel", "semctl", errno);
-  }
-  if (!options->trust && !(shmi_trusted(set.sem_perm.cuid) && shmi_trusted(set.sem_perm.uid))) {
-    return shmci_untrusted(channel, "semaphore set", set.sem_perm.cuid, set.sem_perm.uid);
-  }
-  const unsigned long lanes = set.sem_nsems - SHM_CHANNEL_SEMAPHORES_BESIDE_LANES;
-  if (lanes < SHM_CHANNEL_LANES_LEAST || lanes > SHM_CHANNEL_LANES_MOST) {
-    return shmci_fault(&channel->error, channel, SHM_CHANNEL_FOREIGN, "open the channel",
-                       "use another key, or remove the set if nobody needs it (ipcrm -s)",
-                       "the semaphore set there has %lu semaphores, so it is no channel's",
-                       (unsigned long)set.sem_nsems);
-  }
+static inline void shmci_choose(struct ShmMembership *member) {
+  struct ShmChannel *const channel = shmci_channel_of(member);
+  const int lanes = member->count - SHM_CHANNEL_SEMAPHORES_BESIDE_LANES;
   channel->lanes = (uint32_t)lanes;
-  channel->set = id;
-  channel->mode = (unsigned)set.sem_perm.mode & 0777U;
-  /* a set may be anything's: nothing is done to it before the segment looks like a channel's */
-  struct shmid_ds segment;
-  int segment_id;
-  if (shmci_look(channel, &segment_id, &segment) &&
-      shmci_capacity_for(channel->lanes, segment.shm_segsz) == 0) {
-    return shmci_foreign_segment(channel, segment_id, &segment);
-  }
-  if (options->lanes != 0 && options->lanes != channel->lanes) {
-    return shmci_fault(&channel->error, channel, SHM_CHANNEL_FOREIGN, "open the channel",
-                       "ask for 0 to take what is there, or choose another key",
-                       "lanes differs: %lu there, %lu asked for", lanes,
-                       (unsigned long)options->lanes);
-  }
-  return SHM_CHANNEL_OK;
+  member->lock = lanes + SHM_CHANNEL_SEM_AFTER_LANES_LOCK;
+  member->users = lanes + SHM_CHANNEL_SEM_AFTER_LANES_USERS;
+  member->disposable = lanes + SHM_CHANNEL_SEM_AFTER_LANES_DISPOSABLE;
+  member->new_size = shmci_size(channel->lanes, shmci_new_capacity(channel));
 }
 
-static inline void shmci_detach(struct ShmChannel *channel) {
-  if (channel->base != NULL) shmdt(channel->base);
-  channel->base = NULL;
-  channel->segment = -1;
-}
-
-/* Step 4: makes zeros a channel, holding the door. */
-static inline void shmci_initialise(struct ShmChannel *channel, uint32_t capacity) {
+/* Makes zeros a channel, with the lock held. */
+static inline void shmci_initialise(struct ShmChannel *channel) {
   struct ShmChannelHeader *const header = &shmci_control(channel)->header;
-  shmi_set_value(channel->set, shmci_sem_disposable(channel), channel->options.keep ? 0 : 1);
+  const size_t size = channel->member.size;
   shmci_note(&header->layout_hash, SHM_CHANNEL_LAYOUT_HASH);
   shmci_note(&header->lanes, channel->lanes);
-  shmci_note(&header->lane_capacity, capacity);
+  shmci_note(&header->lane_capacity, shmci_capacity_for(channel->lanes, size));
   shmci_note(&header->message_size, channel->options.message_size);
-  __atomic_store_n(&header->segment_size, (uint64_t)channel->size, __ATOMIC_RELAXED);
+  __atomic_store_n(&header->segment_size, (uint64_t)size, __ATOMIC_RELAXED);
   shmci_note(&header->version, SHM_CHANNEL_VERSION);
   __atomic_store_n(&header->magic, SHM_CHANNEL_MAGIC, __ATOMIC_RELEASE); /* SYNC ready */
   channel->created = true;
 }
 
-/* Whether a process is gone for certain; one beyond our pid namespace (0) may be there. */
-static inline bool shmci_is_gone(pid_t pid) {
-  return pid > 0 && kill(pid, 0) == -1 && errno == ESRCH;
+/* Whether all behind the fields of the header is 0, as where a creator was killed. */
+static inline bool shmci_is_blank(const struct ShmChannel *channel) {
+  const unsigned char *const base = channel->member.base;
+  const size_t fields = offsetof(struct ShmChannelHeader, segment_size) + sizeof(uint64_t);
+  for (size_t at = fields; at < channel->member.size; at += sizeof(uint64_t)) {
+    uint64_t bytes;
+    memcpy(&bytes, base + at, sizeof bytes);
+    if (bytes != 0) return false;
+  }
+  return true;
 }
 
 /*
- * Whether nobody will initialise it any more, holding the door: whoever created it is gone, or not
- * attached, as one who is dead and not yet reaped is not.
+ * No magic, with the lock held: its creator, who would hold it, was killed, or does not know the lock.
+ * What was abandoned is completed, or goes if it has another shape than we want. AGAIN: begin again;
+ * ready false: wait for that creator.
  */
-static inline bool shmci_is_abandoned(const struct ShmChannel *channel) {
+static inline enum ShmiStatus shmci_complete(struct ShmChannel *channel, bool *ready) {
+  struct ShmMembership *const member = &channel->member;
+  const uint32_t lanes = channel->options.lanes;
   struct shmid_ds segment;
-  return shmctl(channel->segment, IPC_STAT, &segment) == 0 &&
-         (segment.shm_nattch <= 1 || shmci_is_gone(segment.shm_cpid));
+  *ready = true;
+  if (shmctl(member->segment, IPC_STAT, &segment) == -1) {
+    return shmi_failed(member, "inspect the segment", "shmctl", errno);
+  }
+  const bool alone = segment.shm_nattch <= 1;
+  if (!member->create && alone) {
+    return shmi_wrong(member, SHMI_ABSENT, "open it with shm_channel_open_or_create",
+                      "process %ld was gone before it had made it a channel",
+                      (long)segment.shm_cpid);
+  }
+  if (member->create && alone && shmci_is_blank(channel)) {
+    if ((lanes == 0 || lanes == channel->lanes) && member->new_size == member->size) {
+      shmi_set_value(member->set, member->disposable, member->keep ? 0 : 1);
+      shmci_initialise(channel);
+      return SHMI_OK;
+    }
+    if (shmi_process_gone(segment.shm_cpid) && shmi_is_idle(member)) {
+      if (!shmi_remove_segment(member)) {
+        return shmi_failed(member, "remove what is half-made", "shmctl", errno);
+      }
+      member->dissolved = true;
+      return SHMI_AGAIN;
+    }
+  }
+  *ready = false;
+  return SHMI_OK;
 }
 
-/*
- * Step 5: somebody who does not know the door is initialising it, or never will. Of the size that we
- * would create we see to it ourselves, should they die over it.
- */
-static inline enum ShmChannelStatus shmci_await_ready(struct ShmChannel *channel, bool create,
-                                                      uint32_t capacity,
-                                                      const struct ShmChannelWait *wait) {
-  const bool may = create && channel->size == shmci_size(channel->lanes, capacity);
+static inline enum ShmiStatus shmci_await_ready(struct ShmChannel *channel,
+                                                const struct ShmiUntil *until) {
   const uint32_t *const magic = &shmci_control(channel)->header.magic;
-  const int64_t patience = shm_now() + SHM_CHANNEL_READY_MS * INT64_C(1000000);
-  const int64_t asked = shmci_deadline(wait);
-  const int64_t deadline = asked < patience ? asked : patience;
   while (__atomic_load_n(magic, __ATOMIC_ACQUIRE) == 0) { /* SYNC ready */
     const struct timespec moment = shmi_timespec(2000000);
-    if (may && shmci_is_abandoned(channel)) {
-      shmci_initialise(channel, capacity);
-      break;
+    bool ready;
+    enum ShmiStatus status = shmci_complete(channel, &ready);
+    if (ready) return status;
+    status = shmi_go_on(&channel->member, until);
+    if (status == SHMI_TIMEOUT) {
+      return shmi_wrong(&channel->member, status,
+                        "end the process that made the segment, or use another key",
+                        "it was not initialised in time");
     }
-    if (shmci_should_stop(wait)) {
-      return shmci_fault(&channel->error, channel, SHM_CHANNEL_STOPPED, "open the channel", "",
-                         "told to stop");
-    }
-    if (shm_now() >= deadline) {
-      return shmci_fault(&channel->error, channel, SHM_CHANNEL_TIMEOUT, "open the channel",
-                         "if whoever made the segment is gone, remove it (ipcrm -m) and try again",
-                         "it was not initialised in time");
-    }
+    if (status != SHMI_OK) return status;
     nanosleep(&moment, NULL);
   }
-  return SHM_CHANNEL_OK;
+  return SHMI_OK;
 }
 
-SHMCI_COLD enum ShmChannelStatus shmci_differs(struct ShmChannel *channel, const char *field,
-                                               uint64_t there, uint64_t here, const char *hint) {
-  return shmci_fault(&channel->error, channel, SHM_CHANNEL_FOREIGN, "open the channel", hint,
-                     "%s differs: %llu (0x%llx) there, %llu (0x%llx) here", field,
-                     (unsigned long long)there, (unsigned long long)there,
-                     (unsigned long long)here, (unsigned long long)here);
+SHMCI_COLD enum ShmiStatus shmci_differs(struct ShmChannel *channel, const char *field,
+                                         uint64_t there, uint64_t here, const char *hint) {
+  return shmi_wrong(&channel->member, SHMI_FOREIGN, hint,
+                    "%s differs: %llu (0x%llx) there, %llu (0x%llx) here", field,
+                    (unsigned long long)there, (unsigned long long)there,
+                    (unsigned long long)here, (unsigned long long)here);
 }
 
-/* Step 6: every field of the header, read once, against what the kernel says and what is wanted. */
-static inline enum ShmChannelStatus shmci_check_header(struct ShmChannel *channel) {
+/* Every field of the header, read once, against what the kernel says and what is wanted. */
+static inline enum ShmiStatus shmci_check_header(struct ShmChannel *channel) {
   static const char release[] = "use the same release of the library and of shm_channel.h";
   static const char broken[] = "its header was overwritten: remove it (ipcrm) and start again";
   static const char wanted[] = "ask for 0 to take what is there, or choose another key";
@@ -732,19 +636,22 @@ static inline enum ShmChannelStatus shmci_check_header(struct ShmChannel *channe
   if (lanes != channel->lanes) {
     return shmci_differs(channel, "lanes", lanes, channel->lanes, broken);
   }
-  const uint32_t capacity = shmci_capacity_for(lanes, channel->size);
+  const uint32_t capacity = shmci_capacity_for(lanes, channel->member.size);
   const uint32_t there = shmci_peek(&header->lane_capacity);
   if (capacity == 0 || there != capacity) {
     return shmci_differs(channel, "lane_capacity", there, capacity, broken);
   }
   const uint64_t size = __atomic_load_n(&header->segment_size, __ATOMIC_RELAXED);
-  if (size != channel->size) {
-    return shmci_differs(channel, "segment_size", size, channel->size, broken);
+  if (size != channel->member.size) {
+    return shmci_differs(channel, "segment_size", size, channel->member.size, broken);
   }
   const uint32_t message_size = shmci_peek(&header->message_size);
   if (message_size > shmci_max_message(capacity)) {
     return shmci_differs(channel, "message_size", message_size, shmci_max_message(capacity),
                          broken);
+  }
+  if (options->lanes != 0 && options->lanes != lanes) {
+    return shmci_differs(channel, "lanes", lanes, options->lanes, wanted);
   }
   if (options->lane_capacity != 0 && options->lane_capacity != capacity) {
     return shmci_differs(channel, "lane_capacity", capacity, options->lane_capacity, wanted);
@@ -755,132 +662,26 @@ static inline enum ShmChannelStatus shmci_check_header(struct ShmChannel *channe
   channel->lane_capacity = capacity;
   channel->message_size = message_size;
   channel->max_message = message_size != 0 ? message_size : shmci_max_message(capacity);
-  return SHM_CHANNEL_OK;
+  return SHMI_OK;
 }
 
-/* Steps 3 to 6, once. REMOVED: it went while we looked, try again. */
-static inline enum ShmChannelStatus shmci_find_segment(struct ShmChannel *channel, bool create,
-                                                       const struct ShmChannelWait *wait) {
-  const struct ShmChannelOptions *options = &channel->options;
-  const uint32_t capacity = options->lane_capacity != 0 ? options->lane_capacity
-                                                        : SHM_CHANNEL_LANE_CAPACITY_USUAL;
-  const size_t size = shmci_size(channel->lanes, capacity);
-  int id = -1;
-  bool made = false;
-  if (create) {
-    id = shmget(options->key, size, IPC_CREAT | IPC_EXCL | (int)options->mode);
-    made = id != -1;
-  }
-  if (id == -1 && (!create || errno == EEXIST)) {
-    id = shmget(options->key, 0, 0);
-    if (id == -1 && errno == ENOENT) return create ? SHM_CHANNEL_REMOVED : shmci_absent(channel);
-  }
-  if (id == -1) {
-    return shmci_error(&channel->error, channel, SHM_CHANNEL_FAILED, "open the channel", "shmget",
-                       errno);
-  }
-  void *const address = shmat(id, NULL, 0);
-  if (address == (void *)-1) {
-    const int number = errno;
-    if (shmi_gone(number)) return SHM_CHANNEL_REMOVED;
-    if (made) shmctl(id, IPC_RMID, NULL);
-    return shmci_error(&channel->error, channel, SHM_CHANNEL_FAILED, "attach the channel", "shmat",
-                       number);
-  }
-  channel->segment = id;
-  channel->base = (unsigned char *)address;
-  struct shmid_ds segment;
-  if (shmctl(id, IPC_STAT, &segment) == -1) {
-    if (shmi_gone(errno)) return SHM_CHANNEL_REMOVED;
-    return shmci_error(&channel->error, channel, SHM_CHANNEL_FAILED, "inspect the channel",
-                       "shmctl", errno);
-  }
-  if ((segment.shm_perm.mode & SHMI_MARKED_FOR_REMOVAL) != 0) return SHM_CHANNEL_REMOVED;
-  if (!options->trust &&
-      !(shmi_trusted(segment.shm_perm.cuid) && shmi_trusted(segment.shm_perm.uid))) {
-    return shmci_untrusted(channel, "segment", segment.shm_perm.cuid, segment.shm_perm.uid);
-  }
-  if (shmci_capacity_for(channel->lanes, segment.shm_segsz) == 0) {
-    return shmci_foreign_segment(channel, id, &segment);
-  }
-  channel->size = segment.shm_segsz;
-  channel->mode |= (unsigned)segment.shm_perm.mode & 0777U;
-  if (made) shmci_initialise(channel, capacity);
-  const enum ShmChannelStatus status = shmci_await_ready(channel, create, capacity, wait);
-  return status == SHM_CHANNEL_OK ? shmci_check_header(channel) : status;
+static inline enum ShmiStatus shmci_prepare(struct ShmMembership *member,
+                                            const struct ShmiUntil *until) {
+  struct ShmChannel *const channel = shmci_channel_of(member);
+  if (member->made_segment) shmci_initialise(channel);
+  const enum ShmiStatus status = shmci_await_ready(channel, until);
+  return status == SHMI_OK ? shmci_check_header(channel) : status;
 }
 
-/* ---- leaving --------------------------------------------------------------------------------- */
-
-static inline bool shmci_is_empty(const struct ShmChannel *channel) {
-  const struct ShmChannelLane *const words = shmci_lanes(channel);
-  for (uint32_t lane = 0; lane < channel->lanes; lane++) {
-    if (shmci_peek(&words[lane].producer.tail) != shmci_peek(&words[lane].consumer.head)) {
-      return false;
-    }
-  }
-  return true;
-}
-
-/* Whether the segment goes, and if not, why. To be asked holding the door. */
-static inline enum ShmChannelFate shmci_fate(const struct ShmChannel *channel) {
-  struct shmid_ds segment;
-  if (shmi_value(channel->set, shmci_sem_users(channel)) > 1) return SHM_CHANNEL_IN_USE;
-  if (shmi_value(channel->set, shmci_sem_disposable(channel)) != 1) return SHM_CHANNEL_KEPT;
-  if (!shmci_is_empty(channel)) return SHM_CHANNEL_UNREAD;
-  if (shmctl(channel->segment, IPC_STAT, &segment) == -1 || segment.shm_nattch != 1) {
-    return SHM_CHANNEL_IN_USE;
-  }
-  return shmctl(channel->segment, IPC_RMID, NULL) == 0 ? SHM_CHANNEL_WAS_REMOVED
-                                                       : SHM_CHANNEL_KEPT;
-}
-
-/* Goes, with the set or opening the door. */
-static inline void shmci_exit(struct ShmChannel *channel, bool remove_set) {
-  shmci_detach(channel);
-  /* another user's set is theirs to remove */
-  if (!(remove_set && semctl(channel->set, 0, IPC_RMID) == 0)) {
-    struct sembuf out[2] = {shmi_operation(shmci_sem_users(channel), -1, IPC_NOWAIT | SEM_UNDO),
-                            shmi_operation(shmci_sem_door(channel), -1, IPC_NOWAIT | SEM_UNDO)};
-    semop(channel->set, out, 2);
-  }
-  channel->set = -1;
-}
-
-/* Goes; harmless when not there. Close producers and consumer first: their memory goes too. */
-static inline enum ShmChannelFate shm_channel_leave(struct ShmChannel *channel) {
-  enum ShmChannelFate fate = SHM_CHANNEL_IN_USE;
-  if (channel->set == -1) return fate;
-  const struct ShmChannelWait patience = shm_channel_within(INT64_C(1000000000));
-  struct sembuf door[2] = {shmi_operation(shmci_sem_door(channel), 0, 0),
-                           shmi_operation(shmci_sem_door(channel), +1, SEM_UNDO)};
-  const enum ShmChannelStatus status = shmci_enter(channel, door, 2, &patience);
-  if (status == SHM_CHANNEL_OK) {
-    fate = shmci_fate(channel);
-    shmci_exit(channel, fate == SHM_CHANNEL_WAS_REMOVED);
-  } else {
-    if (status == SHM_CHANNEL_REMOVED) fate = SHM_CHANNEL_WAS_REMOVED;
-    shmci_detach(channel);
-    shmi_give(channel->set, shmci_sem_users(channel), 1);
-    channel->set = -1;
-  }
-  return fate;
-}
-
-/* Marks segment and set for removal, whoever uses them: their waits end with REMOVED. */
-static inline enum ShmChannelStatus shm_channel_remove(struct ShmChannel *channel) {
-  if (shmctl(channel->segment, IPC_RMID, NULL) == -1 && !shmi_gone(errno)) {
-    return shmci_error(&channel->error, channel, SHM_CHANNEL_FAILED, "remove the channel",
-                       "shmctl", errno);
-  }
-  if (semctl(channel->set, 0, IPC_RMID) == -1 && !shmi_gone(errno)) {
-    return shmci_error(&channel->error, channel, SHM_CHANNEL_FAILED,
-                       "remove the semaphores of the channel", "semctl", errno);
-  }
-  return SHM_CHANNEL_OK;
-}
-
-/* ---- arriving, all of it --------------------------------------------------------------------- */
+static const struct ShmiKind SHMCI_KIND = {
+    "channel",
+    "open the channel",
+    SHM_CHANNEL_LANES_LEAST + SHM_CHANNEL_SEMAPHORES_BESIDE_LANES,
+    SHM_CHANNEL_LANES_MOST + SHM_CHANNEL_SEMAPHORES_BESIDE_LANES,
+    false,
+    shmci_fits,
+    shmci_choose,
+    shmci_prepare};
 
 static inline enum ShmChannelStatus shmci_check_options(struct ShmChannel *channel) {
   const struct ShmChannelOptions *const options = &channel->options;
@@ -900,78 +701,118 @@ static inline enum ShmChannelStatus shmci_check_options(struct ShmChannel *chann
                      wrong);
 }
 
-/* Behind the door: what has no segment is left as it was found. */
-static inline enum ShmChannelStatus shmci_go_in(struct ShmChannel *channel, bool create,
-                                                const struct ShmChannelWait *wait) {
-  enum ShmChannelStatus status;
-  do {
-    shmci_detach(channel);
-    status = shmci_find_segment(channel, create, wait);
-    if (status == SHM_CHANNEL_REMOVED && shmci_should_stop(wait)) {
-      status = shmci_fault(&channel->error, channel, SHM_CHANNEL_STOPPED, "open the channel", "",
-                           "told to stop");
-    }
-  } while (status == SHM_CHANNEL_REMOVED);
-  if (status == SHM_CHANNEL_OK) {
-    shmi_give(channel->set, shmci_sem_door(channel), 1);
-  } else {
-    const bool alone = shmi_value(channel->set, shmci_sem_users(channel)) <= 1;
-    shmci_exit(channel, alone && channel->made_set);
-  }
-  return status;
-}
-
-static inline enum ShmChannelStatus shmci_arrive(struct ShmChannel *channel,
-                                                 const struct ShmChannelOptions *options,
-                                                 bool create, const struct ShmChannelWait *wait) {
+static inline enum ShmChannelStatus shmci_join(struct ShmChannel *channel,
+                                               const struct ShmChannelOptions *options,
+                                               bool create, const struct ShmChannelWait *wait) {
+  static const enum ShmChannelStatus statuses[] = {
+      SHM_CHANNEL_OK,     SHM_CHANNEL_FAILED,    SHM_CHANNEL_TIMEOUT, SHM_CHANNEL_STOPPED,
+      SHM_CHANNEL_ABSENT, SHM_CHANNEL_UNTRUSTED, SHM_CHANNEL_FOREIGN, SHM_CHANNEL_FAILED};
+  struct ShmMembership *const member = &channel->member;
   memset(channel, 0, sizeof *channel);
   channel->options = *options;
-  channel->set = -1;
-  channel->segment = -1;
-  enum ShmChannelStatus status = shmci_check_options(channel);
-  if (status != SHM_CHANNEL_OK) return status;
-  do {
-    if (shmci_should_stop(wait)) {
-      return shmci_fault(&channel->error, channel, SHM_CHANNEL_STOPPED, "open the channel", "",
-                         "told to stop");
-    }
-    channel->made_set = false;
-    status = shmci_find_set(channel, create);
-    if (status == SHM_CHANNEL_OK) {
-      struct sembuf enter[3] = {shmi_operation(shmci_sem_door(channel), 0, 0),
-                                shmi_operation(shmci_sem_door(channel), +1, SEM_UNDO),
-                                shmi_operation(shmci_sem_users(channel), +1, SEM_UNDO)};
-      status = shmci_enter(channel, enter, 3, wait);
-    }
-    /* the last one out took the set along */
-  } while (status == SHM_CHANNEL_REMOVED);
-  if (status == SHM_CHANNEL_OK) return shmci_go_in(channel, create, wait);
-  channel->set = -1;
-  return status;
+  member->kind = &SHMCI_KIND;
+  member->set = -1;
+  member->key = options->key;
+  member->wanted_mode = options->mode;
+  member->create = create;
+  member->keep = options->keep;
+  member->trust = options->trust;
+  member->usual_count = SHM_CHANNEL_LANES_USUAL + SHM_CHANNEL_SEMAPHORES_BESIDE_LANES;
+  if (options->lanes != 0) {
+    member->wanted_count = (int)options->lanes + SHM_CHANNEL_SEMAPHORES_BESIDE_LANES;
+  }
+  const enum ShmChannelStatus refused = shmci_check_options(channel);
+  if (refused != SHM_CHANNEL_OK) return refused;
+  const enum ShmiStatus status =
+      shmi_join(member, shmci_deadline(wait), wait != NULL ? wait->stop : NULL);
+  if (status == SHMI_OK) return SHM_CHANNEL_OK;
+  const struct ShmiError *const why = &member->error;
+  shmci_error(&channel->error, channel, statuses[status], why->action, why->call, why->number);
+  snprintf(channel->error.what, sizeof channel->error.what, "%s", why->what);
+  snprintf(channel->error.hint, sizeof channel->error.hint, "%s", why->hint);
+  return statuses[status];
 }
 
-/* Opens the channel at the key, or makes it. The wait is for others who arrive or leave. */
+/*
+ * Opens the channel at the key, or makes it. The wait is for others who join or leave; with no deadline
+ * it lasts SHM_JOIN_MS. Use the handle in the process that opened it.
+ */
 static inline enum ShmChannelStatus shm_channel_open_or_create(
     struct ShmChannel *channel, const struct ShmChannelOptions *options,
     const struct ShmChannelWait *wait) {
-  return shmci_arrive(channel, options, true, wait);
+  return shmci_join(channel, options, true, wait);
 }
 
 /* Opens the channel at the key. ABSENT: there is none. */
 static inline enum ShmChannelStatus shm_channel_open(struct ShmChannel *channel,
                                                      const struct ShmChannelOptions *options,
                                                      const struct ShmChannelWait *wait) {
-  return shmci_arrive(channel, options, false, wait);
+  return shmci_join(channel, options, false, wait);
+}
+
+/* ---- leaving --------------------------------------------------------------------------------- */
+
+static inline bool shmci_is_empty(const struct ShmChannel *channel) {
+  const struct ShmChannelLane *const words = shmci_lanes(channel);
+  for (uint32_t lane = 0; lane < channel->lanes; lane++) {
+    if (shmci_peek(&words[lane].producer.tail) != shmci_peek(&words[lane].consumer.head)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+/* Whether the channel goes, and if not, why; with the lock held. */
+static inline enum ShmChannelFate shmci_fate(const struct ShmChannel *channel) {
+  const struct ShmMembership *const member = &channel->member;
+  struct shmid_ds segment;
+  if (!shmi_alone(member)) return SHM_CHANNEL_IN_USE;
+  if (shmi_value(member->set, member->disposable) != 1) return SHM_CHANNEL_KEPT;
+  if (shmctl(member->segment, IPC_STAT, &segment) == -1) return SHM_CHANNEL_IN_USE;
+  /* what somebody removed (ipcrm) nobody finds again, whatever is in it */
+  const bool found = (segment.shm_perm.mode & SHMI_MARKED_FOR_REMOVAL) == 0;
+  if (found && !shmci_is_empty(channel)) return SHM_CHANNEL_UNREAD;
+  return segment.shm_nattch == 1 ? SHM_CHANNEL_WAS_REMOVED : SHM_CHANNEL_IN_USE;
+}
+
+/*
+ * Goes; harmless when not there, and in a forked child. Close producers and consumer first: their
+ * memory goes too.
+ */
+static inline enum ShmChannelFate shm_channel_leave(struct ShmChannel *channel) {
+  struct ShmMembership *const member = &channel->member;
+  if (member->set == -1 || !shmi_opened_here(&member->process)) return SHM_CHANNEL_IN_USE;
+  const enum ShmiStatus status = shmi_lock_to_leave(member);
+  if (status == SHMI_AGAIN) return SHM_CHANNEL_WAS_REMOVED;
+  if (status != SHMI_OK) return SHM_CHANNEL_IN_USE;
+  enum ShmChannelFate fate = shmci_fate(channel);
+  if (fate == SHM_CHANNEL_WAS_REMOVED && !shmi_remove_segment(member)) fate = SHM_CHANNEL_NOT_OURS;
+  shmi_exit_from(member, fate == SHM_CHANNEL_WAS_REMOVED);
+  return fate;
+}
+
+/* Marks segment and set for removal, whoever uses them: their waits end with REMOVED. */
+static inline enum ShmChannelStatus shm_channel_remove(struct ShmChannel *channel) {
+  if (!shmi_opened_here(&channel->member.process)) return shmci_forked(&channel->error, channel);
+  if (shmctl(channel->member.segment, IPC_RMID, NULL) == -1 && !shmi_gone(errno)) {
+    return shmci_error(&channel->error, channel, SHM_CHANNEL_FAILED, "remove the channel",
+                       "shmctl", errno);
+  }
+  if (semctl(channel->member.set, 0, IPC_RMID) == -1 && !shmi_gone(errno)) {
+    return shmci_error(&channel->error, channel, SHM_CHANNEL_FAILED,
+                       "remove the semaphores of the channel", "semctl", errno);
+  }
+  return SHM_CHANNEL_OK;
 }
 
 /* Permissions others have on the channel although we did not ask for them, 0 if none. */
 static inline unsigned shm_channel_excess(const struct ShmChannel *channel) {
-  return channel->mode & 0022U & ~channel->options.mode;
+  return channel->member.mode & 0022U & ~channel->options.mode;
 }
 
 /* The process that receives; 0: none, or beyond our pid namespace. */
 static inline pid_t shm_channel_consumer_pid(const struct ShmChannel *channel) {
-  return shmi_holder(channel->set, SHM_CHANNEL_SEM_CONSUMER, 1);
+  return shmi_holder(channel->member.set, SHM_CHANNEL_SEM_CONSUMER, 1);
 }
 
 /* ---- tallies --------------------------------------------------------------------------------- */
@@ -1027,26 +868,11 @@ static inline void shm_channel_lane_stats(const struct ShmChannel *channel, uint
   stats->full_waits = shmci_peek(&words->producer.full_waits);
   stats->opened = shmci_peek(&words->producer.opened);
   stats->closed = shmci_peek(&words->producer.closed);
-  stats->alive = shmi_value(channel->set, shmci_sem_lane(lane)) > 0;
-  stats->pid = shmi_holder(channel->set, shmci_sem_lane(lane), 1);
+  stats->alive = shmi_value(channel->member.set, shmci_sem_lane(lane)) > 0;
+  stats->pid = shmi_holder(channel->member.set, shmci_sem_lane(lane), 1);
 }
 
 /* ---- waiting --------------------------------------------------------------------------------- */
-
-/* Whether what we wait in is still there: nobody wakes those who wait in a removed segment. */
-static inline enum ShmChannelStatus shmci_check_present(struct ShmChannelError *error,
-                                                        const struct ShmChannel *channel) {
-  struct shmid_ds segment;
-  if (shmctl(channel->segment, IPC_STAT, &segment) == -1) {
-    if (shmi_gone(errno)) return shmci_removed(error, channel);
-  } else if ((segment.shm_perm.mode & SHMI_MARKED_FOR_REMOVAL) != 0) {
-    return shmci_removed(error, channel);
-  }
-  if (shmi_value(channel->set, shmci_sem_door(channel)) == -1 && shmi_gone(errno)) {
-    return shmci_removed(error, channel);
-  }
-  return SHM_CHANNEL_OK;
-}
 
 SHMCI_COLD enum ShmChannelStatus shmci_expired(struct ShmChannelError *error,
                                                const struct ShmChannel *channel) {
@@ -1070,8 +896,7 @@ static inline enum ShmChannelStatus shmci_sleep(struct ShmChannelError *error,
     return shmci_fault(error, channel, SHM_CHANNEL_STOPPED, "use the channel", "", "told to stop");
   }
   if (now >= *next_check || now >= deadline) {
-    const enum ShmChannelStatus status = shmci_check_present(error, channel);
-    if (status != SHM_CHANNEL_OK) return status;
+    if (!shmi_is_present(&channel->member)) return shmci_removed(error, channel);
     *next_check = now + slice;
   }
   if (now >= deadline) return shmci_expired(error, channel);
@@ -1097,7 +922,7 @@ SHMCI_COLD enum ShmChannelStatus shmci_no_lane(struct ShmChannelProducer *produc
               "all %lu lanes are taken, by processes", (unsigned long)channel->lanes);
   for (uint32_t lane = 0; lane < channel->lanes; lane++) {
     const size_t used = strlen(error->what);
-    const pid_t pid = shmi_holder(channel->set, shmci_sem_lane(lane), 1);
+    const pid_t pid = shmi_holder(channel->member.set, shmci_sem_lane(lane), 1);
     if (pid > 0) snprintf(error->what + used, sizeof error->what - used, " %ld", (long)pid);
   }
   return SHM_CHANNEL_BUSY;
@@ -1116,10 +941,11 @@ static inline enum ShmChannelStatus shmci_take_lane(struct ShmChannelProducer *p
   const uint32_t head = __atomic_load_n(&words->consumer.head, __ATOMIC_ACQUIRE); /* SYNC head */
   if (tail % SHM_CHANNEL_RECORD_ALIGN != 0 || head % SHM_CHANNEL_RECORD_ALIGN != 0 ||
       tail - head > channel->lane_capacity) {
-    shmi_give(channel->set, shmci_sem_lane(lane), 1);
+    shmi_give(channel->member.set, shmci_sem_lane(lane), 1);
     return shmci_corrupt(&producer->error, channel, lane, "its tail", tail, head);
   }
-  producer->ring = channel->base + shmci_rings_at(channel->lanes) +
+  producer->process = channel->member.process;
+  producer->ring = channel->member.base + shmci_rings_at(channel->lanes) +
                    (size_t)lane * channel->lane_capacity;
   producer->words = words;
   producer->consumer_asleep = &shmci_control(channel)->consumer.asleep;
@@ -1145,6 +971,7 @@ static inline enum ShmChannelStatus shm_channel_open_producer(struct ShmChannelP
                                                               struct ShmChannel *channel) {
   enum ShmChannelStatus failure = SHM_CHANNEL_BUSY;
   memset(producer, 0, sizeof *producer);
+  if (!shmi_opened_here(&channel->member.process)) return shmci_forked(&producer->error, channel);
   for (uint32_t lane = 0; lane < channel->lanes; lane++) {
     const enum ShmChannelStatus status = shmci_take_lane(producer, channel, lane);
     if (status == SHM_CHANNEL_BUSY) continue;
@@ -1206,6 +1033,9 @@ SHMCI_COLD enum ShmChannelStatus shmci_look_for_room(struct ShmChannelProducer *
 SHMCI_HOT enum ShmChannelStatus shm_channel_claim(struct ShmChannelProducer *producer,
                                                   size_t length, uint32_t tag, void **place) {
   *place = NULL;
+  if (SHMCI_UNLIKELY(!shmi_opened_here(&producer->process))) {
+    return shmci_forked(&producer->error, producer->channel);
+  }
   if (SHMCI_UNLIKELY(length - producer->shortest > producer->span)) {
     return shmci_refused(producer, length);
   }
@@ -1243,7 +1073,7 @@ SHMCI_HOT void shm_channel_abort(struct ShmChannelProducer *producer) {
 /* All that was staged becomes visible, at once. */
 SHMCI_HOT void shm_channel_publish(struct ShmChannelProducer *producer) {
   struct ShmChannelLaneProducer *const own = &producer->words->producer;
-  if (producer->written == producer->tail) return;
+  if (producer->written == producer->tail || !shmi_opened_here(&producer->process)) return;
   producer->tally ^= 1;
   producer->tail = producer->written;
   shmci_fill_tally(&own->tallies[producer->tally], producer->tail, producer->count);
@@ -1283,7 +1113,7 @@ static inline enum ShmChannelStatus shmci_check_consumer(struct ShmChannelProduc
                                                          const struct ShmChannelWait *wait) {
   const struct ShmChannel *const channel = producer->channel;
   if (wait == NULL || !wait->need_consumer) return SHM_CHANNEL_OK;
-  if (shmi_value(channel->set, SHM_CHANNEL_SEM_CONSUMER) != 0) return SHM_CHANNEL_OK;
+  if (shmi_value(channel->member.set, SHM_CHANNEL_SEM_CONSUMER) != 0) return SHM_CHANNEL_OK;
   return shmci_fault(&producer->error, channel, SHM_CHANNEL_NO_CONSUMER, "send the message",
                      "start a consumer", "the lane is full and nobody receives");
 }
@@ -1317,6 +1147,9 @@ SHMCI_COLD enum ShmChannelStatus shmci_sleep_for_room(struct ShmChannelProducer 
 static inline enum ShmChannelStatus shm_channel_wait_room(struct ShmChannelProducer *producer,
                                                           size_t length,
                                                           const struct ShmChannelWait *wait) {
+  if (!shmi_opened_here(&producer->process)) {
+    return shmci_forked(&producer->error, producer->channel);
+  }
   if (length - producer->shortest > producer->span) return shmci_refused(producer, length);
   shm_channel_publish(producer);
   const uint32_t need = shmci_need(producer, (uint32_t)length);
@@ -1345,13 +1178,13 @@ SHMCI_HOT enum ShmChannelStatus shm_channel_send(struct ShmChannelProducer *prod
   return status;
 }
 
-/* Publishes what was staged and gives the lane back; harmless when not open. */
+/* Publishes what was staged and gives the lane back; harmless when not open, and in a forked child. */
 static inline void shm_channel_close_producer(struct ShmChannelProducer *producer) {
-  if (producer->channel == NULL) return;
+  if (producer->channel == NULL || !shmi_opened_here(&producer->process)) return;
   uint32_t *const closed = &producer->words->producer.closed;
   shm_channel_publish(producer);
   __atomic_store_n(closed, shmci_peek(closed) + 1, __ATOMIC_RELEASE); /* SYNC claim */
-  shmi_give(producer->channel->set, shmci_sem_lane(producer->lane), 1);
+  shmi_give(producer->channel->member.set, shmci_sem_lane(producer->lane), 1);
   shmci_wake(producer->consumer_asleep);
   producer->channel = NULL;
 }
@@ -1362,6 +1195,7 @@ static inline void shm_channel_close_producer(struct ShmChannelProducer *produce
 static inline enum ShmChannelStatus shm_channel_open_consumer(struct ShmChannelConsumer *consumer,
                                                               struct ShmChannel *channel) {
   memset(consumer, 0, sizeof *consumer);
+  if (!shmi_opened_here(&channel->member.process)) return shmci_forked(&consumer->error, channel);
   const enum ShmChannelStatus status =
       shmci_claim(&consumer->error, channel, SHM_CHANNEL_SEM_CONSUMER);
   if (status == SHM_CHANNEL_BUSY) {
@@ -1383,7 +1217,8 @@ static inline enum ShmChannelStatus shm_channel_open_consumer(struct ShmChannelC
     reader->count = shmci_tally_count(&words[lane].consumer.tallies[reader->tally]);
     reader->opened = shmci_peek(&words[lane].producer.opened);
   }
-  consumer->rings = channel->base + shmci_rings_at(channel->lanes);
+  consumer->process = channel->member.process;
+  consumer->rings = channel->member.base + shmci_rings_at(channel->lanes);
   consumer->words = words;
   consumer->asleep = &control->consumer.asleep;
   consumer->lanes = channel->lanes;
@@ -1421,6 +1256,7 @@ SHMCI_HOT void shmci_lag(struct ShmChannelConsumer *consumer, uint32_t lane) {
 
 /* Frees all that was handed out: the bytes must not be looked at any more. */
 SHMCI_HOT void shm_channel_done(struct ShmChannelConsumer *consumer) {
+  if (consumer->dirty_count > 0 && SHMCI_UNLIKELY(!shmi_opened_here(&consumer->process))) return;
   while (consumer->dirty_count > 0) {
     shmci_publish_head(consumer, consumer->dirty[--consumer->dirty_count]);
   }
@@ -1483,6 +1319,9 @@ SHMCI_HOT enum ShmChannelStatus shmci_parse(struct ShmChannelConsumer *consumer,
 /* The next message that was not handed out, which makes its lane the present one. */
 SHMCI_HOT enum ShmChannelStatus shmci_front(struct ShmChannelConsumer *consumer,
                                             struct ShmChannelMessage *message) {
+  if (SHMCI_UNLIKELY(!shmi_opened_here(&consumer->process))) {
+    return shmci_forked(&consumer->error, consumer->channel);
+  }
   for (uint32_t looks = 0; looks < consumer->lanes; looks++) {
     const uint32_t lane = consumer->lane;
     struct ShmciReader *const reader = &consumer->readers[lane];
@@ -1517,6 +1356,8 @@ SHMCI_HOT void shmci_advance(struct ShmChannelConsumer *consumer,
  */
 SHMCI_HOT enum ShmChannelStatus shm_channel_next(struct ShmChannelConsumer *consumer,
                                                  struct ShmChannelMessage *message) {
+  /* no compiler sees that a status of OK comes with a message */
+  memset(message, 0, sizeof *message);
   const enum ShmChannelStatus status = shmci_front(consumer, message);
   if (SHMCI_LIKELY(status == SHM_CHANNEL_OK)) shmci_advance(consumer, message);
   return status;
@@ -1535,6 +1376,10 @@ SHMCI_HOT enum ShmChannelStatus shm_channel_drain(struct ShmChannelConsumer *con
   const uint32_t part = consumer->capacity / 4;
   uint64_t count = 0;
   enum ShmChannelStatus status = SHM_CHANNEL_OK;
+  if (received != NULL) *received = 0;
+  if (SHMCI_UNLIKELY(!shmi_opened_here(&consumer->process))) {
+    return shmci_forked(&consumer->error, consumer->channel);
+  }
   shm_channel_done(consumer);
   for (uint32_t looks = 0; looks < consumer->lanes && count < most; looks++) {
     const uint32_t lane = consumer->lane;
@@ -1605,7 +1450,7 @@ static inline enum ShmChannelStatus shmci_check_closed(struct ShmChannelConsumer
   unsigned short values[SHM_CHANNEL_LANES_MOST + SHM_CHANNEL_SEMAPHORES_BESIDE_LANES];
   union ShmiSemun argument;
   argument.array = values;
-  if (semctl(channel->set, 0, GETALL, argument) == -1) {
+  if (semctl(channel->member.set, 0, GETALL, argument) == -1) {
     if (shmi_gone(errno)) return shmci_removed(&consumer->error, channel);
     return shmci_error(&consumer->error, channel, SHM_CHANNEL_FAILED,
                        "use the semaphores of the channel", "semctl", errno);
@@ -1642,6 +1487,9 @@ SHMCI_COLD enum ShmChannelStatus shmci_sleep_for_messages(struct ShmChannelConsu
 /* Frees what was handed out, then waits until there is something to receive. */
 static inline enum ShmChannelStatus shm_channel_wait(struct ShmChannelConsumer *consumer,
                                                      const struct ShmChannelWait *wait) {
+  if (!shmi_opened_here(&consumer->process)) {
+    return shmci_forked(&consumer->error, consumer->channel);
+  }
   shm_channel_done(consumer);
   uint32_t spin = wait != NULL ? wait->spin : SHM_CHANNEL_SPIN;
   for (; shmci_look_at_tails(consumer) != SHM_CHANNEL_OK; spin--) {
@@ -1699,6 +1547,9 @@ SHMCI_HOT enum ShmChannelStatus shm_channel_receive(struct ShmChannelConsumer *c
  */
 static inline enum ShmChannelStatus shm_channel_discard(struct ShmChannelConsumer *consumer,
                                                         uint32_t lane) {
+  if (!shmi_opened_here(&consumer->process)) {
+    return shmci_forked(&consumer->error, consumer->channel);
+  }
   if (lane >= consumer->lanes) {
     return shmci_fault(&consumer->error, consumer->channel, SHM_CHANNEL_REFUSED, "discard a lane",
                        "", "there is no lane %lu", (unsigned long)lane);
@@ -1719,11 +1570,14 @@ static inline enum ShmChannelStatus shm_channel_discard(struct ShmChannelConsume
   return SHM_CHANNEL_OK;
 }
 
-/* Gives the role back; what was handed out and not done is for the next one. */
+/*
+ * Gives the role back; what was handed out and not done is for the next one. Harmless when not open, and
+ * in a forked child.
+ */
 static inline void shm_channel_close_consumer(struct ShmChannelConsumer *consumer) {
-  if (consumer->channel == NULL) return;
+  if (consumer->channel == NULL || !shmi_opened_here(&consumer->process)) return;
   __atomic_store_n(consumer->asleep, 0U, __ATOMIC_RELEASE); /* SYNC claim */
-  shmi_give(consumer->channel->set, SHM_CHANNEL_SEM_CONSUMER, 1);
+  shmi_give(consumer->channel->member.set, SHM_CHANNEL_SEM_CONSUMER, 1);
   consumer->channel = NULL;
 }
 

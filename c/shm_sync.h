@@ -1,7 +1,7 @@
 /*
- * What common.h and shm_channel.h share: time, errno names, semaphores the kernel gives back when
- * their holder dies, futex waits. Nothing here knows what it is used for, and nothing waits for
- * longer than it is told. Not to be included by programs, which include one of the two.
+ * What common.h and shm_channel.h share: time, errno names, semaphores that the kernel gives back when
+ * their holder dies, futex waits, joining and leaving a segment with a semaphore set beside it. Not to
+ * be included by programs, which include one of the two.
  */
 #ifndef SYSV_SHM_SYNC_H
 #define SYSV_SHM_SYNC_H
@@ -13,13 +13,16 @@
 #include <assert.h>
 #include <errno.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ipc.h>
+#include <sys/mman.h>
 #include <sys/sem.h>
 #include <sys/shm.h>
 #include <sys/syscall.h>
@@ -30,8 +33,22 @@
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ && sizeof(void *) == 8,
               "supported: 64-bit little-endian Linux");
 
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
+
 /* the kernel's SHM_DEST, a bit of shm_perm.mode: the segment is marked for removal */
 #define SHMI_MARKED_FOR_REMOVAL 01000
+
+/* Before a program includes this it may say how long joining takes at most, where no deadline says it. */
+#ifndef SHM_JOIN_MS
+#define SHM_JOIN_MS 5000
+#endif
+
+/* No wait sleeps longer than this without looking again. */
+#define SHMI_SLICE_NS INT64_C(100000000)
+/* How long leaving waits for the entry lock. Its holder needs microseconds, unless it is stopped. */
+#define SHMI_LEAVE_NS INT64_C(1000000000)
 
 /* ---- time ------------------------------------------------------------------------------------ */
 
@@ -58,6 +75,7 @@ static inline int64_t shmi_slice(int64_t wanted, int64_t now, int64_t deadline) 
 static inline const char *shm_errno_name(int number) {
   switch (number) {
     case EACCES: return "EACCES";
+    case E2BIG: return "E2BIG";
     case EAGAIN: return "EAGAIN";
     case EBADF: return "EBADF";
     case EEXIST: return "EEXIST";
@@ -67,6 +85,7 @@ static inline const char *shm_errno_name(int number) {
     case EINTR: return "EINTR";
     case EINVAL: return "EINVAL";
     case EIO: return "EIO";
+    case EMFILE: return "EMFILE";
     case ENFILE: return "ENFILE";
     case ENOENT: return "ENOENT";
     case ENOMEM: return "ENOMEM";
@@ -86,7 +105,8 @@ static inline const char *shmi_remedy(int number) {
       return "the system has no room for another, remove unused ones (ipcs -m -s, ipcrm) or raise"
              " kernel.shmmni, kernel.shmall, kernel.sem";
     case ENOMEM: return "free some memory and try again";
-    case ENOSYS: return "this kernel was built without System V IPC";
+    case ENOSYS: return "this kernel was built without System V IPC, or a sandbox forbids it";
+    case E2BIG: return "ask for fewer lanes, or raise the third value of kernel.sem (SEMOPM)";
     default: return "";
   }
 }
@@ -115,6 +135,18 @@ static inline void shmi_describe(const struct ShmiFault *fault, key_t key, char 
 
 /* Whether a set or segment went between our finding and our using it. */
 static inline bool shmi_gone(int number) { return number == EIDRM || number == EINVAL; }
+
+/* Whether a process is gone for certain, or a zombie; one beyond our pid namespace (0) is unknown. */
+static inline bool shmi_process_gone(pid_t pid) {
+  if (pid <= 0) return false;
+  if (kill(pid, 0) == -1) return errno == ESRCH;
+  const int process = (int)syscall(SYS_pidfd_open, pid, 0);
+  if (process == -1) return errno == ESRCH;
+  struct pollfd ended = {process, POLLIN, 0};
+  const bool gone = poll(&ended, 1, 0) == 1;
+  close(process);
+  return gone;
+}
 
 static inline bool shmi_trusted(uid_t uid) { return uid == 0 || uid == geteuid(); }
 
@@ -150,10 +182,17 @@ static inline int shmi_take_now(int set, int number) {
   return semop(set, take, 2);
 }
 
-/* IPC_NOWAIT: if somebody reset the value by hand, giving back must not wait for it to return. */
-static inline void shmi_give(int set, int number, int count) {
+/*
+ * IPC_NOWAIT: if somebody reset the value by hand, giving back must not wait for it to return. Tried
+ * again when the kernel had no memory for it, or others would wait for what nobody holds.
+ */
+static inline bool shmi_give(int set, int number, int count) {
   struct sembuf give = shmi_operation(number, -count, IPC_NOWAIT | SEM_UNDO);
-  semop(set, &give, 1);
+  for (int tries = 0; tries < 3; tries++) {
+    if (semop(set, &give, 1) == 0) return true;
+    if (errno == EAGAIN || shmi_gone(errno)) return false;
+  }
+  return false;
 }
 
 /* The process that holds a role or lock: 0 when it is free, or beyond our pid namespace. */
@@ -173,6 +212,538 @@ static inline void shmi_futex_wait(const void *word, uint32_t expected, int64_t 
 
 static inline void shmi_futex_wake(const void *word) {
   syscall(SYS_futex, word, 1, INT_MAX, NULL, NULL, 0);
+}
+
+/* ---- the process ----------------------------------------------------------------------------- */
+
+/* fork copies handles, and the kernel gives the child nothing of what they stand for */
+struct ShmiProcess {
+  const uint32_t *word; /* holds the id of the process that last joined; 0 in a forked child */
+  uint32_t id;          /* of the process that opened the handle */
+};
+
+/* A word that the kernel wipes in a forked child; one that is always 0 where it cannot. */
+static inline uint32_t *shmi_process_word(void) {
+  static uint32_t *word = NULL;
+  static const size_t size = 4096;
+  uint32_t *found = __atomic_load_n(&word, __ATOMIC_ACQUIRE);
+  if (found != NULL) return found;
+  void *const made = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (made == MAP_FAILED) return NULL;
+  if (madvise(made, size, MADV_WIPEONFORK) == -1 ||
+      !__atomic_compare_exchange_n(&word, &found, (uint32_t *)made, false, __ATOMIC_ACQ_REL,
+                                   __ATOMIC_ACQUIRE)) {
+    munmap(made, size);
+    return found;
+  }
+  return (uint32_t *)made;
+}
+
+/* This process, which opens a handle. */
+static inline struct ShmiProcess shmi_this_process(void) {
+  static const uint32_t unknown = 0;
+  struct ShmiProcess process = {&unknown, (uint32_t)getpid()};
+  uint32_t *const word = shmi_process_word();
+  if (word == NULL) return process;
+  __atomic_store_n(word, process.id, __ATOMIC_RELAXED);
+  process.word = word;
+  return process;
+}
+
+/* Whether this process opened the handle. One load, but in a forked child, where it is a call. */
+static inline __attribute__((always_inline)) bool shmi_opened_here(
+    const struct ShmiProcess *process) {
+  return __builtin_expect(__atomic_load_n(process->word, __ATOMIC_RELAXED) == process->id, 1) ||
+         process->id == (uint32_t)getpid();
+}
+
+/* ---- membership: joining and leaving ---------------------------------------------------------- */
+
+/*
+ * The steps are those of docs/wire_format.md, "Joining" and "Leaving". Two rules are behind them: nothing
+ * is done to what stands at a key before it is known what it is, and whatever fails in between, the
+ * entry lock is let go.
+ */
+
+enum ShmiStatus {
+  SHMI_OK,
+  SHMI_AGAIN,   /* it came or went while we looked: begin again. Never the outcome of joining */
+  SHMI_TIMEOUT,
+  SHMI_STOPPED, /* the caller's stop flag was set */
+  SHMI_ABSENT,  /* there is none, and none is to be created */
+  SHMI_UNTRUSTED,
+  SHMI_FOREIGN, /* what stands at the key is something else */
+  SHMI_FAILED   /* a system call failed */
+};
+
+/* The end of a wait. */
+struct ShmiUntil {
+  int64_t deadline;
+  const volatile sig_atomic_t *stop; /* may be NULL */
+};
+
+struct ShmMembership;
+
+/* What mailbox and channel do not share. */
+struct ShmiKind {
+  const char *thing;  /* "mailbox" */
+  const char *action; /* "open the mailbox" */
+  int least;          /* semaphores in its set */
+  int most;
+  bool stands_alone;  /* whether its segment may stand without a set */
+  /* whether a segment of this size can stand beside a set of so many semaphores */
+  bool (*fits)(int count, size_t size);
+  /* with the set known: which semaphores are which, and the size of a new segment */
+  void (*choose)(struct ShmMembership *member);
+  /* with the lock held and the segment attached: makes or checks what is in it */
+  enum ShmiStatus (*prepare)(struct ShmMembership *member, const struct ShmiUntil *until);
+};
+
+/* What is wrong when joining fails. */
+struct ShmiError {
+  enum ShmiStatus status;
+  const char *action;
+  const char *call;
+  int number;
+  char what[224];
+  char hint[160];
+};
+
+/* One process's membership of a segment and the semaphore set beside it. */
+struct ShmMembership {
+  const struct ShmiKind *kind;
+  key_t key;
+  unsigned wanted_mode; /* permissions of what we create */
+  bool create;
+  bool keep; /* what we create stays when the last one leaves */
+  bool trust;
+  int wanted_count; /* of semaphores; 0: as many as there are, or `usual_count` */
+  int usual_count;
+  size_t new_size; /* of a segment that we create */
+  int count;       /* of semaphores, as found */
+  int lock;        /* which semaphore: held while joining and leaving */
+  int users;       /* which semaphore: how many members there are */
+  int disposable;  /* which semaphore: whether the last one removes it all */
+  int set;         /* -1: not a member */
+  int segment;     /* -1: none */
+  unsigned char *base; /* NULL: not attached */
+  size_t size;         /* of the segment, from the kernel */
+  unsigned mode;       /* permissions found, of segment and set together */
+  bool made_set;
+  bool made_segment;
+  bool dissolved;    /* we removed the segment, of which nobody made use */
+  int64_t leave_for; /* how long leaving waits for the lock, in nanoseconds */
+  struct ShmiProcess process;
+  struct ShmiError error;
+};
+
+/* A call failed. */
+static inline enum ShmiStatus shmi_failed(struct ShmMembership *member, const char *action,
+                                          const char *call, int number) {
+  struct ShmiError *const error = &member->error;
+  error->status = SHMI_FAILED;
+  error->action = action;
+  error->call = call;
+  error->number = number;
+  error->what[0] = '\0';
+  snprintf(error->hint, sizeof error->hint, "%s",
+           number == EACCES ? "it belongs to another user, ask them for a wider mode or agree on"
+                              " another key"
+                            : shmi_remedy(number));
+  return SHMI_FAILED;
+}
+
+/* Something is not as it should be; what it is comes like printf's. */
+__attribute__((format(printf, 4, 5))) static inline enum ShmiStatus shmi_wrong(
+    struct ShmMembership *member, enum ShmiStatus status, const char *hint, const char *what, ...) {
+  struct ShmiError *const error = &member->error;
+  va_list values;
+  error->status = status;
+  error->action = member->kind->action;
+  error->call = NULL;
+  error->number = 0;
+  va_start(values, what);
+  vsnprintf(error->what, sizeof error->what, what, values);
+  va_end(values);
+  snprintf(error->hint, sizeof error->hint, "%s", hint);
+  return status;
+}
+
+static inline bool shmi_is_stopped(const struct ShmiUntil *until) {
+  return until->stop != NULL && *until->stop != 0;
+}
+
+/* Not OK: it is time to give up. */
+static inline enum ShmiStatus shmi_go_on(struct ShmMembership *member,
+                                         const struct ShmiUntil *until) {
+  if (shmi_is_stopped(until)) return shmi_wrong(member, SHMI_STOPPED, "", "told to stop");
+  return shm_now() >= until->deadline ? SHMI_TIMEOUT : SHMI_OK;
+}
+
+/* Does operations that begin with waiting for the lock, in slices. AGAIN: the set has gone. */
+static inline enum ShmiStatus shmi_lock(struct ShmMembership *member, struct sembuf *operations,
+                                        size_t count, const struct ShmiUntil *until) {
+  for (int64_t wanted = 0;; wanted = SHMI_SLICE_NS) {
+    const int64_t left = shmi_slice(wanted, shm_now(), until->deadline);
+    const struct timespec slice = shmi_timespec(left > 0 ? left : 0);
+    if (semtimedop(member->set, operations, count, &slice) == 0) return SHMI_OK;
+    if (shmi_gone(errno)) return SHMI_AGAIN;
+    if (errno != EAGAIN && errno != EINTR) {
+      return shmi_failed(member, "take the entry lock", "semtimedop", errno);
+    }
+    const enum ShmiStatus status = shmi_go_on(member, until);
+    if (status == SHMI_TIMEOUT) {
+      return shmi_wrong(member, status, "is it stopped?",
+                        "process %ld has been joining or leaving for too long",
+                        (long)shmi_holder(member->set, member->lock, 1));
+    }
+    if (status != SHMI_OK) return status;
+  }
+}
+
+static inline bool shmi_unlock(struct ShmMembership *member) {
+  return shmi_give(member->set, member->lock, 1);
+}
+
+static inline void shmi_detach(struct ShmMembership *member) {
+  if (member->base != NULL) shmdt(member->base);
+  member->base = NULL;
+  member->segment = -1;
+}
+
+/* Goes, and lets go of the lock; both must go, even if somebody reset one of them by hand. */
+static inline void shmi_exit(struct ShmMembership *member) {
+  struct sembuf out[2] = {shmi_operation(member->users, -1, IPC_NOWAIT | SEM_UNDO),
+                          shmi_operation(member->lock, -1, IPC_NOWAIT | SEM_UNDO)};
+  shmi_detach(member);
+  if (semop(member->set, out, 2) == -1) {
+    shmi_give(member->set, member->users, 1);
+    shmi_unlock(member);
+  }
+  member->set = -1;
+}
+
+/* Whether nobody else is a member, with the lock held. */
+static inline bool shmi_alone(const struct ShmMembership *member) {
+  return shmi_value(member->set, member->users) == 1;
+}
+
+/* the most that any kind has */
+#define SHMI_SEMAPHORES_MOST 260
+
+/* All values of the set; false: it has gone, or cannot be read. */
+static inline bool shmi_values(const struct ShmMembership *member,
+                               unsigned short values[SHMI_SEMAPHORES_MOST]) {
+  union ShmiSemun argument;
+  argument.array = values;
+  return semctl(member->set, 0, GETALL, argument) != -1;
+}
+
+/* Whether all values but those of these two (-1: of none) are 0. */
+static inline bool shmi_are_zero(const struct ShmMembership *member, const unsigned short *values,
+                                 int one, int other) {
+  for (int i = 0; i < member->count; i++) {
+    if (i != one && i != other && values[i] != 0) return false;
+  }
+  return true;
+}
+
+/* Whether we are alone and no role is held, with the lock held. */
+static inline bool shmi_is_idle(const struct ShmMembership *member) {
+  unsigned short values[SHMI_SEMAPHORES_MOST];
+  if (!shmi_values(member, values)) return false;
+  values[member->disposable] = 0;
+  return values[member->users] == 1 &&
+         shmi_are_zero(member, values, member->lock, member->users);
+}
+
+static inline bool shmi_trusts(const struct ShmMembership *member, const struct ipc_perm *owner) {
+  return member->trust || (shmi_trusted(owner->cuid) && shmi_trusted(owner->uid));
+}
+
+static inline enum ShmiStatus shmi_untrusted(struct ShmMembership *member, const char *object,
+                                             const struct ipc_perm *owner) {
+  return shmi_wrong(member, SHMI_UNTRUSTED,
+                    "if you trust them say so (trust), or agree on another key",
+                    "the %s there was made by user %lu and belongs to user %lu", object,
+                    (unsigned long)owner->cuid, (unsigned long)owner->uid);
+}
+
+static inline enum ShmiStatus shmi_absent(struct ShmMembership *member) {
+  return shmi_wrong(member, SHMI_ABSENT,
+                    "start the program that creates it, or agree on the key", "there is none");
+}
+
+/* What the kernel says of a segment must be right; `size` is left to the caller. */
+static inline enum ShmiStatus shmi_inspect(struct ShmMembership *member, int id,
+                                           struct shmid_ds *segment) {
+  if (shmctl(id, IPC_STAT, segment) == -1) {
+    if (shmi_gone(errno)) return SHMI_AGAIN;
+    return shmi_failed(member, "inspect the segment", "shmctl", errno);
+  }
+  if ((segment->shm_perm.mode & SHMI_MARKED_FOR_REMOVAL) != 0) return SHMI_AGAIN;
+  if (!shmi_trusts(member, &segment->shm_perm)) {
+    return shmi_untrusted(member, "segment", &segment->shm_perm);
+  }
+  return SHMI_OK;
+}
+
+static inline enum ShmiStatus shmi_check_size(struct ShmMembership *member, int id,
+                                              const struct shmid_ds *segment, int count) {
+  if (member->kind->fits(count, segment->shm_segsz)) return SHMI_OK;
+  shmi_wrong(member, SHMI_FOREIGN, "",
+             "the segment there has %lu bytes, which no %s with %d semaphores has",
+             (unsigned long)segment->shm_segsz, member->kind->thing, count);
+  snprintf(member->error.hint, sizeof member->error.hint,
+           "use another key, or if nobody needs it (user %lu's): ipcrm -m %d",
+           (unsigned long)segment->shm_perm.uid, id);
+  return SHMI_FOREIGN;
+}
+
+/*
+ * Enters a set beside which no segment stands: new, left behind, or of something else. In one step, and
+ * only if all its values are 0: nothing is done to any other.
+ */
+static inline enum ShmiStatus shmi_enter_unused(struct ShmMembership *member) {
+  struct sembuf operations[SHMI_SEMAPHORES_MOST + 2];
+  unsigned short values[SHMI_SEMAPHORES_MOST];
+  size_t count = 0;
+  for (int i = 0; i < member->count; i++) operations[count++] = shmi_operation(i, 0, IPC_NOWAIT);
+  operations[count++] = shmi_operation(member->lock, +1, IPC_NOWAIT | SEM_UNDO);
+  operations[count++] = shmi_operation(member->users, +1, IPC_NOWAIT | SEM_UNDO);
+  if (semop(member->set, operations, count) == 0) return SHMI_OK;
+  const int number = errno;
+  if (shmi_gone(number) || number == EINTR) return SHMI_AGAIN;
+  const bool known = shmi_values(member, values);
+  const bool unused = known && shmi_are_zero(member, values, -1, -1);
+  if (number != EAGAIN) {
+    /* made for nothing; what others have entered meanwhile is theirs */
+    if (member->made_set && unused) semctl(member->set, 0, IPC_RMID);
+    return shmi_failed(member, "enter the semaphore set", "semop", number);
+  }
+  if (!known || unused) return SHMI_AGAIN;
+  shmi_wrong(member, SHMI_FOREIGN, "",
+             "the semaphore set %d there is in use, and no segment stands beside it; nothing was"
+             " done to it",
+             member->set);
+  snprintf(member->error.hint, sizeof member->error.hint,
+           "use another key, or if nobody needs it: ipcrm -s %d", member->set);
+  /* they join or leave, or have not noticed yet that their segment was removed */
+  const bool joined = values[member->lock] <= 1 && values[member->users] > 0;
+  return joined ? SHMI_AGAIN : SHMI_FOREIGN;
+}
+
+/* Step 3: the set, whose count and owner are known before anything is done to it. */
+static inline enum ShmiStatus shmi_find_set(struct ShmMembership *member, bool has_segment) {
+  member->set = semget(member->key, 0, 0);
+  if (member->set == -1 && errno == ENOENT) {
+    if (has_segment && !member->kind->stands_alone) return SHMI_ABSENT;
+    member->count = member->wanted_count != 0 ? member->wanted_count : member->usual_count;
+    member->set = semget(member->key, member->count,
+                         IPC_CREAT | IPC_EXCL | (int)member->wanted_mode);
+    if (member->set == -1 && errno == EEXIST) return SHMI_AGAIN;
+    member->made_set = member->set != -1;
+    member->mode = member->wanted_mode;
+  }
+  if (member->set == -1) {
+    return shmi_failed(member, "open the semaphore set", "semget", errno);
+  }
+  if (!member->made_set) {
+    struct semid_ds set;
+    union ShmiSemun argument;
+    argument.buf = &set;
+    if (semctl(member->set, 0, IPC_STAT, argument) == -1) {
+      if (shmi_gone(errno)) return SHMI_AGAIN;
+      return shmi_failed(member, "inspect the semaphore set", "semctl", errno);
+    }
+    if (set.sem_nsems < (unsigned long)member->kind->least ||
+        set.sem_nsems > (unsigned long)member->kind->most) {
+      shmi_wrong(member, SHMI_FOREIGN, "",
+                 "the semaphore set there has %lu semaphores, so it is no %s's",
+                 (unsigned long)set.sem_nsems, member->kind->thing);
+      snprintf(member->error.hint, sizeof member->error.hint,
+               "use another key, or if nobody needs it: ipcrm -s %d", member->set);
+      return SHMI_FOREIGN;
+    }
+    if (!shmi_trusts(member, &set.sem_perm)) {
+      return shmi_untrusted(member, "semaphore set", &set.sem_perm);
+    }
+    member->count = (int)set.sem_nsems;
+    if (!has_segment && member->wanted_count != 0 && member->count != member->wanted_count) {
+      shmi_wrong(member, SHMI_FOREIGN, "",
+                 "the semaphore set there has %d semaphores, and %d are wanted", member->count,
+                 member->wanted_count);
+      snprintf(member->error.hint, sizeof member->error.hint,
+               "use another key, or if nobody needs it: ipcrm -s %d", member->set);
+      return SHMI_FOREIGN;
+    }
+    member->mode = (unsigned)set.sem_perm.mode & 0777U;
+  }
+  member->kind->choose(member);
+  return SHMI_OK;
+}
+
+/* Steps 1 to 3. OK: we hold the lock and are counted. */
+static inline enum ShmiStatus shmi_enter(struct ShmMembership *member,
+                                         const struct ShmiUntil *until) {
+  struct shmid_ds segment;
+  enum ShmiStatus status;
+  member->made_set = member->made_segment = member->dissolved = false;
+  const int id = shmget(member->key, 0, 0);
+  if (id == -1 && errno != ENOENT) {
+    return shmi_failed(member, "open the segment", "shmget", errno);
+  }
+  if (id == -1 && !member->create) return shmi_absent(member);
+  if (id != -1) {
+    status = shmi_inspect(member, id, &segment);
+    /* a mailbox's size does not depend on the set, so that none is made for nothing */
+    if (status == SHMI_OK && member->kind->least == member->kind->most) {
+      status = shmi_check_size(member, id, &segment, member->kind->least);
+    }
+    if (status != SHMI_OK) return status;
+  }
+  status = shmi_find_set(member, id != -1);
+  if (status == SHMI_ABSENT) {
+    if (shmget(member->key, 0, 0) != id || semget(member->key, 0, 0) != -1) return SHMI_AGAIN;
+    return shmi_wrong(member, SHMI_FOREIGN,
+                      "another program's, or somebody removed the set (ipcrm -s): use another"
+                      " key, or remove the segment (ipcrm -m)",
+                      "the segment %d there is no %s, having no semaphore set beside it", id,
+                      member->kind->thing);
+  }
+  if (status == SHMI_OK && id != -1) {
+    status = shmi_check_size(member, id, &segment, member->count);
+  }
+  if (status != SHMI_OK) return status;
+  if (id == -1 || member->made_set) return shmi_enter_unused(member);
+  struct sembuf enter[3] = {shmi_operation(member->lock, 0, 0),
+                            shmi_operation(member->lock, +1, SEM_UNDO),
+                            shmi_operation(member->users, +1, SEM_UNDO)};
+  return shmi_lock(member, enter, 3, until);
+}
+
+/* Step 4, with the lock held. */
+static inline enum ShmiStatus shmi_find_segment(struct ShmMembership *member,
+                                                const struct ShmiUntil *until) {
+  struct shmid_ds segment;
+  int id = shmget(member->key, 0, 0);
+  if (id == -1 && errno == ENOENT) {
+    if (!member->create) return shmi_absent(member);
+    id = shmget(member->key, member->new_size,
+                IPC_CREAT | IPC_EXCL | (int)member->wanted_mode);
+    if (id == -1 && errno == EEXIST) return SHMI_AGAIN;
+    member->made_segment = id != -1;
+  }
+  if (id == -1) return shmi_failed(member, "open the segment", "shmget", errno);
+  member->segment = id;
+  void *const address = shmat(id, NULL, 0);
+  if (address == (void *)-1) {
+    if (shmi_gone(errno)) return SHMI_AGAIN;
+    return shmi_failed(member, "attach the segment", "shmat", errno);
+  }
+  member->base = (unsigned char *)address;
+  enum ShmiStatus status = shmi_inspect(member, id, &segment);
+  if (status == SHMI_OK) status = shmi_check_size(member, id, &segment, member->count);
+  if (status != SHMI_OK) return status;
+  member->size = segment.shm_segsz;
+  member->mode |= (unsigned)segment.shm_perm.mode & 0777U;
+  if (member->made_segment &&
+      shmi_set_value(member->set, member->disposable, member->keep ? 0 : 1) == -1) {
+    if (shmi_gone(errno)) return SHMI_AGAIN;
+    return shmi_failed(member, "set up the semaphore set", "semctl", errno);
+  }
+  return member->kind->prepare(member, until);
+}
+
+/* Removes the segment; DISPOSABLE first, as a set is used again only if all its values are 0. */
+static inline bool shmi_remove_segment(struct ShmMembership *member) {
+  shmi_set_value(member->set, member->disposable, 0);
+  if (shmctl(member->segment, IPC_RMID, NULL) == 0) return true;
+  const int number = errno;
+  shmi_set_value(member->set, member->disposable, 1);
+  errno = number;
+  return false;
+}
+
+/* Undoes what joining did, with the lock held: what we made goes, what we found is left as it was. */
+static inline void shmi_undo(struct ShmMembership *member) {
+  struct shmid_ds segment;
+  if (member->made_segment &&
+      (shmctl(member->segment, IPC_STAT, &segment) == -1 || segment.shm_nattch <= 1)) {
+    shmi_remove_segment(member);
+  }
+  shmi_detach(member);
+  const bool ours = member->made_set &&
+                    (member->kind->stands_alone || shmget(member->key, 0, 0) == -1);
+  if ((ours || member->dissolved) && shmi_alone(member) &&
+      semctl(member->set, 0, IPC_RMID) == 0) {
+    member->set = -1;
+  } else {
+    shmi_exit(member);
+  }
+}
+
+/* Joins what stands at the key, or makes it; the options are in the membership, all else is not. */
+static inline enum ShmiStatus shmi_join(struct ShmMembership *member, int64_t deadline,
+                                        const volatile sig_atomic_t *stop) {
+  const int64_t begin = shm_now();
+  const int64_t usual = begin + SHM_JOIN_MS * INT64_C(1000000);
+  const struct ShmiUntil until = {deadline != INT64_MAX ? deadline : usual, stop};
+  const int64_t allowed = until.deadline - begin;
+  member->leave_for = allowed < 0 ? 0 : allowed < SHMI_LEAVE_NS ? allowed : SHMI_LEAVE_NS;
+  member->segment = -1;
+  member->process = shmi_this_process();
+  for (int64_t wanted = 1000000;; wanted = wanted * 2 < SHMI_SLICE_NS ? wanted * 2 : SHMI_SLICE_NS) {
+    shmi_wrong(member, SHMI_TIMEOUT, "", "others made and removed it again and again meanwhile");
+    enum ShmiStatus status = shmi_enter(member, &until);
+    if (status == SHMI_OK) {
+      status = shmi_find_segment(member, &until);
+      if (status == SHMI_OK && shmi_unlock(member)) return SHMI_OK;
+      if (status == SHMI_OK) status = SHMI_AGAIN;
+      shmi_undo(member);
+    }
+    member->set = -1;
+    if (status != SHMI_AGAIN) return status;
+    status = shmi_go_on(member, &until);
+    if (status != SHMI_OK) return status == SHMI_TIMEOUT ? member->error.status : status;
+    const struct timespec moment = shmi_timespec(shmi_slice(wanted, shm_now(), until.deadline));
+    nanosleep(&moment, NULL);
+  }
+}
+
+/*
+ * Takes the lock in order to leave. Not OK: we have left, and removed nothing; AGAIN says that the set
+ * is gone already.
+ */
+static inline enum ShmiStatus shmi_lock_to_leave(struct ShmMembership *member) {
+  const struct ShmiUntil until = {shm_now() + member->leave_for, NULL};
+  struct sembuf take[2] = {shmi_operation(member->lock, 0, 0),
+                           shmi_operation(member->lock, +1, SEM_UNDO)};
+  const enum ShmiStatus status = shmi_lock(member, take, 2, &until);
+  if (status != SHMI_OK) {
+    shmi_detach(member);
+    shmi_give(member->set, member->users, 1);
+    member->set = -1;
+  }
+  return status;
+}
+
+/* Goes, removing the set if it is to; another user's is theirs to remove. */
+static inline void shmi_exit_from(struct ShmMembership *member, bool remove_set) {
+  shmi_detach(member);
+  if (remove_set && semctl(member->set, 0, IPC_RMID) == 0) member->set = -1;
+  else shmi_exit(member);
+}
+
+/* Whether members wait for something that is still there: nobody wakes those in a removed segment. */
+static inline bool shmi_is_present(const struct ShmMembership *member) {
+  struct shmid_ds segment;
+  if (shmctl(member->segment, IPC_STAT, &segment) == -1) {
+    if (shmi_gone(errno)) return false;
+  } else if ((segment.shm_perm.mode & SHMI_MARKED_FOR_REMOVAL) != 0) {
+    return false;
+  }
+  return !(shmi_value(member->set, member->lock) == -1 && shmi_gone(errno));
 }
 
 #endif

@@ -262,7 +262,7 @@ __attribute__((noreturn)) static void become(uint32_t number, enum Language lang
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() == 1) _exit(1);
   /* our own attach, inherited, would be one too many to whoever leaves last */
-  if (run.attached) shmdt(run.channel.base);
+  if (run.attached) shmdt(run.channel.member.base);
   if (language == C) live(run.board, number);
   const int nothing = open("/dev/null", O_RDWR);
   dup2(nothing, 0);
@@ -300,9 +300,9 @@ static void check_undone(uint32_t number, pid_t pid) {
   if (!run.attached) return;
   for (uint32_t n = 0; n < run.channel.lanes + 2; n++) {
     const int semaphore = (int)n;
-    const pid_t before = semctl(run.channel.set, semaphore, GETPID);
-    const int value = shmi_value(run.channel.set, semaphore);
-    const pid_t after = semctl(run.channel.set, semaphore, GETPID);
+    const pid_t before = semctl(run.channel.member.set, semaphore, GETPID);
+    const int value = shmi_value(run.channel.member.set, semaphore);
+    const pid_t after = semctl(run.channel.member.set, semaphore, GETPID);
     if (value != 0 && before == pid && after == pid) {
       fail("%s is dead and holds semaphore %d still", name_of(number), semaphore);
     }
@@ -675,11 +675,19 @@ static void end_round(void) {
   const uint64_t seen = check_records();
   if (run.attached) check_tallies(seen);
   shm_channel_close_consumer(&consumer);
-  const int users = shmi_value(run.channel.set, shmci_sem_users(&run.channel));
+  const int users = shmi_value(run.channel.member.set, run.channel.member.users);
   if (users != 1) fail("%d users are counted where there is one", users);
-  if (shm_channel_leave(&run.channel) != SHM_CHANNEL_WAS_REMOVED) {
-    fail("the last one out could not remove the channel");
+  enum ShmChannelFate fate = shm_channel_leave(&run.channel);
+  if (fate == SHM_CHANNEL_KEPT && !run.attached) {
+    /* one that was killed had DISPOSABLE at 0 and was about to remove the segment */
+    if (shm_channel_open(&run.channel, &wanted, NULL) != SHM_CHANNEL_OK ||
+        shm_channel_remove(&run.channel) != SHM_CHANNEL_OK) {
+      fail("the channel that was kept cannot be removed");
+    }
+    shm_channel_leave(&run.channel);
+    fate = SHM_CHANNEL_WAS_REMOVED;
   }
+  if (fate != SHM_CHANNEL_WAS_REMOVED) fail("the last one out could not remove the channel");
   if (shmget(options.key, 0, 0) != -1) fail("a segment is left");
   if (semget(options.key, 0, 0) != -1) fail("a semaphore set is left");
 }

@@ -88,7 +88,7 @@ static void noise(unsigned char *from, size_t size) {
 static void spoil(uint32_t lane) {
   const uint32_t capacity = channel.lane_capacity;
   struct ShmChannelLane *const words = &shmci_lanes(&channel)[lane];
-  unsigned char *const ring = channel.base + shmci_rings_at(channel.lanes) + (size_t)lane * capacity;
+  unsigned char *const ring = channel.member.base + shmci_rings_at(channel.lanes) + (size_t)lane * capacity;
   uint32_t *const tail = &words->producer.tail, *const head = &words->consumer.head;
   uint32_t *const position = chance(2) == 0 ? tail : head;
   counts.corruptions++;
@@ -127,8 +127,8 @@ static void spoil(uint32_t lane) {
 /* Any part of the segment; in the header and the consumer's line too. */
 static void spoil_anything(void) {
   switch (chance(8)) {
-    case 0: counts.corruptions++; noise(channel.base, channel.size); return;
-    case 1: counts.corruptions++; noise(channel.base, shmci_rings_at(0)); return;
+    case 0: counts.corruptions++; noise(channel.member.base, channel.member.size); return;
+    case 1: counts.corruptions++; noise(channel.member.base, shmci_rings_at(0)); return;
     default: spoil(chance(channel.lanes));
   }
 }
@@ -194,7 +194,7 @@ static void check_message(void *argument, const struct ShmChannelMessage *messag
   check_bounds(message);
   if (++visits > channel.lanes * (channel.lane_capacity / 8)) die("a drain without end");
   const unsigned char *const ring =
-      channel.base + shmci_rings_at(channel.lanes) + (size_t)message->lane * channel.lane_capacity;
+      channel.member.base + shmci_rings_at(channel.lanes) + (size_t)message->lane * channel.lane_capacity;
   if (bytes < ring || bytes + message->length > ring + channel.lane_capacity) die("out of the ring");
   memcpy(copy, bytes, message->length);
   struct Lane *const lane = &lanes[message->lane];
@@ -240,7 +240,7 @@ static void send_one(uint32_t number) {
   if (producer->channel == NULL) return;
   for (uint32_t i = 0; i < length; i++) bytes[i] = byte_of(tag, i);
   /* what is written stays within the lane's ring */
-  unsigned char *const rings = channel.base + shmci_rings_at(channel.lanes);
+  unsigned char *const rings = channel.member.base + shmci_rings_at(channel.lanes);
   const size_t size = (size_t)channel.lanes * channel.lane_capacity;
   memcpy(others, rings, size);
   switch (chance(4)) {
@@ -395,11 +395,11 @@ static void fuzz(key_t key, uint64_t corruptions) {
     alarm(NET);
     memset(lanes, 0, sizeof lanes);
     /* exactly as many bytes as the segment has, with nothing behind them */
-    unsigned char *const segment = channel.base;
+    unsigned char *const segment = channel.member.base;
     void *memory;
-    if (posix_memalign(&memory, SHM_CHANNEL_LINE, channel.size) != 0) die("no memory");
-    memcpy(memory, segment, channel.size);
-    channel.base = (unsigned char *)memory;
+    if (posix_memalign(&memory, SHM_CHANNEL_LINE, channel.member.size) != 0) die("no memory");
+    memcpy(memory, segment, channel.member.size);
+    channel.member.base = (unsigned char *)memory;
     const uint32_t begin = ONE_OF(0, 0xffffffc0U, 0x7fffffc0U, 8 * chance(1000));
     for (uint32_t lane = 0; lane < channel.lanes; lane++) {
       struct ShmChannelLane *const words = &shmci_lanes(&channel)[lane];
@@ -446,7 +446,7 @@ static void fuzz(key_t key, uint64_t corruptions) {
     }
     shm_channel_close_consumer(&consumer);
     free(memory);
-    channel.base = segment;
+    channel.member.base = segment;
     shm_channel_remove(&channel);
     shm_channel_leave(&channel);
   }
@@ -462,7 +462,7 @@ static void visit_any(void *argument, const struct ShmChannelMessage *message) {
   if (++visits > channel.lanes * (channel.lane_capacity / 8)) die("a drain without end");
   const unsigned char *const bytes = (const unsigned char *)message->bytes;
   const unsigned char *const ring =
-      channel.base + shmci_rings_at(channel.lanes) + (size_t)message->lane * channel.lane_capacity;
+      channel.member.base + shmci_rings_at(channel.lanes) + (size_t)message->lane * channel.lane_capacity;
   if (bytes < ring || bytes + message->length > ring + channel.lane_capacity) die("out of the ring");
   memcpy(copy, bytes, message->length);
 }
@@ -561,6 +561,9 @@ static void workers(key_t key, uint64_t corruptions) {
     pids[worker] = fork();
     if (pids[worker] != 0) continue;
     state += worker;
+    /* what the parent opened is of no use to a child */
+    const struct ShmChannelOptions options = shm_channel_options(key);
+    if (shm_channel_open(&channel, &options, NULL) != SHM_CHANNEL_OK) die("cannot open the channel");
     if (worker == 0) consume(worker);
     else produce(worker);
     __atomic_add_fetch(&progress[8], counts.operations, __ATOMIC_RELAXED);

@@ -23,6 +23,11 @@ export class CProgram {
 
   /** Starts it. */
   start(...args: readonly (string | number)[]): Peer {
+    return this.startUnder([], ...args);
+  }
+
+  /** Starts it as the last arguments of another program, such as strace. */
+  startUnder(command: readonly string[], ...args: readonly (string | number)[]): Peer {
     this.#folder ??= new TestFolder();
     this.#path ??= this.#folder.compile("gcc", "program", [
       ...["-O1", "-Wall", "-Wextra", "-Werror", `-I${PROJECT}c`, ...this.#flags],
@@ -30,6 +35,7 @@ export class CProgram {
         ? this.#folder.file("program.c", this.#source)
         : this.#source.pathname,
     ]);
-    return Peer.start(this.#path, args.map(String));
+    const [program, ...rest] = [...command, this.#path, ...args.map(String)];
+    return Peer.start(program!, rest);
   }
 }

@@ -1,0 +1,431 @@
+/**
+ * C peers that join and leave: whatever fails at whatever step, and whoever is killed there, another peer
+ * goes on, in C and in TypeScript; and what stands at the key and is something else is left as it was.
+ */
+
+import assert from "node:assert/strict";
+import {
+  Channel,
+  findSegment,
+  findSemaphoreSet,
+  MailboxServer,
+  removeSegment,
+  removeSemaphoreSet,
+  Segment,
+  SemaphoreSet,
+} from "../../mod.ts";
+import { segmentSize } from "../../src/channel/shape.ts";
+import { CProgram } from "../support/c_program.ts";
+import { guardAgainstLeaks } from "../support/leaks.ts";
+import { testWith } from "../support/needs.ts";
+import { NOBODY } from "../support/other_user.ts";
+import { freshKey, Peer, TestFolder } from "../support/peer.ts";
+import { destroy } from "./observe.ts";
+import { listening, NEEDS as PROGRAMS, Programs, waitingAlone } from "./programs.ts";
+
+guardAgainstLeaks();
+
+const SHAPE = { lanes: 1, laneCapacity: 1024, messageSize: 0 } as const;
+const KINDS = ["channel", "mailbox"] as const;
+type Kind = typeof KINDS[number];
+
+/**
+ * `KIND KEY SECONDS [LANES CAPACITY]`: joins, says so, leaves at the next line of its input (or its end),
+ * says what became of it, and lives on until its input ends. 0 as a capacity: opens only.
+ */
+const peer = new CProgram(
+  `
+  #include "common.h"
+  #include "shm_channel.h"
+  #include <stdlib.h>
+  static struct ShmMailbox box;
+  static struct ShmChannel channel;
+  static void await_line(void) { while (getchar() != '\\n' && !feof(stdin)) continue; }
+  int main(int count, char **words) {
+    char line[800] = "joined";
+    const key_t key = (key_t)strtoul(words[2], NULL, 0);
+    const int64_t span = (int64_t)(strtod(words[3], NULL) * 1e9);
+    int failed;
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    if (strcmp(words[1], "mailbox") == 0) {
+      struct ShmMailboxOptions options = {key, 0666, false, true};
+      struct ShmMailboxWait wait = {shm_now() + span, NULL, NULL, NULL};
+      failed = shm_mailbox_arrive(&box, &options, span == 0 ? NULL : &wait);
+      if (failed) shm_mailbox_describe(&box.error, line, sizeof line);
+    } else {
+      struct ShmChannelOptions options = shm_channel_options(key);
+      struct ShmChannelWait wait = shm_channel_within(span);
+      options.lanes = count > 4 ? (uint32_t)atoi(words[4]) : ${SHAPE.lanes};
+      options.lane_capacity = count > 5 ? (uint32_t)atoi(words[5]) : ${SHAPE.laneCapacity};
+      options.mode = 0666;
+      options.trust = true;
+      failed = options.lane_capacity == 0
+                   ? shm_channel_open(&channel, &options, &wait)
+                   : shm_channel_open_or_create(&channel, &options, span == 0 ? NULL : &wait);
+      if (failed) shm_channel_describe(&channel.error, line, sizeof line);
+    }
+    puts(line);
+    if (!failed) {
+      int fate = 0;
+      await_line();
+      if (strcmp(words[1], "mailbox") == 0) shm_mailbox_leave(&box);
+      else fate = shm_channel_leave(&channel);
+      printf("left %d\\n", fate);
+    }
+    while (getchar() != EOF) continue;
+    return 0;
+  }`,
+);
+
+const programs = new Programs();
+
+/** A safety net only: longer than any of our waits. */
+const PATIENT = 30;
+
+const NEEDS = { tools: ["gcc"], files: true } as const;
+const TRACED = { tools: ["gcc", "strace"], files: true, root: true } as const;
+
+/** The calls that joining and leaving make. */
+const CALLS = "shmget,shmat,shmctl,shmdt,semget,semctl,semop,semtimedop";
+
+/** Starts the peer under strace with something injected; its input ends where it is to live no longer. */
+function traced(log: string, inject: string, kind: Kind, key: number): Peer {
+  const injecting = inject === "" ? [] : ["-e", `inject=${inject}`];
+  return peer.startUnder(
+    ["strace", "-qq", "-o", log, "-e", `trace=${CALLS}`, ...injecting],
+    kind,
+    key,
+    PATIENT,
+  );
+}
+
+/** Ends its input when disposed: killing strace does not end what it traces. */
+function inputEnds(program: Peer): AsyncDisposable {
+  return { [Symbol.asyncDispose]: () => program.endInput().catch(() => {}) };
+}
+
+/** Joins and leaves in C, while others may be there who failed. */
+async function goOnInC(kind: Kind, key: number): Promise<void> {
+  await using other = peer.start(kind, key, PATIENT);
+  await other.endInput();
+  const { code, stdout } = await other.ended();
+  assert.match(stdout, /^joined\nleft \d\n$/);
+  assert.equal(code, 0);
+}
+
+/** Joins and leaves in TypeScript; as a server, whose right it is to remove what is there. */
+function goOnHere(kind: Kind, key: number): string {
+  return kind === "mailbox"
+    ? MailboxServer.open({ key }).close()
+    : Channel.openOrCreate({ key, ...SHAPE }).close();
+}
+
+function objectsAt(key: number): (number | undefined)[] {
+  return [findSegment(key), findSemaphoreSet(key)];
+}
+
+function removeAll(key: number): void {
+  const [segment, set] = objectsAt(key);
+  if (segment !== undefined) removeSegment(segment);
+  if (set !== undefined) removeSemaphoreSet(set);
+}
+
+/** Every call of one life, by name and number: of who makes it all, and of who finds it made. */
+async function callsOf(kind: Kind, key: number): Promise<string[]> {
+  using folder = new TestFolder();
+  const log = `${folder.path}/calls`;
+  {
+    await using one = traced(log, "", kind, key);
+    await one.endInput();
+    assert.match((await one.ended()).stdout, /^joined\nleft \d\n$/);
+  }
+  const counts = new Map<string, number>();
+  return [...Deno.readTextFileSync(log).matchAll(/^(\w+)\(/gm)].map(([, name]) => {
+    const n = (counts.get(name!) ?? 0) + 1;
+    counts.set(name!, n);
+    return `${name}:when=${n}`;
+  });
+}
+
+for (const kind of KINDS) {
+  for (const errno of ["EPERM", "EACCES", "ENOMEM", "ENOSPC", "EIDRM"]) {
+    testWith(
+      TRACED,
+      `${kind}: ${errno} at each call of joining and leaving stops nobody`,
+      async () => {
+        const key = freshKey();
+        for (const call of await callsOf(kind, key)) {
+          const [name, when] = call.split(":");
+          await using failing = traced("/dev/null", `${name}:error=${errno}:${when}`, kind, key);
+          await using _end = inputEnds(failing);
+          await failing.write("\n");
+          // It joined and left, or it could not join; in each case it lives on
+          if (await failing.line() === "joined") await failing.line();
+          await goOnInC(kind, key);
+          await failing.endInput();
+          assert.equal((await failing.ended()).code, 0, call);
+          goOnHere(kind, key);
+          assert.deepEqual(objectsAt(key), [undefined, undefined], `${errno} at ${call}`);
+        }
+      },
+    );
+  }
+
+  testWith(
+    TRACED,
+    `${kind}: SIGKILL at each call of joining and leaving stops nobody`,
+    async () => {
+      const key = freshKey();
+      const kept: string[] = [];
+      for (const call of await callsOf(kind, key)) {
+        for (const next of ["C", "TypeScript"]) {
+          {
+            const [name, when] = call.split(":");
+            await using dying = traced("/dev/null", `${name}:signal=SIGKILL:${when}`, kind, key);
+            await dying.endInput();
+            assert.equal((await dying.ended()).signal, "SIGKILL", call);
+          }
+          if (next === "C") await goOnInC(kind, key);
+          if (goOnHere(kind, key) === "kept") kept.push(call);
+          if (kept.length > 0) removeAll(key);
+          assert.deepEqual(objectsAt(key), [undefined, undefined], `killed at ${call}`);
+        }
+      }
+      // Between DISPOSABLE 0 and the segment's removal: it is kept, as if that had been asked for
+      assert.deepEqual(kept.length, kind === "channel" ? 2 : 0, `${kept}`);
+      assert(new Set(kept).size <= 1, `${kept}`);
+    },
+  );
+
+  testWith(
+    TRACED,
+    `${kind}: a failure or kill beside another peer takes nothing from it`,
+    async () => {
+      const key = freshKey();
+      const other = kind === "mailbox"
+        ? MailboxServer.open({ key })
+        : Channel.openOrCreate({ key, ...SHAPE });
+      const calls = await callsOf(kind, key);
+      const before = objectsAt(key);
+      for (const inject of ["error=EPERM", "error=ENOMEM", "signal=SIGKILL"]) {
+        for (const call of calls) {
+          const [name, when] = call.split(":");
+          await using failing = traced("/dev/null", `${name}:${inject}:${when}`, kind, key);
+          await using _end = inputEnds(failing);
+          await failing.endInput();
+          await failing.ended();
+          await goOnInC(kind, key);
+          assert.deepEqual(objectsAt(key), before, `${inject} at ${call}`);
+        }
+      }
+      assert.equal(other.close(), "removed");
+      assert.deepEqual(objectsAt(key), [undefined, undefined]);
+    },
+  );
+
+  testWith(
+    NEEDS,
+    `${kind}: a stopped holder of the entry lock is waited for as long as asked`,
+    async () => {
+      const key = freshKey();
+      const keeper = kind === "mailbox"
+        ? MailboxServer.open({ key })
+        : Channel.openOrCreate({ key, ...SHAPE });
+      const set = SemaphoreSet.open(key);
+      const lock = kind === "mailbox" ? 0 : SHAPE.lanes + 1;
+      await using leaving = peer.start(kind, key, PATIENT);
+      assert.equal(await leaving.line(), "joined");
+      assert(set.tryOp([{ semaphore: lock, add: 1, undo: true }]));
+      await using late = peer.start(kind, key, 0.2);
+      await late.endInput();
+      const { stdout } = await late.ended();
+      assert.match(
+        stdout,
+        new RegExp(`process ${Deno.pid} has been joining or leaving for too long`),
+      );
+      // Who was there already leaves, but removes nothing
+      await leaving.endInput();
+      assert.equal((await leaving.ended()).code, 0);
+      assert.equal(set.value(kind === "mailbox" ? 1 : lock + 1), 1);
+      set.tryOp([{ semaphore: lock, add: -1, undo: true }]);
+      assert.equal(keeper.close(), "removed");
+    },
+  );
+
+  testWith(NEEDS, `${kind}: sets without a segment keep their values`, async () => {
+    const key = freshKey();
+    const mine = kind === "mailbox" ? 6 : 5;
+    for (
+      const [count, says] of [
+        [
+          mine,
+          /the semaphore set \d+ there is in use, and no segment stands beside it; nothing was/,
+        ],
+        [8, /the semaphore set there has 8 semaphores/],
+        [300, /the semaphore set there has 300 semaphores/],
+      ] as const
+    ) {
+      using stack = new DisposableStack();
+      const set = heldSet(stack, key, count);
+      for (const value of [1, 3]) {
+        for (let semaphore = 0; semaphore < Math.min(count, 8); semaphore++) {
+          const values = Array.from(set.values(), (_, n) => n === semaphore ? value : 0);
+          set.setValues(values);
+          await using refused = peer.start(kind, key, 0.05);
+          await refused.endInput();
+          const { stdout } = await refused.ended();
+          assert.match(stdout, says);
+          assert.match(stdout, new RegExp(`key ${key} .*ipcrm -s ${set.id}`));
+          assert.deepEqual([...set.values()], values);
+        }
+      }
+    }
+  });
+
+  testWith(NEEDS, `${kind}: a segment of another size keeps the set beside it`, async () => {
+    const key = freshKey();
+    using stack = new DisposableStack();
+    const set = heldSet(stack, key, kind === "mailbox" ? 6 : 5);
+    using segment = Segment.create({ key, size: 4096 });
+    try {
+      await using refused = peer.start(kind, key, 0.05);
+      await refused.endInput();
+      assert.match((await refused.ended()).stdout, /the segment there has 4096 bytes, which no /);
+      assert.deepEqual([objectsAt(key), [...set.values()].some((value) => value !== 0)], [
+        [segment.id, set.id],
+        false,
+      ]);
+    } finally {
+      segment.remove();
+    }
+  });
+
+  testWith(
+    NEEDS,
+    `${kind}: a set of zeros without a segment is used, and goes with the last one`,
+    async () => {
+      const key = freshKey();
+      SemaphoreSet.create({ key, count: kind === "mailbox" ? 6 : 5 });
+      await goOnInC(kind, key);
+      assert.deepEqual(objectsAt(key), [undefined, undefined]);
+    },
+  );
+
+  testWith(
+    { ...NEEDS, root: true, tools: ["gcc", "setpriv"] },
+    `${kind}: the last one out who may not remove lets go of the entry lock`,
+    async () => {
+      const key = freshKey();
+      const owner = kind === "mailbox"
+        ? MailboxServer.open({ key, mode: 0o666 })
+        : Channel.openOrCreate({ key, ...SHAPE, mode: 0o666 });
+      const priv = ["setpriv", `--reuid=${NOBODY}`, `--regid=${NOBODY}`, "--clear-groups"];
+      await using stranger = peer.startUnder(priv, kind, key, PATIENT);
+      assert.equal(await stranger.line(), "joined");
+      assert.equal(owner.close(), "in use");
+      await stranger.write("\n");
+      assert.match(await stranger.line(), kind === "mailbox" ? /^left 0$/ : /^left 3$/);
+      // It lives on, and whoever may removes it all
+      await goOnInC(kind, key);
+      assert.deepEqual(objectsAt(key), [undefined, undefined]);
+    },
+  );
+}
+
+testWith(
+  NEEDS,
+  "channel: what a killed creator left half-made is completed, or made anew",
+  async () => {
+    for (
+      const [lanes, capacity] of [[SHAPE.lanes, SHAPE.laneCapacity], [1, 256], [3, 1024]] as const
+    ) {
+      const key = freshKey();
+      await using creator = Peer.typescript(
+        `
+      import { Segment, SemaphoreSet } from "@sysv/shm";
+      SemaphoreSet.create({ key: ${key}, count: ${SHAPE.lanes + 4} });
+      const segment = Segment.create({ key: ${key}, size: ${segmentSize(SHAPE)} });
+      segment.write(Uint8Array.of(1, 2, 3), 8);
+      console.log("half-made");
+      setInterval(() => {}, 1000);
+    `,
+        "--allow-ffi",
+      );
+      await creator.line();
+      {
+        // It is attached, and may be at it
+        await using early = peer.start("channel", key, 0.05, lanes, capacity);
+        await early.endInput();
+        assert.match((await early.ended()).stdout, /it was not initialised in time/);
+      }
+      await destroy(creator);
+      {
+        await using opening = peer.start("channel", key, PATIENT, 1, 0);
+        await opening.endInput();
+        assert.match((await opening.ended()).stdout, /was gone before it had made it a channel/);
+      }
+      await using next = peer.start("channel", key, PATIENT, lanes, capacity);
+      assert.equal(await next.line(), "joined");
+      const channel = Channel.open(key);
+      assert.deepEqual([channel.lanes, channel.laneCapacity], [lanes, capacity]);
+      assert.equal(channel.close(), "in use");
+      await next.endInput();
+      assert.match((await next.ended()).stdout, /^joined\nleft 4\n$/);
+      assert.deepEqual(objectsAt(key), [undefined, undefined]);
+    }
+  },
+);
+
+testWith(
+  NEEDS,
+  "channel: half-made, with something in it, it is no channel and stays",
+  async () => {
+    const key = freshKey();
+    using stack = new DisposableStack();
+    heldSet(stack, key, SHAPE.lanes + 4);
+    using segment = Segment.create({ key, size: segmentSize(SHAPE) });
+    segment.write(Uint8Array.of(1), segment.size - 1);
+    const { id } = segment;
+    segment.detach();
+    try {
+      await using next = peer.start("channel", key, 0.05);
+      await next.endInput();
+      assert.match((await next.ended()).stdout, /it was not initialised in time/);
+      assert.equal(findSegment(key), id);
+    } finally {
+      removeSegment(id);
+    }
+  },
+);
+
+for (const object of ["segment", "semaphore set"] as const) {
+  testWith(
+    PROGRAMS,
+    `C++ server and client: its ${object} removed underneath, they end`,
+    async () => {
+      const [key, other] = [freshKey(), freshKey()];
+      await using server = programs.server("C++", key);
+      await listening(server);
+      await using client = programs.client("C++", other, "hello");
+      await waitingAlone(client);
+      for (const each of [key, other]) {
+        const [segment, set] = objectsAt(each);
+        if (object === "segment") removeSegment(segment!);
+        else removeSemaphoreSet(set!);
+      }
+      for (const program of [server, client]) {
+        const { code, stderr } = await program.ended();
+        assert.equal(code, 1);
+        assert.match(stderr, /cannot use the mailbox: it was removed while in use, key /);
+      }
+      for (const each of [key, other]) removeAll(each);
+    },
+  );
+}
+
+/** A set that another program has, until the stack is disposed. */
+function heldSet(stack: DisposableStack, key: number, count: number): SemaphoreSet {
+  const set = SemaphoreSet.create({ key, count });
+  stack.defer(() => set.remove());
+  return set;
+}
