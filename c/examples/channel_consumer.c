@@ -25,24 +25,37 @@ static int fail(const struct ShmChannelError *error) {
   return 1;
 }
 
-/* The bytes are still in shared memory: they are ours until we return. */
-static void print(void *argument, const struct ShmChannelMessage *message) {
-  (void)argument;
-  fwrite(message->bytes, 1, message->length, stdout);
-  putchar('\n');
-}
-
+/* Prints each message, and frees it when it is printed for certain: a kill leaves it to the next one. */
 static int receive(struct ShmChannelConsumer *consumer) {
   struct ShmChannelWait wait = shm_channel_within(SHM_CHANNEL_FOREVER);
+  bool unreadable[SHM_CHANNEL_LANES_MOST] = {false};
+  int code = 0;
   wait.stop = &stop;
   wait.until_closed = true;
   for (;;) {
-    enum ShmChannelStatus status = shm_channel_wait(consumer, &wait);
-    if (status == SHM_CHANNEL_CLOSED || status == SHM_CHANNEL_STOPPED) return 0;
-    /* everything there is, in one go; a crash in `print` would leave it to the next consumer */
-    if (status == SHM_CHANNEL_OK) status = shm_channel_drain(consumer, print, NULL, 0, NULL);
-    if (status != SHM_CHANNEL_OK && status != SHM_CHANNEL_EMPTY) return fail(&consumer->error);
-    fflush(stdout);
+    struct ShmChannelMessage message;
+    enum ShmChannelStatus status = shm_channel_next(consumer, &message);
+    if (status == SHM_CHANNEL_OK) {
+      fwrite(message.bytes, 1, message.length, stdout);
+      putchar('\n');
+      continue;
+    }
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+      perror("channel_consumer: cannot print, the messages stay for the next consumer");
+      return 1;
+    }
+    shm_channel_done(consumer);
+    if (status == SHM_CHANNEL_CORRUPT) {
+      /* all other lanes come first: it is its turn again after theirs */
+      const uint32_t lane = consumer->error.lane;
+      if (unreadable[lane]) return code;
+      unreadable[lane] = true;
+      code = fail(&consumer->error);
+      continue;
+    }
+    if (status == SHM_CHANNEL_EMPTY) status = shm_channel_wait(consumer, &wait);
+    if (status == SHM_CHANNEL_CLOSED || status == SHM_CHANNEL_STOPPED) return code;
+    if (status != SHM_CHANNEL_OK) return fail(&consumer->error);
   }
 }
 

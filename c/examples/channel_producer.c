@@ -24,18 +24,28 @@ static int fail(const struct ShmChannelError *error) {
   return 1;
 }
 
+/* A line is sent whole, whatever bytes are in it, or refused. */
 static int send_lines(struct ShmChannelProducer *producer) {
   /* waits for room for ever, unless somebody presses Ctrl-C */
   struct ShmChannelWait wait = shm_channel_within(SHM_CHANNEL_FOREVER);
   wait.stop = &stop;
-  char line[4096];
-  while (!stop && fgets(line, sizeof line, stdin) != NULL) {
-    const size_t length = strcspn(line, "\n");
-    const enum ShmChannelStatus status = shm_channel_send(producer, line, length, 0, &wait);
-    if (status == SHM_CHANNEL_STOPPED) return 0;
-    if (status != SHM_CHANNEL_OK) return fail(&producer->error);
+  char *line = NULL;
+  size_t room = 0;
+  int code = 0;
+  for (ssize_t length; !stop && (length = getline(&line, &room, stdin)) > 0;) {
+    if (line[length - 1] == '\n') length--;
+    const enum ShmChannelStatus status =
+        shm_channel_send(producer, line, (size_t)length, 0, &wait);
+    if (status == SHM_CHANNEL_STOPPED) break;
+    if (status != SHM_CHANNEL_OK) code = fail(&producer->error);
+    if (status != SHM_CHANNEL_OK && status != SHM_CHANNEL_REFUSED) break;
   }
-  return 0;
+  if (!stop && ferror(stdin)) {
+    perror("channel_producer: cannot read the input");
+    code = 1;
+  }
+  free(line);
+  return code;
 }
 
 int main(int count, char **arguments) {
@@ -43,8 +53,12 @@ int main(int count, char **arguments) {
     fprintf(stderr, "usage: channel_producer KEY\n");
     return 2;
   }
-  signal(SIGINT, on_signal);
-  signal(SIGTERM, on_signal);
+  /* without SA_RESTART: a signal ends a read */
+  struct sigaction action;
+  memset(&action, 0, sizeof action);
+  action.sa_handler = on_signal;
+  sigaction(SIGINT, &action, NULL);
+  sigaction(SIGTERM, &action, NULL);
 
   /* whoever comes first makes the channel; zeros in the options stand for what is usual */
   const struct ShmChannelOptions options =

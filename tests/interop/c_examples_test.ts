@@ -1,0 +1,137 @@
+/** The programs in `c/examples` do what their comments say: nothing is lost, whatever is in a message. */
+
+import assert from "node:assert/strict";
+import type { Channel } from "../../mod.ts";
+import { LANE_WORD } from "../../src/channel/lane_words.ts";
+import { scratchChannel, withLaneWords } from "../channel/scratch_channel.ts";
+import { CProgram } from "../support/c_program.ts";
+import { guardAgainstLeaks } from "../support/leaks.ts";
+import { testWith } from "../support/needs.ts";
+import { type Peer, PROJECT } from "../support/peer.ts";
+
+guardAgainstLeaks();
+
+const NEEDS = { tools: ["gcc"], files: true } as const;
+const TRACED = { tools: ["gcc", "strace"], files: true, root: true } as const;
+
+const example = (name: string): CProgram =>
+  new CProgram(new URL(`file://${PROJECT}c/examples/${name}.c`));
+const consumer = example("channel_consumer");
+const producer = example("channel_producer");
+
+/** Its whole lines: what a kill cut off comes again. */
+function lines(text: string): string[] {
+  return text.split("\n").slice(0, -1);
+}
+
+testWith(TRACED, "channel_consumer: killed 36 times it loses nothing", async () => {
+  using channel = scratchChannel({ lanes: 2, laneCapacity: 65536 });
+  using sender = channel.producer();
+  const expected: string[] = [];
+  const printed = new Set<string>();
+  const note = async (receiver: Peer): Promise<void> => {
+    for (const line of lines((await receiver.ended()).stdout)) printed.add(line);
+  };
+  for (let kill = 0; kill < 36; kill++) {
+    for (let i = 0; i < 20; i++) {
+      expected.push(`message ${expected.length}`);
+      assert(sender.trySend(new TextEncoder().encode(expected.at(-1))));
+    }
+    // Before it has written, and asleep after that; or as soon as something has been written
+    const call = ["write:when=1", "futex:when=1", "futex:when=2"][kill % 9];
+    if (call !== undefined) {
+      const [name, when] = call.split(":");
+      const inject = `inject=${name}:signal=SIGKILL:${when}`;
+      const strace = ["strace", "-qq", "-o", "/dev/null", "-e", inject];
+      await using dying = consumer.startUnder(strace, channel.key);
+      assert.equal((await dying.ended()).signal, "SIGKILL", call);
+      await note(dying);
+    } else {
+      await using dying = consumer.start(channel.key);
+      await dying.stdout(/\n/);
+      dying.kill("SIGKILL");
+      await note(dying);
+    }
+  }
+  // It has all that is there; a killed one may have taken the last message
+  assert(sender.trySend(new TextEncoder().encode("the last")));
+  expected.push("the last");
+  await using last = consumer.start(channel.key);
+  await last.stdout(new RegExp(`^${expected.at(-1)}$`, "m"));
+  last.kill("SIGTERM");
+  await note(last);
+  assert.deepEqual([...printed].sort(), expected.sort());
+});
+
+testWith(
+  { ...NEEDS, tools: ["gcc", "sh"] },
+  "channel_consumer: what cannot be printed stays",
+  async () => {
+    using channel = scratchChannel({ laneCapacity: 4096 });
+    using sender = channel.producer();
+    assert(sender.trySend(new TextEncoder().encode("kept")));
+    await using full = consumer.startUnder(["sh", "-c", '"$@" > /dev/full', "sh"], channel.key);
+    const { code, stderr } = await full.ended();
+    assert.equal(code, 1);
+    assert.match(stderr, /cannot print, the messages stay for the next consumer: No space left/);
+    using receiver = channel.consumer();
+    assert.equal(new TextDecoder().decode(receiver.tryReceive()?.bytes), "kept");
+  },
+);
+
+testWith(NEEDS, "channel_consumer: a lane that cannot be read keeps back no other", async () => {
+  for (const spoiled of [[0], [1], [2], [0, 1], [0, 2]]) {
+    using channel = scratchChannel({ lanes: 3, laneCapacity: 1024 });
+    using senders = new DisposableStack();
+    for (let lane = 0; lane < 3; lane++) {
+      const sender = senders.use(channel.producer());
+      for (const part of ["a", "b"]) {
+        assert(sender.trySend(new TextEncoder().encode(`${lane}${part}`)));
+      }
+    }
+    for (const lane of spoiled) {
+      withLaneWords(channel, lane, (words) => {
+        words[LANE_WORD.TAIL] = 4;
+      });
+    }
+    await using receiver = consumer.start(channel.key);
+    const { code, stdout, stderr } = await receiver.ended();
+    assert.equal(code, 1);
+    const good = [0, 1, 2].filter((lane) => !spoiled.includes(lane));
+    assert.deepEqual(lines(stdout).sort(), good.flatMap((lane) => [`${lane}a`, `${lane}b`]));
+    assert.deepEqual(
+      [...stderr.matchAll(/lane (\d): its tail is 4, .*discard this lane/g)].map(([, lane]) =>
+        +lane!
+      ),
+      spoiled,
+    );
+    using mending = channel.consumer();
+    for (const lane of spoiled) mending.discard(lane);
+  }
+});
+
+testWith(NEEDS, "channel_producer: long lines and NULs whole, or refused", async () => {
+  using channel = scratchChannel({ laneCapacity: 16384 });
+  using receiver = channel.consumer();
+  const sent = ["x".repeat(5000), "a\0b\0", "", "y".repeat(channel.maxMessage)];
+  const refused = "z".repeat(channel.maxMessage + 1);
+  await using sender = producer.start(channel.key);
+  await sender.write([...sent.slice(0, 3), refused, sent[3], "no newline at its end"].join("\n"));
+  await sender.endInput();
+  const { code, stderr } = await sender.ended();
+  assert.deepEqual([code, stderr.trimEnd().split("\n").length], [1, 1]);
+  assert.match(stderr, /cannot send the message: it has 8185 bytes, and the limit is 8184, key/);
+  const received: string[] = [];
+  receiver.drain((bytes) => received.push(new TextDecoder().decode(bytes.slice())));
+  assert.deepEqual(received, [...sent, "no newline at its end"]);
+});
+
+testWith(NEEDS, "channel_producer: a signal ends it while it reads", async () => {
+  using channel: Channel = scratchChannel({ laneCapacity: 1024 });
+  await using sender = producer.start(channel.key);
+  await sender.write("one\n");
+  using receiver = channel.consumer();
+  await receiver.receive();
+  sender.kill("SIGTERM");
+  assert.deepEqual([(await sender.ended()).code, (await sender.ended()).signal], [0, null]);
+});
