@@ -71,7 +71,10 @@ export function parse<Table extends OptionTable>(
     if (token.kind === "positional") positionals.push(token.value);
     if (token.kind !== "option") continue;
     const spec = Object.hasOwn(table, token.name) ? table[token.name] : undefined;
-    if (spec === undefined) throw new UsageError(`unknown option ${token.rawName}`);
+    if (spec === undefined) {
+      const hint = /^-[0-9]/.test(token.rawName) ? ": a number below zero goes behind --" : "";
+      throw new UsageError(`unknown option ${token.rawName}${hint}`);
+    }
     if (spec.value === undefined) {
       if (token.value !== undefined) throw new UsageError(`option ${token.rawName} takes no value`);
       options[token.name] = true;

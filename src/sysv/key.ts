@@ -69,10 +69,18 @@ export function parseKey(text: string): number {
     const project = text.slice(colon + 1);
     const projectId = parseInteger(project) ??
       (/^[\x21-\x7e]$/.test(project) ? project.charCodeAt(0) : undefined);
-    if (projectId !== undefined) return ftok(text.slice(0, colon), projectId);
+    if (projectId !== undefined) return ftok(text.slice(0, colon), checkProject(projectId));
   }
   throw new TypeError(
     `"${text}" is no key: write 1111, 0x457, 02127 or path:project (a number or one character)`,
+  );
+}
+
+/** C takes the low 8 bits of any number; a person who writes another one means another project. */
+function checkProject(projectId: number): number {
+  if (projectId >= 0 && projectId <= 0xff) return projectId;
+  throw new RangeError(
+    `project id ${projectId} is not from 1 to 255: to ftok it is the same as ${projectId & 0xff}`,
   );
 }
 

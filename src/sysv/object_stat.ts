@@ -4,7 +4,7 @@
  */
 
 import { ERRNO } from "../../ffi/errno.ts";
-import { geteuid } from "../../ffi/libc.ts";
+import { geteuid, readFileStart } from "../../ffi/libc.ts";
 import type { KernelStructReader } from "./kernel_struct.ts";
 
 /**
@@ -89,6 +89,30 @@ export function writePerm(
   struct.set("uid", change.uid ?? stat.uid);
   struct.set("gid", change.gid ?? stat.gid);
 }
+
+/**
+ * Why `IPC_SET` may find an account invalid of an object that is there: in a user namespace only some
+ * ids mean a user or group. `undefined` where both are mapped. Source: user_namespaces(7).
+ */
+export function unmappedAccount({ uid, gid }: Pick<ObjectStat, "uid" | "gid">): string | undefined {
+  if (!isMapped("uid_map", uid)) return `user id ${uid} is not mapped in this user namespace`;
+  if (!isMapped("gid_map", gid)) return `group id ${gid} is not mapped in this user namespace`;
+  return undefined;
+}
+
+/** Each line of a map is the first id in here, the first outside, and how many there are. */
+function isMapped(map: "uid_map" | "gid_map", id: number): boolean {
+  const bytes = readFileStart(`/proc/self/${map}`, MAP_BYTES);
+  if (typeof bytes === "number") return true;
+  const lines = new TextDecoder().decode(bytes).trim().split("\n");
+  return lines.some((line) => {
+    const [first = 0, , count = 0] = line.trim().split(/\s+/).map(Number);
+    return id >= first && id < first + count;
+  });
+}
+
+/** Room for the 340 lines that a map may have. */
+const MAP_BYTES = 2 ** 16;
 
 /** A time of the kernel's, in whole seconds since 1970, of which 0 means never. */
 export function readTime<Name extends string>(

@@ -17,6 +17,7 @@ import {
   type PermName,
   readPerm,
   readTime,
+  unmappedAccount,
   writePerm,
 } from "./object_stat.ts";
 
@@ -264,15 +265,16 @@ export function setSegment(id: number, change: ObjectChange): void {
   const struct = shmidStruct();
   writePerm(struct, stat, checked);
   const result = shmctl(id, IPC.SET, struct.bytes);
-  if (result < 0) throw setFailure(id, -result);
+  if (result < 0) throw setFailure(id, -result, { ...stat, ...checked });
 }
 
-function setFailure(id: number, errno: number): ShmError {
+function setFailure(id: number, errno: number, wanted?: ObjectStat): ShmError {
+  const unmapped = wanted === undefined ? undefined : unmappedAccount(wanted);
   return new ShmError("change the segment", "shmctl", errno, {
     id,
     remedy: errno === ERRNO.EPERM
       ? `only its owner, its creator and root may change it${describe(id)}`
-      : noSuchId,
+      : unmapped ?? noSuchId,
   });
 }
 

@@ -17,6 +17,7 @@ import {
   type PermName,
   readPerm,
   readTime,
+  unmappedAccount,
   writePerm,
 } from "./object_stat.ts";
 
@@ -244,15 +245,16 @@ export function setSemaphoreSet(id: number, change: ObjectChange): void {
   const struct = semidStruct();
   writePerm(struct, stat, checked);
   const result = semctlBuffer(id, IPC.SET, struct.bytes);
-  if (result < 0) throw changeFailure(id, -result);
+  if (result < 0) throw changeFailure(id, -result, { ...stat, ...checked });
 }
 
-function changeFailure(id: number, errno: number): ShmError {
+function changeFailure(id: number, errno: number, wanted?: ObjectStat): ShmError {
+  const unmapped = wanted === undefined ? undefined : unmappedAccount(wanted);
   return new ShmError("change the semaphore set", "semctl", errno, {
     id,
     remedy: errno === ERRNO.EPERM
       ? `only its owner, its creator and root may change it${describeSet(id)}`
-      : noSuchSet,
+      : unmapped ?? noSuchSet,
   });
 }
 

@@ -54,6 +54,7 @@ Deno.test("parse: every way of writing an option", () => {
 const REFUSED: readonly (readonly [string[], RegExp])[] = [
   [["--kye", "5"], /^unknown option --kye$/],
   [["-x"], /^unknown option -x$/],
+  [["-1"], /^unknown option -1: a number below zero goes behind --$/],
   [["-qx"], /^unknown option -x$/],
   [["--no-quiet"], /^unknown option --no-quiet$/],
   [["--Key=5"], /^unknown option --Key$/],
@@ -115,7 +116,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
     refused: [
       ...["", " 5", "5 ", "abc", "-", "1e3", "1.5", "0x", "08", "1_000", "５", "NaN", "Infinity"],
       ...["0", "-0", "+0", "00", "0x0", "4294967296", "-2147483649", "0x100000000"],
-      ...["/:", ":5", "/:0", "/:256", "/:AB", "/:é", "/\0:5", "/:4294967296"],
+      ...["/:", ":5", "/:0", "/:256", "/:257", "/:-1", "/:AB", "/:é", "/\0:5", "/:4294967296"],
     ],
   },
   mode: {

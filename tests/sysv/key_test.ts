@@ -61,6 +61,10 @@ Deno.test("path:project is ftok, the project a number or one character", () => {
   assert.equal(parseKey("/etc/passwd:65"), ftok("/etc/passwd", 65));
   assert.equal(parseKey("/etc/passwd:A"), ftok("/etc/passwd", 65));
   assert.equal(parseKey("/etc/passwd:0x41"), ftok("/etc/passwd", 65));
+  assert.throws(() => parseKey("/etc/passwd:257"), {
+    name: "RangeError",
+    message: "project id 257 is not from 1 to 255: to ftok it is the same as 1",
+  });
   assert.notEqual(parseKey("/etc/passwd:2"), ftok("/etc/passwd", "2".charCodeAt(0)));
 });
 

@@ -36,8 +36,8 @@ function stringBytes(data: DataView, at: number, size: number): Uint8Array {
 
 /**
  * What a field is worth in JSON. Numbers are numbers, but an integer beyond 2^53 - 1, which most
- * readers would round, is its digits as a string, and NaN and the infinities, which JSON lacks, are
- * their names. A bool byte other than 0 and 1 is its number. Bytes that are no UTF-8 are U+FFFD.
+ * readers would round, is its digits as a string, and NaN, the infinities and -0, which JSON lacks or
+ * writes as 0, are their names. A bool byte other than 0 and 1 is its number. Bytes that are no UTF-8 are U+FFFD.
  */
 export function fieldValue(layout: Leaf, data: DataView, at: number): FieldValue {
   switch (layout.kind) {
@@ -58,9 +58,13 @@ export function fieldValue(layout: Leaf, data: DataView, at: number): FieldValue
       if (typeof value === "bigint") {
         return Number.isSafeInteger(Number(value)) ? Number(value) : String(value);
       }
-      return typeof value === "number" && !Number.isFinite(value) ? String(value) : value;
+      return typeof value === "number" && !isExactInJson(value) ? numberText(value) : value;
     }
   }
+}
+
+function isExactInJson(value: number): boolean {
+  return Number.isFinite(value) && !Object.is(value, -0);
 }
 
 /** What a field holds, for people; `full` shows all of a long string or array. */

@@ -69,7 +69,7 @@ more than 16 MiB, or are more than 65536, are refused: see --count, --offset.
 --json: key, keyHex, id, size; offset and length of what is shown; bytes in hex;
 with --struct, fields: path, offset (from the start of the segment), size, type,
 value, arrays and strings whole. Numbers are numbers, but an integer beyond
-2^53 - 1 is a string of its digits, and NaN, Infinity and -Infinity are strings.
+2^53 - 1 is a string of its digits, and NaN, Infinity, -Infinity, -0 are strings.
 A bool byte other than 0 and 1 is its number. A char is one character, U+0000 to
 U+00FF; in a char[] what is no UTF-8 is U+FFFD.
 

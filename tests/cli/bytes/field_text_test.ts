@@ -82,8 +82,8 @@ Deno.test("floats: the shortest digits for people, exactly in JSON, and what JSO
   check(f32, f(16777217), "16777216", 16777216);
   check(f32, f(1 / 3), "0.33333334", Math.fround(1 / 3));
   check(f64, d(0.1), "0.1", 0.1);
-  check(f64, d(-0), "-0", -0);
-  check(f32, f(-0), "-0", -0);
+  check(f64, d(-0), "-0", "-0");
+  check(f32, f(-0), "-0", "-0");
   for (const [layout, of] of [[f32, f], [f64, d]] as const) {
     for (const value of [NaN, Infinity, -Infinity]) {
       check(layout, of(value), String(value), String(value));

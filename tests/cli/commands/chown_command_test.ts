@@ -11,6 +11,7 @@ import { ForeignObject } from "../../support/foreign_objects.ts";
 import { guardAgainstLeaks } from "../../support/leaks.ts";
 import { testWith } from "../../support/needs.ts";
 import { NOBODY } from "../../support/other_user.ts";
+import { Peer, PROJECT } from "../../support/peer.ts";
 import { random, run } from "../command_line.ts";
 import { ipcsFigures } from "../ipcs.ts";
 
@@ -98,7 +99,7 @@ const WRONG: readonly (readonly [string[], typeof UsageError | typeof CommandFai
   [["no such user", "0x5eed0fff"], CommandFailure, /^there is no user "no such user"$/],
   [["0:no-such-group", "0x5eed0fff"], CommandFailure, /^there is no group "no-such-group"$/],
   [["0:0:0", "0x5eed0fff"], CommandFailure, /^there is no group "0:0"$/],
-  [["-1", "0x5eed0fff"], UsageError, /^unknown option -1$/],
+  [["-1", "0x5eed0fff"], UsageError, /^unknown option -1: a number below zero goes behind --$/],
 ];
 
 Deno.test("who cannot be is told before anything is changed", async () => {
@@ -134,4 +135,42 @@ Deno.test("10 000 random texts: an owner, or one clear failure", () => {
     }
   }
   assert(read > 10);
+});
+
+/** A user namespace of one user and one group, in which no other ids mean anything. */
+const MAPPED = ["-U", "--map-root-user", "-i"];
+
+function mayMapUsers(): boolean {
+  if (Deno.permissions.querySync({ name: "run" }).state !== "granted") return false;
+  try {
+    return new Deno.Command("unshare", { args: [...MAPPED, "true"], stderr: "null" }).outputSync()
+      .success;
+  } catch {
+    return false;
+  }
+}
+
+const mapping = mayMapUsers();
+
+Deno.test({
+  name: "chown: an id that the user namespace does not map is said to be one" +
+    (mapping ? "" : " [may not make a user namespace]"),
+  ignore: !mapping,
+  fn: async () => {
+    const script = `main=$1; cli() { "$deno" run --allow-ffi "$main" "$@"; }
+        cli create --size=10 --key=5
+        for owner in 4242 :4343 0:4444; do cli chown $owner 5; echo "exit $?"; done
+        cli chown 0:0 5; echo "exit $?"`;
+    const { stdout, stderr } = await Peer.start("unshare", [
+      ...MAPPED,
+      ...["sh", "-c", `deno=$0; ${script}`, Deno.execPath(), `${PROJECT}cli.ts`],
+    ]).ended();
+    const reasons = stderr.trimEnd().split("\n").map((line) => line.split("; ")[1]);
+    assert.deepEqual(reasons, [
+      "user id 4242 is not mapped in this user namespace",
+      "group id 4343 is not mapped in this user namespace",
+      "group id 4444 is not mapped in this user namespace",
+    ]);
+    assert.deepEqual(stdout.match(/^exit \d$/gm), ["exit 1", "exit 1", "exit 1", "exit 0"]);
+  },
 });
