@@ -38,6 +38,7 @@ const ALSO: Readonly<Record<string, Needs>> = {
   "docs/guide.md": ON_TERMINAL,
   "examples/README.md": { tools: ["gcc", "make"] },
   "docs/recipes.md: A C program": { tools: ["gcc", "make"] },
+  "docs/recipes.md: Locks, roles and waits shared with C": { tools: ["gcc", "ipcrm"] },
   "docs/recipes.md: Python": { tools: ["python3 with sysv_ipc"] },
   "docs/recipes.md: Containers and IPC namespaces": { tools: ["sh"], root: true },
   "docs/recipes.md: Limits": { tools: ["sh"], root: true },
