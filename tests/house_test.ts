@@ -169,7 +169,8 @@ testWith(needs, "links between pages lead somewhere", () => {
 
 testWith(needs, "the Deno that is installed is the one the pages name", () => {
   const version = read(".ci/deno-version").trim();
-  assert(read("README.md").includes(`npm install --global deno@${version}`));
+  const command = `npm install --global --prefix ~/.local deno@${version}`;
+  for (const page of ["README.md", "CONTRIBUTING.md"]) assert(read(page).includes(command), page);
 });
 
 testWith(needs, "the oldest Deno that works is the one the README names", () => {

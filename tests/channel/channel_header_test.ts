@@ -40,8 +40,8 @@ Deno.test("what is asked for must be there, what is not asked for is taken as it
   using channel = scratchChannel({ lanes: 3, messageSize: 8 });
   const { key } = channel;
   const cases: [Parameters<typeof Channel.openOrCreate>[0], RegExp][] = [
-    [{ key, lanes: 4 }, /lanes \(--lanes\) differs: 3 there, 4 asked for; leave it out/],
-    [{ key, laneCapacity: 512 }, /laneCapacity \(--capacity\) differs: 256 there, 512 asked for/],
+    [{ key, lanes: 4 }, /lanes differs: 3 there, 4 asked for; leave it out/],
+    [{ key, laneCapacity: 512 }, /laneCapacity differs: 256 there, 512 asked for/],
     [{ key, messageSize: 16 }, /messageSize differs: 8 there, 16 asked for/],
   ];
   for (const [options, message] of cases) {

@@ -26,7 +26,8 @@ function granted(name: "run" | "read" | "write"): boolean {
   return Deno.permissions.querySync({ name }).state === "granted";
 }
 
-function hasTool(tool: string): boolean {
+/** Whether the tool is found on the PATH. */
+export function hasTool(tool: string): boolean {
   if (tool === "deno") return true;
   const known = toolFound.get(tool);
   if (known !== undefined) return known;
@@ -42,7 +43,8 @@ function hasTool(tool: string): boolean {
   return found;
 }
 
-function mayUnshare(): boolean {
+/** Whether this user may make an IPC namespace. */
+export function mayUnshare(): boolean {
   if (!granted("run") || !hasTool("unshare")) return false;
   return new Deno.Command("unshare", { args: ["-i", "true"], stderr: "null" }).outputSync().success;
 }

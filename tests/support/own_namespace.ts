@@ -1,7 +1,7 @@
 /** Programs in an IPC namespace of their own, with limits of their own: nobody else is affected. */
 
 import assert from "node:assert/strict";
-import type { Needs } from "./needs.ts";
+import { hasTool, mayUnshare, type Needs } from "./needs.ts";
 import { Peer, PROJECT } from "./peer.ts";
 
 /** What tests that use {@linkcode inNamespace} need. */
@@ -34,4 +34,32 @@ export async function inNamespace(
   const { stdout, stderr } = await peer.ended();
   assert.equal(stderr, "");
   return stdout.trim();
+}
+
+/** A namespace for several programs; where this user may not have one, it is everybody's. */
+export class SharedNamespace implements AsyncDisposable {
+  readonly #holder: Peer | undefined;
+
+  private constructor(holder: Peer | undefined) {
+    this.#holder = holder;
+  }
+
+  /** Makes it. */
+  static async make(): Promise<SharedNamespace> {
+    if (!mayUnshare() || !hasTool("nsenter")) return new SharedNamespace(undefined);
+    const holder = Peer.start("unshare", ["-i", "sh", "-c", "echo ready; exec cat"]);
+    assert.equal(await holder.line(), "ready");
+    return new SharedNamespace(holder);
+  }
+
+  /** Starts a program in it. */
+  start(command: string, args: readonly string[], env: Record<string, string> = {}): Peer {
+    return this.#holder === undefined
+      ? Peer.start(command, args, env)
+      : Peer.start("nsenter", [`--ipc=/proc/${this.#holder.pid}/ns/ipc`, command, ...args], env);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#holder?.[Symbol.asyncDispose]();
+  }
 }
