@@ -10,7 +10,7 @@
 import { CLONE, MMAP, OPEN, POLL, SYSCALL } from "./constants.ts";
 import { ERRNO } from "./errno.ts";
 import {
-  libcSonames,
+  LIBC_SONAME,
   OLDEST_DENO,
   type Platform,
   PLATFORMS,
@@ -64,6 +64,12 @@ const prototypes = {
   },
   // void *mmap(void *addr, size_t length, int prot, int flags, int fd, off_t offset)
   mmap: { parameters: ["pointer", "usize", "i32", "i32", "i32", "i64"], result: "pointer" },
+  // The same, with its result as a number: comparing pointers needs Deno's permission each time
+  mmapFixed: {
+    name: "mmap",
+    parameters: ["pointer", "usize", "i32", "i32", "i32", "i64"],
+    result: "usize",
+  },
   // int munmap(void *addr, size_t length)
   munmap: { parameters: ["pointer", "usize"], result: "i32" },
   // int pipe2(int pipefd[2], int flags)
@@ -125,6 +131,7 @@ type Symbols = Deno.DynamicLibrary<typeof prototypes>["symbols"];
 interface Libc {
   readonly symbols: Symbols;
   readonly errno: Int32Array;
+  readonly errnoPointer: Deno.PointerObject;
   readonly platform: Platform;
 }
 
@@ -168,12 +175,13 @@ export function open(os: string, arch: string, deno: string = Deno.version.deno)
       remedy: `this is Deno ${deno}, and ${OLDEST_DENO} or later is needed: deno upgrade`,
     });
   }
-  const { symbols } = openFirst(libcSonames(supported));
+  const { symbols } = openLibc();
   if (inWorker) undoneAtEnd = symbols.unshare(CLONE.SYSVSEM) === 0;
   const errnoPointer = symbols.__errno_location();
   if (errnoPointer === null) throw new TypeError("__errno_location() returned null");
   return {
     symbols,
+    errnoPointer,
     // Made before any call that can fail: between a call and reading its errno nothing may happen,
     // least of all an allocation, whose garbage collection would make system calls of its own
     errno: new Int32Array(Deno.UnsafePointerView.getArrayBuffer(errnoPointer, 4)),
@@ -181,25 +189,50 @@ export function open(os: string, arch: string, deno: string = Deno.version.deno)
   };
 }
 
-function openFirst(sonames: readonly string[]): Deno.DynamicLibrary<typeof prototypes> {
-  const failures: unknown[] = [];
-  for (const soname of sonames) {
-    try {
-      return Deno.dlopen(soname, prototypes);
-    } catch (error) {
-      if (error instanceof Deno.errors.NotCapable) {
-        throw new ShmError("use System V shared memory", "dlopen", "ENOTCAPABLE", {
-          remedy: "run again with --allow-ffi (not limited to a path: pointers need all of it)",
-          cause: error,
-        });
-      }
-      failures.push(error);
-    }
-  }
-  throw new ShmError("use System V shared memory", "dlopen", "ENOTSUP", {
-    remedy: `none of ${sonames.join(", ")} could be opened with the functions needed`,
-    cause: new AggregateError(failures),
+/**
+ * Asks nobody: where Deno asks, it takes the name of a library for a file in the current folder and opens
+ * that.
+ *
+ * @throws {ShmError} `ENOTCAPABLE` without all of `--allow-ffi`
+ */
+function checkPermission(): void {
+  const { state, partial } = Deno.permissions.querySync({ name: "ffi" });
+  if (state !== "granted" || partial) throw notCapable();
+}
+
+function notCapable(cause?: unknown): ShmError {
+  return new ShmError("use System V shared memory", undefined, "ENOTCAPABLE", {
+    remedy: "run again with --allow-ffi (not limited to a path: pointers need all of it)",
+    cause,
   });
+}
+
+/**
+ * {@linkcode libc} for what leads to an attach. A program can give up its permission for pointers at any
+ * time: then nothing is created and nothing attached that nobody could look at.
+ *
+ * @throws {ShmError} `ENOTCAPABLE` the permission was revoked
+ */
+function attaching(): Libc {
+  const opened = libc();
+  try {
+    Deno.UnsafePointer.value(opened.errnoPointer);
+  } catch (error) {
+    throw notCapable(error);
+  }
+  return opened;
+}
+
+function openLibc(): Deno.DynamicLibrary<typeof prototypes> {
+  checkPermission();
+  try {
+    return Deno.dlopen(LIBC_SONAME, prototypes);
+  } catch (error) {
+    throw new ShmError("use System V shared memory", "dlopen", "ENOTSUP", {
+      remedy: `${LIBC_SONAME} could not be opened with the functions needed`,
+      cause: error,
+    });
+  }
 }
 
 /** The facts of the platform this process runs on. Opens libc, which tells glibc from musl. */
@@ -320,7 +353,7 @@ export function ignoresSignal(signal: number): boolean {
 
 /** The id of the segment, or -errno. */
 export function shmget(key: number, size: number, flags: number): number {
-  const { symbols, errno } = libc();
+  const { symbols, errno } = attaching();
   const id = symbols.shmget(key, BigInt(size), flags);
   return id === -1 ? -errno[0]! : id;
 }
@@ -331,7 +364,7 @@ export function shmat(
   address: Deno.PointerValue,
   flags: number,
 ): Deno.PointerObject | number {
-  const { symbols, errno } = libc();
+  const { symbols, errno } = attaching();
   const pointer = symbols.shmat(id, address, flags);
   const failed = errno[0]!;
   // Failure is (void *)-1, which Deno hands over as a pointer like any other
@@ -491,16 +524,14 @@ export async function futexAsync(
  */
 export function replaceWithZeroPages(address: Deno.PointerObject, size: number): number {
   const { symbols, errno } = libc();
-  const pointer = symbols.mmap(
-    address,
-    BigInt(size),
-    MMAP.PROT_READ | MMAP.PROT_WRITE,
-    MMAP.PRIVATE | MMAP.FIXED | MMAP.ANONYMOUS | MMAP.NORESERVE,
-    -1,
-    0n,
-  );
-  const failed = errno[0]!;
-  return pointer === null || Deno.UnsafePointer.value(pointer) === MINUS_ONE ? -failed : 0;
+  const flags = MMAP.PRIVATE | MMAP.FIXED | MMAP.ANONYMOUS | MMAP.NORESERVE;
+  for (const access of [MMAP.PROT_READ | MMAP.PROT_WRITE, MMAP.PROT_READ]) {
+    const result = symbols.mmapFixed(address, BigInt(size), access, flags, -1, 0n);
+    if (result !== MINUS_ONE) return 0;
+    // A system that promises no more than it has (vm.overcommit_memory=2) may refuse what can be written
+    if (errno[0] !== ERRNO.ENOMEM) break;
+  }
+  return -errno[0]!;
 }
 
 /** Maps `size` bytes of a ring. The address, or -errno. Undo it with {@linkcode unmap}. */

@@ -211,12 +211,10 @@ export const PLATFORMS: Readonly<Record<Arch, Readonly<Record<LibcName, Platform
 };
 
 /**
- * The names libc goes by, in the order tried. musl's loader answers to all of them, so the name that
- * opened says nothing about which libc it is: the symbols do (see `libc.ts`).
+ * The name libc is opened by. It is in the process already, so no file is looked for: glibc finds what is
+ * loaded by this name, and musl takes every name that begins with `libc.` for itself.
  */
-export function libcSonames(arch: Arch): readonly string[] {
-  return ["libc.so.6", `libc.musl-${arch}.so.1`, "libc.so"];
-}
+export const LIBC_SONAME = "libc.so.6";
 
 /**
  * The oldest Deno this works with. Before 2.8 a promise that waits for a ring of io_uring may never

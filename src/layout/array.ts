@@ -2,7 +2,7 @@
  * C arrays of a fixed length. For programs; how an array looks in a view is `array_view.ts`.
  */
 
-import { checkLayout } from "./check.ts";
+import { checkLayout, makeLayout } from "./check.ts";
 import type { ArrayLayout, Layout } from "./layout.ts";
 
 /**
@@ -36,5 +36,5 @@ export function array<E extends Layout>(element: E, length: number): ArrayLayout
       `array(element, length) is at most 2^53-1 bytes, got ${length} x ${element.size}`,
     );
   }
-  return Object.freeze({ kind: "array", element, length, size, alignment: element.alignment });
+  return makeLayout({ kind: "array", element, length, size, alignment: element.alignment });
 }

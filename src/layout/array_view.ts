@@ -15,24 +15,58 @@ import { gone, readOnly } from "./refusal.ts";
  */
 const LONGEST = 65536;
 
-const TYPED_ARRAYS: { readonly [name in ScalarName]?: NumberArrayConstructor } = {
-  i8: Int8Array,
-  u8: Uint8Array,
-  i16: Int16Array,
-  u16: Uint16Array,
-  i32: Int32Array,
-  u32: Uint32Array,
-  i64: BigInt64Array,
-  u64: BigUint64Array,
-  f32: Float32Array,
-  f64: Float64Array,
-};
-
 type NumberArrayConstructor = new (
   buffer: ArrayBufferLike,
   offset: number,
   length: number,
 ) => ArrayView<number> | ArrayView<bigint>;
+
+/**
+ * A typed array for memory that others change meanwhile. The engine's `sort` writes out of bounds there,
+ * so whatever moves elements about works on a copy and writes that back.
+ */
+function live(TypedArray: Int32ArrayConstructor): NumberArrayConstructor {
+  class Live extends TypedArray {
+    override sort(compare?: (a: number, b: number) => number): this {
+      this.set(this.slice().sort(compare));
+      return this;
+    }
+
+    override reverse(): this {
+      this.set(this.slice().reverse());
+      return this;
+    }
+
+    override copyWithin(target: number, start: number, end?: number): this {
+      this.set(this.slice().copyWithin(target, start, end));
+      return this;
+    }
+
+    override subarray(begin?: number, end?: number): Live {
+      const { buffer, byteOffset, length } = super.subarray(begin, end);
+      return new Live(buffer, byteOffset, length);
+    }
+  }
+  // Copies that its methods make are plain typed arrays, and it prints as one
+  Object.defineProperty(Live.prototype, "constructor", { value: TypedArray });
+  return Live;
+}
+
+const TYPED_ARRAYS: { readonly [name in ScalarName]?: NumberArrayConstructor } = Object.fromEntries(
+  Object.entries({
+    i8: Int8Array,
+    u8: Uint8Array,
+    i16: Int16Array,
+    u16: Uint16Array,
+    i32: Int32Array,
+    u32: Uint32Array,
+    i64: BigInt64Array,
+    u64: BigUint64Array,
+    f32: Float32Array,
+    f64: Float64Array,
+    // The constructors differ in what TypeScript knows of their elements, and in nothing used here
+  }).map(([name, TypedArray]) => [name, live(TypedArray as unknown as Int32ArrayConstructor)]),
+);
 
 /** `length` elements of any kind over memory. */
 class Elements implements ArrayView<unknown> {

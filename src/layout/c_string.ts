@@ -4,6 +4,7 @@
  */
 
 import type { CStringLayout } from "./layout.ts";
+import { makeLayout } from "./check.ts";
 import { gone, mistyped } from "./refusal.ts";
 
 const encoder = new TextEncoder();
@@ -44,7 +45,7 @@ export function cString(size: number): CStringLayout {
   if (!Number.isSafeInteger(size) || size < 1) {
     throw new RangeError(`cString(size) takes a positive integer, got ${size}`);
   }
-  return Object.freeze({ kind: "cString", size, alignment: 1 });
+  return makeLayout({ kind: "cString", size, alignment: 1 });
 }
 
 /**

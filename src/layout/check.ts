@@ -6,8 +6,6 @@
 import type { Layout } from "./layout.ts";
 import { describe } from "./refusal.ts";
 
-const KINDS: readonly Layout["kind"][] = ["scalar", "cString", "array", "struct"];
-
 /** The largest alignment gcc accepts, in bytes. */
 const LARGEST_ALIGNMENT = 2 ** 28;
 
@@ -26,9 +24,22 @@ const TAKEN = new Set(
   linux unix`.split(/\s+/),
 );
 
+const made = new WeakSet<object>();
+
+/** Freezes a layout and remembers it: a look-alike with functions of its own would be given memory. */
+export function makeLayout<L extends Layout>(layout: L): L {
+  made.add(layout);
+  return Object.freeze(layout);
+}
+
+/** Whether `value` was made by one of the makers of layouts. */
+export function isLayout(value: unknown): value is Layout {
+  return typeof value === "object" && value !== null && made.has(value);
+}
+
 /** Throws a `TypeError` unless `layout` is one, an `aligned` one apart. */
 export function checkLayout(layout: Layout, what: string): void {
-  if (!KINDS.includes(layout?.kind)) {
+  if (!isLayout(layout)) {
     throw new TypeError(`${what} takes a layout, got ${describe(layout)}`);
   }
 }

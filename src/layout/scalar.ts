@@ -7,6 +7,7 @@
  */
 
 import type { Scalar, ScalarLayout, ScalarName } from "./layout.ts";
+import { makeLayout } from "./check.ts";
 import { gone, mistyped, outOfRange } from "./refusal.ts";
 
 function scalar<T extends Scalar>(
@@ -16,7 +17,7 @@ function scalar<T extends Scalar>(
   get: ScalarLayout<T>["get"],
   set: ScalarLayout["set"],
 ): ScalarLayout<T> {
-  return Object.freeze({ kind: "scalar", name, cType, size, alignment: size, get, set });
+  return makeLayout({ kind: "scalar", name, cType, size, alignment: size, get, set });
 }
 
 function label(name: string, index: number | undefined): string {

@@ -4,7 +4,7 @@
  * Sizes and offsets are those of gcc on Linux, x86-64 and aarch64, where they are the same.
  */
 
-import { checkAlignment, checkLayout, checkName } from "./check.ts";
+import { checkAlignment, checkLayout, checkName, makeLayout } from "./check.ts";
 import { load, store } from "./codec.ts";
 import { declare } from "./declare.ts";
 import type {
@@ -126,7 +126,7 @@ export function struct<F extends Fields>(fields: F, options: StructOptions = {})
   }
   const size = roundUp(end, alignment);
 
-  const layout: StructLayout<F> = Object.freeze({
+  const layout: StructLayout<F> = makeLayout({
     kind: "struct",
     size,
     alignment,

@@ -96,7 +96,7 @@ export class Mailbox {
    * or leaves.
    */
   static arrive(options: MailboxOptions, keep = false): Mailbox {
-    const key = checkKey(options.key ?? MAILBOX_KEY);
+    const key = options.key === undefined ? MAILBOX_KEY : checkKey(options.key);
     if (key === IPC_PRIVATE) throw new RangeError("a mailbox needs a key that others can find");
     const { set, door } = enter(key, options);
     try {

@@ -137,6 +137,19 @@ export function isGone(result: number): boolean {
   return result === -ERRNO.EIDRM || result === -ERRNO.EINVAL;
 }
 
+/** What a call means that is not there, or that no right of an object decides about. */
+export function missingCallRemedy(errno: number): string | undefined {
+  switch (errno) {
+    case ERRNO.ENOSYS:
+      return "this kernel was built without System V IPC, or a sandbox forbids it (the seccomp profile " +
+        "of a container)";
+    case ERRNO.EPERM:
+      return "a sandbox forbids it (the seccomp profile of a container)";
+    default:
+      return undefined;
+  }
+}
+
 /** A mode as people write it: `0600`. */
 export function formatMode(mode: number): string {
   return mode.toString(8).padStart(4, "0");

@@ -9,6 +9,7 @@ import { IPC } from "../../ffi/constants.ts";
 import { ERRNO } from "../../ffi/errno.ts";
 import { shmctl, shmget } from "../../ffi/libc.ts";
 import { ShmError } from "../../ffi/shm_error.ts";
+import { isLayout } from "../layout/check.ts";
 import { Attachment, tryAttach, unmap } from "./attachment.ts";
 import { checkKey } from "./key.ts";
 import { foreignUser, isGone, type ObjectChange } from "./object_stat.ts";
@@ -66,6 +67,9 @@ export interface Viewable<View> {
   /** A live view of the bytes at `offset` of `memory`. */
   view(memory: ArrayBuffer, offset: number, options: { readonly readOnly: boolean }): View;
 }
+
+// A byte order mark at the start is text like any other
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /**
  * An attached System V shared memory segment.
@@ -169,7 +173,7 @@ export class Segment implements Disposable {
    * ```
    */
   static create(options: CreateOptions): Segment {
-    const key = checkKey(options.key ?? IPC.PRIVATE);
+    const key = options.key === undefined ? IPC.PRIVATE : checkKey(options.key);
     const asked = checkNew(options);
     const placement = checkPlacement(options);
     checkRoom(placement, asked.size);
@@ -347,9 +351,9 @@ export class Segment implements Disposable {
     return Segment.#adopt(id, address, undefined, 0, placement, options)!;
   }
 
-  /** Whether it is attached still. */
+  /** Whether its memory is here: it was not detached, and its buffer was not transferred away. */
   get attached(): boolean {
-    return this.#attachment !== undefined;
+    return this.#attachment !== undefined && !this.#attachment.memory.detached;
   }
 
   #use(action: string): Attachment {
@@ -360,8 +364,19 @@ export class Segment implements Disposable {
     });
   }
 
-  #write(action: string): Attachment {
+  #look(action: string): Attachment {
     const attachment = this.#use(action);
+    if (!attachment.memory.detached) return attachment;
+    throw new ShmError(action, undefined, "EDETACHED", {
+      id: this.#id,
+      remedy:
+        "its buffer was transferred, and the memory with it: attach it again, and copy what is " +
+        "to be transferred",
+    });
+  }
+
+  #write(action: string): Attachment {
+    const attachment = this.#look(action);
     if (!this.#readOnly) return attachment;
     throw new ShmError(action, undefined, "EREADONLY", {
       id: this.#id,
@@ -395,7 +410,7 @@ export class Segment implements Disposable {
    * @throws {ShmError} `EDETACHED`, or `EREADONLY` on a read-only attach
    */
   get pointer(): Deno.PointerObject {
-    return this.#write("hand out the segment's address").address;
+    return this.#write("hand out the segment's address").pointer;
   }
 
   /**
@@ -404,7 +419,7 @@ export class Segment implements Disposable {
    * @throws {ShmError} `EDETACHED`
    */
   get address(): bigint {
-    return Deno.UnsafePointer.value(this.#use("tell the segment's address").address);
+    return Deno.UnsafePointer.value(this.#look("tell the segment's address").address);
   }
 
   /**
@@ -414,9 +429,34 @@ export class Segment implements Disposable {
    * @throws {RangeError} not within the segment
    */
   read(offset = 0, length: number = this.#size - offset): Uint8Array<ArrayBuffer> {
-    const { buffer } = this.#use("read the segment");
+    const { memory } = this.#look("read the segment");
     this.#checkRange("read", offset, length);
-    return new Uint8Array(buffer, offset, length).slice();
+    return new Uint8Array(memory, offset, length).slice();
+  }
+
+  /**
+   * The text in `length` bytes at `offset`, or in all that follow `offset`: up to the first NUL, if there
+   * is one. The bytes are copied first, as others may write there; what is not UTF-8 reads as U+FFFD.
+   *
+   * @throws {ShmError} `EDETACHED`
+   * @throws {RangeError} not within the segment
+   *
+   * @example
+   * ```ts
+   * import { Segment } from "@sysv/shm";
+   * import assert from "node:assert/strict";
+   *
+   * using segment = Segment.create({ size: 64 });
+   * segment.remove();
+   * segment.write(new TextEncoder().encode("hello"), 8);
+   * assert.equal(segment.text(8), "hello");
+   * assert.equal(segment.text(8, 4), "hell");
+   * ```
+   */
+  text(offset = 0, length: number = this.#size - offset): string {
+    const copy = this.read(offset, length);
+    const nul = copy.indexOf(0);
+    return decoder.decode(nul === -1 ? copy : copy.subarray(0, nul));
   }
 
   /**
@@ -426,12 +466,12 @@ export class Segment implements Disposable {
    * @throws {RangeError} not within the segment
    */
   write(data: ArrayBufferView | ArrayBufferLike, offset = 0): void {
-    const { buffer } = this.#write("write to the segment");
+    const { memory } = this.#write("write to the segment");
     const bytes = ArrayBuffer.isView(data)
       ? new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
       : new Uint8Array(data);
     this.#checkRange("write", offset, bytes.length);
-    new Uint8Array(buffer, offset, bytes.length).set(bytes);
+    new Uint8Array(memory, offset, bytes.length).set(bytes);
   }
 
   #checkRange(verb: string, offset: number, length: number): void {
@@ -465,9 +505,13 @@ export class Segment implements Disposable {
    * ```
    */
   view<View>(layout: Viewable<View>, offset = 0): View {
-    const { buffer } = this.#use("view the segment");
+    const attachment = this.#look("view the segment");
     this.#checkRange("view", offset, layout.size);
-    return layout.view(buffer, offset, { readOnly: this.#readOnly });
+    if (!this.#readOnly) return layout.view(attachment.buffer, offset, { readOnly: false });
+    if (isLayout(layout)) return layout.view(attachment.memory, offset, { readOnly: true });
+    throw new TypeError(
+      "a read-only attach hands its memory only to layouts made by struct(): take a copy with read()",
+    );
   }
 
   /**
@@ -557,9 +601,8 @@ export class Segment implements Disposable {
 
   /** Detaches: every view is empty from now on. Twice is once. The segment itself stays. */
   detach(): void {
-    const attachment = this.#attachment;
+    this.#attachment?.detach();
     this.#attachment = undefined;
-    attachment?.detach();
   }
 
   /** `using` detaches at the end of the block. */

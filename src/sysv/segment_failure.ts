@@ -6,11 +6,18 @@
 
 import { ERRNO } from "../../ffi/errno.ts";
 import { type FailureDetails, formatKey, keyInHex, ShmError } from "../../ffi/shm_error.ts";
-import { formatMode } from "./object_stat.ts";
+import { formatMode, missingCallRemedy } from "./object_stat.ts";
 import { hex, type Placement } from "./placement.ts";
 import { segmentLimits, segmentUsage } from "./segment_limits.ts";
 import type { NewSegment } from "./segment_options.ts";
-import { describe, findSegment, noSuchId, type SegmentStat, tryStat } from "./segment_stat.ts";
+import {
+  describe,
+  findSegment,
+  mayRead,
+  noSuchId,
+  type SegmentStat,
+  tryStat,
+} from "./segment_stat.ts";
 
 /** The segment that holds `key` now, in half a sentence, or nothing. */
 function describeHolder(key: number): string {
@@ -55,10 +62,8 @@ function createRemedy(key: number, mode: number, errno: number): string | undefi
       return spaceRemedy();
     case ERRNO.EACCES:
       return `mode ${formatMode(mode)} does not let this user do what it asks for`;
-    case ERRNO.ENOSYS:
-      return "this kernel was built without System V IPC";
     default:
-      return undefined;
+      return missingCallRemedy(errno);
   }
 }
 
@@ -112,7 +117,7 @@ export function openFailure(key: number, errno: number): ShmError {
     remedy: errno === ERRNO.ENOENT
       ? "nobody has created it (or it was removed): start the program that does, or use " +
         "Segment.create or Segment.openOrCreate"
-      : undefined,
+      : missingCallRemedy(errno),
   });
 }
 
@@ -144,16 +149,18 @@ function attachRemedy(id: number, placement: Placement, errno: number): string |
     case ERRNO.ENOMEM:
       return "there is no room for it in this process's address space";
     default:
-      return undefined;
+      return missingCallRemedy(errno);
   }
 }
 
 function accessRemedy(id: number, { readOnly, execute }: Placement): string {
   const rights = `${readOnly ? "read" : "read and write"}${execute ? " and execute" : ""}`;
-  const without = [readOnly ? "" : "with readOnly: true", execute ? "without execute" : ""];
-  const instead = without.filter((way) => way !== "").join(" or ");
+  const instead = [
+    ...(readOnly ? [] : ["with readOnly: true"]),
+    ...(execute ? ["without execute"] : []),
+  ].join(" and ");
   return `this user may not ${rights} it${describe(id)}: its owner can widen the mode` +
-    (instead === "" ? "" : `, or attach ${instead}`);
+    (instead !== "" && mayRead(id) ? `, or attach ${instead}` : "");
 }
 
 /** The error for a segment that we have attached and that is too small for its purpose. */

@@ -12,6 +12,8 @@ import { KernelStructReader, withPerm } from "./kernel_struct.ts";
 import {
   checkChange,
   formatMode,
+  isGone,
+  missingCallRemedy,
   type ObjectChange,
   type ObjectStat,
   type PermName,
@@ -106,6 +108,11 @@ export function tryStat(id: number): SegmentStat | number {
   return result < 0 ? result : read(id, struct);
 }
 
+/** Whether the mode of the segment with this id lets this user read it. */
+export function mayRead(id: number): boolean {
+  return shmctl(id, IPC.STAT, shmidStruct().bytes) >= 0;
+}
+
 /**
  * What the kernel knows of the segment with this id, another user's too.
  *
@@ -127,7 +134,9 @@ export function statSegment(id: number): SegmentStat {
   if (typeof stat !== "number") return stat;
   throw new ShmError("look at the segment", "shmctl", -stat, {
     id,
-    remedy: stat === -ERRNO.EACCES ? "its mode gives this user no read permission" : noSuchId,
+    remedy: stat === -ERRNO.EACCES
+      ? "its mode gives this user no read permission"
+      : idRemedy(-stat),
   });
 }
 
@@ -171,6 +180,11 @@ export function findSegment(key: number): number | undefined {
 /** What to do when no segment has an id. */
 export const noSuchId = "no segment has this id (any more); `ipcs -m` lists those there are";
 
+/** What to do about a call that was given an id. */
+function idRemedy(errno: number): string | undefined {
+  return isGone(-errno) ? noSuchId : missingCallRemedy(errno);
+}
+
 /**
  * Every segment of this IPC namespace, other users' too, by index in the kernel's table.
  *
@@ -208,7 +222,7 @@ export function askAboutAll(
   const highest = shmctl(0, command, struct.bytes);
   if (highest >= 0) return highest;
   throw new ShmError("ask for the state of shared memory", "shmctl", -highest, {
-    remedy: "this kernel may be built without System V IPC",
+    remedy: missingCallRemedy(-highest),
   });
 }
 
@@ -236,7 +250,7 @@ export function removeSegment(id: number): void {
     id,
     remedy: result === -ERRNO.EPERM
       ? `only its owner, its creator or root may remove it${describe(id)}`
-      : noSuchId,
+      : idRemedy(-result),
   });
 }
 
@@ -274,7 +288,7 @@ function setFailure(id: number, errno: number, wanted?: ObjectStat): ShmError {
     id,
     remedy: errno === ERRNO.EPERM
       ? `only its owner, its creator and root may change it${describe(id)}`
-      : unmapped ?? noSuchId,
+      : unmapped ?? idRemedy(errno),
   });
 }
 
@@ -293,7 +307,7 @@ function lockRemedy(id: number, errno: number): string | undefined {
     return "with it this user would have more memory locked than RLIMIT_MEMLOCK allows: raise that " +
       "(`ulimit -l`, or LimitMEMLOCK= of a service), or run with CAP_IPC_LOCK";
   }
-  if (errno !== ERRNO.EPERM) return noSuchId;
+  if (errno !== ERRNO.EPERM) return idRemedy(errno);
   const stat = tryStat(id);
   const ours = typeof stat !== "number" && [stat.uid, stat.cuid].includes(geteuid());
   return ours

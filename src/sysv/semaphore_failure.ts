@@ -5,7 +5,7 @@
 
 import { ERRNO } from "../../ffi/errno.ts";
 import { formatKey, keyInHex, type LibcCall, ShmError } from "../../ffi/shm_error.ts";
-import { formatMode, isGone } from "./object_stat.ts";
+import { formatMode, isGone, missingCallRemedy } from "./object_stat.ts";
 import { semaphoreLimits, semaphoreUsage } from "./semaphore_limits.ts";
 import {
   describeSet,
@@ -45,10 +45,8 @@ function createRemedy(key: number, count: number, errno: number): string | undef
       return `a set may have 1 to ${semaphoreLimits().semmsl} semaphores (sysctl kernel.sem)`;
     case ERRNO.ENOSPC:
       return spaceRemedy(count);
-    case ERRNO.ENOSYS:
-      return "this kernel was built without System V IPC";
     default:
-      return undefined;
+      return missingCallRemedy(errno);
   }
 }
 

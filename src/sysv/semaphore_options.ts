@@ -150,7 +150,7 @@ export interface Plan {
 
 export function checkPlan({ key, count, mode, values }: SemaphoreSetCreateOptions): Plan {
   return {
-    key: checkKey(key ?? IPC.PRIVATE),
+    key: key === undefined ? IPC.PRIVATE : checkKey(key),
     count: checkCount(count),
     mode: checkMode(mode ?? 0o600),
     values: values === undefined ? undefined : checkValues(values, count),

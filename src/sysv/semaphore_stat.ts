@@ -12,6 +12,7 @@ import { KernelStructReader, withPerm } from "./kernel_struct.ts";
 import {
   checkChange,
   formatMode,
+  missingCallRemedy,
   type ObjectChange,
   type ObjectStat,
   type PermName,
@@ -188,7 +189,7 @@ export function askAboutAllSets(
   const highest = semctlBuffer(0, command, struct.bytes);
   if (highest >= 0) return highest;
   throw new ShmError("ask for the state of semaphores", "semctl", -highest, {
-    remedy: "this kernel may be built without System V IPC",
+    remedy: missingCallRemedy(-highest),
   });
 }
 

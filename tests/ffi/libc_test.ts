@@ -23,7 +23,8 @@ import {
 import { ShmError } from "../../ffi/shm_error.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
 import { testWith } from "../support/needs.ts";
-import { freshKey, PROJECT } from "../support/peer.ts";
+import { freshKey, Peer, PROJECT, TestFolder } from "../support/peer.ts";
+import { ON_TERMINAL } from "../support/terminal.ts";
 
 guardAgainstLeaks();
 
@@ -125,3 +126,67 @@ testWith({ tools: ["deno"] }, "without --allow-ffi the error says what to add", 
   assert.equal(code, 1);
   assert.match(new TextDecoder().decode(stderr), /^error: .*ENOTCAPABLE.*--allow-ffi.*\n$/);
 });
+
+/** Runs our command on a terminal, in a folder with libraries by all names that libc has anywhere. */
+async function besidePlanted(folder: TestFolder, ...flags: string[]): Promise<string> {
+  const source = folder.file(
+    "planted.c",
+    `#include <stdlib.h>
+    #include <unistd.h>
+    __attribute__((constructor)) static void loaded(void) { write(2, "PLANTED", 7); _exit(3); }`,
+  );
+  const names = ["libc.so.6", "libc.so", "libc.musl-x86_64.so.1", "libc.musl-aarch64.so.1"];
+  for (const name of names) folder.compile("gcc", name, ["-shared", "-fPIC", source]);
+  const pty = folder.compile("gcc", "pty", [`${PROJECT}tests/support/pty.c`, "-lutil"]);
+  const run = `cd '${folder.path}' && exec '${Deno.execPath()}' run "$@" '${PROJECT}cli.ts' limits`;
+  await using peer = Peer.start(pty, ["sh", "-c", run, "sh", ...flags]);
+  await peer.write("y\ny\ny\n");
+  return (await peer.ended()).stdout;
+}
+
+testWith(
+  ON_TERMINAL,
+  "libc: what lies in the current folder by its name is never opened",
+  async () => {
+    using folder = new TestFolder();
+    assert.match(await besidePlanted(folder, "--allow-ffi"), /shmmax/i);
+    for (const flags of [[], [`--allow-ffi=${folder.path}`], ["--allow-ffi=libc.so.6"]]) {
+      const output = await besidePlanted(folder, ...flags);
+      assert.match(output, /ENOTCAPABLE.*run again with --allow-ffi/s, flags.join(" "));
+      assert.doesNotMatch(output, /PLANTED|requests ffi/, flags.join(" "));
+    }
+  },
+);
+
+testWith(
+  { tools: ["deno"] },
+  "libc: without its permission any more nothing is made or attached",
+  async () => {
+    await using peer = Peer.typescript(
+      `
+    import { Channel, listSegments, Segment } from "@sysv/shm";
+    const segment = Segment.create({ size: 64 });
+    const { bytes } = segment;
+    const other = Segment.attach(segment.id);
+    segment.remove();
+    const before = listSegments().length;
+    Deno.permissions.revokeSync({ name: "ffi" });
+    const { id } = segment;
+    for (const use of [
+      () => Segment.create({ size: 1 }),
+      () => Segment.openOrCreate({ key: 0x5eed0e10, size: 1 }),
+      () => Segment.attach(id),
+      () => Channel.openOrCreate({ key: 0x5eed0e11 }),
+    ]) {
+      try { use(); } catch (error) { console.log(error.code); }
+    }
+    console.log(listSegments().length - before, segment.stat().nattch);
+    segment.detach();
+    other.detach();
+    console.log(bytes.length, listSegments().length - before);`,
+      "--no-prompt",
+    );
+    const { stdout, stderr } = await peer.ended();
+    assert.deepEqual([stdout, stderr], [`${"ENOTCAPABLE\n".repeat(4)}0 2\n0 -1\n`, ""]);
+  },
+);

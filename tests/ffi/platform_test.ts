@@ -5,7 +5,6 @@ import {
   type Arch,
   type Field,
   type LibcName,
-  libcSonames,
   OLDEST_DENO,
   PLATFORMS,
   supportedArch,
@@ -83,7 +82,6 @@ Deno.test("only Linux on the two processors of the table is supported", () => {
   assert.equal(supportedArch("darwin", "aarch64"), undefined);
   assert.equal(supportedArch("windows", "x86_64"), undefined);
   assert.equal(supportedArch("linux", "riscv64"), undefined);
-  assert.deepEqual(libcSonames("aarch64"), ["libc.so.6", "libc.musl-aarch64.so.1", "libc.so"]);
 });
 
 Deno.test("supportedDeno: from the oldest on", () => {

@@ -1,6 +1,7 @@
 /** Arrays in live views: typed arrays where possible, and the same behaviour elsewhere. */
 
 import assert from "node:assert/strict";
+import { inspect } from "node:util";
 import { array } from "../../src/layout/array.ts";
 import { cString } from "../../src/layout/c_string.ts";
 import type { ArrayView, Layout } from "../../src/layout/layout.ts";
@@ -43,6 +44,37 @@ Deno.test("numbers on a writable, aligned view are a typed array over the memory
     assert.equal(unaligned instanceof TypedArray, element.size === 1, element.name);
     assert.ok(!ArrayBuffer.isView(S.view(buffer, 16, { readOnly: true }).list), element.name);
   }
+});
+
+Deno.test("array_view: sort, reverse, copyWithin and subarray work on copies, and copies are plain", () => {
+  const S = struct({ list: array(f64, 5), bigs: array(i64, 3) });
+  const buffer = new ArrayBuffer(S.size);
+  const list = S.view(buffer).list as unknown as Float64Array;
+  const engine = Float64Array.prototype;
+  for (const name of ["sort", "reverse", "copyWithin", "subarray"] as const) {
+    assert.notEqual(list[name], engine[name], name);
+  }
+  list.set([3, NaN, -0, 10, 1]);
+  assert.equal(list.sort(), list);
+  assert.deepEqual([...list], [-0, 1, 3, 10, NaN]);
+  assert.deepEqual([...list.sort((a, b) => b - a || 0)].slice(0, 3), [10, 3, 1]);
+  list.set([1, 2, 3, 4, 5]);
+  assert.equal(list.reverse(), list);
+  assert.deepEqual([...list], [5, 4, 3, 2, 1]);
+  assert.equal(list.copyWithin(0, 3), list);
+  assert.deepEqual([...list], [2, 1, 3, 2, 1]);
+  const part = list.subarray(1, 4);
+  assert.notEqual(part.sort, engine.sort);
+  assert.deepEqual([...part.sort()], [1, 2, 3]);
+  assert.deepEqual([...new Float64Array(buffer, 0, 5)], [2, 1, 2, 3, 1]);
+  for (const copy of [list.slice(), list.map((x) => x), list.toSorted(), list.filter(() => true)]) {
+    assert.equal(Object.getPrototypeOf(copy), engine);
+    assert.notEqual(copy.buffer, buffer);
+  }
+  const bigs = S.view(buffer).bigs as unknown as BigInt64Array;
+  bigs.set([3n, 1n, 2n]);
+  assert.deepEqual([...bigs.sort()], [1n, 2n, 3n]);
+  assert.equal(inspect(list.subarray(0, 2)), "Float64Array(2) [ 2, 1 ]");
 });
 
 Deno.test("an array view does what a typed array does, and throws out of range", () => {

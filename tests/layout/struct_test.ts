@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { array } from "../../src/layout/array.ts";
 import { cString } from "../../src/layout/c_string.ts";
-import type { Fields, Pack } from "../../src/layout/layout.ts";
+import type { FieldLayout, Fields, Layout, Pack } from "../../src/layout/layout.ts";
 import { f64, i16, i32, u8 } from "../../src/layout/scalar.ts";
 import { struct } from "../../src/layout/struct.ts";
 
@@ -130,4 +130,18 @@ Deno.test("struct: its methods need no this", () => {
   assert.equal(view(buffer).a, 3);
   assert.deepEqual(read(buffer), { a: 3 });
   assert.match(declare("S"), /struct S/);
+});
+
+Deno.test("struct and array refuse what only looks like a layout: it would be given the memory", () => {
+  const Inner = struct({ a: i32 });
+  const forged = { ...Inner, view: (memory: ArrayBufferLike) => new Uint8Array(memory) };
+  const refused = { name: "TypeError", message: /takes a layout, got an object/ };
+  for (const layout of [forged, { ...i32 }, { ...array(i32, 2) }] as FieldLayout[]) {
+    assert.throws(() => struct({ a: layout }), refused);
+    assert.throws(
+      () => struct({ a: { kind: "aligned", layout: layout as Layout, align: 8 } }),
+      refused,
+    );
+    assert.throws(() => array(layout as Layout, 2), refused);
+  }
 });
