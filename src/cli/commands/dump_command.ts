@@ -12,6 +12,7 @@ import {
   rangeIn,
   rangeWanted,
 } from "../bytes/byte_range.ts";
+import { confirmMemory } from "../bytes/missing_memory.ts";
 import { type Command, CommandFailure } from "../command.ts";
 import { hexLines, hexOffset, type HexOptions } from "../bytes/hex_dump.ts";
 import { printableJson, printLine, printRaw } from "../output.ts";
@@ -36,6 +37,7 @@ const OPTIONS = {
   "no-squeezing": { short: "v", help: "print equal lines, for which else a * stands" },
   struct: { value: "DECL", help: "show the fields of a struct declared in C" },
   count: { value: "N", help: "with --struct: N of them, one after the other" },
+  force: { short: "f", help: "do not ask, whatever memory it takes" },
   full: { help: "with --struct: all of long strings and arrays" },
   json: { help: "one JSON object; the stable form" },
   ...TARGET_OPTIONS,
@@ -57,6 +59,10 @@ that another user created is shown without asking: what is in it is only shown,
 never obeyed by a terminal. A MiB is copied and then printed, then the next:
 what others write meanwhile may be in it or not.
 
+It is attached for that moment: its attach count, its LPID and times change, and
+pages that had no memory get some, for good. Where that may be more than is free
+you are asked first, and where there is no terminal to ask on it is refused.
+
 Options:
 ${optionsHelp(OPTIONS)}
 
@@ -69,7 +75,7 @@ more than 16 MiB, or are more than 65536, are refused: see --count, --offset.
 --json: key, keyHex, id, size; offset and length of what is shown; bytes in hex;
 with --struct, fields: path, offset (from the start of the segment), size, type,
 value, arrays and strings whole. Numbers are numbers, but an integer beyond
-2^53 - 1 is a string of its digits, and NaN, Infinity, -Infinity, -0 are strings.
+2^53 - 1 is a string of its digits; NaN, Infinity, -Infinity, -0 are strings.
 A bool byte other than 0 and 1 is its number. A char is one character, U+0000 to
 U+00FF; in a char[] what is no UTF-8 is U+FFFD.
 
@@ -108,6 +114,7 @@ export const dumpCommand: Command = {
     const range = records === undefined
       ? rangeIn(segment, wanted)
       : recordsIn(segment, wanted.offset, records);
+    if (options.force !== true) confirmMemory(segment, range);
     // Fields and bytes of one copy, so that they cannot contradict each other
     const copy = records && segment.read(range.offset, range.length);
     const rows = records && copy && rowsOf(copy, range.offset, records);

@@ -10,6 +10,7 @@ import {
   rangeIn,
   rangeWanted,
 } from "../bytes/byte_range.ts";
+import { confirmMemory } from "../bytes/missing_memory.ts";
 import { type Command, CommandFailure } from "../command.ts";
 import { printable, printBytes } from "../output.ts";
 import { findSegment, TARGET_HELP, TARGET_OPTIONS, targetOf } from "../objects/target.ts";
@@ -18,7 +19,7 @@ import { optionsHelp, type OptionTable, parse } from "../usage.ts";
 const OPTIONS = {
   ...OFFSET_OPTION,
   ...LENGTH_OPTION,
-  force: { short: "f", help: "write to a terminal whatever it is" },
+  force: { short: "f", help: "do not ask, whatever it is and takes" },
   ...TARGET_OPTIONS,
   help: { short: "h", help: "show this" },
 } as const satisfies OptionTable;
@@ -33,6 +34,10 @@ Bytes that are not all within the segment are an error, and none is written. The
 segment is attached for reading only, so read permission is enough, and one that
 another user created is read without asking. It is copied MiB by MiB, and what
 others write meanwhile may be in it or not.
+
+It is attached for that moment: its attach count, its LPID and times change, and
+pages that had no memory get some, for good. Where that may be more than is free
+you are asked first, and where there is no terminal to ask on it is refused.
 
 A terminal gets text only: to show anything else there use dump, or --force.
 
@@ -63,6 +68,7 @@ export const readCommand: Command = {
     const { id } = findSegment(targetOf(parsed));
     using segment = Segment.attach(id, { readOnly: true, trust: true });
     const range = rangeIn(segment, wanted);
+    if (parsed.options.force !== true) confirmMemory(segment, range);
     if (parsed.options.force !== true && Deno.stdout.isTerminal()) {
       await printBytes(copyForTerminal(segment, range));
       return 0;

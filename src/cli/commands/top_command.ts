@@ -50,7 +50,7 @@ A row begins with + when the segment is new, - when it is gone, * when it has
 changed since the last look. Who is attached and how much is in memory comes
 from /proc, and shows with -A. Where there are channels that somebody uses,
 DEPTH is how many messages wait and MSG/S how many come; to read that top
-attaches them for a moment, read-only.
+attaches them for a moment, read-only, as Enter does with any segment.
 
 Options:
 ${optionsHelp(OPTIONS)}

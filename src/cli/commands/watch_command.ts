@@ -3,7 +3,6 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { parseStruct } from "../../layout/parse_struct.ts";
 import { Deadline } from "../../sync/deadline.ts";
-import { Segment } from "../../sysv/segment.ts";
 import type { SegmentStat } from "../../sysv/segment_stat.ts";
 import {
   byteCount,
@@ -48,6 +47,7 @@ const OPTIONS = {
     value: "DURATION",
     help: "end with exit code 1 when nothing changes for 5s",
   },
+  "detach-between": { help: "be attached only while looking" },
   json: { help: "a change a line, as JSON; the stable form" },
   ...TARGET_OPTIONS,
   help: { short: "h", help: "show this" },
@@ -82,8 +82,12 @@ values. Of an array of structs the first 8 are; the rest counts as one field.
 
 It looks every 100ms and tells what is different: what changes in between and
 changes back goes unseen. At most 16 MiB are watched; of a larger segment that
-much from --offset on. Looking attaches the segment, read-only, which needs read
-permission, shows in its attach count, and gives memory to pages that had none.
+much from --offset on.
+
+Looking attaches the segment, read-only, which needs read permission, changes
+its attach count, LPID and times, and gives memory to pages that had none. Some
+programs do not start as long as anybody is attached, as PostgreSQL after a
+crash: with --detach-between it is attached only for the moment of each look.
 
 It ends when the segment is marked for removal; one that was marked already,
 when nobody else is attached any more. Ctrl-C and signals end it too.
@@ -131,13 +135,12 @@ export const watchCommand: Command = {
     const found = findSegment(targetOf(parsed));
     const range = boundedRange(found, settings.wanted);
     using interruption = new Interruption();
-    // Looking harms nobody, whoever made it; what is in it is shown and never obeyed
-    using segment = Segment.attach(found.id, { readOnly: true, trust: true });
-    const watched = new Watched(segment, rangeIn(segment, range));
+    const detachBetween = options["detach-between"] === true;
+    using watched = new Watched(found.id, range, { detachBetween });
     const facts: WatchedFacts = {
       id: found.id,
       keyHex: hexKey(found.key),
-      size: segment.size,
+      size: found.size,
       range,
       layout: settings.layout,
       interval: settings.interval,

@@ -3,10 +3,13 @@
  * For `watch`.
  *
  * Our own attach keeps a segment that is marked for removal, so its end is told by the mark. One that
- * bore it when we came ends when nobody else is attached any more.
+ * bore it when we came ends when nobody else is attached any more. Between looks we may be detached:
+ * then it may go at any time, and counts as gone.
  */
 
-import type { Segment } from "../../sysv/segment.ts";
+import { ShmError } from "../../../ffi/shm_error.ts";
+import { isGone } from "../../sysv/object_stat.ts";
+import { Segment } from "../../sysv/segment.ts";
 import { type SegmentStat, tryStat } from "../../sysv/segment_stat.ts";
 import { runs } from "./byte_changes.ts";
 import type { ByteRange } from "../bytes/byte_range.ts";
@@ -25,44 +28,75 @@ export interface Look {
   readonly end: string | undefined;
 }
 
-/** What is watched. */
-export class Watched {
-  readonly #segment: Segment;
+/** What is watched. Attached until it is disposed, or only while it is looked at. */
+export class Watched implements Disposable {
+  readonly #id: number;
   readonly #range: ByteRange;
   readonly #marked: boolean;
+  /** Our attach, if it stays between looks. */
+  readonly #segment: Segment | undefined;
   #bytes: Uint8Array<ArrayBuffer>;
 
-  /** Takes the first copy. The segment stays the caller's, to be detached. */
-  constructor(segment: Segment, range: ByteRange) {
-    this.#segment = segment;
+  /** Takes the first copy. */
+  constructor(
+    id: number,
+    range: ByteRange,
+    { detachBetween }: { readonly detachBetween: boolean },
+  ) {
+    this.#id = id;
     this.#range = range;
-    const stat = tryStat(segment.id);
+    const stat = tryStat(id);
     this.#marked = typeof stat !== "number" && stat.markedForRemoval;
+    this.#segment = detachBetween ? undefined : attach(id);
     this.#bytes = this.#read();
   }
 
   #read(): Uint8Array<ArrayBuffer> {
-    return this.#segment.read(this.#range.offset, this.#range.length);
+    const { offset, length } = this.#range;
+    if (this.#segment !== undefined) return this.#segment.read(offset, length);
+    using segment = attach(this.#id);
+    return segment.read(offset, length);
+  }
+
+  /** The bytes as they are now; `undefined` where the segment has gone. */
+  #tryRead(): Uint8Array<ArrayBuffer> | undefined {
+    try {
+      return this.#read();
+    } catch (error) {
+      if (error instanceof ShmError && isGone(-error.errno)) return undefined;
+      throw error;
+    }
   }
 
   /** Looks again. */
   look(): Look {
     // What was written before the end must be seen, so the end is looked for first
-    const stat = tryStat(this.#segment.id);
-    const others = typeof stat === "number" ? 0 : Math.max(0, stat.nattch - 1);
-    const end = this.#endOf(stat, others);
+    const stat = tryStat(this.#id);
+    const ours = Number(this.#segment !== undefined);
+    const others = typeof stat === "number" ? 0 : Math.max(0, stat.nattch - ours);
     const before = this.#bytes;
-    const copy = this.#read();
-    if (runs(before, copy).next().done !== true) this.#bytes = copy;
+    const copy = this.#tryRead();
+    const end = copy === undefined ? `segment ${this.#id} is gone` : this.#endOf(stat, others);
+    if (copy !== undefined && runs(before, copy).next().done !== true) this.#bytes = copy;
     return { time: new Date(), at: performance.now(), before, now: this.#bytes, others, end };
   }
 
   #endOf(stat: SegmentStat | number, others: number): string | undefined {
-    const { id } = this.#segment;
+    const id = this.#id;
     // Attached it cannot go; but before Linux 4.17 no facts are to be had without read permission
     if (typeof stat === "number") return `segment ${id} cannot be looked at any more`;
     if (!stat.markedForRemoval) return undefined;
     if (!this.#marked) return `segment ${id} was marked for removal`;
     return others === 0 ? `segment ${id} goes: nobody else is attached any more` : undefined;
   }
+
+  /** Detaches. */
+  [Symbol.dispose](): void {
+    this.#segment?.detach();
+  }
+}
+
+/** Looking harms nobody, whoever made it; what is in it is shown and never obeyed. */
+function attach(id: number): Segment {
+  return Segment.attach(id, { readOnly: true, trust: true });
 }

@@ -387,3 +387,20 @@ Deno.test("watch: more fields than can be watched are refused", async () => {
     CommandFailure,
   );
 });
+
+testWith(FOREIGN, "watch --detach-between: attached for no longer than a look", async () => {
+  using made = ForeignObject.segment(64);
+  await using peer = await watching(made.id, "--detach-between", "--interval=10ms");
+  // Others are attached now and then only: as often as it looks, for a moment
+  await until(() => statSegment(made.id).nattch === 0);
+  {
+    using segment = Segment.attach(made.id);
+    segment.write(new Uint8Array([0x61]), 3);
+    await peer.stdout(/ 00 -> 61/);
+  }
+  await until(() => statSegment(made.id).nattch === 0);
+  removeSegment(made.id);
+  const { code, stderr } = await peer.ended();
+  assert.equal(code, 0);
+  assert.match(stderr, /segment \d+ (is gone|was marked for removal)\n$/);
+});

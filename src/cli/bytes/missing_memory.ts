@@ -1,0 +1,69 @@
+/**
+ * Memory that reading a segment would take. A page nobody has touched has none; the kernel gives it some
+ * when it is looked at, zeros, and for good. Of a sparse segment that may be more than the machine has.
+ * For `dump` and `read`.
+ */
+
+import { readFileStart } from "../../../ffi/libc.ts";
+import { CommandFailure } from "../command.ts";
+import { report } from "../output.ts";
+import { confirm } from "../terminal/question.ts";
+import { formatSize } from "../text/size.ts";
+import type { ByteRange } from "./byte_range.ts";
+
+/** Room for the lines of 100 000 segments. */
+const PROC_BYTES = 2 ** 25;
+
+/** From so much on it is said what reading takes. */
+const TOLD_BYTES = 2 ** 26;
+
+function readText(path: string): string {
+  const bytes = readFileStart(path, PROC_BYTES);
+  // What the kernel does not tell is not known, and keeps nobody from reading
+  return typeof bytes === "number" ? "" : new TextDecoder().decode(bytes);
+}
+
+/** Bytes of the segment that have memory, in it or swapped out, from the lines of /proc/sysvipc/shm. */
+export function presentBytes(id: number, table: string): number | undefined {
+  const [head = "", ...rows] = table.trimEnd().split("\n").map((line) => line.trim().split(/\s+/));
+  const [idAt, rssAt, swapAt] = ["shmid", "rss", "swap"].map((name) => head.indexOf(name));
+  const row = rows.find((cells) => Number(cells[idAt!]) === id);
+  const present = Number(row?.[rssAt!]) + Number(row?.[swapAt!]);
+  return Number.isNaN(present) ? undefined : present;
+}
+
+/** Bytes that can be had without swapping, from /proc/meminfo. */
+export function availableBytes(meminfo: string): number | undefined {
+  const kilobytes = /^MemAvailable: +(\d+) kB$/m.exec(meminfo)?.[1];
+  return kilobytes === undefined ? undefined : Number(kilobytes) * 1024;
+}
+
+/**
+ * Says where reading the range may take much memory, and asks where that is more than is free, or
+ * refuses it where nobody is there to be asked.
+ *
+ * @throws {CommandFailure} it is not to be read
+ */
+export function confirmMemory({ id, size }: { readonly id: number; readonly size: number }, {
+  length,
+}: ByteRange): void {
+  const present = presentBytes(id, readText("/proc/sysvipc/shm"));
+  const available = availableBytes(readText("/proc/meminfo"));
+  if (present === undefined || available === undefined) return;
+  const missing = Math.min(length, Math.max(0, size - present));
+  if (missing <= available) {
+    if (missing >= TOLD_BYTES) {
+      report(
+        `note: this may give ${formatSize(missing)} of memory to pages that had none, for good`,
+      );
+    }
+    return;
+  }
+  const what =
+    `segment ${id}: to read ${formatSize(length)} of it may take ${formatSize(missing)} of ` +
+    `memory for pages that have none, and ${formatSize(available)} are available`;
+  const otherwise = "choose a part with --offset and --length, or --force";
+  if (!confirm(`${what}: read it all the same?`, otherwise)) {
+    throw new CommandFailure("nothing read");
+  }
+}
