@@ -7,7 +7,12 @@ import { ShmError } from "../../ffi/shm_error.ts";
 import { isGone } from "../sysv/object_stat.ts";
 import { Segment } from "../sysv/segment.ts";
 import { listSegments, type SegmentStat, statSegment } from "../sysv/segment_stat.ts";
-import { listSemaphoreSets } from "../sysv/semaphore_stat.ts";
+import {
+  findSemaphoreSet,
+  listSemaphoreSets,
+  type SemaphoreSetStat,
+  tryStatSet,
+} from "../sysv/semaphore_stat.ts";
 import { SemaphoreSet } from "../sysv/semaphore_set.ts";
 import { isReady, otherFormat, readHeader } from "./channel_header.ts";
 import { HEADER, LANE, SEMAPHORE, SEMAPHORE_AFTER_LANES } from "./descriptor.ts";
@@ -177,14 +182,26 @@ export function statChannel(
   { trust = false }: { readonly trust?: boolean } = {},
 ): ChannelStat {
   const stat = statSegment(id);
-  const setStat = listSemaphoreSets().find(({ key }) => key === stat.key && key !== 0);
-  const lanes = setStat && lanesFor(setStat.count);
-  if (setStat === undefined || lanes === undefined || capacityFor(lanes, stat.size) === undefined) {
+  const setId = findSemaphoreSet(stat.key);
+  const setStat = setId === undefined ? undefined : tryStatSet(setId);
+  if (typeof setStat !== "object" || !areChannel(stat, setStat)) {
     throw otherFormat(
       { key: stat.key, id },
       "it is not a channel: its size, or the semaphore set beside it, is no channel's",
     );
   }
+  return look(stat, setStat, trust);
+}
+
+/** Whether these can be the segment and the set of a channel, as far as the kernel knows. */
+function areChannel({ size }: SegmentStat, { count }: SemaphoreSetStat): boolean {
+  const lanes = lanesFor(count);
+  return lanes !== undefined && capacityFor(lanes, size) !== undefined;
+}
+
+/** Looks into what {@linkcode areChannel}. */
+function look(stat: SegmentStat, setStat: SemaphoreSetStat, trust: boolean): ChannelStat {
+  const { id } = stat;
   using segment = Segment.attach(id, { readOnly: true, trust });
   const set = SemaphoreSet.attach(setStat.id, { trust });
   const { key, size } = stat;
@@ -209,14 +226,12 @@ export function statChannel(
  * ```
  */
 export function listChannels({ trust = false }: { readonly trust?: boolean } = {}): ChannelStat[] {
-  const counts = new Map(listSemaphoreSets().map(({ key, count }) => [key, count]));
-  const candidates = listSegments().filter(({ key, size }) => {
-    const lanes = lanesFor(counts.get(key) ?? 0);
-    return key !== 0 && lanes !== undefined && capacityFor(lanes, size) !== undefined;
-  });
-  return candidates.flatMap(({ id }) => {
+  const sets = new Map(listSemaphoreSets().map((set) => [set.key, set]));
+  return listSegments().flatMap((stat) => {
+    const set = stat.key === 0 ? undefined : sets.get(stat.key);
+    if (set === undefined || !areChannel(stat, set)) return [];
     try {
-      return [statChannel(id, { trust })];
+      return [look(stat, set, trust)];
     } catch (error) {
       // Another's, another thing, or gone meanwhile
       const skipped = ["EFORMAT", "EUNTRUSTED", "EACCES"];

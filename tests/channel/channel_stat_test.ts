@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import { listChannels, Segment, SemaphoreSet, statChannel } from "../../mod.ts";
 import { segmentSize, semaphoreCount } from "../../src/channel/shape.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
-import { freshKey } from "../support/peer.ts";
+import { testWith } from "../support/needs.ts";
+import { freshKey, Peer } from "../support/peer.ts";
 import { beginAt, byte, drained, fill, scratchChannel } from "./scratch_channel.ts";
 
 guardAgainstLeaks();
@@ -100,3 +101,24 @@ Deno.test("what is no channel is said to be none, and is not listed", () => {
   segment.remove();
   set.remove();
 });
+
+testWith(
+  { tools: ["deno", "strace"] },
+  "listChannels: the system is asked for its sets once, however many channels there are",
+  async () => {
+    const COUNT = 20;
+    const channels = Array.from({ length: COUNT }, () => scratchChannel());
+    await using peer = Peer.start("strace", [
+      ...["-f", "-qq", "-e", "trace=semctl", "-e", "signal=none", Deno.execPath(), "eval"],
+      `import { listChannels } from "${import.meta.resolve("../../mod.ts")}";
+      console.log(listChannels().length);`,
+    ]);
+    const { code, stdout, stderr } = await peer.ended();
+    assert.equal(code, 0, stderr);
+    assert(Number(stdout) >= COUNT);
+    // Another program may have sets too, but not that many
+    const asked = stderr.match(/SEM_STAT/g)?.length ?? 0;
+    assert(asked >= COUNT && asked < COUNT * COUNT / 2, `${asked} sets were asked for`);
+    for (const channel of channels) channel.close();
+  },
+);
