@@ -43,8 +43,8 @@ const ARRIVE_MS = 5_000;
  * using producer = channel.producer();
  * using consumer = channel.consumer(); // in another process, usually
  * await producer.send(new TextEncoder().encode("hello"));
- * const { bytes } = await consumer.receive();
- * assert.equal(new TextDecoder().decode(bytes), "hello");
+ * const { text } = await consumer.receive();
+ * assert.equal(text, "hello");
  * ```
  */
 export class Channel implements Disposable {
@@ -185,7 +185,7 @@ export class Channel implements Disposable {
 
   /** Whether it was not closed. */
   get isOpen(): boolean {
-    return this.#departure === undefined && this.#place.segment.attached;
+    return this.#departure === undefined && this.#place.attached;
   }
 
   #check(): void {

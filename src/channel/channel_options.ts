@@ -248,14 +248,15 @@ export interface ChannelReceiveOptions extends WaitOptions {
  * using producer = channel.producer();
  * using consumer = channel.consumer();
  * producer.trySend(new TextEncoder().encode("hello"), { tag: 3 });
- * const { bytes, tag, lane }: ChannelMessage = consumer.tryReceive()!;
- * assert.equal(new TextDecoder().decode(bytes), "hello");
- * assert.deepEqual([tag, lane], [3, producer.lane]);
+ * const { text, tag, lane }: ChannelMessage = consumer.tryReceive()!;
+ * assert.deepEqual([text, tag, lane], ["hello", 3, producer.lane]);
  * ```
  */
 export interface ChannelMessage {
   /** The payload: a copy, which is the receiver's to keep. */
   readonly bytes: Uint8Array<ArrayBuffer>;
+  /** The payload as UTF-8, of which anything else becomes U+FFFD. Decoded each time it is read. */
+  readonly text: string;
   /** What the sender gave it. */
   readonly tag: number;
   /** The lane it came through: messages of one lane are in order. */

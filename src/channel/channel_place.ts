@@ -5,8 +5,10 @@
 
 import { ERRNO } from "../../ffi/errno.ts";
 import { ShmError } from "../../ffi/shm_error.ts";
+import { isGone } from "../sysv/object_stat.ts";
 import type { Segment } from "../sysv/segment.ts";
 import type { SemaphoreSet } from "../sysv/semaphore_set.ts";
+import { tryReadSet } from "../sysv/semaphore_stat.ts";
 import { AsyncFutex } from "../sync/async_futex.ts";
 import type { Wait } from "../sysv/wait.ts";
 import { Word } from "../sync/word.ts";
@@ -24,28 +26,45 @@ export class ChannelPlace {
     this.shape = shape;
   }
 
+  /** Whether its memory is there: not closed, and not transferred away by a caller. */
+  get attached(): boolean {
+    return this.segment.attached && !this.segment.buffer.detached;
+  }
+
   /**
    * Checks that the channel is still the one that its key leads to. A system call: for waits.
    *
    * @throws {ShmError} `EIDRM` somebody removed it underneath
    */
   checkPresent(): void {
-    const { segment } = this;
-    if (!segment.attached) throw this.closed("the channel");
-    if (!segment.stat().markedForRemoval) return;
-    throw new ShmError("go on using the channel", "shmctl", ERRNO.EIDRM, {
-      key: segment.key,
-      id: segment.id,
-      remedy: "somebody removed it while it was in use (ipcrm?): start its programs again",
+    const { segment, set } = this;
+    if (!this.attached) throw this.closed("the channel");
+    if (segment.stat().markedForRemoval) throw this.#removed("shmctl", "its segment");
+    const stat = tryReadSet(set.id);
+    if (typeof stat === "number" && isGone(stat)) {
+      throw this.#removed("semctl", "its semaphore set");
+    }
+  }
+
+  #removed(call: "shmctl" | "semctl", what: string): ShmError {
+    return new ShmError("go on using the channel", call, ERRNO.EIDRM, {
+      key: this.segment.key,
+      id: this.segment.id,
+      facts: `somebody removed ${what} while it was in use (ipcrm?)`,
+      remedy: "start its programs again",
     });
   }
 
   /** The error for using what was closed, or what lost its memory. */
   closed(what: string): ShmError {
+    const { segment } = this;
     return new ShmError(`use ${what}`, undefined, "EDETACHED", {
-      key: this.segment.key,
-      id: this.segment.id,
-      remedy: "it was closed: open it again",
+      key: segment.key,
+      id: segment.id,
+      remedy: segment.attached && segment.buffer.detached
+        ? "its memory was transferred away with the bytes of a message (structuredClone, " +
+          "postMessage): transfer a copy, and close and open the channel again"
+        : "it was closed: open it again",
     });
   }
 

@@ -27,7 +27,25 @@ import {
   LANE_WORD,
   laneMemory,
 } from "./lane_words.ts";
-import { SmallPayload } from "./payload_views.ts";
+import { SMALL, SmallPayload } from "./payload_views.ts";
+
+/** Looks again as often as this while producers come and go. */
+const TRIES = 3;
+
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
+/** A message and its text, which is decoded when it is asked for. */
+class ReceivedMessage implements ChannelMessage {
+  constructor(
+    readonly bytes: Uint8Array<ArrayBuffer>,
+    readonly tag: number,
+    readonly lane: number,
+  ) {}
+
+  get text(): string {
+    return decoder.decode(this.bytes);
+  }
+}
 
 /** More than a drain ever finds. Infinity would be an object for each call: it is no small integer. */
 const MANY = 2 ** 30;
@@ -37,7 +55,7 @@ const MANY = 2 ** 30;
  *
  * `tryReceive` never waits, `receiveSync` blocks the thread, `receive` and `for await` use promises;
  * each message they give is a copy of its own. `drain` hands out the memory itself, many messages a
- * call: it allocates nothing and is the fastest.
+ * call: it allocates nothing and is the fastest. `drainText` hands out text instead.
  *
  * @example
  * ```ts
@@ -58,6 +76,8 @@ const MANY = 2 ** 30;
 export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
   readonly #place: ChannelPlace;
   readonly #claim: Claim;
+  /** The consumer's line, empty when its memory is gone. */
+  readonly #words: Int32Array<ArrayBuffer>;
   readonly #readers: readonly LaneReader[];
   readonly #self: Asleep;
   readonly #small = new SmallPayload();
@@ -65,6 +85,8 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
   readonly #turns = new Turns();
   /** How often each lane had been opened when we began, to notice who comes and goes. */
   readonly #opened: readonly number[];
+  /** How many producers of each lane had died when we began, and left nothing to receive. */
+  readonly #diedBefore: readonly number[];
   /** The lane that is looked at next. */
   #next = 0;
   /** The lane of the message handed out that is not given back. */
@@ -72,6 +94,10 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
   /** Whether messages of a drain are not given back, in whichever lanes. */
   #keeping = false;
   #draining = false;
+  /** What the readers said last of a lane that cannot be read. */
+  #corruption: ShmError | undefined;
+  /** A failure of one lane that is thrown when the others have handed out what they held. */
+  #postponed: ShmError | undefined;
   #producerSeen = false;
   #open = true;
 
@@ -93,15 +119,11 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
           LANE_WORD.ASLEEP,
           ASLEEP_OFFSET.laneOwner(lane),
         );
-        const corrupt = (what: string): ShmError => {
-          // A lane that cannot be read does not keep us from the others
-          this.#leave(lane);
-          return place.corrupt(lane, what);
-        };
+        const corrupt = (what: string): ShmError => this.#corruption = place.corrupt(lane, what);
         return new LaneReader(memory, shape.messageSize, small, owner, gone, corrupt);
       },
     );
-    const words = consumerWords(segment.buffer);
+    const words = this.#words = consumerWords(segment.buffer);
     this.#self = new Asleep(
       segment,
       words,
@@ -109,6 +131,11 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
       ASLEEP_OFFSET.CONSUMER,
     );
     this.#opened = this.#readers.map(({ memory }) => Atomics.load(memory.words, LANE_WORD.OPENED));
+    const died = this.#died();
+    this.#diedBefore = this.#readers.map(({ memory: { words } }, lane) => {
+      const empty = Atomics.load(words, LANE_WORD.TAIL) === Atomics.load(words, LANE_WORD.HEAD);
+      return empty ? died[lane]! : 0;
+    });
     this.#self.retract();
     Atomics.add(words, CONSUMER_WORD.OPENED, 1);
     Object.freeze(this);
@@ -116,7 +143,7 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
 
   /** Whether it was not closed. */
   get isOpen(): boolean {
-    return this.#open && this.#place.segment.attached;
+    return this.#open && this.#words.length > 0;
   }
 
   #check(): void {
@@ -173,21 +200,85 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
     this.#next = lane + 1 === this.#readers.length ? 0 : lane + 1;
   }
 
-  /** Whether there is something to hand out, in any lane. */
+  /** Whether there is something to hand out, in any lane. One that cannot be read fails if not. */
   #look(): boolean {
     const readers = this.#readers;
-    const first = this.#next;
-    for (let lane = first; lane < readers.length; lane++) if (readers[lane]!.look()) return true;
-    for (let lane = 0; lane < first; lane++) if (readers[lane]!.look()) return true;
+    let failure: ShmError | undefined;
+    let lane = this.#next;
+    for (let i = 0; i < readers.length; i++) {
+      try {
+        if (readers[lane]!.look()) return true;
+      } catch (error) {
+        failure ??= this.#asCorruption(error);
+      }
+      if (++lane === readers.length) lane = 0;
+    }
+    if (failure !== undefined) throw this.#behind(failure);
     return false;
+  }
+
+  /** The failure of a lane that cannot be read; any other one, of a visitor say, is thrown. */
+  #asCorruption(error: unknown): ShmError {
+    if (error !== this.#corruption || this.#corruption === undefined) throw error;
+    return this.#corruption;
+  }
+
+  /** A failure to be thrown: the lanes behind its own are next. */
+  #behind(failure: ShmError): ShmError {
+    this.#leave(failure.lane!);
+    return failure;
+  }
+
+  /**
+   * Puts off the failure of a lane until the others have handed out what they hold now. What comes to
+   * them later does not count: it may be that they never hold nothing.
+   */
+  #postpone(error: unknown): void {
+    const failure = this.#asCorruption(error);
+    const readers = this.#readers;
+    if (this.#postponed === undefined) {
+      this.#postponed = failure;
+      for (const reader of readers) reader.mark();
+    }
+    // Of several that cannot be read, none is to wait for another one
+    readers[failure.lane!]!.unmark();
+    if (this.#postponed.lane === failure.lane && readers.every(({ passed }) => passed)) {
+      this.#throwPostponed();
+    }
+  }
+
+  /** Throws what was put off: the other lanes have handed out what they held. */
+  #throwPostponed(): void {
+    const failure = this.#postponed;
+    if (failure === undefined) return;
+    this.#postponed = undefined;
+    throw this.#behind(failure);
+  }
+
+  /** Says that a lane can be read, and so is no failure any more. */
+  #isReadable(lane: number): void {
+    if (this.#postponed?.lane === lane) this.#postponed = undefined;
+  }
+
+  /** The next message of a lane if there is one. */
+  #takeFrom(lane: number): ReturnType<LaneReader["next"]> {
+    const reader = this.#readers[lane]!;
+    try {
+      const message = reader.look() ? reader.next() : undefined;
+      this.#isReadable(lane);
+      return message;
+    } catch (error) {
+      this.#postpone(error);
+      return undefined;
+    }
   }
 
   /**
    * The next message if there is one. Never waits. The one before counts as received now.
    *
    * @throws {ShmError} `EDETACHED` closed, `EBUSY` called from within a drain, `ECORRUPT` what is in a
-   * lane cannot be: the next call goes on with the next lane, and the error comes again in this one's
-   * turn, until {@linkcode Consumer.discard} drops what is there
+   * lane cannot be. The other lanes have their turn first; the error names the lane, and comes again
+   * after each round, until {@linkcode Consumer.discard} drops what is there
    */
   tryReceive(options: { readonly ack?: Acknowledgement } = {}): ChannelMessage | undefined {
     this.#check();
@@ -200,7 +291,7 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
     for (let i = 0; i < readers.length; i++) {
       const lane = this.#next;
       const reader = readers[lane]!;
-      const message = reader.look() ? reader.next() : undefined;
+      const message = this.#takeFrom(lane);
       if (message === undefined) {
         this.#leave(lane);
         // Padding that was passed over is space too
@@ -212,21 +303,25 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
       // A lane is left when all that was seen of it is handed out: none can keep the others waiting
       if (!reader.pending) this.#leave(lane);
       if (ack === "before") this.#settle();
-      return { bytes: message.bytes, tag: message.tag, lane };
+      return new ReceivedMessage(message.bytes, message.tag, lane);
     }
+    this.#throwPostponed();
     return undefined;
   }
 
   /**
    * Hands all messages that are there now to `visit`, lane by lane, at most `max`; never waits. The
    * bytes are the channel's own memory or a piece of the consumer's: they are to be used or copied
-   * during the call only. A message counts as received when `visit` has come back from it; if it
-   * throws, its message and all behind it stay. After each lane the space of its messages is given
-   * back in one store. With `ack: "after"` that is done when the consumer asks for more, or closes.
+   * during the call only, and decoded from a copy only (see {@linkcode ChannelVisit}). A message counts
+   * as received when `visit` has come back from it; if it throws, its message and all behind it stay.
+   * After each lane the space of its messages is given back in one store. With `ack: "after"` that is
+   * done when the consumer asks for more, or closes.
    *
    * @returns how many messages were handed out
    * @throws {RangeError} `max` is no positive number
-   * @throws {ShmError} as {@linkcode Consumer.tryReceive}
+   * @throws {TypeError} `visit` returned a promise: its message and all behind it stay
+   * @throws {ShmError} as {@linkcode Consumer.tryReceive}; `EDETACHED` also if `visit` transferred the
+   * memory of the bytes away. What `visit` came back from may be received again then
    *
    * @example
    * ```ts
@@ -263,13 +358,53 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
       for (let i = 0; i < readers.length && count < most; i++) {
         const lane = this.#next;
         this.#leave(lane);
-        count += readers[lane]!.drain(visit, most - count, keep);
+        try {
+          count += readers[lane]!.drain(visit, most - count, keep);
+          this.#isReadable(lane);
+        } catch (error) {
+          this.#postpone(error);
+        }
       }
+      if (count < most) this.#throwPostponed();
     } finally {
       this.#draining = false;
       this.#producerSeen ||= count > 0;
     }
     return count;
+  }
+
+  /**
+   * As {@linkcode Consumer.drain}, with each message as text: it is decoded from a copy, as UTF-8, and
+   * what is none becomes U+FFFD. The text is the caller's to keep.
+   *
+   * @returns how many messages were handed out
+   * @throws {RangeError} as {@linkcode Consumer.drain}
+   * @throws {TypeError} as {@linkcode Consumer.drain}
+   * @throws {ShmError} as {@linkcode Consumer.drain}
+   *
+   * @example
+   * ```ts
+   * import { Channel } from "@sysv/shm";
+   * import assert from "node:assert/strict";
+   *
+   * using channel = Channel.openOrCreate({ key: 0x5eed4043, laneCapacity: 4096 });
+   * using producer = channel.producer();
+   * using consumer = channel.consumer();
+   * for (const word of ["one", "two"]) producer.trySend(new TextEncoder().encode(word));
+   * const words: string[] = [];
+   * consumer.drainText((text) => words.push(text));
+   * assert.deepEqual(words, ["one", "two"]);
+   * ```
+   */
+  drainText(
+    visit: ChannelVisit<string>,
+    options: { readonly max?: number; readonly ack?: Acknowledgement } = {},
+  ): number {
+    return this.drain((bytes, tag, lane) => {
+      // A small payload is a copy already
+      const copy = bytes.length <= SMALL ? bytes : bytes.slice();
+      return visit(decoder.decode(copy), tag, lane);
+    }, options);
   }
 
   /**
@@ -326,7 +461,7 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
         if (found !== undefined) return found;
         for (const reader of this.#readers) reader.checkHead();
         // A system call, which most waits are over before; who only looks in is to learn of it too
-        if (slept || deadline.passed) this.#place.checkPresent();
+        if (slept || deadline.passed || until !== undefined) this.#place.checkPresent();
         if (until === "closed" && this.#ended()) return undefined;
         this.#small.prepare();
         yield this.#self.sleep(slices.next({ woken: true }));
@@ -335,6 +470,56 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
       // After close the word may be the next consumer's
       if (this.#open) this.#self.retract();
       this.#spinning.woke();
+    }
+  }
+
+  /**
+   * How many producers died without closing, of those whose messages this consumer received or was to
+   * receive: what they sent may end in the midst of something. Those count that died since the consumer
+   * began, and those that died before in a lane that was not empty then. The figure is exact while no
+   * producer is there, as at the end of a stream (`until: "closed"`).
+   *
+   * @throws {ShmError} `EDETACHED` closed, `EINVAL` or `EIDRM` the channel was removed
+   *
+   * @example
+   * ```ts
+   * import { Channel } from "@sysv/shm";
+   * import assert from "node:assert/strict";
+   *
+   * using channel = Channel.openOrCreate({ key: 0x5eed4044, laneCapacity: 4096 });
+   * using consumer = channel.consumer();
+   * {
+   *   using producer = channel.producer(); // in another process, usually
+   *   producer.trySend(Uint8Array.of(1));
+   * }
+   * for await (const _ of consumer.messages({ until: "closed" }));
+   * assert.equal(consumer.deadProducers, 0); // all is complete
+   * ```
+   */
+  get deadProducers(): number {
+    if (!this.isOpen) throw this.#place.closed("the consumer");
+    const before = this.#diedBefore;
+    return this.#died().reduce((sum, died, lane) => sum + Math.max(0, died - before[lane]!), 0);
+  }
+
+  /** How many producers of each lane opened it, did not close it, and do not have it any more. */
+  #died(): number[] {
+    const { OPENED, CLOSED } = LANE_WORD;
+    const counted = (): number[] =>
+      this.#readers.flatMap(({ memory: { words } }) => [
+        Atomics.load(words, OPENED),
+        Atomics.load(words, CLOSED),
+      ]);
+    for (let tries = 1;; tries++) {
+      const counts = counted();
+      const values = this.#place.set.values();
+      // One that opens or closes meanwhile must not be taken for dead
+      const still = counted().every((count, i) => count === counts[i]);
+      if (!still && tries < TRIES) continue;
+      return this.#readers.map((_, lane) => {
+        const [opened, closed] = [counts[2 * lane]!, counts[2 * lane + 1]!];
+        return Math.max(0, (opened - closed - values[SEMAPHORE.LANE + lane]!) | 0);
+      });
     }
   }
 
@@ -454,6 +639,7 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
     if (reader === undefined) {
       throw new RangeError(`there is no lane ${lane} in a channel of ${this.#readers.length}`);
     }
+    this.#isReadable(lane);
     if (this.#owing === lane) this.#owing = undefined;
     return reader.discard();
   }

@@ -25,7 +25,13 @@ const PARTS = 4;
 const PADDING_WORD = PADDING | 0;
 
 /**
- * What {@linkcode Consumer.drain} calls with each message. The bytes are valid during the call only.
+ * What {@linkcode Consumer.drain} calls with each message: its payload, tag and lane. The payload is
+ * valid during the call only, so the call must not be asynchronous: a visitor that returns a promise is
+ * refused.
+ *
+ * Bytes are the memory that the producer wrote, and a producer that went wrong may change them at any
+ * time. Reading, copying and comparing single elements is safe. Decoders, `sort`, crypto and streams
+ * need a copy (`bytes.slice()`), or {@linkcode Consumer.drainText}.
  *
  * @example
  * ```ts
@@ -42,9 +48,31 @@ const PADDING_WORD = PADDING | 0;
  * assert.equal(total, 100);
  * ```
  */
-export type ChannelVisit = (bytes: Uint8Array<ArrayBuffer>, tag: number, lane: number) => void;
+export type ChannelVisit<Payload = Uint8Array<ArrayBuffer>> = (
+  payload: Payload,
+  tag: number,
+  lane: number,
+) =>
+  | void
+  | null
+  | boolean
+  | number
+  | bigint
+  | string
+  | symbol
+  | (object & { readonly then?: never });
 
-/** One lane, to whom is the consumer. */
+/** Refuses a promise, also one of another realm or library, as what `visit` returned. */
+function refusePromise(returned: unknown): void {
+  if (returned === null || (typeof returned !== "object" && typeof returned !== "function")) return;
+  if (typeof (returned as { readonly then?: unknown }).then !== "function") return;
+  throw new TypeError(
+    "visit returned a promise, and what it was given is valid during the call only: copy it, or " +
+      "use receive() or for await",
+  );
+}
+
+/** The reading end of one lane. */
 export class LaneReader {
   readonly memory: LaneMemory;
   readonly #capacity: number;
@@ -67,6 +95,8 @@ export class LaneReader {
   #tail: number;
   /** Messages from published to head. */
   #taken = 0;
+  /** Up to here messages are to be handed out before another lane's failure is told. */
+  #mark = 0;
 
   /**
    * Goes on from the published head. `messageSize` is the length of every message, 0 where they differ;
@@ -118,7 +148,8 @@ export class LaneReader {
 
   /**
    * Hands out at most `most` messages up to the tail seen now, and gives their number. Their space is
-   * given back in the end, or with `keep` when `publish` is called.
+   * given back in the end, or with `keep` when `publish` is called. What cannot be is an error where it
+   * is the first; behind messages it ends them, and is the first next time.
    */
   drain(visit: ChannelVisit, most: number, keep = false): number {
     // What came since the last look is there now too
@@ -138,15 +169,21 @@ export class LaneReader {
         const length = ring[word + LENGTH_WORD];
         const left = Math.min((tail - head) | 0, capacity - index);
         if (length === PADDING_WORD) {
+          if (count > 0 && !this.#isPadding(index, left)) break;
           head = (head + this.#skip(index, left)) | 0;
           continue;
         }
-        const size = this.#sizeOf(length, left, head);
+        const size = this.#sizeOf(length!, left);
+        if (size === 0) {
+          if (count > 0) break;
+          throw this.#misfit(length, left, head);
+        }
         const tag = ring[word + TAG_WORD]! >>> 0;
         const payload = length! <= SMALL
           ? small.load(wide, (index + HEADER) >> 3, length!)
           : this.#views.at(index + HEADER, length!);
-        visit(payload, tag, lane);
+        const returned = visit(payload, tag, lane);
+        if (returned !== undefined) refusePromise(returned);
         head = (head + size) | 0;
         count++;
         this.#taken++;
@@ -160,6 +197,7 @@ export class LaneReader {
       this.#head = head;
       if (!keep && ring.length > 0) this.publish();
     }
+    if (ring.length === 0) throw this.#gone();
     return count;
   }
 
@@ -178,7 +216,8 @@ export class LaneReader {
         this.#head = (head + this.#skip(index, left)) | 0;
         continue;
       }
-      const size = this.#sizeOf(length, left, head);
+      const size = this.#sizeOf(length!, left);
+      if (size === 0) throw this.#misfit(length, left, head);
       const tag = ring[word + TAG_WORD]! >>> 0;
       // Half the time of `slice`
       const copy = length! <= SMALL
@@ -190,20 +229,28 @@ export class LaneReader {
     }
   }
 
+  /** Whether padding may be at `index`: it reaches to the ring's end, and is not all of it. */
+  #isPadding(index: number, left: number): boolean {
+    return left === this.#capacity - index && index > 0;
+  }
+
   /** The bytes from a padding record to the ring's end. */
   #skip(index: number, left: number): number {
-    const toEnd = this.#capacity - index;
-    if (left === toEnd && index > 0) return toEnd;
+    if (this.#isPadding(index, left)) return left;
     throw this.#corrupt(`there is padding at ${index} where it cannot be`);
   }
 
-  /** The size of a record of which the length was read; it ends within `left` bytes. */
-  #sizeOf(length: number | undefined, left: number, head: number): number {
-    if (length === undefined) throw this.#gone();
+  /** The size of a record of which the length was read; 0 if it cannot be, or ends behind `left` bytes. */
+  #sizeOf(length: number, left: number): number {
     const size = (length + HEADER + ROUND_UP) & ~ROUND_UP;
     // Unsigned, what is less than the least is more than any span: one comparison for both bounds
-    if (((length - this.#least) >>> 0) <= this.#span && size <= left) return size;
-    throw this.#corrupt(
+    return ((length - this.#least) >>> 0) <= this.#span && size <= left ? size : 0;
+  }
+
+  /** The error for a record that cannot be, or that is not there any more. */
+  #misfit(length: number | undefined, left: number, head: number): Error {
+    if (length === undefined) return this.#gone();
+    return this.#corrupt(
       `the message at position ${head >>> 0} has the length ${length >>> 0}, where ` +
         this.#lengths(length, left),
     );
@@ -213,6 +260,21 @@ export class LaneReader {
   #lengths(length: number, left: number): string {
     if (this.#span === 0 && length !== this.#least) return `every message has ${this.#least}`;
     return `at most ${Math.max(0, Math.min(left - HEADER, this.#least + this.#span))} can be`;
+  }
+
+  /** Marks what is there now, readable or not. */
+  mark(): void {
+    this.#mark = Atomics.load(this.memory.words, TAIL);
+  }
+
+  /** Takes the mark back: what is there cannot be read. */
+  unmark(): void {
+    this.#mark = this.#head;
+  }
+
+  /** Whether all that was marked was handed out. */
+  get passed(): boolean {
+    return ((this.#head - this.#mark) | 0) >= 0;
   }
 
   /** Whether there is more up to the tail seen last. */

@@ -33,25 +33,37 @@ function copyLine(
   to[target + 7] = from[first + 7]!;
 }
 
-/** Private memory for small payloads, and its views. */
+/** The first 0, 1, 2, ... bytes of `words`. */
+function viewsOf({ buffer }: BigUint64Array<ArrayBuffer>): readonly Uint8Array<ArrayBuffer>[] {
+  return Array.from({ length: SMALL + 1 }, (_, length) => new Uint8Array(buffer, 0, length));
+}
+
+/**
+ * Private memory for small payloads, and its views. Callers get these views, and may transfer the memory
+ * away (`structuredClone`, `postMessage`): it is made anew before the next payload.
+ */
 export class SmallPayload {
-  readonly #words: BigUint64Array<ArrayBuffer> = new BigUint64Array(SMALL / WIDE);
-  readonly #views: readonly Uint8Array<ArrayBuffer>[] = Array.from(
-    { length: SMALL + 1 },
-    (_, length) => new Uint8Array(this.#words.buffer, 0, length),
-  );
+  #words: BigUint64Array<ArrayBuffer> = new BigUint64Array(SMALL / WIDE);
+  #views: readonly Uint8Array<ArrayBuffer>[] = viewsOf(this.#words);
   /** Made beforehand for the next copy, if that is as long as the last one. */
   #spare: Uint8Array<ArrayBuffer> | undefined;
   #lastLength = 0;
 
+  #renew(): BigUint64Array<ArrayBuffer> {
+    this.#words = new BigUint64Array(SMALL / WIDE);
+    this.#views = viewsOf(this.#words);
+    return this.#words;
+  }
+
   /** The first `length` bytes, whatever they are. */
   view(length: number): Uint8Array<ArrayBuffer> {
+    if (this.#words.length === 0) this.#renew();
     return this.#views[length]!;
   }
 
   /** Copies `length` bytes from `ring`, beginning with its word `from`, and gives them. */
   load(ring: BigUint64Array<ArrayBuffer>, from: number, length: number): Uint8Array<ArrayBuffer> {
-    const words = this.#words;
+    const words = this.#words.length === 0 ? this.#renew() : this.#words;
     const count = (length + WIDE - 1) >> 3;
     if (count === words.length) copyLine(ring, from, words, 0);
     else for (let i = 0; i < count; i++) words[i] = ring[from + i]!;

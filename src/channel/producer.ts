@@ -63,7 +63,7 @@ function tagOf(options: ChannelTrySendOptions | undefined): number {
  *
  * using consumer = channel.consumer(); // in another process, usually
  * const texts: string[] = [];
- * consumer.drain((bytes) => texts.push(new TextDecoder().decode(bytes)));
+ * consumer.drainText((text) => texts.push(text));
  * assert.deepEqual(texts, ["one", "two", "three"]);
  * ```
  */
@@ -284,6 +284,12 @@ export class Producer implements Disposable {
       return await this.#turns.take(options, () => this.#expired(), async () => {
         await waitAsync(this.#untilRoom(length, options), signal);
         this.#check(length, tag);
+        if (bytes.length !== length) {
+          throw new TypeError(
+            `bytes had ${length} bytes and have ${bytes.length}: they were transferred away or resized ` +
+              "while send() waited for room, and nothing was sent",
+          );
+        }
         this.#writer.append(bytes, length, tag);
         this.#publish();
       });
@@ -393,6 +399,15 @@ export class Producer implements Disposable {
     if (length === NOT_OPEN) throw this.#noSlot();
     this.#slotLength = NOT_OPEN;
     if (!this.isOpen) throw this.#place.closed("the producer");
+    if (this.#slotBytes!.length !== length) {
+      throw new ShmError("commit the slot", undefined, "EDETACHED", {
+        key: this.#place.segment.key,
+        id: this.#place.segment.id,
+        facts:
+          "its bytes were transferred away (structuredClone, postMessage), and nothing was sent",
+        remedy: "transfer a copy, and claim again",
+      });
+    }
     this.#writer.commit(length, this.#slotTag);
     this.#publish();
   }

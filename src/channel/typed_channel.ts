@@ -18,6 +18,7 @@ import type {
 } from "./channel_options.ts";
 import type { ChannelStats } from "./channel_stat.ts";
 import type { Consumer } from "./consumer.ts";
+import type { ChannelVisit } from "./lane_reader.ts";
 import type { ChannelDeparture } from "./membership.ts";
 import type { Producer } from "./producer.ts";
 
@@ -238,8 +239,9 @@ export class TypedProducer<F extends Fields> implements Disposable {
 export class TypedConsumer<F extends Fields> implements Disposable, AsyncIterable<TypedMessage<F>> {
   readonly #consumer: Consumer;
   readonly #layout: StructLayout<F>;
-  readonly #bytes: Uint8Array<ArrayBuffer>;
-  readonly #view: StructView<F>;
+  /** What `drain` hands out a view of; made anew if a visitor transferred it away. */
+  #bytes: Uint8Array<ArrayBuffer>;
+  #view: StructView<F>;
 
   /** For {@linkcode TypedChannel.consumer} only. */
   constructor(layout: StructLayout<F>, consumer: Consumer) {
@@ -295,16 +297,25 @@ export class TypedConsumer<F extends Fields> implements Disposable, AsyncIterabl
    * consumer's own copy: what is to be kept is to be copied during the call.
    *
    * @returns how many
+   * @throws {TypeError} `visit` returned a promise: its message and all behind it stay
    */
   drain(
-    visit: (value: StructView<F>, tag: number, lane: number) => void,
+    visit: ChannelVisit<StructView<F>>,
     options: { readonly max?: number } = {},
   ): number {
-    const [own, view] = [this.#bytes, this.#view];
     return this.#consumer.drain((bytes, tag, lane) => {
-      own.set(bytes);
-      visit(view, tag, lane);
+      if (this.#bytes.length === 0) {
+        this.#bytes = new Uint8Array(this.#layout.size);
+        this.#view = this.#layout.view(this.#bytes.buffer);
+      }
+      this.#bytes.set(bytes);
+      return visit(this.#view, tag, lane);
     }, options);
+  }
+
+  /** As {@linkcode Consumer.deadProducers}. */
+  get deadProducers(): number {
+    return this.#consumer.deadProducers;
   }
 
   /** As {@linkcode Consumer.ready}. */

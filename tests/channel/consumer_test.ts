@@ -5,6 +5,7 @@ import {
   type Channel,
   type Consumer,
   Deadline,
+  removeSegment,
   Segment,
   SemaphoreSet,
   ShmError,
@@ -337,6 +338,63 @@ testWith(
   },
 );
 
+/** A producer in another process that sends `count` messages, and is killed or closes. */
+async function sender(channel: Channel, count: number, end: "SIGKILL" | "close"): Promise<void> {
+  await using peer = Peer.typescript(
+    `import { Channel } from "@sysv/shm";
+    const channel = Channel.open(${channel.key});
+    const producer = channel.producer();
+    for (let i = 0; i < ${count}; i++) producer.trySend(Uint8Array.of(i));
+    if (${end === "close"}) channel.close();
+    console.log("sent");
+    if (${end !== "close"}) setInterval(() => {}, 1000);`,
+    "--allow-ffi",
+  );
+  await peer.line();
+  if (end !== "close") peer.kill(end);
+  await peer.ended();
+}
+
+testWith(
+  { tools: ["deno"] },
+  "deadProducers: those that died count, while we receive and before if they left messages",
+  async () => {
+    using channel = scratchChannel({ lanes: 2, keep: true });
+    const all = async (): Promise<[number, number]> => {
+      using consumer = channel.consumer();
+      let received = 0;
+      const messages = consumer.messages({ until: "closed", deadline: SOON() });
+      for await (const _ of messages) received++;
+      return [received, consumer.deadProducers];
+    };
+    await sender(channel, 3, "close");
+    assert.deepEqual(await all(), [3, 0], "it closed");
+    await sender(channel, 3, "SIGKILL");
+    assert.deepEqual(await all(), [3, 1], "it died before, and its messages were there");
+    await sender(channel, 0, "close");
+    {
+      using consumer = channel.consumer();
+      assert.equal(consumer.deadProducers, 0, "whom the last consumer was told of");
+      using producer = channel.producer();
+      assert.equal(consumer.deadProducers, 0, "one that is there is not dead");
+      await sender(channel, 1, "SIGKILL");
+      await sender(channel, 2, "SIGKILL");
+      assert.equal(consumer.deadProducers, 2);
+      producer.close();
+      assert.equal(consumer.deadProducers, 2);
+      consumer.drain(() => {});
+      consumer.close();
+      assert.throws(() => consumer.deadProducers, { code: "EDETACHED" });
+    }
+    {
+      using _producer = channel.producer();
+      using consumer = channel.consumer();
+      assert.equal(consumer.deadProducers, 0, "with a producer there from the beginning");
+    }
+    channel.remove();
+  },
+);
+
 Deno.test("for await lets timers run while messages are always there", async () => {
   using channel = scratchChannel();
   using producer = channel.producer();
@@ -378,7 +436,7 @@ Deno.test("a consumer whose channel was removed underneath learns it when it wai
   using consumer = channel.consumer({ spin: 0 });
   const waiting = assert.rejects(consumer.receive(), {
     code: "EIDRM",
-    message: /somebody removed it while it was in use/,
+    message: /somebody removed its segment while it was in use/,
   });
   channel.remove();
   await waiting;
@@ -388,6 +446,44 @@ Deno.test("a consumer whose channel was removed underneath learns it when it wai
   await assert.rejects(consumer.receive({ deadline: now }), { code: "EIDRM" });
   producer.trySend(byte(1));
   assert.equal(consumer.receiveSync().bytes[0], 1, "what is there can still be received");
+});
+
+Deno.test("Consumer: every wait notices that the semaphore set was removed, or the segment", async () => {
+  const waits: Readonly<Record<string, (consumer: Consumer) => unknown>> = {
+    receive: (consumer) => consumer.receive(),
+    ready: (consumer) => consumer.ready(),
+    "for await": async (consumer) => {
+      for await (const _ of consumer) assert.fail("nothing was sent");
+    },
+    "receive until closed": (consumer) => consumer.receive({ until: "closed" }),
+    receiveSync: (consumer) => consumer.receiveSync({ deadline: SOON() }),
+    readySync: (consumer) => consumer.readySync({ deadline: SOON() }),
+    "receiveSync until closed": (consumer) => consumer.receiveSync({ until: "closed" }),
+    "receive at once": (consumer) => consumer.receive({ deadline: Deadline.after(0) }),
+  };
+  for (const what of ["segment", "semaphore set"]) {
+    for (const [name, wait] of Object.entries(waits)) {
+      for (const early of [true, false]) {
+        // Blocking, nobody can remove anything meanwhile but another process
+        if (!early && (name.includes("Sync") || name.includes("at once"))) continue;
+        const channel = scratchChannel();
+        const set = SemaphoreSet.open(channel.key);
+        const consumer = channel.consumer({ spin: 0 });
+        const remove = (): void => what === "segment" ? removeSegment(channel.id) : set.remove();
+        if (early) remove();
+        const failed = assert.rejects(async () => await wait(consumer), {
+          code: "EIDRM",
+          message: new RegExp(`somebody removed its ${what} while it was in use`),
+        }, name);
+        if (!early) remove();
+        await failed;
+        consumer.close();
+        channel.close();
+        set.remove();
+        if (what === "semaphore set") removeSegment(channel.id);
+      }
+    }
+  }
 });
 
 Deno.test("what cannot be in a lane is an error, and discard goes on behind it", async () => {
@@ -421,22 +517,30 @@ Deno.test("what cannot be in a lane is an error, and discard goes on behind it",
 });
 
 /** Each way of receiving, until it has given something or failed. */
-const WAYS: Readonly<Record<string, (consumer: Consumer) => Promise<number[]> | number[]>> = {
-  tryReceive: (consumer) => [consumer.tryReceive()!.bytes[0]!],
-  receiveSync: (consumer) => [consumer.receiveSync({ deadline: SOON() }).bytes[0]!],
-  receive: async (consumer) => [(await consumer.receive({ deadline: SOON() })).bytes[0]!],
-  "for await": async (consumer) => {
-    for await (const { bytes } of consumer) return [bytes[0]!];
-    return [];
+const WAYS: Readonly<
+  Record<string, (consumer: Consumer, seen: number[]) => Promise<unknown> | unknown>
+> = {
+  tryReceive: (consumer, seen) => seen.push(consumer.tryReceive()!.bytes[0]!),
+  receiveSync: (consumer, seen) => {
+    seen.push(consumer.receiveSync({ deadline: SOON() }).bytes[0]!);
   },
-  drain: (consumer) => drained(consumer, 1),
-  "readySync, then tryReceive": (consumer) => {
+  receive: async (consumer, seen) => {
+    seen.push((await consumer.receive({ deadline: SOON() })).bytes[0]!);
+  },
+  "for await": async (consumer, seen) => {
+    for await (const { bytes } of consumer) {
+      seen.push(bytes[0]!);
+      break;
+    }
+  },
+  drain: (consumer, seen) => seen.push(...drained(consumer, 1)),
+  "readySync, then tryReceive": (consumer, seen) => {
     assert(consumer.readySync({ deadline: SOON() }));
-    return [consumer.tryReceive()!.bytes[0]!];
+    seen.push(consumer.tryReceive()!.bytes[0]!);
   },
-  "ready, then drain": async (consumer) => {
+  "ready, then drain": async (consumer, seen) => {
     assert(await consumer.ready({ deadline: SOON() }));
-    return drained(consumer, 1);
+    seen.push(...drained(consumer, 1));
   },
 };
 
@@ -466,7 +570,7 @@ Deno.test("a lane that cannot be read keeps no other one waiting", async () => {
         for (let i = 0; received.length < expected.length; i++) {
           assert(i < 12, `${what} in lane ${spoiled}, ${name}: ${received} after ${i} calls`);
           try {
-            received.push(...await receive(consumer));
+            await receive(consumer, received);
           } catch (error) {
             assert(error instanceof ShmError, String(error));
             assert.deepEqual([error.code, error.lane], ["ECORRUPT", spoiled], name);
@@ -475,7 +579,7 @@ Deno.test("a lane that cannot be read keeps no other one waiting", async () => {
         }
         assert.deepEqual(received.sort(), expected, name);
         // And it is said again and again, until the lane is discarded
-        const failing = async (): Promise<unknown> => await receive(consumer);
+        const failing = async (): Promise<unknown> => await receive(consumer, []);
         const error = { code: "ECORRUPT", lane: spoiled };
         if (failures === 0) await assert.rejects(failing, error, name);
         await assert.rejects(failing, error, name);
@@ -485,6 +589,159 @@ Deno.test("a lane that cannot be read keeps no other one waiting", async () => {
       }
     }
   }
+});
+
+/** Three lanes with two messages each, of which those in `spoiled` cannot be read. */
+function withSpoiledLanes(spoiled: readonly number[]): { channel: Channel; expected: number[] } {
+  const channel = scratchChannel({ lanes: 3 });
+  const expected: number[] = [];
+  const producers = [0, 1, 2].map(() => channel.producer());
+  for (const producer of producers) {
+    const { lane } = producer;
+    for (const value of [10 * lane, 10 * lane + 1]) {
+      producer.trySend(byte(value));
+      if (!spoiled.includes(lane)) expected.push(value);
+    }
+    if (!spoiled.includes(lane)) continue;
+    withLaneWords(channel, lane, ({ buffer }) => {
+      new Int32Array(buffer, 256 + 3 * 256 + lane * 256, 1)[0] = -2;
+    });
+  }
+  for (const producer of producers) producer.close();
+  return { channel, expected };
+}
+
+Deno.test("Consumer: all other lanes are received before the error that names the one that cannot be read", async () => {
+  const ways: typeof WAYS = {
+    ...WAYS,
+    drain: (consumer, seen) => {
+      consumer.drain(([value]) => seen.push(value!));
+    },
+    "drain, one at a time": (consumer, seen) => {
+      consumer.drain(([value]) => seen.push(value!), { max: 1 });
+    },
+    "drainText": (consumer, seen) => {
+      consumer.drainText((text) => seen.push(text.charCodeAt(0)));
+    },
+    "for await until closed": async (consumer, seen) => {
+      for await (const { bytes } of consumer.messages({ until: "closed", deadline: SOON() })) {
+        seen.push(bytes[0]!);
+      }
+    },
+    "receive until closed": async (consumer, seen) => {
+      const message = await consumer.receive({ until: "closed", deadline: SOON() });
+      seen.push(message!.bytes[0]!);
+    },
+  };
+  for (const spoiled of [[0], [1], [2], [0, 1], [1, 2], [0, 2]]) {
+    for (const [name, receive] of Object.entries(ways)) {
+      const { channel, expected } = withSpoiledLanes(spoiled);
+      using _channel = channel;
+      {
+        // Not even one that begins anew each time meets the error first
+        using consumer = channel.consumer({ spin: 0 });
+        const seen: number[] = [];
+        const failed: (number | undefined)[] = [];
+        for (let calls = 0; failed.length < spoiled.length; calls++) {
+          assert(calls < 20, `${name}: ${failed} failed after ${calls} calls`);
+          try {
+            await receive(consumer, seen);
+          } catch (error) {
+            assert(error instanceof ShmError, String(error));
+            assert.equal(error.code, "ECORRUPT");
+            assert.deepEqual(seen.toSorted(), expected, `${name}: the error came first`);
+            failed.push(error.lane);
+          }
+        }
+        assert.deepEqual(failed.sort(), spoiled, `${name}: each lane is named`);
+        // Discarding one helps that one alone
+        for (const lane of spoiled) consumer.discard(lane);
+        assert.equal(consumer.tryReceive(), undefined, name);
+        assert.equal(consumer.drain(() => {}), 0, name);
+      }
+    }
+  }
+});
+
+Deno.test("Consumer: a lane that cannot be read is told of though the others never have nothing", () => {
+  for (const max of [1, undefined]) {
+    using channel = scratchChannel({ lanes: 2 });
+    using one = channel.producer();
+    using two = channel.producer();
+    using consumer = channel.consumer();
+    one.trySend(byte(1));
+    withLaneWords(channel, 0, ({ buffer }) => new Int32Array(buffer, 256 + 2 * 256, 1)[0] = -2);
+    let received = 0;
+    const take = (): void => {
+      if (max === undefined) received += consumer.tryReceive() === undefined ? 0 : 1;
+      else received += consumer.drain(() => {}, { max });
+    };
+    assert.throws(() => {
+      for (let i = 0; i < 100; i++) {
+        two.trySend(byte(2));
+        take();
+      }
+    }, { code: "ECORRUPT", lane: 0 });
+    assert(received > 0);
+    consumer.discard(0);
+    drained(consumer);
+  }
+});
+
+Deno.test("Consumer: messages before a record that cannot be are received, and counted", () => {
+  using channel = scratchChannel();
+  using producer = channel.producer();
+  using consumer = channel.consumer();
+  producer.sendBatch([1, 2, 3, 4].map(byte));
+  withLaneWords(channel, 0, ({ buffer }) => new Int32Array(buffer, 512 + 32, 1)[0] = -2);
+  assert.equal(consumer.drain(() => {}), 2);
+  assert.equal(depth(channel), 2);
+  assert.throws(() => consumer.drain(() => assert.fail("handed out")), {
+    code: "ECORRUPT",
+    lane: 0,
+  });
+  consumer.discard(0);
+  producer.sendBatch([5, 6, 7].map(byte));
+  withLaneWords(channel, 0, ({ buffer }) => new Int32Array(buffer, 512 + 64 + 16, 1)[0] = -1);
+  assert.equal(consumer.drain(() => {}), 1);
+  assert.throws(() => consumer.drain(() => assert.fail("handed out")), /there is padding at 80/);
+  consumer.discard(0);
+});
+
+Deno.test("Consumer: a visitor's own ECORRUPT, of another channel, is thrown at once", () => {
+  using channel = scratchChannel({ lanes: 2 });
+  using one = channel.producer();
+  using two = channel.producer();
+  using consumer = channel.consumer();
+  one.trySend(byte(1));
+  two.trySend(byte(2));
+  const failure = new ShmError("go on", undefined, "ECORRUPT", { id: channel.id, lane: 0 });
+  let seen = 0;
+  assert.throws(() =>
+    consumer.drain(() => {
+      seen++;
+      throw failure;
+    }), (error) => error === failure);
+  assert.equal(seen, 1, "no other lane was looked at");
+  assert.deepEqual(drained(consumer).sort(), [1, 2]);
+});
+
+Deno.test("Consumer: a lane that can be read again before its error was told is no error any more", () => {
+  using channel = scratchChannel({ lanes: 2 });
+  using one = channel.producer();
+  using two = channel.producer();
+  using consumer = channel.consumer();
+  one.trySend(byte(1));
+  two.trySend(byte(2));
+  const spoil = (length: number): void =>
+    withLaneWords(channel, 0, ({ buffer }) => {
+      new Int32Array(buffer, 256 + 2 * 256, 1)[0] = length;
+    });
+  spoil(-2);
+  assert.equal(consumer.tryReceive()?.bytes[0], 2);
+  spoil(1);
+  assert.equal(consumer.tryReceive()?.bytes[0], 1);
+  assert.equal(consumer.tryReceive(), undefined);
 });
 
 Deno.test("where all messages have one length, a record of another one cannot be", async () => {

@@ -1,7 +1,16 @@
 /** Sending: with room, without room, in order, given up, refused. */
 
 import assert from "node:assert/strict";
-import { array, Deadline, type Producer, ShmError, struct, u8 } from "../../mod.ts";
+import {
+  array,
+  Deadline,
+  type Producer,
+  removeSegment,
+  SemaphoreSet,
+  ShmError,
+  struct,
+  u8,
+} from "../../mod.ts";
 import { TypedProducer } from "../../src/channel/typed_channel.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
 import { LANE_WORD } from "../../src/channel/lane_words.ts";
@@ -60,7 +69,7 @@ Deno.test("messages of every length, with the tags of both ends, arrive as they 
     const bytes = new Uint8Array(length + 3).map((_, i) => i * 7 + length).subarray(3);
     assert(producer.trySend(bytes, { tag }));
     const received = consumer.tryReceive({ ack: "before" });
-    assert.deepEqual(received, { bytes: new Uint8Array(bytes), tag, lane: 0 });
+    assert.deepEqual({ ...received }, { bytes: new Uint8Array(bytes), tag, lane: 0 });
     assert(producer.trySend(bytes, { tag }));
     consumer.drain((got, gotTag) => assert.deepEqual([got, gotTag], [bytes, tag]));
   }
@@ -346,10 +355,34 @@ Deno.test("a producer whose channel was removed underneath learns it when it wai
   assert.equal(fill(producer), FIT, "while there is room it goes on");
   const error = {
     code: "EIDRM",
-    message: /go on using the channel.*somebody removed it while it was in use/,
+    message: /go on using the channel.*somebody removed its segment while it was in use/,
   };
   assert.throws(() => producer.sendSync(byte(1)), error);
   await assert.rejects(producer.send(byte(1)), error);
+});
+
+Deno.test("Producer: a send that waits notices that the semaphore set was removed, or the segment", async () => {
+  for (const what of ["segment", "semaphore set"]) {
+    const channel = scratchChannel();
+    const set = SemaphoreSet.open(channel.key);
+    const producer = channel.producer({ spin: 0 });
+    fill(producer);
+    const error = {
+      code: "EIDRM",
+      message: new RegExp(`somebody removed its ${what} while it was in use`),
+    };
+    const waiting = assert.rejects(producer.send(byte(1)), error);
+    if (what === "segment") removeSegment(channel.id);
+    else set.remove();
+    await waiting;
+    assert.throws(() => producer.sendSync(byte(1)), error);
+    await assert.rejects(producer.send(byte(1)), error);
+    if (what === "semaphore set") assert.throws(() => channel.consumer(), error);
+    producer.close();
+    channel.close();
+    set.remove();
+    if (what === "semaphore set") removeSegment(channel.id);
+  }
 });
 
 Deno.test("a free lane that cannot be a ring is passed over, and its claim given back", () => {
