@@ -33,8 +33,7 @@ type Kind = typeof KINDS[number];
  * `KIND KEY SECONDS [LANES CAPACITY]`: joins, says so, leaves at the next line of its input (or its end),
  * says what became of it, and lives on until its input ends. 0 as a capacity: opens only.
  */
-const peer = new CProgram(
-  `
+const SOURCE = `
   #include "common.h"
   #include "shm_channel.h"
   #include <stdlib.h>
@@ -74,8 +73,9 @@ const peer = new CProgram(
     }
     while (getchar() != EOF) continue;
     return 0;
-  }`,
-);
+  }`;
+const peer = new CProgram(SOURCE);
+const impatient = new CProgram(SOURCE, "-DSHM_JOIN_MS=50");
 
 const programs = new Programs();
 
@@ -236,13 +236,15 @@ for (const kind of KINDS) {
       await using leaving = peer.start(kind, key, PATIENT);
       assert.equal(await leaving.line(), "joined");
       assert(set.tryOp([{ semaphore: lock, add: 1, undo: true }]));
-      await using late = peer.start(kind, key, 0.2);
-      await late.endInput();
-      const { stdout } = await late.ended();
-      assert.match(
-        stdout,
-        new RegExp(`process ${Deno.pid} has been joining or leaving for too long`),
-      );
+      for (const late of [peer.start(kind, key, 0.2), impatient.start(kind, key, 0)]) {
+        await using _ = late;
+        await late.endInput();
+        const { stdout } = await late.ended();
+        assert.match(
+          stdout,
+          new RegExp(`process ${Deno.pid} has been joining or leaving for too long`),
+        );
+      }
       // Who was there already leaves, but removes nothing
       await leaving.endInput();
       assert.equal((await leaving.ended()).code, 0);
@@ -373,6 +375,51 @@ testWith(
       assert.match((await next.ended()).stdout, /^joined\nleft 4\n$/);
       assert.deepEqual(objectsAt(key), [undefined, undefined]);
     }
+  },
+);
+
+testWith(
+  NEEDS,
+  "channel: removed with messages in it, its set goes with the last one",
+  async () => {
+    const key = freshKey();
+    await using last = peer.start("channel", key, PATIENT);
+    assert.equal(await last.line(), "joined");
+    const channel = Channel.open(key);
+    assert(channel.producer().trySend(Uint8Array.of(1)));
+    channel.close();
+    removeSegment(channel.id);
+    await last.endInput();
+    assert.equal((await last.ended()).code, 0);
+    // Nobody could find the message, and a set that says otherwise would keep everybody out
+    assert.deepEqual(objectsAt(key), [undefined, undefined]);
+  },
+);
+
+testWith(
+  PROGRAMS,
+  "C++ server and client: refused at a channel, they take nothing from it",
+  async () => {
+    using channel = Channel.openOrCreate({ key: freshKey(), lanes: 2, laneCapacity: 1024 });
+    const objects = objectsAt(channel.key);
+    const set = SemaphoreSet.open(channel.key);
+    {
+      using producer = channel.producer();
+      assert(producer.trySend(Uint8Array.of(42)));
+    }
+    const values = set.values();
+    for (const role of ["server", "client"] as const) {
+      await using refused = programs[role]("C++", channel.key);
+      const { code, stderr } = await refused.ended();
+      assert.equal(code, 1);
+      assert.match(
+        stderr,
+        /the segment there has 2816 bytes, which no mailbox with 6 semaphores has/,
+      );
+    }
+    assert.deepEqual([objectsAt(channel.key), set.values()], [objects, values]);
+    using consumer = channel.consumer();
+    assert.deepEqual(consumer.tryReceive()?.bytes, Uint8Array.of(42));
   },
 );
 
