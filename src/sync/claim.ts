@@ -23,7 +23,7 @@ import { Slices, timedOut, type WaitOptions, type WaitSyncOptions } from "./wait
  * semaphore exclude each other within one process too.
  *
  * A Worker counts as a process of its own: what it holds is freed when it ends, by `terminate()` too,
- * and what it waits for it never gets after that. Where the system forbids unshare(2), as Docker does
+ * and what it awaits it never gets after that. Where the system forbids unshare(2), as Docker does
  * unless told otherwise, what it holds stays with its process until that ends; `set.setValue(semaphore,
  * 0)` frees it for a program that knows that the Worker has ended.
  *
@@ -134,12 +134,14 @@ export class Claim {
       return timedOut("take the claim", "semtimedop", {
         key: this.#set.key,
         id: this.#set.id,
-        remedy: holder === Deno.pid
-          ? "another task or Worker of this process holds it, or a Worker that has ended where " +
-            "unshare(2) is forbidden"
-          : holder === undefined
+        remedy: holder === undefined
           ? undefined
-          : `process ${holder} holds it`,
+          : `process ${holder} holds it${
+            holder === Deno.pid
+              ? ", which is this one: another task or Worker, or a Worker that has ended where " +
+                "unshare(2) is forbidden"
+              : ""
+          }`,
       });
     });
   }

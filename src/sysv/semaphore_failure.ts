@@ -88,7 +88,7 @@ function openRemedy(errno: number, id?: number): string | undefined {
         id === undefined ? "" : describeSet(id)
       }: its owner can widen it`;
     default:
-      return undefined;
+      return missingCallRemedy(errno);
   }
 }
 

@@ -64,6 +64,17 @@ const INITIALISED_MS = 1_000;
 const LOOK_MS = 1;
 
 /**
+ * A bit of the mode that means nothing to the kernel. A set that is to have start values is created with
+ * it and loses it when they are in place: it says that nobody has used the set, and that we made it.
+ */
+const UNINITIALISED = 0o100;
+
+/** The flags of `semget` that create what is planned. */
+function creation({ mode, values }: Plan): number {
+  return IPC.CREAT | IPC.EXCL | mode | (values === undefined ? 0 : UNINITIALISED);
+}
+
+/**
  * A System V semaphore set.
  *
  * `tryOp` never waits, `opSync` blocks the thread, `op` returns a promise. Several operations happen
@@ -178,7 +189,7 @@ export class SemaphoreSet {
   static create(options: SemaphoreSetCreateOptions): SemaphoreSet {
     const plan = checkPlan(options);
     for (;;) {
-      const id = semget(plan.key, plan.count, IPC.CREAT | IPC.EXCL | plan.mode);
+      const id = semget(plan.key, plan.count, creation(plan));
       if (id < 0) throw createSetFailure(plan.key, plan.count, -id);
       const set = SemaphoreSet.#initialise(id, plan);
       if (set !== undefined) return set;
@@ -186,24 +197,30 @@ export class SemaphoreSet {
   }
 
   /**
-   * Gives a new set its start values, and then says so by a `semop`, which sets `otime`. If we may
-   * not, the set goes again. `undefined` if somebody has removed it already.
+   * Gives a new set its start values, and says so. If we may not, the set goes again. `undefined` if
+   * somebody has removed it already.
    */
-  static #initialise(id: number, { key, count, values }: Plan): SemaphoreSet | undefined {
+  static #initialise(id: number, { key, count, mode, values }: Plan): SemaphoreSet | undefined {
     const set = new SemaphoreSet({ key, id, count, created: true, othersMayWrite: false });
     if (values === undefined) return set;
     try {
       const written = tryWriteValues(id, values);
       if (written < 0) throw setFailure(set, "set the start values", "semctl", -written);
-      // Up and down, or down and up: a change that changes nothing and that never waits
-      const first = values[0]! === 0 ? 1 : -1;
-      set.opSync([{ semaphore: 0, add: first }, { semaphore: 0, add: -first }]);
+      if (mode !== (mode | UNINITIALISED)) setSemaphoreSet(id, { mode });
+      set.#announceValues(values);
     } catch (error) {
       if (error instanceof ShmError && isGone(-error.errno)) return undefined;
       set.remove();
       throw error;
     }
     return set;
+  }
+
+  /** Says by a `semop`, which sets `otime`, that the values are in place. */
+  #announceValues(values: readonly number[]): void {
+    // Up and down, or down and up: a change that changes nothing and that never waits
+    const first = values[0]! === 0 ? 1 : -1;
+    this.opSync([{ semaphore: 0, add: first }, { semaphore: 0, add: -first }]);
   }
 
   /**
@@ -242,10 +259,10 @@ export class SemaphoreSet {
   /**
    * Takes up the set that holds `key`, or creates it. `created` says which. An existing set keeps its
    * values and mode. With `values`, an existing set is waited for (a second at most, blocking) until
-   * its creator has set its own.
+   * its creator has set its own; one whose creator has died before that is made anew.
    *
    * @throws {ShmError} as {@linkcode SemaphoreSet.create} and {@linkcode SemaphoreSet.open};
-   * `ETIMEDOUT` its creator did not set the start values
+   * `ETIMEDOUT` another program's set, of which nobody has said that its values are in place
    * @throws {RangeError} a key, count, mode or value out of range
    *
    * @example
@@ -264,7 +281,7 @@ export class SemaphoreSet {
     const plan = checkPlan(options);
     const { key, count, mode, values } = plan;
     for (;;) {
-      const created = semget(key, count, IPC.CREAT | IPC.EXCL | mode);
+      const created = semget(key, count, creation(plan));
       if (created >= 0) {
         const set = SemaphoreSet.#initialise(created, plan);
         if (set !== undefined) return set;
@@ -278,20 +295,38 @@ export class SemaphoreSet {
       if (found < 0) throw openSetFailure(key, -found);
       const set = SemaphoreSet.#adopt(found, key, { ...options, count });
       if (set === undefined) continue;
-      if (values === undefined || set.#awaitValues()) return set;
+      if (values === undefined || set.#awaitValues(values)) return set;
     }
   }
 
-  /** Whether the creator has set the start values; `false` if it was removed meanwhile. */
-  #awaitValues(): boolean {
+  /**
+   * Whether the start values are in place; `false` if the set has gone. One whose creator has died
+   * before goes too: `semget` finds it no more, and a creator that was only stopped makes it anew.
+   */
+  #awaitValues(values: readonly number[]): boolean {
     const since = performance.now();
     for (;;) {
-      const stat = tryReadSet(this.#id);
-      if (typeof stat !== "number" && stat.otime !== null) return true;
+      const stat = tryReadSet(this.id);
       if (typeof stat === "number" && isGone(stat)) return false;
-      if (typeof stat === "number") throw lookFailure(this.#key, this.#id, -stat);
-      if (performance.now() - since > INITIALISED_MS) throw notInitialised(this);
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, LOOK_MS);
+      if (typeof stat === "number") throw lookFailure(this.key, this.id, -stat);
+      if (stat.otime !== null) return true;
+      if (performance.now() - since <= INITIALISED_MS) {
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, LOOK_MS);
+        continue;
+      }
+      try {
+        if ((stat.mode & UNINITIALISED) !== 0) {
+          removeSemaphoreSet(this.id);
+          return false;
+        }
+        // It died between setting them and saying so
+        if (this.values().join() !== values.join()) throw notInitialised(this);
+        this.#announceValues(values);
+        return true;
+      } catch (error) {
+        if (error instanceof ShmError && isGone(-error.errno)) return false;
+        throw error;
+      }
     }
   }
 

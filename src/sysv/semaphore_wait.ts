@@ -44,7 +44,7 @@ const ACTION = "change the semaphores";
 /** Calls on other threads, for promises. */
 const calls = new BlockingCalls();
 
-/** How long the thread of a Worker stands in the kernel's queue when others were faster, in milliseconds. */
+/** How long a Worker's own thread stands in the kernel's queue when others were faster, in milliseconds. */
 const QUEUE_MS = 1;
 
 /** Checks that the set has the semaphores named. */
@@ -142,7 +142,7 @@ async function callElsewhere(
   const done = await calls.run(ms, (left) => semtimedopAsync(set.id, sembufs, left));
   if (done !== true) return -ERRNO.EAGAIN;
   if (!inWorker || attempt(set, operations) === 0) return 0;
-  // What is done while it ends is undone only if the system lets it
+  // What it gets while it ends is undone only if the system lets it
   const queued = workerUndoes() && semtimedop(set.id, operations.given, QUEUE_MS) === 0;
   return queued ? 0 : -ERRNO.EAGAIN;
 }

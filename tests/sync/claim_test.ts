@@ -56,7 +56,10 @@ Deno.test(
     const one = new Claim(set, 0);
     const two = new Claim(set, 0);
     one.takeSync();
-    const late = { code: "ETIMEDOUT", message: new RegExp(`process ${Deno.pid} holds it$`) };
+    const late = {
+      code: "ETIMEDOUT",
+      message: new RegExp(`process ${Deno.pid} holds it, which is this one`),
+    };
     assert.throws(() => two.takeSync({ deadline: Deadline.after(1) }), late);
     await assert.rejects(two.take({ deadline: Deadline.after(1) }), late);
     assert.equal(two.held, false);

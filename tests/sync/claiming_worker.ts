@@ -19,8 +19,8 @@ const worker = self as unknown as {
 
 worker.onmessage = async ({ data }) => {
   const claim = new Claim(SemaphoreSet.attach(data.id), 0);
-  worker.postMessage("begins");
+  worker.postMessage(workerUndoes() ? "undoes" : "keeps");
   await claim[data.how]();
-  worker.postMessage(workerUndoes() ? "has it" : "has it for good");
+  worker.postMessage("has it");
   if (data.close === true) self.close();
 };
