@@ -4,9 +4,10 @@ import { formatKey } from "../../../ffi/shm_error.ts";
 import { Channel } from "../../channel/channel.ts";
 import { LANES, RECORD } from "../../channel/descriptor.ts";
 import type { Producer } from "../../channel/producer.ts";
+import { tryStat } from "../../sysv/segment_stat.ts";
 import { Deadline } from "../../sync/deadline.ts";
 import { CHANNEL_KEY, CHANNEL_OPTIONS, channelSettings } from "../channel_options.ts";
-import type { Command } from "../command.ts";
+import { type Command, CommandFailure } from "../command.ts";
 import { tellExposure } from "../objects/exposure.ts";
 import { Interrupted, Interruption } from "../terminal/interruption.ts";
 import { type Line, readLineBatches } from "../terminal/lines.ts";
@@ -83,9 +84,10 @@ ${optionsHelp(OPTIONS)}
 keeps its own, and is refused where another is asked for. With --binary a line
 tells how far it has come, where stderr is a terminal and not with --quiet.
 
-Exit codes: 0 all is sent; 1 a message was refused, or there was no room in
-time, or nobody to receive it; 2 wrong usage; 129, 130, 143 when ended by
-SIGHUP, SIGINT or SIGTERM: what had been sent is sent.
+Exit codes: 0 all is sent; 1 a message was refused, there was no room in time
+or nobody to receive it, or the channel was removed meanwhile; 2 wrong usage;
+129, 130, 131, 143 when ended by SIGHUP, SIGINT, SIGQUIT or SIGTERM: what had
+been sent is sent.
 
 Examples:
   deno run --allow-ffi cli.ts send "hello" "world"
@@ -137,6 +139,7 @@ export const sendCommand: Command = {
     tellExposure(channel, common);
     const block = blockSize(channel, settings);
     const sending = new Sending(channel, settings, interruption.signal, tell);
+    let removed = false;
     try {
       if (parsed.positionals.length > 0) {
         await sending.texts(parsed.positionals);
@@ -150,13 +153,21 @@ export const sendCommand: Command = {
       return error.exitCode;
     } finally {
       const { id, key } = channel;
-      if (channel.close() === "unread") {
+      const stat = tryStat(id);
+      removed = typeof stat === "number" || stat.markedForRemoval;
+      const left = channel.close();
+      if (left === "unread" && !removed) {
         tell(
           `segment ${id} stays until its messages are received: ${programName()} recv${
             key === CHANNEL_KEY ? "" : ` --key ${key}`
           }`,
         );
       }
+    }
+    if (removed) {
+      throw new CommandFailure(
+        `segment ${channel.id} was removed meanwhile: what nobody had received by then is lost`,
+      );
     }
     return sending.refused === 0 ? 0 : 1;
   },

@@ -5,7 +5,14 @@
 
 import assert from "node:assert/strict";
 import { formatKey } from "../../../ffi/shm_error.ts";
-import { Channel, type Consumer, Deadline, listSegments } from "../../../mod.ts";
+import {
+  Channel,
+  type Consumer,
+  Deadline,
+  listChannels,
+  listSegments,
+  removeSegment,
+} from "../../../mod.ts";
 import { guardAgainstLeaks } from "../../support/leaks.ts";
 import { testWith } from "../../support/needs.ts";
 import { freshKey, Peer, TestFolder } from "../../support/peer.ts";
@@ -324,6 +331,29 @@ testWith(CLI, "send: killed, its lane is free at once and what it had sent is th
   assert.equal(code, 0);
   assert.deepEqual((await receiveAll(consumer)).map(([text]) => text), ["one", "two", "three"]);
 });
+
+testWith(
+  CLI,
+  "send: into a channel that was removed is a failure, and no advice to receive",
+  async () => {
+    const key = freshKey();
+    await using sender = start(key);
+    await sender.write("one\n");
+    await until(() =>
+      listChannels().some(({ segment, lanes }) => segment.key === key && lanes[0]!.depth === 1)
+    );
+    const { id } = listSegments().find((segment) => segment.key === key)!;
+    removeSegment(id);
+    await sender.endInput();
+    const { code, stderr } = await sender.ended();
+    assert.equal(
+      stderr,
+      `error: segment ${id} was removed meanwhile: what nobody had received by then is lost\n`,
+    );
+    assert.equal(code, 1);
+    assert.deepEqual(objectsAt(key), []);
+  },
+);
 
 testWith(
   CLI,
