@@ -297,9 +297,10 @@ export class Channel implements Disposable {
   /**
    * The process that is the consumer; `undefined` if none is.
    *
-   * @throws {ShmError} `EINVAL` or `EIDRM` the channel was removed
+   * @throws {ShmError} `EDETACHED` closed, `EINVAL` or `EIDRM` the channel was removed
    */
   get consumerPid(): number | undefined {
+    this.#check();
     return new Claim(this.#place.set, SEMAPHORE.CONSUMER).holder;
   }
 
@@ -316,7 +317,7 @@ export class Channel implements Disposable {
 
   /**
    * Removes it, whoever uses it: its key is free at once. Who has it open goes on until it has to wait,
-   * and then learns of it (`EIDRM`).
+   * and then learns of it (`EIDRM`). Works after {@linkcode Channel.close} too.
    *
    * @throws {ShmError} `EPERM` if neither owner, creator nor root
    *

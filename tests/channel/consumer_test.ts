@@ -448,6 +448,45 @@ Deno.test("a consumer whose channel was removed underneath learns it when it wai
   assert.equal(consumer.receiveSync().bytes[0], 1, "what is there can still be received");
 });
 
+Deno.test("ready: a message in a lane before the next one ends the wait", async () => {
+  using channel = scratchChannel({ lanes: 3 });
+  const producers = [channel.producer(), channel.producer(), channel.producer()];
+  for (const ready of ["ready", "readySync", "receive", "receiveSync"] as const) {
+    for (const next of [0, 1, 2]) {
+      for (const lane of [0, 1, 2]) {
+        using consumer = channel.consumer({ spin: 0 });
+        // The lane behind the one that was received from is the next
+        producers[(next + 2) % 3]!.trySend(byte(0));
+        consumer.tryReceive({ ack: "before" });
+        producers[lane]!.trySend(byte(1));
+        const found = await consumer[ready]({ deadline: SOON() });
+        assert(found, `${ready}, ${next} is next, in ${lane}`);
+        assert.deepEqual(drained(consumer), ready.startsWith("ready") ? [1] : []);
+      }
+    }
+  }
+});
+
+Deno.test("ready, readySync: what was received before counts as received, put back or not", async () => {
+  using channel = scratchChannel();
+  using producer = channel.producer();
+  using consumer = channel.consumer();
+  producer.sendBatch([1, 2, 3, 4, 5].map(byte));
+  consumer.tryReceive();
+  assert(await consumer.ready());
+  assert.equal(depth(channel), 4);
+  consumer.putBack();
+  consumer.tryReceive();
+  assert(consumer.readySync());
+  assert.equal(depth(channel), 3);
+  consumer.drain(() => {}, { max: 2, ack: "after" });
+  assert.equal(depth(channel), 3);
+  assert(await consumer.ready());
+  assert.equal(depth(channel), 1);
+  consumer.putBack();
+  assert.deepEqual(drained(consumer), [5]);
+});
+
 Deno.test("Consumer: every wait notices that the semaphore set was removed, or the segment", async () => {
   const waits: Readonly<Record<string, (consumer: Consumer) => unknown>> = {
     receive: (consumer) => consumer.receive(),

@@ -198,6 +198,9 @@ const REFUSED: readonly (readonly [text: string, place: string, says: RegExp])[]
   ["#ifndef WIDE\nint a;\n#endif", `line 1, column 9, at "WIDE"`, /keep the branch/],
   ["#if defined(__cplusplus)\n#endif", `line 1, column 5, at "defined"`, /keep the branch/],
   ["#if 1\n#elif X\n#endif", `line 2, column 2, at "elif"`, /keep the branch/],
+  ["#if 0 && X\nint a;\n#endif", `line 1, column 5, at "0"`, /keep the branch/],
+  ["#if 1 || X\nint a;\n#endif", `line 1, column 5, at "1"`, /keep the branch/],
+  ["#if 0 + 1\nint a;\n#endif", `line 1, column 5, at "0"`, /keep the branch/],
   ["#define F(n) n\nchar a[F(3)];", `line 2, column 8, at "F"`, /parameters/],
   ["#error no\n", `line 1, column 2, at "error"`, /leave it out/],
   // What is no C
