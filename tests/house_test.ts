@@ -126,6 +126,64 @@ testWith(needs, "every file says at its top what it is for, and has a telling na
   }
 });
 
+/**
+ * The places where code gives raw memory (what `buffer`, `bytes`, `drain` and `claim` hand out) to a
+ * function of the engine that passes over it twice. By the names our code and pages use.
+ */
+function unsafeUses(text: string): string[] {
+  const code = text.replaceAll(/^ *\*(?: |$)/gm, "");
+  const raw = String.raw`(?:\b(?:segment|slot|mine|theirs|owner|reader|writer)\.)(?:bytes|buffer)\b`;
+  const twice = String.raw`(?:decode|digest|update|toString|write|writeSync|enqueue)`;
+  const moves = String.raw`(?:sort|reverse|copyWithin|toString|toLocaleString)`;
+  const found = [
+    ...code.matchAll(new RegExp(String.raw`\.${twice}\(\s*(?:new \w+\(\s*)?${raw}(?!\.slice)`, "g")),
+    ...code.matchAll(new RegExp(String.raw`(?:${raw}[^;\n()]*\)?)\.${moves}\(`, "g")),
+  ].map(([use]) => use);
+  // The callback of a drain, up to the end of its statement or block
+  const callback = /\bdrain\(\s*(?:async\s*)?\(?\s*(\w+)[^=]*?=>\s*(\{[^]*?\}\s*[,)]|[^;]*;)/g;
+  for (const [drain, bytes, body] of code.matchAll(callback)) {
+    const use = new RegExp(String.raw`\.${twice}\(\s*${bytes}\s*[,)]|\b${bytes}\.${moves}\(`);
+    if (use.test(body!)) found.push(drain);
+  }
+  return found;
+}
+
+Deno.test("raw memory: what is unsafe is found, and a copy is not", () => {
+  const decode = "new TextDecoder().decode(";
+  for (
+    const unsafe of [
+      `${decode}segment.bytes)`,
+      ` * ${decode}new Uint8Array(\n *   segment.buffer, 4))`,
+      "new Int32Array(segment.buffer).sort()",
+      `consumer.drain((bytes) => texts.push(${decode}bytes)));`,
+      `consumer.drain(async (payload, tag) => {\n  await Deno.stdout.write(payload);\n});`,
+      "slot.bytes.reverse()",
+      "hash.update(segment.bytes.subarray(4))",
+    ]
+  ) {
+    assert.equal(unsafeUses(unsafe).length, 1, unsafe);
+  }
+  for (
+    const safe of [
+      `${decode}segment.read(0, 5))`,
+      `${decode}message.bytes)`,
+      `${decode}segment.bytes.slice(0, 5))`,
+      `consumer.drain((bytes) => texts.push(${decode}bytes.slice())));`,
+      "segment.bytes.set(own); own.sort()",
+      "consumer.drain((bytes) => sum += bytes[0]);\nhash.update(bytes);",
+    ]
+  ) {
+    assert.deepEqual(unsafeUses(safe), [], safe);
+  }
+});
+
+testWith(needs, "raw memory is given to no function of the engine that passes over it twice", () => {
+  const paths = [...files(".ts"), ...files(".md")].filter((path) => !/^(tests|bench)\//.test(path));
+  const found = paths.flatMap((path) => unsafeUses(read(path)).map((use) => `${path}: ${use}`));
+  // The table that says what not to do
+  assert.deepEqual(found.filter((use) => !use.startsWith("SECURITY.md: ")), []);
+});
+
 testWith(needs, "every exported symbol has an example", () => {
   interface Doc {
     readonly nodes: Readonly<

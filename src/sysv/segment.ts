@@ -388,6 +388,10 @@ export class Segment implements Disposable {
    * The memory itself, the same buffer each time; empty after detach. Plain access is not ordered
    * between processes: use `Atomics` for whatever tells the other side that the rest is ready.
    *
+   * This is where raw memory begins. Decode, sort, hash and send only copies of it: the engine's decoder and
+   * its `sort` end the process where others write meanwhile. {@linkcode Segment.text} and
+   * {@linkcode Segment.read} are the safe way; SECURITY.md has the whole table.
+   *
    * @throws {ShmError} `EDETACHED`, or `EREADONLY` on a read-only attach
    */
   get buffer(): ArrayBuffer {
@@ -395,7 +399,8 @@ export class Segment implements Disposable {
   }
 
   /**
-   * The memory as bytes, over {@linkcode Segment.buffer}.
+   * The memory as bytes, over {@linkcode Segment.buffer}: raw memory, of which only copies may be decoded
+   * or sorted.
    *
    * @throws {ShmError} `EDETACHED`, or `EREADONLY` on a read-only attach
    */
@@ -486,10 +491,13 @@ export class Segment implements Disposable {
   }
 
   /**
-   * A live view of the C struct at `offset`; on a read-only attach one that refuses to be written.
+   * A live view of the C struct at `offset`; on a read-only attach one that refuses to be written. Its texts
+   * are copies. Its writable arrays are raw memory, of which only copies may be decoded; their `sort`,
+   * `reverse` and `copyWithin` are safe.
    *
    * @throws {ShmError} `EDETACHED`
    * @throws {RangeError} not within the segment
+   * @throws {TypeError} a layout of one's own on a read-only attach, where it would get the memory
    *
    * @example
    * ```ts
@@ -599,7 +607,12 @@ export class Segment implements Disposable {
     this.#removed = true;
   }
 
-  /** Detaches: every view is empty from now on. Twice is once. The segment itself stays. */
+  /**
+   * Detaches: every view is empty from now on, and what the engine still does with the memory finds zeros.
+   * Twice is once. The segment itself stays.
+   *
+   * @throws {ShmError} `ENOMEM` there is no room for zero pages; it is still attached
+   */
   detach(): void {
     this.#attachment?.detach();
     this.#attachment = undefined;
