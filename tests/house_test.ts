@@ -132,11 +132,14 @@ testWith(needs, "every file says at its top what it is for, and has a telling na
  */
 function unsafeUses(text: string): string[] {
   const code = text.replaceAll(/^ *\*(?: |$)/gm, "");
-  const raw = String.raw`(?:\b(?:segment|slot|mine|theirs|owner|reader|writer)\.)(?:bytes|buffer)\b`;
+  const raw = String
+    .raw`(?:\b(?:segment|slot|mine|theirs|owner|reader|writer)\.)(?:bytes|buffer)\b`;
   const twice = String.raw`(?:decode|digest|update|toString|write|writeSync|enqueue)`;
   const moves = String.raw`(?:sort|reverse|copyWithin|toString|toLocaleString)`;
   const found = [
-    ...code.matchAll(new RegExp(String.raw`\.${twice}\(\s*(?:new \w+\(\s*)?${raw}(?!\.slice)`, "g")),
+    ...code.matchAll(
+      new RegExp(String.raw`\.${twice}\(\s*(?:new \w+\(\s*)?${raw}(?!\.slice)`, "g"),
+    ),
     ...code.matchAll(new RegExp(String.raw`(?:${raw}[^;\n()]*\)?)\.${moves}\(`, "g")),
   ].map(([use]) => use);
   // The callback of a drain, up to the end of its statement or block
@@ -177,12 +180,18 @@ Deno.test("raw memory: what is unsafe is found, and a copy is not", () => {
   }
 });
 
-testWith(needs, "raw memory is given to no function of the engine that passes over it twice", () => {
-  const paths = [...files(".ts"), ...files(".md")].filter((path) => !/^(tests|bench)\//.test(path));
-  const found = paths.flatMap((path) => unsafeUses(read(path)).map((use) => `${path}: ${use}`));
-  // The table that says what not to do
-  assert.deepEqual(found.filter((use) => !use.startsWith("SECURITY.md: ")), []);
-});
+testWith(
+  needs,
+  "raw memory is given to no function of the engine that passes over it twice",
+  () => {
+    const paths = [...files(".ts"), ...files(".md")].filter((path) =>
+      !/^(tests|bench)\//.test(path)
+    );
+    const found = paths.flatMap((path) => unsafeUses(read(path)).map((use) => `${path}: ${use}`));
+    // The table that says what not to do
+    assert.deepEqual(found.filter((use) => !use.startsWith("SECURITY.md: ")), []);
+  },
+);
 
 testWith(needs, "every exported symbol has an example", () => {
   interface Doc {

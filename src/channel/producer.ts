@@ -359,7 +359,8 @@ export class Producer implements Disposable {
 
   /**
    * A place for a message of `length` bytes, to be written without a copy; `undefined` if there is no
-   * room just now. Until its slot is committed or aborted nothing else can be sent.
+   * room just now. Until its slot is committed or aborted nothing else can be sent. Its bytes are shared
+   * memory: nothing is to be decoded or sorted in it, see SECURITY.md.
    *
    * @throws {RangeError} as {@linkcode Producer.trySend}
    * @throws {ShmError} as {@linkcode Producer.trySend}

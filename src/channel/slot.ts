@@ -42,7 +42,8 @@ export class Slot implements Disposable {
   }
 
   /**
-   * Where to write the message; as long as was claimed. What is in it before is left over from others.
+   * Where to write the message; as long as was claimed. What is in it before is left over from others. It
+   * is shared memory: nothing is to be decoded or sorted in it, see SECURITY.md.
    *
    * @throws {ShmError} `EBUSY` the slot is not open
    */

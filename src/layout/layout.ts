@@ -317,7 +317,8 @@ export interface StructLayout<F extends Fields> extends AnyStructLayout {
    * A live view: its fields are the memory, read and written in place, little-endian, at any offset.
    *
    * - A number or `bigint` array in it is a real typed array where the view is writable and the
-   *   memory aligned. Any other array is an {@linkcode ArrayView} of at most 65536 elements; the
+   *   memory aligned; its `sort`, `reverse` and `copyWithin` work on a copy, as others may write to the
+   *   memory meanwhile, and only copies of it are to be decoded. Any other array is an {@linkcode ArrayView} of at most 65536 elements; the
    *   getter of a longer one throws a `RangeError` (`read` has no such bound).
    * - A setter that refuses a value throws a `TypeError` (wrong type, unknown or missing field) or a
    *   `RangeError` (out of range, wrong length, too long), and writes nothing. A whole array or nested
