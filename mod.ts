@@ -125,7 +125,7 @@ export {
 } from "./src/channel/channel_stat.ts";
 export { type Consumer } from "./src/channel/consumer.ts";
 export { type ChannelVisit } from "./src/channel/lane_reader.ts";
-export { type ChannelDeparture } from "./src/channel/membership.ts";
+export { type ChannelDeparture } from "./src/channel/joining.ts";
 export { type Producer } from "./src/channel/producer.ts";
 export { type Slot } from "./src/channel/slot.ts";
 export {

@@ -6,7 +6,6 @@
 import { ERRNO } from "../../ffi/errno.ts";
 import { ShmError } from "../../ffi/shm_error.ts";
 import { Claim } from "../sync/claim.ts";
-import { Deadline } from "../sync/deadline.ts";
 import { isGone } from "../sysv/object_stat.ts";
 import type { Fields, StructLayout } from "../layout/layout.ts";
 import type {
@@ -19,13 +18,10 @@ import { ChannelPlace } from "./channel_place.ts";
 import { type ChannelStats, readStats } from "./channel_stat.ts";
 import { Consumer } from "./consumer.ts";
 import { LANE_CAPACITY, LANES, SEMAPHORE } from "./descriptor.ts";
-import { type ChannelDeparture, Membership } from "./membership.ts";
+import { type ChannelDeparture, ChannelMembership } from "./joining.ts";
 import { Producer } from "./producer.ts";
 import { checkShape, maxMessage, type Shape } from "./shape.ts";
 import { TypedChannel, type TypedChannelOptions } from "./typed_channel.ts";
-
-/** The door is held for microseconds, unless its holder was stopped. */
-const ARRIVE_MS = 5_000;
 
 /**
  * A channel, as one process has it open.
@@ -48,12 +44,12 @@ const ARRIVE_MS = 5_000;
  * ```
  */
 export class Channel implements Disposable {
-  readonly #membership: Membership;
+  readonly #membership: ChannelMembership;
   readonly #place: ChannelPlace;
   readonly #ends = new Set<Producer | Consumer>();
   #departure: ChannelDeparture | undefined;
 
-  private constructor(membership: Membership) {
+  private constructor(membership: ChannelMembership) {
     const { segment, set, shape } = membership;
     this.#membership = membership;
     this.#place = new ChannelPlace(segment, set, shape);
@@ -71,20 +67,29 @@ export class Channel implements Disposable {
    * @throws {RangeError} a key, number of lanes, capacity, message size or mode out of range
    */
   static openOrCreate(options: ChannelOptions): Channel {
-    const { key, lanes, laneCapacity, messageSize, mode = 0o600, keep = false, trust = false } =
-      options;
+    const {
+      key,
+      lanes,
+      laneCapacity,
+      messageSize,
+      mode = 0o600,
+      keep = false,
+      trust = false,
+      timeout,
+    } = options;
     checkShape({
       lanes: lanes ?? LANES.USUAL,
       laneCapacity: laneCapacity ?? LANE_CAPACITY.USUAL,
       messageSize: messageSize ?? 0,
     });
-    const { deadline = Deadline.after(ARRIVE_MS) } = options;
     const wanted: Partial<Shape> = {
       ...(lanes === undefined ? {} : { lanes }),
       ...(laneCapacity === undefined ? {} : { laneCapacity }),
       ...(messageSize === undefined ? {} : { messageSize }),
     };
-    return new Channel(Membership.arrive({ key, wanted, create: { mode, keep }, trust, deadline }));
+    return new Channel(
+      ChannelMembership.join({ key, wanted, create: { mode, keep }, trust, timeout }),
+    );
   }
 
   /**
@@ -104,8 +109,8 @@ export class Channel implements Disposable {
    * ```
    */
   static open(key: number, options: ChannelOpenOptions = {}): Channel {
-    const { trust = false, deadline = Deadline.after(ARRIVE_MS) } = options;
-    return new Channel(Membership.arrive({ key, wanted: {}, trust, deadline }));
+    const { trust = false, timeout } = options;
+    return new Channel(ChannelMembership.join({ key, wanted: {}, trust, timeout }));
   }
 
   /**

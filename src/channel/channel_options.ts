@@ -1,6 +1,5 @@
 /** What callers of the channel can say. */
 
-import type { Deadline } from "../sync/deadline.ts";
 import type { WaitOptions, WaitSyncOptions } from "../sync/waiting.ts";
 
 /**
@@ -8,18 +7,22 @@ import type { WaitOptions, WaitSyncOptions } from "../sync/waiting.ts";
  *
  * @example
  * ```ts
- * import { Channel, type ChannelOpenOptions, Deadline } from "@sysv/shm";
+ * import { Channel, type ChannelOpenOptions } from "@sysv/shm";
  * import assert from "node:assert/strict";
  *
- * const options: ChannelOpenOptions = { deadline: Deadline.after(100) };
+ * const options: ChannelOpenOptions = { timeout: 100 };
  * assert.throws(() => Channel.open(0x5eed4003, options), { code: "ENOENT" });
  * ```
  */
 export interface ChannelOpenOptions {
   /** Accept a channel that another user, not root, created or owns. */
   readonly trust?: boolean;
-  /** How long to wait for a channel that is being made; 5 s if not said. */
-  readonly deadline?: Deadline;
+  /**
+   * How many milliseconds to wait while others join or leave, or make the channel; opening fails with
+   * `ETIMEDOUT` then. Defaults to 5000. Closing waits as long too, and at most 1000: then it leaves the
+   * channel as it is.
+   */
+  readonly timeout?: number;
 }
 
 /**

@@ -122,9 +122,11 @@ export function readStats(copy: ArrayBuffer, set: SemaphoreSet, shape: Shape): C
     kept: values[shape.lanes + SEMAPHORE_AFTER_LANES.DISPOSABLE] !== 1,
     lanes: Array.from({ length: shape.lanes }, (_, lane) => {
       const semaphore = SEMAPHORE.LANE + lane;
-      const pid = set.lastPid(semaphore);
+      const figures = readLane(copy, lane, shape.laneCapacity);
+      // Who created the channel waited for the zero of all semaphores
+      const pid = figures.opened === 0 ? 0 : set.lastPid(semaphore);
       return {
-        ...readLane(copy, lane, shape.laneCapacity),
+        ...figures,
         pid: pid === 0 ? undefined : pid,
         alive: values[semaphore] !== 0,
       };

@@ -18,8 +18,8 @@ import type {
 } from "./channel_options.ts";
 import type { ChannelStats } from "./channel_stat.ts";
 import type { Consumer } from "./consumer.ts";
+import type { ChannelDeparture } from "./joining.ts";
 import type { ChannelVisit } from "./lane_reader.ts";
-import type { ChannelDeparture } from "./membership.ts";
 import type { Producer } from "./producer.ts";
 
 /**

@@ -1,20 +1,19 @@
 /**
- * Arriving at the mailbox and leaving it, for its server and its client: the segment, the semaphore
- * set beside it, and who removes both in the end. `docs/wire_format.md` has the steps and why they
- * are right with any peer killed between any two of them.
+ * One peer's place at the mailbox, for its server and its client: how it is told from another program's
+ * objects, its roles, and what becomes of its segment in the end. How one joins and leaves is the same
+ * for a channel: `src/sync/membership.ts`.
  */
 
 import { ShmError } from "../../ffi/shm_error.ts";
 import { ERRNO } from "../../ffi/errno.ts";
 import { Claim } from "../sync/claim.ts";
-import { Deadline } from "../sync/deadline.ts";
-import { Door } from "../sync/door.ts";
+import { type EntrySemaphores, Membership, type SharedObject } from "../sync/membership.ts";
 import { Word } from "../sync/word.ts";
-import { checkKey, IPC_PRIVATE } from "../sysv/key.ts";
-import { Segment } from "../sysv/segment.ts";
-import { listSegments, removeSegment } from "../sysv/segment_stat.ts";
+import { saysGone } from "../sysv/object_stat.ts";
+import type { Segment } from "../sysv/segment.ts";
+import { removeSegment, type SegmentStat } from "../sysv/segment_stat.ts";
 import type { PreparedOperations } from "../sysv/semaphore_operations.ts";
-import { SemaphoreSet } from "../sysv/semaphore_set.ts";
+import type { SemaphoreSet } from "../sysv/semaphore_set.ts";
 import { LAYOUT, MAILBOX_KEY, SEMAPHORE, SEMAPHORE_COUNT, WORD_OFFSET } from "./descriptor.ts";
 import { ShmEntry, wrongSize } from "./shm_entry.ts";
 
@@ -42,12 +41,17 @@ export interface MailboxOptions {
   readonly trust?: boolean;
   /** Replace a segment of another size that nobody is attached to, instead of refusing it. */
   readonly recreate?: boolean;
+  /**
+   * How many milliseconds to wait while others join or leave; opening fails with `ETIMEDOUT` then.
+   * Defaults to 5000. Closing waits as long too, and at most 1000: then it leaves the segment as it is.
+   */
+  readonly timeout?: number;
 }
 
 /**
  * What became of the segment when a peer left: `removed`; `kept` because that was asked for or because
  * it was there before us; `unread` because a message is in it; `in use` because others are attached,
- * or might be.
+ * or might be; `not ours` because another user created it, whose next one out removes it.
  *
  * @example
  * ```ts
@@ -59,14 +63,9 @@ export interface MailboxOptions {
  * assert.equal(departure, "removed");
  * ```
  */
-export type Departure = "removed" | "kept" | "unread" | "in use";
+export type Departure = "removed" | "kept" | "unread" | "in use" | "not ours";
 
-/** The door is held for microseconds, unless its holder was stopped. */
-const ARRIVE_MS = 5_000;
-
-const { USERS, SERVER, SENDER, HAND, DISPOSABLE } = SEMAPHORE;
-
-const DOOR_PLACE = { door: SEMAPHORE.LOCK, users: USERS, what: "mailbox" } as const;
+const { LOCK, USERS, SERVER, SENDER, HAND, DISPOSABLE } = SEMAPHORE;
 
 /** One peer's place at the mailbox. */
 export class Mailbox {
@@ -78,36 +77,30 @@ export class Mailbox {
   readonly hand: Claim;
   readonly #entry: ShmEntry;
   readonly #set: SemaphoreSet;
-  readonly #door: Door;
+  readonly #membership: Membership;
 
-  private constructor(entry: ShmEntry, set: SemaphoreSet, door: Door) {
+  private constructor(entry: ShmEntry, membership: Membership) {
+    const { set } = membership;
     this.segment = entry.segment;
     this.#entry = entry;
     this.word = new Word(entry.segment, WORD_OFFSET);
     this.#set = set;
-    this.#door = door;
+    this.#membership = membership;
     this.server = new Claim(set, SERVER);
     this.sender = new Claim(set, SENDER);
     this.hand = new Claim(set, HAND);
   }
 
   /**
-   * Takes a place; `keep` says that what it creates is to stay. Blocks only while another peer arrives
-   * or leaves.
+   * Joins; `keep` says that what it creates is to stay. Blocks only while another peer joins or
+   * leaves.
    */
-  static arrive(options: MailboxOptions, keep = false): Mailbox {
-    const key = options.key === undefined ? MAILBOX_KEY : checkKey(options.key);
-    if (key === IPC_PRIVATE) throw new RangeError("a mailbox needs a key that others can find");
-    const { set, door } = enter(key, options);
-    try {
-      const entry = ShmEntry.over(openSegment(key, options));
-      if (entry.segment.created) set.setValue(DISPOSABLE, keep ? 0 : 1);
-      door.open();
-      return new Mailbox(entry, set, door);
-    } catch (error) {
-      exit(door);
-      throw error;
-    }
+  static join(options: MailboxOptions, keep = false): Mailbox {
+    const { membership, inside } = Membership.join(
+      new MailboxObject(options, keep),
+      options.timeout,
+    );
+    return new Mailbox(inside, membership);
   }
 
   /**
@@ -155,81 +148,115 @@ export class Mailbox {
     this.#set.tryOp(operations);
   }
 
+  /** As {@linkcode Mailbox.now}, to release what is held: if the set is gone, nothing is. */
+  release(operations: PreparedOperations): void {
+    try {
+      this.now(operations);
+    } catch (error) {
+      if (!saysGone(error)) throw error;
+    }
+  }
+
   /**
-   * Checks that the mailbox is still the one that its key leads to.
+   * Checks that segment and set are still those that the key leads to.
    *
-   * @throws {ShmError} `EIDRM` somebody removed it underneath
+   * @throws {ShmError} `EIDRM` somebody removed one of them underneath
    */
   checkPresent(): void {
+    if (this.segment.stat().markedForRemoval) throw this.#removed("segment", "shmctl");
+    try {
+      this.#set.value(LOCK);
+    } catch (error) {
+      if (saysGone(error)) {
+        throw this.#removed("semaphore set", "semctl");
+      }
+      throw error;
+    }
+  }
+
+  #removed(what: string, call: "shmctl" | "semctl"): ShmError {
     const { key, id } = this.segment;
-    if (!this.segment.stat().markedForRemoval) return;
-    throw new ShmError("go on using the mailbox", "shmctl", ERRNO.EIDRM, {
+    return new ShmError("go on using the mailbox", call, ERRNO.EIDRM, {
       key,
       id,
       remedy:
-        "somebody removed its segment while it was in use (ipcrm?): start server and clients " +
+        `somebody removed its ${what} while it was in use (ipcrm?): start server and clients ` +
         "again",
     });
   }
 
   /**
-   * Gives up the place; roles and locks are released before. The last one out removes the set, and
-   * the segment too if it is empty, nobody else is attached, and we may: because a peer of this
-   * round created it, or as the server (`keep` says whether it wants it kept).
-   *
-   * To be called once.
+   * Leaves; roles and locks are released before. The last one out removes the set, and the segment too
+   * if it is empty, nobody else is attached, and we may: because a peer of this round created it, or as
+   * the server (`keep` says whether it wants it kept). Twice is once.
    */
   leave(asServer?: { readonly keep: boolean }): Departure {
     const { segment } = this;
-    if (!this.#door.close()) {
-      segment.detach();
-      return "in use";
+    const membership = this.#membership;
+    return membership.leave(segment, (alone) => {
+      if (!alone) {
+        // Who leaves last does what we would have done
+        if (asServer !== undefined) membership.disposable = !asServer.keep;
+        return "in use";
+      }
+      const mayRemove = asServer === undefined ? membership.disposable : !asServer.keep;
+      if (!mayRemove) return "kept";
+      if (this.#entry.canRead) return "unread";
+      return segment.stat().nattch > 1 ? "in use" : "removed";
+    });
+  }
+}
+
+/** A mailbox, to those who join. */
+class MailboxObject implements SharedObject<ShmEntry> {
+  readonly name = "mailbox";
+  readonly semaphores = SEMAPHORE_COUNT;
+  readonly standsAlone = true;
+  readonly key: number;
+  readonly trust: boolean;
+  readonly create: { readonly mode: number; readonly semaphores: number };
+  readonly #recreate: boolean;
+  readonly #keep: boolean;
+
+  constructor(options: MailboxOptions, keep: boolean) {
+    const { key = MAILBOX_KEY, mode = 0o600, trust = false, recreate = false } = options;
+    this.key = key;
+    this.trust = trust;
+    this.create = { mode, semaphores: SEMAPHORE_COUNT };
+    this.#recreate = recreate;
+    this.#keep = keep;
+  }
+
+  fits(stat: SegmentStat, others: number): boolean {
+    if (stat.size === LAYOUT.size) return true;
+    if (!this.#recreate || others > 0) throw wrongSize(stat, others);
+    try {
+      removeSegment(stat.id);
+    } catch (error) {
+      // Another server was faster
+      if (!saysGone(error)) throw error;
     }
-    const departure = this.#removeIfLast(asServer);
-    segment.detach();
-    exit(this.#door);
-    return departure;
+    return false;
   }
 
-  #removeIfLast(asServer: { readonly keep: boolean } | undefined): Departure {
-    const { segment } = this;
-    if (!this.#door.alone) {
-      // Who leaves last does what we would have done
-      if (asServer !== undefined) this.#set.setValue(DISPOSABLE, asServer.keep ? 0 : 1);
-      return "in use";
-    }
-    const mayRemove = asServer === undefined ? this.#set.value(DISPOSABLE) === 1 : !asServer.keep;
-    if (!mayRemove) return "kept";
-    if (this.#entry.canRead) return "unread";
-    if (segment.stat().nattch > 1) return "in use";
-    segment.remove();
-    return "removed";
+  entry(): EntrySemaphores {
+    return { lock: LOCK, users: USERS, disposable: DISPOSABLE };
   }
-}
 
-/** Opens the set and gets in at the door, which is then held. */
-function enter(key: number, options: MailboxOptions): { set: SemaphoreSet; door: Door } {
-  const deadline = Deadline.after(ARRIVE_MS);
-  for (;;) {
-    const { mode = 0o600, trust = false } = options;
-    const set = SemaphoreSet.openOrCreate({ key, count: SEMAPHORE_COUNT, mode, trust });
-    const door = Door.enter(set, DOOR_PLACE, deadline);
-    if (door !== undefined) return { set, door };
+  size(): number {
+    return LAYOUT.size;
   }
-}
 
-function openSegment(key: number, options: MailboxOptions): Segment {
-  const misfit = listSegments().find((stat) => stat.key === key && stat.size !== LAYOUT.size);
-  if (misfit !== undefined) {
-    if (options.recreate !== true || misfit.nattch > 0) throw wrongSize(misfit, misfit.nattch);
-    removeSegment(misfit.id);
+  enter(segment: Segment, membership: Membership): ShmEntry {
+    if (segment.created) membership.disposable = !this.#keep;
+    return ShmEntry.over(segment);
   }
-  const { mode = 0o600, trust = false } = options;
-  return Segment.openOrCreate({ key, size: LAYOUT.size, mode, trust });
-}
 
-/** Leaves, and removes the set if nobody else uses it and we may. */
-function exit(door: Door): void {
-  if (door.alone) door.exitRemoving();
-  else door.exit();
+  foreign(what: string, id?: number): ShmError {
+    return new ShmError("open the mailbox", "semget", ERRNO.EINVAL, {
+      key: this.key,
+      id,
+      remedy: what,
+    });
+  }
 }

@@ -8,6 +8,7 @@ import { ERRNO } from "../../ffi/errno.ts";
 import { Deadline } from "../sync/deadline.ts";
 import { waitAsync, type Waiting, waitSync } from "../sysv/wait.ts";
 import { MAX_SLICE_MS, Slices, timedOut } from "../sync/waiting.ts";
+import { saysGone } from "../sysv/object_stat.ts";
 import type { Segment } from "../sysv/segment.ts";
 import { SemaphoreSet } from "../sysv/semaphore_set.ts";
 import { LAYOUT, SEMAPHORE } from "./descriptor.ts";
@@ -90,7 +91,7 @@ export class MailboxClient implements Disposable {
    * @throws {ShmError} `EINVAL` something else holds the key, `EUNTRUSTED`, `EACCES`, ...
    */
   static open(options: MailboxOptions = {}): MailboxClient {
-    return new MailboxClient(Mailbox.arrive(options));
+    return new MailboxClient(Mailbox.join(options));
   }
 
   /** The segment the mailbox is in. */
@@ -215,7 +216,7 @@ export class MailboxClient implements Disposable {
     const turn = this.#turn;
     this.#turn = undefined;
     if (turn === "taken") this.#mailbox.sender.release();
-    if (turn === "signed") this.#mailbox.now(done);
+    if (turn === "signed") this.#mailbox.release(done);
   }
 
   /**
@@ -235,7 +236,12 @@ export class MailboxClient implements Disposable {
           cause: reason,
         }),
     );
-    yield* hand.taking(grace);
+    try {
+      yield* hand.taking(grace);
+    } catch (error) {
+      // Without the set nobody can tell whether the server has it
+      throw saysGone(error) ? reason : error;
+    }
     const withdrawn = this.#mailbox.entry.tryClear();
     hand.release();
     if (withdrawn) throw reason;
@@ -253,13 +259,28 @@ export class MailboxClient implements Disposable {
   }
 
   #close(): Departure {
-    const { entry, hand } = this.#mailbox;
-    if (this.#turn === "signed" && hand.tryTake()) {
-      entry.tryClear();
-      hand.release();
+    try {
+      this.#withdrawNow();
+    } finally {
+      this.#endTurn();
+      this.#departure = this.#mailbox.leave();
     }
-    this.#endTurn();
-    return this.#mailbox.leave();
+    return this.#departure;
+  }
+
+  /** Takes our message out again, unless the server has it in hand. */
+  #withdrawNow(): void {
+    const { hand, segment } = this.#mailbox;
+    if (this.#turn !== "signed" || !segment.attached) return;
+    try {
+      if (!hand.tryTake()) return;
+    } catch (error) {
+      // The set is gone, and nobody is in turn any more
+      if (saysGone(error)) return;
+      throw error;
+    }
+    this.#mailbox.entry.tryClear();
+    hand.release();
   }
 
   /** `using` closes at the end of the block. */

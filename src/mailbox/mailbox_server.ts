@@ -91,11 +91,16 @@ export class MailboxServer implements Disposable {
    */
   static open(options: MailboxServerOptions = {}): MailboxServer {
     const { keep = false } = options;
-    const mailbox = Mailbox.arrive(options, keep);
-    if (mailbox.server.tryTake()) return new MailboxServer(mailbox, keep);
+    const mailbox = Mailbox.join(options, keep);
+    let server: MailboxServer | undefined;
+    let holder: number | undefined;
+    try {
+      if (mailbox.server.tryTake()) return server = new MailboxServer(mailbox, keep);
+      holder = mailbox.serverPid;
+    } finally {
+      if (server === undefined) mailbox.leave();
+    }
     const { key, id } = mailbox.segment;
-    const holder = mailbox.serverPid;
-    mailbox.leave();
     throw new ShmError("become the mailbox's server", "semop", ERRNO.EBUSY, {
       key,
       id,
@@ -215,9 +220,17 @@ export class MailboxServer implements Disposable {
   }
 
   #close(): Departure {
-    this.acknowledge();
-    this.#mailbox.server.release();
-    return this.#mailbox.leave({ keep: this.#keep });
+    try {
+      this.acknowledge();
+    } finally {
+      try {
+        this.putBack();
+        this.#mailbox.server.release();
+      } finally {
+        this.#departure = this.#mailbox.leave({ keep: this.#keep });
+      }
+    }
+    return this.#departure;
   }
 
   /** `using` closes at the end of the block. */

@@ -4,6 +4,7 @@
  */
 
 import { ERRNO } from "../../ffi/errno.ts";
+import { ShmError } from "../../ffi/shm_error.ts";
 import { geteuid, readFileStart } from "../../ffi/libc.ts";
 import type { KernelStructReader } from "./kernel_struct.ts";
 
@@ -148,6 +149,11 @@ export function missingCallRemedy(errno: number): string | undefined {
     default:
       return undefined;
   }
+}
+
+/** Whether an error says that the object was removed before or while a call used it. */
+export function saysGone(error: unknown): boolean {
+  return error instanceof ShmError && isGone(-error.errno);
 }
 
 /** A mode as people write it: `0600`. */

@@ -1,7 +1,7 @@
 /** TypeScript and C on one channel, in all roles: `peer.c` against the library. */
 
 import assert from "node:assert/strict";
-import { Channel, Deadline } from "../../mod.ts";
+import { Channel } from "../../mod.ts";
 import { C_NEEDS } from "../support/c_program.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
 import { testWith } from "../support/needs.ts";
@@ -211,7 +211,7 @@ testWith(C_NEEDS, "messages of a C process that is gone are there for TypeScript
   const key = freshKey();
   await using sender = peer.start("send", key, 4, "0-60", ...SMALL_FLAGS, "--tag", 1);
   await summary(sender);
-  using channel = Channel.open(key, { deadline: Deadline.after(0) });
+  using channel = Channel.open(key, { timeout: 0 });
   using consumer = channel.consumer();
   const checker = new Checker();
   consumer.drain((bytes, tag) => checker.check(bytes, tag));

@@ -409,8 +409,8 @@ class World implements Disposable {
           "open",
           () =>
             this.#random.below(2) === 0
-              ? Channel.open(key, { deadline: Deadline.after(1) })
-              : Channel.openOrCreate({ key, deadline: Deadline.after(1) }),
+              ? Channel.open(key, { timeout: 1 })
+              : Channel.openOrCreate({ key, timeout: 1 }),
         );
         if (other === undefined) return;
         other.close();

@@ -244,7 +244,7 @@ async function look({ channel, random, counts, over }: Work): Promise<void> {
           listChannels();
           break;
         case 2:
-          Channel.open(key, { deadline: Deadline.after(1) }).close();
+          Channel.open(key, { timeout: 1 }).close();
           break;
         default:
           channel.stats();

@@ -1,7 +1,14 @@
-/** Arriving and leaving: who creates, who removes, and what is never left behind. */
+/** Joining and leaving: who creates, who removes, and what is never left behind. */
 
 import assert from "node:assert/strict";
-import { listSegments, MailboxClient, MailboxServer, Segment, SemaphoreSet } from "../../mod.ts";
+import {
+  Channel,
+  listSegments,
+  MailboxClient,
+  MailboxServer,
+  Segment,
+  SemaphoreSet,
+} from "../../mod.ts";
 import { SEMAPHORE, SEMAPHORE_COUNT } from "../../src/mailbox/descriptor.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
 import { ownObjects } from "../support/own_objects.ts";
@@ -93,7 +100,7 @@ Deno.test("a segment of another size is refused, and replaced when asked and fre
     assert.throws(() => MailboxClient.open({ key }), { code: "EINVAL", message });
     assert.throws(() => MailboxServer.open({ key, recreate: true }), {
       code: "EINVAL",
-      message: /nattch is 1:/,
+      message: /nattch is 1;/,
     });
     misfit.detach();
     using server = MailboxServer.open({ key, recreate: true });
@@ -111,6 +118,52 @@ Deno.test("a semaphore set that is not a mailbox's is refused, and not touched",
   } finally {
     set.remove();
   }
+});
+
+Deno.test("MailboxClient.open and MailboxServer.open leave a channel at the key as it is", () => {
+  const channel = Channel.openOrCreate({ key: freshKey(), lanes: 2, laneCapacity: 1024 });
+  assert(channel.producer().trySend(Uint8Array.of(7)));
+  const { key } = channel;
+  assert.equal(channel.close(), "unread");
+  const values = SemaphoreSet.open(key).values();
+  for (const open of [MailboxClient.open, MailboxServer.open]) {
+    assert.throws(() => open({ key }), { code: "EINVAL", message: /it has 2816 bytes, not 2049/ });
+  }
+  assert.deepEqual(SemaphoreSet.open(key).values(), values);
+  using again = Channel.open(key);
+  assert.deepEqual(again.consumer().tryReceive()?.bytes, Uint8Array.of(7));
+});
+
+Deno.test("MailboxClient.open and MailboxServer.open leave a set that is in use as it is", () => {
+  const values = [0, 0, 3, 0, 1, 1];
+  const set = SemaphoreSet.create({ key: freshKey(), count: SEMAPHORE_COUNT, values });
+  for (const open of [MailboxClient.open, MailboxServer.open]) {
+    assert.throws(() => open({ key: set.key }), {
+      code: "EINVAL",
+      message: new RegExp(`semaphore set ${set.id} has this key.*Nothing was done to it`),
+    });
+    assert.deepEqual(set.values(), values);
+  }
+  assert.equal(left(set.key), 1);
+  set.remove();
+});
+
+Deno.test("MailboxClient.close and MailboxServer.close pass where the memory was taken away", () => {
+  const key = freshKey();
+  const server = MailboxServer.open({ key });
+  const client = MailboxClient.open({ key });
+  const other = MailboxClient.open({ key });
+  assert(client.trySend("in hand"));
+  assert.equal(server.tryReceive()?.text, "in hand");
+  const { buffer } = server.segment;
+  structuredClone(buffer, { transfer: [buffer] });
+  client.segment.detach();
+  assert.throws(() => server.close());
+  client.close();
+  assert.deepEqual(SemaphoreSet.open(key).values(), [0, 1, 0, 0, 0, 1]);
+  assert.equal(other.close(), "unread");
+  using next = MailboxServer.open({ key });
+  assert.equal(next.tryReceive()?.text, "in hand");
 });
 
 Deno.test("a mailbox needs a key", () => {
@@ -135,6 +188,25 @@ Deno.test("removal underneath is told to both sides; what was in it is received 
   await assert.rejects(server.receive(), { code: "EIDRM", message: /removed its segment/ });
   assert(client.trySend("nobody reads this"));
   await assert.rejects(client.send("nor this"), { code: "EIDRM" });
+});
+
+Deno.test("MailboxServer.receive and MailboxClient.send notice that the set was removed", async () => {
+  const key = freshKey();
+  const server = MailboxServer.open({ key });
+  const receiving = assert.rejects(server.receive(), {
+    code: "EIDRM",
+    message: /somebody removed its semaphore set/,
+  });
+  SemaphoreSet.open(key).remove();
+  await receiving;
+  assert.equal(server.close(), "in use");
+  const client = MailboxClient.open({ key });
+  const sending = assert.rejects(client.send("left behind"), { code: "EIDRM" });
+  SemaphoreSet.open(key).remove();
+  await sending;
+  client.close();
+  using next = MailboxServer.open({ key });
+  assert.equal(next.tryReceive()?.text, "left behind");
 });
 
 Deno.test("semaphores removed underneath end a wait with an error, and leaving still works", async () => {
@@ -179,26 +251,60 @@ testWith({ tools: ["deno"] }, "who was killed is not waited for and not counted"
 
 testWith(
   { tools: ["deno"] },
-  "a door held by a stopped process names it, and opens at its end",
+  "an entry lock held by a stopped process names it, and is free at its end",
   async () => {
     const key = freshKey();
     const set = SemaphoreSet.openOrCreate({ key, count: SEMAPHORE_COUNT });
     await using peer = Peer.typescript(`
     import { SemaphoreSet } from "@sysv/shm";
     const set = SemaphoreSet.openOrCreate({ key: ${key}, count: ${SEMAPHORE_COUNT} });
-    set.tryOp(SemaphoreSet.prepare([{ semaphore: ${SEMAPHORE.LOCK}, add: 1, undo: true }]));
-    console.log("in the door");
+    set.tryOp([
+      { semaphore: ${SEMAPHORE.LOCK}, add: 1, undo: true },
+      { semaphore: ${SEMAPHORE.USERS}, add: 1, undo: true },
+    ]);
+    console.log("inside");
     setInterval(() => {}, 1000);
   `);
-    assert.equal(await peer.line(), "in the door");
-    assert.throws(() => MailboxServer.open({ key }), {
+    assert.equal(await peer.line(), "inside");
+    assert.throws(() => MailboxServer.open({ key, timeout: 20 }), {
       code: "ETIMEDOUT",
-      message: new RegExp(`process ${peer.pid} has been arriving or leaving`),
+      message: new RegExp(`process ${peer.pid} has been joining or leaving`),
     });
     peer.kill("SIGKILL");
     await peer.ended();
     assert.equal(set.value(SEMAPHORE.USERS), 0);
     assert.equal(MailboxServer.open({ key }).close(), "removed");
+  },
+);
+
+testWith(
+  { tools: ["deno"], root: true },
+  "MailboxClient.close of one who may not remove the mailbox leaves it to who may",
+  async () => {
+    const key = freshKey();
+    const server = MailboxServer.open({ key, mode: 0o666 });
+    await using peer = asNobody(`
+      import { MailboxClient } from "@sysv/shm";
+      const client = MailboxClient.open({ key: ${key} });
+      console.log("joined");
+      await Deno.stdin.read(new Uint8Array(1));
+      console.log(client.close());
+      await Deno.stdin.read(new Uint8Array(1));
+    `);
+    assert.equal(await peer.line(), "joined");
+    assert.equal(server.close(), "in use");
+    await peer.write("x");
+    assert.equal(await peer.line(), "not ours");
+    // It lives on, and has let go of the lock
+    assert.deepEqual(SemaphoreSet.open(key).values(), [0, 0, 0, 0, 0, 1]);
+    assert.equal(MailboxClient.open({ key }).close(), "removed");
+    await peer.endInput();
+    assert.deepEqual(await peer.ended(), {
+      code: 0,
+      signal: null,
+      stderr: "",
+      stdout: "joined\nnot ours\n",
+    });
   },
 );
 

@@ -18,6 +18,8 @@ export interface Needs {
   readonly root?: boolean;
   /** An IPC namespace of the test's own, made by `unshare -i`. */
   readonly namespace?: boolean;
+  /** System calls of other processes failed and ended by `strace`. */
+  readonly traces?: boolean;
 }
 
 const toolFound = new Map<string, boolean>();
@@ -49,6 +51,11 @@ export function mayUnshare(): boolean {
   return new Deno.Command("unshare", { args: ["-i", "true"], stderr: "null" }).outputSync().success;
 }
 
+function mayTrace(): boolean {
+  const args = ["-qq", "-o", "/dev/null", "true"];
+  return new Deno.Command("strace", { args, stderr: "null" }).outputSync().success;
+}
+
 /** Why a test with these needs cannot run here, or `undefined` when it can. */
 export function missing(needs: Needs): string | undefined {
   if (needs.tools !== undefined && !granted("run")) return "needs --allow-run";
@@ -57,6 +64,9 @@ export function missing(needs: Needs): string | undefined {
   }
   if (needs.root === true && geteuid() !== 0) return "needs root";
   if (needs.namespace === true && !mayUnshare()) return "may not make an IPC namespace";
+  if (needs.traces === true && !granted("run")) return "needs --allow-run";
+  if (needs.traces === true && !hasTool("strace")) return "no strace on this machine";
+  if (needs.traces === true && !mayTrace()) return "may not trace other processes";
   const absent = (needs.tools ?? []).filter((tool) => !hasTool(tool));
   return absent.length === 0 ? undefined : `no ${absent.join(", ")} on this machine`;
 }

@@ -62,7 +62,10 @@ export const clientCommand: Command = {
     const timeout = durationOption("timeout", options.timeout);
 
     using interruption = new Interruption();
-    using client = MailboxClient.open(mailbox.open);
+    using client = MailboxClient.open({
+      ...mailbox.open,
+      ...(timeout === undefined ? {} : { timeout }),
+    });
     const { segment } = client;
     tellExposure(segment, mailbox);
     const onNoServer = (): void =>

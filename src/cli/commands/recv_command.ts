@@ -3,7 +3,7 @@
 import { formatKey, ShmError } from "../../../ffi/shm_error.ts";
 import { Channel } from "../../channel/channel.ts";
 import type { Consumer } from "../../channel/consumer.ts";
-import type { ChannelDeparture } from "../../channel/membership.ts";
+import type { ChannelDeparture } from "../../channel/joining.ts";
 import { Deadline } from "../../sync/deadline.ts";
 import { formatMode } from "../../sysv/object_stat.ts";
 import { statSegment } from "../../sysv/segment_stat.ts";
@@ -108,6 +108,7 @@ const LEFT: Readonly<Record<ChannelDeparture, string>> = {
   kept: "kept",
   unread: "kept: there are messages in it",
   "in use": "left to those still there",
+  "not ours": "left to its owner to remove",
 };
 
 interface Settings {
@@ -133,7 +134,10 @@ export const recvCommand: Command = {
     const settings = settingsOf(options);
 
     using interruption = new Interruption();
-    using channel = Channel.openOrCreate(common.open);
+    using channel = Channel.openOrCreate({
+      ...common.open,
+      ...(settings.timeout === undefined ? {} : { timeout: settings.timeout }),
+    });
     const consumer = channel.consumer();
     const { id, lanes, laneCapacity } = channel;
     tellExposure(channel, common);

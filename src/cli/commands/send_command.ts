@@ -135,7 +135,10 @@ export const sendCommand: Command = {
     const { tell } = common;
 
     using interruption = new Interruption();
-    using channel = Channel.openOrCreate(common.open);
+    using channel = Channel.openOrCreate({
+      ...common.open,
+      ...(settings.timeout === undefined ? {} : { timeout: settings.timeout }),
+    });
     tellExposure(channel, common);
     const block = blockSize(channel, settings);
     const sending = new Sending(channel, settings, interruption.signal, tell);

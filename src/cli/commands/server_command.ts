@@ -69,6 +69,7 @@ const LEFT: Readonly<Record<Departure, string>> = {
   kept: "kept",
   unread: "kept: a message in it is unread",
   "in use": "left to those still attached",
+  "not ours": "left to its owner to remove",
 };
 
 interface Settings {
@@ -100,6 +101,7 @@ export const serverCommand: Command = {
     using interruption = new Interruption();
     using server = MailboxServer.open({
       ...mailbox.open,
+      ...(settings.timeout === undefined ? {} : { timeout: settings.timeout }),
       keep: options.keep === true,
       recreate: options.recreate === true,
     });

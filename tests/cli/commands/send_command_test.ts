@@ -364,7 +364,7 @@ testWith(
     await sender.write("1\n2\n3\n4\n5\n6\n");
     await until(() => objectsAt(key).length === 2);
     {
-      using channel = Channel.open(key, { deadline: net() });
+      using channel = Channel.open(key, { timeout: 30_000 });
       await until(() => channel.stats().lanes[0]!.fullWaits > 0);
       channel.remove();
     }

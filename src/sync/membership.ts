@@ -1,0 +1,500 @@
+/**
+ * Joining and leaving what several processes share: a segment and a semaphore set under one key. An
+ * entry lock in the set is held while joining and leaving, so that no peer joins what another one
+ * removes, and a reference count says how many have joined; the kernel takes back both when a process
+ * dies. For the mailbox and the channel; the steps, and what a peer killed between two of them leaves,
+ * are in `docs/wire_format.md`.
+ */
+
+import { ERRNO } from "../../ffi/errno.ts";
+import { ShmError } from "../../ffi/shm_error.ts";
+import { checkKey, IPC_PRIVATE } from "../sysv/key.ts";
+import { foreignUser, isGone, saysGone } from "../sysv/object_stat.ts";
+import { Segment } from "../sysv/segment.ts";
+import { untrusted } from "../sysv/segment_failure.ts";
+import { findSegment, type SegmentStat, statSegment, tryStat } from "../sysv/segment_stat.ts";
+import type { Operation, PreparedOperations } from "../sysv/semaphore_operations.ts";
+import { SemaphoreSet } from "../sysv/semaphore_set.ts";
+import { doing } from "../sysv/semaphore_wait.ts";
+import { Deadline } from "./deadline.ts";
+import { waitSync } from "../sysv/wait.ts";
+import { Slices, timedOut } from "./waiting.ts";
+
+/** How long joining takes at most, in milliseconds, and how long leaving waits for the entry lock. */
+const JOIN_MS = 5_000;
+const LEAVE_MS = 1_000;
+
+/** The semaphores of a set that joining and leaving are about, by number. */
+export interface EntrySemaphores {
+  /** The entry lock. */
+  readonly lock: number;
+  /** How many have joined and not left. */
+  readonly users: number;
+  /** 1 if the last one to leave removes the segment. */
+  readonly disposable: number;
+}
+
+/** What is joined: how it is told from another program's objects, and what a joining peer does there. */
+export interface SharedObject<Inside> {
+  /** For errors: "mailbox". */
+  readonly name: string;
+  readonly key: number;
+  /** Whether another user's is accepted. */
+  readonly trust: boolean;
+  /** What is created where nothing is there, or the error that says so. */
+  readonly create: { readonly mode: number; readonly semaphores: number } | (() => ShmError);
+  /** How many semaphores the set must have, if that does not depend on anything. */
+  readonly semaphores?: number;
+  /** Whether the segment may stand without a set. */
+  readonly standsAlone: boolean;
+  /**
+   * Looks at a segment by the kernel's facts, before anything is done to segment or set; `others` are
+   * attached to it. `false` if it is out of the way now.
+   *
+   * @throws {ShmError} it is something else
+   */
+  fits(segment: SegmentStat, others: number): boolean;
+  /**
+   * Which semaphores of `set` are the entry's.
+   *
+   * @throws {ShmError} the set is something else, or does not go with the segment beside it
+   */
+  entry(set: SemaphoreSet, segment: SegmentStat | undefined): EntrySemaphores;
+  /** The size of the segment to create beside `set`. */
+  size(set: SemaphoreSet): number;
+  /**
+   * Makes use of the segment, with the entry lock held; prepares it if it is new. `undefined` if it
+   * had to go, so that joining starts over.
+   */
+  enter(segment: Segment, membership: Membership, deadline: Deadline): Inside | undefined;
+  /** The error for what is something else. */
+  foreign(what: string, id?: number): ShmError;
+}
+
+/** What becomes of the segment when a peer leaves. `not ours`: another user's, which only they remove. */
+export type LeaveResult = "removed" | "kept" | "unread" | "in use" | "not ours";
+
+/** Why joining starts over after a while: other peers must be done first. */
+class Occupied {
+  /** What to say if they never are. */
+  readonly error: ShmError;
+
+  constructor(error: ShmError) {
+    this.error = error;
+  }
+}
+
+/** One process's membership. */
+export class Membership {
+  readonly set: SemaphoreSet;
+  readonly #object: SharedObject<unknown>;
+  readonly #entry: EntrySemaphores;
+  readonly #leaveMs: number;
+  readonly #unlocking: PreparedOperations;
+  readonly #uncounting: PreparedOperations;
+  readonly #exiting: PreparedOperations;
+  #dissolved = false;
+  #left = false;
+
+  private constructor(
+    object: SharedObject<unknown>,
+    set: SemaphoreSet,
+    entry: EntrySemaphores,
+    timeout: number,
+  ) {
+    this.#object = object;
+    this.set = set;
+    this.#entry = entry;
+    this.#leaveMs = Math.min(timeout, LEAVE_MS);
+    const unlock = { semaphore: entry.lock, add: -1, undo: true };
+    const uncount = { semaphore: entry.users, add: -1, undo: true };
+    this.#unlocking = SemaphoreSet.prepare([unlock]);
+    this.#uncounting = SemaphoreSet.prepare([uncount]);
+    this.#exiting = SemaphoreSet.prepare([uncount, unlock]);
+  }
+
+  /**
+   * Joins `object`, and creates it if it is not there and that is wanted. Blocks while others join or
+   * leave, for `timeout` milliseconds at most (defaults to 5000). Whatever fails, the entry lock is free
+   * again and what was created here is gone.
+   *
+   * @throws {ShmError} `ETIMEDOUT` others did not finish in time; what `object` throws; `EUNTRUSTED`
+   * @throws {RangeError} a timeout that is none, or the key `IPC_PRIVATE`
+   */
+  static join<Inside>(
+    object: SharedObject<Inside>,
+    timeout = JOIN_MS,
+  ): { readonly membership: Membership; readonly inside: Inside } {
+    const { name, key } = object;
+    if (checkKey(key) === IPC_PRIVATE) {
+      throw new RangeError(`a ${name} needs a key that others can find`);
+    }
+    let expired = (): ShmError =>
+      timedOut(`join the ${name}`, "semop", {
+        key,
+        remedy: "other programs remove it again and again",
+      });
+    const deadline = Deadline.after(timeout);
+    const slices = new Slices(deadline, () => expired());
+    const clock = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
+    for (;;) {
+      const outcome = Membership.#tryJoin(object, timeout, deadline);
+      if (outcome instanceof Occupied) {
+        expired = () => outcome.error;
+        Atomics.wait(clock, 0, 0, slices.next());
+      } else if (outcome !== undefined) return outcome;
+      else if (deadline.passed) throw expired();
+    }
+  }
+
+  /** `undefined`: what was there when we looked was removed, or something came, before we were in. */
+  static #tryJoin<Inside>(
+    object: SharedObject<Inside>,
+    timeout: number,
+    deadline: Deadline,
+  ): { readonly membership: Membership; readonly inside: Inside } | Occupied | undefined {
+    const stat = lookAtSegment(object);
+    if (stat === undefined) creation(object);
+    const set = findSet(object, stat);
+    if (set === undefined) return undefined;
+    const entry = object.entry(set, stat);
+    const entered = enterSet(object, set, entry, stat !== undefined, deadline);
+    if (entered !== true) return entered;
+    const membership = new Membership(object, set, entry, timeout);
+    let inside: Inside | undefined;
+    try {
+      inside = membership.#enter(object, deadline);
+    } finally {
+      if (inside === undefined) membership.#abandon();
+    }
+    return inside === undefined ? undefined : { membership, inside };
+  }
+
+  /** Everything that is done with the entry lock held; it is free in the end if this succeeds. */
+  #enter<Inside>(object: SharedObject<Inside>, deadline: Deadline): Inside | undefined {
+    const segment = openSegment(object, this.set);
+    if (segment === undefined) return undefined;
+    let inside: Inside | undefined;
+    try {
+      if (segment.created || this.#goesWith(segment, object)) {
+        const found = object.enter(segment, this, deadline);
+        if (found !== undefined) this.set.tryOp(this.#unlocking);
+        inside = found;
+      }
+    } finally {
+      if (inside === undefined) this.#letGo(segment);
+    }
+    return inside;
+  }
+
+  /** Looks again at a segment that is attached by now, and so does not change any more. */
+  #goesWith(segment: Segment, object: SharedObject<unknown>): boolean {
+    const stat = segment.stat();
+    if (!object.fits(stat, stat.nattch - 1)) return false;
+    object.entry(this.set, stat);
+    return true;
+  }
+
+  /** Detaches; a segment that we created goes again if nobody else is attached. */
+  #letGo(segment: Segment): void {
+    try {
+      if (segment.created && segment.stat().nattch <= 1) this.#remove(segment);
+    } finally {
+      segment.detach();
+    }
+  }
+
+  /** Leaves after a failure, with the entry lock held; a set that we created for nothing goes again. */
+  #abandon(): void {
+    const { standsAlone, key } = this.#object;
+    let removing = false;
+    try {
+      removing = this.alone && (this.#dissolved ||
+        this.set.created && (standsAlone || findSegment(key) === undefined));
+    } finally {
+      this.#exit(removing);
+    }
+  }
+
+  /** Whether nobody else has joined. With the entry lock held. */
+  get alone(): boolean {
+    return this.set.value(this.#entry.users) <= 1;
+  }
+
+  /** Whether no role is held, nor anything else of the set, but what joining takes. With the entry lock held. */
+  get idle(): boolean {
+    const { lock, users, disposable } = this.#entry;
+    return this.alone &&
+      this.set.values().every((value, semaphore) =>
+        value === 0 || [lock, users, disposable].includes(semaphore)
+      );
+  }
+
+  /** Whether the last one to leave removes the segment. With the entry lock held. */
+  get disposable(): boolean {
+    return this.set.value(this.#entry.disposable) === 1;
+  }
+
+  set disposable(value: boolean) {
+    this.set.setValue(this.#entry.disposable, value ? 1 : 0);
+  }
+
+  /**
+   * Removes a segment of which nobody makes use, and with it the set. For {@linkcode SharedObject.enter},
+   * which gives `undefined` then.
+   */
+  dissolve(segment: Segment): void {
+    this.#remove(segment);
+    this.#dissolved = true;
+  }
+
+  #remove(segment: Segment): void {
+    // First: a set without a segment is used again only if all its values are 0
+    this.disposable = false;
+    segment.remove();
+  }
+
+  /**
+   * Leaves and detaches `segment`; roles and other locks are released before. `decide` says what is to
+   * become of the segment, with the entry lock held; it is told whether nobody else has joined.
+   * Waits for the entry lock for a second at most, or as long as the timeout of joining if that is less.
+   * Whatever fails, the segment is detached and the entry lock free again. Twice is once.
+   */
+  leave(
+    segment: Segment,
+    decide: (alone: boolean) => Exclude<LeaveResult, "not ours">,
+  ): LeaveResult {
+    if (this.#left) return "in use";
+    this.#left = true;
+    let locked = false;
+    let removing = false;
+    let result: LeaveResult = "in use";
+    try {
+      locked = this.#lock();
+      if (locked) {
+        const { alone } = this;
+        // Memory that the caller gave away tells nothing
+        const fate = segment.attached && segment.buffer.byteLength > 0 ? decide(alone) : "in use";
+        result = fate === "removed" ? this.#tryRemove(segment) : fate;
+        removing = alone && (this.#object.standsAlone || result === "removed");
+      }
+    } catch (error) {
+      // The set went at that moment: there is nothing to leave
+      if (!saysGone(error)) throw error;
+    } finally {
+      try {
+        segment.detach();
+      } finally {
+        if (locked) this.#exit(removing);
+      }
+    }
+    return result;
+  }
+
+  #tryRemove(segment: Segment): LeaveResult {
+    try {
+      this.#remove(segment);
+      return "removed";
+    } catch (error) {
+      // For the next one out, who may
+      this.disposable = true;
+      if (error instanceof ShmError && error.errno === ERRNO.EPERM) return "not ours";
+      throw error;
+    }
+  }
+
+  /**
+   * Takes the entry lock in order to leave. If that cannot be, because the set has gone or a stopped
+   * process holds it, we are not counted any more and all stays as it is.
+   */
+  #lock(): boolean {
+    const { set } = this;
+    const { lock } = this.#entry;
+    const deadline = Deadline.after(this.#leaveMs);
+    const slices = new Slices(deadline, () => lockHeld(this.#object, set, lock, "leave"));
+    let taken = false;
+    try {
+      waitSync(doing(set, taking(lock), slices));
+      taken = true;
+    } catch (error) {
+      if (!(error instanceof ShmError && error.errno === ERRNO.ETIMEDOUT)) throw error;
+    } finally {
+      if (!taken) quietly(set, this.#uncounting);
+    }
+    return taken;
+  }
+
+  /** Goes, with the entry lock held: it is free then. */
+  #exit(removing: boolean): void {
+    let removed = false;
+    try {
+      removed = removing && tryRemoveSet(this.set);
+    } finally {
+      if (!removed && !quietly(this.set, this.#exiting)) {
+        // In one step nothing is done if one of both cannot be, as when somebody reset a value
+        quietly(this.set, this.#uncounting);
+        quietly(this.set, this.#unlocking);
+      }
+    }
+  }
+}
+
+/** Does what never waits, and says whether; what cannot be is let be: we are leaving. */
+function quietly(set: SemaphoreSet, operations: PreparedOperations): boolean {
+  try {
+    return set.tryOp(operations);
+  } catch (error) {
+    if (error instanceof ShmError) return false;
+    throw error;
+  }
+}
+
+/** Removes the set if that is ours to do, and says whether. */
+function tryRemoveSet(set: SemaphoreSet): boolean {
+  try {
+    set.remove();
+    return true;
+  } catch (error) {
+    if (error instanceof ShmError && error.errno === ERRNO.EPERM) return false;
+    throw error;
+  }
+}
+
+function taking(semaphore: number): Operation[] {
+  return [{ semaphore, add: 0 }, { semaphore, add: 1, undo: true }];
+}
+
+/** The segment under the key by the kernel's facts, if it is one that can be joined. */
+function lookAtSegment(object: SharedObject<unknown>): SegmentStat | undefined {
+  for (;;) {
+    const id = findSegment(object.key);
+    if (id === undefined) return undefined;
+    const stat = tryStat(id);
+    if (typeof stat === "number" && isGone(stat)) continue;
+    if (typeof stat === "number") return statSegment(id);
+    if (!object.fits(stat, stat.nattch)) return undefined;
+    const user = object.trust ? undefined : foreignUser(stat);
+    if (user !== undefined) throw untrusted(stat, user, object.key);
+    return stat;
+  }
+}
+
+/** The set under the key, created if there is none. `undefined`: it came or went while we looked. */
+function findSet(
+  object: SharedObject<unknown>,
+  segment: SegmentStat | undefined,
+): SemaphoreSet | undefined {
+  const { key, trust, semaphores } = object;
+  const wanted = { trust, ...(semaphores === undefined ? {} : { count: semaphores }) };
+  const found = unless(ERRNO.ENOENT, () => SemaphoreSet.open(key, wanted));
+  if (found !== undefined) return found;
+  if (segment !== undefined && !object.standsAlone) {
+    // The set comes before the segment and goes after it
+    if (findSegment(key) !== segment.id) return undefined;
+    throw object.foreign(
+      "no semaphore set stands beside the segment. It is another program's, or somebody removed the " +
+        "set (`ipcrm -s`): choose another key, or remove it (`rm`)",
+      segment.id,
+    );
+  }
+  const { semaphores: count, mode } = creation(object);
+  return unless(ERRNO.EEXIST, () => SemaphoreSet.create({ key, count, mode }));
+}
+
+/** Takes the entry lock and is counted, which is `true`; or says that joining starts over. */
+function enterSet(
+  object: SharedObject<unknown>,
+  set: SemaphoreSet,
+  entry: EntrySemaphores,
+  besideSegment: boolean,
+  deadline: Deadline,
+): true | Occupied | undefined {
+  const { lock, users } = entry;
+  const count = { semaphore: users, add: 1, undo: true };
+  try {
+    if (besideSegment) {
+      const slices = new Slices(deadline, () => lockHeld(object, set, lock, "join"));
+      waitSync(doing(set, [...taking(lock), count], slices));
+      return true;
+    }
+    // It may be anything's. In one step: if all its values are 0, it is ours to use
+    const unused = Array.from({ length: set.count }, (_, semaphore) => ({ semaphore, add: 0 }));
+    if (set.tryOp([...unused, { semaphore: lock, add: 1, undo: true }, count])) return true;
+  } catch (error) {
+    if (saysGone(error)) return undefined;
+    // Created for nothing. What others have entered meanwhile is theirs
+    if (set.created && set.values().every((value) => value === 0)) set.remove();
+    throw error;
+  }
+  return whoUses(object, set, entry);
+}
+
+/** Says of a set without a segment whether it can be that of peers who join or leave: it pays to wait. */
+function whoUses(
+  object: SharedObject<unknown>,
+  set: SemaphoreSet,
+  { lock, users }: EntrySemaphores,
+): Occupied | undefined {
+  let values: readonly number[];
+  let held: ShmError;
+  try {
+    values = set.values();
+    held = lockHeld(object, set, lock, "join");
+  } catch (error) {
+    if (saysGone(error)) return undefined;
+    throw error;
+  }
+  if (values.every((value) => value === 0)) return undefined;
+  const { key, id } = set;
+  if (values[lock]! > 1 || values[users] === 0) {
+    throw object.foreign(
+      `semaphore set ${id} has this key, with other values than 0 and without a segment: another ` +
+        "program's, or left over where the segment was removed. Nothing was done to it: choose " +
+        `another key, or, if nobody needs it, remove it (\`ipcrm -s ${id}\`)`,
+    );
+  }
+  if (values[lock] === 1) return new Occupied(held);
+  const remedy =
+    `semaphore set ${id} is in use and has no segment, which somebody removed, or the ` +
+    "set is another program's. Nothing was done to it: end its users, or choose another key";
+  return new Occupied(timedOut(`join the ${object.name}`, "semop", { key, id, remedy }));
+}
+
+/** The segment, with the entry lock held. `undefined`: somebody who does not know the lock created one. */
+function openSegment(object: SharedObject<unknown>, set: SemaphoreSet): Segment | undefined {
+  const { key, trust } = object;
+  const found = unless(ERRNO.ENOENT, () => Segment.open(key, { trust }));
+  if (found !== undefined) return found;
+  const { mode } = creation(object);
+  return unless(ERRNO.EEXIST, () => Segment.create({ key, size: object.size(set), mode }));
+}
+
+/** What is to be created. */
+function creation(
+  { create }: SharedObject<unknown>,
+): { readonly mode: number; readonly semaphores: number } {
+  if (typeof create === "function") throw create();
+  return create;
+}
+
+/** What `action` gives, or `undefined` if it fails with `errno`: others come and go meanwhile. */
+function unless<Result>(errno: number, action: () => Result): Result | undefined {
+  try {
+    return action();
+  } catch (error) {
+    if (error instanceof ShmError && error.errno === errno) return undefined;
+    throw error;
+  }
+}
+
+function lockHeld(
+  { name }: SharedObject<unknown>,
+  set: SemaphoreSet,
+  lock: number,
+  verb: "join" | "leave",
+): ShmError {
+  return timedOut(`${verb} the ${name}`, "semop", {
+    key: set.key,
+    remedy: `process ${set.lastPid(lock)} has been joining or leaving for too long; is it stopped?`,
+  });
+}
