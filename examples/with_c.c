@@ -1,11 +1,15 @@
 /* The C side of with_c.ts: creates the segment, moves a particle, removes the segment. particle.h is
  * what `with_c.ts --declare` prints; its assertions stop the compiler if the two disagree. */
 
+#include <limits.h>
+#include <linux/futex.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/ipc.h>
 #include <sys/shm.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "particle.h"
 
@@ -30,6 +34,7 @@ int main(void) {
     particle->position[1] = step * step;
     /* Release: whoever sees the step sees the position that goes with it */
     atomic_store_explicit((_Atomic int32_t *)&particle->step, step, memory_order_release);
+    syscall(SYS_futex, &particle->step, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
     nanosleep(&(struct timespec){.tv_nsec = 200000000}, NULL);
   }
 
