@@ -16,7 +16,8 @@
  * Other users of the key may be hostile: what is in memory is copied first and looked at after.
  *
  * A forked child has none of what its parent holds here: calls with an inherited handle do nothing and
- * say FORKED. A child that needs the mailbox opens it anew.
+ * say FORKED. A child that needs the mailbox opens it anew. Until it ends or calls exec it keeps the
+ * segment attached, and so keeps its parent from removing it.
  *
  *   struct ShmMailbox box;
  *   struct ShmMailboxOptions options = {SHM_MAILBOX_KEY, 0600, false, false};

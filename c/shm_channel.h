@@ -26,7 +26,8 @@
  *
  * A ShmChannel may be used by several threads, a producer or the consumer by one at a time. A forked
  * child has none of what its parent holds here: calls with an inherited handle do nothing and, where
- * they say anything, say FORKED. A child that needs the channel opens it anew.
+ * they say anything, say FORKED. A child that needs the channel opens it anew. Until it ends or calls
+ * exec it keeps the segment attached, and so keeps its parent from removing it.
  *
  *   struct ShmChannel channel;
  *   struct ShmChannelOptions options = shm_channel_options(0x5eed0001);

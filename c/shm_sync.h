@@ -182,17 +182,10 @@ static inline int shmi_take_now(int set, int number) {
   return semop(set, take, 2);
 }
 
-/*
- * IPC_NOWAIT: if somebody reset the value by hand, giving back must not wait for it to return. Tried
- * again when the kernel had no memory for it, or others would wait for what nobody holds.
- */
+/* IPC_NOWAIT: if somebody reset the value by hand, giving back must not wait for it to return. */
 static inline bool shmi_give(int set, int number, int count) {
   struct sembuf give = shmi_operation(number, -count, IPC_NOWAIT | SEM_UNDO);
-  for (int tries = 0; tries < 3; tries++) {
-    if (semop(set, &give, 1) == 0) return true;
-    if (errno == EAGAIN || shmi_gone(errno)) return false;
-  }
-  return false;
+  return semop(set, &give, 1) == 0;
 }
 
 /* The process that holds a role or lock: 0 when it is free, or beyond our pid namespace. */
@@ -331,7 +324,7 @@ struct ShmMembership {
   unsigned mode;       /* permissions found, of segment and set together */
   bool made_set;
   bool made_segment;
-  bool dissolved;    /* we removed the segment, of which nobody made use */
+  bool dissolved;    /* we removed an abandoned segment */
   int64_t leave_for; /* how long leaving waits for the lock, in nanoseconds */
   struct ShmiProcess process;
   struct ShmiError error;
@@ -423,7 +416,7 @@ static inline void shmi_exit(struct ShmMembership *member) {
   member->set = -1;
 }
 
-/* Whether nobody else is a member, with the lock held. */
+/* Whether we are the only member, with the lock held. */
 static inline bool shmi_alone(const struct ShmMembership *member) {
   return shmi_value(member->set, member->users) == 1;
 }
@@ -495,7 +488,7 @@ static inline enum ShmiStatus shmi_check_size(struct ShmMembership *member, int 
              "the segment there has %lu bytes, which no %s with %d semaphores has",
              (unsigned long)segment->shm_segsz, member->kind->thing, count);
   snprintf(member->error.hint, sizeof member->error.hint,
-           "use another key, or if nobody needs it (user %lu's): ipcrm -m %d",
+           "use another key, or if it is not needed (user %lu's): ipcrm -m %d",
            (unsigned long)segment->shm_perm.uid, id);
   return SHMI_FOREIGN;
 }
@@ -527,7 +520,7 @@ static inline enum ShmiStatus shmi_enter_unused(struct ShmMembership *member) {
              " done to it",
              member->set);
   snprintf(member->error.hint, sizeof member->error.hint,
-           "use another key, or if nobody needs it: ipcrm -s %d", member->set);
+           "use another key, or if it is not needed: ipcrm -s %d", member->set);
   /* they join or leave, or have not noticed yet that their segment was removed */
   const bool joined = values[member->lock] <= 1 && values[member->users] > 0;
   return joined ? SHMI_AGAIN : SHMI_FOREIGN;
@@ -562,7 +555,7 @@ static inline enum ShmiStatus shmi_find_set(struct ShmMembership *member, bool h
                  "the semaphore set there has %lu semaphores, so it is no %s's",
                  (unsigned long)set.sem_nsems, member->kind->thing);
       snprintf(member->error.hint, sizeof member->error.hint,
-               "use another key, or if nobody needs it: ipcrm -s %d", member->set);
+               "use another key, or if it is not needed: ipcrm -s %d", member->set);
       return SHMI_FOREIGN;
     }
     if (!shmi_trusts(member, &set.sem_perm)) {
@@ -574,7 +567,7 @@ static inline enum ShmiStatus shmi_find_set(struct ShmMembership *member, bool h
                  "the semaphore set there has %d semaphores, and %d are wanted", member->count,
                  member->wanted_count);
       snprintf(member->error.hint, sizeof member->error.hint,
-               "use another key, or if nobody needs it: ipcrm -s %d", member->set);
+               "use another key, or if it is not needed: ipcrm -s %d", member->set);
       return SHMI_FOREIGN;
     }
     member->mode = (unsigned)set.sem_perm.mode & 0777U;
@@ -735,7 +728,7 @@ static inline void shmi_exit_from(struct ShmMembership *member, bool remove_set)
   else shmi_exit(member);
 }
 
-/* Whether members wait for something that is still there: nobody wakes those in a removed segment. */
+/* Whether segment and set are still there: no peer wakes those who wait in a removed one. */
 static inline bool shmi_is_present(const struct ShmMembership *member) {
   struct shmid_ds segment;
   if (shmctl(member->segment, IPC_STAT, &segment) == -1) {

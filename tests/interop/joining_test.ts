@@ -254,6 +254,22 @@ for (const kind of KINDS) {
     },
   );
 
+  testWith(
+    NEEDS,
+    `${kind}: the entry lock is let go even if the count was reset by hand`,
+    async () => {
+      const key = freshKey();
+      await using leaving = peer.start(kind, key, PATIENT);
+      assert.equal(await leaving.line(), "joined");
+      const set = SemaphoreSet.open(key);
+      set.setValue(kind === "mailbox" ? 1 : SHAPE.lanes + 2, 0);
+      await leaving.write("\n");
+      await leaving.line();
+      assert.equal(set.value(kind === "mailbox" ? 0 : SHAPE.lanes + 1), 0);
+      removeAll(key);
+    },
+  );
+
   testWith(NEEDS, `${kind}: sets without a segment keep their values`, async () => {
     const key = freshKey();
     const mine = kind === "mailbox" ? 6 : 5;
