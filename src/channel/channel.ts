@@ -190,11 +190,11 @@ export class Channel implements Disposable {
 
   /** Whether it was not closed. */
   get isOpen(): boolean {
-    return this.#departure === undefined && this.#place.attached;
+    return this.#departure === undefined && this.#place.segment.attached;
   }
 
   #check(): void {
-    if (!this.isOpen) throw this.#place.closed("the channel");
+    if (!this.isOpen) throw this.#place.closed("the channel", this.#departure === undefined);
   }
 
   /**

@@ -26,11 +26,6 @@ export class ChannelPlace {
     this.shape = shape;
   }
 
-  /** Whether its memory is there: not closed, and not transferred away by a caller. */
-  get attached(): boolean {
-    return this.segment.attached && !this.segment.buffer.detached;
-  }
-
   /**
    * Checks that the channel is still the one that its key leads to. A system call: for waits.
    *
@@ -38,7 +33,7 @@ export class ChannelPlace {
    */
   checkPresent(): void {
     const { segment, set } = this;
-    if (!this.attached) throw this.closed("the channel");
+    if (!segment.attached) throw this.closed("the channel", false);
     if (segment.stat().markedForRemoval) throw this.#removed("shmctl", "its segment");
     const stat = tryReadSet(set.id);
     if (typeof stat === "number" && isGone(stat)) {
@@ -55,13 +50,13 @@ export class ChannelPlace {
     });
   }
 
-  /** The error for using what was closed, or what lost its memory. */
-  closed(what: string): ShmError {
+  /** The error for using what was closed, or what is `open` and lost its memory. */
+  closed(what: string, open: boolean): ShmError {
     const { segment } = this;
     return new ShmError(`use ${what}`, undefined, "EDETACHED", {
       key: segment.key,
       id: segment.id,
-      remedy: segment.attached && segment.buffer.detached
+      remedy: open
         ? "its memory was transferred away with the bytes of a message (structuredClone, " +
           "postMessage): transfer a copy, and close and open the channel again"
         : "it was closed: open it again",

@@ -108,7 +108,7 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
     this.#claim = claim;
     const { segment, shape } = place;
     const small = this.#small;
-    const gone = (): ShmError => place.closed("the consumer");
+    const gone = (): ShmError => place.closed("the consumer", this.#open);
     this.#readers = Array.from(
       { length: shape.lanes },
       (_, lane) => {
@@ -147,7 +147,7 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
   }
 
   #check(): void {
-    if (!this.isOpen) throw this.#place.closed("the consumer");
+    if (!this.isOpen) throw this.#place.closed("the consumer", this.#open);
     if (this.#draining) {
       throw this.#place.busy("receive", "a drain is under way: return from its callback first");
     }
@@ -453,7 +453,7 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
     this.#spinning.sleeps();
     try {
       for (let slept = false;; slept = true) {
-        if (!this.isOpen) throw this.#place.closed("the consumer");
+        if (!this.isOpen) throw this.#place.closed("the consumer", this.#open);
         let found = slept ? find() : undefined;
         if (found !== undefined) return found;
         this.#self.announce();
@@ -497,7 +497,7 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
    * ```
    */
   get deadProducers(): number {
-    if (!this.isOpen) throw this.#place.closed("the consumer");
+    if (!this.isOpen) throw this.#place.closed("the consumer", this.#open);
     const before = this.#diedBefore;
     return this.#died().reduce((sum, died, lane) => sum + Math.max(0, died - before[lane]!), 0);
   }

@@ -131,7 +131,9 @@ export class Producer implements Disposable {
 
   /** Checks a message and this producer, before anything else is done. Gives the length. */
   #check(length: number, tag: number): number {
-    if (!this.#open || this.#memory.words.length === 0) throw this.#place.closed("the producer");
+    if (!this.#open || this.#memory.words.length === 0) {
+      throw this.#place.closed("the producer", this.#open);
+    }
     if (this.#slotLength !== NOT_OPEN) {
       throw this.#place.busy("send", "a slot is open: commit or abort it first");
     }
@@ -208,7 +210,7 @@ export class Producer implements Disposable {
    * @throws {ShmError} `EDETACHED` closed
    */
   publish(): void {
-    if (!this.isOpen) throw this.#place.closed("the producer");
+    if (!this.isOpen) throw this.#place.closed("the producer", this.#open);
     if (this.#writer.staged > 0) this.#publish();
   }
 
@@ -315,7 +317,7 @@ export class Producer implements Disposable {
     this.#spinning.sleeps();
     try {
       for (let waited = false;; waited = true) {
-        if (!this.isOpen) throw this.#place.closed("the producer");
+        if (!this.isOpen) throw this.#place.closed("the producer", this.#open);
         this.#self.announce();
         if (this.#writer.reserve(length)) return;
         if (!waited) Atomics.add(words, LANE_WORD.FULL_WAITS, 1);
@@ -399,7 +401,7 @@ export class Producer implements Disposable {
     const length = this.#slotLength;
     if (length === NOT_OPEN) throw this.#noSlot();
     this.#slotLength = NOT_OPEN;
-    if (!this.isOpen) throw this.#place.closed("the producer");
+    if (!this.isOpen) throw this.#place.closed("the producer", this.#open);
     if (this.#slotBytes!.length !== length) {
       throw new ShmError("commit the slot", undefined, "EDETACHED", {
         key: this.#place.segment.key,
