@@ -36,6 +36,7 @@ import {
   type SegmentStat,
   setSegment,
   setSegmentLocked,
+  statFailure,
   statSegment,
   tryStat,
 } from "./segment_stat.ts";
@@ -201,7 +202,7 @@ export class Segment implements Disposable {
     if (typeof stat === "number") {
       unmap(id, address);
       shmctl(id, IPC.RMID, null);
-      throw attachFailure(id, key, placement, -stat);
+      throw statFailure(id, -stat);
     }
     return new Segment(stat, address, { key, created: true, readOnly: false });
   }
@@ -313,7 +314,7 @@ export class Segment implements Disposable {
       return reason;
     };
     const stat = tryStat(id);
-    if (typeof stat === "number") throw refuse(attachFailure(id, key, placement, -stat));
+    if (typeof stat === "number") throw refuse(statFailure(id, -stat));
     if (key !== undefined && stat.markedForRemoval) {
       unmap(id, address);
       return undefined;

@@ -132,11 +132,16 @@ export function mayRead(id: number): boolean {
 export function statSegment(id: number): SegmentStat {
   const stat = tryStat(checkSegmentId(id));
   if (typeof stat !== "number") return stat;
-  throw new ShmError("look at the segment", "shmctl", -stat, {
+  throw statFailure(id, -stat);
+}
+
+/** The error for a segment that cannot be looked at. */
+export function statFailure(id: number, errno: number): ShmError {
+  return new ShmError("look at the segment", "shmctl", errno, {
     id,
-    remedy: stat === -ERRNO.EACCES
+    remedy: errno === ERRNO.EACCES
       ? "its mode gives this user no read permission"
-      : idRemedy(-stat),
+      : idRemedy(errno),
   });
 }
 
