@@ -11,7 +11,7 @@ import { type EntrySemaphores, Membership, type SharedObject } from "../sync/mem
 import { Word } from "../sync/word.ts";
 import { saysGone } from "../sysv/object_stat.ts";
 import type { Segment } from "../sysv/segment.ts";
-import { removeSegment, type SegmentStat } from "../sysv/segment_stat.ts";
+import type { SegmentStat } from "../sysv/segment_stat.ts";
 import type { PreparedOperations } from "../sysv/semaphore_operations.ts";
 import type { SemaphoreSet } from "../sysv/semaphore_set.ts";
 import { LAYOUT, MAILBOX_KEY, SEMAPHORE, SEMAPHORE_COUNT, WORD_OFFSET } from "./descriptor.ts";
@@ -230,12 +230,6 @@ class MailboxObject implements SharedObject<ShmEntry> {
   fits(stat: SegmentStat, others: number): boolean {
     if (stat.size === LAYOUT.size) return true;
     if (!this.#recreate || others > 0) throw wrongSize(stat, others);
-    try {
-      removeSegment(stat.id);
-    } catch (error) {
-      // Another server was faster
-      if (!saysGone(error)) throw error;
-    }
     return false;
   }
 

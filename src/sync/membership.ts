@@ -12,7 +12,13 @@ import { checkKey, IPC_PRIVATE } from "../sysv/key.ts";
 import { foreignUser, isGone, saysGone } from "../sysv/object_stat.ts";
 import { Segment } from "../sysv/segment.ts";
 import { untrusted } from "../sysv/segment_failure.ts";
-import { findSegment, type SegmentStat, statSegment, tryStat } from "../sysv/segment_stat.ts";
+import {
+  findSegment,
+  removeSegment,
+  type SegmentStat,
+  statSegment,
+  tryStat,
+} from "../sysv/segment_stat.ts";
 import type { Operation, PreparedOperations } from "../sysv/semaphore_operations.ts";
 import { SemaphoreSet } from "../sysv/semaphore_set.ts";
 import { doing } from "../sysv/semaphore_wait.ts";
@@ -49,7 +55,7 @@ export interface SharedObject<Inside> {
   readonly standsAlone: boolean;
   /**
    * Looks at a segment by the kernel's facts, before anything is done to segment or set; `others` are
-   * attached to it. `false` if it is out of the way now.
+   * attached to it. `false` if the caller wants it replaced.
    *
    * @throws {ShmError} it is something else
    */
@@ -153,11 +159,18 @@ export class Membership {
     timeout: number,
     deadline: Deadline,
   ): { readonly membership: Membership; readonly inside: Inside } | Occupied | undefined {
-    const stat = lookAtSegment(object);
+    const found = lookAtSegment(object);
+    const stat = found?.fits === true ? found.stat : undefined;
     if (stat === undefined) creation(object);
     const set = findSet(object, stat);
     if (set === undefined) return undefined;
     const entry = object.entry(set, stat);
+    if (found?.fits === false) {
+      // What will be refused for its set keeps its segment
+      const user = whoUses(object, set, entry);
+      if (user !== undefined) return user;
+      unless(ERRNO.EINVAL, () => removeSegment(found.stat.id));
+    }
     const entered = enterSet(object, set, entry, stat !== undefined, deadline);
     if (entered !== true) return entered;
     const membership = new Membership(object, set, entry, timeout);
@@ -364,18 +377,20 @@ function taking(semaphore: number): Operation[] {
   return [{ semaphore, add: 0 }, { semaphore, add: 1, undo: true }];
 }
 
-/** The segment under the key by the kernel's facts, if it is one that can be joined. */
-function lookAtSegment(object: SharedObject<unknown>): SegmentStat | undefined {
+/** The segment under the key by the kernel's facts, and whether it can be joined or is to be replaced. */
+function lookAtSegment(
+  object: SharedObject<unknown>,
+): { readonly stat: SegmentStat; readonly fits: boolean } | undefined {
   for (;;) {
     const id = findSegment(object.key);
     if (id === undefined) return undefined;
     const stat = tryStat(id);
     if (typeof stat === "number" && isGone(stat)) continue;
-    if (typeof stat === "number") return statSegment(id);
-    if (!object.fits(stat, stat.nattch)) return undefined;
+    if (typeof stat === "number") return { stat: statSegment(id), fits: true };
+    const fits = object.fits(stat, stat.nattch);
     const user = object.trust ? undefined : foreignUser(stat);
     if (user !== undefined) throw untrusted(stat, user, object.key);
-    return stat;
+    return { stat, fits };
   }
 }
 
@@ -423,10 +438,15 @@ function enterSet(
   } catch (error) {
     if (saysGone(error)) return undefined;
     // Created for nothing. What others have entered meanwhile is theirs
-    if (set.created && set.values().every((value) => value === 0)) set.remove();
+    if (set.created && isUnused(set)) set.remove();
     throw error;
   }
   return whoUses(object, set, entry);
+}
+
+/** Whether all values are 0. */
+function isUnused(set: SemaphoreSet): boolean {
+  return set.values().every((value) => value === 0);
 }
 
 /** Says of a set without a segment whether it can be that of peers who join or leave: it pays to wait. */

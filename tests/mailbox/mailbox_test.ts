@@ -129,6 +129,10 @@ Deno.test("MailboxClient.open and MailboxServer.open leave a channel at the key 
   for (const open of [MailboxClient.open, MailboxServer.open]) {
     assert.throws(() => open({ key }), { code: "EINVAL", message: /it has 2816 bytes, not 2049/ });
   }
+  assert.throws(() => MailboxServer.open({ key, recreate: true }), {
+    code: "EINVAL",
+    message: /Nothing was done to it/,
+  });
   assert.deepEqual(SemaphoreSet.open(key).values(), values);
   using again = Channel.open(key);
   assert.deepEqual(again.consumer().tryReceive()?.bytes, Uint8Array.of(7));
