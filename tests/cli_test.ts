@@ -8,7 +8,8 @@ import config from "../deno.json" with { type: "json" };
 import { main } from "../cli.ts";
 import { guardAgainstLeaks } from "./support/leaks.ts";
 import { testWith } from "./support/needs.ts";
-import { type Ended, freshKey, Peer, PROJECT } from "./support/peer.ts";
+import { type Ended, freshKey, Peer, PROJECT, TestFolder } from "./support/peer.ts";
+import { appeared, cliInShellOnTerminal, ON_TERMINAL } from "./support/terminal.ts";
 import { cliInShell, run, STARTED, toEnd } from "./cli/command_line.ts";
 
 guardAgainstLeaks();
@@ -175,6 +176,22 @@ testWith(CLI, "without --allow-ffi: one line that names the permission, and 1", 
     assert.deepEqual([code, stdout], [1, ""]);
   }
 });
+
+testWith(
+  ON_TERMINAL,
+  "without --allow-ffi on a terminal: nothing is asked, one line, and 1",
+  async () => {
+    using folder = new TestFolder();
+    const script = 'deno=$1; shift 3; exec "$deno" run "$@"';
+    for (const args of [["ls"], ["recv"], ["dump", "5"], ["top"]]) {
+      await using peer = cliInShellOnTerminal(folder, script, ...args);
+      const ended = await peer.ended();
+      const [error, ...rest] = appeared(ended);
+      assert.match(error!, /^error: [^\n]*--allow-ffi[^\n]*$/);
+      assert.deepEqual([ended.code, rest], [1, [""]]);
+    }
+  },
+);
 
 testWith(SHELL, "help that nobody reads, or that has no room: no stack trace", async () => {
   const gone = await cliInShell('{ "$@"; echo "exit $?" >&2; } | exec <&-', "--help").ended();
