@@ -49,9 +49,9 @@ for (const close of [false, true]) {
       () =>
         withSet(async (set) => {
           const { worker, next } = startWorker({ id: set.id, how, close });
-          await next();
-          const got = await next();
-          if (got === "has it") {
+          const undoes = await next() === "undoes";
+          assert.equal(await next(), "has it");
+          if (undoes) {
             if (!close) worker.terminate();
             const claim = new Claim(set, 0);
             await claim.take({ deadline: Deadline.after(LONG_MS) });

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { type Wait, waitAsync, type Waiting, waitSync } from "../../src/sysv/wait.ts";
+import { yieldBudget } from "../../src/sysv/yield_budget.ts";
 
 /** A wait that writes down how it was carried out. */
 function recorded(log: string[], sleep: () => Promise<void> = () => Promise.resolve()): Wait {
@@ -139,4 +140,17 @@ Deno.test("work under an aborted signal is not begun", async () => {
     /before/,
   );
   assert.deepEqual(log, []);
+});
+
+Deno.test("waitAsync that slept has given the event loop its turn: the yield budget is full", async () => {
+  const LOOKS = 64;
+  // One look at the clock, after which the budget is spent in time
+  for (let i = 0; i < LOOKS; i++) await yieldBudget.pause();
+  for (const began = performance.now(); performance.now() - began < 10;);
+  const turn: Wait = {
+    block: () => {},
+    sleep: () => new Promise<void>((resolve) => setTimeout(resolve, 0)),
+  };
+  await waitAsync(work([], [turn]));
+  for (let i = 0; i < LOOKS; i++) assert.equal(yieldBudget.pause(), undefined);
 });
