@@ -113,9 +113,12 @@ Deno.test("SemaphoreSet.op waits a thousand times for the same on one thread, in
       set.op(take, { signal }).then(() => order.push(n))
     );
     await reaches(1, () => set.waitingForIncrease(0));
-    // One that is not the first ends at once: its promise settles while the first still waits
+    // One that is not the first has nothing to wait for
+    let refused: unknown;
+    waits[500]!.catch((error) => refused = error.message);
     controllers[500]!.abort(new Error("stop"));
-    await assert.rejects(waits[500]!, /stop/);
+    await pause(0);
+    assert.equal(refused, "stop");
     for (let n = 1; n < WAITS; n++) set.tryOp([{ semaphore: 0, add: 1 }]);
     await Promise.all(waits.filter((_, n) => n !== 500));
     assert.deepEqual(order, controllers.map((_, n) => n).filter((n) => n !== 500));
@@ -191,9 +194,37 @@ Deno.test({
       assert.equal(new Word(segment, 0).wake(), WAITS);
       while (ended < round * WAITS) await pause();
     }
-    assert.equal(ended, 3 * WAITS);
+    // Those that end as they begin are all there before any is read
+    for (const futex of futexes) {
+      assert(futex.listen(segment.pointer, 1, LONG_MS, () => ended++));
+    }
+    while (ended < 4 * WAITS) await pause();
+    assert.equal(ended, 4 * WAITS);
     for (const futex of futexes) futex.close();
   },
+});
+
+Deno.test("Word.wait that has timed out takes no wake from others", async () => {
+  using segment = Segment.create({ size: 64 });
+  segment.remove();
+  const word = new Word(segment, 0);
+  for (let i = 0; i < 10; i++) {
+    await assert.rejects(word.wait(0, { deadline: Deadline.after(5) }), { code: "ETIMEDOUT" });
+    assert.equal(word.wake(), 0);
+  }
+});
+
+Deno.test("Word.changedFrom without a futex of its own leaves nothing with the kernel", async () => {
+  using segment = Segment.create({ size: 64 });
+  segment.remove();
+  const word = new Word(segment, 0);
+  for (let i = 0; i < 10; i++) {
+    const wait = word.changedFrom(0, 1);
+    await new Promise<void>((resolve) => {
+      if (wait.listen?.(resolve) !== true) wait.sleep().then(() => resolve());
+    });
+    assert.equal(word.wake(), 0);
+  }
 });
 
 testWith({ tools: ["deno"] }, "Word.wait without io_uring waits on a few threads", async () => {
@@ -221,4 +252,22 @@ testWith({ tools: ["deno"] }, "Word.wait without io_uring waits on a few threads
   `);
   const ended = await peer.ended();
   assert.equal(ended.stdout, `true 1,1 ${WAITS - 2}\n`, ended.stderr);
+});
+
+Deno.test("SemaphoreSet.op does not stand in line behind the same operations on another set", async () => {
+  const [one, two] = [SemaphoreSet.create({ count: 1 }), SemaphoreSet.create({ count: 1 })];
+  try {
+    const controller = new AbortController();
+    const take = [{ semaphore: 0, add: -1 }];
+    const blocked = one.op(take, { signal: controller.signal });
+    const free = two.op(take, { timeout: LONG_MS });
+    await reaches(1, () => two.waitingForIncrease(0));
+    two.tryOp([{ semaphore: 0, add: 1 }]);
+    await free;
+    controller.abort(new Error("stop"));
+    await assert.rejects(blocked, /stop/);
+  } finally {
+    one.remove();
+    two.remove();
+  }
 });
