@@ -1,6 +1,6 @@
 /**
  * Which System V objects this test file and its peers made, and which other programs did: the machine
- * is not ours alone. Ours is what has a key of the tests, or was made or last used by one of our
+ * is not ours alone. Ours is what has a key that a test drew, or was made or last used by one of our
  * processes. The kernel tells who created a segment; of a semaphore set only who last used it, so a
  * set without a key that nobody has used yet cannot be told from others'.
  */
@@ -14,30 +14,21 @@ const processes = new Set([Deno.pid]);
 
 const keys = new Set<number>();
 
-/** The prefix of all keys that tests draw, and of those that examples and pages have printed in them. */
+/** The prefix of all keys that tests draw; under it are also those that examples and pages have printed. */
 const PREFIX = 0x5e000000;
-const PRINTED = 0xed0000;
+const PRINTED = 0x5eed0000;
 
 /** A key that no other test uses: one of 16 million, at random, under a prefix of ours. */
 export function freshKey(): number {
-  const random = crypto.getRandomValues(new Uint32Array(1))[0]! & 0xffffff;
-  if (isPrinted(PREFIX | random)) return freshKey();
-  keys.add(PREFIX | random);
-  return PREFIX | random;
+  const key = PREFIX | (crypto.getRandomValues(new Uint32Array(1))[0]! & 0xffffff);
+  if ((key & 0xffff0000) === PRINTED) return freshKey();
+  keys.add(key);
+  return key;
 }
 
 /** Says that a process is ours. */
 export function addOwnProcess(pid: number): void {
   processes.add(pid);
-}
-
-/** Whether the key is one of those that examples, pages and a few tests have printed in them. */
-function isPrinted(key: number): boolean {
-  return (key & 0xffff0000) === (PREFIX | PRINTED);
-}
-
-function isOwnKey(key: number): boolean {
-  return keys.has(key) || isPrinted(key);
 }
 
 function isOwnSet(id: number, count: number): boolean {
@@ -52,9 +43,9 @@ function isOwnSet(id: number, count: number): boolean {
 
 /** All of ours that there is now, one line an object: `segment 5 key 0 by 4711`, `semaphore set 6 key 7`. */
 export function ownObjects(): string[] {
-  const segments = listSegments().filter(({ key, cpid }) => isOwnKey(key) || processes.has(cpid));
+  const segments = listSegments().filter(({ key, cpid }) => keys.has(key) || processes.has(cpid));
   const sets = listSemaphoreSets().filter(({ id, key, count }) =>
-    isOwnKey(key) || isOwnSet(id, count)
+    keys.has(key) || isOwnSet(id, count)
   );
   return [
     ...segments.map(({ id, key, cpid }) => `segment ${id} key ${key} by ${cpid}`),
