@@ -1,7 +1,7 @@
 /** C: a forked child has none of its parent's handles. Whatever it does with them does nothing. */
 
 import assert from "node:assert/strict";
-import { MailboxClient } from "../../mod.ts";
+import { MailboxClient, SemaphoreSet } from "../../mod.ts";
 import { C_NEEDS, CProgram } from "../support/c_program.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
 import { testWith } from "../support/needs.ts";
@@ -125,6 +125,8 @@ for (
       const received: number[] = [];
       await using sender = forker.start(channel.key, how);
       await sender.line();
+      // We two are counted still
+      assert.equal(SemaphoreSet.open(channel.key).value(channel.lanes + 2), 2);
       // The lane is still its parent's
       assert.deepEqual(channel.stats().lanes.map(({ alive }) => alive), [true, false]);
       assert.equal(channel.stats().lanes[0]!.pid, sender.pid);

@@ -161,6 +161,11 @@ for (const kind of KINDS) {
           await failing.write("\n");
           // It joined and left, or it could not join; in each case it lives on
           if (await failing.line() === "joined") await failing.line();
+          else {assert.deepEqual(
+              objectsAt(key),
+              [undefined, undefined],
+              `made for nothing: ${call}`,
+            );}
           await goOnInC(kind, key);
           await failing.endInput();
           assert.equal((await failing.ended()).code, 0, call);
@@ -304,15 +309,15 @@ for (const kind of KINDS) {
     const key = freshKey();
     using stack = new DisposableStack();
     const set = heldSet(stack, key, kind === "mailbox" ? 6 : 5);
+    // A peer that enters would wait
+    const values = set.values().fill(1);
+    set.setValues(values);
     using segment = Segment.create({ key, size: 4096 });
     try {
       await using refused = peer.start(kind, key, 0.05);
       await refused.endInput();
       assert.match((await refused.ended()).stdout, /the segment there has 4096 bytes, which no /);
-      assert.deepEqual([objectsAt(key), [...set.values()].some((value) => value !== 0)], [
-        [segment.id, set.id],
-        false,
-      ]);
+      assert.deepEqual([objectsAt(key), set.values()], [[segment.id, set.id], values]);
     } finally {
       segment.remove();
     }
