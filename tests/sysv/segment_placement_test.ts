@@ -43,7 +43,9 @@ Deno.test("a detached address is free again, and no segment tells it any more", 
   using owner = Segment.create({ size: 1 });
   owner.remove();
   for (let i = 0; i < 3; i++) {
-    const segment = Segment.attach(owner.id, { address });
+    const segment = Segment.attach(owner.id, { address: address + BigInt(i), round: true });
+    assert.equal(segment.address, address);
+    segment.bytes[0] = i; // handed out: zero pages are there after the detach
     segment.detach();
     assert.throws(() => segment.address, { code: "EDETACHED" });
   }
