@@ -747,6 +747,18 @@ Deno.test("Consumer: messages before a record that cannot be are received, and c
   consumer.discard(0);
 });
 
+Deno.test("Consumer: padding is not a whole ring, though one could be full of it", () => {
+  using channel = scratchChannel();
+  using producer = channel.producer();
+  using consumer = channel.consumer();
+  fill(producer);
+  withLaneWords(channel, 0, ({ buffer }) => new Int32Array(buffer, 512, 1)[0] = -1);
+  const error = { code: "ECORRUPT", message: /there is padding at 0 where it cannot be/ };
+  assert.throws(() => consumer.tryReceive(), error);
+  assert.throws(() => consumer.drain(() => {}), error);
+  consumer.discard(0);
+});
+
 Deno.test("Consumer: a visitor's own ECORRUPT, of another channel, is thrown at once", () => {
   using channel = scratchChannel({ lanes: 2 });
   using one = channel.producer();
@@ -781,6 +793,17 @@ Deno.test("Consumer: a lane that can be read again before its error was told is 
   spoil(1);
   assert.equal(consumer.tryReceive()?.bytes[0], 1);
   assert.equal(consumer.tryReceive(), undefined);
+  one.trySend(byte(3));
+  two.trySend(byte(4));
+  const at = 256 + 2 * 256 + 16;
+  const length = (value: number): void =>
+    withLaneWords(channel, 0, ({ buffer }) => {
+      new Int32Array(buffer, at, 1)[0] = value;
+    });
+  length(-2);
+  assert.deepEqual(drained(consumer, 1), [4]);
+  length(1);
+  assert.deepEqual(drained(consumer), [3]);
 });
 
 Deno.test("where all messages have one length, a record of another one cannot be", async () => {

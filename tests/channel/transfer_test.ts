@@ -67,6 +67,16 @@ Deno.test("drain: a large payload that is transferred away is an error, and ever
   }
 });
 
+Deno.test("close: the last one out lets go of the entry lock, though its memory was transferred away", () => {
+  const channel = scratchChannel({ laneCapacity: 4096 });
+  channel.producer().trySend(new Uint8Array(100));
+  assert.throws(() => channel.consumer().drain(transfer), TAKEN);
+  assert.equal(channel.close(), "in use", "what nobody could look at stays");
+  using again = Channel.open(channel.key);
+  using consumer = again.consumer();
+  assert.equal(consumer.drain(() => {}), 1);
+});
+
 Deno.test("commit: a slot whose bytes were transferred away is not sent, and the next one works", () => {
   for (const length of [1, 8, 64]) {
     using channel = scratchChannel();

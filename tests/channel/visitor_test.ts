@@ -98,6 +98,33 @@ Deno.test("drainText and text: messages as UTF-8, of which anything else is U+FF
   assert.deepEqual(drained(consumer), []);
 });
 
+Deno.test("drainText and text: nothing of the channel's own memory is decoded", () => {
+  using channel = scratchChannel({ laneCapacity: 4096 });
+  using producer = channel.producer();
+  using consumer = channel.consumer();
+  let live: ArrayBuffer | undefined;
+  producer.trySend(new Uint8Array(100));
+  consumer.drain((bytes) => live = bytes.buffer);
+  const decoded: ArrayBufferLike[] = [];
+  const { decode } = TextDecoder.prototype;
+  TextDecoder.prototype.decode = function (input: Uint8Array, options): string {
+    decoded.push(input.buffer);
+    return decode.call(this, input, options);
+  };
+  try {
+    for (const length of [1, 64, 65, 100, 500]) {
+      producer.trySend(new Uint8Array(length).fill(0x61));
+      producer.trySend(new Uint8Array(length).fill(0x61));
+      assert.equal(consumer.tryReceive()!.text.length, length);
+      consumer.drainText((text) => assert.equal(text.length, length));
+    }
+  } finally {
+    TextDecoder.prototype.decode = decode;
+  }
+  assert.equal(decoded.length, 10);
+  assert(!decoded.includes(live!));
+});
+
 testWith(
   { tools: ["deno"] },
   "drainText and text: a peer that rewrites the payload all the time crashes nobody",
