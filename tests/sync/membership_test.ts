@@ -242,6 +242,24 @@ Deno.test("Membership.join refuses a segment that stands without a set, unless i
   segment.remove();
 });
 
+Deno.test("Membership.join keeps the set it created beside a segment that came meanwhile", () => {
+  const key = freshKey();
+  let other: Segment | undefined;
+  class Overtaken extends Room {
+    override size(): number {
+      other = Segment.create({ key, size: SIZE });
+      return SIZE;
+    }
+  }
+  const room = new Overtaken(key);
+  const member = room.join();
+  assert.deepEqual([member.segment.created, member.segment.id], [false, other?.id]);
+  assert.deepEqual(room.values, [0, 1, 0, 0]);
+  other?.detach();
+  assert.equal(member.leave("removed"), "removed");
+  assert(room.isGone);
+});
+
 Deno.test("Membership.join needs a key that others can find", () => {
   assert.throws(() => new Room(0).join(), { message: /a room needs a key/ });
 });
