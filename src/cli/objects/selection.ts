@@ -9,7 +9,7 @@ import { durationOption, type OptionTable, type Parsed, UsageError } from "../us
 /** Options that choose; several choose what all of them do. */
 export const SELECTION_OPTIONS = {
   mine: { help: "only those this user owns" },
-  orphans: { help: "only those of which nothing speaks for a use; see below" },
+  orphans: { help: "only those with no sign of a use: see ls --help" },
   "older-than": { value: "AGE", help: "only those created or changed longer ago: 2h, 7d" },
 } as const satisfies OptionTable;
 
