@@ -28,7 +28,7 @@
  * using client = MailboxClient.open({ key: 0x5eed000a }); // in another process, usually
  * const sent = client.send("hello");
  * const message = await server.receive();
- * server.acknowledge();
+ * server.ack();
  * await sent;
  * assert.equal(message.text, "hello");
  * ```

@@ -11,7 +11,7 @@ function recv(part: Part): void {
   const arrivals = new Arrivals(part);
   while (arrivals.open) {
     server.receiveSync();
-    server.acknowledge();
+    server.ack();
     arrivals.add(1);
   }
 }
@@ -44,7 +44,7 @@ function pong(part: Part): void {
   meter.begin();
   for (let left = 1 + part.warm + part.count; left > 0; left--) {
     server.receiveSync();
-    server.acknowledge();
+    server.ack();
   }
   meter.end(part.count);
 }
@@ -68,7 +68,7 @@ async function pongAwait(part: Part): Promise<void> {
   meter.begin();
   let left = 1 + part.warm + part.count;
   for await (const _ of server) {
-    server.acknowledge();
+    server.ack();
     if (--left === 0) break;
   }
   meter.end(part.count);

@@ -5,7 +5,9 @@
 
 import { ShmError } from "../../ffi/shm_error.ts";
 import { ERRNO } from "../../ffi/errno.ts";
+import { AsyncFutex } from "../sync/async_futex.ts";
 import { Deadline } from "../sync/deadline.ts";
+import { Spinning, USUAL_SPIN_US } from "../sync/spin.ts";
 import { waitAsync, type Waiting, waitSync } from "../sysv/wait.ts";
 import { MAX_SLICE_MS, Slices, timedOut } from "../sync/waiting.ts";
 import { saysGone } from "../sysv/object_stat.ts";
@@ -13,7 +15,6 @@ import type { Segment } from "../sysv/segment.ts";
 import { SemaphoreSet } from "../sysv/semaphore_set.ts";
 import { LAYOUT, SEMAPHORE } from "./descriptor.ts";
 import { type Departure, Mailbox, type MailboxOptions } from "./mailbox.ts";
-import type { ShmEntry } from "./shm_entry.ts";
 
 /**
  * How long a sender waits, and what it wants to know meanwhile.
@@ -78,6 +79,8 @@ export class MailboxClient implements Disposable {
   readonly #mailbox: Mailbox;
   /** Whether SENDER is ours: taken, or signed too (its value is 2), the message being in the slot. */
   #turn: "taken" | "signed" | undefined;
+  readonly #futex = new AsyncFutex();
+  readonly #spinning = new Spinning(USUAL_SPIN_US);
   #departure: Departure | undefined;
 
   private constructor(mailbox: Mailbox) {
@@ -139,12 +142,12 @@ export class MailboxClient implements Disposable {
    * @throws {RangeError} more than 2047 bytes of UTF-8, or a NUL in it
    */
   trySend(text: string): boolean {
-    checkText(text);
+    const bytes = encode(text);
     const { entry, sender } = this.#mailbox;
     if (!sender.tryTake()) return false;
     this.#turn = "taken";
     const free = !entry.canRead;
-    if (free) this.#deposit(entry, text);
+    if (free) this.#deposit(bytes);
     this.#endTurn();
     return free;
   }
@@ -168,8 +171,8 @@ export class MailboxClient implements Disposable {
 
   /** Waits for our turn and for room, then deposits. The turn stays ours. */
   *#depositing(text: string, patience: Patience): Waiting<void> {
-    checkText(text);
-    const { entry, sender } = this.#mailbox;
+    const bytes = encode(text);
+    const { sender } = this.#mailbox;
     try {
       yield* sender.taking(patience);
     } catch (reason) {
@@ -189,7 +192,7 @@ export class MailboxClient implements Disposable {
       }
       throw reason;
     }
-    this.#deposit(entry, text);
+    this.#deposit(bytes);
   }
 
   *#untilEmpty(patience: Patience): Waiting<void> {
@@ -197,14 +200,20 @@ export class MailboxClient implements Disposable {
       const { entry, word } = this.#mailbox;
       const seen = word.load();
       // SYNC taken: seeing the flag cleared orders our next text after all the server read
-      if (!entry.canRead) return;
-      yield word.changedFrom(seen, patience.next());
+      if (this.#spinning.look(() => !entry.canRead)) return;
+      this.#spinning.sleeps();
+      try {
+        yield word.changedFrom(seen, patience.next(), this.#futex);
+      } finally {
+        this.#spinning.woke();
+      }
     }
   }
 
   /** Puts the message into the slot, which is empty and, as we hold SENDER, ours. */
-  #deposit(entry: ShmEntry, text: string): void {
-    entry.msg = text;
+  #deposit(bytes: Uint8Array<ArrayBuffer>): void {
+    const { entry } = this.#mailbox;
+    entry.segment.write(bytes, LAYOUT.fields.msg.offset);
     this.#mailbox.now(signed);
     this.#turn = "signed";
     // SYNC message: all of the text comes before this store
@@ -264,6 +273,7 @@ export class MailboxClient implements Disposable {
     } finally {
       this.#endTurn();
       this.#departure = this.#mailbox.leave();
+      this.#futex.close();
     }
     return this.#departure;
   }
@@ -289,15 +299,18 @@ export class MailboxClient implements Disposable {
   }
 }
 
-const rehearsal = LAYOUT.view(new ArrayBuffer(LAYOUT.size));
+/** A struct of our own, in which texts become bytes by the layout's rules. */
+const draftBytes = new Uint8Array(LAYOUT.size);
+const draft = LAYOUT.view(draftBytes.buffer);
 
 /**
- * Checks a text before anything is waited for, by the layout's own rules.
+ * The text as it is in memory, NULs included. Once, before anything is waited for.
  *
  * @throws {RangeError} more than 2047 bytes of UTF-8, or a NUL in it
  */
-function checkText(text: string): void {
-  rehearsal.msg = text;
+function encode(text: string): Uint8Array<ArrayBuffer> {
+  draft.msg = text;
+  return draftBytes.slice(LAYOUT.fields.msg.offset);
 }
 
 /** The slices of one send: each checks that there is still something to wait for. */
@@ -318,7 +331,8 @@ class Patience extends Slices {
   }
 
   override next(how: { readonly woken?: boolean } = {}): number {
-    this.#mailbox.checkPresent();
+    // System calls, which most waits are over before
+    if (this.waited > 0) this.#mailbox.checkPresent();
     // A server that starts at the same moment needs no mention
     if (this.waited >= MAX_SLICE_MS && this.#onNoServer && !this.#mailbox.serverMayBeThere) {
       this.#onNoServer();

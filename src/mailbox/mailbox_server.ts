@@ -1,14 +1,18 @@
 /**
- * The one server of a mailbox: takes messages out, one at a time, and says when each is done with.
+ * The one server of a mailbox: takes messages out, one at a time, and acknowledges each.
  *
  * A message stays in the slot, and with it the sender's wait, until the server acknowledges it. A
- * server that dies before that, or puts it back, has taken nothing: the next one finds the message.
+ * server that dies, closes or throws before that has taken nothing: the next one finds the message.
  */
 
 import { ShmError } from "../../ffi/shm_error.ts";
 import { ERRNO } from "../../ffi/errno.ts";
+import { AsyncFutex } from "../sync/async_futex.ts";
 import { Deadline } from "../sync/deadline.ts";
+import { Spinning, USUAL_SPIN_US } from "../sync/spin.ts";
+import { Turns } from "../sync/turns.ts";
 import { waitAsync, type Waiting, waitSync } from "../sysv/wait.ts";
+import { yieldBudget } from "../sysv/yield_budget.ts";
 import { Slices, timedOut } from "../sync/waiting.ts";
 import type { Segment } from "../sysv/segment.ts";
 import { type Departure, Mailbox, type MailboxOptions } from "./mailbox.ts";
@@ -54,6 +58,33 @@ export interface ReceiveOptions {
 }
 
 /**
+ * How {@linkcode MailboxServer.serve} and {@linkcode MailboxServer.messages} wait.
+ *
+ * @example
+ * ```ts
+ * import { MailboxServer, type ServeOptions } from "@sysv/shm";
+ * import assert from "node:assert/strict";
+ *
+ * const options: ServeOptions = { timeout: 10 };
+ * using server = MailboxServer.open({ key: 0x5eed001a });
+ * await assert.rejects(server.serve(() => {}, options), { code: "ETIMEDOUT" });
+ * ```
+ */
+export interface ServeOptions {
+  /** How many milliseconds to wait for each message. Defaults to no limit. */
+  readonly timeout?: number;
+  /** Gives up when it aborts, with its reason. */
+  readonly signal?: AbortSignal;
+}
+
+function receiveOptions({ timeout, signal }: ServeOptions): ReceiveOptions {
+  return {
+    ...(timeout === undefined ? {} : { deadline: Deadline.after(timeout) }),
+    ...(signal === undefined ? {} : { signal }),
+  };
+}
+
+/**
  * The server of a mailbox. There is one at a time; its claim ends with its process.
  *
  * @example
@@ -64,16 +95,18 @@ export interface ReceiveOptions {
  * using server = MailboxServer.open({ key: 0x5eed0008 });
  * using client = MailboxClient.open({ key: 0x5eed0008 });
  * const sent = client.send("hello");
- * for await (const message of server) {
- *   assert.equal(message.text, "hello");
- *   break; // ends the loop; the message is acknowledged
- * }
- * await sent; // resolves when it was
+ * const message = await server.receive();
+ * assert.equal(message.text, "hello");
+ * server.ack(); // done with it; server.serve(handler) does this by itself
+ * await sent;
  * ```
  */
 export class MailboxServer implements Disposable {
   readonly #mailbox: Mailbox;
   readonly #keep: boolean;
+  readonly #futex = new AsyncFutex();
+  readonly #spinning = new Spinning(USUAL_SPIN_US);
+  readonly #turns = new Turns();
   #inHand = false;
   #departure: Departure | undefined;
 
@@ -114,104 +147,198 @@ export class MailboxServer implements Disposable {
   }
 
   /**
-   * The next message if there is one now. Acknowledges the one before.
+   * The next message if there is one now. Acknowledges the one before. `undefined` also while a
+   * {@linkcode MailboxServer.receive} waits, which is served first.
    *
    * @throws {ShmError} `EDETACHED` after close
    */
   tryReceive(): Message | undefined {
-    this.acknowledge();
+    this.ack();
+    return this.#turns.waiting === 0 ? this.#take() : undefined;
+  }
+
+  #take(): Message | undefined {
     const { entry, hand } = this.#mailbox;
     // SYNC message: seeing the flag here orders the copy below after all the sender wrote
-    if (!entry.canRead || !hand.tryTake()) return undefined;
+    if (this.#inHand || !entry.canRead || !hand.tryTake()) return undefined;
     // Before the hand was ours, its sender may have withdrawn it
     if (!entry.canRead) {
       hand.release();
       return undefined;
     }
     this.#inHand = true;
-    return { text: entry.msg, time: new Date(), sender: this.#mailbox.senderPid ?? null };
+    return new ReceivedMessage(entry.msg, this.#mailbox);
   }
 
   /**
-   * Says that the message received last is done with: its sender goes on, the slot is free. Does
-   * nothing if none is in hand. Receiving the next message does it too, and so does closing.
+   * Acknowledges the message in hand: its sender goes on, the slot is free. Does nothing if none is in
+   * hand. Asking for the next message does it too; {@linkcode MailboxServer.close} does not.
+   *
+   * @throws {ShmError} `EDETACHED` after close
    */
-  acknowledge(): void {
+  ack(): void {
+    this.#mailbox.checkOpen();
     if (!this.#inHand) return;
     // SYNC taken: all reads of the text come before this store
     this.#mailbox.entry.canRead = false;
-    this.putBack();
+    this.#letGo();
   }
 
   /**
-   * Leaves the message received last in the mailbox, where the next to receive finds it again. Does
-   * nothing if none is in hand.
+   * Negative acknowledge: leaves the message in hand in the mailbox, where the next receive finds it
+   * again. Does nothing if none is in hand.
+   *
+   * @throws {ShmError} `EDETACHED` after close
    */
-  putBack(): void {
+  nack(): void {
+    this.#mailbox.checkOpen();
     if (!this.#inHand) return;
+    this.#letGo();
+    // A receive that waits behind the one whose message this was
+    if (this.#turns.waiting > 0) this.#mailbox.word.wake();
+  }
+
+  #letGo(): void {
     this.#inHand = false;
     this.#mailbox.hand.release();
   }
 
   /**
-   * The next message. Acknowledges the one before.
+   * The next message. Acknowledges the one that is in hand at the time of the call. Several calls at
+   * once are served in their order, each after the message of the one before was acknowledged.
    *
-   * @throws {ShmError} `ETIMEDOUT` the deadline passed, `EIDRM` the mailbox was removed underneath
+   * @throws {ShmError} `ETIMEDOUT` the deadline passed, `EIDRM` the mailbox was removed underneath,
+   * `EDETACHED` after close
    */
   receive(options: ReceiveOptions = {}): Promise<Message> {
-    return waitAsync(this.#receiving(options.deadline), options.signal);
+    try {
+      options.signal?.throwIfAborted();
+      this.ack();
+      const message = this.#turns.waiting === 0 ? this.#soon() : undefined;
+      if (message !== undefined) return yieldBudget.resolve(message);
+    } catch (failure) {
+      return Promise.reject(failure);
+    }
+    return this.#turns.take(
+      options,
+      () => this.#expired(),
+      () => waitAsync(this.#receiving(options.deadline), options.signal),
+    );
   }
 
   /** As {@linkcode MailboxServer.receive}, blocking the thread. */
   receiveSync(options: { readonly deadline?: Deadline } = {}): Message {
-    return waitSync(this.#receiving(options.deadline));
+    this.ack();
+    return this.#soon() ?? waitSync(this.#receiving(options.deadline));
+  }
+
+  /** The message that is there, or comes within the time to spin. */
+  #soon(): Message | undefined {
+    const { entry } = this.#mailbox;
+    return this.#take() ?? (this.#spinning.look(() => entry.canRead) ? this.#take() : undefined);
   }
 
   *#receiving(deadline: Deadline = Deadline.never): Waiting<Message> {
     const { word } = this.#mailbox;
-    const slices = new Slices(deadline, () =>
-      timedOut("receive a message", "futex", {
-        key: this.segment.key,
-        remedy: "nobody sent one in time",
-      }));
+    const slices = new Slices(deadline, () => this.#expired());
+    this.#spinning.sleeps();
+    try {
+      for (let slept = false;; slept = true) {
+        this.#mailbox.checkOpen();
+        // Before the look at the flag: what changes after this ends the wait or prevents it
+        const seen = word.load();
+        const message = this.#take();
+        if (message !== undefined) return message;
+        // System calls, which most waits are over before
+        if (slept || deadline.passed) this.#mailbox.checkPresent();
+        yield word.changedFrom(seen, slices.next(), this.#futex);
+      }
+    } finally {
+      this.#spinning.woke();
+    }
+  }
+
+  #expired(): ShmError {
+    return timedOut("receive a message", "futex", {
+      key: this.segment.key,
+      remedy: "no message came in time",
+    });
+  }
+
+  /**
+   * Calls `handler` with each message as it comes, one after the other, and acknowledges it when the
+   * promise that `handler` returns fulfils. If that rejects, or `handler` throws, the message stays in
+   * the mailbox for the next receive, and `serve` rejects with the same reason. So a message is lost
+   * neither by an exception nor by the end of the process.
+   *
+   * It ends only by rejecting: with the signal's reason when that aborts while no handler runs, or once
+   * the one that runs has ended.
+   *
+   * @throws {ShmError} `ETIMEDOUT` no message came within `timeout` milliseconds, `EIDRM` the mailbox
+   * was removed underneath, `EDETACHED` after close
+   *
+   * @example
+   * ```ts
+   * import { MailboxClient, MailboxServer } from "@sysv/shm";
+   * import assert from "node:assert/strict";
+   *
+   * using server = MailboxServer.open({ key: 0x5eed0019 });
+   * using client = MailboxClient.open({ key: 0x5eed0019 });
+   * const stop = new AbortController();
+   * const served = server.serve((message) => {
+   *   assert.equal(message.text, "hello");
+   * }, { signal: stop.signal });
+   * await client.send("hello"); // resolves when the handler is done
+   * stop.abort();
+   * await assert.rejects(served, { name: "AbortError" });
+   * ```
+   */
+  async serve(
+    handler: (message: Message) => unknown,
+    options: ServeOptions = {},
+  ): Promise<never> {
     for (;;) {
-      this.#mailbox.checkOpen();
-      const seen = word.load();
-      const message = this.tryReceive();
-      if (message !== undefined) return message;
-      this.#mailbox.checkPresent();
-      yield word.changedFrom(seen, slices.next());
+      const message = await this.receive(receiveOptions(options));
+      try {
+        await handler(message);
+      } catch (failure) {
+        this.nack();
+        throw failure;
+      }
+      this.ack();
     }
   }
 
   /**
-   * Message after message. Each is acknowledged when the next is asked for, and when the loop is left.
+   * The messages as they come, without end. Each is acknowledged when the next is asked for, and when
+   * the loop is left, by `break` and by `throw` alike: the two cannot be told apart here. Where an
+   * exception must not lose a message, use {@linkcode MailboxServer.serve}.
    *
    * @throws {ShmError} `ETIMEDOUT` no message came within `timeout` milliseconds, `EIDRM` the mailbox
    * was removed underneath
    */
-  async *messages(
-    options: { readonly timeout?: number; readonly signal?: AbortSignal } = {},
-  ): AsyncGenerator<Message, never, void> {
-    const { timeout, signal } = options;
-    try {
-      for (;;) {
-        const deadline = timeout === undefined ? Deadline.never : Deadline.after(timeout);
-        yield await this.receive({ deadline, ...(signal === undefined ? {} : { signal }) });
-      }
-    } finally {
-      this.acknowledge();
-    }
+  messages(options: ServeOptions = {}): AsyncIterableIterator<Message, undefined> {
+    const iterator: AsyncIterableIterator<Message, undefined> = {
+      next: () =>
+        this.receive(receiveOptions(options)).then((value) => ({ done: false as const, value })),
+      return: () => {
+        if (this.segment.attached) this.ack();
+        return Promise.resolve({ done: true as const, value: undefined });
+      },
+      [Symbol.asyncIterator]: () => iterator,
+    };
+    return iterator;
   }
 
   /** `for await (const message of server)`: {@linkcode MailboxServer.messages} without end. */
-  [Symbol.asyncIterator](): AsyncGenerator<Message, never, void> {
+  [Symbol.asyncIterator](): AsyncIterableIterator<Message, undefined> {
     return this.messages();
   }
 
   /**
-   * Acknowledges the message in hand, stops being the server and leaves. The segment is removed if it
-   * is empty, nobody else is attached, and `keep` was not asked for. Twice is once.
+   * Stops being the server and leaves. A message in hand is not acknowledged: the next server receives
+   * it. The segment is removed if it is empty, nobody else is attached, and `keep` was not asked for.
+   * A `receive` that waits rejects with `EDETACHED`. Twice is once.
    *
    * @returns what became of the segment
    */
@@ -221,14 +348,11 @@ export class MailboxServer implements Disposable {
 
   #close(): Departure {
     try {
-      this.acknowledge();
+      if (this.#inHand) this.#letGo();
+      this.#mailbox.server.release();
     } finally {
-      try {
-        this.putBack();
-        this.#mailbox.server.release();
-      } finally {
-        this.#departure = this.#mailbox.leave({ keep: this.#keep });
-      }
+      this.#departure = this.#mailbox.leave({ keep: this.#keep });
+      this.#futex.close();
     }
     return this.#departure;
   }
@@ -236,5 +360,21 @@ export class MailboxServer implements Disposable {
   /** `using` closes at the end of the block. */
   [Symbol.dispose](): void {
     this.close();
+  }
+}
+
+/** The sender is asked for only where that is wanted: it takes three system calls. */
+class ReceivedMessage implements Message {
+  readonly text: string;
+  readonly time = new Date();
+  readonly #mailbox: Mailbox;
+
+  constructor(text: string, mailbox: Mailbox) {
+    this.text = text;
+    this.#mailbox = mailbox;
+  }
+
+  get sender(): number | null {
+    return this.#mailbox.senderPid ?? null;
   }
 }

@@ -13,7 +13,7 @@
  * assert(client.trySend("hello"));
  * const message: Message | undefined = server.tryReceive();
  * assert.equal(message?.text, "hello");
- * server.acknowledge();
+ * server.ack();
  * ```
  */
 export interface Message {
@@ -22,8 +22,9 @@ export interface Message {
   /** When it was received. */
   readonly time: Date;
   /**
-   * The process that sent it, where that is known: not for a message from a classic program, nor for
-   * one whose sender did not wait for it to be taken.
+   * The process that sent it; `null` where that is not known: for a message from a classic program, one
+   * whose sender did not wait for it to be taken, and one that was acknowledged. Asks the kernel at each
+   * use.
    */
   readonly sender: number | null;
 }

@@ -13,6 +13,8 @@ import { EventfdReader } from "./eventfd_reader.ts";
  * are over before, and end late if the event loop is loading then.
  */
 const WORTH_LOADING_MS = 10;
+/** Many short ones are worth it too: traffic that flows with pauses has no long ones. */
+const WORTH_LOADING_WAITS = 16;
 
 let ring: FutexRing | undefined;
 /** Waits that are with the kernel, by their numbers. */
@@ -20,10 +22,11 @@ const armed = new Map<number, () => void>();
 let lastWait = 0;
 
 /** The ring of this event loop; `undefined` if it cannot be had, or not just now. */
-function sharedRing(ms: number): FutexRing | undefined {
+function sharedRing(ms: number, waits: number): FutexRing | undefined {
   if (ring !== undefined) return ring;
   if (!EventfdReader.loaded) {
-    if (ms >= WORTH_LOADING_MS && FutexRing.supported) EventfdReader.load();
+    const worthLoading = ms >= WORTH_LOADING_MS || waits >= WORTH_LOADING_WAITS;
+    if (worthLoading && FutexRing.supported) EventfdReader.load();
     return undefined;
   }
   const opened = FutexRing.open();
@@ -52,6 +55,8 @@ export class AsyncFutex {
   #timer: ReturnType<typeof setTimeout> | undefined;
   /** What it was set to, in milliseconds. */
   #timerMs = 0;
+  /** How often it was waited on. */
+  #waits = 0;
   #open = true;
 
   /**
@@ -73,7 +78,7 @@ export class AsyncFutex {
   }
 
   #arm(address: Deno.PointerObject, value: number, ms: number): boolean {
-    const ring = sharedRing(ms);
+    const ring = sharedRing(ms, ++this.#waits);
     if (ring === undefined) return false;
     const wait = lastWait + 1;
     if (ring.arm(wait, address, value) < 0) return false;

@@ -33,7 +33,7 @@ Deno.test("any flag but 0 means a message, and is cleared by one store", () => {
       bytes.set(new TextEncoder().encode("hello\0"), TEXT.offset);
       bytes[0] = flag;
       assert.equal(server.tryReceive()?.text, "hello");
-      server.acknowledge();
+      server.ack();
       assert.equal(bytes[0], 0);
     }
     assert.equal(server.tryReceive(), undefined);
@@ -58,7 +58,7 @@ Deno.test("a text without NUL ends with the memory", () => {
     bytes.fill("x".charCodeAt(0), TEXT.offset);
     bytes[0] = 1;
     assert.equal(server.receiveSync().text, "x".repeat(TEXT.size));
-    server.acknowledge();
+    server.ack();
   });
 });
 
@@ -70,7 +70,7 @@ Deno.test("what is no UTF-8 becomes U+FFFD", () => {
       bytes.set([0x61, ...bad, 0], TEXT.offset);
       bytes[0] = 1;
       assert.match(server.receiveSync().text, /^a\ufffd+$/);
-      server.acknowledge();
+      server.ack();
     }
   });
 });
@@ -87,7 +87,7 @@ Deno.test("2000 times random bytes in all of the memory: a text each time, or no
       const text = new TextDecoder("utf-8", { ignoreBOM: true })
         .decode(bytes.slice(TEXT.offset, end === -1 ? undefined : end));
       assert.equal(server.tryReceive()?.text, bytes[0] === 0 ? undefined : text, `seed ${seed}`);
-      server.acknowledge();
+      server.ack();
     }
   });
 });

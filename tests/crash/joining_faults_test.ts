@@ -64,7 +64,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
       const client = MailboxClient.open({ key, timeout: TIMEOUT });
       assert(client.trySend("here"));
       assert.equal(server.tryReceive()?.text, "here");
-      server.acknowledge();
+      server.ack();
       client.close();
       return server.close();
     },

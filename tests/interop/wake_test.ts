@@ -51,7 +51,7 @@ for (const language of LANGUAGES) {
       for (const expected of MESSAGES) {
         const message = await wokenFor(server.segment, () => server.tryReceive());
         assert.equal(message.text, expected);
-        server.acknowledge();
+        server.ack();
       }
       await assertEnds(client, 0);
     }

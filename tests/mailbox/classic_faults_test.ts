@@ -54,7 +54,7 @@ async function withPair(
 async function receiveAll(server: MailboxServer, count: number): Promise<string[]> {
   const texts: string[] = [];
   while (texts.length < count) texts.push((await server.receive()).text);
-  server.acknowledge();
+  server.ack();
   return texts;
 }
 
@@ -102,7 +102,7 @@ Deno.test("fault 3: neither side resets what is unread when it starts", () => {
   using _entry = ShmEntry.open(key);
   using server = MailboxServer.open({ key });
   assert.equal(server.tryReceive()?.text, "early");
-  server.acknowledge();
+  server.ack();
 });
 
 for (const language of LANGUAGES) {
@@ -133,7 +133,7 @@ Deno.test("fault 5: several clients wait for their turns, and none overwrites an
     // A turn lasts until its sender knows that its message was taken, not only until it was
     const last = first.send("last");
     assert.equal(server.tryReceive()?.text, "last");
-    server.acknowledge();
+    server.ack();
     assert(!second.trySend("too early"));
     await last;
     assert.equal(server.tryReceive(), undefined);
@@ -182,7 +182,7 @@ Deno.test("fault 8: a text too long is refused whole, never split or cut", async
     }
     assert(client.trySend("é".repeat(1023) + "x"));
     assert.equal(server.tryReceive()?.text, "é".repeat(1023) + "x");
-    server.acknowledge();
+    server.ack();
   });
 });
 
@@ -209,7 +209,7 @@ Deno.test("fault 9: a text without NUL ends with the memory, and controls show a
     bytes.fill(0x78, LAYOUT.fields.msg.offset);
     bytes[0] = 1;
     assert.equal(server.tryReceive()?.text, "x".repeat(2048));
-    server.acknowledge();
+    server.ack();
   });
   assert.equal(printable("\x1b[2J\x07"), "\\x1b[2J\\x07");
 });
@@ -218,7 +218,7 @@ Deno.test("fault 10: an empty message arrives, one with a NUL is refused", async
   await withPair((server, client) => {
     assert(client.trySend(""));
     assert.equal(server.tryReceive()?.text, "");
-    server.acknowledge();
+    server.ack();
     assert.throws(() => client.trySend("cut\0here"), RangeError);
     assert.equal(server.tryReceive(), undefined);
   });
@@ -341,7 +341,7 @@ Deno.test("fault 17: any key, in any notation, and mailboxes of different keys d
       assert(client.trySend("for one"));
       assert.equal(other.tryReceive(), undefined);
       assert.equal(server.tryReceive()?.text, "for one");
-      server.acknowledge();
+      server.ack();
     });
   });
 });
@@ -372,7 +372,7 @@ Deno.test("fault 20: sent means taken: not before the server says so, never if i
     assert.equal((await server.receive()).text, "hello");
     await new Promise((resolve) => setTimeout(resolve, 20));
     assert(!taken);
-    server.acknowledge();
+    server.ack();
     await sent;
 
     // Nobody takes it: withdrawn. In somebody's hand for too long: nobody can know
@@ -382,7 +382,7 @@ Deno.test("fault 20: sent means taken: not before the server says so, never if i
     const unknown = client.send("unknown", { deadline: Deadline.after(5) });
     await server.receive();
     await assert.rejects(unknown, fails("EBUSY", new RegExp(`process ${Deno.pid} has it in hand`)));
-    server.acknowledge();
+    server.ack();
   });
 });
 
@@ -407,7 +407,7 @@ Deno.test("fault 22: can_read is byte 0, msg bytes 1 to 2048, of 2049", async ()
     expected.set([1, 0xc3, 0xa9, 0x21]);
     assert.deepEqual(server.segment.read(), expected);
     server.tryReceive();
-    server.acknowledge();
+    server.ack();
     assert.equal(server.segment.read(0, 1)[0], 0);
   });
   // That C agrees is tests/interop/header_test.ts
@@ -420,10 +420,10 @@ Deno.test("fault 23: a message is copied whole before its place is free for the 
     assert(!client.trySend("second"), "it is in hand: its place is not free");
     server.segment.bytes.fill(0x78, LAYOUT.fields.msg.offset);
     assert.equal(message?.text, "first");
-    server.acknowledge();
+    server.ack();
     assert(client.trySend("second"));
     assert.equal(server.tryReceive()?.text, "second");
-    server.acknowledge();
+    server.ack();
   });
 });
 

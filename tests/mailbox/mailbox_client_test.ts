@@ -38,7 +38,7 @@ Deno.test("sending is done when the message is acknowledged, not before", async 
   assert.equal(message.text, "slow");
   await new Promise((resolve) => setTimeout(resolve, 5));
   assert.equal(done, false);
-  server.acknowledge();
+  server.ack();
   await sending;
 });
 
@@ -79,10 +79,10 @@ Deno.test("given up while in the server's hand: the outcome is unknown, and that
     assert.match(error.message, new RegExp(`process ${Deno.pid} has it in hand`));
     return true;
   });
-  server.acknowledge();
+  server.ack();
   assert(client.trySend("the slot is free"));
   assert.equal(server.tryReceive()?.text, "the slot is free");
-  server.acknowledge();
+  server.ack();
 });
 
 Deno.test("given up just as it is taken: it is taken", async () => {
@@ -93,7 +93,7 @@ Deno.test("given up just as it is taken: it is taken", async () => {
   const sending = client.send("in hand", { signal: controller.signal });
   await server.receive();
   controller.abort(new Error("stop"));
-  server.acknowledge();
+  server.ack();
   await sending;
 });
 
@@ -109,7 +109,7 @@ Deno.test("post leaves the message and waits only for room", async () => {
   assert.equal((await server.receive()).text, "left");
   assert.equal((await server.receive()).text, "next");
   await posting;
-  server.acknowledge();
+  server.ack();
 });
 
 Deno.test("text that cannot be a message is refused before anything is waited for", async () => {
@@ -124,7 +124,7 @@ Deno.test("text that cannot be a message is refused before anything is waited fo
   }
   using server = MailboxServer.open({ key });
   assert.equal(server.tryReceive()?.text, "occupied");
-  server.acknowledge();
+  server.ack();
 });
 
 Deno.test("no server: said once, and only if it lasts", async () => {
@@ -155,7 +155,7 @@ Deno.test("a send that gives up waiting for its turn leaves another's turn alone
   });
   const message = server.tryReceive();
   assert.deepEqual([message?.text, message?.sender], ["first", Deno.pid]);
-  server.acknowledge();
+  server.ack();
   assert.equal(other.trySend("not yet"), false, "the first does not know yet that it was taken");
   await first;
   assert.equal(other.trySend("now"), true);
@@ -173,7 +173,7 @@ Deno.test("closing ends the sends under way, and withdraws what was not taken", 
   assert(other.trySend("the slot and the turn are free"));
   using server = MailboxServer.open({ key });
   assert.equal(server.tryReceive()?.text, "the slot and the turn are free");
-  server.acknowledge();
+  server.ack();
   other.close();
 });
 
@@ -204,9 +204,9 @@ testWith(
     using server = MailboxServer.open({ key });
     const message = server.tryReceive();
     assert.deepEqual([message?.text, message?.sender], ["last words", null]);
-    server.acknowledge();
+    server.ack();
     assert(client.trySend("our turn"));
     assert.equal(server.tryReceive()?.text, "our turn");
-    server.acknowledge();
+    server.ack();
   },
 );

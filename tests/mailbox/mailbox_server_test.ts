@@ -26,7 +26,7 @@ function pair(): { server: MailboxServer; client: MailboxClient } & Disposable {
 Deno.test("no message is no message", () => {
   using box = pair();
   assert.equal(box.server.tryReceive(), undefined);
-  box.server.acknowledge();
+  box.server.ack();
 });
 
 Deno.test("the slot is free, and the sender goes on, when the message is acknowledged", () => {
@@ -36,7 +36,7 @@ Deno.test("the slot is free, and the sender goes on, when the message is acknowl
   assert.deepEqual([message?.text, message?.sender], ["one", null]);
   assert(message!.time instanceof Date);
   assert.equal(box.client.trySend("two"), false);
-  box.server.acknowledge();
+  box.server.ack();
   assert(box.client.trySend("two"));
   assert.equal(box.server.tryReceive()?.text, "two");
   assert.equal(box.server.tryReceive(), undefined, "receiving acknowledges the one before");
@@ -52,8 +52,8 @@ Deno.test("a message put back is there for the next receive, and for the next se
     assert(client.trySend("not dealt with"));
     for (let i = 0; i < 2; i++) {
       assert.equal(server.tryReceive()?.text, "not dealt with");
-      server.putBack();
-      server.putBack();
+      server.nack();
+      server.nack();
     }
   }
   using server = MailboxServer.open({ key });
@@ -132,7 +132,7 @@ Deno.test("garbage is received as what it is, and the slot is free after it", ()
   server.segment.write(new Uint8Array(2049).fill(0xff));
   const message = server.tryReceive();
   assert.equal(message?.text, "\ufffd".repeat(2048));
-  server.acknowledge();
+  server.ack();
   assert.equal(server.segment.read(0, 1)[0], 0);
   assert(box.client.trySend("and on"));
   assert.equal(server.tryReceive()?.text, "and on");

@@ -69,7 +69,7 @@ Deno.test("an unread message stays, without its semaphores, for the next server"
   assert.equal(left(key), 1);
   using server = MailboxServer.open({ key });
   assert.equal(server.tryReceive()?.text, "left behind");
-  server.acknowledge();
+  server.ack();
 });
 
 Deno.test("what others are attached to stays", () => {
@@ -323,7 +323,7 @@ testWith(
     console.log("there");
     const message = await server.receive();
     console.log(message.text);
-    server.acknowledge();
+    server.ack();
     server.close();
   `);
     assert.equal(await peer.line(), "there");

@@ -156,12 +156,12 @@ Deno.test("MailboxServer.receive and MailboxClient.post, at once, let the event 
   await assertLoopTurns(async () => {
     await client.post("one");
     server.tryReceive();
-    server.acknowledge();
+    server.ack();
   });
   await assertLoopTurns(() => {
-    server.acknowledge();
+    server.ack();
     assert(client.trySend("one"));
     return server.receive();
   });
-  server.acknowledge();
+  server.ack();
 });

@@ -136,12 +136,12 @@ async function receiveAll(
       const message = await next(server, settings, signal);
       if (message === undefined) return { why: `no message for ${timeout} ms`, code: 1 };
       await show(message, settings.json);
-      server.acknowledge();
+      server.ack();
     }
     return { why: `${count} received`, code: 0 };
   } catch (error) {
     // Only what was printed is taken: what nobody could read stays for the next server
-    server.putBack();
+    server.nack();
     if (error instanceof Deno.errors.BrokenPipe) return { why: "nobody reads our output", code: 0 };
     if (!(error instanceof Interrupted)) throw error;
     const code = count === undefined ? error.exitCodeOfEndless : error.exitCode;

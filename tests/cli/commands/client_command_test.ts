@@ -173,7 +173,7 @@ testWith(
     assert(after - before < 75_000, `from ${before} kB to ${after} kB`);
     await client.write("next\n");
     assert.equal((await server.receive({ deadline: Deadline.after(60_000) })).text, "next");
-    server.acknowledge();
+    server.ack();
     assert.equal((await toEnd(client)).code, 1);
   },
 );
@@ -302,7 +302,7 @@ for (const [signal, code] of [["SIGINT", 130], ["SIGTERM", 143], ["SIGHUP", 129]
     await client.write("x\n");
     using server = MailboxServer.open({ key });
     await server.receive({ deadline: Deadline.after(60_000) });
-    server.acknowledge();
+    server.ack();
     client.kill(signal);
     const ended = await client.ended();
     assert.deepEqual([ended.code, ended.signal], [code, null]);
@@ -369,7 +369,7 @@ testWith(
       await client.stdout(new RegExp(`\nSend message: ${RegExp.escape(shown!)}\r\n`));
       const { text } = await server.receive({ deadline: Deadline.after(60_000) });
       assert.equal(text, typed);
-      server.acknowledge();
+      server.ack();
     }
     await client.stdout(/Input message>>> $/);
     await client.write("\x04");
@@ -413,7 +413,7 @@ testWith(ON_TERMINAL, "client on a terminal: prompts never go into a file", asyn
   await client.stdout(/Input message>>> $/);
   await client.write("hello\r");
   assert.equal((await server.receive({ deadline: Deadline.after(60_000) })).text, "hello");
-  server.acknowledge();
+  server.ack();
   await client.stdout(/Send message: hello\r\nInput message>>> $/);
   await client.write("\x04");
   assert.equal((await client.ended()).code, 0);
