@@ -302,7 +302,8 @@ export class MailboxServer implements Disposable {
       try {
         await handler(message);
       } catch (failure) {
-        this.nack();
+        // After close it is back already
+        if (this.segment.attached) this.nack();
         throw failure;
       }
       this.ack();

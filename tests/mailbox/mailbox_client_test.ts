@@ -83,6 +83,7 @@ Deno.test("given up while in the server's hand: the outcome is unknown, and that
   assert(client.trySend("the slot is free"));
   assert.equal(server.tryReceive()?.text, "the slot is free");
   server.ack();
+  server.ack();
 });
 
 Deno.test("given up just as it is taken: it is taken", async () => {
@@ -160,6 +161,7 @@ Deno.test("a send that gives up waiting for its turn leaves another's turn alone
   await first;
   assert.equal(other.trySend("now"), true);
   assert.equal(server.tryReceive()?.text, "now");
+  server.ack();
 });
 
 Deno.test("closing ends the sends under way, and withdraws what was not taken", async () => {

@@ -1,7 +1,7 @@
 /** Receiving: each message once, in order, acknowledged when it is dealt with. */
 
 import assert from "node:assert/strict";
-import { Deadline, MailboxClient, MailboxServer, SemaphoreSet } from "../../mod.ts";
+import { Deadline, MailboxClient, MailboxServer, type Message, SemaphoreSet } from "../../mod.ts";
 import { SEMAPHORE, SEMAPHORE_COUNT } from "../../src/mailbox/descriptor.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
 import { freshKey } from "../support/peer.ts";
@@ -18,9 +18,15 @@ function pair(): { server: MailboxServer; client: MailboxClient } & Disposable {
     client,
     [Symbol.dispose](): void {
       client.close();
+      if (server.segment.attached) server.ack();
       server.close();
     },
   };
+}
+
+/** A turn of the event loop. */
+function turn(): Promise<string> {
+  return new Promise((resolve) => setTimeout(() => resolve("turned"), 0));
 }
 
 Deno.test("no message is no message", () => {
@@ -58,14 +64,122 @@ Deno.test("a message put back is there for the next receive, and for the next se
   }
   using server = MailboxServer.open({ key });
   assert.equal(server.tryReceive()?.text, "not dealt with");
+  server.ack();
 });
 
-Deno.test("closing acknowledges what is in hand", async () => {
-  using box = pair();
-  const sending = box.client.send("the last");
-  assert.equal((await box.server.receive()).text, "the last");
-  box.server.close();
+Deno.test("MailboxServer.close acknowledges nothing: the next server receives what was in hand", async () => {
+  const key = freshKey();
+  using client = MailboxClient.open({ key });
+  const sending = client.send("not dealt with");
+  {
+    using server = MailboxServer.open({ key });
+    assert.equal((await server.receive()).text, "not dealt with");
+  }
+  using server = MailboxServer.open({ key });
+  assert.equal((await server.receive()).text, "not dealt with");
+  server.ack();
   await sending;
+});
+
+Deno.test("MailboxServer.serve acknowledges what the handler is done with, and nothing it throws at", async () => {
+  using box = pair();
+  const { server, client } = box;
+  const seen: string[] = [];
+  const refusal = new Error("not now");
+  const sent = (async () => {
+    for (const text of ["one", "two", "three"]) await client.send(text);
+  })();
+  let failing = true;
+  const handler = async ({ text, sender }: Message): Promise<void> => {
+    await Promise.resolve();
+    assert.equal(sender, Deno.pid);
+    seen.push(text);
+    if (text === "two" && failing) throw refusal;
+  };
+  await assert.rejects(server.serve(handler), refusal);
+  assert.deepEqual(seen, ["one", "two"]);
+  failing = false;
+  const stop = new AbortController();
+  const served = server.serve(handler, { signal: stop.signal });
+  await sent;
+  stop.abort(new Error("enough"));
+  await assert.rejects(served, /enough/);
+  assert.deepEqual(seen, ["one", "two", "two", "three"]);
+});
+
+Deno.test("MailboxServer.serve: a handler that throws at once loses no message either", async () => {
+  using box = pair();
+  const sending = box.client.send("kept");
+  await assert.rejects(
+    box.server.serve(() => {
+      throw new Error("at once");
+    }),
+    /at once/,
+  );
+  assert.equal(box.server.tryReceive()?.text, "kept");
+  box.server.ack();
+  await sending;
+});
+
+Deno.test("MailboxServer.serve ends by the signal only after the handler under way, whose message it acknowledges", async () => {
+  using box = pair();
+  const stop = new AbortController();
+  const sending = box.client.send("finished");
+  const served = box.server.serve(async () => {
+    stop.abort(new Error("enough"));
+    await Promise.resolve();
+  }, { signal: stop.signal });
+  await assert.rejects(served, /enough/);
+  await sending;
+});
+
+Deno.test("MailboxServer.receive: several at once are served in their order and acknowledge nothing of each other", async () => {
+  using box = pair();
+  const { server, client } = box;
+  const received: string[] = [];
+  const receives = [1, 2, 3].map(async (n) => {
+    received.push(`${n} ${(await server.receive()).text}`);
+  });
+  const first = client.send("a");
+  await receives[0];
+  // The second receive waits, and the first one's message is still in hand
+  assert.equal(await Promise.race([first.then(() => "taken"), receives[1], turn()]), "turned");
+  server.ack();
+  await first;
+  const second = client.send("b");
+  await receives[1];
+  server.nack();
+  await receives[2];
+  server.ack();
+  await second;
+  assert.deepEqual(received, ["1 a", "2 b", "3 b"]);
+});
+
+Deno.test("MailboxServer: messages with equal first bytes are all received, each as itself", async () => {
+  using box = pair();
+  const texts = Array.from({ length: 200 }, (_, i) => `abc ${i}`);
+  const sent = (async () => {
+    for (const text of texts) await box.client.send(text);
+  })();
+  const received: string[] = [];
+  for await (const { text } of box.server) {
+    if (received.push(text) === texts.length) break;
+  }
+  await sent;
+  assert.deepEqual(received, texts);
+});
+
+Deno.test("MailboxServer.receive acknowledges before it looks at the word it sleeps on", async () => {
+  using box = pair();
+  const { server, client } = box;
+  assert(client.trySend("abc 1"));
+  assert.equal((await server.receive()).text, "abc 1");
+  // The acknowledgement changes the word. With the word of before it, an equal one would be slept on
+  const next = server.receive({ deadline: Deadline.after(60_000) });
+  const flag = server.segment.read(0, 1)[0];
+  assert.equal(flag, 0, "asking acknowledges at once");
+  assert(client.trySend("abc 2"));
+  assert.equal((await next).text, "abc 2");
 });
 
 Deno.test("for await takes message after message; leaving the loop acknowledges", async () => {

@@ -162,12 +162,13 @@ Deno.test("MailboxClient.close and MailboxServer.close pass where the memory was
   const { buffer } = server.segment;
   structuredClone(buffer, { transfer: [buffer] });
   client.segment.detach();
-  assert.throws(() => server.close());
+  server.close();
   client.close();
   assert.deepEqual(SemaphoreSet.open(key).values(), [0, 1, 0, 0, 0, 1]);
   assert.equal(other.close(), "unread");
   using next = MailboxServer.open({ key });
   assert.equal(next.tryReceive()?.text, "in hand");
+  next.ack();
 });
 
 Deno.test("a mailbox needs a key", () => {
@@ -211,6 +212,7 @@ Deno.test("MailboxServer.receive and MailboxClient.send notice that the set was 
   client.close();
   using next = MailboxServer.open({ key });
   assert.equal(next.tryReceive()?.text, "left behind");
+  next.ack();
 });
 
 Deno.test("semaphores removed underneath end a wait with an error, and leaving still works", async () => {
