@@ -193,6 +193,8 @@ export class ShmError extends Error {
     | "noReserve"
     | "hugePages"
     | "lanes"
+    | "laneCapacity"
+    | "messageSize"
     | "withoutConsumer"
     | undefined;
 

@@ -120,11 +120,13 @@ export function checkWanted(shape: Shape, wanted: Wanted, place: Place): void {
   for (const name of ["lanes", "laneCapacity", "messageSize"] as const) {
     const asked = wanted[name];
     if (asked === undefined || asked === shape[name]) continue;
-    throw otherFormat(
-      place,
-      `${name} differs: ${shape[name]} there, ${asked} asked for; leave it out to take what is ` +
-        "there, or choose another key",
-    );
+    throw new ShmError("open the channel", undefined, "EFORMAT", {
+      key: place.key,
+      id: place.id,
+      facts: `${name} differs: ${shape[name]} there, ${asked} asked for`,
+      remedy: "leave it out to take what is there, or choose another key",
+      option: name,
+    });
   }
 }
 

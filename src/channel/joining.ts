@@ -95,8 +95,11 @@ export class ChannelMembership {
     return membership.leave(segment, (alone) => {
       if (!alone) return "in use";
       if (!membership.disposable) return "kept";
+      const { markedForRemoval, nattch } = segment.stat();
+      // Its messages reach no peer any more, and its set alone would keep every other one out
+      if (markedForRemoval) return "removed";
       if (!isEmpty(segment.buffer, shape)) return "unread";
-      return segment.stat().nattch > 1 ? "in use" : "removed";
+      return nattch > 1 ? "in use" : "removed";
     });
   }
 }

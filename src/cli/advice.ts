@@ -15,6 +15,8 @@ const FLAGS = {
   noReserve: "no-reserve",
   hugePages: "huge",
   lanes: "lanes",
+  laneCapacity: "capacity",
+  messageSize: "message-size",
   withoutConsumer: "no-consumer",
 } as const;
 
@@ -35,6 +37,9 @@ function adviceFor({ code, option, lane, id }: ShmError, options: OptionTable): 
   }
   if (option === undefined) return undefined;
   const flag = Object.hasOwn(options, FLAGS[option]) ? `--${FLAGS[option]}` : undefined;
+  if (code === "EFORMAT") {
+    return `leave ${flag ?? "it"} out to take what is there, or choose another --key`;
+  }
   switch (option) {
     case "trust":
       return flag === undefined ? "" : `${flag} accepts that`;
@@ -49,6 +54,9 @@ function adviceFor({ code, option, lane, id }: ShmError, options: OptionTable): 
       return `start \`${programName()} recv\`${
         flag === undefined ? "" : `, or wait with ${flag} wait`
       }`;
+    case "laneCapacity":
+    case "messageSize":
+      return undefined;
     case "hugePages":
       return flag === undefined ? "" : `or leave ${flag} out`;
   }

@@ -6,6 +6,7 @@ import {
   findSegment,
   findSemaphoreSet,
   MailboxServer,
+  removeSegment,
   Segment,
   SemaphoreSet,
 } from "../../mod.ts";
@@ -336,3 +337,17 @@ testWith(
     assert(ended.some(({ stdout }) => Number(stdout) > 0), "nobody ever removed it");
   },
 );
+
+Deno.test("Channel.close of the last one takes the set of a removed segment along, unread messages or not", () => {
+  const channel = Channel.openOrCreate({ key: freshKey(), lanes: 1, laneCapacity: 1024 });
+  {
+    using producer = channel.producer();
+    assert(producer.trySend(byte(1)));
+  }
+  removeSegment(channel.id);
+  assert.equal(channel.close(), "removed");
+  assert.equal(findSemaphoreSet(channel.key), undefined);
+  // Another one can be made at the key
+  const next = Channel.openOrCreate({ key: channel.key, lanes: 2, laneCapacity: 1024 });
+  assert.equal(next.close(), "removed");
+});
