@@ -147,6 +147,7 @@ export {
   MailboxServer,
   type MailboxServerOptions,
   type ReceiveOptions,
+  type ServeOptions,
 } from "./src/mailbox/mailbox_server.ts";
 export { type Message } from "./src/mailbox/message.ts";
 export { ShmEntry, type ShmEntryOptions } from "./src/mailbox/shm_entry.ts";
