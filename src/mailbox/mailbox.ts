@@ -78,6 +78,7 @@ export class Mailbox {
   readonly #entry: ShmEntry;
   readonly #set: SemaphoreSet;
   readonly #membership: Membership;
+  #classicPeers = true;
 
   private constructor(entry: ShmEntry, membership: Membership) {
     const { set } = membership;
@@ -158,20 +159,30 @@ export class Mailbox {
   }
 
   /**
-   * Checks that segment and set are still those that the key leads to.
+   * Checks that segment and set are still those that the key leads to, and notes whether classic
+   * programs are attached: they change the flag and wake nobody.
    *
    * @throws {ShmError} `EIDRM` somebody removed one of them underneath
    */
   checkPresent(): void {
-    if (this.segment.stat().markedForRemoval) throw this.#removed("segment", "shmctl");
+    const { markedForRemoval, nattch } = this.segment.stat();
+    if (markedForRemoval) throw this.#removed("segment", "shmctl");
     try {
-      this.#set.value(LOCK);
+      this.#classicPeers = nattch > this.#set.value(USERS);
     } catch (error) {
       if (saysGone(error)) {
         throw this.#removed("semaphore set", "semctl");
       }
       throw error;
     }
+  }
+
+  /**
+   * Whether all who may change the flag wake those who wait for it, as far as the last check knows. If
+   * not, the flag is to be looked at again soon.
+   */
+  get wakes(): boolean {
+    return !this.#classicPeers;
   }
 
   #removed(what: string, call: "shmctl" | "semctl"): ShmError {

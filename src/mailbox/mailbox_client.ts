@@ -338,6 +338,6 @@ class Patience extends Slices {
       this.#onNoServer();
       this.#onNoServer = undefined;
     }
-    return super.next(how);
+    return super.next({ woken: how.woken === true || this.#mailbox.wakes });
   }
 }

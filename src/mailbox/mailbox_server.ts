@@ -251,7 +251,7 @@ export class MailboxServer implements Disposable {
         if (message !== undefined) return message;
         // System calls, which most waits are over before
         if (slept || deadline.passed) this.#mailbox.checkPresent();
-        yield word.changedFrom(seen, slices.next(), this.#futex);
+        yield word.changedFrom(seen, slices.next({ woken: this.#mailbox.wakes }), this.#futex);
       }
     } finally {
       this.#spinning.woke();
