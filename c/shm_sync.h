@@ -373,6 +373,13 @@ static inline enum ShmiStatus shmi_go_on(struct ShmMembership *member,
   return shm_now() >= until->deadline ? SHMI_TIMEOUT : SHMI_OK;
 }
 
+/* It is time to give up, because the lock is held. */
+static inline enum ShmiStatus shmi_held(struct ShmMembership *member) {
+  return shmi_wrong(member, SHMI_TIMEOUT, "is it stopped?",
+                    "process %ld has been joining or leaving for too long",
+                    (long)shmi_holder(member->set, member->lock, 1));
+}
+
 /* Does operations that begin with waiting for the lock, in slices. AGAIN: the set has gone. */
 static inline enum ShmiStatus shmi_lock(struct ShmMembership *member, struct sembuf *operations,
                                         size_t count, const struct ShmiUntil *until) {
@@ -385,11 +392,7 @@ static inline enum ShmiStatus shmi_lock(struct ShmMembership *member, struct sem
       return shmi_failed(member, "take the entry lock", "semtimedop", errno);
     }
     const enum ShmiStatus status = shmi_go_on(member, until);
-    if (status == SHMI_TIMEOUT) {
-      return shmi_wrong(member, status, "is it stopped?",
-                        "process %ld has been joining or leaving for too long",
-                        (long)shmi_holder(member->set, member->lock, 1));
-    }
+    if (status == SHMI_TIMEOUT) return shmi_held(member);
     if (status != SHMI_OK) return status;
   }
 }
@@ -499,7 +502,7 @@ static inline enum ShmiStatus shmi_check_size(struct ShmMembership *member, int 
  */
 static inline enum ShmiStatus shmi_enter_unused(struct ShmMembership *member) {
   struct sembuf operations[SHMI_SEMAPHORES_MOST + 2];
-  unsigned short values[SHMI_SEMAPHORES_MOST];
+  unsigned short values[SHMI_SEMAPHORES_MOST], later[SHMI_SEMAPHORES_MOST];
   size_t count = 0;
   for (int i = 0; i < member->count; i++) operations[count++] = shmi_operation(i, 0, IPC_NOWAIT);
   operations[count++] = shmi_operation(member->lock, +1, IPC_NOWAIT | SEM_UNDO);
@@ -521,9 +524,16 @@ static inline enum ShmiStatus shmi_enter_unused(struct ShmMembership *member) {
              member->set);
   snprintf(member->error.hint, sizeof member->error.hint,
            "use another key, or if it is not needed: ipcrm -s %d", member->set);
-  /* they join or leave, or have not noticed yet that their segment was removed */
-  const bool joined = values[member->lock] <= 1 && values[member->users] > 0;
-  return joined ? SHMI_AGAIN : SHMI_FOREIGN;
+  if (values[member->lock] <= 1 && values[member->users] > 0) {
+    /* they join or leave, or have not noticed yet that their segment was removed */
+    member->error.status = SHMI_TIMEOUT;
+    if (values[member->lock] == 1) shmi_held(member);
+    return SHMI_AGAIN;
+  }
+  /* peers that came meanwhile and were killed leave such values too, and a segment */
+  const bool alone = shmget(member->key, 0, 0) == -1 && shmi_values(member, later) &&
+                     memcmp(later, values, (size_t)member->count * sizeof values[0]) == 0;
+  return alone ? SHMI_FOREIGN : SHMI_AGAIN;
 }
 
 /* Step 3: the set, whose count and owner are known before anything is done to it. */

@@ -167,7 +167,7 @@ export class Membership {
     const entry = object.entry(set, stat);
     if (found?.fits === false) {
       // What will be refused for its set keeps its segment
-      const user = whoUses(object, set, entry);
+      const user = whoUses(object, set, entry, found.stat.id);
       if (user !== undefined) return user;
       unless(ERRNO.EINVAL, () => removeSegment(found.stat.id));
     }
@@ -441,7 +441,17 @@ function enterSet(
     if (set.created && isUnused(set)) set.remove();
     throw error;
   }
-  return whoUses(object, set, entry);
+  return whoUses(object, set, entry, undefined);
+}
+
+/** Whether the set has other values by now, or has gone. */
+function hasChanged(set: SemaphoreSet, values: readonly number[]): boolean {
+  try {
+    return set.values().some((value, semaphore) => value !== values[semaphore]);
+  } catch (error) {
+    if (saysGone(error)) return true;
+    throw error;
+  }
 }
 
 /** Whether all values are 0. */
@@ -449,11 +459,15 @@ function isUnused(set: SemaphoreSet): boolean {
   return set.values().every((value) => value === 0);
 }
 
-/** Says of a set without a segment whether it can be that of peers who join or leave: it pays to wait. */
+/**
+ * Says of a set whose segment is not there, or cannot be joined, whether it can be that of peers who join or
+ * leave: it pays to wait. `undefined`: it is not in use any more, or another segment is at the key by now.
+ */
 function whoUses(
   object: SharedObject<unknown>,
   set: SemaphoreSet,
   { lock, users }: EntrySemaphores,
+  segment: number | undefined,
 ): Occupied | undefined {
   let values: readonly number[];
   let held: ShmError;
@@ -467,6 +481,8 @@ function whoUses(
   if (values.every((value) => value === 0)) return undefined;
   const { key, id } = set;
   if (values[lock]! > 1 || values[users] === 0) {
+    // Peers that came meanwhile and were killed leave such values too, and a segment
+    if (findSegment(key) !== segment || hasChanged(set, values)) return undefined;
     throw object.foreign(
       `semaphore set ${id} has this key, with other values than 0 and without a segment: another ` +
         "program's, or left over where the segment was removed. Nothing was done to it: choose " +

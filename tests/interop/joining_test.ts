@@ -76,6 +76,21 @@ const SOURCE = `
   }`;
 const peer = new CProgram(SOURCE);
 const impatient = new CProgram(SOURCE, "-DSHM_JOIN_MS=50");
+/** Says "held" and waits for a line before it enters a set beside which it found no segment. */
+const held = new CProgram(`
+  #define _GNU_SOURCE
+  #include <stdbool.h>
+  #include <stdio.h>
+  #include <sys/sem.h>
+  static int held_semop(int set, struct sembuf *operations, size_t count) {
+    static bool was_held = false;
+    if (!was_held) puts("held");
+    while (!was_held && getchar() != '\\n') continue;
+    was_held = true;
+    return semop(set, operations, count);
+  }
+  #define semop held_semop
+  ${SOURCE}`);
 
 const programs = new Programs();
 
@@ -272,6 +287,38 @@ for (const kind of KINDS) {
       await leaving.line();
       assert.equal(set.value(kind === "mailbox" ? 0 : SHAPE.lanes + 1), 0);
       removeAll(key);
+    },
+  );
+
+  testWith(NEEDS, `${kind}: peers that came meanwhile and were killed are noticed`, async () => {
+    const key = freshKey();
+    await using joining = held.start(kind, key, PATIENT);
+    assert.equal(await joining.line(), "held");
+    const set = SemaphoreSet.open(key);
+    set.setValue(set.count - 1, 1);
+    Segment.create({ key, size: kind === "mailbox" ? 2049 : segmentSize(SHAPE) }).detach();
+    await joining.write("\n");
+    assert.equal(await joining.line(), "joined");
+    await joining.endInput();
+    await joining.ended();
+    assert.deepEqual([findSegment(key), findSemaphoreSet(key)], [undefined, undefined]);
+  });
+
+  testWith(
+    NEEDS,
+    `${kind}: who holds the entry lock of a set without a segment is named`,
+    async () => {
+      const key = freshKey();
+      const values = kind === "mailbox" ? [1, 1, 0, 0, 0, 0] : [0, 0, 1, 1, 0];
+      const set = SemaphoreSet.create({ key, count: values.length, values });
+      await using refused = peer.start(kind, key, 0.05);
+      await refused.endInput();
+      const { stdout } = await refused.ended();
+      assert.match(
+        stdout,
+        /process \d+ has been joining or leaving for too long, .*: is it stopped\?/,
+      );
+      set.remove();
     },
   );
 

@@ -260,6 +260,27 @@ Deno.test("Membership.join keeps the set it created beside a segment that came m
   assert(room.isGone);
 });
 
+Deno.test("Membership.join finds out that peers came meanwhile and were killed", () => {
+  const key = freshKey();
+  class Overtaken extends Room {
+    #overtaken = false;
+
+    override entry(): { lock: number; users: number; disposable: number } {
+      if (!this.#overtaken) {
+        using _other = Segment.create({ key, size: SIZE });
+        SemaphoreSet.open(key).setValue(DISPOSABLE!, 1);
+      }
+      this.#overtaken = true;
+      return super.entry();
+    }
+  }
+  const room = new Overtaken(key);
+  const member = room.join();
+  assert.deepEqual([member.segment.created, room.values], [false, [0, 1, 1, 0]]);
+  assert.equal(member.leave("removed"), "removed");
+  assert(room.isGone);
+});
+
 Deno.test("Membership.join needs a key that others can find", () => {
   assert.throws(() => new Room(0).join(), { message: /a room needs a key/ });
 });
