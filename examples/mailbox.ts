@@ -12,10 +12,11 @@ const [role, ...texts] = Deno.args;
 
 if (role === "serve") {
   using server = MailboxServer.open({ key: KEY });
-  for await (const { text, sender } of server) {
-    if (text === "bye") break;
-    console.log(`${text} (from process ${sender === null ? "unknown" : "known"})`);
-  }
+  const stop = new AbortController();
+  await server.serve(({ text, sender }) => {
+    if (text === "bye") stop.abort();
+    else console.log(`${text} (from process ${sender === null ? "unknown" : "known"})`);
+  }, { signal: stop.signal });
 } else {
   using client = MailboxClient.open({ key: KEY });
   for (const text of texts) await client.send(text);

@@ -73,7 +73,7 @@ export interface ReceiveOptions {
 export interface ServeOptions {
   /** How many milliseconds to wait for each message. Defaults to no limit. */
   readonly timeout?: number;
-  /** Gives up when it aborts, with its reason. */
+  /** Ends it when it aborts: `serve` fulfils, the loop over `messages` throws its reason. */
   readonly signal?: AbortSignal;
 }
 
@@ -271,8 +271,7 @@ export class MailboxServer implements Disposable {
    * the mailbox for the next receive, and `serve` rejects with the same reason. So a message is lost
    * neither by an exception nor by the end of the process.
    *
-   * It ends only by rejecting: with the signal's reason when that aborts while no handler runs, or once
-   * the one that runs has ended.
+   * It fulfils when `signal` aborts: at once, or once the handler under way has ended.
    *
    * @throws {ShmError} `ETIMEDOUT` no message came within `timeout` milliseconds, `EIDRM` the mailbox
    * was removed underneath, `EDETACHED` after close
@@ -285,20 +284,26 @@ export class MailboxServer implements Disposable {
    * using server = MailboxServer.open({ key: 0x5eed0019 });
    * using client = MailboxClient.open({ key: 0x5eed0019 });
    * const stop = new AbortController();
-   * const served = server.serve((message) => {
-   *   assert.equal(message.text, "hello");
-   * }, { signal: stop.signal });
-   * await client.send("hello"); // resolves when the handler is done
+   * const served = server.serve(({ text }) => assert.equal(text, "hello"), { signal: stop.signal });
+   * await client.send("hello"); // fulfils when the handler is done
    * stop.abort();
-   * await assert.rejects(served, { name: "AbortError" });
+   * await served;
    * ```
    */
   async serve(
     handler: (message: Message) => unknown,
     options: ServeOptions = {},
-  ): Promise<never> {
-    for (;;) {
-      const message = await this.receive(receiveOptions(options));
+  ): Promise<void> {
+    const { signal } = options;
+    while (signal?.aborted !== true) {
+      let message: Message;
+      try {
+        message = await this.receive(receiveOptions(options));
+      } catch (failure) {
+        // Only a signal that has aborted has a reason
+        if (failure === signal?.reason) return;
+        throw failure;
+      }
       try {
         await handler(message);
       } catch (failure) {

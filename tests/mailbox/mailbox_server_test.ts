@@ -102,8 +102,8 @@ Deno.test("MailboxServer.serve acknowledges what the handler is done with, and n
   const stop = new AbortController();
   const served = server.serve(handler, { signal: stop.signal });
   await sent;
-  stop.abort(new Error("enough"));
-  await assert.rejects(served, /enough/);
+  stop.abort();
+  await served;
   assert.deepEqual(seen, ["one", "two", "two", "three"]);
 });
 
@@ -126,10 +126,10 @@ Deno.test("MailboxServer.serve ends by the signal only after the handler under w
   const stop = new AbortController();
   const sending = box.client.send("finished");
   const served = box.server.serve(async () => {
-    stop.abort(new Error("enough"));
+    stop.abort();
     await Promise.resolve();
   }, { signal: stop.signal });
-  await assert.rejects(served, /enough/);
+  await served;
   await sending;
 });
 

@@ -266,6 +266,7 @@ testWith(
     {
       using server = MailboxServer.open({ key });
       assert.equal((await server.receive({ deadline: Deadline.after(60_000) })).text, "one");
+      server.ack();
     }
     await client.stderr(/waiting for one\n[^]*waiting for one\n/);
     const { code, stderr, texts } = await serve(key, client);
