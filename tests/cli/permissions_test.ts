@@ -65,7 +65,10 @@ testWith(
       assert.match(created!, /, 7 bytes, mode 0600\n$/);
       assert.match(
         dryRun!,
-        new RegExp(`^would remove segment \\d+ \\(key ${own}, 7 bytes\\)$`, "m"),
+        new RegExp(
+          `^would ask before removing segment \\d+ \\(key ${own}, 7 bytes\\): its creator, process`,
+          "m",
+        ),
       );
       assert.doesNotMatch(dryRun!, new RegExp(` segment ${roots.id} `));
       assert.match(removed!, new RegExp(`^removed segment \\d+ \\(key ${own}, 7 bytes\\)\n$`));
