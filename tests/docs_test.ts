@@ -36,7 +36,7 @@ const FOLLOWING: Needs = {
 /** What a page, or one of its sections, needs besides. */
 const ALSO: Readonly<Record<string, Needs>> = {
   "docs/guide.md": ON_TERMINAL,
-  "examples/README.md": { tools: ["gcc", "make"] },
+  "examples/README.md": { tools: ["gcc", "make", "python3"] },
   "docs/recipes.md: A C program": { tools: ["gcc", "make"] },
   "docs/recipes.md: Locks, roles and waits shared with C": { tools: ["gcc", "ipcrm"] },
   "docs/recipes.md: Python": { tools: ["python3 with sysv_ipc"] },
