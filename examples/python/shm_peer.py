@@ -298,7 +298,7 @@ class Peer:
             made.add(self.set)
         if unfit:
             if found:
-                self._check_unused()
+                self._check_unused(unfit)
             call("shmctl(IPC_RMID)", libc.shmctl(unfit.id, IPC_RMID, None), GONE)
         # 4. Enter.
         self._enter(segment, deadline)
@@ -357,24 +357,31 @@ class Peer:
         except ShmError:
             self._remove_unused(made)
             raise
-        self._check_unused()
+        self._check_unused(None)
         raise StartOver("somebody else was joining")
 
-    def _check_unused(self):
-        """Says of a set without a segment what joining does about values that are not 0."""
+    def _check_unused(self, segment):
+        """Of a set whose segment is not there, or does not fit: what is done where its values are not 0."""
+        values = self._values()
+        if not any(values):
+            return
+        if values[self.LOCK] <= 1 and values[self.USERS] >= 1:
+            raise StartOver("somebody else is joining or leaving", wait=True)
+        now = find_segment(self.key)
+        if (now and now.id) != (segment and segment.id) or self._values() != values:
+            raise StartOver("somebody else came meanwhile")
+        raise ShmError("the set belongs to something else")
+
+    def _values(self):
         try:
-            values = all_values(self.set, self._count())
+            return all_values(self.set, self._count())
         except OSError as error:
             if error.errno in GONE:
                 raise StartOver("the set was removed") from None
             raise
-        if any(values):
-            if values[self.LOCK] <= 1 and values[self.USERS] >= 1:
-                raise StartOver("somebody else is joining or leaving", wait=True)
-            raise ShmError("the set belongs to something else")
 
     def _remove_unused(self, made):
-        if self.set in made and not any(all_values(self.set, self._count())):
+        if self.set in made and not any(self._values()):
             libc.semctl(self.set, 0, IPC_RMID, 0)
 
     def _undo(self, created, made):

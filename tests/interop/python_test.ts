@@ -138,7 +138,7 @@ testWith(NEEDS, "MailboxServer: knows the process of a Python client", async () 
     await using client = start("Python", "client", key, "hello");
     const { text, sender } = await server.receive();
     assert.deepEqual({ text, sender }, { text: "hello", sender: client.pid });
-    server.acknowledge();
+    server.ack();
     assert.equal(await assertEnds(client, 0), "taken\n");
   }
   assertNothingAt(key);
@@ -153,7 +153,7 @@ testWith(NEEDS, "MailboxServer: does not get what a Python client withdrew", asy
     assert.equal(server.tryReceive(), undefined);
     await using next = start("Python", "client", key, "in time");
     assert.equal((await server.receive()).text, "in time");
-    server.acknowledge();
+    server.ack();
     await assertEnds(next, 0);
   }
   assertNothingAt(key);
@@ -200,7 +200,7 @@ testWith(NEEDS, "MailboxServer: gets what a killed Python server had in hand", a
   {
     using server = MailboxServer.open({ key });
     assert.equal((await server.receive()).text, "hello");
-    server.acknowledge();
+    server.ack();
     await assertEnds(client, 0);
   }
   assertNothingAt(key);
@@ -216,7 +216,7 @@ testWith(NEEDS, "MailboxServer: gets what a killed Python client sent, then the 
     using server = MailboxServer.open({ key });
     for (const text of ["first", "second"]) {
       assert.equal((await server.receive()).text, text);
-      server.acknowledge();
+      server.ack();
     }
     await assertEnds(next, 0);
   }
