@@ -1,5 +1,5 @@
 /**
- * libc, opened once at first use. The only `Deno.dlopen` and the only reader of errno.
+ * libc, each part of it opened at first use. The only `Deno.dlopen` and the only reader of errno.
  *
  * Each function here is one C call, in the kernel's own convention: what it returns is the C result
  * when it worked and the *negative errno* when it did not, so that no caller can read errno too late
@@ -19,117 +19,154 @@ import {
 } from "./platform.ts";
 import { ShmError } from "./shm_error.ts";
 
-/** The C declarations. Source: the SYNOPSIS of each function's man page, section 2 or 3. */
-const prototypes = {
-  // int shmget(key_t key, size_t size, int shmflg)
-  shmget: { parameters: ["i32", "usize", "i32"], result: "i32" },
-  // void *shmat(int shmid, const void *shmaddr, int shmflg)
-  shmat: { parameters: ["i32", "pointer", "i32"], result: "pointer" },
-  // int shmdt(const void *shmaddr)
-  shmdt: { parameters: ["pointer"], result: "i32" },
-  // int shmctl(int shmid, int op, struct shmid_ds *buf)
-  shmctl: { parameters: ["i32", "i32", "buffer"], result: "i32" },
-  // int semget(key_t key, int nsems, int semflg)
-  semget: { parameters: ["i32", "i32", "i32"], result: "i32" },
-  // int semop(int semid, struct sembuf *sops, size_t nsops)
-  semop: { parameters: ["i32", "buffer", "usize"], result: "i32" },
-  // int semtimedop(int semid, struct sembuf *sops, size_t nsops, const struct timespec *timeout)
-  semtimedop: { parameters: ["i32", "buffer", "usize", "buffer"], result: "i32" },
-  // The same, on a thread of its own. Its errno stays on that thread: only 0 or -1 comes back
-  semtimedopAsync: {
-    name: "semtimedop",
-    parameters: ["i32", "buffer", "usize", "buffer"],
-    result: "i32",
-    nonblocking: true,
+/**
+ * The C declarations, by what they are for: each part is opened when a function of it is first called,
+ * because Deno compiles every function it opens. Source: the SYNOPSIS of each function's man page,
+ * section 2 or 3.
+ */
+const PROTOTYPES = {
+  /** What nearly every program needs, and what may be called when its permission is given up. */
+  always: {
+    // int *__errno_location(void): glibc and musl; each thread has its own
+    __errno_location: { parameters: [], result: "pointer" },
+    // const char *gnu_get_libc_version(void): only glibc has it
+    gnu_get_libc_version: { parameters: [], result: "pointer", optional: true },
+    // uid_t geteuid(void)
+    geteuid: { parameters: [], result: "u32" },
+    // int shmget(key_t key, size_t size, int shmflg)
+    shmget: { parameters: ["i32", "usize", "i32"], result: "i32" },
+    // int shmctl(int shmid, int op, struct shmid_ds *buf)
+    shmctl: { parameters: ["i32", "i32", "buffer"], result: "i32" },
+    // int semget(key_t key, int nsems, int semflg)
+    semget: { parameters: ["i32", "i32", "i32"], result: "i32" },
+    // int semop(int semid, struct sembuf *sops, size_t nsops)
+    semop: { parameters: ["i32", "buffer", "usize"], result: "i32" },
+    // int semtimedop(int semid, struct sembuf *sops, size_t nsops, const struct timespec *timeout)
+    semtimedop: { parameters: ["i32", "buffer", "usize", "buffer"], result: "i32" },
+    // The same, on a thread of its own. Its errno stays on that thread: only 0 or -1 comes back
+    semtimedopAsync: {
+      name: "semtimedop",
+      parameters: ["i32", "buffer", "usize", "buffer"],
+      result: "i32",
+      nonblocking: true,
+    },
+    // int semctl(int semid, int semnum, int op, ... union semun { int val; ... })
+    // Variadic in C; on x86-64 and aarch64 Linux a variadic integer travels like a declared one
+    semctl: { parameters: ["i32", "i32", "i32", "i32"], result: "i32" },
+    // The same with union semun { struct semid_ds *buf; unsigned short *array; }
+    semctlBuffer: { name: "semctl", parameters: ["i32", "i32", "i32", "buffer"], result: "i32" },
   },
-  // int semctl(int semid, int semnum, int op, ... union semun { int val; ... })
-  // Variadic in C; on x86-64 and aarch64 Linux a variadic integer travels like a declared one
-  semctl: { parameters: ["i32", "i32", "i32", "i32"], result: "i32" },
-  // The same with union semun { struct semid_ds *buf; unsigned short *array; }
-  semctlBuffer: { name: "semctl", parameters: ["i32", "i32", "i32", "buffer"], result: "i32" },
-  // key_t ftok(const char *pathname, int proj_id)
-  ftok: { parameters: ["buffer", "i32"], result: "i32" },
-  // long syscall(SYS_futex, uint32_t *uaddr, int op, uint32_t val, const struct timespec *timeout)
-  // The results of futex fit 32 bits; asking for 64 would cost a BigInt a call
-  futex: {
-    name: "syscall",
-    parameters: ["i64", "pointer", "i32", "u32", "buffer"],
-    result: "i32",
+  /** For attached segments. */
+  memory: {
+    // void *shmat(int shmid, const void *shmaddr, int shmflg)
+    shmat: { parameters: ["i32", "pointer", "i32"], result: "pointer" },
+    // int shmdt(const void *shmaddr)
+    shmdt: { parameters: ["pointer"], result: "i32" },
+    // void *mmap(void *addr, size_t length, int prot, int flags, int fd, off_t offset)
+    // With its result as a number: comparing pointers needs Deno's permission each time
+    mmapFixed: {
+      name: "mmap",
+      parameters: ["pointer", "usize", "i32", "i32", "i32", "i64"],
+      result: "usize",
+    },
+    // long syscall(SYS_futex, uint32_t *uaddr, int op, uint32_t val, const struct timespec *timeout)
+    // The results of futex fit 32 bits; asking for 64 would cost a BigInt a call
+    futex: {
+      name: "syscall",
+      parameters: ["i64", "pointer", "i32", "u32", "buffer"],
+      result: "i32",
+    },
+    futexAsync: {
+      name: "syscall",
+      parameters: ["i64", "pointer", "i32", "u32", "buffer"],
+      result: "i32",
+      nonblocking: true,
+    },
+    // unsigned long getauxval(unsigned long type)
+    getauxval: { parameters: ["usize"], result: "usize" },
   },
-  futexAsync: {
-    name: "syscall",
-    parameters: ["i64", "pointer", "i32", "u32", "buffer"],
-    result: "i32",
-    nonblocking: true,
+  /** For waiting on the event loop. */
+  ring: {
+    // The same, with its result as a pointer
+    mmap: { parameters: ["pointer", "usize", "i32", "i32", "i32", "i64"], result: "pointer" },
+    // int munmap(void *addr, size_t length)
+    munmap: { parameters: ["pointer", "usize"], result: "i32" },
+    // long syscall(SYS_io_uring_setup, u32 entries, struct io_uring_params *params)
+    ioUringSetup: { name: "syscall", parameters: ["i64", "u32", "buffer"], result: "i32" },
+    // long syscall(SYS_io_uring_enter, unsigned fd, u32 to_submit, u32 min_complete, u32 flags,
+    //              const void *argp, size_t argsz)
+    ioUringEnter: {
+      name: "syscall",
+      parameters: ["i64", "i32", "u32", "u32", "u32", "pointer", "usize"],
+      result: "i32",
+    },
+    // long syscall(SYS_io_uring_register, unsigned fd, unsigned op, const void *arg, unsigned count)
+    ioUringRegister: {
+      name: "syscall",
+      parameters: ["i64", "i32", "u32", "buffer", "u32"],
+      result: "i32",
+    },
+    // int eventfd(unsigned int initval, int flags)
+    eventfd: { parameters: ["u32", "i32"], result: "i32" },
+    // int pipe2(int pipefd[2], int flags)
+    pipe2: { parameters: ["buffer", "i32"], result: "i32" },
+    // int close(int fd)
+    close: { parameters: ["i32"], result: "i32" },
   },
-  // void *mmap(void *addr, size_t length, int prot, int flags, int fd, off_t offset)
-  mmap: { parameters: ["pointer", "usize", "i32", "i32", "i32", "i64"], result: "pointer" },
-  // The same, with its result as a number: comparing pointers needs Deno's permission each time
-  mmapFixed: {
-    name: "mmap",
-    parameters: ["pointer", "usize", "i32", "i32", "i32", "i64"],
-    result: "usize",
+  /** For files of /proc. */
+  files: {
+    // int open(const char *pathname, int flags, ...): the mode is only for what it creates
+    open: { parameters: ["buffer", "i32"], result: "i32" },
+    // ssize_t read(int fd, void *buf, size_t count): of fewer than 2 GiB
+    read: { parameters: ["i32", "buffer", "usize"], result: "i32" },
+    // int close(int fd)
+    close: { parameters: ["i32"], result: "i32" },
   },
-  // int munmap(void *addr, size_t length)
-  munmap: { parameters: ["pointer", "usize"], result: "i32" },
-  // int pipe2(int pipefd[2], int flags)
-  pipe2: { parameters: ["buffer", "i32"], result: "i32" },
-  // int open(const char *pathname, int flags, ...): the mode is only for what it creates
-  open: { parameters: ["buffer", "i32"], result: "i32" },
-  // ssize_t read(int fd, void *buf, size_t count): of fewer than 2 GiB
-  read: { parameters: ["i32", "buffer", "usize"], result: "i32" },
-  // int close(int fd)
-  close: { parameters: ["i32"], result: "i32" },
-  // long syscall(SYS_io_uring_setup, u32 entries, struct io_uring_params *params)
-  ioUringSetup: { name: "syscall", parameters: ["i64", "u32", "buffer"], result: "i32" },
-  // long syscall(SYS_io_uring_enter, unsigned fd, u32 to_submit, u32 min_complete, u32 flags,
-  //              const void *argp, size_t argsz)
-  ioUringEnter: {
-    name: "syscall",
-    parameters: ["i64", "i32", "u32", "u32", "u32", "pointer", "usize"],
-    result: "i32",
+  /** For the names of accounts. */
+  accountNames: {
+    // int getpwuid_r(uid_t uid, struct passwd *pwd, char *buf, size_t buflen, struct passwd **result)
+    getpwuid_r: { parameters: ["u32", "buffer", "buffer", "usize", "buffer"], result: "i32" },
+    // int getgrgid_r(gid_t gid, struct group *grp, char *buf, size_t buflen, struct group **result)
+    getgrgid_r: { parameters: ["u32", "buffer", "buffer", "usize", "buffer"], result: "i32" },
   },
-  // long syscall(SYS_io_uring_register, unsigned fd, unsigned op, const void *arg, unsigned count)
-  ioUringRegister: {
-    name: "syscall",
-    parameters: ["i64", "i32", "u32", "buffer", "u32"],
-    result: "i32",
+  /** For accounts by their names. */
+  accountIds: {
+    // int getpwnam_r(const char *name, struct passwd *, char *buf, size_t buflen, struct passwd **)
+    getpwnam_r: { parameters: ["buffer", "buffer", "buffer", "usize", "buffer"], result: "i32" },
+    // int getgrnam_r(const char *name, struct group *, char *buf, size_t buflen, struct group **)
+    getgrnam_r: { parameters: ["buffer", "buffer", "buffer", "usize", "buffer"], result: "i32" },
   },
-  // int eventfd(unsigned int initval, int flags)
-  eventfd: { parameters: ["u32", "i32"], result: "i32" },
-  // unsigned long getauxval(unsigned long type)
-  getauxval: { parameters: ["usize"], result: "usize" },
-  // uid_t geteuid(void)
-  geteuid: { parameters: [], result: "u32" },
-  // int getpwuid_r(uid_t uid, struct passwd *pwd, char *buf, size_t buflen, struct passwd **result)
-  getpwuid_r: { parameters: ["u32", "buffer", "buffer", "usize", "buffer"], result: "i32" },
-  // int getgrgid_r(gid_t gid, struct group *grp, char *buf, size_t buflen, struct group **result)
-  getgrgid_r: { parameters: ["u32", "buffer", "buffer", "usize", "buffer"], result: "i32" },
-  // int getpwnam_r(const char *name, struct passwd *, char *buf, size_t buflen, struct passwd **)
-  getpwnam_r: { parameters: ["buffer", "buffer", "buffer", "usize", "buffer"], result: "i32" },
-  // int getgrnam_r(const char *name, struct group *, char *buf, size_t buflen, struct group **)
-  getgrnam_r: { parameters: ["buffer", "buffer", "buffer", "usize", "buffer"], result: "i32" },
-  // int kill(pid_t pid, int sig)
-  kill: { parameters: ["i32", "i32"], result: "i32" },
-  // long syscall(SYS_pidfd_open, pid_t pid, unsigned int flags)
-  pidfdOpen: { name: "syscall", parameters: ["i64", "i32", "u32"], result: "i32" },
-  // int poll(struct pollfd *fds, nfds_t nfds, int timeout)
-  poll: { parameters: ["buffer", "u64", "i32"], result: "i32" },
-  // int sigaction(int signum, const struct sigaction *act, struct sigaction *oldact)
-  sigaction: { parameters: ["i32", "pointer", "buffer"], result: "i32" },
-  // int unshare(int flags)
-  unshare: { parameters: ["i32"], result: "i32" },
-  // int *__errno_location(void): glibc and musl; each thread has its own
-  __errno_location: { parameters: [], result: "pointer" },
-  // const char *gnu_get_libc_version(void): only glibc has it
-  gnu_get_libc_version: { parameters: [], result: "pointer", optional: true },
-} as const satisfies Deno.ForeignLibraryInterface;
+  /** For what became of a process. */
+  processes: {
+    // int kill(pid_t pid, int sig)
+    kill: { parameters: ["i32", "i32"], result: "i32" },
+    // long syscall(SYS_pidfd_open, pid_t pid, unsigned int flags)
+    pidfdOpen: { name: "syscall", parameters: ["i64", "i32", "u32"], result: "i32" },
+    // int poll(struct pollfd *fds, nfds_t nfds, int timeout)
+    poll: { parameters: ["buffer", "u64", "i32"], result: "i32" },
+    // int close(int fd)
+    close: { parameters: ["i32"], result: "i32" },
+  },
+  /** For what this Worker leaves behind. */
+  workers: {
+    // int unshare(int flags)
+    unshare: { parameters: ["i32"], result: "i32" },
+  },
+  /** The others. */
+  others: {
+    // key_t ftok(const char *pathname, int proj_id)
+    ftok: { parameters: ["buffer", "i32"], result: "i32" },
+    // int sigaction(int signum, const struct sigaction *act, struct sigaction *oldact)
+    sigaction: { parameters: ["i32", "pointer", "buffer"], result: "i32" },
+  },
+} as const satisfies Readonly<Record<string, Deno.ForeignLibraryInterface>>;
 
-type Symbols = Deno.DynamicLibrary<typeof prototypes>["symbols"];
+type Part = keyof typeof PROTOTYPES;
+type Symbols<P extends Part> = Deno.DynamicLibrary<typeof PROTOTYPES[P]>["symbols"];
 
-/** libc as it was opened: its functions, this thread's errno, and the platform's facts. */
-interface Libc {
-  readonly symbols: Symbols;
+/** libc as it was opened: functions of one part, this thread's errno, and the platform's facts. */
+interface Libc<P extends Part = "always"> {
+  readonly symbols: Symbols<P>;
   readonly errno: Int32Array;
   readonly errnoPointer: Deno.PointerObject;
   readonly platform: Platform;
@@ -157,6 +194,20 @@ function libc(): Libc {
   return opened ??= open(Deno.build.os, Deno.build.arch);
 }
 
+/** What gives a part of libc, and opens it when it is first asked. */
+function part<P extends Part>(name: P): () => Libc<P> {
+  let opened: Libc<P> | undefined;
+  return () => opened ??= { ...libc(), symbols: openPart(name) };
+}
+
+const memory = part("memory");
+const ring = part("ring");
+const files = part("files");
+const accountNames = part("accountNames");
+const accountIds = part("accountIds");
+const processes = part("processes");
+const others = part("others");
+
 /**
  * Opens libc for the system named; the arguments exist so that a test can ask for one we refuse.
  *
@@ -175,8 +226,8 @@ export function open(os: string, arch: string, deno: string = Deno.version.deno)
       remedy: `this is Deno ${deno}, and ${OLDEST_DENO} or later is needed: deno upgrade`,
     });
   }
-  const { symbols } = openLibc();
-  if (inWorker) undoneAtEnd = symbols.unshare(CLONE.SYSVSEM) === 0;
+  const symbols = openPart("always");
+  if (inWorker) undoneAtEnd = openPart("workers").unshare(CLONE.SYSVSEM) === 0;
   const errnoPointer = symbols.__errno_location();
   if (errnoPointer === null) throw new TypeError("__errno_location() returned null");
   return {
@@ -223,10 +274,10 @@ function attaching(): Libc {
   return opened;
 }
 
-function openLibc(): Deno.DynamicLibrary<typeof prototypes> {
+function openPart<P extends Part>(name: P): Symbols<P> {
   checkPermission();
   try {
-    return Deno.dlopen(LIBC_SONAME, prototypes);
+    return Deno.dlopen(LIBC_SONAME, PROTOTYPES[name]).symbols;
   } catch (error) {
     throw new ShmError("use System V shared memory", "dlopen", "ENOTSUP", {
       remedy: `${LIBC_SONAME} could not be opened with the functions needed`,
@@ -247,7 +298,7 @@ export function geteuid(): number {
 
 /** What the kernel told this program when it started it; `type` is one of `AT`. Source: getauxval(3). */
 export function getauxval(type: number): bigint {
-  return libc().symbols.getauxval(BigInt(type));
+  return memory().symbols.getauxval(BigInt(type));
 }
 
 /** The two kinds of accounts that own an object. */
@@ -255,7 +306,7 @@ export type AccountKind = "user" | "group";
 
 /** The name of a user or group, or `undefined` if it has none. Source: getpwuid_r(3), getgrgid_r(3). */
 export function accountName(kind: AccountKind, id: number): string | undefined {
-  const { symbols } = libc();
+  const { symbols } = accountNames();
   const call = kind === "user" ? symbols.getpwuid_r : symbols.getgrgid_r;
   return lookUp(kind, (entry, text, found) => call(id, entry, text, BigInt(text.length), found))
     ?.name;
@@ -264,7 +315,7 @@ export function accountName(kind: AccountKind, id: number): string | undefined {
 /** The id of a user or group, or `undefined` if there is none. Source: getpwnam_r(3), getgrnam_r(3). */
 export function accountId(kind: AccountKind, name: string): number | undefined {
   if (name.includes("\0")) return undefined;
-  const { symbols } = libc();
+  const { symbols } = accountIds();
   const call = kind === "user" ? symbols.getpwnam_r : symbols.getgrnam_r;
   const cName = new TextEncoder().encode(name + "\0");
   return lookUp(kind, (entry, text, found) => call(cName, entry, text, BigInt(text.length), found))
@@ -317,7 +368,7 @@ export type ProcessState = "alive" | "zombie" | "gone";
  */
 export function processState(pid: number): ProcessState {
   if (pid <= 0) return "gone";
-  const { symbols, errno } = libc();
+  const { symbols, errno } = processes();
   const fd = symbols.pidfdOpen(SYSCALL.PIDFD_OPEN, pid, 0);
   if (fd === -1) {
     // EINVAL, and since Linux 6.9 ENOENT: the id is that of a thread, and no process has it
@@ -338,7 +389,7 @@ export function processExists(pid: number): boolean {
 
 /** Stops this process until somebody lets it go on (SIGSTOP): what Ctrl-Z does where it is no key. */
 export function stopThisProcess(): void {
-  libc().symbols.kill(Deno.pid, SIGSTOP);
+  processes().symbols.kill(Deno.pid, SIGSTOP);
 }
 
 /** The same number on every platform of the table. Source: signal(7). */
@@ -348,7 +399,7 @@ const SIGSTOP = 19;
 export function ignoresSignal(signal: number): boolean {
   // struct sigaction begins with the handler, of which 1 is SIG_IGN, on every platform of the table
   const action = new BigUint64Array(32);
-  return libc().symbols.sigaction(signal, null, action) === 0 && action[0] === 1n;
+  return others().symbols.sigaction(signal, null, action) === 0 && action[0] === 1n;
 }
 
 /** The id of the segment, or -errno. */
@@ -364,7 +415,8 @@ export function shmat(
   address: Deno.PointerValue,
   flags: number,
 ): Deno.PointerObject | number {
-  const { symbols, errno } = attaching();
+  attaching();
+  const { symbols, errno } = memory();
   const pointer = symbols.shmat(id, address, flags);
   const failed = errno[0]!;
   // Failure is (void *)-1, which Deno hands over as a pointer like any other
@@ -376,7 +428,7 @@ const MINUS_ONE = 2n ** 64n - 1n;
 
 /** 0, or -errno. */
 export function shmdt(address: Deno.PointerObject): number {
-  const { symbols, errno } = libc();
+  const { symbols, errno } = memory();
   return symbols.shmdt(address) === -1 ? -errno[0]! : 0;
 }
 
@@ -484,7 +536,7 @@ export function ftok(
   path: string,
   projectId: number,
 ): { readonly key: number } | { readonly errno: number } {
-  const { symbols, errno } = libc();
+  const { symbols, errno } = others();
   const cPath = new TextEncoder().encode(path + "\0");
   errno[0] = 0;
   const key = symbols.ftok(cPath, projectId);
@@ -499,7 +551,7 @@ export function futex(
   value: number,
   timeoutMs: number | undefined,
 ): number {
-  const { symbols, errno, platform } = libc();
+  const { symbols, errno, platform } = memory();
   const timeout = timeoutMs === undefined ? null : timespec(timeoutMs);
   const result = symbols.futex(platform.syscalls.futex, word, operation, value, timeout);
   return result === -1 ? -errno[0]! : result;
@@ -512,7 +564,7 @@ export async function futexAsync(
   value: number,
   timeoutMs: number,
 ): Promise<void> {
-  const { symbols, platform } = libc();
+  const { symbols, platform } = memory();
   const timeout = timespec(timeoutMs);
   const call = symbols.futexAsync(platform.syscalls.futex, word, operation, value, timeout);
   await lending([timeout], call);
@@ -523,7 +575,7 @@ export async function futexAsync(
  * stay valid for whoever may still hold them. 0, or -errno.
  */
 export function replaceWithZeroPages(address: Deno.PointerObject, size: number): number {
-  const { symbols, errno } = libc();
+  const { symbols, errno } = memory();
   const flags = MMAP.PRIVATE | MMAP.FIXED | MMAP.ANONYMOUS | MMAP.NORESERVE;
   for (const access of [MMAP.PROT_READ | MMAP.PROT_WRITE, MMAP.PROT_READ]) {
     const result = symbols.mmapFixed(address, BigInt(size), access, flags, -1, 0n);
@@ -536,7 +588,7 @@ export function replaceWithZeroPages(address: Deno.PointerObject, size: number):
 
 /** Maps `size` bytes of a ring. The address, or -errno. Undo it with {@linkcode unmap}. */
 export function mapRing(fd: number, size: number, offset: bigint): Deno.PointerObject | number {
-  const { symbols, errno } = libc();
+  const { symbols, errno } = ring();
   const access = MMAP.PROT_READ | MMAP.PROT_WRITE;
   const flags = MMAP.SHARED | MMAP.POPULATE;
   const pointer = symbols.mmap(null, BigInt(size), access, flags, fd, offset);
@@ -546,13 +598,13 @@ export function mapRing(fd: number, size: number, offset: bigint): Deno.PointerO
 
 /** Takes away what {@linkcode mapRing} mapped: no view of it may be used after that. */
 export function unmap(address: Deno.PointerObject, size: number): number {
-  const { symbols, errno } = libc();
+  const { symbols, errno } = ring();
   return symbols.munmap(address, BigInt(size)) === -1 ? -errno[0]! : 0;
 }
 
 /** A pipe that never blocks: the end to read and the end to write, or -errno. */
 export function openPipe(): [number, number] | number {
-  const { symbols, errno } = libc();
+  const { symbols, errno } = ring();
   const ends = new Int32Array(2);
   const result = symbols.pipe2(ends, OPEN.NONBLOCK | OPEN.CLOEXEC);
   return result === -1 ? -errno[0]! : [ends[0]!, ends[1]!];
@@ -563,7 +615,7 @@ export function openPipe(): [number, number] | number {
  * that tell how this process came to be: Deno opens those under `--allow-all` only.
  */
 export function readFileStart(path: string, most: number): Uint8Array<ArrayBuffer> | number {
-  const { symbols, errno } = libc();
+  const { symbols, errno } = files();
   const cPath = new TextEncoder().encode(path + "\0");
   const fd = symbols.open(cPath, OPEN.RDONLY | OPEN.CLOEXEC);
   if (fd === -1) return -errno[0]!;
@@ -591,34 +643,34 @@ const FILE_BYTES = 4096;
 
 /** Closes a file descriptor of ours. 0, or -errno. */
 export function closeFd(fd: number): number {
-  const { symbols, errno } = libc();
+  const { symbols, errno } = ring();
   return symbols.close(fd) === -1 ? -errno[0]! : 0;
 }
 
 /** A ring of `entries` requests. Its file descriptor, or -errno; fills in `params`. */
 export function ioUringSetup(entries: number, params: Int32Array<ArrayBuffer>): number {
-  const { symbols, errno } = libc();
+  const { symbols, errno } = ring();
   const result = symbols.ioUringSetup(SYSCALL.IO_URING_SETUP, entries, params);
   return result === -1 ? -errno[0]! : result;
 }
 
 /** Hands `count` requests to the kernel, and waits for nothing. How many it took, or -errno. */
 export function ioUringEnter(fd: number, count: number, flags: number): number {
-  const { symbols, errno } = libc();
+  const { symbols, errno } = ring();
   const result = symbols.ioUringEnter(SYSCALL.IO_URING_ENTER, fd, count, 0, flags, null, 0n);
   return result === -1 ? -errno[0]! : result;
 }
 
 /** Registers one thing with a ring. 0 or more, or -errno. */
 export function ioUringRegister(fd: number, op: number, argument: Int32Array<ArrayBuffer>): number {
-  const { symbols, errno } = libc();
+  const { symbols, errno } = ring();
   const result = symbols.ioUringRegister(SYSCALL.IO_URING_REGISTER, fd, op, argument, 1);
   return result === -1 ? -errno[0]! : result;
 }
 
 /** A file descriptor that counts events, for polling; or -errno. */
 export function openEventfd(): number {
-  const { symbols, errno } = libc();
+  const { symbols, errno } = ring();
   const result = symbols.eventfd(0, OPEN.NONBLOCK | OPEN.CLOEXEC);
   return result === -1 ? -errno[0]! : result;
 }

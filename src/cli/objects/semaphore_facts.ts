@@ -3,9 +3,10 @@
  * folder.
  */
 
-import { ShmError } from "../../../ffi/shm_error.ts";
-import { SemaphoreSet } from "../../sysv/semaphore_set.ts";
+import { SEM } from "../../../ffi/constants.ts";
+import { semctl } from "../../../ffi/libc.ts";
 import type { SemaphoreSetStat } from "../../sysv/semaphore_stat.ts";
+import { tryReadValues } from "../../sysv/semaphore_values.ts";
 import { AccountNames, type ObjectFacts, objectFacts } from "./object_facts.ts";
 
 /** A semaphore set in `--json`. Times are ISO 8601 in UTC, null is unknown or never. */
@@ -41,36 +42,28 @@ export class SemaphoreFactsReader {
       count: stat.count,
       otime: stat.otime?.toISOString() ?? null,
       ctime: stat.ctime?.toISOString() ?? null,
-      values: readable(stat, (set) => set.values()),
+      values: valuesOf(stat),
     };
   }
 }
 
 /** The set's semaphores one by one; `undefined` without read permission. */
 export function semaphoreFacts(stat: SemaphoreSetStat): readonly SemaphoreFacts[] | undefined {
-  const semaphores = readable(stat, (set) =>
-    set.values().map((value, index): SemaphoreFacts => {
-      const pid = set.lastPid(index);
-      return {
-        index,
-        value,
-        waitingForIncrease: set.waitingForIncrease(index),
-        waitingForZero: set.waitingForZero(index),
-        lastPid: pid === 0 ? null : pid,
-      };
-    }));
-  return semaphores ?? undefined;
+  const semaphores = valuesOf(stat)?.map((value, index): SemaphoreFacts => ({
+    index,
+    value,
+    waitingForIncrease: semctl(stat.id, index, SEM.GETNCNT),
+    waitingForZero: semctl(stat.id, index, SEM.GETZCNT),
+    lastPid: semctl(stat.id, index, SEM.GETPID) || null,
+  }));
+  // It has gone meanwhile
+  const failed = ({ waitingForIncrease, waitingForZero, lastPid }: SemaphoreFacts): boolean =>
+    Math.min(waitingForIncrease, waitingForZero, lastPid ?? 0) < 0;
+  return semaphores?.some(failed) ? undefined : semaphores;
 }
 
-/** What `look` finds in the set, or null where this user may not, or where it has just gone. */
-function readable<Found>(
-  { id }: SemaphoreSetStat,
-  look: (set: SemaphoreSet) => Found,
-): Found | null {
-  try {
-    return look(SemaphoreSet.attach(id, { trust: true }));
-  } catch (error) {
-    if (error instanceof ShmError) return null;
-    throw error;
-  }
+/** The values, or null where this user may not read them, or where the set has just gone. */
+function valuesOf({ id, count }: SemaphoreSetStat): number[] | null {
+  const values = tryReadValues(id, count);
+  return typeof values === "number" ? null : [...values];
 }
