@@ -3,7 +3,6 @@
  * one clear line (`UsageError`) and exit code 2. For the commands of this folder.
  */
 
-import { parseArgs } from "node:util";
 import { parseKey } from "../sysv/key.ts";
 import { parseOctalMode } from "./objects/mode.ts";
 import { parseSize } from "./text/size.ts";
@@ -37,22 +36,62 @@ export interface Parsed<Name extends string> {
   readonly positionals: readonly string[];
 }
 
-/** `args` cut up by `table`; what the table does not know is in it all the same. */
-function tokensOf(
-  args: readonly string[],
-  table: OptionTable,
-): NonNullable<ReturnType<typeof parseArgs>["tokens"]> {
-  return parseArgs({
-    args: [...args],
-    options: Object.fromEntries(
-      Object.entries(table).map(([name, { short, value }]) => [name, {
-        type: value === undefined ? "boolean" as const : "string" as const,
-        ...(short === undefined ? {} : { short }),
-      }]),
-    ),
-    strict: false,
-    tokens: true,
-  }).tokens;
+/** A piece of a command line. */
+type Token =
+  | { readonly kind: "positional"; readonly value: string }
+  | {
+    readonly kind: "option";
+    /** Its long name, or the letter that no option has. */
+    readonly name: string;
+    /** As it is on the command line: `--key`, `-k`. */
+    readonly rawName: string;
+    readonly value: string | undefined;
+    /** Whether the value is part of the same argument: `--key=1`, `-k1`. */
+    readonly inline: boolean;
+  };
+
+/**
+ * `args` cut up by `table`; what the table does not know is in it all the same. As `parseArgs` of
+ * `node:util` does it, which takes longer to load than most commands run.
+ */
+function* tokensOf(args: readonly string[], table: OptionTable): Generator<Token, void, void> {
+  const longNames = new Map(Object.entries(table).map(([name, { short }]) => [short, name]));
+  const takesValue = (name: string): boolean =>
+    Object.hasOwn(table, name) && table[name]!.value !== undefined;
+  for (let i = 0; i < args.length; i++) {
+    const arg = args[i]!;
+    if (arg === "--") {
+      for (const value of args.slice(i + 1)) yield { kind: "positional", value };
+      return;
+    }
+    if (arg.startsWith("--")) {
+      const equals = arg.indexOf("=", 3);
+      const rawName = equals < 0 ? arg : arg.slice(0, equals);
+      const name = rawName.slice(2);
+      if (equals >= 0) {
+        yield { kind: "option", name, rawName, value: arg.slice(equals + 1), inline: true };
+      } else {
+        const value = takesValue(name) ? args[++i] : undefined;
+        yield { kind: "option", name, rawName, value, inline: false };
+      }
+    } else if (arg.startsWith("-") && arg !== "-") {
+      // Letters that take no value may stand together, and one that does behind them
+      for (let at = 1; at < arg.length; at++) {
+        const letter = arg[at]!;
+        const name = longNames.get(letter) ?? letter;
+        const rawName = `-${letter}`;
+        const rest = takesValue(name) ? arg.slice(at + 1) : "";
+        if (rest !== "") {
+          yield { kind: "option", name, rawName, value: rest, inline: true };
+          break;
+        }
+        const value = takesValue(name) ? args[++i] : undefined;
+        yield { kind: "option", name, rawName, value, inline: false };
+      }
+    } else {
+      yield { kind: "positional", value: arg };
+    }
+  }
 }
 
 /**
@@ -68,8 +107,10 @@ export function parse<Table extends OptionTable>(
   const repeated: { [name: string]: string[] } = {};
   const positionals: string[] = [];
   for (const token of tokensOf(args, table)) {
-    if (token.kind === "positional") positionals.push(token.value);
-    if (token.kind !== "option") continue;
+    if (token.kind === "positional") {
+      positionals.push(token.value);
+      continue;
+    }
     const spec = Object.hasOwn(table, token.name) ? table[token.name] : undefined;
     if (spec === undefined) {
       const hint = /^-[0-9]/.test(token.rawName) ? ": a number below zero goes behind --" : "";
@@ -80,7 +121,7 @@ export function parse<Table extends OptionTable>(
       options[token.name] = true;
     } else {
       // What looks like the next option is not taken for a value; a negative number is one
-      if (token.value === undefined || (!token.inlineValue && /^-[^0-9]/.test(token.value))) {
+      if (token.value === undefined || (!token.inline && /^-[^0-9]/.test(token.value))) {
         throw new UsageError(`option ${token.rawName} needs a value: ${spec.value}`);
       }
       options[token.name] = token.value;

@@ -3,8 +3,6 @@
  * for as long as they follow each other, so every function that may give one spends this budget.
  */
 
-import { setImmediate } from "node:timers";
-
 /** How long promises may settle at once before the event loop gets a turn, in milliseconds. */
 const BUDGET_MS = 5;
 
@@ -30,7 +28,8 @@ export class YieldBudget {
     this.#since ??= now;
     if (now - this.#since <= BUDGET_MS) return undefined;
     return this.#pause = new Promise((resolve) => {
-      setImmediate(() => {
+      // The global one: importing `node:timers` takes a program a third of its start
+      globalThis.setImmediate(() => {
         this.#pause = undefined;
         this.refill();
         resolve();

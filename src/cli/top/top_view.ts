@@ -3,7 +3,7 @@
  * is wider or higher than the terminal, and nothing that others named can do anything to it.
  */
 
-import type { Format } from "../output.ts";
+import type { Format, Style } from "../output.ts";
 import { printable } from "../output.ts";
 import { counted } from "../objects/removable.ts";
 import type { Extent } from "../terminal/scrolling.ts";
@@ -227,7 +227,7 @@ function rowLine(row: TopRow, placed: readonly Placed[], selected: boolean): Lin
 /** How a row shows that it has changed, with colours and without. */
 function look({ change, orphan }: TopRow): {
   readonly mark: string;
-  readonly format: Exclude<Format, readonly unknown[]> | undefined;
+  readonly format: Style | undefined;
 } {
   if (change === CHANGE.new) return { mark: "+", format: "green" };
   if (change === CHANGE.gone) return { mark: "-", format: "red" };
