@@ -371,8 +371,8 @@ export class Cases {
     const deno = [Deno.execPath(), "run", "--allow-ffi"];
     const cli = [...deno, `${PROJECT}cli.ts`];
     return [
-      this.#startUp("cli", "--help", [...cli, "--help"]),
-      this.#startUp("cli", "ls", [...cli, "ls"]),
+      ...["--version", "--help", "ls"].map((arg) => this.#startUp("cli", arg, [...cli, arg])),
+      this.#startUp("import", "-", [...deno, `${PROJECT}mod.ts`]),
       this.#startUp("deno-empty", "-", [...deno, empty]),
       ...(this.#setting.programs.reasonAgainst("node") === undefined
         ? [this.#startUp("node-empty", "-", ["node", empty])]

@@ -184,6 +184,7 @@ export const PEERS: readonly PeerKind[] = [
 /** Names of what is measured that is not sent by: for the report. */
 export const OTHER_NAMES: Readonly<Record<string, string>> = {
   "cli": "cli.ts",
+  "import": "import @sysv/shm",
   "deno-empty": "deno, an empty program",
   "node-empty": "node, an empty program",
   "ipcs": "ipcs -m",

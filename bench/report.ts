@@ -164,6 +164,19 @@ function costTable(result: Result, size: string): string {
   );
 }
 
+function startUpTable(result: Result): string {
+  const cases = casesOf(result, "startUp");
+  const empty = cases.find(({ peer }) => peer === "deno-empty");
+  return table(
+    ["command", "time", "beside deno's empty program"],
+    cases.map((one) => [
+      result.peers[one.peer]! + (one.variant === "-" ? "" : `, ${one.variant}`),
+      spread(one, (ms) => timeText(ms * 1e6)),
+      empty === undefined ? "" : `${(median(one.figures) / median(empty.figures)).toFixed(2)}x`,
+    ]),
+  );
+}
+
 function simpleTable(
   result: Result,
   measure: Measure,
@@ -393,7 +406,7 @@ export function tables(result: Result): string {
       "startUp",
       "Start-up",
       "From the start of the process to its end.",
-      simpleTable(result, "startUp", ["command", "time"], (ms) => timeText(ms * 1e6)),
+      startUpTable(result),
     ),
     ...section(
       result,
