@@ -13,53 +13,9 @@
  */
 
 import config from "./deno.json" with { type: "json" };
-import { ShmError } from "./ffi/shm_error.ts";
-import { explained } from "./src/cli/advice.ts";
-import { channelCommand } from "./src/cli/commands/channel_command.ts";
-import { chmodCommand } from "./src/cli/commands/chmod_command.ts";
-import { chownCommand } from "./src/cli/commands/chown_command.ts";
-import { clientCommand } from "./src/cli/commands/client_command.ts";
-import { type Command, CommandFailure } from "./src/cli/command.ts";
-import { createCommand } from "./src/cli/commands/create_command.ts";
-import { completionsCommand } from "./src/cli/commands/completions_command.ts";
-import { doctorCommand } from "./src/cli/commands/doctor_command.ts";
-import { dumpCommand } from "./src/cli/commands/dump_command.ts";
-import { limitsCommand } from "./src/cli/commands/limits_command.ts";
-import { lsCommand } from "./src/cli/commands/ls_command.ts";
-import { print, report, reportError, StandardStreamError } from "./src/cli/output.ts";
-import { readCommand } from "./src/cli/commands/read_command.ts";
-import { recvCommand } from "./src/cli/commands/recv_command.ts";
-import { rmCommand } from "./src/cli/commands/rm_command.ts";
-import { sendCommand } from "./src/cli/commands/send_command.ts";
-import { serverCommand } from "./src/cli/commands/server_command.ts";
-import { statCommand } from "./src/cli/commands/stat_command.ts";
-import { topCommand } from "./src/cli/commands/top_command.ts";
-import { helpAsStarted, programName } from "./src/cli/program_name.ts";
-import { asksForHelp, UsageError } from "./src/cli/usage.ts";
-import { watchCommand } from "./src/cli/commands/watch_command.ts";
-import { writeCommand } from "./src/cli/commands/write_command.ts";
-
-const COMMANDS: readonly Command[] = [
-  serverCommand,
-  clientCommand,
-  sendCommand,
-  recvCommand,
-  channelCommand,
-  lsCommand,
-  statCommand,
-  createCommand,
-  rmCommand,
-  chmodCommand,
-  chownCommand,
-  dumpCommand,
-  readCommand,
-  writeCommand,
-  watchCommand,
-  topCommand,
-  limitsCommand,
-  doctorCommand,
-  completionsCommand(() => COMMANDS),
-];
+import type { CommandEntry } from "./src/cli/command.ts";
+import { COMMANDS } from "./src/cli/command_list.ts";
+import { print } from "./src/cli/output.ts";
 
 const HELP = `System V shared memory from the command line.
 
@@ -90,48 +46,52 @@ Examples:
  */
 export async function main(args: readonly string[]): Promise<number> {
   const [name, ...rest] = args;
+  const entry = COMMANDS.find((each) => each.name === name);
   try {
-    return await dispatch(name, rest);
+    return entry === undefined ? await withoutCommand(name) : await run(entry, rest);
   } catch (error) {
-    // Nobody reads what a command goes on to print: it ends, as one that has printed all
-    if (error instanceof Deno.errors.BrokenPipe) return 0;
-    if (error instanceof UsageError) {
-      const known = COMMANDS.some((command) => command.name === name);
-      reportError(error.message);
-      report(`try: ${programName()} ${known ? `${name} ` : ""}--help`);
-      return 2;
-    }
-    // What the system refused is a mistake or a circumstance; only our own bugs show a stack
-    if (error instanceof ShmError) {
-      reportError(explained(error, COMMANDS.find((command) => command.name === name)?.options));
-      return 1;
-    }
-    if (error instanceof StandardStreamError || error instanceof CommandFailure) {
-      reportError(error.message);
-      return 1;
-    }
-    throw error;
+    const { reportFailure } = await import("./src/cli/failure.ts");
+    return await reportFailure(error, entry);
   }
 }
 
-async function dispatch(name: string | undefined, args: readonly string[]): Promise<number> {
-  if (name === undefined) throw new UsageError("which command?");
+async function withoutCommand(name: string | undefined): Promise<number> {
   if (name === "--help" || name === "-h" || name === "help") return await show(HELP);
   if (name === "--version" || name === "-V") {
-    return await show(`${config.name} ${config.version}\n`);
+    await print(`${config.name} ${config.version}`);
+    return 0;
   }
-  const command = COMMANDS.find((each) => each.name === name);
-  if (command === undefined) {
-    const kind = name.startsWith("-") ? "option" : "command";
-    throw new UsageError(`unknown ${kind} ${name}`);
-  }
-  if (asksForHelp(args, command.options)) return await show(command.help);
-  return await command.run(args);
+  const { UsageError } = await import("./src/cli/usage.ts");
+  if (name === undefined) throw new UsageError("which command?");
+  throw new UsageError(`unknown ${name.startsWith("-") ? "option" : "command"} ${name}`);
 }
 
-async function show(text: string): Promise<number> {
-  await print(helpAsStarted(text).trimEnd());
+async function run({ load }: CommandEntry, args: readonly string[]): Promise<number> {
+  const command = await load();
+  const { asksForHelp } = await import("./src/cli/usage.ts");
+  return asksForHelp(args, command.options) ? await show(command.help) : await command.run(args);
+}
+
+async function show(help: string): Promise<number> {
+  await print((await asStarted(help)).trimEnd());
   return 0;
+}
+
+/** A help text, in which the program is called what this person calls it. */
+async function asStarted(help: string): Promise<string> {
+  // What `deno install` gave a name runs by a configuration of its own
+  if (runsByOwnConfig()) return help;
+  const { helpAsStarted } = await import("./src/cli/program_name.ts");
+  return helpAsStarted(help);
+}
+
+/** Whether this program runs by the `deno.json` beside it, which alone knows the package by its name. */
+function runsByOwnConfig(): boolean {
+  try {
+    return import.meta.resolve("@sysv/shm") === new URL("./mod.ts", import.meta.url).href;
+  } catch {
+    return false;
+  }
 }
 
 if (import.meta.main) Deno.exit(await main(Deno.args));

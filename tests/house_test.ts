@@ -97,6 +97,18 @@ testWith(needs, "libc is opened in one place", () => {
   assert.deepEqual(opening, ["ffi/libc.ts"]);
 });
 
+testWith(
+  needs,
+  "what is imported dynamically is named by a literal, which Deno finds beforehand",
+  () => {
+    const unnamed = files(".ts").filter((path) => {
+      const code = read(path).replaceAll(/\/\*[^]*?\*\/|\/\/.*/g, "");
+      return /^(cli|mod)\.ts$|^(ffi|src)\//.test(path) && /\bimport\((?!"[^"]+"\))/.test(code);
+    });
+    assert.deepEqual(unnamed, []);
+  },
+);
+
 testWith(needs, "the library prints nothing, and the command only through its output", () => {
   const printing = files(".ts").filter((path) => {
     const code = read(path).replaceAll(/\/\*[^]*?\*\/|\/\/.*/g, "");

@@ -1,13 +1,19 @@
-/** What a subcommand is to `cli.ts`, and how it says that it failed. */
+/** What a subcommand is to the rest of the command, and how it says that it failed. */
 
 import type { OptionTable } from "./usage.ts";
 
-/** A subcommand of the command line. */
-export interface Command {
+/** What is known of a subcommand before it is loaded. */
+export interface CommandEntry {
   /** What it is called. */
   readonly name: string;
   /** What it does, in a few words. */
   readonly summary: string;
+  /** Loads it, and what it needs of the library. */
+  load(): Promise<Command>;
+}
+
+/** A subcommand of the command line. */
+export interface Command {
   /** Its options, by which the command line is read. */
   readonly options: OptionTable;
   /** What its first argument is one of, if it does several things. */

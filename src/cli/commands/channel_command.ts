@@ -119,8 +119,6 @@ Examples:
 
 /** The subcommand. */
 export const channelCommand: Command = {
-  name: "channel",
-  summary: "list channels, show one, empty or remove them",
   options: OPTIONS,
   verbs: NAMES,
   completes: "segments",

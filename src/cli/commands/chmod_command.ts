@@ -41,8 +41,6 @@ Examples:
 
 /** The subcommand. */
 export const chmodCommand: Command = {
-  name: "chmod",
-  summary: "change who may read and write segments",
   options: OPTIONS,
   completes: "segments",
   help: HELP,

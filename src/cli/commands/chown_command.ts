@@ -41,8 +41,6 @@ Examples:
 
 /** The subcommand. */
 export const chownCommand: Command = {
-  name: "chown",
-  summary: "give segments to another user or group",
   options: OPTIONS,
   completes: "segments",
   help: HELP,

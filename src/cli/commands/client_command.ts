@@ -51,8 +51,6 @@ const PROMPT = "Input message>>> ";
 
 /** The subcommand. */
 export const clientCommand: Command = {
-  name: "client",
-  summary: "send arguments or lines of stdin to a mailbox",
   options: OPTIONS,
   help: HELP,
   async run(args: readonly string[]): Promise<number> {

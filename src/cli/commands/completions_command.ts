@@ -1,7 +1,7 @@
 /** `cli.ts completions`: prints the script by which a shell completes this command. */
 
 import { bashCompletion } from "../completion/bash_completion.ts";
-import type { Command } from "../command.ts";
+import type { Command, CommandEntry } from "../command.ts";
 import {
   type CommandWords,
   commandWords,
@@ -56,11 +56,9 @@ const SCRIPTS: Readonly<
   Record<Shell, (program: string, commands: readonly CommandWords[]) => string>
 > = { bash: bashCompletion, zsh: zshCompletion, fish: fishCompletion };
 
-/** The subcommand, which completes `commands`: asked for when needed, as it is one of them. */
-export function completionsCommand(commands: () => readonly Command[]): Command {
+/** The subcommand, which completes `commands`. It is one of them. */
+export function completionsCommand(commands: readonly CommandEntry[]): Command {
   return {
-    name: "completions",
-    summary: "print what makes a shell complete this command",
     options: OPTIONS,
     completes: "shells",
     help: HELP,
@@ -72,7 +70,12 @@ export function completionsCommand(commands: () => readonly Command[]): Command 
       const shell = shellNamed(name);
       if (shell === undefined) throw new UsageError(`no shell ${name}: bash, zsh or fish`);
       const program = programName(options.name);
-      await printRaw(SCRIPTS[shell](program, commandWords(commands())));
+      const named = commands.map(async ({ name, summary, load }) => ({
+        name,
+        summary,
+        ...await load(),
+      }));
+      await printRaw(SCRIPTS[shell](program, commandWords(await Promise.all(named))));
       return 0;
     },
   };

@@ -69,8 +69,6 @@ const DEFAULT_MODE = 0o600;
 
 /** The subcommand. */
 export const createCommand: Command = {
-  name: "create",
-  summary: "make a segment and print its key and id",
   options: OPTIONS,
   completes: "nothing",
   help: HELP,

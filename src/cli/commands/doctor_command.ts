@@ -74,8 +74,6 @@ function checksHelp(remarks: boolean): string {
 
 /** The subcommand. */
 export const doctorCommand: Command = {
-  name: "doctor",
-  summary: "look for what is wrong, and say what to do",
   options: OPTIONS,
   completes: "nothing",
   help: HELP,

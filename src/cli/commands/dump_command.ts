@@ -99,8 +99,6 @@ type Options = Parsed<keyof typeof OPTIONS>["options"];
 
 /** The subcommand. */
 export const dumpCommand: Command = {
-  name: "dump",
-  summary: "show bytes of a segment, or a C struct in it",
   options: OPTIONS,
   completes: "segments",
   help: HELP,

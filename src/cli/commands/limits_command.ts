@@ -53,8 +53,6 @@ const COLUMNS: readonly Column<LimitFacts>[] = [
 
 /** The subcommand. */
 export const limitsCommand: Command = {
-  name: "limits",
-  summary: "show limits, their use, and what sets them",
   options: OPTIONS,
   completes: "nothing",
   help: HELP,

@@ -87,8 +87,6 @@ type Options = Parsed<keyof typeof OPTIONS>["options"];
 
 /** The subcommand. */
 export const lsCommand: Command = {
-  name: "ls",
-  summary: "list segments, or semaphore sets",
   options: OPTIONS,
   completes: "nothing",
   help: HELP,

@@ -57,8 +57,6 @@ const TERMINAL_BYTES = 2 ** 20;
 
 /** The subcommand. */
 export const readCommand: Command = {
-  name: "read",
-  summary: "write bytes of a segment to stdout",
   options: OPTIONS,
   completes: "segments",
   help: HELP,

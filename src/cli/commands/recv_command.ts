@@ -121,8 +121,6 @@ interface Settings {
 
 /** The subcommand. */
 export const recvCommand: Command = {
-  name: "recv",
-  summary: "print the messages of a channel as they come",
   options: OPTIONS,
   completes: "nothing",
   help: HELP,

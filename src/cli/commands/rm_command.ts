@@ -66,8 +66,6 @@ Examples:
 
 /** The subcommand. */
 export const rmCommand: Command = {
-  name: "rm",
-  summary: "mark segments for removal",
   options: OPTIONS,
   completes: "segments",
   help: HELP,

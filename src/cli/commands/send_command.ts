@@ -124,8 +124,6 @@ function settingsOf(
 
 /** The subcommand. */
 export const sendCommand: Command = {
-  name: "send",
-  summary: "send arguments, lines or all of stdin through a channel",
   options: OPTIONS,
   help: HELP,
   async run(args: readonly string[]): Promise<number> {

@@ -81,8 +81,6 @@ interface Settings {
 
 /** The subcommand. */
 export const serverCommand: Command = {
-  name: "server",
-  summary: "print the messages of a mailbox as they come",
   options: OPTIONS,
   completes: "nothing",
   help: HELP,

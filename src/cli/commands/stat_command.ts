@@ -60,8 +60,6 @@ Examples:
 
 /** The subcommand. */
 export const statCommand: Command = {
-  name: "stat",
-  summary: "show all facts of one segment or semaphore set",
   options: OPTIONS,
   completes: "segments",
   help: HELP,

@@ -68,8 +68,6 @@ Examples:
 
 /** The subcommand. */
 export const topCommand: Command = {
-  name: "top",
-  summary: "watch the segments, live, on a terminal",
   options: OPTIONS,
   completes: "nothing",
   help: HELP,

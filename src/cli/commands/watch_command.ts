@@ -123,8 +123,6 @@ interface End {
 
 /** The subcommand. */
 export const watchCommand: Command = {
-  name: "watch",
-  summary: "show what changes in a segment, live",
   options: OPTIONS,
   completes: "segments",
   help: HELP,

@@ -43,8 +43,6 @@ const BLOCK_BYTES = 2 ** 20;
 
 /** The subcommand. */
 export const writeCommand: Command = {
-  name: "write",
-  summary: "write stdin into a segment",
   options: OPTIONS,
   completes: "segments",
   help: HELP,

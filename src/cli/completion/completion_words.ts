@@ -3,7 +3,7 @@
  * shells need it. For `completions_command.ts` and the scripts it prints.
  */
 
-import type { Command } from "../command.ts";
+import type { Command, CommandEntry } from "../command.ts";
 import type { OptionSpec } from "../usage.ts";
 
 /** What the value of an option, or an argument, is completed with. */
@@ -38,8 +38,11 @@ export const GLOBAL_OPTIONS: readonly OptionWords[] = [
   { forms: ["--version", "-V"], help: "show the version", value: undefined },
 ];
 
+/** A command that was loaded, with what it is called. */
+export type NamedCommand = Command & Omit<CommandEntry, "load">;
+
 /** The words of all commands. */
-export function commandWords(commands: readonly Command[]): CommandWords[] {
+export function commandWords(commands: readonly NamedCommand[]): CommandWords[] {
   return commands.map(({ name, summary, options, verbs = [], completes }) => ({
     name,
     summary: oneLine(summary),

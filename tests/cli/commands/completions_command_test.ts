@@ -5,10 +5,9 @@
 
 import assert from "node:assert/strict";
 import { SemaphoreSet } from "../../../mod.ts";
-import type { Command } from "../../../src/cli/command.ts";
 import { bashCompletion } from "../../../src/cli/completion/bash_completion.ts";
 import { completionsCommand } from "../../../src/cli/commands/completions_command.ts";
-import { commandWords } from "../../../src/cli/completion/completion_words.ts";
+import { commandWords, type NamedCommand } from "../../../src/cli/completion/completion_words.ts";
 import { fishCompletion } from "../../../src/cli/completion/fish_completion.ts";
 import { UsageError } from "../../../src/cli/usage.ts";
 import { zshCompletion } from "../../../src/cli/completion/zsh_completion.ts";
@@ -172,7 +171,7 @@ for (const shell of SHELLS) {
     const trap = `${folder.path}/trap`;
     const evil = `'"\`touch ${trap}\` $(touch ${trap}) (touch ${trap}) ; touch ${trap}; ` +
       `[a:b] {c} \\' \\ %s *? !! #\n| touch ${trap} & < > ~ $HOME -- - :x`;
-    const command: Command = {
+    const command: NamedCommand = {
       name: "go",
       summary: evil,
       help: "",
@@ -245,7 +244,7 @@ const MISTAKES: readonly (readonly [string[], RegExp])[] = [
 
 Deno.test("10 000 random texts are no shell, and no name, and refused in one line", async () => {
   const pick = random(7);
-  const { run: complete } = completionsCommand(() => []);
+  const { run: complete } = completionsCommand([]);
   for (let round = 0; round < 10_000; round++) {
     const text = String.fromCharCode(...Array.from({ length: pick(9) }, () => pick(0x3000)));
     for (const args of [["--", text], ["bash", `--name= ${text}`]]) {
