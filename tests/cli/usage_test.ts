@@ -68,6 +68,8 @@ const REFUSED: readonly (readonly [string[], RegExp])[] = [
   [["--key", "--", "5"], /^option --key needs a value: KEY$/],
   [["--quiet=yes"], /^option --quiet takes no value$/],
   [["--quiet="], /^option --quiet takes no value$/],
+  [["-q-", "-v"], /^unknown option --$/],
+  [["-q=1"], /^unknown option -=$/],
 ];
 
 Deno.test("parse: a mistake is named as it was written", () => {
