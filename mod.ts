@@ -113,6 +113,7 @@ export type {
   ChannelSendOptions,
   ChannelSendSyncOptions,
   ChannelTrySendOptions,
+  ConsumeOptions,
   ConsumerOptions,
   ProducerOptions,
 } from "./src/channel/channel_options.ts";

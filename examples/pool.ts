@@ -39,12 +39,12 @@ if (role === "work") {
 } else {
   using consumer = channel.consumer();
   const found = new Map<number, { worker: number; numbers: number; primes: number }>();
-  for await (const { value } of consumer.messages({ until: "closed" })) {
+  await consumer.consume(({ value }) => {
     const { worker, pid, from, primes } = value;
     console.log(`process ${pid}: ${primes} primes from ${from} on`);
     const sum = found.get(pid) ?? { worker, numbers: 0, primes: 0 };
     found.set(pid, { worker, numbers: sum.numbers + BLOCK, primes: sum.primes + primes });
-  }
+  }, { until: "closed" });
   let total = 0;
   for (const [pid, { worker, numbers, primes }] of found) {
     const all = numbers === SHARE ? "all" : "died after";

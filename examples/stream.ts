@@ -32,11 +32,11 @@ async function exchange(count: number): Promise<void> {
 
   let [answered, sum] = [0, 0];
   async function collect(): Promise<void> {
-    for await (const { value } of consumer.messages({ until: "closed" })) {
+    await consumer.consume(({ value }) => {
       if (value.id < 3) console.log(`receipt ${value.id}: ${value.item}, ${value.total}`);
       answered++;
       sum += value.total;
-    }
+    }, { until: "closed" });
     if (answered === count) return;
     // Nobody takes the rest of the orders: they go, and a send that waits for room fails
     orders.channel.remove();

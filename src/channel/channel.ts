@@ -36,11 +36,12 @@ import { TypedChannel, type TypedChannelOptions } from "./typed_channel.ts";
  * import assert from "node:assert/strict";
  *
  * using channel = Channel.openOrCreate({ key: 0x5eed4018, lanes: 4, laneCapacity: 1 << 16 });
- * using producer = channel.producer();
- * using consumer = channel.consumer(); // in another process, usually
- * await producer.send(new TextEncoder().encode("hello"));
- * const { text } = await consumer.receive();
- * assert.equal(text, "hello");
+ * {
+ *   using producer = channel.producer(); // in another process, usually
+ *   await producer.send(new TextEncoder().encode("hello"));
+ * }
+ * using consumer = channel.consumer();
+ * await consumer.consume(({ text }) => assert.equal(text, "hello"), { until: "closed" });
  * ```
  */
 export class Channel implements Disposable {
@@ -132,6 +133,7 @@ export class Channel implements Disposable {
    * using consumer = channel.consumer();
    * producer.trySend({ id: 1, x: 1.5, y: 2 });
    * assert.equal(consumer.tryReceive()?.value.x, 1.5);
+   * consumer.ack();
    * ```
    */
   static of<F extends Fields>(

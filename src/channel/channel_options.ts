@@ -125,6 +125,7 @@ export interface ConsumerOptions {
  * producer.trySend(Uint8Array.of(1), options);
  * using consumer = channel.consumer();
  * assert.equal(consumer.tryReceive()?.tag, 7);
+ * consumer.ack();
  * ```
  */
 export interface ChannelTrySendOptions {
@@ -145,6 +146,7 @@ export interface ChannelTrySendOptions {
  * producer.sendSync(Uint8Array.of(1), options);
  * using consumer = channel.consumer();
  * console.assert(consumer.receiveSync().tag === 7);
+ * consumer.ack();
  * ```
  */
 export interface ChannelSendSyncOptions extends ChannelTrySendOptions, WaitSyncOptions {}
@@ -162,16 +164,18 @@ export interface ChannelSendSyncOptions extends ChannelTrySendOptions, WaitSyncO
  * await producer.send(Uint8Array.of(1), options);
  * using consumer = channel.consumer();
  * console.assert((await consumer.receive()).bytes[0] === 1);
+ * consumer.ack();
  * ```
  */
 export interface ChannelSendOptions extends ChannelTrySendOptions, WaitOptions {}
 
 /**
- * When a message counts as received.
+ * When a message is acknowledged, and so counts as received.
  *
- * - `"after"`: when the consumer asks for the next one, or closes. If it dies before that, the next
- *   consumer gets the message (again): at least once.
- * - `"before"`: when it is handed over. If the consumer dies then, it is lost: at most once.
+ * - `"after"`: by {@linkcode Consumer.ack}, or when the consumer asks for the next one. If it closes or
+ *   dies before that, the next consumer gets the message (again): at least once.
+ * - `"before"`: when it is handed over, with all that is in hand then. If the consumer dies, it is lost:
+ *   at most once.
  *
  * @example
  * ```ts
@@ -204,7 +208,7 @@ export type Acknowledgement = "before" | "after";
  * ```
  */
 export interface ChannelReceiveSyncOptions extends WaitSyncOptions {
-  /** When it counts as received; `"after"` if not said. */
+  /** When it is acknowledged. Defaults to `"after"`. */
   readonly ack?: Acknowledgement;
   /**
    * `"closed"`: wait no longer than until there was a producer and all have closed or died, and all
@@ -233,8 +237,31 @@ export interface ChannelReceiveSyncOptions extends WaitSyncOptions {
  * ```
  */
 export interface ChannelReceiveOptions extends WaitOptions {
-  /** When it counts as received; `"after"` if not said. */
+  /** When it is acknowledged. Defaults to `"after"`. */
   readonly ack?: Acknowledgement;
+  /** As {@linkcode ChannelReceiveSyncOptions.until}. */
+  readonly until?: "closed";
+}
+
+/**
+ * How {@linkcode Consumer.consume} waits for messages.
+ *
+ * @example
+ * ```ts
+ * import { Channel, type ConsumeOptions } from "@sysv/shm";
+ * import assert from "node:assert/strict";
+ *
+ * const options: ConsumeOptions = { timeout: 10 };
+ * using channel = Channel.openOrCreate({ key: 0x5eed4047, laneCapacity: 4096 });
+ * using consumer = channel.consumer();
+ * await assert.rejects(consumer.consume(() => {}, options), { code: "ETIMEDOUT" });
+ * ```
+ */
+export interface ConsumeOptions {
+  /** How many milliseconds to wait for each message. Defaults to no limit. */
+  readonly timeout?: number;
+  /** Ends it when it aborts: its promise fulfils. */
+  readonly signal?: AbortSignal;
   /** As {@linkcode ChannelReceiveSyncOptions.until}. */
   readonly until?: "closed";
 }
@@ -253,6 +280,7 @@ export interface ChannelReceiveOptions extends WaitOptions {
  * producer.trySend(new TextEncoder().encode("hello"), { tag: 3 });
  * const { text, tag, lane }: ChannelMessage = consumer.tryReceive()!;
  * assert.deepEqual([text, tag, lane], ["hello", 3, producer.lane]);
+ * consumer.ack();
  * ```
  */
 export interface ChannelMessage {

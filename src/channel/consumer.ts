@@ -8,13 +8,14 @@ import type { Claim } from "../sync/claim.ts";
 import { Deadline } from "../sync/deadline.ts";
 import { Spinning, USUAL_SPIN_US } from "../sync/spin.ts";
 import { Turns } from "../sync/turns.ts";
-import { waitAsync, type Waiting, waitSync } from "../sysv/wait.ts";
+import { type Waiting, waitSync } from "../sysv/wait.ts";
 import { Slices, timedOut } from "../sync/waiting.ts";
 import type {
   Acknowledgement,
   ChannelMessage,
   ChannelReceiveOptions,
   ChannelReceiveSyncOptions,
+  ConsumeOptions,
   ConsumerOptions,
 } from "./channel_options.ts";
 import { Asleep, type ChannelPlace } from "./channel_place.ts";
@@ -50,12 +51,26 @@ class ReceivedMessage implements ChannelMessage {
 /** More than a drain ever finds. Infinity would be an object for each call: it is no small integer. */
 const MANY = 2 ** 30;
 
+/** How to receive for those options. */
+function receiveOptions({ timeout, signal, until }: ConsumeOptions): ChannelReceiveOptions {
+  return {
+    ...(timeout === undefined ? {} : { deadline: Deadline.after(timeout) }),
+    ...(signal === undefined ? {} : { signal }),
+    ...(until === undefined ? {} : { until }),
+  };
+}
+
 /**
  * The one receiver of a channel.
  *
- * `tryReceive` never waits, `receiveSync` blocks the thread, `receive` and `for await` use promises;
- * each message they give is a copy of its own. `drain` hands out the memory itself, many messages a
- * call: it allocates nothing and is the fastest. `drainText` hands out text instead.
+ * `consume` calls a handler with each message, and loses none by its exceptions. `tryReceive` never
+ * waits, `receiveSync` blocks the thread, `receive` and `for await` use promises; each message they give
+ * is a copy of its own. `drain` hands out the memory itself, many messages a call: it allocates nothing
+ * and is the fastest. `drainText` hands out text instead.
+ *
+ * A message that was handed out is in hand until it is acknowledged: by {@linkcode Consumer.ack}, or by
+ * asking for the next one. What is in hand when the consumer closes or its process ends goes to the next
+ * consumer.
  *
  * @example
  * ```ts
@@ -69,7 +84,9 @@ const MANY = 2 ** 30;
  * }
  * using consumer = channel.consumer();
  * const seen: number[] = [];
- * for await (const { bytes } of consumer.messages({ until: "closed" })) seen.push(bytes[0]!);
+ * await consumer.consume(({ bytes }) => {
+ *   seen.push(bytes[0]!);
+ * }, { until: "closed" });
  * assert.deepEqual(seen, [0, 1, 2]);
  * ```
  */
@@ -89,11 +106,13 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
   readonly #diedBefore: readonly number[];
   /** The lane that is looked at next. */
   #next = 0;
-  /** The lane of the message handed out that is not given back. */
+  /** The only lane with messages in hand, or one of several. */
   #owing: number | undefined;
-  /** Whether messages of a drain are not given back, in whichever lanes. */
+  /** Whether several lanes may have messages in hand. */
   #keeping = false;
   #draining = false;
+  /** How many calls of `receive` wait, or wait for their turn. */
+  #receives = 0;
   /** What the readers said last of a lane that cannot be read. */
   #corruption: ShmError | undefined;
   /** A failure of one lane that is thrown when the others have handed out what they held. */
@@ -153,8 +172,12 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
     }
   }
 
-  /** Gives back the space of what was handed out before. */
+  /**
+   * Acknowledges what is in hand. What was taken for a caller who does not have it yet is not: all in
+   * hand before that was acknowledged when it was asked for.
+   */
   #settle(): void {
+    if (this.#turns.handing) return;
     if (this.#keeping) return this.#settleAll();
     const lane = this.#owing;
     if (lane === undefined) return;
@@ -169,8 +192,34 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
   }
 
   /**
-   * Takes back what was handed out and does not count as received yet: it is what is received next,
-   * here or by the next consumer. With `"before"` there is nothing to take back.
+   * Acknowledges all messages in hand: they count as received, and their space is free. Does nothing if
+   * none is in hand. Asking for the next one does it too; {@linkcode Consumer.close} does not.
+   *
+   * @throws {ShmError} `EDETACHED` closed, `EBUSY` called from within a drain
+   *
+   * @example
+   * ```ts
+   * import { Channel } from "@sysv/shm";
+   * import assert from "node:assert/strict";
+   *
+   * using channel = Channel.openOrCreate({ key: 0x5eed4045, laneCapacity: 4096 });
+   * using producer = channel.producer();
+   * using consumer = channel.consumer();
+   * producer.trySend(Uint8Array.of(1));
+   * consumer.tryReceive();
+   * assert.equal(channel.stats().lanes[0]!.depth, 1);
+   * consumer.ack(); // done with it
+   * assert.equal(channel.stats().lanes[0]!.depth, 0);
+   * ```
+   */
+  ack(): void {
+    this.#check();
+    this.#settle();
+  }
+
+  /**
+   * Negative acknowledge: puts all messages in hand back. They are what is received next, here or by the
+   * next consumer. Does nothing if none is in hand, as with `ack: "before"`.
    *
    * @throws {ShmError} `EDETACHED` closed, `EBUSY` called from within a drain
    *
@@ -184,15 +233,19 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
    * using consumer = channel.consumer();
    * producer.trySend(Uint8Array.of(1));
    * consumer.tryReceive();
-   * consumer.putBack(); // what it was for could not be done
+   * consumer.nack(); // what it was for could not be done
    * assert.equal(consumer.tryReceive()?.bytes[0], 1);
+   * consumer.ack();
    * ```
    */
-  putBack(): void {
+  nack(): void {
     this.#check();
+    if (this.#turns.handing) return;
     this.#keeping = false;
     this.#owing = undefined;
-    for (const reader of this.#readers) reader.putBack();
+    for (const reader of this.#readers) reader.nack();
+    // A receive that waits behind the one whose message this was
+    if (this.#turns.waiting > 0) this.#self.wake();
   }
 
   /** Ends the turn of a lane: the one behind it is looked at next. */
@@ -273,8 +326,14 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
     }
   }
 
+  /** Whether others are to be served first. */
+  get #isBehind(): boolean {
+    return this.#receives > 0 || this.#turns.handing;
+  }
+
   /**
-   * The next message if there is one. Never waits. The one before counts as received now.
+   * The next message if there is one now; never waits. Acknowledges what is in hand. `undefined` also
+   * while a {@linkcode Consumer.receive} waits, which is served first.
    *
    * @throws {ShmError} `EDETACHED` closed, `EBUSY` called from within a drain, `ECORRUPT` what is in a
    * lane cannot be. The other lanes have their turn first; the error names the lane, and comes again
@@ -282,11 +341,12 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
    */
   tryReceive(options: { readonly ack?: Acknowledgement } = {}): ChannelMessage | undefined {
     this.#check();
-    return this.#take(options);
+    this.#settle();
+    return this.#isBehind ? undefined : this.#take(options);
   }
 
+  /** The next message, in hand beside those that are. */
   #take({ ack }: { readonly ack?: Acknowledgement }): ChannelMessage | undefined {
-    this.#settle();
     const readers = this.#readers;
     for (let i = 0; i < readers.length; i++) {
       const lane = this.#next;
@@ -294,11 +354,11 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
       const message = this.#takeFrom(lane);
       if (message === undefined) {
         this.#leave(lane);
-        // Padding that was passed over is space too
-        reader.publish();
+        reader.publishPadding();
         continue;
       }
       this.#producerSeen = true;
+      if (this.#owing !== undefined && this.#owing !== lane) this.#keeping = true;
       this.#owing = lane;
       // A lane is left when all that was seen of it is handed out: none can keep the others waiting
       if (!reader.pending) this.#leave(lane);
@@ -312,10 +372,11 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
   /**
    * Hands all messages that are there now to `visit`, lane by lane, at most `max`; never waits. The
    * bytes are the channel's own memory or a piece of the consumer's: they are to be used or copied
-   * during the call only, and decoded from a copy only (see {@linkcode ChannelVisit}). A message counts
-   * as received when `visit` has come back from it; if it throws, its message and all behind it stay.
-   * After each lane the space of its messages is given back in one store. With `ack: "after"` that is
-   * done when the consumer asks for more, or closes.
+   * during the call only, and decoded from a copy only (see {@linkcode ChannelVisit}). A message is
+   * acknowledged when `visit` has come back from it; if it throws, its message and all behind it stay.
+   * After each lane the space of its messages is given back in one store. With `ack: "after"` they are in
+   * hand when the drain is over, until they are acknowledged. What was in hand before is acknowledged
+   * first. While a {@linkcode Consumer.receive} waits, which is served first, there is nothing to drain.
    *
    * @returns how many messages were handed out
    * @throws {RangeError} `max` is no positive number
@@ -349,6 +410,7 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
     if (!(max >= 1)) throw new RangeError(`max ${max} is not 1 or more`);
     const most = max < MANY ? max : MANY;
     this.#settle();
+    if (this.#isBehind) return 0;
     const readers = this.#readers;
     const keep = ack === "after";
     let count = 0;
@@ -408,23 +470,28 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
   }
 
   /**
-   * Waits until there is something to receive. What was received before counts as such now.
+   * Waits until there is something to receive. Acknowledges what is in hand.
    *
    * @returns `false` at the end of the stream (see {@linkcode ChannelReceiveOptions.until})
    * @throws {ShmError} `ETIMEDOUT`, `EDETACHED` closed, `ECORRUPT`, `EIDRM` the channel was removed
    * underneath
    */
   async ready(options: ChannelReceiveOptions = {}): Promise<boolean> {
-    const { signal } = options;
-    signal?.throwIfAborted();
+    options.signal?.throwIfAborted();
     this.#check();
     this.#settle();
-    if (this.#turns.waiting === 0 && this.#soon()) return await yieldBudget.resolve(true);
-    return await this.#turns.take(
+    if (this.#maySettleAtOnce() && this.#soon()) return true;
+    const found = await this.#turns.take(
       options,
       () => this.#expired(),
-      async () => await waitAsync(this.#until(this.#found, options), signal) ?? false,
+      () => this.#until(this.#found, options),
     );
+    return found ?? false;
+  }
+
+  /** Whether a promise may settle at once: none comes before it, and the event loop has its turns. */
+  #maySettleAtOnce(): boolean {
+    return this.#turns.waiting === 0 && !this.#turns.handing && yieldBudget.pause() === undefined;
   }
 
   /** As {@linkcode Consumer.ready}, blocking the thread. */
@@ -543,7 +610,9 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
   }
 
   /**
-   * Waits for the next message. The one before counts as received now. `undefined` only with `until`.
+   * Waits for the next message. Acknowledges what is in hand when it is called; the promise has to be
+   * fulfilled for that. Several calls at once are served in their order, and their messages are in hand
+   * together: none of them acknowledges another one's. `undefined` only with `until`.
    *
    * @throws {ShmError} as {@linkcode Consumer.ready}
    */
@@ -555,23 +624,29 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
     try {
       options.signal?.throwIfAborted();
       this.#check();
-      if (this.#turns.waiting === 0) {
-        const message = this.tryReceive(options) ??
-          (this.#soon() ? this.tryReceive(options) : undefined);
-        if (message !== undefined) return yieldBudget.resolve(message);
+      this.#settle();
+      if (this.#maySettleAtOnce()) {
+        const message = this.#take(options) ?? (this.#soon() ? this.#take(options) : undefined);
+        if (message !== undefined) return this.#turns.handOver(message);
       }
     } catch (failure) {
       return Promise.reject(failure);
     }
-    return this.#turns.take(
+    this.#receives++;
+    const received = this.#turns.take(
       options,
       () => this.#expired(),
-      () => waitAsync(this.#until(() => this.#take(options), options), options.signal),
+      () => this.#until(() => this.#take(options), options),
     );
+    received.then(this.#served, this.#served);
+    return received;
   }
 
+  readonly #served = (): void => void this.#receives--;
+
   /**
-   * As {@linkcode Consumer.receive}, blocking the thread.
+   * As {@linkcode Consumer.receive}, blocking the thread: calls that wait for a promise cannot go on
+   * meanwhile, and are served later.
    *
    * @throws {ShmError} as {@linkcode Consumer.ready}
    */
@@ -579,16 +654,77 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
   /** The same with `until`: `undefined` at the end of the stream. */
   receiveSync(options: ChannelReceiveSyncOptions): ChannelMessage | undefined;
   receiveSync(options: ChannelReceiveSyncOptions = {}): ChannelMessage | undefined {
+    this.#check();
+    this.#settle();
     for (;;) {
-      const message = this.tryReceive(options);
+      const message = this.#take(options);
       if (message !== undefined) return message;
       if (!this.readySync(options)) return undefined;
     }
   }
 
   /**
-   * The messages as they come. Leaving the loop counts the last one as received; the consumer stays
-   * open. Without `until` it never ends by itself.
+   * Calls `handler` with each message as it comes, one after the other, and acknowledges it when the
+   * promise that `handler` returns fulfils. If that rejects, or `handler` throws, the message is put back
+   * for the next receive, and `consume` rejects with the same reason. So a message is lost neither by an
+   * exception nor by the end of the process; it may come twice.
+   *
+   * It fulfils when `signal` aborts, at once or once the handler under way has ended, and with
+   * `until: "closed"` at the end of the stream.
+   *
+   * @throws {ShmError} as {@linkcode Consumer.ready}; `ETIMEDOUT` no message came within `timeout`
+   * milliseconds
+   *
+   * @example
+   * ```ts
+   * import { Channel } from "@sysv/shm";
+   * import assert from "node:assert/strict";
+   *
+   * using channel = Channel.openOrCreate({ key: 0x5eed4046, laneCapacity: 4096 });
+   * {
+   *   using producer = channel.producer(); // in another process, usually
+   *   for (const word of ["one", "two"]) producer.trySend(new TextEncoder().encode(word));
+   * }
+   * using consumer = channel.consumer();
+   * const words: string[] = [];
+   * await consumer.consume(async ({ text }) => {
+   *   await Promise.resolve(); // a write to a database, say
+   *   words.push(text);
+   * }, { until: "closed" });
+   * assert.deepEqual(words, ["one", "two"]);
+   * ```
+   */
+  async consume(
+    handler: (message: ChannelMessage) => unknown,
+    options: ConsumeOptions = {},
+  ): Promise<void> {
+    const { signal } = options;
+    while (signal?.aborted !== true) {
+      let message: ChannelMessage | undefined;
+      try {
+        message = await this.receive(receiveOptions(options));
+      } catch (failure) {
+        // Only a signal that has aborted has a reason
+        if (failure === signal?.reason) return;
+        throw failure;
+      }
+      if (message === undefined) return;
+      try {
+        await handler(message);
+      } catch (failure) {
+        // After close it is back already
+        if (this.isOpen) this.nack();
+        throw failure;
+      }
+      this.ack();
+    }
+  }
+
+  /**
+   * The messages as they come. Each is acknowledged when the next is asked for, and when the loop is
+   * left, by `break` and by `throw` alike: the two cannot be told apart here. Where an exception must not
+   * lose a message, use {@linkcode Consumer.consume}. The consumer stays open. Without `until` it never
+   * ends by itself.
    *
    * @throws {ShmError} as {@linkcode Consumer.ready}, from the loop
    */
@@ -599,7 +735,7 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
           value === undefined ? { done: true, value } : { done: false, value }
         ),
       return: () => {
-        if (this.isOpen) this.#settle();
+        if (this.isOpen) this.ack();
         return Promise.resolve({ done: true, value: undefined });
       },
       [Symbol.asyncIterator]: () => iterator,
@@ -640,22 +776,18 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
       throw new RangeError(`there is no lane ${lane} in a channel of ${this.#readers.length}`);
     }
     this.#isReadable(lane);
-    if (this.#owing === lane) this.#owing = undefined;
     return reader.discard();
   }
 
   /**
-   * Counts what was handed out as received, and lets the role go. A `receive` that waits fails with
-   * `EDETACHED`. Twice is once.
+   * Lets the role go. Messages in hand are not acknowledged: the next consumer receives them. A `receive`
+   * that waits fails with `EDETACHED`. Twice is once.
    *
    * @throws {ShmError} `EBUSY` called from within a drain
    */
   close(): void {
     if (!this.#open) return;
-    if (this.isOpen) {
-      this.#check();
-      this.#settle();
-    }
+    if (this.isOpen) this.#check();
     this.#open = false;
     this.#self.close();
     this.#claim.release();

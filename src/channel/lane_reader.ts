@@ -282,10 +282,15 @@ export class LaneReader {
     return this.#head !== this.#tail;
   }
 
-  /** Takes back what was handed out and of which the space is not given back: it comes again. */
-  putBack(): void {
+  /** Takes back what was handed out and is not acknowledged: it comes again. */
+  nack(): void {
     this.#head = this.#published;
     this.#taken = 0;
+  }
+
+  /** Gives back the space of padding that was passed over, where no message is in hand. */
+  publishPadding(): void {
+    if (this.#taken === 0) this.publish();
   }
 
   /** Gives back the space of all that was handed out, and wakes the owner if it waits for that. */

@@ -9,7 +9,7 @@ import { Deadline } from "../sync/deadline.ts";
 import { Spinning, USUAL_SPIN_US } from "../sync/spin.ts";
 import { yieldBudget } from "../sysv/yield_budget.ts";
 import { Turns } from "../sync/turns.ts";
-import { waitAsync, type Waiting, waitSync } from "../sysv/wait.ts";
+import { type Waiting, waitSync } from "../sysv/wait.ts";
 import { Slices, timedOut } from "../sync/waiting.ts";
 import type {
   ChannelSendOptions,
@@ -283,22 +283,33 @@ export class Producer implements Disposable {
       return yieldBudget.pause();
     }
     if (!free || !this.#findRoom(length)) {
-      return await this.#turns.take(options, () => this.#expired(), async () => {
-        await waitAsync(this.#untilRoom(length, options), signal);
-        this.#check(length, tag);
-        if (bytes.length !== length) {
-          throw new TypeError(
-            `bytes had ${length} bytes and have ${bytes.length}: they were transferred away or resized ` +
-              "while send() waited for room, and nothing was sent",
-          );
-        }
-        this.#writer.append(bytes, length, tag);
-        this.#publish();
-      });
+      return await this.#turns.take(
+        options,
+        () => this.#expired(),
+        () => this.#sending(bytes, length, tag, options),
+      );
     }
     this.#writer.append(bytes, length, tag);
     this.#publish();
     return yieldBudget.pause();
+  }
+
+  *#sending(
+    bytes: Uint8Array,
+    length: number,
+    tag: number,
+    options: ChannelSendOptions,
+  ): Waiting<void> {
+    yield* this.#untilRoom(length, options);
+    this.#check(length, tag);
+    if (bytes.length !== length) {
+      throw new TypeError(
+        `bytes had ${length} bytes and have ${bytes.length}: they were transferred away or resized ` +
+          "while send() waited for room, and nothing was sent",
+      );
+    }
+    this.#writer.append(bytes, length, tag);
+    this.#publish();
   }
 
   /** Reserves room, of which there was none, if it comes soon: what was staged must be seen for that. */

@@ -13,6 +13,7 @@ import type {
   ChannelSendOptions,
   ChannelSendSyncOptions,
   ChannelTrySendOptions,
+  ConsumeOptions,
   ConsumerOptions,
   ProducerOptions,
 } from "./channel_options.ts";
@@ -52,6 +53,7 @@ export type TypedChannelOptions = Omit<ChannelOptions, "messageSize">;
  * producer.trySend({ n: 7 });
  * const message: TypedMessage<{ n: typeof i32 }> = consumer.tryReceive()!;
  * assert.equal(message.value.n, 7);
+ * consumer.ack();
  * ```
  */
 export interface TypedMessage<F extends Fields> {
@@ -233,7 +235,7 @@ export class TypedProducer<F extends Fields> implements Disposable {
  *   producer.trySend({ n: 42 });
  * }
  * using consumer: TypedConsumer<{ n: typeof i32 }> = channel.consumer();
- * for await (const { value } of consumer.messages({ until: "closed" })) assert.equal(value.n, 42);
+ * await consumer.consume(({ value }) => assert.equal(value.n, 42), { until: "closed" });
  * ```
  */
 export class TypedConsumer<F extends Fields> implements Disposable, AsyncIterable<TypedMessage<F>> {
@@ -274,11 +276,8 @@ export class TypedConsumer<F extends Fields> implements Disposable, AsyncIterabl
   receive(options?: ChannelReceiveOptions & { readonly until?: never }): Promise<TypedMessage<F>>;
   /** The same with `until`: `undefined` at the end of the stream. */
   receive(options: ChannelReceiveOptions): Promise<TypedMessage<F> | undefined>;
-  async receive(options: ChannelReceiveOptions = {}): Promise<TypedMessage<F> | undefined> {
-    const message = await this.#consumer.receive(
-      options,
-    );
-    return message && this.#decode(message);
+  receive(options: ChannelReceiveOptions = {}): Promise<TypedMessage<F> | undefined> {
+    return this.#consumer.receive(options).then((message) => message && this.#decode(message));
   }
 
   /** As {@linkcode TypedConsumer.receive}, blocking the thread. */
@@ -286,10 +285,31 @@ export class TypedConsumer<F extends Fields> implements Disposable, AsyncIterabl
   /** The same with `until`: `undefined` at the end of the stream. */
   receiveSync(options: ChannelReceiveSyncOptions): TypedMessage<F> | undefined;
   receiveSync(options: ChannelReceiveSyncOptions = {}): TypedMessage<F> | undefined {
-    const message = this.#consumer.receiveSync(
-      options,
-    );
+    const message = this.#consumer.receiveSync(options);
     return message && this.#decode(message);
+  }
+
+  /** Calls `handler` with each struct as it comes; as {@linkcode Consumer.consume}. */
+  consume(
+    handler: (message: TypedMessage<F>) => unknown,
+    options: ConsumeOptions = {},
+  ): Promise<void> {
+    return this.#consumer.consume((message) => handler(this.#decode(message)), options);
+  }
+
+  /** Acknowledges all structs in hand; as {@linkcode Consumer.ack}. */
+  ack(): void {
+    this.#consumer.ack();
+  }
+
+  /** Puts all structs in hand back; as {@linkcode Consumer.nack}. */
+  nack(): void {
+    this.#consumer.nack();
+  }
+
+  /** Drops everything that is in a lane now; as {@linkcode Consumer.discard}. */
+  discard(lane: number): number {
+    return this.#consumer.discard(lane);
   }
 
   /**
@@ -301,7 +321,7 @@ export class TypedConsumer<F extends Fields> implements Disposable, AsyncIterabl
    */
   drain(
     visit: ChannelVisit<StructView<F>>,
-    options: { readonly max?: number } = {},
+    options: { readonly max?: number; readonly ack?: Acknowledgement } = {},
   ): number {
     return this.#consumer.drain((bytes, tag, lane) => {
       if (this.#bytes.length === 0) {

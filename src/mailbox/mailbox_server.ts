@@ -11,7 +11,7 @@ import { AsyncFutex } from "../sync/async_futex.ts";
 import { Deadline } from "../sync/deadline.ts";
 import { Spinning, USUAL_SPIN_US } from "../sync/spin.ts";
 import { Turns } from "../sync/turns.ts";
-import { waitAsync, type Waiting, waitSync } from "../sysv/wait.ts";
+import { type Waiting, waitSync } from "../sysv/wait.ts";
 import { yieldBudget } from "../sysv/yield_budget.ts";
 import { Slices, timedOut } from "../sync/waiting.ts";
 import type { Segment } from "../sysv/segment.ts";
@@ -154,7 +154,7 @@ export class MailboxServer implements Disposable {
    */
   tryReceive(): Message | undefined {
     this.ack();
-    return this.#turns.waiting === 0 ? this.#take() : undefined;
+    return this.#turns.waiting === 0 && !this.#turns.handing ? this.#take() : undefined;
   }
 
   #take(): Message | undefined {
@@ -178,7 +178,7 @@ export class MailboxServer implements Disposable {
    */
   ack(): void {
     this.#mailbox.checkOpen();
-    if (!this.#inHand) return;
+    if (!this.#inHand || this.#turns.handing) return;
     // SYNC taken: all reads of the text come before this store
     this.#mailbox.entry.canRead = false;
     this.#letGo();
@@ -192,7 +192,7 @@ export class MailboxServer implements Disposable {
    */
   nack(): void {
     this.#mailbox.checkOpen();
-    if (!this.#inHand) return;
+    if (!this.#inHand || this.#turns.handing) return;
     this.#letGo();
     // A receive that waits behind the one whose message this was
     if (this.#turns.waiting > 0) this.#mailbox.word.wake();
@@ -214,21 +214,35 @@ export class MailboxServer implements Disposable {
     try {
       options.signal?.throwIfAborted();
       this.ack();
-      const message = this.#turns.waiting === 0 ? this.#soon() : undefined;
-      if (message !== undefined) return yieldBudget.resolve(message);
+      const { waiting, handing } = this.#turns;
+      if (waiting === 0 && !handing && yieldBudget.pause() === undefined) {
+        const message = this.#soon();
+        if (message !== undefined) return this.#turns.handOver(message);
+      }
     } catch (failure) {
       return Promise.reject(failure);
     }
     return this.#turns.take(
       options,
       () => this.#expired(),
-      () => waitAsync(this.#receiving(options.deadline), options.signal),
+      () => this.#receiving(options.deadline),
     );
   }
 
-  /** As {@linkcode MailboxServer.receive}, blocking the thread. */
+  /**
+   * As {@linkcode MailboxServer.receive}, blocking the thread.
+   *
+   * @throws {ShmError} as {@linkcode MailboxServer.receive}; `EBUSY` a `receive` has a message that its
+   * caller has not had yet
+   */
   receiveSync(options: { readonly deadline?: Deadline } = {}): Message {
     this.ack();
+    if (this.#inHand) {
+      throw new ShmError("receive a message", undefined, ERRNO.EBUSY, {
+        key: this.segment.key,
+        remedy: "a receive() of this server is under way: await it first",
+      });
+    }
     return this.#soon() ?? waitSync(this.#receiving(options.deadline));
   }
 

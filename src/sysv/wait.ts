@@ -51,45 +51,61 @@ export function waitSync<Result>(work: Waiting<Result>): Result {
  */
 export function waitAsync<Result>(work: Waiting<Result>, signal?: AbortSignal): Promise<Result> {
   return new Promise((resolve, reject) => {
-    let wait: Wait | undefined;
-    let aborted = false;
-    const interrupt = (): void => wait?.interrupt?.();
-
-    const proceed = (): void => follow(false, undefined);
-    const fail = (reason: unknown): void => follow(true, reason);
-
-    const follow = (failed: boolean, reason: unknown): void => {
-      if (wait !== undefined) yieldBudget.refill();
-      try {
-        if (signal?.aborted === true && !aborted && !failed) {
-          aborted = failed = true;
-          reason = signal.reason;
-        }
-        const step = failed ? work.throw(reason) : work.next();
-        if (step.done !== true) return begin(step.value);
-        settle(() => resolve(step.value));
-      } catch (failure) {
-        settle(() => reject(failure));
-      }
-      signal?.removeEventListener("abort", interrupt);
-    };
-
+    let atOnce = true;
     const settle = (how: () => void): void => {
-      const pause = wait === undefined ? yieldBudget.pause() : undefined;
+      const pause = atOnce ? yieldBudget.pause() : undefined;
       if (pause === undefined) how();
       else pause.then(how);
     };
-
-    const begin = (next: Wait): void => {
-      wait = next;
-      try {
-        if (next.listen?.(proceed) !== true) next.sleep().then(proceed, fail);
-      } catch (failure) {
-        fail(failure);
-      }
-    };
-
-    signal?.addEventListener("abort", interrupt);
-    proceed();
+    carryOut(
+      work,
+      signal,
+      (result) => settle(() => resolve(result)),
+      (failure) => settle(() => reject(failure)),
+    );
+    atOnce = false;
   });
+}
+
+/** As {@linkcode waitAsync}, for callers who have asked the budget: calls one of the two in the end. */
+export function carryOut<Result>(
+  work: Waiting<Result>,
+  signal: AbortSignal | undefined,
+  resolve: (result: Result) => void,
+  reject: (failure: unknown) => void,
+): void {
+  let wait: Wait | undefined;
+  let aborted = false;
+  const interrupt = (): void => wait?.interrupt?.();
+
+  const proceed = (): void => follow(false, undefined);
+  const fail = (reason: unknown): void => follow(true, reason);
+
+  const follow = (failed: boolean, reason: unknown): void => {
+    if (wait !== undefined) yieldBudget.refill();
+    try {
+      if (signal?.aborted === true && !aborted && !failed) {
+        aborted = failed = true;
+        reason = signal.reason;
+      }
+      const step = failed ? work.throw(reason) : work.next();
+      if (step.done !== true) return begin(step.value);
+      resolve(step.value);
+    } catch (failure) {
+      reject(failure);
+    }
+    signal?.removeEventListener("abort", interrupt);
+  };
+
+  const begin = (next: Wait): void => {
+    wait = next;
+    try {
+      if (next.listen?.(proceed) !== true) next.sleep().then(proceed, fail);
+    } catch (failure) {
+      fail(failure);
+    }
+  };
+
+  signal?.addEventListener("abort", interrupt);
+  proceed();
 }

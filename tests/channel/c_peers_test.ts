@@ -131,6 +131,7 @@ testWith(C_NEEDS, "positions beyond 2^32, both ways, with counts beyond it too",
       const { bytes, tag } = await consumer.receive({ deadline: SOON() });
       checker.check(bytes, tag);
     }
+    consumer.ack();
     await summary(sender);
   }
   assert.equal(channel.stats().lanes[0]!.messages, passed + 50);
@@ -269,6 +270,7 @@ testWith(
       const { bytes, tag } = await consumer.receive({ deadline: SOON() });
       assert.deepEqual([bytes, tag], [message, 9]);
     }
+    consumer.ack();
     assert.equal((await pong.ended()).code, 0);
   },
 );

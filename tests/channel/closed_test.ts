@@ -91,7 +91,9 @@ Deno.test("Channel, Producer, Consumer: every member after close, and nothing ha
     drain: (consumer) => consumer.drain(() => assert.fail("it was handed out")),
     drainText: (consumer) => consumer.drainText(() => assert.fail("it was handed out")),
     messages: (consumer) => consumer.messages().next(),
-    putBack: (consumer) => consumer.putBack(),
+    consume: (consumer) => consumer.consume(() => assert.fail("it was handed out")),
+    ack: (consumer) => consumer.ack(),
+    nack: (consumer) => consumer.nack(),
     discard: (consumer) => consumer.discard(0),
     deadProducers: (consumer) => consumer.deadProducers,
   }, {
@@ -112,6 +114,7 @@ Deno.test("Channel, Producer, Consumer: every member after close, and nothing ha
   assert.equal(other.channel.consumerPid, undefined, "a role was taken");
   using next = other.consumer();
   assert.equal(next.tryReceive()?.value.n, 7, "what was there was received");
+  next.ack();
   channel.remove();
   assert.throws(() => Channel.open(key), { code: "ENOENT" });
 });

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import {
   type Channel,
+  type ChannelMessage,
   type Consumer,
   Deadline,
   removeSegment,
@@ -14,6 +15,7 @@ import { ChannelPlace } from "../../src/channel/channel_place.ts";
 import { Consumer as ConsumerEnd } from "../../src/channel/consumer.ts";
 import { LANE_WORD } from "../../src/channel/lane_words.ts";
 import { Claim } from "../../src/sync/claim.ts";
+import { yieldBudget } from "../../src/sysv/yield_budget.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
 import { testWith } from "../support/needs.ts";
 import { Peer } from "../support/peer.ts";
@@ -42,23 +44,197 @@ Deno.test("with ack after a message counts when the next is asked for, with befo
   assert.equal(depth(channel), 0, "asking in vain counts too");
 });
 
-Deno.test("a consumer that closes without asking again has received what it had", () => {
+Deno.test("Consumer.close acknowledges nothing: the next consumer receives what was in hand", async () => {
+  using channel = scratchChannel({ lanes: 2 });
+  using one = channel.producer();
+  using two = channel.producer();
+  one.sendBatch([byte(1), byte(2)]);
+  two.trySend(byte(3));
+  const handOut: readonly ((consumer: Consumer) => unknown)[] = [
+    (consumer) => consumer.tryReceive(),
+    (consumer) => consumer.receive(),
+    (consumer) => consumer.receiveSync(),
+    (consumer) => Promise.all([1, 2, 3].map(() => consumer.receive())),
+    (consumer) => consumer.drain(() => {}, { ack: "after" }),
+    (consumer) => consumer.messages().next(),
+  ];
+  for (const each of handOut) {
+    using consumer = channel.consumer();
+    await each(consumer);
+    assert.equal(depth(channel), 3, `${each}`);
+  }
+  for (const each of handOut) {
+    await assert.rejects(async () => {
+      using consumer = channel.consumer();
+      await each(consumer);
+      throw new Error("lost?");
+    }, /lost\?/);
+  }
+  using consumer = channel.consumer();
+  assert.deepEqual(drained(consumer).sort(), [1, 2, 3]);
+});
+
+Deno.test("Consumer.ack acknowledges all in hand, in all lanes, and nothing is to put back then", async () => {
+  using channel = scratchChannel({ lanes: 2 });
+  using one = channel.producer();
+  using two = channel.producer();
+  using consumer = channel.consumer();
+  consumer.ack();
+  one.sendBatch([byte(1), byte(2)]);
+  two.trySend(byte(3));
+  consumer.tryReceive();
+  consumer.ack();
+  assert.equal(depth(channel), 2);
+  consumer.ack();
+  consumer.nack();
+  const received = await Promise.all([consumer.receive(), consumer.receive()]);
+  assert.deepEqual(received.map(({ bytes }) => bytes[0]), [2, 3]);
+  assert.equal(depth(channel), 2);
+  consumer.ack();
+  assert.equal(depth(channel), 0);
+  consumer.nack();
+  assert.equal(consumer.tryReceive(), undefined);
+});
+
+for (const budget of ["full", "spent"] as const) {
+  Deno.test(`Consumer.receive: two at once are served in the order of asking, budget ${budget}`, async () => {
+    using channel = scratchChannel();
+    using producer = channel.producer();
+    using consumer = channel.consumer({ spin: 0 });
+    for (let round = 0; round < 400; round++) {
+      const order: string[] = [];
+      const early = round % 3;
+      for (let i = 1; i <= early; i++) producer.trySend(byte(i));
+      if (budget === "spent") { while (yieldBudget.pause() === undefined); }
+      const receives = ["a", "b"].map(async (name) => {
+        const { bytes } = await consumer.receive({ deadline: SOON() });
+        order.push(`${name}${bytes[0]}`);
+      });
+      if (budget === "full" && early === 0) assert.equal(consumer.tryReceive(), undefined);
+      for (let i = early + 1; i <= 2; i++) producer.trySend(byte(i));
+      assert.equal(consumer.tryReceive(), undefined, "those who asked before are first");
+      assert.equal(consumer.drain(() => {}), 0, "those who asked before are first");
+      await Promise.all(receives);
+      assert.deepEqual(order, ["a1", "b2"], `round ${round}, ${early} sent before`);
+      assert.equal(depth(channel), 2, "both are in hand");
+      if (round % 2 === 0) {
+        consumer.nack();
+        assert.deepEqual(drained(consumer), [1, 2]);
+      } else {
+        consumer.ack();
+        assert.equal(depth(channel), 0);
+      }
+    }
+  });
+}
+
+Deno.test("Consumer.receive acknowledges what was handed out when it is called, and nothing later", async () => {
   using channel = scratchChannel();
   using producer = channel.producer();
-  producer.sendBatch([byte(1), byte(2), byte(3)]);
-  {
-    using consumer = channel.consumer();
-    consumer.tryReceive();
-  }
-  assert.equal(depth(channel), 2);
-  {
-    using consumer = channel.consumer();
-    consumer.drain(() => {}, { max: 1, ack: "after" });
-    assert.equal(depth(channel), 2);
-  }
+  using consumer = channel.consumer({ spin: 0 });
+  producer.trySend(byte(1));
+  assert.equal((await consumer.receive()).bytes[0], 1);
+  const [second, third] = [consumer.receive(), consumer.receive()];
+  assert.equal(depth(channel), 0, "asking acknowledges at once");
+  producer.trySend(byte(2));
+  assert.equal((await second).bytes[0], 2);
+  assert.equal(consumer.tryReceive(), undefined);
+  assert.equal(depth(channel), 0, "asking acknowledges, in vain too");
+  producer.trySend(byte(3));
+  assert.equal((await third).bytes[0], 3);
   assert.equal(depth(channel), 1);
+  const waiting = consumer.receive();
+  producer.trySend(byte(4));
+  await waiting;
+  const fifth = consumer.receive();
+  const sixth = consumer.receive();
+  producer.trySend(byte(5));
+  await fifth;
+  consumer.nack();
+  assert.equal((await sixth).bytes[0], 5, "what is put back is for who waits");
+  consumer.ack();
+});
+
+Deno.test("Consumer.nack: padding that others passed over acknowledges nothing", async () => {
+  using channel = scratchChannel();
+  using producer = channel.producer();
+  using consumer = channel.consumer({ spin: 0 });
+  const long = new Uint8Array(100);
+  producer.sendBatch([long, long]);
+  consumer.drain(() => {}, { max: 1 });
+  const [first, second] = [consumer.receive(), consumer.receive()];
+  // Behind the second one the ring ends: padding and this
+  await first;
+  producer.trySend(long.fill(1));
+  assert.equal((await second).bytes[0], 1);
+  assert.equal(depth(channel), 2);
+  consumer.nack();
+  assert.deepEqual(drained(consumer), [0, 1]);
+});
+
+Deno.test("Consumer.consume acknowledges what the handler is done with, and nothing it throws at", async () => {
+  using channel = scratchChannel();
+  using producer = channel.producer();
   using consumer = channel.consumer();
-  assert.deepEqual(drained(consumer), [3]);
+  producer.sendBatch([byte(1), byte(2), byte(3)]);
+  const seen: number[] = [];
+  const depths: number[] = [];
+  let failing = true;
+  const handler = async ({ bytes }: ChannelMessage): Promise<void> => {
+    await Promise.resolve();
+    depths.push(depth(channel));
+    seen.push(bytes[0]!);
+    if (bytes[0] === 2 && failing) throw new Error("not now");
+  };
+  await assert.rejects(consumer.consume(handler), /not now/);
+  assert.deepEqual([seen, depths], [[1, 2], [3, 2]]);
+  await assert.rejects(
+    consumer.consume(() => {
+      throw new Error("at once");
+    }),
+    /at once/,
+  );
+  assert.equal(depth(channel), 2);
+  failing = false;
+  producer.close();
+  await consumer.consume(handler, { until: "closed", timeout: 30_000 });
+  assert.deepEqual([seen, depths], [[1, 2, 2, 3], [3, 2, 2, 1]]);
+  assert.equal(depth(channel), 0);
+});
+
+Deno.test("Consumer.consume ends by its signal after the handler under way, and by its timeout", async () => {
+  using channel = scratchChannel();
+  using producer = channel.producer();
+  using consumer = channel.consumer();
+  producer.sendBatch([byte(1), byte(2)]);
+  const stop = new AbortController();
+  const consumed = consumer.consume(async () => {
+    stop.abort(new Error("enough"));
+    await Promise.resolve();
+  }, { signal: stop.signal });
+  await consumed;
+  assert.equal(depth(channel), 1, "the handler was done with the first");
+  await assert.rejects(consumer.consume(() => {}, { timeout: 5 }), { code: "ETIMEDOUT" });
+  assert.equal(depth(channel), 0);
+  const later = new AbortController();
+  const waiting = consumer.consume(() => assert.fail("nothing was sent"), { signal: later.signal });
+  later.abort();
+  await waiting;
+  await consumer.consume(() => assert.fail("it has aborted"), { signal: later.signal });
+});
+
+Deno.test("Consumer.consume: a handler that closes and throws loses nothing, and its reason is told", async () => {
+  using channel = scratchChannel();
+  using producer = channel.producer();
+  producer.trySend(byte(1));
+  const consumer = channel.consumer();
+  const handler = (): never => {
+    consumer.close();
+    throw new Error("closed in the middle");
+  };
+  await assert.rejects(consumer.consume(handler), /closed in the middle/);
+  using next = channel.consumer();
+  assert.deepEqual(drained(next), [1]);
 });
 
 Deno.test("what is put back comes again, here or to the next consumer", () => {
@@ -70,11 +246,11 @@ Deno.test("what is put back comes again, here or to the next consumer", () => {
   {
     using consumer = channel.consumer();
     consumer.drain(() => {}, { ack: "after" });
-    consumer.putBack();
-    consumer.putBack();
+    consumer.nack();
+    consumer.nack();
     assert.equal(drained(consumer, 1)[0], 1);
     consumer.drain(() => {}, { ack: "after" });
-    consumer.putBack();
+    consumer.nack();
   }
   using consumer = channel.consumer();
   assert.deepEqual(drained(consumer).sort(), [2, 3]);
@@ -114,6 +290,7 @@ Deno.test("tryReceive: a lane is left when all that was seen of it is handed out
   one.sendBatch([byte(1), byte(2)]);
   two.sendBatch([byte(3), byte(4)]);
   const received = [0, 0, 0, 0].map(() => consumer.tryReceive()!.bytes[0]);
+  consumer.ack();
   assert.deepEqual(received, [1, 2, 3, 4]);
 });
 
@@ -162,7 +339,7 @@ Deno.test("within a drain the consumer and the channel are busy", async () => {
     assert.throws(() => consumer.tryReceive(), busy);
     assert.throws(() => consumer.receiveSync(), busy);
     assert.throws(() => consumer.readySync(), busy);
-    assert.throws(() => consumer.putBack(), busy);
+    assert.throws(() => consumer.nack(), busy);
     assert.throws(() => consumer.discard(0), busy);
     assert.throws(() => consumer.close(), busy);
     assert.throws(() => channel.close(), busy);
@@ -217,7 +394,7 @@ Deno.test("a closed consumer says so, and closing twice is once", async () => {
   assert.throws(() => consumer.tryReceive(), closed);
   assert.throws(() => consumer.receiveSync(), closed);
   assert.throws(() => consumer.drain(() => {}), closed);
-  assert.throws(() => consumer.putBack(), closed);
+  assert.throws(() => consumer.nack(), closed);
   assert.throws(() => consumer.discard(0), closed);
   await assert.rejects(consumer.receive(), closed);
   await assert.rejects(consumer.ready(), closed);
@@ -263,6 +440,7 @@ Deno.test("receiving ends with its deadline and its signal, waiting and queued",
   await assert.rejects(aborted, /no more/);
   producer.trySend(byte(3));
   assert.equal(consumer.receiveSync({ deadline: Deadline.after(0) }).bytes[0], 3);
+  consumer.ack();
 });
 
 Deno.test("the stream ends when there was a producer, none is there, and all is received", async () => {
@@ -486,7 +664,7 @@ Deno.test("ready, readySync: what was received before counts as received, put ba
   consumer.tryReceive();
   assert(await consumer.ready());
   assert.equal(depth(channel), 4);
-  consumer.putBack();
+  consumer.nack();
   consumer.tryReceive();
   assert(consumer.readySync());
   assert.equal(depth(channel), 3);
@@ -494,7 +672,7 @@ Deno.test("ready, readySync: what was received before counts as received, put ba
   assert.equal(depth(channel), 3);
   assert(await consumer.ready());
   assert.equal(depth(channel), 1);
-  consumer.putBack();
+  consumer.nack();
   assert.deepEqual(drained(consumer), [5]);
 });
 

@@ -81,7 +81,7 @@ class LaneModel {
   }
 
   /** What was handed out comes again. */
-  putBack(): void {
+  nack(): void {
     this.#passed = this.head;
     this.handed = 0;
   }
@@ -215,7 +215,7 @@ class Schedule {
     const random = this.#random;
     const consumer = this.#consumer;
     const ack = random.of(["before", "after"] as const);
-    switch (random.below(7)) {
+    switch (random.below(8)) {
       case 0:
       case 1: {
         this.#settle();
@@ -258,13 +258,17 @@ class Schedule {
         break;
       }
       case 5:
-        consumer.putBack();
-        for (const model of this.#lanes) model.putBack();
+        consumer.nack();
+        for (const model of this.#lanes) model.nack();
         break;
       case 6:
         consumer.close();
-        this.#settle();
+        for (const model of this.#lanes) model.nack();
         this.#consumer = this.#channel.consumer();
+        break;
+      case 7:
+        consumer.ack();
+        this.#settle();
     }
   }
 

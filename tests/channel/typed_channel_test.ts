@@ -84,6 +84,7 @@ Deno.test("a value that waits is sent as it was", async () => {
   const ids: number[] = [];
   for (let i = 0; i < filled + 2; i++) ids.push((await consumer.receive()).value.id);
   await Promise.all(sends);
+  consumer.ack();
   assert.deepEqual(ids.slice(filled), [50, 51]);
 });
 
@@ -142,6 +143,7 @@ testWith(
     );
     const { value } = await consumer.receive({ deadline: SOON() });
     assert.deepEqual([value.id, value.x, value.y], [42, 0.5, 2]);
+    consumer.ack();
     const { stdout, stderr } = await peer.ended();
     assert.equal(stderr, "");
     assert.match(stdout, /^EFORMAT .*messageSize differs: 24 there, 16 asked for/);

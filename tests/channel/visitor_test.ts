@@ -44,6 +44,7 @@ Deno.test("typed drain: a visitor that returns a promise is refused, and its mes
   const visit = (() => Promise.resolve()) as unknown as ChannelVisit<unknown>;
   assert.throws(() => consumer.drain(visit), REFUSED);
   assert.equal(consumer.tryReceive()?.value.n, 7);
+  consumer.ack();
 });
 
 Deno.test("drain: whatever else a visitor returns is ignored", () => {
@@ -93,7 +94,7 @@ Deno.test("drainText and text: messages as UTF-8, of which anything else is U+FF
   assert.deepEqual(all.map(() => consumer.tryReceive()!.text), expected);
   producer.sendBatch(all);
   assert.equal(consumer.drainText(() => {}, { max: 2, ack: "after" }), 2);
-  consumer.putBack();
+  consumer.nack();
   assert.equal(consumer.drainText(() => {}), all.length);
   assert.deepEqual(drained(consumer), []);
 });
@@ -150,9 +151,9 @@ testWith(
       using consumer = channel.consumer();
       for (let i = 0; i < 2_000; i++) {
         consumer.drainText((text) => text.length, { ack: "after" });
-        consumer.putBack();
+        consumer.nack();
         consumer.tryReceive().text.length;
-        consumer.putBack();
+        consumer.nack();
       }
       console.log("done");`,
       "--allow-ffi",

@@ -279,6 +279,11 @@ class World implements Disposable {
     for (const lane of this.#lanes) lane.settled = lane.received;
   }
 
+  /** What is in hand comes again. */
+  #putBack(): void {
+    for (const lane of this.#lanes) lane.received = lane.settled;
+  }
+
   #drain(): void {
     const random = this.#random;
     const ack = random.of(["before", "after"] as const);
@@ -329,9 +334,8 @@ class World implements Disposable {
         this.#try("readySync", "wait", () => consumer.readySync({ deadline, ...until }));
         return;
       case 4:
-        this.#try("putBack", "use", () => consumer.putBack());
-        for (const lane of this.#lanes) lane.received = lane.settled;
-        return;
+        this.#try("nack", "use", () => consumer.nack());
+        return this.#putBack();
       case 5: {
         if (this.#shape.messageSize !== STRUCT_SIZE) return this.#drain();
         const typed = new TypedConsumer(Struct, consumer);
@@ -364,7 +368,7 @@ class World implements Disposable {
   #reopen(): void {
     if (this.#random.below(2) === 0) {
       this.#try("consumer", "use", () => {
-        this.#settle();
+        this.#putBack();
         this.#consumer.close();
         this.#consumer = this.#channel.consumer({ spin: 0 });
       });

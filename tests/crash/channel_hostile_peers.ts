@@ -202,7 +202,7 @@ async function consume({ channel, random, counts, over }: Work): Promise<void> {
           }
           break;
         case 4:
-          if (random.below(20) !== 0) consumer.putBack();
+          if (random.below(20) !== 0) consumer.nack();
           else {
             consumer.close();
             consumer = undefined;

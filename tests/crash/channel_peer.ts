@@ -149,9 +149,10 @@ async function consume(channel: Channel): Promise<void> {
     }
     restSometimes();
   }
+  consumer.ack();
+  taker.noteFreed();
   board.enter(STATE.LEAVING);
   consumer.close();
-  taker.noteFreed();
   channel.close();
 }
 

@@ -488,6 +488,7 @@ testWith(
     assert.deepEqual([objectsAt(channel.key), set.values()], [objects, values]);
     using consumer = channel.consumer();
     assert.deepEqual(consumer.tryReceive()?.bytes, Uint8Array.of(42));
+    consumer.ack();
   },
 );
 

@@ -135,7 +135,9 @@ Deno.test("MailboxClient.open and MailboxServer.open leave a channel at the key 
   });
   assert.deepEqual(SemaphoreSet.open(key).values(), values);
   using again = Channel.open(key);
-  assert.deepEqual(again.consumer().tryReceive()?.bytes, Uint8Array.of(7));
+  const consumer = again.consumer();
+  assert.deepEqual(consumer.tryReceive()?.bytes, Uint8Array.of(7));
+  consumer.ack();
 });
 
 Deno.test("MailboxClient.open and MailboxServer.open leave a set that is in use as it is", () => {

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { Deadline } from "../../mod.ts";
 import { Turns } from "../../src/sync/turns.ts";
+import type { Waiting } from "../../src/sysv/wait.ts";
 
 const expired = (): Error => new Error("expired");
 
@@ -10,16 +11,21 @@ const expired = (): Error => new Error("expired");
 function work<Result>(): {
   readonly begun: () => boolean;
   readonly end: PromiseWithResolvers<Result>;
-  readonly run: () => Promise<Result>;
+  readonly run: () => Waiting<Result>;
 } {
   let begun = false;
   const end = Promise.withResolvers<Result>();
   return {
     begun: () => begun,
     end,
-    run: () => {
+    *run(): Waiting<Result> {
       begun = true;
-      return end.promise;
+      let result: Result;
+      yield {
+        block: () => {},
+        sleep: () => end.promise.then((value) => result = value),
+      };
+      return result!;
     },
   };
 }

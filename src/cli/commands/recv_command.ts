@@ -285,10 +285,10 @@ class Receiving {
       this.#progress.add(await gathering.write());
     } catch (error) {
       // What nobody could read is for the next to receive
-      this.#consumer.putBack();
+      this.#consumer.nack();
       throw error;
     }
-    // They count as received when more is asked for
+    this.#consumer.ack();
     this.#received += messages;
     if (messages === 0) return;
     this.#met.clear();
