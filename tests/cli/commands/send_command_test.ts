@@ -166,6 +166,7 @@ testWith(
     }
     await sender.endInput();
     assert.equal(await next(), "last");
+    consumer.ack();
     assert.equal((await sender.ended()).code, 0);
   },
 );
