@@ -510,6 +510,7 @@ static inline enum ShmiStatus shmi_enter_unused(struct ShmMembership *member) {
   if (semop(member->set, operations, count) == 0) return SHMI_OK;
   const int number = errno;
   if (shmi_gone(number) || number == EINTR) return SHMI_AGAIN;
+  const int last = semctl(member->set, member->lock, GETPID);
   const bool known = shmi_values(member, values);
   const bool unused = known && shmi_are_zero(member, values, -1, -1);
   if (number != EAGAIN) {
@@ -530,9 +531,10 @@ static inline enum ShmiStatus shmi_enter_unused(struct ShmMembership *member) {
     if (values[member->lock] == 1) shmi_held(member);
     return SHMI_AGAIN;
   }
-  /* peers that came meanwhile and were killed leave such values too, and a segment */
+  /* peers that come meanwhile and are killed leave such values too, and a segment, which others remove */
   const bool alone = shmget(member->key, 0, 0) == -1 && shmi_values(member, later) &&
-                     memcmp(later, values, (size_t)member->count * sizeof values[0]) == 0;
+                     memcmp(later, values, (size_t)member->count * sizeof values[0]) == 0 &&
+                     semctl(member->set, member->lock, GETPID) == last;
   return alone ? SHMI_FOREIGN : SHMI_AGAIN;
 }
 

@@ -444,10 +444,16 @@ function enterSet(
   return whoUses(object, set, entry, undefined);
 }
 
-/** Whether the set has other values by now, or has gone. */
-function hasChanged(set: SemaphoreSet, values: readonly number[]): boolean {
+/** Whether the set has other values by now, somebody had its lock since `last` had, or it has gone. */
+function hasChanged(
+  set: SemaphoreSet,
+  values: readonly number[],
+  lock: number,
+  last: number,
+): boolean {
   try {
-    return set.values().some((value, semaphore) => value !== values[semaphore]);
+    return set.values().some((value, semaphore) => value !== values[semaphore]) ||
+      set.lastPid(lock) !== last;
   } catch (error) {
     if (saysGone(error)) return true;
     throw error;
@@ -469,9 +475,11 @@ function whoUses(
   { lock, users }: EntrySemaphores,
   segment: number | undefined,
 ): Occupied | undefined {
+  let last: number;
   let values: readonly number[];
   let held: ShmError;
   try {
+    last = set.lastPid(lock);
     values = set.values();
     held = lockHeld(object, set, lock, "join");
   } catch (error) {
@@ -481,8 +489,8 @@ function whoUses(
   if (values.every((value) => value === 0)) return undefined;
   const { key, id } = set;
   if (values[lock]! > 1 || values[users] === 0) {
-    // Peers that came meanwhile and were killed leave such values too, and a segment
-    if (findSegment(key) !== segment || hasChanged(set, values)) return undefined;
+    // Peers that come meanwhile and are killed leave such values too, and a segment, which others remove
+    if (findSegment(key) !== segment || hasChanged(set, values, lock, last)) return undefined;
     throw object.foreign(
       `semaphore set ${id} has this key, with other values than 0 and without a segment: another ` +
         "program's, or left over where the segment was removed. Nothing was done to it: choose " +

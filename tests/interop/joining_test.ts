@@ -76,20 +76,32 @@ const SOURCE = `
   }`;
 const peer = new CProgram(SOURCE);
 const impatient = new CProgram(SOURCE, "-DSHM_JOIN_MS=50");
-/** Says "held" and waits for a line before it enters a set beside which it found no segment. */
+/**
+ * Says "held" and waits for a line before it enters a set beside which it found no segment, and at its second
+ * and third look for a segment.
+ */
 const held = new CProgram(`
   #define _GNU_SOURCE
-  #include <stdbool.h>
   #include <stdio.h>
   #include <sys/sem.h>
+  #include <sys/shm.h>
+  static void hold(void) {
+    puts("held");
+    while (getchar() != '\\n') continue;
+  }
   static int held_semop(int set, struct sembuf *operations, size_t count) {
-    static bool was_held = false;
-    if (!was_held) puts("held");
-    while (!was_held && getchar() != '\\n') continue;
-    was_held = true;
+    static int calls = 0;
+    if (++calls == 1) hold();
     return semop(set, operations, count);
   }
+  static int held_shmget(key_t key, size_t size, int flags) {
+    static int calls = 0;
+    ++calls;
+    if (calls == 2 || calls == 3) hold();
+    return shmget(key, size, flags);
+  }
   #define semop held_semop
+  #define shmget held_shmget
   ${SOURCE}`);
 
 const programs = new Programs();
@@ -297,6 +309,31 @@ for (const kind of KINDS) {
     const set = SemaphoreSet.open(key);
     set.setValue(set.count - 1, 1);
     Segment.create({ key, size: kind === "mailbox" ? 2049 : segmentSize(SHAPE) }).detach();
+    for (let looks = 0; looks < 2; looks++) {
+      await joining.write("\n");
+      assert.equal(await joining.line(), "held");
+    }
+    await joining.write("\n");
+    assert.equal(await joining.line(), "joined");
+    await joining.endInput();
+    await joining.ended();
+    assert.deepEqual([findSegment(key), findSemaphoreSet(key)], [undefined, undefined]);
+  });
+
+  testWith(NEEDS, `${kind}: a segment that came and went meanwhile is noticed`, async () => {
+    const key = freshKey();
+    await using joining = held.start(kind, key, PATIENT);
+    assert.equal(await joining.line(), "held");
+    const set = SemaphoreSet.open(key);
+    const [lock, disposable] = [kind === "mailbox" ? 0 : SHAPE.lanes + 1, set.count - 1];
+    set.setValue(disposable, 1);
+    await joining.write("\n");
+    assert.equal(await joining.line(), "held");
+    // Somebody has joined since it looked at the values, which are the same again
+    set.tryOp([{ semaphore: lock, add: 1 }, { semaphore: lock, add: -1 }]);
+    await joining.write("\n");
+    assert.equal(await joining.line(), "held");
+    set.setValue(disposable, 0);
     await joining.write("\n");
     assert.equal(await joining.line(), "joined");
     await joining.endInput();

@@ -281,6 +281,26 @@ Deno.test("Membership.join finds out that peers came meanwhile and were killed",
   assert(room.isGone);
 });
 
+Deno.test("Membership.join finds out that a segment came and went meanwhile", () => {
+  const room = new Room(freshKey());
+  SemaphoreSet.create({ key: room.key, count: COUNT, values: [0, 0, 1, 0] });
+  const { values } = SemaphoreSet.prototype;
+  let looks = 0;
+  SemaphoreSet.prototype.values = function (): number[] {
+    looks++;
+    // Somebody has joined since the first look, and the values are the same again
+    if (looks === 2) this.tryOp([1, -1].map((add) => ({ semaphore: LOCK!, add })));
+    if (looks === 3) this.setValue(DISPOSABLE!, 0);
+    return values.call(this);
+  };
+  try {
+    assert.equal(room.join().leave(), "removed");
+  } finally {
+    SemaphoreSet.prototype.values = values;
+  }
+  assert(room.isGone);
+});
+
 Deno.test("Membership.join needs a key that others can find", () => {
   assert.throws(() => new Room(0).join(), { message: /a room needs a key/ });
 });
