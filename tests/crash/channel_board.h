@@ -4,7 +4,8 @@
  * what a killed peer had published and received can be told from what it had not. For
  * channel_harness.c and channel_peer.h; channel_board.ts has the same words for TypeScript peers.
  *
- * All words are 32 bits, stored and loaded atomically, and each has one writer at a time.
+ * All words are 32 bits, stored and loaded atomically, and each has one writer at a time, but those that
+ * count for all.
  */
 #ifndef SYSV_SHM_TESTS_CHANNEL_BOARD_H
 #define SYSV_SHM_TESTS_CHANNEL_BOARD_H
@@ -24,6 +25,8 @@ enum State { STARTING, ARRIVING, WORKING, WAITING, LEAVING, LEFT };
 enum Mode { DRAIN, NEXT, COPY, MODES };
 /* How a peer ends that has found something wrong, which it says in its slot. */
 #define EXIT_VIOLATION 3
+/* How a peer ends under which the channel was removed. */
+#define EXIT_REMOVED 4
 
 /* A peer that runs now; producer i of at most one a lane, and the consumer. */
 struct Slot {
@@ -38,7 +41,7 @@ struct Slot {
   uint32_t linger;   /* C: it rests at one in so many system calls; 0: never */
   uint32_t until_closed;
   uint32_t spin; /* 0: it sleeps at once when there is nothing to do */
-  uint32_t unused;
+  uint32_t user; /* whose rights it has; 0: the supervisor's */
   char text[464]; /* what is wrong */
 };
 
@@ -57,19 +60,28 @@ struct Board {
   uint32_t key;
   uint32_t lanes;
   uint32_t capacity;
-  uint32_t most;      /* bytes of the longest message; the shortest has 8 */
+  uint32_t most;      /* bytes of the longest message */
   uint32_t finish;    /* producers leave */
   uint32_t tags;      /* used so far in this round */
   uint32_t allowance; /* messages that killed consumers had in hand, at most once */
   uint32_t lost;      /* messages found missing */
   uint32_t repeats;   /* messages seen again */
-  uint32_t unused[7];
+  uint32_t least;     /* bytes of the shortest message */
+  uint32_t shared;    /* 1: users share the channel, mode 0666 and trust */
+  uint32_t patience;  /* milliseconds that joining may take; 0: as usual */
+  uint32_t removed;   /* 1: the supervisor is about to remove the channel under its peers */
+  uint32_t rewriting; /* 1: a process writes over payloads, from REWRITTEN_FROM on */
+  uint32_t rewritten; /* messages it met before they were received */
+  uint32_t timeouts;  /* of peers that joined, with `patience` */
+  uint32_t refused;   /* removals that were refused to another user */
+  uint32_t not_ours;  /* peers that left last and could not remove it */
+  uint32_t unused[14];
   struct Slot slots[SLOTS];
   struct Record records[MOST_TAGS];
 };
 static_assert(sizeof(struct Slot) == 512 && sizeof(struct Record) == 32, "as in channel_board.ts");
 static_assert(offsetof(struct Slot, text) == 48, "as in channel_board.ts");
-static_assert(offsetof(struct Board, slots) == 64, "as in channel_board.ts");
+static_assert(offsetof(struct Board, slots) == 128, "as in channel_board.ts");
 
 static inline uint32_t noted(const uint32_t *word) {
   return __atomic_load_n(word, __ATOMIC_SEQ_CST);
@@ -78,6 +90,9 @@ static inline uint32_t noted(const uint32_t *word) {
 static inline void note(uint32_t *word, uint32_t value) {
   __atomic_store_n(word, value, __ATOMIC_SEQ_CST);
 }
+
+/* One more, of a word with several writers. */
+static inline void count_up(uint32_t *word) { __atomic_add_fetch(word, 1, __ATOMIC_SEQ_CST); }
 
 /* ---- messages: those of tests/channel/peer.c ------------------------------------------------- */
 
@@ -89,7 +104,7 @@ static inline uint64_t shuffle(uint64_t sequence, uint32_t tag, uint32_t length,
 }
 
 static inline uint32_t length_of(const struct Board *board, uint64_t sequence) {
-  return 8 + (uint32_t)(shuffle(sequence, 0, 0, 0) % (board->most - 8 + 1));
+  return board->least + (uint32_t)(shuffle(sequence, 0, 0, 0) % (board->most - board->least + 1));
 }
 
 static inline void write_message(unsigned char *bytes, uint64_t sequence, uint32_t tag,
@@ -99,6 +114,23 @@ static inline void write_message(unsigned char *bytes, uint64_t sequence, uint32
     const uint64_t value = shuffle(sequence, tag, length, word);
     memcpy(bytes + at, &value, length - at < 8 ? length - at : 8);
   }
+}
+
+/* What a payload is written over with: in turn, a letter and the first half of one in UTF-8. */
+static const unsigned char REWRITTEN_WITH[2] = {0x41, 0xc3};
+/* The sequence number stays as it is. */
+#define REWRITTEN_FROM 8
+
+/* The first byte that is neither right nor rewritten; length when there is none. */
+static inline uint32_t strange_byte(const volatile unsigned char *bytes, uint64_t sequence,
+                                    uint32_t tag, uint32_t length, bool *rewritten) {
+  for (uint32_t at = REWRITTEN_FROM; at < length; at++) {
+    const unsigned char byte = bytes[at];
+    if (byte == (unsigned char)(shuffle(sequence, tag, length, at / 8) >> at % 8 * 8)) continue;
+    if (byte != REWRITTEN_WITH[0] && byte != REWRITTEN_WITH[1]) return at;
+    *rewritten = true;
+  }
+  return length;
 }
 
 /* The first wrong byte behind the sequence number; length when there is none. */
@@ -173,7 +205,11 @@ static inline void take(struct Taker *taker, const struct ShmChannelMessage *mes
     taker->complain("tag %u: message %llu has %u bytes instead of %u", tag,
                     (unsigned long long)sequence, message->length, length_of(board, sequence));
   }
-  const uint32_t at = wrong_byte(bytes, sequence, tag, message->length);
+  bool rewritten = false;
+  const uint32_t at = board->rewriting != 0
+                          ? strange_byte(bytes, sequence, tag, message->length, &rewritten)
+                          : wrong_byte(bytes, sequence, tag, message->length);
+  if (rewritten) count_up(&board->rewritten);
   if (at != message->length) {
     taker->complain("tag %u: message %llu of %u bytes is wrong at byte %u", tag,
                     (unsigned long long)sequence, message->length, at);

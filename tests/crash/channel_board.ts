@@ -4,11 +4,11 @@
  * peers as this file judges those of TypeScript peers.
  */
 
-import { Segment } from "../../mod.ts";
+import { type ChannelOptions, Segment } from "../../mod.ts";
 import { peerMessage } from "../channel/peer_messages.ts";
 
 const WORD = Int32Array.BYTES_PER_ELEMENT;
-const SLOT = { AT: 64, SIZE: 512, TEXT: 48 } as const;
+const SLOT = { AT: 128, SIZE: 512, TEXT: 48 } as const;
 const SLOTS = 5;
 const RECORD = { AT: SLOT.AT + SLOTS * SLOT.SIZE, SIZE: 32 } as const;
 const BOARD_WORD = {
@@ -21,7 +21,19 @@ const BOARD_WORD = {
   ALLOWANCE: 6,
   LOST: 7,
   REPEATS: 8,
+  LEAST: 9,
+  SHARED: 10,
+  PATIENCE: 11,
+  REMOVED: 12,
+  REWRITING: 13,
+  REWRITTEN: 14,
+  TIMEOUTS: 15,
+  REFUSED: 16,
+  NOT_OURS: 17,
 } as const;
+/** What payloads are written over with, behind the sequence number. */
+const REWRITTEN_WITH: readonly number[] = [0x41, 0xc3];
+const REWRITTEN_FROM = 8;
 const SLOT_WORD = {
   STATE: 0,
   PROGRESS: 1,
@@ -33,6 +45,7 @@ const SLOT_WORD = {
   PAUSE: 7,
   UNTIL_CLOSED: 9,
   SPIN: 10,
+  USER: 11,
 } as const;
 
 /** How far a peer is. */
@@ -133,12 +146,19 @@ export class Board {
   }
 
   /** How the channel is opened. */
-  get channel(): { key: number; lanes: number; laneCapacity: number } {
+  get channel(): ChannelOptions {
     return {
       key: this.#load(BOARD_WORD.KEY),
       lanes: this.#load(BOARD_WORD.LANES),
       laneCapacity: this.#load(BOARD_WORD.CAPACITY),
+      ...(this.#load(BOARD_WORD.SHARED) !== 0 ? { mode: 0o666, trust: true } : {}),
+      ...(this.inHurry ? { timeout: this.#load(BOARD_WORD.PATIENCE) } : {}),
     };
+  }
+
+  /** Whether joining may take less time than usual, and is tried again then. */
+  get inHurry(): boolean {
+    return this.#load(BOARD_WORD.PATIENCE) !== 0;
   }
 
   /** What the supervisor decided about this peer. */
@@ -150,6 +170,7 @@ export class Board {
     readonly pause: number;
     readonly untilClosed: boolean;
     readonly spin: boolean;
+    readonly user: number;
   } {
     return {
       seed: this.#own(SLOT_WORD.SEED),
@@ -159,12 +180,28 @@ export class Board {
       pause: this.#own(SLOT_WORD.PAUSE),
       untilClosed: this.#own(SLOT_WORD.UNTIL_CLOSED) !== 0,
       spin: this.#own(SLOT_WORD.SPIN) !== 0,
+      user: this.#own(SLOT_WORD.USER),
     };
   }
 
-  /** Bytes of the longest message; the shortest has 8. */
+  /** Bytes of the shortest message. */
+  get least(): number {
+    return this.#load(BOARD_WORD.LEAST);
+  }
+
+  /** Bytes of the longest message. */
   get most(): number {
     return this.#load(BOARD_WORD.MOST);
+  }
+
+  /** Whether the supervisor is about to remove the channel under its peers. */
+  get removed(): boolean {
+    return this.#load(BOARD_WORD.REMOVED) !== 0;
+  }
+
+  /** Whether a process writes over payloads. */
+  get rewriting(): boolean {
+    return this.#load(BOARD_WORD.REWRITING) !== 0;
   }
 
   /** Whether producers are to leave. */
@@ -196,6 +233,27 @@ export class Board {
   /** The record of a tag. */
   record(tag: number): Record {
     return new Record(this.#words, tag);
+  }
+
+  /** Counts a message that was written over before it was received. */
+  rewritten(): void {
+    Atomics.add(this.#words, BOARD_WORD.REWRITTEN, 1);
+  }
+
+  /** Counts an attempt to join that ended with the time it had. */
+  timedOut(): void {
+    Atomics.add(this.#words, BOARD_WORD.TIMEOUTS, 1);
+    this.progress();
+  }
+
+  /** Counts a removal that was refused to another user. */
+  refused(): void {
+    Atomics.add(this.#words, BOARD_WORD.REFUSED, 1);
+  }
+
+  /** Counts leaving last without the right to remove the channel. */
+  notOurs(): void {
+    Atomics.add(this.#words, BOARD_WORD.NOT_OURS, 1);
   }
 
   /** Counts messages seen again. */
@@ -257,7 +315,15 @@ export class Taker {
       throw new Violation(`tag ${tag}: message ${sequence} was never published`);
     }
     const right = peerMessage(sequence, tag, lengthOf(sequence));
-    const at = right.findIndex((byte, i) => byte !== bytes[i]);
+    // Another process may write there
+    const own = bytes.slice();
+    const { rewriting } = this.#board;
+    const differs = (byte: number, i: number): boolean => byte !== own[i];
+    const at = right.findIndex((byte, i) =>
+      differs(byte, i) &&
+      !(rewriting && i >= REWRITTEN_FROM && REWRITTEN_WITH.includes(own[i]!))
+    );
+    if (at === -1 && right.some(differs)) this.#board.rewritten();
     if (bytes.length !== right.length || at !== -1) {
       throw new Violation(
         `tag ${tag}: message ${sequence} has ${bytes.length} bytes instead of ${right.length}, or ` +

@@ -4,12 +4,18 @@
  * board of their own (channel_board.h), which no kill can take back.
  *
  *   channel_harness --seed N --kills-c N [--kills-ts N --deno PATH --peer channel_peer.ts]
- *                   [--key K] [--stall-ms N] [--progress]
+ *                   [--key K] [--stall-ms N] [--fault N] [--progress]
  *
  * It runs in rounds, each with a channel of a random shape at the same key. At the end of each round
  * all messages that were published must have come, nobody may be left, and the last one out, the
  * harness itself, must have removed segment and set. C peers are forked without exec, TypeScript peers
  * (in the rounds after the others) are Deno processes.
+ *
+ * Half of the rounds have one more fault; with --fault N all have that one:
+ *   1  another process writes over payloads while they are received
+ *   2  peers of several users share the channel (as root only)
+ *   3  in the end the set, the segment or both are removed under the peers
+ *   4  peers are stopped while they hold the entry lock, for longer than others wait for it
  *
  * The seed decides the rounds and, for each peer, what it does, and when and how it is killed: by
  * round, place and number, so the order in which the machine runs them changes no decision.
@@ -25,6 +31,7 @@
 #include "channel_peer.h"
 
 #include <fcntl.h>
+#include <grp.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
@@ -38,11 +45,15 @@ enum Language { C, TYPESCRIPT };
 /* What happens to a peer: it runs to its own end, or is killed, or stopped before that. */
 enum Fate { RUN, KILL, STOP_KILL, STOP_CONTINUE };
 enum Phase { BEFORE, ARMED, STOPPED, CONTINUED };
+/* What happens in a round besides. */
+enum Fault { NOTHING, REWRITING, USERS, REMOVING, LOCK_HOLDERS, FAULTS };
+enum Part { SET, SEGMENT, BOTH, PARTS };
 
 struct Plan {
   enum Language language;
   enum Fate fate;
   enum State trigger; /* the delay begins when it has come so far */
+  bool at_lock;       /* stopped as soon as it is seen with the entry lock */
   int64_t delay, stop, after, restart;
 };
 
@@ -69,6 +80,7 @@ struct Samples {
 static struct {
   uint64_t seed, kills_c, kills_ts, stall_ms;
   key_t key;
+  enum Fault fault;
   const char *deno, *peer;
   bool progress;
 } options = {.stall_ms = 200, .key = 0x5eedc4a5};
@@ -80,6 +92,10 @@ static struct {
   bool mixed; /* TypeScript peers too */
   bool attached; /* we hold the channel open during the round */
   bool revolving; /* peers come only to go, so that the channel is made and removed again and again */
+  enum Fault fault;
+  pid_t rewriter;  /* 0: none */
+  int64_t removed; /* when the channel was removed under its peers; 0: it was not */
+  uint32_t ended_by_removal;
   struct ShmChannel channel;
   uint32_t producers;
   struct Child children[SLOTS];
@@ -87,7 +103,9 @@ static struct {
   /* what the summary says */
   uint64_t kills[2][2][2]; /* by language, consumer, stopped */
   uint64_t kills_in[LEFT + 1]; /* by how far it was */
-  uint64_t stops, graceful[2], messages, repeats, losses, in_hand, removed_meanwhile;
+  uint64_t stops, graceful[2], messages, repeats, losses, in_hand;
+  uint64_t faults[FAULTS], rewritten, other_users, refused, not_ours, removals[PARTS], eidrm[2];
+  uint64_t lock_holders[2], timeouts;
   int64_t longest_stall, longest_reaping;
 } run;
 
@@ -101,15 +119,27 @@ static void on_signal(int number) {
 
 /* ---- the end --------------------------------------------------------------------------------- */
 
+static void end_rewriter(void) {
+  if (run.rewriter == 0) return;
+  kill(run.rewriter, SIGKILL);
+  waitpid(run.rewriter, NULL, 0);
+  run.rewriter = 0;
+}
+
+static void remove_leftovers(void) {
+  const int segment = shmget(options.key, 0, 0), set = semget(options.key, 0, 0);
+  if (segment != -1) shmctl(segment, IPC_RMID, NULL);
+  if (set != -1) semctl(set, 0, IPC_RMID);
+}
+
 static void clear_away(void) {
+  end_rewriter();
   for (uint32_t i = 0; i < SLOTS; i++) {
     if (run.children[i].pid == 0) continue;
     kill(run.children[i].pid, SIGKILL);
     waitpid(run.children[i].pid, NULL, 0);
   }
-  const int segment = shmget(options.key, 0, 0), set = semget(options.key, 0, 0);
-  if (segment != -1) shmctl(segment, IPC_RMID, NULL);
-  if (set != -1) semctl(set, 0, IPC_RMID);
+  remove_leftovers();
 }
 
 __attribute__((noreturn, format(printf, 1, 2))) static void fail(const char *what, ...) {
@@ -117,10 +147,12 @@ __attribute__((noreturn, format(printf, 1, 2))) static void fail(const char *wha
   va_start(values, what);
   fprintf(stderr, "violation: ");
   vfprintf(stderr, what, values);
-  fprintf(stderr, " (seed %llu, round %u: lanes %u, capacity %u, %s, %s)\n",
+  static const char *const faults[] = {"", ", rewriting", ", users", ", removing", ", lock holders"};
+  fprintf(stderr, " (seed %llu, round %u: lanes %u, capacity %u, %s, %s%s)\n",
           (unsigned long long)options.seed, run.round, run.board->lanes, run.board->capacity,
           run.mixed ? "C and TypeScript" : "C",
-          run.attached ? "held open" : run.revolving ? "come and go" : "not held open");
+          run.attached ? "held open" : run.revolving ? "come and go" : "not held open",
+          faults[run.fault]);
   va_end(values);
   fflush(stdout);
   clear_away();
@@ -184,6 +216,19 @@ static void print_summary(int64_t begin) {
   printf("\"stops\":%llu,\"ended_c\":%llu,\"ended_ts\":%llu,\"messages\":%llu,",
          (unsigned long long)run.stops, (unsigned long long)run.graceful[C],
          (unsigned long long)run.graceful[TYPESCRIPT], (unsigned long long)run.messages);
+  printf("\"faults\":{\"rewriting\":%llu,\"rewritten\":%llu,\"users\":%llu,\"other_users\":%llu,"
+         "\"refused\":%llu,\"not_ours\":%llu,",
+         (unsigned long long)run.faults[REWRITING], (unsigned long long)run.rewritten,
+         (unsigned long long)run.faults[USERS], (unsigned long long)run.other_users,
+         (unsigned long long)run.refused, (unsigned long long)run.not_ours);
+  printf("\"removed_sets\":%llu,\"removed_segments\":%llu,\"removed_both\":%llu,\"eidrm_c\":%llu,"
+         "\"eidrm_ts\":%llu,",
+         (unsigned long long)run.removals[SET], (unsigned long long)run.removals[SEGMENT],
+         (unsigned long long)run.removals[BOTH], (unsigned long long)run.eidrm[C],
+         (unsigned long long)run.eidrm[TYPESCRIPT]);
+  printf("\"lock_holders_c\":%llu,\"lock_holders_ts\":%llu,\"timeouts\":%llu},",
+         (unsigned long long)run.lock_holders[C], (unsigned long long)run.lock_holders[TYPESCRIPT],
+         (unsigned long long)run.timeouts);
   printf("\"repeats\":%llu,\"lost_in_hand\":%llu,\"in_hand\":%llu,", (unsigned long long)run.repeats,
          (unsigned long long)run.losses, (unsigned long long)run.in_hand);
   printf("\"longest_stall_ms\":%.1f,\"waits_across_a_death\":%u,\"after_death_p50_ms\":%.3f,"
@@ -236,7 +281,7 @@ static void plan_delay(struct Plan *plan, struct Random *random) {
 /* What becomes of one peer, and what it does until then. */
 static struct Plan make_plan(uint32_t number, uint32_t generation, struct Slot *slot) {
   struct Random random = decide(run.round, number, generation);
-  struct Plan plan;
+  struct Plan plan = {0};
   plan.language = run.mixed && below(&random, 3) > 0 ? TYPESCRIPT : C;
   const uint32_t fate = below(&random, 20);
   plan.fate = fate < 3 ? RUN : fate < 14 ? KILL : fate < 17 ? STOP_KILL : STOP_CONTINUE;
@@ -248,6 +293,17 @@ static struct Plan make_plan(uint32_t number, uint32_t generation, struct Slot *
   slot->linger = below(&random, 2) == 0 ? 0 : 1 + below(&random, 8);
   slot->until_closed = below(&random, 2);
   slot->spin = below(&random, 2);
+  if (run.fault == USERS) {
+    static const uint32_t users[] = {0, 65533, 65534};
+    slot->user = users[below(&random, 3)];
+  }
+  if (run.fault == LOCK_HOLDERS && below(&random, 6) == 0) {
+    plan.at_lock = true;
+    plan.fate = below(&random, 2) == 0 ? STOP_KILL : STOP_CONTINUE;
+    plan.trigger = below(&random, 2) == 0 ? ARRIVING : LEAVING;
+    plan.stop = (1 + below(&random, 3)) * run.board->patience * MS;
+    slot->linger = 1 + below(&random, 3);
+  }
   const uint32_t lifespan = below(&random, run.revolving ? 4 : 300);
   const bool ends =
       run.revolving || plan.fate == RUN || plan.trigger == LEAVING || below(&random, 4) == 0;
@@ -261,6 +317,15 @@ __attribute__((noreturn)) static void become(uint32_t number, enum Language lang
   char text[16];
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() == 1) _exit(1);
+  const uid_t user = run.board->slots[number].user;
+  /* a TypeScript peer reads its files first */
+  if (language == C && user != 0) {
+    if (setgroups(0, NULL) == -1 || setresgid(user, user, user) == -1 ||
+        setresuid(user, user, user) == -1) {
+      _exit(126);
+    }
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+  }
   /* our own attach, inherited, would be one too many to whoever leaves last */
   if (run.attached) shmdt(run.channel.member.base);
   if (language == C) live(run.board, number);
@@ -291,6 +356,34 @@ static void start(uint32_t number) {
   if (pid == -1) fail("cannot fork: %s", strerror(errno));
   child->pid = pid;
   child->started = child->moved = shm_now();
+  if (slot->user != 0) run.other_users++;
+}
+
+/* Writes over some payloads, and never over what stands around them: all records have one size. */
+__attribute__((noreturn)) static void rewrite(void) {
+  const struct Board *const board = run.board;
+  const uint32_t record = board->most + (uint32_t)sizeof(struct ShmChannelRecord);
+  volatile unsigned char *const rings = run.channel.member.base + shmci_rings_at(board->lanes);
+  const size_t size = (size_t)board->lanes * board->capacity;
+  struct Random random = decide(run.round, SLOTS, 2);
+  for (uint32_t turn = 0;; turn++) {
+    for (size_t place = 0; place < size; place += record) {
+      if (below(&random, 4) != 0) continue;
+      for (size_t at = sizeof(struct ShmChannelRecord) + REWRITTEN_FROM; at < record; at++) {
+        rings[place + at] = REWRITTEN_WITH[turn % 2];
+      }
+    }
+    rest(400);
+  }
+}
+
+static void start_rewriter(void) {
+  run.rewriter = fork();
+  if (run.rewriter == -1) fail("cannot fork: %s", strerror(errno));
+  if (run.rewriter != 0) return;
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() == 1) _exit(1);
+  rewrite();
 }
 
 /* ---- deaths ---------------------------------------------------------------------------------- */
@@ -328,6 +421,20 @@ static void bury(uint32_t number, bool killed) {
   }
 }
 
+/* It ended by itself: when it had done enough, or when the channel was removed under it. */
+static void ended(uint32_t number, int status) {
+  const enum Language language = run.children[number].plan.language;
+  if (run.removed != 0 && WIFEXITED(status) && WEXITSTATUS(status) == EXIT_REMOVED) {
+    run.eidrm[language]++;
+    run.ended_by_removal++;
+  } else if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
+    run.graceful[language]++;
+  } else {
+    fail("%s ended with %x: %s", name_of(number), status, run.board->slots[number].text);
+  }
+  bury(number, false);
+}
+
 static void kill_child(uint32_t number) {
   struct Child *const child = &run.children[number];
   const uint32_t state = noted(&run.board->slots[number].state);
@@ -344,11 +451,7 @@ static void kill_child(uint32_t number) {
     return;
   }
   /* it ended just before that */
-  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
-    fail("%s ended with %x: %s", name_of(number), status, run.board->slots[number].text);
-  }
-  run.graceful[child->plan.language]++;
-  bury(number, false);
+  ended(number, status);
 }
 
 /* Those who ended by themselves. */
@@ -358,13 +461,9 @@ static void reap(void) {
     const pid_t pid = waitpid(-1, &status, WNOHANG);
     if (pid <= 0) return;
     uint32_t number = 0;
+    if (pid == run.rewriter) fail("the rewriter ended with %x", status);
     while (number < SLOTS && run.children[number].pid != pid) number++;
-    if (number == SLOTS) continue;
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
-      fail("%s ended with %x: %s", name_of(number), status, run.board->slots[number].text);
-    }
-    run.graceful[run.children[number].plan.language]++;
-    bury(number, false);
+    if (number < SLOTS) ended(number, status);
   }
 }
 
@@ -412,8 +511,10 @@ static bool can_go_on(uint32_t number) {
   switch (noted(&run.board->slots[number].state)) {
     case ARRIVING:
     case LEAVING:
-      return !door_may_be_held();
+      /* one that waits for the lock no longer than asked for goes on in any case */
+      return run.board->patience != 0 || !door_may_be_held();
     case WAITING:
+      if (run.removed != 0) return true;
       break;
     default:
       return false;
@@ -464,6 +565,21 @@ static void stop_child(struct Child *child) {
   run.stops++;
 }
 
+/* Whether the child has the entry lock. */
+static bool holds_lock(const struct Child *child) {
+  const int set = run.attached ? run.channel.member.set : semget(options.key, 0, 0);
+  const int lock = (int)run.board->lanes + SHM_CHANNEL_SEM_AFTER_LANES_LOCK;
+  return set != -1 && shmi_holder(set, lock, 1) == child->pid;
+}
+
+/* Stops it while it has the entry lock, if it has it still when it has come to a stop. */
+static void stop_at_lock(struct Child *child) {
+  siginfo_t how;
+  stop_child(child);
+  waitid(P_PID, (id_t)child->pid, &how, WSTOPPED | WEXITED | WNOWAIT);
+  if (holds_lock(child)) run.lock_holders[child->plan.language]++;
+}
+
 static void continue_child(struct Child *child) {
   kill(child->pid, SIGCONT);
   child->stopped = false;
@@ -474,8 +590,15 @@ static void continue_child(struct Child *child) {
 /* Does what is due for one child. */
 static void act(uint32_t number) {
   struct Child *const child = &run.children[number];
-  const struct Plan *const plan = &child->plan;
+  struct Plan *const plan = &child->plan;
   if (plan->fate == RUN) return;
+  if (plan->at_lock && child->phase == BEFORE) {
+    const uint32_t state = noted(&run.board->slots[number].state);
+    if (state == plan->trigger && holds_lock(child)) stop_at_lock(child);
+    /* it came through: as any other */
+    else if (state > plan->trigger) plan->at_lock = false;
+    return;
+  }
   if (child->phase == BEFORE) {
     const int64_t patience = plan->language == TYPESCRIPT ? 2000 * MS : run.mixed ? 200 * MS : 20 * MS;
     const bool reached = noted(&run.board->slots[number].state) >= plan->trigger;
@@ -495,7 +618,8 @@ static void act(uint32_t number) {
 
 /* Sleeps until something is due, at most for a moment. */
 static void sleep_until_due(void) {
-  int64_t until = shm_now() + (run.mixed ? 1000 : 300) * US;
+  const int64_t usual = run.fault == LOCK_HOLDERS ? 20 : run.mixed ? 1000 : 300;
+  int64_t until = shm_now() + usual * US;
   for (uint32_t i = 0; i < SLOTS; i++) {
     const struct Child *const child = &run.children[i];
     const int64_t due = child->pid == 0         ? child->restart_at
@@ -521,7 +645,7 @@ static void pass(void) {
     if (run.children[i].pid != 0) watch(i);
   }
   for (uint32_t i = 0; i < SLOTS; i++) {
-    if (run.children[i].pid != 0 && run.board->finish == 0) act(i);
+    if (run.children[i].pid != 0 && run.board->finish == 0 && run.removed == 0) act(i);
   }
 }
 
@@ -537,11 +661,27 @@ static void begin_round(void) {
   board->lanes = 1 + below(&random, run.mixed ? 2 : MOST_LANES);
   board->capacity = capacities[below(&random, sizeof capacities / sizeof capacities[0])];
   const uint32_t longest = shmci_max_message(board->capacity);
+  board->least = 8;
   board->most = longest < 400 ? longest : 400;
   run.producers = board->lanes;
   const uint32_t kind = below(&random, 6);
-  run.attached = kind < 3;
-  run.revolving = kind > 3;
+  /* half of the rounds have none */
+  const uint32_t fault = below(&random, 2 * (FAULTS - 1));
+  run.fault = options.fault != NOTHING ? options.fault : fault < FAULTS ? (enum Fault)fault : NOTHING;
+  if (run.fault == USERS && geteuid() != 0) run.fault = NOTHING;
+  run.faults[run.fault]++;
+  run.removed = run.ended_by_removal = 0;
+  board->shared = run.fault == USERS;
+  board->patience = run.fault != LOCK_HOLDERS ? 0 : run.mixed ? 50 : 20;
+  board->rewriting = run.fault == REWRITING;
+  if (run.fault == REWRITING) {
+    const uint32_t most = board->capacity < 4096 ? board->capacity / 2 : 2048;
+    uint32_t record = 32;
+    while (record < most && below(&random, 2) == 0) record *= 2;
+    board->least = board->most = record - (uint32_t)sizeof(struct ShmChannelRecord);
+  }
+  run.attached = kind < 3 || run.fault == REWRITING;
+  run.revolving = kind > 3 && run.fault != REWRITING;
   if (run.revolving) run.producers = 1 + below(&random, board->lanes < 2 ? 1 : 2);
   memset(run.children, 0, sizeof run.children);
   if (run.attached) {
@@ -550,12 +690,14 @@ static void begin_round(void) {
       fail("cannot make the channel");
     }
   }
+  if (run.fault == REWRITING) start_rewriter();
 }
 
 static bool enough(uint64_t kills_before) {
   const uint64_t kills = kills_of(run.mixed ? TYPESCRIPT : C);
   const uint64_t wanted = run.mixed ? options.kills_ts : options.kills_c;
-  return kills >= wanted || kills - kills_before >= (run.mixed ? 40 : 300) ||
+  const uint64_t most = run.fault == REMOVING ? (run.mixed ? 10 : 60) : run.mixed ? 40 : 300;
+  return kills >= wanted || kills - kills_before >= most ||
          run.board->tags > MOST_TAGS - 2 * SLOTS;
 }
 
@@ -572,6 +714,58 @@ static void rage(void) {
     }
     sleep_until_due();
   }
+}
+
+/* What the key leads to, as removed under the peers. */
+static void remove_part(enum Part part) {
+  const int segment = shmget(options.key, 0, 0), set = semget(options.key, 0, 0);
+  if (segment == -1 || set == -1) return;
+  if (part != SEGMENT) semctl(set, 0, IPC_RMID);
+  if (part != SET) shmctl(segment, IPC_RMID, NULL);
+  run.removals[part]++;
+}
+
+/* A newcomer is told of a segment without a set. */
+static void check_newcomer(void) {
+  struct ShmChannel channel;
+  const struct ShmChannelOptions wanted = channel_options(run.board);
+  if (shmget(options.key, 0, 0) == -1 || semget(options.key, 0, 0) != -1) return;
+  if (shm_channel_open_or_create(&channel, &wanted, NULL) != SHM_CHANNEL_FOREIGN) {
+    fail("a segment without a set is taken for a channel");
+  }
+}
+
+/* Removes the channel under the peers that have joined, and waits until all have ended. */
+static void end_round_by_removal(void) {
+  struct Random random = decide(run.round, SLOTS, 1);
+  const enum Part part = (enum Part)below(&random, PARTS);
+  /* 1: the consumer, 2: the producers; the others have to wait then */
+  const uint32_t absent = below(&random, 3);
+  bool there = true;
+  for (uint32_t i = 0; i < SLOTS; i++) {
+    struct Child *const child = &run.children[i];
+    if (child->pid != 0 && child->stopped) continue_child(child);
+    const bool consumer = i == CONSUMER_SLOT;
+    const bool wanted = absent == 0 || consumer == (absent == 2);
+    if (child->pid != 0 && (noted(&run.board->slots[i].state) < WORKING || !wanted)) kill_child(i);
+  }
+  note(&run.board->removed, 1);
+  run.removed = shm_now();
+  remove_part(part);
+  while (there) {
+    pass();
+    /* a peer that never has to wait does not notice */
+    if (run.now - run.removed > 300 * MS) note(&run.board->finish, 1);
+    there = false;
+    for (uint32_t i = 0; i < SLOTS; i++) there = there || run.children[i].pid != 0;
+    sleep_until_due();
+  }
+  if (run.attached) shm_channel_leave(&run.channel);
+  if (part == SET) check_newcomer();
+  const bool left = part != SET && (run.attached || run.ended_by_removal > 0);
+  if (left && semget(options.key, 0, 0) != -1) fail("the last one out left the set behind");
+  for (uint32_t tag = 0; tag < run.board->tags; tag++) run.messages += run.board->records[tag].seen;
+  remove_leftovers();
 }
 
 /* The producers who are left end, beside a consumer, which is killed in the end. */
@@ -673,6 +867,7 @@ static void end_round(void) {
     fail("the last consumer: status %d, %s", (int)status, line);
   }
   const uint64_t seen = check_records();
+  end_rewriter();
   if (run.attached) check_tallies(seen);
   shm_channel_close_consumer(&consumer);
   const int users = shmi_value(run.channel.member.set, run.channel.member.users);
@@ -724,6 +919,7 @@ static void read_arguments(char **words) {
     else if (strcmp(name, "--kills-ts") == 0) options.kills_ts = number;
     else if (strcmp(name, "--stall-ms") == 0) options.stall_ms = number;
     else if (strcmp(name, "--key") == 0) options.key = (key_t)number;
+    else if (strcmp(name, "--fault") == 0 && number < FAULTS) options.fault = (enum Fault)number;
     else if (strcmp(name, "--deno") == 0) options.deno = value;
     else if (strcmp(name, "--peer") == 0) options.peer = value;
     else usage(name);
@@ -756,8 +952,16 @@ int main(int count, char **words) {
   while (kills_of(C) < options.kills_c || kills_of(TYPESCRIPT) < options.kills_ts) {
     begin_round();
     rage();
-    calm_down();
-    end_round();
+    if (run.fault == REMOVING) {
+      end_round_by_removal();
+    } else {
+      calm_down();
+      end_round();
+    }
+    run.rewritten += run.board->rewritten;
+    run.refused += run.board->refused;
+    run.not_ours += run.board->not_ours;
+    run.timeouts += run.board->timeouts;
     print_progress();
   }
   print_summary(begin);

@@ -13,6 +13,32 @@ export interface Kills {
   readonly stopped_consumers: number;
 }
 
+/** How often the faults of whole rounds occurred. */
+export interface Faults {
+  /** Rounds with a process that writes over payloads, and messages it met before they were received. */
+  readonly rewriting: number;
+  readonly rewritten: number;
+  /** Rounds in which users share the channel, and peers of others than the harness's. */
+  readonly users: number;
+  readonly other_users: number;
+  /** Removals refused, and peers that left last and could not remove the channel. */
+  readonly refused: number;
+  readonly not_ours: number;
+  /** What was removed under the peers, and peers that ended for that. */
+  readonly removed_sets: number;
+  readonly removed_segments: number;
+  readonly removed_both: number;
+  readonly eidrm_c: number;
+  readonly eidrm_ts: number;
+  /** Peers stopped while they held the entry lock, and times that others waited for it as long as asked. */
+  readonly lock_holders_c: number;
+  readonly lock_holders_ts: number;
+  readonly timeouts: number;
+}
+
+/** Such a fault by its number. */
+export const FAULT = { REWRITING: 1, USERS: 2, REMOVING: 3, LOCK_HOLDERS: 4 } as const;
+
 /** What the harness says at the end of a run without a violation. */
 export interface Summary {
   readonly seed: number;
@@ -25,6 +51,7 @@ export interface Summary {
   readonly while: Readonly<Record<string, number>>;
   /** How often somebody was stopped. */
   readonly stops: number;
+  readonly faults: Faults;
   readonly ended_c: number;
   readonly ended_ts: number;
   readonly messages: number;
@@ -53,6 +80,8 @@ export interface Run {
   /** For how long one who can go on may stand still. */
   readonly stallMs: number;
   readonly key: number;
+  /** One of {@linkcode FAULT} for all rounds; else it is drawn for each. */
+  readonly fault?: number | undefined;
   readonly progress?: boolean;
 }
 
@@ -65,12 +94,15 @@ export function compileHarness(folder: TestFolder): string {
 }
 
 /** The harness's arguments for a run. */
-export function argumentsOf({ seed, killsC, killsTs, stallMs, key, progress }: Run): string[] {
+export function argumentsOf(
+  { seed, killsC, killsTs, stallMs, key, fault, progress }: Run,
+): string[] {
   const peer = new URL("channel_peer.ts", import.meta.url).pathname;
   return [
     ...["--seed", `${seed}`, "--key", `${key}`, "--stall-ms", `${stallMs}`],
     ...["--kills-c", `${killsC}`, "--kills-ts", `${killsTs}`],
     ...["--deno", Deno.execPath(), "--peer", peer],
+    ...(fault === undefined ? [] : ["--fault", `${fault}`]),
     ...(progress === true ? ["--progress"] : []),
   ];
 }
@@ -87,6 +119,19 @@ function line(name: string, kills: Kills): string {
     `producers ${kills.stopped_producers}, consumers ${kills.stopped_consumers}`;
 }
 
+function describeFaults(faults: Faults): string[] {
+  return [
+    `payloads written over under the reader: ${faults.rewritten} messages, in ${faults.rewriting} rounds`,
+    `other users: ${faults.other_users} peers in ${faults.users} rounds; removals refused to them: ` +
+    `${faults.refused}, and ${faults.not_ours} when leaving last`,
+    `removed under the peers: ${faults.removed_sets} sets, ${faults.removed_segments} segments, ` +
+    `${faults.removed_both} times both; peers that ended for it: ${faults.eidrm_c} C, ` +
+    `${faults.eidrm_ts} TypeScript`,
+    `stopped with the entry lock: ${faults.lock_holders_c} C, ${faults.lock_holders_ts} TypeScript; ` +
+    `others waited as long as they wanted ${faults.timeouts} times`,
+  ];
+}
+
 /** The summary for people. */
 export function describe(summary: Summary): string {
   const states = Object.entries(summary.while).map(([state, kills]) => `${state} ${kills}`);
@@ -98,6 +143,7 @@ export function describe(summary: Summary): string {
     `killed while ${states.join(", ")}`,
     `stopped ${summary.stops} times; ended by themselves: ${summary.ended_c} C, ${summary.ended_ts} ` +
     "TypeScript",
+    ...describeFaults(summary.faults),
     `${summary.messages} messages checked: none corrupt, none out of order, none lost that was published`,
     `at least once: ${summary.repeats} repeated, all of them seen and not yet freed`,
     `at most once: ${summary.lost_in_hand} lost, all of them in hand (${summary.in_hand} consumers were ` +

@@ -575,7 +575,8 @@ class World implements Disposable {
   /** Whether one message comes out of the lane, and nothing else. */
   #arrives(number: number): boolean {
     let count = 0;
-    for (let looks = 0; looks < this.#shape.lanes; looks++) {
+    // What cannot be is an error only where it is the first of its lane
+    for (let looks = 0; looks < 2 * this.#shape.lanes; looks++) {
       try {
         this.#consumer.drain((bytes, tag, lane) => {
           if (lane === number) count++;

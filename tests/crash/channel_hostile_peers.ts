@@ -181,7 +181,7 @@ async function consume({ channel, random, counts, over }: Work): Promise<void> {
     try {
       consumer ??= channel.consumer({ spin: random.of([0, 20]) });
       counts.add("operation receive");
-      switch (random.below(8)) {
+      switch (random.below(9)) {
         case 0: {
           const { bytes, lane } = await consumer.receive({ deadline, ack });
           look(bytes, lane);
@@ -213,6 +213,13 @@ async function consume({ channel, random, counts, over }: Work): Promise<void> {
           look(message?.bytes, message?.lane ?? 0);
           break;
         }
+        case 6:
+          // Decoded while the intruder writes there
+          consumer.drainText((text) => {
+            counts.add("message");
+            assert(text.length <= maxMessage(SHAPE.laneCapacity));
+          }, { ack });
+          break;
         default: {
           let visits = 0;
           consumer.drain((bytes, _, lane) => {

@@ -16,6 +16,7 @@ import { freshKey, Peer, TestFolder } from "../support/peer.ts";
 import {
   argumentsOf,
   compileHarness,
+  FAULT,
   type Run,
   type Summary,
   summaryOf,
@@ -27,7 +28,7 @@ guardAgainstLeaks();
 /** A safety net only: how fast it is, the long run asks. */
 const STALL_MS = 15_000;
 
-async function run(wanted: Pick<Run, "killsC" | "killsTs">): Promise<Summary> {
+async function run(wanted: Pick<Run, "killsC" | "killsTs" | "fault">): Promise<Summary> {
   using folder = new TestFolder();
   const start = seed();
   const args = argumentsOf({ ...wanted, seed: start, stallMs: STALL_MS, key: freshKey() });
@@ -48,3 +49,31 @@ testWith({ ...C_NEEDS, tools: ["gcc", "deno"] }, "TypeScript peers among C ones"
   assert(kills_ts >= 40 && messages > 0);
   assert(ts.producers + ts.stopped_producers > 0 && ts.consumers + ts.stopped_consumers > 0);
 });
+
+testWith(C_NEEDS, "C peers, while a process writes over payloads", async () => {
+  const { faults } = await run({ killsC: 200, killsTs: 0, fault: FAULT.REWRITING });
+  assert(faults.rewriting > 0 && faults.rewritten > 0);
+});
+
+testWith({ ...C_NEEDS, root: true }, "C peers of several users", async () => {
+  const { faults } = await run({ killsC: 400, killsTs: 0, fault: FAULT.USERS });
+  assert(faults.other_users > 0 && faults.refused > 0);
+});
+
+testWith(C_NEEDS, "C peers, under which the channel is removed", async () => {
+  const { faults } = await run({ killsC: 600, killsTs: 0, fault: FAULT.REMOVING });
+  assert(faults.removed_sets + faults.removed_segments + faults.removed_both > 0);
+});
+
+testWith(C_NEEDS, "C peers that are stopped while they hold the entry lock", async () => {
+  const { faults } = await run({ killsC: 300, killsTs: 0, fault: FAULT.LOCK_HOLDERS });
+  assert(faults.lock_holders_c > 0);
+});
+
+testWith(
+  { ...C_NEEDS, tools: ["gcc", "deno"] },
+  "TypeScript peers with each of these",
+  async () => {
+    for (const fault of Object.values(FAULT)) await run({ killsC: 0, killsTs: 10, fault });
+  },
+);

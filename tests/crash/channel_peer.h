@@ -7,11 +7,14 @@
 
 #include "channel_board.h"
 
-/* This process's place on the board. */
+/* This process's place on the board, and what it has open. */
 static struct {
   struct Board *board;
   struct Slot *slot;
   struct Random random;
+  struct ShmChannel channel;
+  struct ShmChannelProducer producer;
+  struct ShmChannelConsumer consumer;
 } self;
 
 __attribute__((noreturn, format(printf, 1, 2))) static void complain(const char *what, ...) {
@@ -22,17 +25,29 @@ __attribute__((noreturn, format(printf, 1, 2))) static void complain(const char 
   _exit(EXIT_VIOLATION);
 }
 
+static void enter(enum State state) {
+  note(&self.slot->state, state);
+  note(&self.slot->progress, self.slot->progress + 1);
+}
+
+/* Closes what is open, and leaves. */
+static void leave(void) {
+  enter(LEAVING);
+  shm_channel_close_producer(&self.producer);
+  shm_channel_close_consumer(&self.consumer);
+  if (shm_channel_leave(&self.channel) == SHM_CHANNEL_NOT_OURS) count_up(&self.board->not_ours);
+}
+
 static void must(enum ShmChannelStatus status, const char *what,
                  const struct ShmChannelError *error) {
   char line[800];
   if (status == SHM_CHANNEL_OK) return;
+  if (status == SHM_CHANNEL_REMOVED && noted(&self.board->removed) != 0) {
+    leave();
+    _exit(EXIT_REMOVED);
+  }
   shm_channel_describe(error, line, sizeof line);
   complain("%s: status %d, %s", what, (int)status, line);
-}
-
-static void enter(enum State state) {
-  note(&self.slot->state, state);
-  note(&self.slot->progress, self.slot->progress + 1);
 }
 
 static void done_something(void) { note(&self.slot->progress, self.slot->progress + 1); }
@@ -53,13 +68,41 @@ static struct ShmChannelOptions channel_options(const struct Board *board) {
   struct ShmChannelOptions options = shm_channel_options((key_t)board->key);
   options.lanes = board->lanes;
   options.lane_capacity = board->capacity;
+  if (board->shared != 0) {
+    options.mode = 0666;
+    options.trust = true;
+  }
   return options;
 }
 
-static void arrive(struct ShmChannel *channel) {
+static enum ShmChannelStatus join(void) {
   const struct ShmChannelOptions options = channel_options(self.board);
+  const struct ShmChannelWait wait = shm_channel_within(self.board->patience * INT64_C(1000000));
+  return shm_channel_open_or_create(&self.channel, &options,
+                                    self.board->patience != 0 ? &wait : NULL);
+}
+
+static void arrive(void) {
+  enum ShmChannelStatus status;
   enter(ARRIVING);
-  must(shm_channel_open_or_create(channel, &options, NULL), "arriving", &channel->error);
+  while ((status = join()) == SHM_CHANNEL_TIMEOUT && self.board->patience != 0) {
+    count_up(&self.board->timeouts);
+    done_something();
+  }
+  must(status, "arriving", &self.channel.error);
+}
+
+/* Tries to remove what is another user's. */
+static void try_removal(void) {
+  struct ShmChannel *const channel = &self.channel;
+  struct shmid_ds segment;
+  if (self.slot->user == 0 || below(&self.random, 4) != 0) return;
+  if (shmctl(channel->member.segment, IPC_STAT, &segment) == -1) return;
+  if (segment.shm_perm.cuid == self.slot->user) return;
+  if (shm_channel_remove(channel) != SHM_CHANNEL_FAILED || channel->error.number != EPERM) {
+    complain("removing another user's channel is not refused");
+  }
+  count_up(&self.board->refused);
 }
 
 /* ---- producer -------------------------------------------------------------------------------- */
@@ -92,43 +135,41 @@ static void change_mind(struct ShmChannelProducer *producer, uint32_t length, ui
 }
 
 static void produce(void) {
-  struct ShmChannel channel;
-  struct ShmChannelProducer producer;
+  struct ShmChannelProducer *const producer = &self.producer;
   const uint32_t tag = self.slot->tag;
   struct Record *const record = &self.board->records[tag];
-  arrive(&channel);
+  arrive();
   /* there are no more producers than lanes, and the kernel freed the lanes of the dead */
-  must(shm_channel_open_producer(&producer, &channel), "taking a lane", &producer.error);
-  note(&record->lane, producer.lane + 1);
+  must(shm_channel_open_producer(producer, &self.channel), "taking a lane", &producer->error);
+  note(&record->lane, producer->lane + 1);
   enter(WORKING);
+  try_removal();
   uint32_t sequence = 0, staged = 0, batch = 1 + below(&self.random, 8);
   while (sequence < self.slot->lifespan && noted(&self.board->finish) == 0) {
     const uint32_t length = length_of(self.board, sequence);
     void *place;
-    if (below(&self.random, 32) == 0) change_mind(&producer, length, tag);
-    const enum ShmChannelStatus status = shm_channel_claim(&producer, length, tag, &place);
+    if (below(&self.random, 32) == 0) change_mind(producer, length, tag);
+    const enum ShmChannelStatus status = shm_channel_claim(producer, length, tag, &place);
     if (status == SHM_CHANNEL_FULL) {
-      wait_for_room(&producer, record, sequence, length);
+      wait_for_room(producer, record, sequence, length);
       staged = 0;
       continue;
     }
-    must(status, "claiming", &producer.error);
+    must(status, "claiming", &producer->error);
     write_message((unsigned char *)place, sequence, tag, length);
     if (staged > 0) rest_sometimes();
-    shm_channel_stage_claimed(&producer);
+    shm_channel_stage_claimed(producer);
     sequence++;
     if (++staged >= batch) {
-      publish(&producer, record, sequence);
+      publish(producer, record, sequence);
       staged = 0;
       batch = 1 + below(&self.random, 8);
       rest_sometimes();
     }
   }
   note(&record->intent, sequence);
-  enter(LEAVING);
-  shm_channel_close_producer(&producer);
+  leave();
   note(&record->published, sequence);
-  shm_channel_leave(&channel);
 }
 
 /* ---- consumer -------------------------------------------------------------------------------- */
@@ -183,35 +224,33 @@ static enum ShmChannelStatus receive_by_copy(struct ShmChannelConsumer *consumer
 
 static void consume(void) {
   static struct Taker taker;
-  static struct ShmChannelConsumer consumer;
-  struct ShmChannel channel;
+  struct ShmChannelConsumer *const consumer = &self.consumer;
   uint64_t count = 0;
   taker.board = self.board;
   taker.complain = complain;
-  arrive(&channel);
+  arrive();
   /* there is no other, and the kernel freed the role of the last one */
-  must(shm_channel_open_consumer(&consumer, &channel), "taking the role", &consumer.error);
+  must(shm_channel_open_consumer(consumer, &self.channel), "taking the role", &consumer->error);
   enter(WORKING);
+  try_removal();
   while (count < self.slot->lifespan) {
     const enum ShmChannelStatus status =
-        self.slot->mode == DRAIN  ? receive_by_drain(&consumer, &taker, &count)
-        : self.slot->mode == NEXT ? receive_by_next(&consumer, &taker, &count)
-                                  : receive_by_copy(&consumer, &taker, &count);
+        self.slot->mode == DRAIN  ? receive_by_drain(consumer, &taker, &count)
+        : self.slot->mode == NEXT ? receive_by_next(consumer, &taker, &count)
+                                  : receive_by_copy(consumer, &taker, &count);
     if (status == SHM_CHANNEL_EMPTY) {
       const struct ShmChannelWait wait = patience();
       enter(WAITING);
-      const enum ShmChannelStatus waited = shm_channel_wait(&consumer, &wait);
+      const enum ShmChannelStatus waited = shm_channel_wait(consumer, &wait);
       enter(WORKING);
       if (waited == SHM_CHANNEL_CLOSED) break;
-      must(waited, "waiting for messages", &consumer.error);
+      must(waited, "waiting for messages", &consumer->error);
     } else {
-      must(status, "receiving", &consumer.error);
+      must(status, "receiving", &consumer->error);
     }
     rest_sometimes();
   }
-  enter(LEAVING);
-  shm_channel_close_consumer(&consumer);
-  shm_channel_leave(&channel);
+  leave();
 }
 
 /* ---- either ---------------------------------------------------------------------------------- */

@@ -4,23 +4,31 @@
  * with the id of the board and the peer's number on it.
  */
 
-import { Channel, type ChannelMessage, type Consumer, type Producer } from "../../mod.ts";
+import {
+  Channel,
+  type ChannelMessage,
+  type Consumer,
+  type Producer,
+  ShmError,
+  statSegment,
+} from "../../mod.ts";
 import { lengthOf, peerMessage } from "../channel/peer_messages.ts";
 import { Board, CONSUMER_SLOT, MODE, STATE, Taker } from "./channel_board.ts";
 import { Random } from "./random.ts";
 
-/** How a peer ends that has found something wrong. */
+/** How a peer ends that has found something wrong, and one under which the channel was removed. */
 const EXIT_VIOLATION = 3;
+const EXIT_REMOVED = 4;
 
 const [boardId, number] = Deno.args.map(Number) as [number, number];
 const board = new Board(boardId, number);
-const { seed, tag, mode, lifespan, pause, untilClosed, spin } = board.plan;
+const { seed, tag, mode, lifespan, pause, untilClosed, spin, user } = board.plan;
 const random = new Random(seed);
 const ends = spin ? {} : { spin: 0 };
 const clock = new Int32Array(new SharedArrayBuffer(4));
 
 function length(sequence: number): number {
-  return 8 + lengthOf(sequence, board.most - 8);
+  return board.least + lengthOf(sequence, board.most - board.least);
 }
 
 /** Sleeps for a moment, the whole process; longer than C peers do, as there are fewer kills to hit it. */
@@ -78,12 +86,55 @@ async function send(producer: Producer, first: number): Promise<number> {
   }
 }
 
+/** Gives up the supervisor's rights for those of another user. */
+function become(id: number): void {
+  const libc = Deno.dlopen("libc.so.6", {
+    setgroups: { parameters: ["usize", "pointer"], result: "i32" },
+    setegid: { parameters: ["u32"], result: "i32" },
+    seteuid: { parameters: ["u32"], result: "i32" },
+  });
+  const { setgroups, setegid, seteuid } = libc.symbols;
+  if (setgroups(0n, null) + setegid(id) + seteuid(id) !== 0) throw new Error(`cannot become ${id}`);
+}
+
+function isError(error: unknown, code: string): boolean {
+  return error instanceof ShmError && error.code === code;
+}
+
+function join(): Channel {
+  for (;;) {
+    try {
+      return Channel.openOrCreate(board.channel);
+    } catch (error) {
+      if (!board.inHurry || !isError(error, "ETIMEDOUT")) throw error;
+      board.timedOut();
+    }
+  }
+}
+
+/** Tries to remove what is another user's. */
+function tryRemoval(channel: Channel): void {
+  if (user === 0 || random.below(4) !== 0 || statSegment(channel.id).cuid === user) return;
+  try {
+    channel.remove();
+  } catch (error) {
+    if (!isError(error, "EPERM")) throw error;
+    return board.refused();
+  }
+  throw new Error("removing another user's channel is not refused");
+}
+
+function leave(channel: Channel): void {
+  if (channel.close() === "not ours") board.notOurs();
+}
+
 async function produce(channel: Channel): Promise<void> {
   const record = board.record(tag);
   // There are no more producers than lanes, and the kernel freed the lanes of the dead
   const producer = channel.producer(ends);
   record.lane = producer.lane + 1;
   board.enter(STATE.WORKING);
+  tryRemoval(channel);
   let sequence = 0;
   while (sequence < lifespan && !board.finish) {
     sequence += await send(producer, sequence);
@@ -93,7 +144,7 @@ async function produce(channel: Channel): Promise<void> {
   }
   board.enter(STATE.LEAVING);
   producer.close();
-  channel.close();
+  leave(channel);
 }
 
 /** Receives what is there in the consumer's mode; gives how many. */
@@ -138,6 +189,7 @@ async function consume(channel: Channel): Promise<void> {
   const taker = new Taker(board);
   const until = untilClosed ? { until: "closed" } as const : {};
   board.enter(STATE.WORKING);
+  tryRemoval(channel);
   for (let count = 0; count < lifespan;) {
     const received = receive(consumer, taker);
     count += received;
@@ -153,14 +205,27 @@ async function consume(channel: Channel): Promise<void> {
   taker.noteFreed();
   board.enter(STATE.LEAVING);
   consumer.close();
-  channel.close();
+  leave(channel);
+}
+
+async function live(channel: Channel): Promise<number> {
+  try {
+    await (number === CONSUMER_SLOT ? consume(channel) : produce(channel));
+    return 0;
+  } catch (error) {
+    if (!board.removed || !isError(error, "EIDRM")) throw error;
+    board.enter(STATE.LEAVING);
+    leave(channel);
+    return EXIT_REMOVED;
+  }
 }
 
 try {
+  if (user !== 0) become(user);
   board.enter(STATE.ARRIVING);
-  const channel = Channel.openOrCreate(board.channel);
-  await (number === CONSUMER_SLOT ? consume(channel) : produce(channel));
+  const code = await live(join());
   board.enter(STATE.LEFT);
+  Deno.exit(code);
 } catch (error) {
   board.complain(error instanceof Error ? error.stack ?? error.message : String(error));
   Deno.exit(EXIT_VIOLATION);

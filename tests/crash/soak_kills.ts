@@ -3,6 +3,7 @@
  *
  * ```sh
  * deno run -A tests/crash/soak_kills.ts [--kills-c N] [--kills-ts N] [--seed N] [--stall-ms 200]
+ *   [--fault N]
  * ```
  *
  * Ends with a summary, or at the first violation with exit code 1. The same seed makes the same
@@ -20,6 +21,7 @@ const { values } = parseArgs({
     "kills-ts": { type: "string", default: "1000" },
     "seed": { type: "string", default: `${seed()}` },
     "stall-ms": { type: "string", default: "200" },
+    "fault": { type: "string", default: "0" },
   },
 });
 
@@ -36,6 +38,7 @@ const wanted = {
   killsC: wholeNumber("kills-c"),
   killsTs: wholeNumber("kills-ts"),
   stallMs: wholeNumber("stall-ms"),
+  fault: wholeNumber("fault"),
   key: freshKey(),
   progress: true,
 };
