@@ -362,19 +362,27 @@ class Peer:
 
     def _check_unused(self, segment):
         """Of a set whose segment is not there, or does not fit: what is done where its values are not 0."""
+        last = self._last_to_lock()
         values = self._values()
         if not any(values):
             return
         if values[self.LOCK] <= 1 and values[self.USERS] >= 1:
             raise StartOver("somebody else is joining or leaving", wait=True)
         now = find_segment(self.key)
-        if (now and now.id) != (segment and segment.id) or self._values() != values:
+        same = (now and now.id) == (segment and segment.id) and self._values() == values
+        if not same or self._last_to_lock() != last:
             raise StartOver("somebody else came meanwhile")
         raise ShmError("the set belongs to something else")
 
     def _values(self):
+        return self._while_there(lambda: all_values(self.set, self._count()))
+
+    def _last_to_lock(self):
+        return self._while_there(lambda: call("semctl", libc.semctl(self.set, self.LOCK, GETPID, 0)))
+
+    def _while_there(self, ask):
         try:
-            return all_values(self.set, self._count())
+            return ask()
         except OSError as error:
             if error.errno in GONE:
                 raise StartOver("the set was removed") from None

@@ -283,7 +283,7 @@ Deno.test("Membership.join finds out that peers came meanwhile and were killed",
 
 Deno.test("Membership.join finds out that a segment came and went meanwhile", () => {
   const room = new Room(freshKey());
-  SemaphoreSet.create({ key: room.key, count: COUNT, values: [0, 0, 1, 0] });
+  SemaphoreSet.create({ key: room.key, count: COUNT }).setValue(DISPOSABLE!, 1);
   const { values } = SemaphoreSet.prototype;
   let looks = 0;
   SemaphoreSet.prototype.values = function (): number[] {
