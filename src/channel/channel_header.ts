@@ -5,7 +5,8 @@
 
 import { ShmError } from "../../ffi/shm_error.ts";
 import { HEADER, LAYOUT_HASH, MAGIC, MAGIC_SWAPPED, VERSION } from "./descriptor.ts";
-import { capacityFor, lanesFor, maxMessage, segmentSize, type Shape } from "./shape.ts";
+import { capacityFor, lanesFor } from "./lanes.ts";
+import { maxMessage, segmentSize, type Shape } from "./shape.ts";
 
 /** Facts of the kernel's about what may be a channel. */
 export interface Place {

@@ -17,7 +17,8 @@ import { SemaphoreSet } from "../sysv/semaphore_set.ts";
 import { isReady, otherFormat, readHeader } from "./channel_header.ts";
 import { HEADER, LANE, SEMAPHORE, SEMAPHORE_AFTER_LANES } from "./descriptor.ts";
 import { LANE_WORD } from "./lane_words.ts";
-import { capacityFor, laneOffset, lanesFor, type Shape } from "./shape.ts";
+import { capacityFor, laneOffset, lanesFor } from "./lanes.ts";
+import type { Shape } from "./shape.ts";
 import { readTally } from "./tally.ts";
 
 /**

@@ -33,11 +33,18 @@ import { array } from "../layout/array.ts";
 import type { ArrayLayout, Field, ScalarLayout, StructLayout } from "../layout/layout.ts";
 import { u32, u64 } from "../layout/scalar.ts";
 import { struct } from "../layout/struct.ts";
+import { LINE } from "./lanes.ts";
+
+export {
+  LANE_CAPACITY,
+  LANES,
+  LINE,
+  SEMAPHORE,
+  SEMAPHORE_AFTER_LANES,
+  SEMAPHORES_BESIDE_LANES,
+} from "./lanes.ts";
 
 type U32 = ScalarLayout<number>;
-
-/** What two processes write is at least this many bytes apart: two cache lines of 64. */
-export const LINE = 128;
 
 /** "SHMC" in memory. Read backwards it tells of a machine with the other byte order. */
 export const MAGIC = 0x434d4853;
@@ -135,33 +142,6 @@ export const RECORD_ALIGN = 8;
 
 /** The length of a padding record, which fills the ring up to its end. Its tag means nothing. */
 export const PADDING = 0xffffffff;
-
-/** The lanes a channel may have. */
-export const LANES = { LEAST: 1, MOST: 256, USUAL: 8 } as const;
-
-/** The bytes a ring may have; powers of two. */
-export const LANE_CAPACITY = { LEAST: 64, MOST: 1 << 30, USUAL: 1 << 20 } as const;
-
-/** The semaphores of the set under the channel's key that do not depend on the lanes. All start at 0. */
-export const SEMAPHORE = {
-  /** Claim of the one consumer. */
-  CONSUMER: 0,
-  /** Claim on lane i: this + i. */
-  LANE: 1,
-} as const;
-
-/** The semaphores behind those of the lanes: the number of lanes + this. */
-export const SEMAPHORE_AFTER_LANES = {
-  /** The entry lock: held briefly while joining and leaving. */
-  LOCK: 1,
-  /** How many peers are attached. */
-  USERS: 2,
-  /** 1 if the last one out removes the segment and the set. Set under LOCK, without undo. */
-  DISPOSABLE: 3,
-} as const;
-
-/** How many semaphores a channel has beyond one a lane. */
-export const SEMAPHORES_BESIDE_LANES = 4;
 
 /** Every field with its place, as text: what {@linkcode LAYOUT_HASH} is made of. */
 export function layoutText(): string {

@@ -16,7 +16,8 @@ import type { SemaphoreSet } from "../sysv/semaphore_set.ts";
 import { checkWanted, initialise, isReady, otherFormat, readHeader } from "./channel_header.ts";
 import { HEADER, LANE_CAPACITY, LANES, SEMAPHORE_AFTER_LANES } from "./descriptor.ts";
 import { isEmpty } from "./lane_words.ts";
-import { capacityFor, lanesFor, segmentSize, semaphoreCount, type Shape } from "./shape.ts";
+import { capacityFor, lanesFor } from "./lanes.ts";
+import { segmentSize, semaphoreCount, type Shape } from "./shape.ts";
 
 /**
  * What became of a channel when a peer left: `removed`; `kept` because that was asked for; `unread`

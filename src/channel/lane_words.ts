@@ -12,7 +12,8 @@ import {
   RECORD_ALIGN,
   TALLY,
 } from "./descriptor.ts";
-import { laneOffset, ringOffset, type Shape } from "./shape.ts";
+import { laneOffset } from "./lanes.ts";
+import { ringOffset, type Shape } from "./shape.ts";
 
 const WORD = Int32Array.BYTES_PER_ELEMENT;
 const PRODUCER_LINE = LANE.fields.producer.offset;

@@ -3,15 +3,15 @@
  * a capacity. For the files of this folder.
  */
 
+import { HEADER, RECORD } from "./descriptor.ts";
 import {
-  CONTROL,
-  HEADER,
-  LANE,
+  isCapacity,
+  isLanes,
   LANE_CAPACITY,
+  laneOffset,
   LANES,
-  RECORD,
   SEMAPHORES_BESIDE_LANES,
-} from "./descriptor.ts";
+} from "./lanes.ts";
 
 /** What does not change as long as a channel exists. */
 export interface Shape {
@@ -20,11 +20,6 @@ export interface Shape {
   readonly laneCapacity: number;
   /** Bytes of every message, or 0 where they differ. */
   readonly messageSize: number;
-}
-
-/** Where a lane's own words begin, in bytes from the segment's beginning. */
-export function laneOffset(lane: number): number {
-  return CONTROL.fields.lane.offset + lane * LANE.size;
 }
 
 /** Where a lane's ring begins. */
@@ -40,18 +35,6 @@ export function segmentSize(shape: Shape): number {
 /** How many semaphores the set has. */
 export function semaphoreCount(lanes: number): number {
   return lanes + SEMAPHORES_BESIDE_LANES;
-}
-
-/** How many lanes a set of `count` semaphores is for; `undefined` if it is no channel's. */
-export function lanesFor(count: number): number | undefined {
-  const lanes = count - SEMAPHORES_BESIDE_LANES;
-  return isLanes(lanes) ? lanes : undefined;
-}
-
-/** The capacity of `lanes` rings in a segment of `size` bytes; `undefined` if it is no channel's. */
-export function capacityFor(lanes: number, size: number): number | undefined {
-  const capacity = (size - laneOffset(lanes)) / lanes;
-  return isCapacity(capacity) ? capacity : undefined;
 }
 
 /**
@@ -96,13 +79,4 @@ export function checkShape(shape: Shape): Shape {
     );
   }
   return shape;
-}
-
-function isLanes(lanes: number): boolean {
-  return Number.isInteger(lanes) && lanes >= LANES.LEAST && lanes <= LANES.MOST;
-}
-
-function isCapacity(capacity: number): boolean {
-  return Number.isInteger(capacity) && capacity >= LANE_CAPACITY.LEAST &&
-    capacity <= LANE_CAPACITY.MOST && (capacity & (capacity - 1)) === 0;
 }

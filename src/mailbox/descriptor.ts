@@ -22,6 +22,8 @@ import type { CStringLayout, ScalarLayout, StructLayout } from "../layout/layout
 import { bool } from "../layout/scalar.ts";
 import { struct } from "../layout/struct.ts";
 
+export { SEGMENT_SIZE, SEMAPHORE, SEMAPHORE_COUNT } from "./semaphores.ts";
+
 /**
  * The key of the classic pair, 0x457.
  *
@@ -48,22 +50,3 @@ export const MAX_TEXT_BYTES: number = LAYOUT.fields.msg.size - 1;
 
 /** The 32-bit word peers wait on: the flag and the first bytes of text, so any change ends a wait. */
 export const WORD_OFFSET = 0;
-
-/** The semaphores of the set under the mailbox's key, by number. All start at 0. */
-export const SEMAPHORE = {
-  /** The entry lock: held briefly while joining and leaving. */
-  LOCK: 0,
-  /** How many peers that know the set are attached. */
-  USERS: 1,
-  /** Claim of the one server. */
-  SERVER: 2,
-  /** Claim of the sender whose turn it is; 2 once its message is in the slot. */
-  SENDER: 3,
-  /** Claim on the message in the slot: the server's while it handles it, a sender's to withdraw it. */
-  HAND: 4,
-  /** 1 if the last one out removes the segment. Set under LOCK, without undo. */
-  DISPOSABLE: 5,
-} as const;
-
-/** How many semaphores the set has. */
-export const SEMAPHORE_COUNT: number = Object.keys(SEMAPHORE).length;

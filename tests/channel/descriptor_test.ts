@@ -16,15 +16,8 @@ import {
   RECORD,
   TALLY,
 } from "../../src/channel/descriptor.ts";
-import {
-  capacityFor,
-  laneOffset,
-  lanesFor,
-  maxMessage,
-  ringOffset,
-  segmentSize,
-  semaphoreCount,
-} from "../../src/channel/shape.ts";
+import { capacityFor, laneOffset, lanesFor } from "../../src/channel/lanes.ts";
+import { maxMessage, ringOffset, segmentSize, semaphoreCount } from "../../src/channel/shape.ts";
 import { testWith } from "../support/needs.ts";
 import { PROJECT } from "../support/peer.ts";
 
@@ -79,6 +72,10 @@ Deno.test("sizes and numbers of lanes lead to each other, and nothing else does"
     }
   }
   assert.deepEqual([4, 261, 3, 0].map(lanesFor), [undefined, undefined, undefined, undefined]);
+  assert.deepEqual(
+    [laneOffset(0), laneOffset(1) - laneOffset(0)],
+    [CONTROL.fields.lane.offset, LANE.size],
+  );
   assert.deepEqual([laneOffset(0), laneOffset(3), maxMessage(64)], [256, 1024, 24]);
 });
 

@@ -9,7 +9,7 @@ import {
   Segment,
 } from "../../mod.ts";
 import { LANE_WORD, TALLY_WORD } from "../../src/channel/lane_words.ts";
-import { laneOffset } from "../../src/channel/shape.ts";
+import { laneOffset } from "../../src/channel/lanes.ts";
 import { LANE } from "../../src/channel/descriptor.ts";
 import { freshKey } from "../support/peer.ts";
 

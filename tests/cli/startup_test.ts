@@ -97,7 +97,7 @@ testWith(CLI, "--version and --help: no library is loaded", () => {
 
 testWith(
   CLI,
-  "ls: no other command is loaded, and nothing that only channels and waiting need",
+  "ls: no other command is loaded, no layout, and nothing that waits",
   () => {
     const loaded = loadedBy("ls");
     const commands = loaded.filter((path) => path.startsWith("src/cli/commands/"));

@@ -14,7 +14,8 @@ import {
 } from "../../src/channel/descriptor.ts";
 import type { Field } from "../../src/layout/layout.ts";
 import { LANE_WORD } from "../../src/channel/lane_words.ts";
-import { laneOffset, maxMessage, ringOffset, type Shape } from "../../src/channel/shape.ts";
+import { laneOffset } from "../../src/channel/lanes.ts";
+import { maxMessage, ringOffset, type Shape } from "../../src/channel/shape.ts";
 import type { Random } from "./random.ts";
 
 const WORD = Int32Array.BYTES_PER_ELEMENT;

@@ -2,7 +2,13 @@
 
 import assert from "node:assert/strict";
 import { Segment, ShmEntry } from "../../mod.ts";
-import { MAX_TEXT_BYTES, SEMAPHORE, SEMAPHORE_COUNT } from "../../src/mailbox/descriptor.ts";
+import {
+  LAYOUT,
+  MAX_TEXT_BYTES,
+  SEGMENT_SIZE,
+  SEMAPHORE,
+  SEMAPHORE_COUNT,
+} from "../../src/mailbox/descriptor.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
 import { freshKey } from "../support/peer.ts";
 
@@ -14,6 +20,10 @@ function scratch(): ShmEntry {
   entry.segment.remove();
   return entry;
 }
+
+Deno.test("SEGMENT_SIZE: that of the layout", () => {
+  assert.equal(SEGMENT_SIZE, LAYOUT.size);
+});
 
 Deno.test("the layout is the classic one", () => {
   const { size, alignment, fields } = ShmEntry.layout;

@@ -8,9 +8,8 @@
  */
 
 import { type ProcessState, processState } from "../../../ffi/libc.ts";
-import { SEMAPHORE_AFTER_LANES } from "../../channel/descriptor.ts";
-import { capacityFor, lanesFor } from "../../channel/shape.ts";
-import { LAYOUT, SEMAPHORE_COUNT } from "../../mailbox/descriptor.ts";
+import { capacityFor, lanesFor, SEMAPHORE_AFTER_LANES } from "../../channel/lanes.ts";
+import { SEGMENT_SIZE, SEMAPHORE_COUNT } from "../../mailbox/semaphores.ts";
 import { IPC_PRIVATE } from "../../sysv/key.ts";
 import { listSegments, type SegmentStat } from "../../sysv/segment_stat.ts";
 import { listSemaphoreSets, type SemaphoreSetStat } from "../../sysv/semaphore_stat.ts";
@@ -218,7 +217,7 @@ export class Inventory {
   #libraryOf({ key, size }: SegmentStat): SegmentUse["library"] {
     const set = this.#setAt(key);
     if (set === undefined) return null;
-    if (size === LAYOUT.size && set.count === SEMAPHORE_COUNT) return "mailbox";
+    if (size === SEGMENT_SIZE && set.count === SEMAPHORE_COUNT) return "mailbox";
     const lanes = lanesFor(set.count);
     return lanes !== undefined && capacityFor(lanes, size) !== undefined ? "channel" : null;
   }

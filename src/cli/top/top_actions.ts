@@ -1,7 +1,7 @@
 /** What `top` asks of the system: a look at all segments, the bytes of one, its removal. */
 
 import { statChannel } from "../../channel/channel_stat.ts";
-import { lanesFor } from "../../channel/shape.ts";
+import { lanesFor } from "../../channel/lanes.ts";
 import { Segment } from "../../sysv/segment.ts";
 import { segmentLimits, segmentUsage } from "../../sysv/segment_limits.ts";
 import { removeSegment, type SegmentStat } from "../../sysv/segment_stat.ts";
