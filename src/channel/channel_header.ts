@@ -4,7 +4,7 @@
  */
 
 import { ShmError } from "../../ffi/shm_error.ts";
-import { HEADER, LAYOUT_HASH, MAGIC, MAGIC_SWAPPED, VERSION } from "./descriptor.ts";
+import { HEADER, layoutHash, MAGIC, MAGIC_SWAPPED, VERSION } from "./descriptor.ts";
 import { capacityFor, lanesFor } from "./lanes.ts";
 import { maxMessage, segmentSize, type Shape } from "./shape.ts";
 
@@ -31,7 +31,7 @@ export function initialise(memory: ArrayBuffer, shape: Shape): void {
   HEADER.write(memory, {
     magic: 0,
     version: 0,
-    layout_hash: LAYOUT_HASH,
+    layout_hash: layoutHash(),
     lanes: shape.lanes,
     lane_capacity: shape.laneCapacity,
     message_size: shape.messageSize,
@@ -73,8 +73,8 @@ export function readHeader(memory: ArrayBuffer, place: Place): Shape {
   if (header.version !== VERSION) {
     throw differs("version", String(header.version), String(VERSION), sameRelease);
   }
-  if (header.layout_hash !== LAYOUT_HASH) {
-    throw differs("layout_hash", hex(header.layout_hash), hex(LAYOUT_HASH), sameRelease);
+  if (header.layout_hash !== layoutHash()) {
+    throw differs("layout_hash", hex(header.layout_hash), hex(layoutHash()), sameRelease);
   }
   const shape = {
     lanes: header.lanes,

@@ -65,7 +65,7 @@ export const HEADER: StructLayout<{
 }> = struct({
   magic: u32,
   version: u32,
-  /** {@linkcode LAYOUT_HASH} of whoever wrote it. */
+  /** {@linkcode layoutHash} of whoever wrote it. */
   layout_hash: u32,
   lanes: u32,
   /** Bytes of one ring, a power of two. */
@@ -143,7 +143,7 @@ export const RECORD_ALIGN = 8;
 /** The length of a padding record, which fills the ring up to its end. Its tag means nothing. */
 export const PADDING = 0xffffffff;
 
-/** Every field with its place, as text: what {@linkcode LAYOUT_HASH} is made of. */
+/** Every field with its place, as text: what {@linkcode layoutHash} is made of. */
 export function layoutText(): string {
   const structs = { HEADER, CONSUMER, TALLY, LANE_PRODUCER, LANE_CONSUMER, LANE, CONTROL, RECORD };
   return Object.entries(structs).map(([name, { size, fields }]) => {
@@ -153,8 +153,15 @@ export function layoutText(): string {
   }).join(";");
 }
 
-/** FNV-1a of {@linkcode layoutText}, 32 bits. Source: draft-eastlake-fnv. */
-export const LAYOUT_HASH: number = fnv1a(layoutText());
+let hash: number | undefined;
+
+/**
+ * FNV-1a of {@linkcode layoutText}, 32 bits. Source: draft-eastlake-fnv. Reckoned at the first channel
+ * that is opened: programs without one start sooner.
+ */
+export function layoutHash(): number {
+  return hash ??= fnv1a(layoutText());
+}
 
 function fnv1a(text: string): number {
   let hash = 0x811c9dc5;
