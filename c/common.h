@@ -276,8 +276,20 @@ static inline enum ShmMailboxStatus shmi_await_flag(struct ShmMailbox *box, bool
 
 /* ---- giving back ----------------------------------------------------------------------------- */
 
-/* The application could not use the message: it stays for the next server. */
-static inline void shm_mailbox_put_back(struct ShmMailbox *box) {
+/*
+ * Acknowledges the message in hand: its sender goes on, the slot is free. Asking for the next one does it
+ * too, leaving does not.
+ */
+static inline void shm_mailbox_ack(struct ShmMailbox *box) {
+  if (!box->in_hand || !shmi_opened_here(&box->member.process)) return;
+  __atomic_store_n(shmi_flag(box), (unsigned char)0, __ATOMIC_RELEASE); /* SYNC taken */
+  shmi_futex_wake(box->member.base);
+  shmi_give(box->member.set, SHM_MAILBOX_SEM_HAND, 1);
+  box->in_hand = false;
+}
+
+/* Negative acknowledge: the message in hand stays, for the next receive or the next server. */
+static inline void shm_mailbox_nack(struct ShmMailbox *box) {
   if (!box->in_hand || !shmi_opened_here(&box->member.process)) return;
   shmi_give(box->member.set, SHM_MAILBOX_SEM_HAND, 1);
   box->in_hand = false;
@@ -359,7 +371,7 @@ static inline bool shmi_removes(const struct ShmMailbox *box) {
 static inline void shm_mailbox_leave(struct ShmMailbox *box) {
   struct ShmMembership *const member = &box->member;
   if (member->set == -1 || shmi_check_process(box) != SHM_MAILBOX_OK) return;
-  shm_mailbox_put_back(box);
+  shm_mailbox_nack(box);
   shm_mailbox_release_server(box);
   if (shmi_lock_to_leave(member) != SHMI_OK) return;
   const bool alone = shmi_alone(member);
@@ -480,13 +492,15 @@ static inline enum ShmMailboxStatus shm_mailbox_send(struct ShmMailbox *box, con
 /* ---- receiving ------------------------------------------------------------------------------- */
 
 /*
- * Waits for a message and copies it, with a NUL behind it, into text. It stays in the slot, in our
- * hand, until shm_mailbox_acknowledge or shm_mailbox_put_back. The sender is 0 when nobody knows.
+ * Acknowledges the message in hand, if there is one, then waits for a message and copies it, with a NUL
+ * behind it, into text. It stays in the slot, in our hand, until shm_mailbox_ack or shm_mailbox_nack. The
+ * sender is 0 when nobody knows.
  */
 static inline enum ShmMailboxStatus shm_mailbox_receive(struct ShmMailbox *box,
                                                         char text[SHM_MAILBOX_TEXT_SIZE + 1],
                                                         size_t *length, pid_t *sender,
                                                         const struct ShmMailboxWait *wait) {
+  shm_mailbox_ack(box);
   for (;;) {
     enum ShmMailboxStatus status = shmi_check_process(box);
     if (status == SHM_MAILBOX_OK) status = shmi_await_flag(box, true, wait); /* SYNC message */
@@ -510,15 +524,6 @@ static inline enum ShmMailboxStatus shm_mailbox_receive(struct ShmMailbox *box,
   *length = strlen(text);
   *sender = shmi_holder(box->member.set, SHM_MAILBOX_SEM_SENDER, 2);
   return SHM_MAILBOX_OK;
-}
-
-/* The application is done with the message: its sender may go on. */
-static inline void shm_mailbox_acknowledge(struct ShmMailbox *box) {
-  if (!box->in_hand || !shmi_opened_here(&box->member.process)) return;
-  __atomic_store_n(shmi_flag(box), (unsigned char)0, __ATOMIC_RELEASE); /* SYNC taken */
-  shmi_futex_wake(box->member.base);
-  shmi_give(box->member.set, SHM_MAILBOX_SEM_HAND, 1);
-  box->in_hand = false;
 }
 
 #endif

@@ -149,14 +149,14 @@ int serve(ShmMailbox &box, const Options &options) {
     }
     const Written written = write_line(make_line(std::string_view(text, length), terminal));
     const int number = errno;
-    if (written != Written::all) shm_mailbox_put_back(&box);
+    if (written != Written::all) shm_mailbox_nack(&box);
     if (written == Written::failed) return fail_to_print(number, sender, options);
     if (written == Written::stopped) {
       std::fprintf(stderr, "%s: nobody reads the output, a message stays in the mailbox\n",
                    PROGRAM);
       return exit_code_of(stop_signal, options);
     }
-    shm_mailbox_acknowledge(&box);
+    shm_mailbox_ack(&box);
   }
   return EXIT_SUCCESS;
 }

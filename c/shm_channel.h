@@ -37,8 +37,8 @@
  *   one side                                            the other
  *   struct ShmChannelProducer producer;                 struct ShmChannelConsumer consumer;
  *   shm_channel_open_producer(&producer, &channel);     shm_channel_open_consumer(&consumer, ...);
- *   shm_channel_send(&producer, "hello", 5, 0, NULL);   shm_channel_wait(&consumer, NULL);
- *   shm_channel_close_producer(&producer);              shm_channel_drain(&consumer, print, ...);
+ *   shm_channel_send(&producer, "hello", 5, 0, NULL);   shm_channel_consume(&consumer, print, ...);
+ *   shm_channel_close_producer(&producer);              or wait and drain, or receive and ack
  *   shm_channel_leave(&channel);                        shm_channel_close_consumer(&consumer); ...
  */
 #ifndef SYSV_SHM_CHANNEL_H
@@ -178,6 +178,7 @@ enum ShmChannelStatus {
   SHM_CHANNEL_OK,
   SHM_CHANNEL_FULL,        /* the lane has no room for the message now */
   SHM_CHANNEL_EMPTY,       /* there is nothing to receive now */
+  SHM_CHANNEL_UNHANDLED,   /* the handler could not use a message, which stays */
   SHM_CHANNEL_CLOSED,      /* there was a producer, there is none now, and nothing is left */
   SHM_CHANNEL_TIMEOUT,     /* the deadline passed */
   SHM_CHANNEL_STOPPED,     /* the caller's stop flag was set */
@@ -247,6 +248,9 @@ struct ShmChannelMessage {
 /* Called for each message of a drain; must not call anything with the consumer. */
 typedef void (*ShmChannelReceiver)(void *argument, const struct ShmChannelMessage *message);
 
+/* Called for each message of shm_channel_consume, as above; false: it could not be used and stays. */
+typedef bool (*ShmChannelHandler)(void *argument, const struct ShmChannelMessage *message);
+
 struct ShmChannelProducer {
   /* all private: positions are ours, memory has copies for others */
   struct ShmiProcess process;
@@ -273,7 +277,8 @@ struct ShmciReader {
   uint32_t read; /* handed out up to here */
   uint32_t tail; /* as last seen and checked */
   uint32_t tally;
-  uint64_t count; /* messages up to `read` */
+  uint64_t count; /* messages up to `head` */
+  uint32_t taken; /* messages from `head` to `read` */
   uint32_t opened;
 };
 
@@ -287,7 +292,7 @@ struct ShmChannelConsumer {
   uint32_t shortest;
   uint32_t span;
   uint32_t lane;        /* whose turn it is */
-  uint32_t dirty_count; /* lanes with something handed out and not done */
+  uint32_t dirty_count; /* lanes with something in hand, or padding passed over */
   bool seen;            /* there was a producer */
   struct ShmChannel *channel; /* NULL: closed */
   struct ShmChannelError error; /* of the last call that did not return OK, FULL or EMPTY */
@@ -881,6 +886,11 @@ SHMCI_COLD enum ShmChannelStatus shmci_expired(struct ShmChannelError *error,
                      "the time allowed is over");
 }
 
+SHMCI_COLD enum ShmChannelStatus shmci_stopped(struct ShmChannelError *error,
+                                               const struct ShmChannel *channel) {
+  return shmci_fault(error, channel, SHM_CHANNEL_STOPPED, "use the channel", "", "told to stop");
+}
+
 /*
  * Sleeps until somebody stores anything but 1 to the word, or for a slice. Not OK: there is no use
  * in waiting on. Looks only now and then whether the channel is still there, that being two calls.
@@ -893,9 +903,7 @@ static inline enum ShmChannelStatus shmci_sleep(struct ShmChannelError *error,
   const int64_t deadline = shmci_deadline(wait);
   const int64_t slice = SHM_CHANNEL_SLICE_MS * INT64_C(1000000);
   const int64_t now = shm_now();
-  if (shmci_should_stop(wait)) {
-    return shmci_fault(error, channel, SHM_CHANNEL_STOPPED, "use the channel", "", "told to stop");
-  }
+  if (shmci_should_stop(wait)) return shmci_stopped(error, channel);
   if (now >= *next_check || now >= deadline) {
     if (!shmi_is_present(&channel->member)) return shmci_removed(error, channel);
     *next_check = now + slice;
@@ -1243,6 +1251,8 @@ SHMCI_HOT void shmci_publish_head(struct ShmChannelConsumer *consumer, uint32_t 
   if (reader->read == reader->head) return;
   reader->tally ^= 1;
   reader->head = reader->read;
+  reader->count += reader->taken;
+  reader->taken = 0;
   shmci_fill_tally(&words->consumer.tallies[reader->tally], reader->head, reader->count);
   /* SYNC head: all reads of the messages come before it. SYNC asleep: the load comes after it */
   __atomic_store_n(&words->consumer.head, reader->head, __ATOMIC_SEQ_CST);
@@ -1255,11 +1265,27 @@ SHMCI_HOT void shmci_lag(struct ShmChannelConsumer *consumer, uint32_t lane) {
   if (reader->read == reader->head) consumer->dirty[consumer->dirty_count++] = (uint16_t)lane;
 }
 
-/* Frees all that was handed out: the bytes must not be looked at any more. */
-SHMCI_HOT void shm_channel_done(struct ShmChannelConsumer *consumer) {
+/*
+ * Acknowledges all messages in hand: they count as received, and their space is free, so the bytes must
+ * not be looked at any more. Asking for the next one does it too, closing does not.
+ */
+SHMCI_HOT void shm_channel_ack(struct ShmChannelConsumer *consumer) {
   if (consumer->dirty_count > 0 && SHMCI_UNLIKELY(!shmi_opened_here(&consumer->process))) return;
   while (consumer->dirty_count > 0) {
     shmci_publish_head(consumer, consumer->dirty[--consumer->dirty_count]);
+  }
+}
+
+/*
+ * Negative acknowledge: puts all messages in hand back. They are what is received next, here or by the
+ * next consumer.
+ */
+static inline void shm_channel_nack(struct ShmChannelConsumer *consumer) {
+  if (consumer->dirty_count > 0 && !shmi_opened_here(&consumer->process)) return;
+  while (consumer->dirty_count > 0) {
+    struct ShmciReader *const reader = &consumer->readers[consumer->dirty[--consumer->dirty_count]];
+    reader->read = reader->head;
+    reader->taken = 0;
   }
 }
 
@@ -1347,15 +1373,15 @@ SHMCI_HOT void shmci_advance(struct ShmChannelConsumer *consumer,
   struct ShmciReader *const reader = &consumer->readers[message->lane];
   shmci_lag(consumer, message->lane);
   reader->read += shmci_record_size(message->length);
-  reader->count++;
+  reader->taken++;
   if (reader->read == reader->tail) shmci_next_lane(consumer);
 }
 
 /*
- * The next message, in the ring. It stays there, with all that came before it, until
- * shm_channel_done; a consumer that dies before leaves it to the next one: at least once.
+ * The next message, in the ring, beside those that are in hand: none of them is acknowledged. For
+ * batches that shm_channel_ack acknowledges together.
  */
-SHMCI_HOT enum ShmChannelStatus shm_channel_next(struct ShmChannelConsumer *consumer,
+SHMCI_HOT enum ShmChannelStatus shm_channel_more(struct ShmChannelConsumer *consumer,
                                                  struct ShmChannelMessage *message) {
   /* no compiler sees that a status of OK comes with a message */
   memset(message, 0, sizeof *message);
@@ -1365,9 +1391,21 @@ SHMCI_HOT enum ShmChannelStatus shm_channel_next(struct ShmChannelConsumer *cons
 }
 
 /*
- * Hands every message there is to the receiver, at most `max` of them (0: no limit), and frees
- * them: one store for many. Bytes are valid during the call only. EMPTY: there was none. What the
- * receiver had when the consumer died comes again: at least once.
+ * The next message, in the ring; acknowledges those before. It is in hand until shm_channel_ack or the
+ * next question: a consumer that closes or dies before leaves it to the next one, at least once. EMPTY:
+ * there is none.
+ */
+SHMCI_HOT enum ShmChannelStatus shm_channel_next(struct ShmChannelConsumer *consumer,
+                                                 struct ShmChannelMessage *message) {
+  shm_channel_ack(consumer);
+  return shm_channel_more(consumer, message);
+}
+
+/*
+ * Hands every message there is to the receiver, at most `max` of them (0: no limit), and acknowledges
+ * those that it came back from: one store for many. Bytes are valid during the call only. EMPTY: there
+ * was none. What the receiver had when the consumer died, or where it left by a C++ exception, comes
+ * again, and some before it may: at least once.
  */
 SHMCI_HOT enum ShmChannelStatus shm_channel_drain(struct ShmChannelConsumer *consumer,
                                                   ShmChannelReceiver receive, void *argument,
@@ -1381,7 +1419,7 @@ SHMCI_HOT enum ShmChannelStatus shm_channel_drain(struct ShmChannelConsumer *con
   if (SHMCI_UNLIKELY(!shmi_opened_here(&consumer->process))) {
     return shmci_forked(&consumer->error, consumer->channel);
   }
-  shm_channel_done(consumer);
+  shm_channel_ack(consumer);
   for (uint32_t looks = 0; looks < consumer->lanes && count < most; looks++) {
     const uint32_t lane = consumer->lane;
     struct ShmciReader *const reader = &consumer->readers[lane];
@@ -1389,20 +1427,24 @@ SHMCI_HOT enum ShmChannelStatus shm_channel_drain(struct ShmChannelConsumer *con
     if (status == SHM_CHANNEL_OK) {
       const uint32_t tail = reader->tail;
       uint32_t read = reader->read;
+      uint32_t taken = 0;
       while (read != tail && count < most) {
         struct ShmChannelMessage message;
         status = shmci_parse(consumer, lane, &read, tail, &message);
         if (SHMCI_UNLIKELY(status != SHM_CHANNEL_OK)) break;
         receive(argument, &message);
         read += shmci_record_size(message.length);
-        reader->count++;
+        taken++;
         count++;
         if (SHMCI_UNLIKELY(read - reader->head >= part)) {
           reader->read = read;
+          reader->taken = taken;
+          taken = 0;
           shmci_publish_head(consumer, lane);
         }
       }
       reader->read = read;
+      reader->taken = taken;
       shmci_publish_head(consumer, lane);
     }
     if (status != SHM_CHANNEL_OK || reader->read == reader->tail) shmci_next_lane(consumer);
@@ -1485,13 +1527,13 @@ SHMCI_COLD enum ShmChannelStatus shmci_sleep_for_messages(struct ShmChannelConsu
   return status;
 }
 
-/* Frees what was handed out, then waits until there is something to receive. */
+/* Acknowledges what is in hand, then waits until there is something to receive. */
 static inline enum ShmChannelStatus shm_channel_wait(struct ShmChannelConsumer *consumer,
                                                      const struct ShmChannelWait *wait) {
   if (!shmi_opened_here(&consumer->process)) {
     return shmci_forked(&consumer->error, consumer->channel);
   }
-  shm_channel_done(consumer);
+  shm_channel_ack(consumer);
   uint32_t spin = wait != NULL ? wait->spin : SHM_CHANNEL_SPIN;
   for (; shmci_look_at_tails(consumer) != SHM_CHANNEL_OK; spin--) {
     if (spin == 0) return shmci_sleep_for_messages(consumer, wait);
@@ -1501,14 +1543,16 @@ static inline enum ShmChannelStatus shm_channel_wait(struct ShmChannelConsumer *
 }
 
 /*
- * Copies the next message into the buffer and frees it, before the caller has used it: at most
- * once. EMPTY: there is none. REFUSED: it needs more room, message->length bytes, and stays.
+ * Copies the next message into the buffer; it is in hand as with shm_channel_next. EMPTY: there is none.
+ * REFUSED: it needs more room, message->length bytes, and is not in hand. With shm_channel_ack right
+ * after it a message comes at most once.
  */
 SHMCI_HOT enum ShmChannelStatus shm_channel_try_receive(struct ShmChannelConsumer *consumer,
                                                         void *buffer, size_t size,
                                                         struct ShmChannelMessage *message) {
   /* no compiler sees that a status of OK comes with a message */
   memset(message, 0, sizeof *message);
+  shm_channel_ack(consumer);
   const enum ShmChannelStatus status = shmci_front(consumer, message);
   if (SHMCI_UNLIKELY(status != SHM_CHANNEL_OK)) return status;
   if (SHMCI_UNLIKELY(message->length > size)) {
@@ -1520,7 +1564,6 @@ SHMCI_HOT enum ShmChannelStatus shm_channel_try_receive(struct ShmChannelConsume
   if (message->length > 0) memcpy(buffer, message->bytes, message->length);
   message->bytes = buffer;
   shmci_advance(consumer, message);
-  shm_channel_done(consumer);
   return SHM_CHANNEL_OK;
 }
 
@@ -1543,8 +1586,34 @@ SHMCI_HOT enum ShmChannelStatus shm_channel_receive(struct ShmChannelConsumer *c
 }
 
 /*
+ * Calls the handler with each message as it comes, and acknowledges it when that has returned true. Ends
+ * with UNHANDLED when it returns false, with CLOSED where the wait says until_closed, and as
+ * shm_channel_wait does. A message that the handler refused, or left by a C++ exception, stays: it is
+ * what is received next.
+ */
+static inline enum ShmChannelStatus shm_channel_consume(struct ShmChannelConsumer *consumer,
+                                                        ShmChannelHandler handler, void *argument,
+                                                        const struct ShmChannelWait *wait) {
+  for (;;) {
+    struct ShmChannelMessage message;
+    memset(&message, 0, sizeof message);
+    enum ShmChannelStatus status = shm_channel_wait(consumer, wait);
+    if (status == SHM_CHANNEL_OK) status = shmci_front(consumer, &message);
+    if (shmci_should_stop(wait)) return shmci_stopped(&consumer->error, consumer->channel);
+    /* what comes and goes again is an enemy's, who must not keep us here */
+    if (status == SHM_CHANNEL_EMPTY && shm_now() < shmci_deadline(wait)) continue;
+    if (status == SHM_CHANNEL_EMPTY) return shmci_expired(&consumer->error, consumer->channel);
+    if (status != SHM_CHANNEL_OK) return status;
+    /* it is not in hand yet: nothing has to be put back, an exception may pass */
+    if (!handler(argument, &message)) return SHM_CHANNEL_UNHANDLED;
+    shmci_advance(consumer, &message);
+    shm_channel_ack(consumer);
+  }
+}
+
+/*
  * Drops everything that is in a lane now, which may be what no reader can make sense of (CORRUPT,
- * with the lane in error.lane), and goes on behind it. What was handed out of other lanes stays.
+ * with the lane in error.lane), and goes on behind it. What is in hand of other lanes stays in hand.
  */
 static inline enum ShmChannelStatus shm_channel_discard(struct ShmChannelConsumer *consumer,
                                                         uint32_t lane) {
@@ -1565,15 +1634,26 @@ static inline enum ShmChannelStatus shm_channel_discard(struct ShmChannelConsume
   }
   if (reader->read == reader->head) shmci_lag(consumer, lane);
   reader->read = reader->tail = tail;
+  /* how many they were only the owner's tally knows, if anybody */
+  const struct ShmChannelTally *const tallies = consumer->words[lane].producer.tallies;
+  const struct ShmChannelTally *const tally = &tallies[shmci_current_tally(tallies, tail)];
+  const uint64_t sent = shmci_tally_count(tally);
+  if (shmci_peek(&tally->position) == tail && sent > reader->count) {
+    reader->count = sent;
+    reader->taken = 0;
+  }
   /* the store, even where memory alone differs from what we know */
   if (reader->read == reader->head) reader->head--;
-  shm_channel_done(consumer);
+  shmci_publish_head(consumer, lane);
+  uint32_t at = 0;
+  while (consumer->dirty[at] != lane) at++;
+  consumer->dirty[at] = consumer->dirty[--consumer->dirty_count];
   return SHM_CHANNEL_OK;
 }
 
 /*
- * Gives the role back; what was handed out and not done is for the next one. Harmless when not open, and
- * in a forked child.
+ * Gives the role back and acknowledges nothing: what is in hand is for the next one. Harmless when not
+ * open, and in a forked child.
  */
 static inline void shm_channel_close_consumer(struct ShmChannelConsumer *consumer) {
   if (consumer->channel == NULL || !shmi_opened_here(&consumer->process)) return;

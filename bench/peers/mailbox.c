@@ -21,7 +21,7 @@ static void take(struct ShmMailbox *box) {
   size_t length;
   pid_t sender;
   check(shm_mailbox_receive(box, text, &length, &sender, NULL), box);
-  shm_mailbox_acknowledge(box);
+  shm_mailbox_ack(box);
 }
 
 static void give(struct ShmMailbox *box, const char *text, size_t size) {

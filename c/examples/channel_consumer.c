@@ -25,7 +25,7 @@ static int fail(const struct ShmChannelError *error) {
   return 1;
 }
 
-/* Prints each message, and frees it when it is printed for certain: a kill leaves it to the next one. */
+/* Prints what is there, and acknowledges it when it is printed for certain: a kill leaves it to the next. */
 static int receive(struct ShmChannelConsumer *consumer) {
   struct ShmChannelWait wait = shm_channel_within(SHM_CHANNEL_FOREVER);
   bool unreadable[SHM_CHANNEL_LANES_MOST] = {false};
@@ -34,7 +34,7 @@ static int receive(struct ShmChannelConsumer *consumer) {
   wait.until_closed = true;
   for (;;) {
     struct ShmChannelMessage message;
-    enum ShmChannelStatus status = shm_channel_next(consumer, &message);
+    enum ShmChannelStatus status = shm_channel_more(consumer, &message);
     if (status == SHM_CHANNEL_OK) {
       fwrite(message.bytes, 1, message.length, stdout);
       putchar('\n');
@@ -44,7 +44,7 @@ static int receive(struct ShmChannelConsumer *consumer) {
       perror("channel_consumer: cannot print, the messages stay for the next consumer");
       return 1;
     }
-    shm_channel_done(consumer);
+    shm_channel_ack(consumer);
     if (status == SHM_CHANNEL_CORRUPT) {
       /* all other lanes come first: it is its turn again after theirs */
       const uint32_t lane = consumer->error.lane;

@@ -49,7 +49,8 @@ const forker = new CProgram(`
     must(shm_channel_receive(&consumer, line, 1, &message, NULL) == SHM_CHANNEL_FORKED, "receive");
     must(shm_channel_wait(&consumer, NULL) == SHM_CHANNEL_FORKED, "wait");
     must(shm_channel_discard(&consumer, 0) == SHM_CHANNEL_FORKED, "discard");
-    shm_channel_done(&consumer);
+    shm_channel_ack(&consumer);
+    shm_channel_nack(&consumer);
     must(shm_channel_open_producer(&second, &channel) == SHM_CHANNEL_FORKED, "open_producer");
     must(shm_channel_remove(&channel) == SHM_CHANNEL_FORKED, "remove");
     /* by its own handles it is a peer like any other */
@@ -99,7 +100,7 @@ const forker = new CProgram(`
       must(shm_channel_next(&consumer, &message) == SHM_CHANNEL_EMPTY, "staged is not published");
       shm_channel_publish(&producer);
       must(shm_channel_next(&consumer, &message) == SHM_CHANNEL_OK, "what was staged");
-      shm_channel_done(&consumer);
+      shm_channel_ack(&consumer);
       shm_channel_close_consumer(&consumer);
     } else {
       puts("forked");
@@ -177,8 +178,8 @@ const forkingServer = new CProgram(`
     const pid_t child = fork();
     if (child == 0) {
       enum ShmMailboxOutcome outcome;
-      shm_mailbox_acknowledge(&box);
-      shm_mailbox_put_back(&box);
+      shm_mailbox_ack(&box);
+      shm_mailbox_nack(&box);
       shm_mailbox_release_server(&box);
       must(shm_mailbox_send(&box, "x", 1, true, NULL, &outcome) == SHM_MAILBOX_FORKED, "send");
       must(outcome == SHM_MAILBOX_NOT_SENT, "not sent");
@@ -193,7 +194,7 @@ const forkingServer = new CProgram(`
     must(shmi_value(box.member.set, SHM_MAILBOX_SEM_SERVER) == 1, "still the server");
     must(shm_mailbox_has_server(&box) && shmi_can_read(&box), "still in the slot");
     puts(text);
-    shm_mailbox_acknowledge(&box);
+    shm_mailbox_ack(&box);
     shm_mailbox_leave(&box);
     return 0;
   }`);

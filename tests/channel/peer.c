@@ -225,6 +225,7 @@ static enum ShmChannelStatus receive_some(struct ShmChannelConsumer *consumer, u
   const enum ShmChannelStatus status =
       shm_channel_try_receive(consumer, copy, sizeof copy, &message);
   if (status == SHM_CHANNEL_OK) check_message(received, &message);
+  shm_channel_ack(consumer);
   return status;
 }
 
@@ -304,6 +305,7 @@ static void play(key_t there, key_t back, uint64_t count, uint32_t length, bool 
            (long long)times[i * 99 / 100], (long long)times[i - 1]);
   }
   free(times);
+  shm_channel_ack(&consumer);
   shm_channel_close_producer(&producer);
   shm_channel_close_consumer(&consumer);
   shm_channel_leave(&out);

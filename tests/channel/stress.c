@@ -207,14 +207,15 @@ static enum ShmChannelStatus receive_some(struct ShmChannelConsumer *consumer,
     case 1:
       status = shm_channel_try_receive(consumer, copy, sizeof copy, &message);
       if (status == SHM_CHANNEL_OK) on_message(NULL, &message);
+      shm_channel_ack(consumer);
       break;
     default:
       for (uint32_t i = next_random(random) % 20 + 1; i > 0; i--) {
-        status = shm_channel_next(consumer, &message);
+        status = shm_channel_more(consumer, &message);
         if (status != SHM_CHANNEL_OK) break;
         on_message(NULL, &message);
       }
-      shm_channel_done(consumer);
+      shm_channel_ack(consumer);
   }
   if (status == SHM_CHANNEL_EMPTY) return status;
   check(status, &consumer->error);
@@ -226,7 +227,7 @@ static void abandon(struct ShmChannelConsumer *consumer, struct Random *random) 
   struct ShmChannelMessage messages[8];
   uint32_t count = 0;
   const uint32_t most = next_random(random) % 8;
-  while (count < most && shm_channel_next(consumer, &messages[count]) == SHM_CHANNEL_OK) {
+  while (count < most && shm_channel_more(consumer, &messages[count]) == SHM_CHANNEL_OK) {
     check_message(&messages[count++]);
   }
   while (count > 0) received_of[messages[--count].tag]--;

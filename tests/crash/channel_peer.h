@@ -196,12 +196,12 @@ static enum ShmChannelStatus receive_by_next(struct ShmChannelConsumer *consumer
   struct ShmChannelMessage message;
   enum ShmChannelStatus status = SHM_CHANNEL_OK;
   for (uint32_t most = 1 + below(&self.random, 8); most > 0; most--) {
-    status = shm_channel_next(consumer, &message);
+    status = shm_channel_more(consumer, &message);
     if (status != SHM_CHANNEL_OK) break;
     visit(taker, &message);
     ++*count;
   }
-  shm_channel_done(consumer);
+  shm_channel_ack(consumer);
   note_freed(taker);
   return status;
 }
@@ -214,6 +214,7 @@ static enum ShmChannelStatus receive_by_copy(struct ShmChannelConsumer *consumer
   const enum ShmChannelStatus status =
       shm_channel_try_receive(consumer, copy, sizeof copy, &message);
   if (status == SHM_CHANNEL_OK) {
+    shm_channel_ack(consumer);
     take(taker, &message, true);
     ++*count;
   }
