@@ -3,11 +3,14 @@
 import type { SegmentStat } from "../../../mod.ts";
 import type { Attacher } from "../../../src/cli/objects/processes.ts";
 import { FactsReader } from "../../../src/cli/objects/segment_facts.ts";
+import { Inventory } from "../../../src/cli/objects/unused.ts";
 import { type Snapshot, TopModel } from "../../../src/cli/top/top_model.ts";
 import type { TopChannel, TopFacts } from "../../../src/cli/top/top_row.ts";
 import { segmentStat } from "../../support/objects.ts";
 
-const reader = new FactsReader({ extras: false });
+/** What else there is on this system, and which processes live, makes no difference. */
+const inventory = new Inventory({ segments: [], sets: [], stateOf: () => "gone" });
+const reader = new FactsReader({ extras: false, inventory });
 
 /** What is to be told of a segment beyond what the kernel tells. */
 export interface Extras {
