@@ -7,12 +7,20 @@ import { ERRNO } from "../../ffi/errno.ts";
 import { ShmError } from "../../ffi/shm_error.ts";
 import { Claim } from "../sync/claim.ts";
 import { isGone } from "../sysv/object_stat.ts";
+import { isLayout } from "../layout/check.ts";
 import type { Fields, StructLayout } from "../layout/layout.ts";
-import type {
-  ChannelOpenOptions,
-  ChannelOptions,
-  ConsumerOptions,
-  ProducerOptions,
+import { mistyped } from "../layout/refusal.ts";
+import { checkKey } from "../sysv/key.ts";
+import {
+  type ChannelOpenOptions,
+  type ChannelOptions,
+  type ConsumerOptions,
+  type ProducerOptions,
+  readChannelOpenOptions,
+  readChannelOptions,
+  readConsumerOptions,
+  readProducerOptions,
+  readTypedChannelOptions,
 } from "./channel_options.ts";
 import { ChannelPlace } from "./channel_place.ts";
 import { type ChannelStats, readStats } from "./channel_stat.ts";
@@ -77,7 +85,7 @@ export class Channel implements Disposable {
       keep = false,
       trust = false,
       timeout,
-    } = options;
+    } = readChannelOptions(options);
     checkShape({
       lanes: lanes ?? LANES.USUAL,
       laneCapacity: laneCapacity ?? LANE_CAPACITY.USUAL,
@@ -110,7 +118,8 @@ export class Channel implements Disposable {
    * ```
    */
   static open(key: number, options: ChannelOpenOptions = {}): Channel {
-    const { trust = false, timeout } = options;
+    checkKey(key);
+    const { trust = false, timeout } = readChannelOpenOptions(options);
     return new Channel(ChannelMembership.join({ key, wanted: {}, trust, timeout }));
   }
 
@@ -140,9 +149,13 @@ export class Channel implements Disposable {
     layout: StructLayout<F>,
     options: TypedChannelOptions,
   ): TypedChannel<F> {
+    if (!isLayout(layout) || layout.kind !== "struct") {
+      throw mistyped("layout", "what struct() or parseStruct() made", layout);
+    }
+    const messageSize = layout.size;
     return new TypedChannel(
       layout,
-      Channel.openOrCreate({ ...options, messageSize: layout.size }),
+      Channel.openOrCreate({ ...readTypedChannelOptions(options), messageSize }),
     );
   }
 
@@ -219,13 +232,14 @@ export class Channel implements Disposable {
    * ```
    */
   producer(options: ProducerOptions = {}): Producer {
+    const read = readProducerOptions(options);
     this.#check();
     let corrupt: ShmError | undefined;
     for (let lane = 0; lane < this.lanes; lane++) {
       const claim = new Claim(this.#place.set, SEMAPHORE.LANE + lane);
       if (!this.#tryTake(claim)) continue;
       try {
-        return this.#adopt(claim, () => new Producer(this.#place, lane, claim, options));
+        return this.#adopt(claim, () => new Producer(this.#place, lane, claim, read));
       } catch (error) {
         if (!(error instanceof ShmError && error.code === "ECORRUPT")) throw error;
         // A lane that cannot be written does not keep us from the others
@@ -265,6 +279,7 @@ export class Channel implements Disposable {
    * ```
    */
   consumer(options: ConsumerOptions = {}): Consumer {
+    const read = readConsumerOptions(options);
     this.#check();
     const claim = new Claim(this.#place.set, SEMAPHORE.CONSUMER);
     if (!this.#tryTake(claim)) {
@@ -274,7 +289,7 @@ export class Channel implements Disposable {
         remedy: `process ${this.consumerPid ?? "(just gone)"} is it already`,
       });
     }
-    return this.#adopt(claim, () => new Consumer(this.#place, claim, options));
+    return this.#adopt(claim, () => new Consumer(this.#place, claim, read));
   }
 
   #tryTake(claim: Claim): boolean {

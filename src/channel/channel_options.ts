@@ -1,6 +1,18 @@
 /** What callers of the channel can say. */
 
-import type { WaitOptions, WaitSyncOptions } from "../sync/waiting.ts";
+import {
+  checkFlag,
+  checkNumber,
+  checkTimeout,
+  oneOf,
+  optionsReader,
+  type Read,
+} from "../layout/arguments.ts";
+import { mistyped } from "../layout/refusal.ts";
+import { checkSpin } from "../sync/spin.ts";
+import { WAIT, WAIT_SYNC, type WaitOptions, type WaitSyncOptions } from "../sync/waiting.ts";
+import { checkKey } from "../sysv/key.ts";
+import { checkMode } from "../sysv/object_stat.ts";
 
 /**
  * How {@linkcode Channel.open} opens a channel.
@@ -292,4 +304,78 @@ export interface ChannelMessage {
   readonly tag: number;
   /** The lane it came through: messages of one lane are in order. */
   readonly lane: number;
+}
+
+const OPEN = { trust: checkFlag, timeout: checkTimeout };
+const TYPED = {
+  key: checkKey,
+  lanes: checkNumber,
+  laneCapacity: checkNumber,
+  mode: checkMode,
+  keep: checkFlag,
+  ...OPEN,
+};
+const CHANNEL = { ...TYPED, messageSize: checkNumber };
+const CONSUMER = { spin: checkSpin };
+const PRODUCER = { withoutConsumer: oneOf("wait", "error"), ...CONSUMER };
+const TRY_SEND = { tag: checkTag };
+const SEND_SYNC = { ...TRY_SEND, ...WAIT_SYNC };
+const SEND = { ...TRY_SEND, ...WAIT };
+
+/** Reads {@linkcode ChannelOpenOptions}. */
+export const readChannelOpenOptions: (options: unknown) => Read<typeof OPEN> = optionsReader(OPEN);
+
+/** Reads {@linkcode ChannelOptions}. */
+export const readChannelOptions: (options: unknown) => Read<typeof CHANNEL, "key"> = optionsReader(
+  CHANNEL,
+  ["key"],
+);
+
+/** Reads the options of a typed channel, which has its layout's message size. */
+export const readTypedChannelOptions: (options: unknown) => Read<typeof TYPED, "key"> =
+  optionsReader(TYPED, ["key"]);
+
+/** Reads {@linkcode ProducerOptions}. */
+export const readProducerOptions: (options: unknown) => Read<typeof PRODUCER> = optionsReader(
+  PRODUCER,
+);
+
+/** Reads {@linkcode ConsumerOptions}. */
+export const readConsumerOptions: (options: unknown) => Read<typeof CONSUMER> = optionsReader(
+  CONSUMER,
+);
+
+const readTagOptions = optionsReader(TRY_SEND);
+const readSendSyncOptionsInFull = optionsReader(SEND_SYNC);
+const readSendOptionsInFull = optionsReader(SEND);
+
+/** The tag in {@linkcode ChannelTrySendOptions}: 0 where none is said. */
+export function readTag(options: unknown): number {
+  return options === undefined ? 0 : tagAlone(options) ?? readTagOptions(options).tag ?? 0;
+}
+
+/** Reads {@linkcode ChannelSendSyncOptions}. */
+export function readSendSyncOptions(options: unknown): Read<typeof SEND_SYNC> {
+  const tag = tagAlone(options);
+  return tag === undefined ? readSendSyncOptionsInFull(options) : { tag };
+}
+
+/** Reads {@linkcode ChannelSendOptions}. */
+export function readSendOptions(options: unknown): Read<typeof SEND> {
+  const tag = tagAlone(options);
+  return tag === undefined ? readSendOptionsInFull(options) : { tag };
+}
+
+/** The tag where it is all that is said: the usual case, without what reading options in general takes. */
+function tagAlone(options: unknown): number | undefined {
+  if (typeof options !== "object" || options === null) return undefined;
+  for (const name in options) if (name !== "tag") return undefined;
+  const { tag } = options as { readonly tag?: unknown };
+  return tag === undefined ? undefined : checkTag(tag, "options.tag");
+}
+
+function checkTag(value: unknown, name: string): number {
+  if (typeof value !== "number") throw mistyped(name, "an integer", value);
+  if (value >>> 0 === value) return value;
+  throw new RangeError(`tag ${value} is not an integer from 0 to 4294967295`);
 }

@@ -25,6 +25,13 @@ const LINE_WORDS = SMALL / WIDE;
 
 const NO_WORDS = new BigUint64Array(0);
 
+/** A point in what is staged. */
+interface Mark {
+  readonly tail: number;
+  readonly staged: number;
+  readonly published: number;
+}
+
 /** One lane, to whom owns it. */
 export class LaneWriter {
   readonly memory: LaneMemory;
@@ -196,6 +203,18 @@ export class LaneWriter {
     this.#published = tail;
     // SYNC tail: all records before it come before this store
     Atomics.store(this.memory.words, TAIL, tail);
+  }
+
+  /** What is staged now, for {@linkcode LaneWriter.takeBack}. */
+  mark(): Mark {
+    return { tail: this.#tail, staged: this.#staged, published: this.#published };
+  }
+
+  /** Forgets what was staged since, which nobody has seen, unless it was published. */
+  takeBack({ tail, staged, published }: Mark): void {
+    if (this.#published !== published) return;
+    this.#tail = tail;
+    this.#staged = staged;
   }
 
   /**

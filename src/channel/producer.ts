@@ -4,6 +4,8 @@
 
 import { ERRNO } from "../../ffi/errno.ts";
 import { ShmError } from "../../ffi/shm_error.ts";
+import { checkBytes, checkNumber } from "../layout/arguments.ts";
+import { mistyped } from "../layout/refusal.ts";
 import type { Claim } from "../sync/claim.ts";
 import { Deadline } from "../sync/deadline.ts";
 import { Spinning, USUAL_SPIN_US } from "../sync/spin.ts";
@@ -11,11 +13,14 @@ import { yieldBudget } from "../sysv/yield_budget.ts";
 import { Turns } from "../sync/turns.ts";
 import { type Waiting, waitSync } from "../sysv/wait.ts";
 import { Slices, timedOut } from "../sync/waiting.ts";
-import type {
-  ChannelSendOptions,
-  ChannelSendSyncOptions,
-  ChannelTrySendOptions,
-  ProducerOptions,
+import {
+  type ChannelSendOptions,
+  type ChannelSendSyncOptions,
+  type ChannelTrySendOptions,
+  type ProducerOptions,
+  readSendOptions,
+  readSendSyncOptions,
+  readTag,
 } from "./channel_options.ts";
 import { Asleep, type ChannelPlace } from "./channel_place.ts";
 import { SEMAPHORE } from "./descriptor.ts";
@@ -33,15 +38,6 @@ import { Slot } from "./slot.ts";
 
 /** What no payload's length is: no slot is open. */
 const NOT_OPEN = -1;
-
-/** The tag asked for. A number in the options' place would be a tag that is lost. */
-function tagOf(options: ChannelTrySendOptions | undefined): number {
-  if (options === undefined) return 0;
-  if (typeof options !== "object" || options === null) {
-    throw new TypeError(`options is an object such as { tag: 7 }, not ${options}`);
-  }
-  return options.tag ?? 0;
-}
 
 /**
  * One sender of a channel. What it sends arrives in order; between two producers there is no order.
@@ -88,9 +84,6 @@ export class Producer implements Disposable {
   /** For {@linkcode Channel.producer} only: `claim` is held. */
   constructor(place: ChannelPlace, lane: number, claim: Claim, options: ProducerOptions) {
     const { withoutConsumer = "wait", spin = USUAL_SPIN_US } = options;
-    if (withoutConsumer !== "wait" && withoutConsumer !== "error") {
-      throw new TypeError(`withoutConsumer is "wait" or "error", not ${withoutConsumer}`);
-    }
     this.#spinning = new Spinning(spin);
     this.#failWithoutConsumer = withoutConsumer === "error";
     const { segment, shape } = place;
@@ -130,7 +123,7 @@ export class Producer implements Disposable {
   }
 
   /** Checks a message and this producer, before anything else is done. Gives the length. */
-  #check(length: number, tag: number): number {
+  #check(length: number): number {
     if (!this.#open || this.#memory.words.length === 0) {
       throw this.#place.closed("the producer", this.#open);
     }
@@ -148,9 +141,6 @@ export class Producer implements Disposable {
       throw new RangeError(
         `a message of ${length} bytes on a channel whose messages have ${this.#messageSize}`,
       );
-    }
-    if (tag >>> 0 !== tag) {
-      throw new RangeError(`tag ${tag} is not an integer from 0 to 4294967295`);
     }
     return length;
   }
@@ -170,7 +160,7 @@ export class Producer implements Disposable {
    * @throws {ShmError} `EDETACHED` closed, `EBUSY` a slot is open, `ECORRUPT` the lane's words in memory
    * cannot be
    */
-  trySend(bytes: Uint8Array, options?: ChannelTrySendOptions): boolean {
+  trySend(bytes: ArrayBufferView | ArrayBufferLike, options?: ChannelTrySendOptions): boolean {
     if (!this.stage(bytes, options)) return false;
     this.#publish();
     return true;
@@ -198,10 +188,14 @@ export class Producer implements Disposable {
    * assert.equal(consumer.drain(() => {}), 10);
    * ```
    */
-  stage(bytes: Uint8Array, options?: ChannelTrySendOptions): boolean {
-    const tag = tagOf(options);
-    const length = this.#check(bytes.length, tag);
-    return this.#turns.waiting === 0 && this.#writer.append(bytes, length, tag);
+  stage(bytes: ArrayBufferView | ArrayBufferLike, options?: ChannelTrySendOptions): boolean {
+    const tag = readTag(options);
+    return this.#stage(checkBytes(bytes, "bytes"), tag);
+  }
+
+  #stage(payload: Uint8Array, tag: number): boolean {
+    const length = this.#check(payload.length);
+    return this.#turns.waiting === 0 && this.#writer.append(payload, length, tag);
   }
 
   /**
@@ -218,7 +212,8 @@ export class Producer implements Disposable {
    * Sends as many of `messages` as there is room for, in order, and publishes them at once. Never waits.
    *
    * @returns how many were sent: the first so many
-   * @throws {RangeError} as {@linkcode Producer.trySend}; those before the faulty one are sent
+   * @throws {TypeError} `messages` is no array; and as {@linkcode Producer.trySend}: nothing is sent then
+   * @throws {RangeError} as {@linkcode Producer.trySend}; nothing is sent then
    * @throws {ShmError} as {@linkcode Producer.trySend}
    *
    * @example
@@ -234,13 +229,22 @@ export class Producer implements Disposable {
    * assert.equal(consumer.drain(() => {}), 4);
    * ```
    */
-  sendBatch(messages: readonly Uint8Array[], options?: ChannelTrySendOptions): number {
+  sendBatch(
+    messages: readonly (ArrayBufferView | ArrayBufferLike)[],
+    options?: ChannelTrySendOptions,
+  ): number {
+    const tag = readTag(options);
+    if (!Array.isArray(messages)) throw mistyped("messages", "an array", messages);
+    const count = messages.length;
+    const before = this.#writer.mark();
     let sent = 0;
     try {
-      while (sent < messages.length && this.stage(messages[sent]!, options)) sent++;
-    } finally {
-      if (this.#writer.staged > 0 && this.isOpen) this.#publish();
+      while (sent < count && this.#stage(checkBytes(messages[sent], "messages", sent), tag)) sent++;
+    } catch (failure) {
+      this.#writer.takeBack(before);
+      throw failure;
     }
+    if (this.#writer.staged > 0) this.#publish();
     return sent;
   }
 
@@ -252,15 +256,16 @@ export class Producer implements Disposable {
    * nobody is the consumer (see {@linkcode ProducerOptions}), `EIDRM` the channel was removed
    * underneath, `EBUSY` a `send` of this producer is waiting. Nothing was sent then
    */
-  sendSync(bytes: Uint8Array, options: ChannelSendSyncOptions = {}): void {
-    const tag = tagOf(options);
-    const length = this.#check(bytes.length, tag);
+  sendSync(bytes: ArrayBufferView | ArrayBufferLike, options?: ChannelSendSyncOptions): void {
+    const { tag = 0, deadline } = readSendSyncOptions(options);
+    const payload = checkBytes(bytes, "bytes");
+    const length = this.#check(payload.length);
     if (this.#turns.waiting > 0) {
       throw this.#place.busy("send", "a send() of this producer is waiting: await it first");
     }
-    if (!this.#writer.append(bytes, length, tag)) {
-      if (!this.#findRoom(length)) waitSync(this.#untilRoom(length, options));
-      this.#writer.append(bytes, length, tag);
+    if (!this.#writer.append(payload, length, tag)) {
+      if (!this.#findRoom(length)) waitSync(this.#untilRoom(length, deadline));
+      this.#writer.append(payload, length, tag);
     }
     this.#publish();
   }
@@ -272,43 +277,47 @@ export class Producer implements Disposable {
    * @throws {RangeError} as {@linkcode Producer.trySend}
    * @throws {ShmError} as {@linkcode Producer.sendSync}. Nothing was sent then
    */
-  async send(bytes: Uint8Array, options: ChannelSendOptions = {}): Promise<void> {
-    const tag = tagOf(options);
-    const { signal } = options;
-    signal?.throwIfAborted();
-    const length = this.#check(bytes.length, tag);
+  async send(
+    bytes: ArrayBufferView | ArrayBufferLike,
+    options?: ChannelSendOptions,
+  ): Promise<void> {
+    const read = readSendOptions(options);
+    const { tag = 0, deadline } = read;
+    read.signal?.throwIfAborted();
+    const payload = checkBytes(bytes, "bytes");
+    const length = this.#check(payload.length);
     const free = this.#turns.waiting === 0;
-    if (free && this.#writer.append(bytes, length, tag)) {
+    if (free && this.#writer.append(payload, length, tag)) {
       this.#publish();
       return yieldBudget.pause();
     }
     if (!free || !this.#findRoom(length)) {
       return await this.#turns.take(
-        options,
+        read,
         () => this.#expired(),
-        () => this.#sending(bytes, length, tag, options),
+        () => this.#sending(payload, length, tag, deadline),
       );
     }
-    this.#writer.append(bytes, length, tag);
+    this.#writer.append(payload, length, tag);
     this.#publish();
     return yieldBudget.pause();
   }
 
   *#sending(
-    bytes: Uint8Array,
+    payload: Uint8Array,
     length: number,
     tag: number,
-    options: ChannelSendOptions,
+    deadline: Deadline | undefined,
   ): Waiting<void> {
-    yield* this.#untilRoom(length, options);
-    this.#check(length, tag);
-    if (bytes.length !== length) {
+    yield* this.#untilRoom(length, deadline);
+    this.#check(length);
+    if (payload.length !== length) {
       throw new TypeError(
-        `bytes had ${length} bytes and have ${bytes.length}: they were transferred away or resized ` +
+        `bytes had ${length} bytes and have ${payload.length}: they were transferred away or resized ` +
           "while send() waited for room, and nothing was sent",
       );
     }
-    this.#writer.append(bytes, length, tag);
+    this.#writer.append(payload, length, tag);
     this.#publish();
   }
 
@@ -319,10 +328,7 @@ export class Producer implements Disposable {
   }
 
   /** Waits until room is reserved. */
-  *#untilRoom(
-    length: number,
-    { deadline = Deadline.never }: ChannelSendSyncOptions,
-  ): Waiting<void> {
+  *#untilRoom(length: number, deadline: Deadline = Deadline.never): Waiting<void> {
     const slices = new Slices(deadline, () => this.#expired());
     const { words } = this.#memory;
     this.#spinning.sleeps();
@@ -379,8 +385,8 @@ export class Producer implements Disposable {
    * @throws {ShmError} as {@linkcode Producer.trySend}
    */
   claim(length: number, options?: ChannelTrySendOptions): Slot | undefined {
-    const tag = tagOf(options);
-    this.#check(length, tag);
+    const tag = readTag(options);
+    this.#check(checkNumber(length, "length"));
     if (!Number.isInteger(length)) throw new RangeError(`length ${length} is not an integer`);
     if (this.#turns.waiting > 0 || !this.#writer.reserve(length)) return undefined;
     this.#slotBytes = this.#writer.place(length);

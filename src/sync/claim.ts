@@ -10,11 +10,19 @@ import { ERRNO } from "../../ffi/errno.ts";
 import { ShmError } from "../../ffi/shm_error.ts";
 import { isGone } from "../sysv/object_stat.ts";
 import type { PreparedOperations } from "../sysv/semaphore_operations.ts";
-import { SemaphoreSet } from "../sysv/semaphore_set.ts";
+import { checkSemaphore } from "../sysv/semaphore_options.ts";
+import { checkSet, SemaphoreSet } from "../sysv/semaphore_set.ts";
 import { doing } from "../sysv/semaphore_wait.ts";
 import { Deadline } from "./deadline.ts";
-import { waitAsync, type Waiting, waitSync } from "../sysv/wait.ts";
-import { Slices, timedOut, type WaitOptions, type WaitSyncOptions } from "./waiting.ts";
+import { promised, waitAsync, type Waiting, waitSync } from "../sysv/wait.ts";
+import {
+  readWaitOptions,
+  readWaitSyncOptions,
+  Slices,
+  timedOut,
+  type WaitOptions,
+  type WaitSyncOptions,
+} from "./waiting.ts";
 
 /**
  * A role or lock that one holder has at a time: one semaphore of a set, which is 0 while it is free.
@@ -56,10 +64,8 @@ export class Claim {
    * @throws {RangeError} no such semaphore in the set
    */
   constructor(set: SemaphoreSet, semaphore: number) {
-    if (!(semaphore < set.count)) {
-      throw new RangeError(`there is no semaphore ${semaphore} in a set of ${set.count}`);
-    }
-    this.#set = set;
+    this.#set = checkSet(set, "set");
+    checkSemaphore(semaphore, set.count);
     this.#semaphore = semaphore;
     ({ take: this.#take, release: this.#release } = operationsOn(semaphore));
     Object.freeze(this);
@@ -98,7 +104,10 @@ export class Claim {
    * ```
    */
   take(options: WaitOptions = {}): Promise<void> {
-    return waitAsync(this.taking(this.#slices(options)), options.signal);
+    return promised(() => {
+      const { deadline, signal } = readWaitOptions(options);
+      return waitAsync(this.taking(this.#slices(deadline)), signal);
+    });
   }
 
   /**
@@ -108,6 +117,7 @@ export class Claim {
    * release it would sleep
    */
   takeSync(options: WaitSyncOptions = {}): void {
+    const { deadline } = readWaitSyncOptions(options);
     if (this.#held) {
       throw new ShmError("take the claim", undefined, ERRNO.EDEADLK, {
         key: this.#set.key,
@@ -115,7 +125,7 @@ export class Claim {
         remedy: "it is held already: release it first",
       });
     }
-    waitSync(this.taking(this.#slices(options)));
+    waitSync(this.taking(this.#slices(deadline)));
   }
 
   /**
@@ -128,7 +138,7 @@ export class Claim {
     this.#held = true;
   }
 
-  #slices({ deadline = Deadline.never }: WaitSyncOptions): Slices {
+  #slices(deadline: Deadline = Deadline.never): Slices {
     return new Slices(deadline, () => {
       const { holder } = this;
       return timedOut("take the claim", "semtimedop", {

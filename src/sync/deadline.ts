@@ -3,6 +3,17 @@
  * with every step of a long wait; a deadline is absolute and does not.
  */
 
+import { checkTimeout } from "../layout/arguments.ts";
+import { mistyped } from "../layout/refusal.ts";
+
+let isDeadline: (value: unknown) => value is Deadline;
+
+/** Throws a `TypeError` unless `value` is a deadline. */
+export function checkDeadline(value: unknown, name: string): Deadline {
+  if (isDeadline(value)) return value;
+  throw mistyped(name, "a Deadline, such as Deadline.after(1000)", value);
+}
+
 /**
  * A point in time on this process's monotonic clock.
  *
@@ -18,6 +29,11 @@
  * ```
  */
 export class Deadline {
+  static {
+    isDeadline = (value): value is Deadline =>
+      typeof value === "object" && value !== null && #at in value;
+  }
+
   static readonly #never = new Deadline(Infinity);
   readonly #at: number;
 
@@ -37,8 +53,7 @@ export class Deadline {
    * @throws {RangeError} negative or not a number
    */
   static after(ms: number): Deadline {
-    if (!(ms >= 0)) throw new RangeError(`a timeout is 0 or more milliseconds, not ${ms}`);
-    return new Deadline(performance.now() + ms);
+    return new Deadline(performance.now() + checkTimeout(ms, "ms"));
   }
 
   /** Milliseconds left, at least 0. */

@@ -3,6 +3,9 @@
  * block. Nothing here but that shape; what makes it safe is the claim.
  */
 
+import { checkFlag, optionsReader } from "../layout/arguments.ts";
+import { checkKey } from "../sysv/key.ts";
+import { checkMode } from "../sysv/object_stat.ts";
 import { SemaphoreSet } from "../sysv/semaphore_set.ts";
 import { Claim } from "./claim.ts";
 import type { WaitOptions, WaitSyncOptions } from "./waiting.ts";
@@ -29,6 +32,11 @@ export interface MutexOptions {
   /** Accept one that another user, not root, created or owns. */
   readonly trust?: boolean;
 }
+
+const readMutexOptions = optionsReader(
+  { key: checkKey, mode: checkMode, trust: checkFlag },
+  ["key"],
+);
 
 /**
  * A mutex while it is locked. `using` releases it at the end of the block.
@@ -138,7 +146,8 @@ export class Mutex {
    * @throws {RangeError} a key or mode out of range
    */
   static openOrCreate(options: MutexOptions): Mutex {
-    return new Mutex(SemaphoreSet.openOrCreate({ ...options, count: 1 }));
+    const read = readMutexOptions(options);
+    return new Mutex(SemaphoreSet.openOrCreate({ ...read, count: 1 }));
   }
 
   /**

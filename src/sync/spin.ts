@@ -3,6 +3,8 @@
  * no system call. For the rooms to the right.
  */
 
+import { checkNumber } from "../layout/arguments.ts";
+
 /**
  * How long to look before sleeping, in microseconds, if the caller does not say: about what going to
  * sleep and being woken on the event loop costs, so that spinning in vain at most doubles it.
@@ -82,7 +84,8 @@ export class Spinning {
  *
  * @throws {RangeError} not 0 or more microseconds, at most a second
  */
-export function checkSpin(microseconds: number): number {
+export function checkSpin(value: unknown): number {
+  const microseconds = checkNumber(value, "spin");
   if (microseconds >= 0 && microseconds <= 1_000_000) return microseconds;
   throw new RangeError(`spin ${microseconds} is not from 0 to 1000000 microseconds`);
 }

@@ -78,6 +78,9 @@ export class Turns {
   }
 }
 
+/** A timer that is to run longer, 25 days, runs out at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
 /** Waits for `before`, unless the signal or the deadline is faster. */
 async function ended(
   before: Promise<unknown>,
@@ -89,7 +92,9 @@ async function ended(
   const abort = (): void => stopped.reject(signal?.reason);
   signal?.addEventListener("abort", abort, { once: true });
   const left = deadline.remaining;
-  const timer = left === Infinity ? undefined : setTimeout(() => stopped.reject(expired()), left);
+  const timer = left > LONGEST_TIMER_MS
+    ? undefined
+    : setTimeout(() => stopped.reject(expired()), left);
   try {
     await Promise.race([before, stopped.promise]);
   } finally {

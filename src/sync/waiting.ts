@@ -5,7 +5,8 @@
 
 import { ERRNO } from "../../ffi/errno.ts";
 import { type LibcCall, ShmError } from "../../ffi/shm_error.ts";
-import type { Deadline } from "./deadline.ts";
+import { checkSignal, optionsReader, type Read } from "../layout/arguments.ts";
+import { checkDeadline, type Deadline } from "./deadline.ts";
 
 /**
  * How long a wait that blocks the thread may take.
@@ -47,6 +48,20 @@ export interface WaitOptions extends WaitSyncOptions {
   /** Gives up when it aborts, with its reason. */
   readonly signal?: AbortSignal;
 }
+
+/** What an object with {@linkcode WaitSyncOptions} may hold. */
+export const WAIT_SYNC = { deadline: checkDeadline };
+
+/** What an object with {@linkcode WaitOptions} may hold. */
+export const WAIT = { ...WAIT_SYNC, signal: checkSignal };
+
+/** Reads {@linkcode WaitSyncOptions}. */
+export const readWaitSyncOptions: (options: unknown) => Read<typeof WAIT_SYNC> = optionsReader(
+  WAIT_SYNC,
+);
+
+/** Reads {@linkcode WaitOptions}. */
+export const readWaitOptions: (options: unknown) => Read<typeof WAIT> = optionsReader(WAIT);
 
 /** A sleeping peer looks again at least this often, in milliseconds (DESIGN: crash rules). */
 export const MAX_SLICE_MS = 100;

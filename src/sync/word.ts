@@ -16,11 +16,19 @@ import { ERRNO } from "../../ffi/errno.ts";
 import { BlockingCalls } from "../../ffi/blocking_calls.ts";
 import { futex, futexAsync } from "../../ffi/libc.ts";
 import { ShmError } from "../../ffi/shm_error.ts";
-import type { Segment } from "../sysv/segment.ts";
+import { checkInteger, checkNumber } from "../layout/arguments.ts";
+import { checkSegment, type Segment } from "../sysv/segment.ts";
 import { AsyncFutex } from "./async_futex.ts";
 import { Deadline } from "./deadline.ts";
-import { type Wait, waitAsync, type Waiting, waitSync } from "../sysv/wait.ts";
-import { Slices, timedOut, type WaitOptions, type WaitSyncOptions } from "./waiting.ts";
+import { promised, type Wait, waitAsync, type Waiting, waitSync } from "../sysv/wait.ts";
+import {
+  readWaitOptions,
+  readWaitSyncOptions,
+  Slices,
+  timedOut,
+  type WaitOptions,
+  type WaitSyncOptions,
+} from "./waiting.ts";
 
 const EVERYBODY = 0x7fffffff;
 const WORD_SIZE = 4;
@@ -60,7 +68,8 @@ export class Word {
    * @throws {ShmError} `EDETACHED`, or `EREADONLY` on a read-only attach
    */
   constructor(segment: Segment, offset: number) {
-    const { buffer, pointer, size } = segment;
+    const { buffer, pointer, size } = checkSegment(segment, "segment");
+    checkNumber(offset, "offset");
     if (!Number.isInteger(offset) || offset % WORD_SIZE !== 0) {
       throw new RangeError(`offset ${offset} of a word is not a multiple of ${WORD_SIZE}`);
     }
@@ -100,7 +109,7 @@ export class Word {
    * @throws {RangeError} not an integer of 32 bits
    */
   store(value: number): void {
-    Atomics.store(this.#attached(CHANGE), 0, checkWord(value));
+    Atomics.store(this.#attached(CHANGE), 0, checkWord(value, "value"));
   }
 
   /**
@@ -123,7 +132,7 @@ export class Word {
    * ```
    */
   add(summand: number): number {
-    return Atomics.add(this.#attached(CHANGE), 0, checkWord(summand));
+    return Atomics.add(this.#attached(CHANGE), 0, checkWord(summand, "summand"));
   }
 
   /**
@@ -147,7 +156,8 @@ export class Word {
    */
   compareExchange(expected: number, replacement: number): number {
     const cell = this.#attached(CHANGE);
-    return Atomics.compareExchange(cell, 0, checkWord(expected), checkWord(replacement));
+    const word = checkWord(expected, "expected");
+    return Atomics.compareExchange(cell, 0, word, checkWord(replacement, "replacement"));
   }
 
   /**
@@ -162,7 +172,11 @@ export class Word {
    * @throws {RangeError} not an integer of 32 bits
    */
   wait(value: number, options: WaitOptions = {}): Promise<number> {
-    return waitAsync(this.#changing(value, options), options.signal);
+    return promised(() => {
+      const known = checkWord(value, "value");
+      const { deadline, signal } = readWaitOptions(options);
+      return waitAsync(this.#changing(known, deadline), signal);
+    });
   }
 
   /**
@@ -182,11 +196,11 @@ export class Word {
    * ```
    */
   waitSync(value: number, options: WaitSyncOptions = {}): number {
-    return waitSync(this.#changing(value, options));
+    const known = checkWord(value, "value");
+    return waitSync(this.#changing(known, readWaitSyncOptions(options).deadline));
   }
 
-  *#changing(value: number, { deadline = Deadline.never }: WaitSyncOptions): Waiting<number> {
-    const known = checkWord(value);
+  *#changing(known: number, deadline: Deadline = Deadline.never): Waiting<number> {
     const slices = new Slices(deadline, () =>
       timedOut(WAIT, "futex", {
         key: this.#segment.key,
@@ -214,9 +228,7 @@ export class Word {
    */
   wake(count: number = EVERYBODY): number {
     // Of 0 the kernel makes 1
-    if (!Number.isInteger(count) || count < 1 || count > EVERYBODY) {
-      throw new RangeError(`count ${count} is not an integer from 1 to ${EVERYBODY}`);
-    }
+    checkInteger(count, "count", 1, EVERYBODY);
     this.#attached("wake the waiting processes");
     const result = futex(this.#address, FUTEX.WAKE, count, undefined);
     if (result < 0) throw new ShmError("wake the waiting processes", "futex", -result);
@@ -271,7 +283,6 @@ const CHANGE = "change the word of shared memory";
 const WAIT = "wait for a word of shared memory";
 
 /** A word as it is stored, signed. */
-function checkWord(value: number): number {
-  if (Number.isInteger(value) && value >= -(2 ** 31) && value < 2 ** 32) return value | 0;
-  throw new RangeError(`${value} is not an integer of 32 bits`);
+function checkWord(value: unknown, name: string): number {
+  return checkInteger(value, name, -(2 ** 31), 2 ** 32 - 1) | 0;
 }

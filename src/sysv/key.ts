@@ -8,6 +8,8 @@
 import { ftok as libcFtok } from "../../ffi/libc.ts";
 import { IPC } from "../../ffi/constants.ts";
 import { ShmError } from "../../ffi/shm_error.ts";
+import { checkNumber, checkText } from "../layout/arguments.ts";
+import { describe } from "../layout/refusal.ts";
 
 /**
  * The key that is none: each object created with it is a new one, found only by its id. It is 0.
@@ -31,8 +33,10 @@ export const IPC_PRIVATE: number = IPC.PRIVATE;
  * @throws {TypeError} not an integer
  * @throws {RangeError} outside -2^31 to 2^32 - 1
  */
-export function checkKey(key: number): number {
-  if (!Number.isInteger(key)) throw new TypeError(`a key is a 32-bit integer, not ${key}`);
+export function checkKey(key: unknown): number {
+  if (typeof key !== "number" || !Number.isInteger(key)) {
+    throw new TypeError(`a key is a 32-bit integer, not ${describe(key)}`);
+  }
   if (key < -(2 ** 31) || key >= 2 ** 32) {
     throw new RangeError(`key ${key} does not fit 32 bits (-2147483648 to 4294967295)`);
   }
@@ -62,7 +66,7 @@ export function checkKey(key: number): number {
  * ```
  */
 export function parseKey(text: string): number {
-  const number = parseInteger(text);
+  const number = parseInteger(checkText(text, "text"));
   if (number !== undefined) return checkKey(number);
   const colon = text.lastIndexOf(":");
   if (colon > 0) {
@@ -111,6 +115,8 @@ function parseInteger(text: string): number | undefined {
  * ```
  */
 export function ftok(path: string, projectId: number): number {
+  checkText(path, "path");
+  checkNumber(projectId, "projectId");
   if (!Number.isInteger(projectId) || projectId !== (projectId | 0) || (projectId & 0xff) === 0) {
     throw new RangeError(
       `project id ${projectId} is not an integer with its low 8 bits not all zero`,

@@ -6,6 +6,7 @@
 import { ERRNO } from "../../ffi/errno.ts";
 import { ShmError } from "../../ffi/shm_error.ts";
 import { geteuid, readFileStart } from "../../ffi/libc.ts";
+import { checkNumber, optionsReader } from "../layout/arguments.ts";
 import type { KernelStructReader } from "./kernel_struct.ts";
 
 /**
@@ -166,28 +167,29 @@ export function formatMode(mode: number): string {
  *
  * @throws {RangeError} not an integer from 0 to 0o777
  */
-export function checkMode(mode: number): number {
+export function checkMode(value: unknown): number {
+  const mode = checkNumber(value, "mode");
   if (!Number.isInteger(mode) || mode < 0 || mode > 0o777) {
     throw new RangeError(`mode ${mode} is not an integer from 0 to 0o777 (511)`);
   }
   return mode;
 }
 
+const CHANGE = {
+  mode: checkMode,
+  uid: (id: unknown) => checkAccount("user", checkNumber(id, "uid")),
+  gid: (id: unknown) => checkAccount("group", checkNumber(id, "gid")),
+};
+
 /**
  * Checks what is to be changed.
  *
  * @throws {RangeError} a mode, user id or group id out of range
  */
-export function checkChange(change: ObjectChange): ObjectChange {
-  if (change.mode !== undefined) checkMode(change.mode);
-  if (change.uid !== undefined) checkAccount("user", change.uid);
-  if (change.gid !== undefined) checkAccount("group", change.gid);
-  return change;
-}
+export const checkChange: (change: unknown) => ObjectChange = optionsReader(CHANGE, [], "change");
 
-function checkAccount(kind: "user" | "group", id: number): void {
+function checkAccount(kind: "user" | "group", id: number): number {
   // -1 (0xffffffff) means "no such account" to the kernel
-  if (!Number.isInteger(id) || id < 0 || id >= 0xffffffff) {
-    throw new RangeError(`${kind} id ${id} is not an integer from 0 to 4294967294`);
-  }
+  if (Number.isInteger(id) && id >= 0 && id < 0xffffffff) return id;
+  throw new RangeError(`${kind} id ${id} is not an integer from 0 to 4294967294`);
 }

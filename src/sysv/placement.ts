@@ -35,7 +35,6 @@ export function checkPlacement(options: PlacementOptions, readOnly = false): Pla
     if (round) throw new TypeError("round says how to treat an address, and there is none");
     return { readOnly, execute, address, flags };
   }
-  if (typeof address !== "bigint") throw new TypeError(`an address is a bigint, not ${address}`);
   // Rounded down to 0, the kernel would take whatever place it finds there, in use or not
   if (address < LOWEST) {
     throw new RangeError(`address ${hex(address)} is below ${hex(LOWEST)}`);

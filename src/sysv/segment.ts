@@ -9,7 +9,9 @@ import { IPC } from "../../ffi/constants.ts";
 import { ERRNO } from "../../ffi/errno.ts";
 import { shmctl, shmget } from "../../ffi/libc.ts";
 import { ShmError } from "../../ffi/shm_error.ts";
+import { checkBytes, checkFunction, checkNumber } from "../layout/arguments.ts";
 import { isLayout } from "../layout/check.ts";
+import { mistyped } from "../layout/refusal.ts";
 import { Attachment, tryAttach, unmap } from "./attachment.ts";
 import { checkKey } from "./key.ts";
 import { foreignUser, isGone, type ObjectChange } from "./object_stat.ts";
@@ -25,10 +27,13 @@ import {
 import {
   type AttachOptions,
   checkNew,
-  checkSize,
   type CreateOptions,
   type OpenOptions,
   type OpenOrCreateOptions,
+  readAttachOptions,
+  readCreateOptions,
+  readOpenOptions,
+  readOpenOrCreateOptions,
 } from "./segment_options.ts";
 import {
   checkSegmentId,
@@ -72,6 +77,14 @@ export interface Viewable<View> {
 // A byte order mark at the start is text like any other
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
+let isSegment: (value: unknown) => value is Segment;
+
+/** Throws a `TypeError` unless `value` is a segment, and nothing that stands in for one. */
+export function checkSegment(value: unknown, name: string): Segment {
+  if (isSegment(value)) return value;
+  throw mistyped(name, "a Segment", value);
+}
+
 /**
  * An attached System V shared memory segment.
  *
@@ -103,6 +116,11 @@ export class Segment implements Disposable {
   readonly #othersMayWrite: boolean;
   #attachment: Attachment | undefined;
   #removed = false;
+
+  static {
+    isSegment = (value): value is Segment =>
+      typeof value === "object" && value !== null && #attachment in value;
+  }
 
   private constructor(stat: SegmentStat, address: Deno.PointerObject, how: {
     readonly key: number;
@@ -174,9 +192,10 @@ export class Segment implements Disposable {
    * ```
    */
   static create(options: CreateOptions): Segment {
-    const key = options.key === undefined ? IPC.PRIVATE : checkKey(options.key);
-    const asked = checkNew(options);
-    const placement = checkPlacement(options);
+    const read = readCreateOptions(options);
+    const { key = IPC.PRIVATE } = read;
+    const asked = checkNew(read);
+    const placement = checkPlacement(read);
     checkRoom(placement, asked.size);
     for (;;) {
       const id = shmget(key, asked.size, asked.flags);
@@ -230,12 +249,13 @@ export class Segment implements Disposable {
   static open(key: number, options: OpenOptions = {}): Segment {
     const checked = checkKey(key);
     if (checked === IPC.PRIVATE) throw privateKey();
-    const minSize = options.minSize === undefined ? 0 : checkSize(options.minSize);
-    const placement = checkPlacement(options, options.readOnly);
+    const read = readOpenOptions(options);
+    const { minSize = 0 } = read;
+    const placement = checkPlacement(read, read.readOnly);
     for (;;) {
       const id = shmget(checked, 0, 0);
       if (id < 0) throw openFailure(checked, -id);
-      const segment = Segment.#attachFound(checked, id, minSize, placement, options);
+      const segment = Segment.#attachFound(checked, id, minSize, placement, read);
       if (segment !== undefined) return segment;
     }
   }
@@ -260,9 +280,10 @@ export class Segment implements Disposable {
    * ```
    */
   static openOrCreate(options: OpenOrCreateOptions): Segment {
-    const key = checkKey(options.key);
-    const asked = checkNew(options);
-    const placement = checkPlacement(options);
+    const read = readOpenOrCreateOptions(options);
+    const { key } = read;
+    const asked = checkNew(read);
+    const placement = checkPlacement(read);
     checkRoom(placement, asked.size);
     for (;;) {
       const created = shmget(key, asked.size, asked.flags);
@@ -276,7 +297,7 @@ export class Segment implements Disposable {
       // Between the two calls its owner may have removed it; then it is ours to create
       if (found === -ERRNO.ENOENT) continue;
       if (found < 0) throw openFailure(key, -found);
-      const segment = Segment.#attachFound(key, found, asked.size, placement, options);
+      const segment = Segment.#attachFound(key, found, asked.size, placement, read);
       if (segment !== undefined) return segment;
     }
   }
@@ -346,10 +367,12 @@ export class Segment implements Disposable {
    * ```
    */
   static attach(id: number, options: AttachOptions = {}): Segment {
-    const placement = checkPlacement(options, options.readOnly);
-    const address = tryAttach(checkSegmentId(id), placement);
+    checkSegmentId(id);
+    const read = readAttachOptions(options);
+    const placement = checkPlacement(read, read.readOnly);
+    const address = tryAttach(id, placement);
     if (typeof address === "number") throw attachFailure(id, undefined, placement, -address);
-    return Segment.#adopt(id, address, undefined, 0, placement, options)!;
+    return Segment.#adopt(id, address, undefined, 0, placement, read)!;
   }
 
   /** Whether its memory is here: it was not detached, and its buffer was not transferred away. */
@@ -434,10 +457,10 @@ export class Segment implements Disposable {
    * @throws {ShmError} `EDETACHED`
    * @throws {RangeError} not within the segment
    */
-  read(offset = 0, length: number = this.#size - offset): Uint8Array<ArrayBuffer> {
+  read(offset = 0, length?: number): Uint8Array<ArrayBuffer> {
     const { memory } = this.#look("read the segment");
-    this.#checkRange("read", offset, length);
-    return new Uint8Array(memory, offset, length).slice();
+    const count = this.#checkRange("read", offset, length);
+    return new Uint8Array(memory, offset, count).slice();
   }
 
   /**
@@ -459,36 +482,37 @@ export class Segment implements Disposable {
    * assert.equal(segment.text(8, 4), "hell");
    * ```
    */
-  text(offset = 0, length: number = this.#size - offset): string {
+  text(offset = 0, length?: number): string {
     const copy = this.read(offset, length);
     const nul = copy.indexOf(0);
     return decoder.decode(nul === -1 ? copy : copy.subarray(0, nul));
   }
 
   /**
-   * Copies `data` into the segment at `offset`, or throws with nothing written.
+   * Copies the bytes of `data` into the segment at `offset`, or throws with nothing written.
    *
+   * @throws {TypeError} `data` is no view and no buffer, or was transferred away
    * @throws {ShmError} `EDETACHED`, or `EREADONLY` on a read-only attach
    * @throws {RangeError} not within the segment
    */
   write(data: ArrayBufferView | ArrayBufferLike, offset = 0): void {
+    const bytes = checkBytes(data, "data");
     const { memory } = this.#write("write to the segment");
-    const bytes = ArrayBuffer.isView(data)
-      ? new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
-      : new Uint8Array(data);
     this.#checkRange("write", offset, bytes.length);
     new Uint8Array(memory, offset, bytes.length).set(bytes);
   }
 
-  #checkRange(verb: string, offset: number, length: number): void {
+  /** The length: of all that follows `offset`, if none is given. */
+  #checkRange(verb: string, offset: number, length?: number): number {
+    checkNumber(offset, "offset");
+    const count = length === undefined ? this.#size - offset : checkNumber(length, "length");
     if (
-      !Number.isSafeInteger(offset) || !Number.isSafeInteger(length) ||
-      offset < 0 || length < 0 || offset + length > this.#size
-    ) {
-      throw new RangeError(
-        `cannot ${verb} ${length} bytes at offset ${offset} of a segment of ${this.#size} bytes`,
-      );
-    }
+      Number.isSafeInteger(offset) && Number.isSafeInteger(count) &&
+      offset >= 0 && count >= 0 && offset + count <= this.#size
+    ) return count;
+    throw new RangeError(
+      `cannot ${verb} ${count} bytes at offset ${offset} of a segment of ${this.#size} bytes`,
+    );
   }
 
   /**
@@ -498,7 +522,8 @@ export class Segment implements Disposable {
    *
    * @throws {ShmError} `EDETACHED`
    * @throws {RangeError} not within the segment
-   * @throws {TypeError} a layout of one's own on a read-only attach, where it would get the memory
+   * @throws {TypeError} `layout` is none, or one of one's own on a read-only attach, where it would get the
+   * memory
    *
    * @example
    * ```ts
@@ -514,8 +539,10 @@ export class Segment implements Disposable {
    * ```
    */
   view<View>(layout: Viewable<View>, offset = 0): View {
+    if (!isLayout(layout)) checkViewable(layout);
+    const { size } = layout;
     const attachment = this.#look("view the segment");
-    this.#checkRange("view", offset, layout.size);
+    this.#checkRange("view", offset, size);
     if (!this.#readOnly) return layout.view(attachment.buffer, offset, { readOnly: false });
     if (isLayout(layout)) return layout.view(attachment.memory, offset, { readOnly: true });
     throw new TypeError(
@@ -633,4 +660,12 @@ function wasRemoved(id: number, result: number): boolean {
   if (!isGone(result)) return false;
   const stat = tryStat(id);
   return typeof stat === "number" && isGone(stat);
+}
+
+function checkViewable(layout: unknown): void {
+  const takes = "a layout such as struct() makes, or an object with size and view()";
+  if (typeof layout !== "object" || layout === null) throw mistyped("layout", takes, layout);
+  const { size, view } = layout as Partial<Viewable<unknown>>;
+  checkNumber(size, "layout.size");
+  checkFunction(view, "layout.view");
 }

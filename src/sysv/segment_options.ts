@@ -4,6 +4,9 @@
  */
 
 import { HUGE_PAGE, IPC, SHM } from "../../ffi/constants.ts";
+import { checkFlag, checkNumber, optionsReader, type Read } from "../layout/arguments.ts";
+import { describe, mistyped } from "../layout/refusal.ts";
+import { checkKey } from "./key.ts";
 import { checkMode } from "./object_stat.ts";
 
 /**
@@ -146,6 +149,36 @@ export interface OpenOrCreateOptions extends CreateOptions {
   readonly trust?: boolean;
 }
 
+const PLACEMENT = { execute: checkFlag, address: checkAddress, round: checkFlag };
+const CREATE = {
+  key: checkKey,
+  size: checkSize,
+  mode: checkMode,
+  noReserve: checkFlag,
+  hugePages: checkHugePages,
+  ...PLACEMENT,
+};
+const OPEN_OR_CREATE = { ...CREATE, trust: checkFlag };
+const ATTACH = { readOnly: checkFlag, trust: checkFlag, ...PLACEMENT };
+const OPEN = { minSize: checkSize, ...ATTACH };
+
+/** Reads {@linkcode CreateOptions}. */
+export const readCreateOptions: (options: unknown) => Read<typeof CREATE, "size"> = optionsReader(
+  CREATE,
+  ["size"],
+);
+
+/** Reads {@linkcode OpenOrCreateOptions}. */
+export const readOpenOrCreateOptions: (
+  options: unknown,
+) => Read<typeof OPEN_OR_CREATE, "key" | "size"> = optionsReader(OPEN_OR_CREATE, ["key", "size"]);
+
+/** Reads {@linkcode AttachOptions}. */
+export const readAttachOptions: (options: unknown) => Read<typeof ATTACH> = optionsReader(ATTACH);
+
+/** Reads {@linkcode OpenOptions}. */
+export const readOpenOptions: (options: unknown) => Read<typeof OPEN> = optionsReader(OPEN);
+
 /** {@linkcode CreateOptions}, checked: what a new segment is to be. */
 export interface NewSegment {
   readonly size: number;
@@ -157,14 +190,13 @@ export interface NewSegment {
 }
 
 /**
- * Checks how a segment is to be made.
+ * Checks that what {@linkcode readCreateOptions} gave goes together.
  *
  * @throws {TypeError} `hugePages` with `noReserve`
- * @throws {RangeError} a size, mode or huge page size out of range
+ * @throws {RangeError} `hugePages` is no size of huge pages
  */
 export function checkNew(options: CreateOptions): NewSegment {
-  const size = checkSize(options.size);
-  const mode = checkMode(options.mode ?? (options.execute === true ? 0o700 : 0o600));
+  const { size, mode = options.execute === true ? 0o700 : 0o600 } = options;
   let flags = IPC.CREAT | IPC.EXCL | mode;
   if (options.noReserve === true) flags |= SHM.NORESERVE;
   const { hugePages = false } = options;
@@ -190,11 +222,23 @@ export function checkNew(options: CreateOptions): NewSegment {
 /**
  * Checks a number of bytes.
  *
+ * @throws {TypeError} no number
  * @throws {RangeError} not a positive integer that a number holds exactly
  */
-export function checkSize(size: number): number {
+export function checkSize(value: unknown, name: string): number {
+  const size = checkNumber(value, name);
   if (!Number.isSafeInteger(size) || size < 1) {
-    throw new RangeError(`size ${size} is not a positive whole number of bytes`);
+    throw new RangeError(`${name} ${size} is not a positive whole number of bytes`);
   }
   return size;
+}
+
+function checkHugePages(value: unknown, name: string): boolean | number {
+  if (typeof value === "boolean" || typeof value === "number") return value;
+  throw mistyped(name, "true, or a size in bytes", value);
+}
+
+function checkAddress(address: unknown): bigint {
+  if (typeof address === "bigint") return address;
+  throw new TypeError(`an address is a bigint, not ${describe(address)}`);
 }

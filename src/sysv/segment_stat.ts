@@ -7,6 +7,7 @@ import { IPC, SHM } from "../../ffi/constants.ts";
 import { ERRNO } from "../../ffi/errno.ts";
 import { geteuid, platform, shmctl, shmget } from "../../ffi/libc.ts";
 import { ShmError } from "../../ffi/shm_error.ts";
+import { checkNumber } from "../layout/arguments.ts";
 import { checkKey } from "./key.ts";
 import { KernelStructReader, withPerm } from "./kernel_struct.ts";
 import {
@@ -150,7 +151,8 @@ export function statFailure(id: number, errno: number): ShmError {
  *
  * @throws {RangeError} not an integer from 0 to 2^31 - 1
  */
-export function checkSegmentId(id: number): number {
+export function checkSegmentId(value: unknown): number {
+  const id = checkNumber(value, "id");
   if (Number.isInteger(id) && id >= 0 && id <= 0x7fffffff) return id;
   throw new RangeError(`segment id ${id} is not an integer from 0 to 2147483647`);
 }
@@ -278,8 +280,9 @@ export function removeSegment(id: number): void {
  * ```
  */
 export function setSegment(id: number, change: ObjectChange): void {
+  checkSegmentId(id);
   const checked = checkChange(change);
-  const stat = tryStat(checkSegmentId(id));
+  const stat = tryStat(id);
   if (typeof stat === "number") throw setFailure(id, -stat);
   const struct = shmidStruct();
   writePerm(struct, stat, checked);

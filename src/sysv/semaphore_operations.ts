@@ -5,6 +5,14 @@
 
 import { IPC, SEM } from "../../ffi/constants.ts";
 import { packSembufs, type Sembufs } from "../../ffi/libc.ts";
+import {
+  type Check,
+  checkElements,
+  checkFlag,
+  checkNumber,
+  optionsReader,
+} from "../layout/arguments.ts";
+import { mistyped } from "../layout/refusal.ts";
 
 /** The largest value of a semaphore (SEMVMX), and so the most that is worth adding or taking. */
 export const MAX_VALUE = 32767;
@@ -78,19 +86,10 @@ export class PackedOperations implements PreparedOperations {
   /**
    * @throws {RangeError} no operations, or a semaphore or summand out of range
    */
-  constructor(operations: readonly Operation[]) {
-    if (operations.length === 0) throw new RangeError("there is no operation to do");
-    for (const { semaphore, add } of operations) {
-      if (!isWhole(semaphore, 0, MAX_COUNT - 1)) {
-        throw new RangeError(
-          `semaphore ${semaphore} is not an integer from 0 to ${MAX_COUNT - 1}`,
-        );
-      }
-      if (!isWhole(add, -MAX_VALUE, MAX_VALUE)) {
-        throw new RangeError(`add ${add} is not an integer from -${MAX_VALUE} to ${MAX_VALUE}`);
-      }
-    }
-    this.operations = Object.freeze(operations.map((operation) => Object.freeze({ ...operation })));
+  constructor(given: readonly Operation[]) {
+    const operations = checkElements(given, "operations", LIST, checkOperation);
+    if (operations.length === 0) throw new RangeError("there is no operation to do in operations");
+    this.operations = Object.freeze(operations.map((operation) => Object.freeze(operation)));
     this.given = pack(operations, 0);
     this.noWait = pack(operations, IPC.NOWAIT);
     this.reach = 1 + operations.reduce((most, { semaphore }) => Math.max(most, semaphore), 0);
@@ -102,6 +101,9 @@ export class PackedOperations implements PreparedOperations {
   /** Packs what is not packed yet. */
   static of(operations: readonly Operation[] | PreparedOperations): PackedOperations {
     if (operations instanceof PackedOperations) return operations;
+    if (typeof operations !== "object" || operations === null) {
+      throw mistyped("operations", `${LIST}, or what SemaphoreSet.prepare made of one`, operations);
+    }
     return new PackedOperations("operations" in operations ? operations.operations : operations);
   }
 
@@ -140,3 +142,22 @@ function pack(operations: readonly Operation[], extra: number): Sembufs {
 export function isWhole(value: number, least: number, most: number): boolean {
   return Number.isInteger(value) && value >= least && value <= most;
 }
+
+const LIST = "an array of { semaphore, add }";
+
+const OPERATION = {
+  semaphore: (value: unknown, name: string) => {
+    const semaphore = checkNumber(value, name);
+    if (isWhole(semaphore, 0, MAX_COUNT - 1)) return semaphore;
+    throw new RangeError(`semaphore ${semaphore} is not an integer from 0 to ${MAX_COUNT - 1}`);
+  },
+  add: (value: unknown, name: string) => {
+    const add = checkNumber(value, name);
+    if (isWhole(add, -MAX_VALUE, MAX_VALUE)) return add;
+    throw new RangeError(`add ${add} is not an integer from -${MAX_VALUE} to ${MAX_VALUE}`);
+  },
+  undo: checkFlag,
+  noWait: checkFlag,
+};
+
+const checkOperation: Check<Operation> = optionsReader(OPERATION, ["semaphore", "add"]);

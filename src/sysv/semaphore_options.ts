@@ -4,6 +4,16 @@
  */
 
 import { IPC } from "../../ffi/constants.ts";
+import {
+  checkElements,
+  checkFlag,
+  checkNumber,
+  checkSignal,
+  checkTimeout,
+  optionsReader,
+  type Read,
+} from "../layout/arguments.ts";
+import { mistyped } from "../layout/refusal.ts";
 import { checkKey } from "./key.ts";
 import { checkMode } from "./object_stat.ts";
 import { isWhole, MAX_COUNT, MAX_VALUE } from "./semaphore_operations.ts";
@@ -148,36 +158,90 @@ export interface Plan {
   readonly values: readonly number[] | undefined;
 }
 
-export function checkPlan({ key, count, mode, values }: SemaphoreSetCreateOptions): Plan {
-  return {
-    key: key === undefined ? IPC.PRIVATE : checkKey(key),
-    count: checkCount(count),
-    mode: checkMode(mode ?? 0o600),
-    values: values === undefined ? undefined : checkValues(values, count),
-  };
+const CREATE = { key: checkKey, count: checkCount, mode: checkMode, values: checkEachValue };
+const OPEN_OR_CREATE = { ...CREATE, trust: checkFlag };
+const ATTACH = { trust: checkFlag };
+const OPEN = { count: checkCount, minCount: checkCount, ...ATTACH };
+const OPERATION_SYNC = { timeout: checkTimeout, deadline: checkRemaining };
+const OPERATION = { ...OPERATION_SYNC, signal: checkSignal };
+
+const readCreate = optionsReader(CREATE, ["count"]);
+const readOpenOrCreate = optionsReader(OPEN_OR_CREATE, ["key", "count"]);
+
+/** Reads {@linkcode SemaphoreSetCreateOptions}. */
+export function readCreateOptions(options: unknown): Plan {
+  return plan(readCreate(options));
 }
 
-export function checkCount(count: number): number {
+/** Reads {@linkcode SemaphoreSetOptions}. */
+export function readOpenOrCreateOptions(options: unknown): Plan & { readonly trust: boolean } {
+  const { trust = false, ...rest } = readOpenOrCreate(options);
+  return { ...plan(rest), trust };
+}
+
+/** Reads {@linkcode SemaphoreSetAttachOptions}. */
+export const readAttachOptions: (options: unknown) => Read<typeof ATTACH> = optionsReader(ATTACH);
+
+/** Reads {@linkcode SemaphoreSetOpenOptions}. */
+export const readOpenOptions: (options: unknown) => Read<typeof OPEN> = optionsReader(OPEN);
+
+/** Reads {@linkcode OperationSyncOptions}. */
+export const readOperationSyncOptions: (options: unknown) => Read<typeof OPERATION_SYNC> =
+  optionsReader(OPERATION_SYNC);
+
+/** Reads {@linkcode OperationOptions}. */
+export const readOperationOptions: (options: unknown) => Read<typeof OPERATION> = optionsReader(
+  OPERATION,
+);
+
+function plan(
+  { key = IPC.PRIVATE, count, mode = 0o600, values }: Read<typeof CREATE, "count">,
+): Plan {
+  if (values !== undefined) checkOneEach(values, count);
+  return { key, count, mode, values };
+}
+
+function checkCount(value: unknown): number {
+  const count = checkNumber(value, "count");
   if (isWhole(count, 1, MAX_COUNT)) return count;
   throw new RangeError(`count ${count} is not an integer from 1 to ${MAX_COUNT}`);
 }
 
-export function checkSemaphore(semaphore: number, count: number): number {
+/** Checks the number of a semaphore in a set of `count`. */
+export function checkSemaphore(value: unknown, count: number): number {
+  const semaphore = checkNumber(value, "semaphore");
   if (isWhole(semaphore, 0, count - 1)) return semaphore;
   throw new RangeError(
     `there is no semaphore ${semaphore} in a set of ${count}: 0 to ${count - 1}`,
   );
 }
 
-export function checkValue(value: number): number {
+/** Checks the value of a semaphore. */
+export function checkValue(given: unknown, name = "value"): number {
+  const value = checkNumber(given, name);
   if (isWhole(value, 0, MAX_VALUE)) return value;
-  throw new RangeError(`value ${value} is not an integer from 0 to ${MAX_VALUE}`);
+  throw new RangeError(`${name} ${value} is not an integer from 0 to ${MAX_VALUE}`);
 }
 
-export function checkValues(values: readonly number[], count: number): readonly number[] {
-  if (values.length !== count) {
-    throw new RangeError(`${values.length} values are not one for each of ${count} semaphores`);
+/** Checks the values of a set of `count` semaphores, and copies them. */
+export function checkValues(values: unknown, count: number): readonly number[] {
+  return checkOneEach(checkEachValue(values, "values"), count);
+}
+
+function checkEachValue(values: unknown, name: string): readonly number[] {
+  return checkElements(values, name, "an array of numbers", checkValue);
+}
+
+function checkOneEach(values: readonly number[], count: number): readonly number[] {
+  if (values.length === count) return values;
+  throw new RangeError(`${values.length} values are not one for each of ${count} semaphores`);
+}
+
+/** A `Deadline`, which the room to the right makes, or what tells the time left as one does. */
+function checkRemaining(value: unknown, name: string): { readonly remaining: number } {
+  if (typeof value === "object" && value !== null && "remaining" in value) {
+    checkNumber(value.remaining, `${name}.remaining`);
+    return value as { readonly remaining: number };
   }
-  for (const value of values) checkValue(value);
-  return values;
+  throw mistyped(name, "a Deadline", value);
 }

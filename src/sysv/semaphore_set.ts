@@ -7,6 +7,7 @@ import { IPC, SEM } from "../../ffi/constants.ts";
 import { ERRNO } from "../../ffi/errno.ts";
 import { semctl, semget } from "../../ffi/libc.ts";
 import { ShmError } from "../../ffi/shm_error.ts";
+import { mistyped } from "../layout/refusal.ts";
 import { checkKey } from "./key.ts";
 import { foreignUser, isGone, type ObjectChange } from "./object_stat.ts";
 import {
@@ -25,14 +26,18 @@ import {
   type PreparedOperations,
 } from "./semaphore_operations.ts";
 import {
-  checkCount,
-  checkPlan,
   checkSemaphore,
   checkValue,
   checkValues,
   type OperationOptions,
   type OperationSyncOptions,
   type Plan,
+  readAttachOptions,
+  readCreateOptions,
+  readOpenOptions,
+  readOpenOrCreateOptions,
+  readOperationOptions,
+  readOperationSyncOptions,
   type SemaphoreSetAttachOptions,
   type SemaphoreSetCreateOptions,
   type SemaphoreSetOpenOptions,
@@ -72,6 +77,14 @@ const UNINITIALISED = 0o100;
 /** The flags of `semget` that create what is planned. */
 function creation({ mode, values }: Plan): number {
   return IPC.CREAT | IPC.EXCL | mode | (values === undefined ? 0 : UNINITIALISED);
+}
+
+let isSet: (value: unknown) => value is SemaphoreSet;
+
+/** Throws a `TypeError` unless `value` is a set, and nothing that stands in for one. */
+export function checkSet(value: unknown, name: string): SemaphoreSet {
+  if (isSet(value)) return value;
+  throw mistyped(name, "a SemaphoreSet", value);
 }
 
 /**
@@ -117,6 +130,11 @@ function creation({ mode, values }: Plan): number {
  * ```
  */
 export class SemaphoreSet {
+  static {
+    isSet = (value): value is SemaphoreSet =>
+      typeof value === "object" && value !== null && #count in value;
+  }
+
   readonly #key: number;
   readonly #id: number;
   readonly #count: number;
@@ -187,7 +205,7 @@ export class SemaphoreSet {
    * ```
    */
   static create(options: SemaphoreSetCreateOptions): SemaphoreSet {
-    const plan = checkPlan(options);
+    const plan = readCreateOptions(options);
     for (;;) {
       const id = semget(plan.key, plan.count, creation(plan));
       if (id < 0) throw createSetFailure(plan.key, plan.count, -id);
@@ -245,13 +263,11 @@ export class SemaphoreSet {
   static open(key: number, options: SemaphoreSetOpenOptions = {}): SemaphoreSet {
     const checked = checkKey(key);
     if (checked === IPC.PRIVATE) throw privateSetKey();
-    const { count, minCount } = options;
-    if (count !== undefined) checkCount(count);
-    if (minCount !== undefined) checkCount(minCount);
+    const read = readOpenOptions(options);
     for (;;) {
       const id = semget(checked, 0, 0);
       if (id < 0) throw openSetFailure(checked, -id);
-      const set = SemaphoreSet.#adopt(id, checked, options);
+      const set = SemaphoreSet.#adopt(id, checked, read);
       if (set !== undefined) return set;
     }
   }
@@ -278,8 +294,8 @@ export class SemaphoreSet {
    * ```
    */
   static openOrCreate(options: SemaphoreSetOptions): SemaphoreSet {
-    const plan = checkPlan(options);
-    const { key, count, mode, values } = plan;
+    const plan = readOpenOrCreateOptions(options);
+    const { key, count, mode, values, trust } = plan;
     for (;;) {
       const created = semget(key, count, creation(plan));
       if (created >= 0) {
@@ -293,7 +309,7 @@ export class SemaphoreSet {
       // Between the two calls its owner may have removed it; then it is ours to create
       if (found === -ERRNO.ENOENT) continue;
       if (found < 0) throw openSetFailure(key, -found);
-      const set = SemaphoreSet.#adopt(found, key, { ...options, count });
+      const set = SemaphoreSet.#adopt(found, key, { trust, count });
       if (set === undefined) continue;
       if (values === undefined || set.#awaitValues(values)) return set;
     }
@@ -350,7 +366,7 @@ export class SemaphoreSet {
    * ```
    */
   static attach(id: number, options: SemaphoreSetAttachOptions = {}): SemaphoreSet {
-    const set = SemaphoreSet.#adopt(checkSetId(id), undefined, options);
+    const set = SemaphoreSet.#adopt(checkSetId(id), undefined, readAttachOptions(options));
     if (set === undefined) throw lookFailure(undefined, id, ERRNO.EINVAL);
     return set;
   }
@@ -436,7 +452,8 @@ export class SemaphoreSet {
     operations: readonly Operation[] | PreparedOperations,
     options: OperationSyncOptions = {},
   ): void {
-    waitSync(doing(this, operations, this.#slices(operations, options)));
+    const packed = operationsFor(this, operations);
+    waitSync(doing(this, packed, this.#slices(packed, readOperationSyncOptions(options))));
   }
 
   /**
@@ -465,16 +482,15 @@ export class SemaphoreSet {
     operations: readonly Operation[] | PreparedOperations,
     options: OperationOptions = {},
   ): Promise<void> {
-    await waitAsync(doing(this, operations, this.#slices(operations, options)), options.signal);
+    const packed = operationsFor(this, operations);
+    const read = readOperationOptions(options);
+    await waitAsync(doing(this, packed, this.#slices(packed, read)), read.signal);
   }
 
   #slices(
-    operations: readonly Operation[] | PreparedOperations,
+    operations: PackedOperations,
     { timeout = Infinity, deadline }: OperationSyncOptions,
   ): SliceLengths {
-    if (!(timeout >= 0)) {
-      throw new RangeError(`a timeout is 0 or more milliseconds, not ${timeout}`);
-    }
     const end = performance.now() + timeout;
     return {
       next: () => {
@@ -524,6 +540,7 @@ export class SemaphoreSet {
    * @throws {RangeError} no such semaphore in the set, or a value not from 0 to 32767
    */
   setValue(semaphore: number, value: number): void {
+    checkSemaphore(semaphore, this.#count);
     this.#control("set a semaphore", semaphore, SEM.SETVAL, checkValue(value));
   }
 

@@ -7,6 +7,7 @@ import { IPC, SEM } from "../../ffi/constants.ts";
 import { ERRNO } from "../../ffi/errno.ts";
 import { platform, semctl, semctlBuffer, semget } from "../../ffi/libc.ts";
 import { ShmError } from "../../ffi/shm_error.ts";
+import { checkNumber } from "../layout/arguments.ts";
 import { checkKey } from "./key.ts";
 import { KernelStructReader, withPerm } from "./kernel_struct.ts";
 import {
@@ -116,7 +117,8 @@ export const noSuchSet = "no semaphore set has this id (any more); `ipcs -s` lis
  *
  * @throws {RangeError} not an integer from 0 to 2^31 - 1
  */
-export function checkSetId(id: number): number {
+export function checkSetId(value: unknown): number {
+  const id = checkNumber(value, "id");
   if (Number.isInteger(id) && id >= 0 && id <= 0x7fffffff) return id;
   throw new RangeError(`semaphore set id ${id} is not an integer from 0 to 2147483647`);
 }
@@ -240,8 +242,9 @@ export function removeSemaphoreSet(id: number): void {
  * ```
  */
 export function setSemaphoreSet(id: number, change: ObjectChange): void {
+  checkSetId(id);
   const checked = checkChange(change);
-  const stat = tryStatSet(checkSetId(id));
+  const stat = tryStatSet(id);
   if (typeof stat === "number") throw changeFailure(id, -stat);
   const struct = semidStruct();
   writePerm(struct, stat, checked);

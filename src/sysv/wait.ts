@@ -9,6 +9,15 @@
 
 import { yieldBudget } from "./yield_budget.ts";
 
+/** Begins what gives a promise, so that what is refused at once rejects too. */
+export function promised<Result>(begin: () => Promise<Result>): Promise<Result> {
+  try {
+    return begin();
+  } catch (failure) {
+    return Promise.reject(failure);
+  }
+}
+
 /** One slice of waiting. Whether it ended by a wake, by its time or early is for the waiter to see. */
 export interface Wait {
   /** Blocks this thread. */

@@ -80,3 +80,19 @@ Deno.test("a signal that has aborted keeps work from beginning", async () => {
   await assert.rejects(turns.take({ signal }, expired, never.run), /before/);
   assert.deepEqual([turns.waiting, never.begun()], [0, false]);
 });
+
+Deno.test("Turns.take: a deadline further away than a timer can be does not pass at once", async () => {
+  const turns = new Turns();
+  const first = Promise.withResolvers<string>();
+  const before = turns.take({}, () => new Error("expired"), () => first.promise);
+  const deadline = Deadline.after(2 ** 40);
+  const second = turns.take(
+    { deadline },
+    () => new Error("expired"),
+    () => Promise.resolve("done"),
+  );
+  // Longer than the millisecond after which too long a timer runs out
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  first.resolve("first");
+  assert.deepEqual(await Promise.all([before, second]), ["first", "done"]);
+});
