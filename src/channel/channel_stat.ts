@@ -4,9 +4,15 @@
  */
 
 import { ShmError } from "../../ffi/shm_error.ts";
+import { checkFlag, optionsReader } from "../layout/arguments.ts";
 import { isGone } from "../sysv/object_stat.ts";
 import { Segment } from "../sysv/segment.ts";
-import { listSegments, type SegmentStat, statSegment } from "../sysv/segment_stat.ts";
+import {
+  checkSegmentId,
+  listSegments,
+  type SegmentStat,
+  statSegment,
+} from "../sysv/segment_stat.ts";
 import {
   findSemaphoreSet,
   listSemaphoreSets,
@@ -164,6 +170,8 @@ function readLane(
   }
 }
 
+const readLookOptions = optionsReader({ trust: checkFlag });
+
 /**
  * Looks at the channel in the segment with this id, without arriving at it.
  *
@@ -182,8 +190,10 @@ function readLane(
  */
 export function statChannel(
   id: number,
-  { trust = false }: { readonly trust?: boolean } = {},
+  options?: { readonly trust?: boolean },
 ): ChannelStat {
+  checkSegmentId(id);
+  const { trust = false } = readLookOptions(options);
   const stat = statSegment(id);
   const setId = findSemaphoreSet(stat.key);
   const setStat = setId === undefined ? undefined : tryStatSet(setId);
@@ -228,7 +238,8 @@ function look(stat: SegmentStat, setStat: SemaphoreSetStat, trust: boolean): Cha
  * }
  * ```
  */
-export function listChannels({ trust = false }: { readonly trust?: boolean } = {}): ChannelStat[] {
+export function listChannels(options?: { readonly trust?: boolean }): ChannelStat[] {
+  const { trust = false } = readLookOptions(options);
   const sets = new Map(listSemaphoreSets().map((set) => [set.key, set]));
   return listSegments().flatMap((stat) => {
     const set = stat.key === 0 ? undefined : sets.get(stat.key);

@@ -115,8 +115,8 @@ export function checkSignal(value: unknown, name: string): AbortSignal {
 }
 
 /** Something that can be called. */
-export function checkFunction<F>(value: F, name: string): F {
-  if (typeof value === "function") return value;
+export function checkFunction<F>(value: unknown, name: string): F {
+  if (typeof value === "function") return value as F;
   throw mistyped(name, "a function", value);
 }
 

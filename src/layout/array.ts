@@ -3,6 +3,7 @@
  */
 
 import { checkLayout, makeLayout } from "./check.ts";
+import { describe } from "./refusal.ts";
 import type { ArrayLayout, Layout } from "./layout.ts";
 
 /**
@@ -28,7 +29,10 @@ import type { ArrayLayout, Layout } from "./layout.ts";
 export function array<E extends Layout>(element: E, length: number): ArrayLayout<E> {
   checkLayout(element, "array(element, length)");
   if (!Number.isSafeInteger(length) || length < 1) {
-    throw new RangeError(`array(element, length) takes a positive integer length, got ${length}`);
+    const Refusal = typeof length === "number" ? RangeError : TypeError;
+    throw new Refusal(
+      `array(element, length) takes a positive integer length, got ${describe(length)}`,
+    );
   }
   const size = element.size * length;
   if (!Number.isSafeInteger(size)) {

@@ -3,6 +3,7 @@
  * behaves like one everywhere else. Called by struct views only.
  */
 
+import { checkNumber } from "./arguments.ts";
 import { readText } from "./c_string.ts";
 import { glimpse, load, store, storeElements } from "./codec.ts";
 import { INSPECT, type Inspect, shown } from "./inspect.ts";
@@ -144,7 +145,7 @@ class Elements implements ArrayView<unknown> {
   }
 
   at(index: number): unknown {
-    const whole = Math.trunc(index) || 0;
+    const whole = Math.trunc(checkNumber(index, "index")) || 0;
     const place = whole < 0 ? whole + this.length : whole;
     return place < 0 ? undefined : this.#get(place);
   }

@@ -5,7 +5,7 @@
 
 import type { CStringLayout } from "./layout.ts";
 import { makeLayout } from "./check.ts";
-import { gone, mistyped } from "./refusal.ts";
+import { describe, gone, mistyped } from "./refusal.ts";
 
 const encoder = new TextEncoder();
 // A byte order mark at the start is text like any other: what was written must come back.
@@ -43,7 +43,8 @@ function scratchFor(size: number): Uint8Array<ArrayBuffer> {
  */
 export function cString(size: number): CStringLayout {
   if (!Number.isSafeInteger(size) || size < 1) {
-    throw new RangeError(`cString(size) takes a positive integer, got ${size}`);
+    const Refusal = typeof size === "number" ? RangeError : TypeError;
+    throw new Refusal(`cString(size) takes a positive integer, got ${describe(size)}`);
   }
   return makeLayout({ kind: "cString", size, alignment: 1 });
 }

@@ -38,19 +38,23 @@ export function isLayout(value: unknown): value is Layout {
 }
 
 /** Throws a `TypeError` unless `layout` is one, an `aligned` one apart. */
-export function checkLayout(layout: Layout, what: string): void {
+export function checkLayout(layout: unknown, what: string): void {
   if (!isLayout(layout)) {
     throw new TypeError(`${what} takes a layout, got ${describe(layout)}`);
   }
 }
 
 /** Throws a `RangeError` unless `align` is a power of two that C compilers accept. */
-export function checkAlignment(align: number, what: string): void {
+export function checkAlignment(align: unknown, what: string): number {
   if (
-    !Number.isInteger(align) || !Number.isInteger(Math.log2(align)) || align > LARGEST_ALIGNMENT
+    typeof align === "number" && align <= LARGEST_ALIGNMENT && Number.isInteger(Math.log2(align))
   ) {
-    throw new RangeError(`${what} takes a power of two up to ${LARGEST_ALIGNMENT}, got ${align}`);
+    if (align >= 1) return align;
   }
+  const Refusal = typeof align === "number" ? RangeError : TypeError;
+  throw new Refusal(
+    `${what} takes a power of two up to ${LARGEST_ALIGNMENT}, got ${describe(align)}`,
+  );
 }
 
 /** Whether C or C++ use this word for something else. */
@@ -59,9 +63,9 @@ export function isTaken(name: string): boolean {
 }
 
 /** Throws a `TypeError` unless `name` can be declared in C and C++. */
-export function checkName(name: string, what: string): void {
-  if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) {
-    throw new TypeError(`${what} is a C identifier, got ${JSON.stringify(name)}`);
+export function checkName(name: unknown, what: string): void {
+  if (typeof name !== "string" || !/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) {
+    throw new TypeError(`${what} is a C identifier, got ${describe(name)}`);
   }
   // An object literal takes a value of this name as its prototype, so no object could hold the field.
   if (name === "__proto__") throw new TypeError(`${what} cannot be "__proto__"`);

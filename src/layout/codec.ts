@@ -74,8 +74,7 @@ function encode(layout: Layout, data: DataView, at: number, value: unknown, name
     case "cString":
       return writeText(data, at, layout.size, value, name);
     case "array": {
-      const values = arrayLike(value, name);
-      const { length } = values;
+      const { values, length } = arrayLike(value, name);
       if (length !== layout.length) {
         throw new RangeError(`"${name}" takes ${layout.length} elements, got ${length}`);
       }
@@ -104,12 +103,17 @@ function encode(layout: Layout, data: DataView, at: number, value: unknown, name
   }
 }
 
-function arrayLike(value: unknown, name: string): ArrayLike<unknown> {
+function arrayLike(value: unknown, name: string): {
+  readonly values: ArrayLike<unknown>;
+  readonly length: number;
+} {
   // A string is one too: the natural value of an array of `char`.
-  if (typeof value === "string") return value;
+  if (typeof value === "string") return { values: value, length: value.length };
   if (typeof value === "object" && value !== null && "length" in value) {
     const { length } = value;
-    if (Number.isSafeInteger(length) && Number(length) >= 0) return value as ArrayLike<unknown>;
+    if (typeof length === "number" && Number.isSafeInteger(length) && length >= 0) {
+      return { values: value as ArrayLike<unknown>, length };
+    }
   }
   throw mistyped(name, "an array", value);
 }
@@ -149,8 +153,7 @@ export function storeElements(
   offset: number,
   name: string,
 ): void {
-  const values = arrayLike(value, name);
-  const count = values.length;
+  const { values, length: count } = arrayLike(value, name);
   if (!Number.isSafeInteger(offset) || offset < 0) {
     throw outOfRange(`${name}.set`, "a non-negative integer offset", offset);
   }

@@ -20,6 +20,23 @@ function scalar<T extends Scalar>(
   return makeLayout({ kind: "scalar", name, cType, size, alignment: size, get, set });
 }
 
+/** Where to write: what is no number would be taken for one, and written at. */
+function place(at: unknown): number {
+  if (typeof at === "number") return at;
+  throw mistyped("at", "a number", at);
+}
+
+/** Why reading or writing at `at` of `data` failed. */
+function failed(data: unknown, at: unknown): Error {
+  if (!(data instanceof DataView)) return mistyped("data", "a DataView", data);
+  if (typeof at !== "number") return mistyped("at", "a number", at);
+  try {
+    return outOfRange("at", `a place within ${data.byteLength} bytes`, at);
+  } catch {
+    return gone();
+  }
+}
+
 function label(name: string, index: number | undefined): string {
   return index === undefined ? name : `${name}[${index}]`;
 }
@@ -79,15 +96,15 @@ export const bool: ScalarLayout<boolean> = scalar(
     try {
       return data.getUint8(at) !== 0;
     } catch {
-      throw gone();
+      throw failed(data, at);
     }
   },
   (data, at, value, name, index) => {
     if (typeof value !== "boolean") throw mistyped(label(name, index), "a boolean", value);
     try {
-      data.setUint8(at, value ? 1 : 0);
+      data.setUint8(place(at), value ? 1 : 0);
     } catch {
-      throw gone();
+      throw failed(data, at);
     }
   },
 );
@@ -117,7 +134,7 @@ export const char: ScalarLayout<string> = scalar(
     try {
       return String.fromCharCode(data.getUint8(at));
     } catch {
-      throw gone();
+      throw failed(data, at);
     }
   },
   (data, at, value, name, index) => {
@@ -127,9 +144,9 @@ export const char: ScalarLayout<string> = scalar(
       throw outOfRange(label(name, index), ONE_BYTE_CHARACTER, value);
     }
     try {
-      data.setUint8(at, code);
+      data.setUint8(place(at), code);
     } catch {
-      throw gone();
+      throw failed(data, at);
     }
   },
 );
@@ -157,15 +174,15 @@ export const i8: ScalarLayout<number> = scalar(
     try {
       return data.getInt8(at);
     } catch {
-      throw gone();
+      throw failed(data, at);
     }
   },
   (data, at, value, name, index) => {
     const checked = integer(value, -0x80, 0x7f, "i8", name, index);
     try {
-      data.setInt8(at, checked);
+      data.setInt8(place(at), checked);
     } catch {
-      throw gone();
+      throw failed(data, at);
     }
   },
 );
@@ -193,15 +210,15 @@ export const u8: ScalarLayout<number> = scalar(
     try {
       return data.getUint8(at);
     } catch {
-      throw gone();
+      throw failed(data, at);
     }
   },
   (data, at, value, name, index) => {
     const checked = integer(value, 0, 0xff, "u8", name, index);
     try {
-      data.setUint8(at, checked);
+      data.setUint8(place(at), checked);
     } catch {
-      throw gone();
+      throw failed(data, at);
     }
   },
 );
@@ -229,15 +246,15 @@ export const i16: ScalarLayout<number> = scalar(
     try {
       return data.getInt16(at, true);
     } catch {
-      throw gone();
+      throw failed(data, at);
     }
   },
   (data, at, value, name, index) => {
     const checked = integer(value, -0x8000, 0x7fff, "i16", name, index);
     try {
-      data.setInt16(at, checked, true);
+      data.setInt16(place(at), checked, true);
     } catch {
-      throw gone();
+      throw failed(data, at);
     }
   },
 );
@@ -265,15 +282,15 @@ export const u16: ScalarLayout<number> = scalar(
     try {
       return data.getUint16(at, true);
     } catch {
-      throw gone();
+      throw failed(data, at);
     }
   },
   (data, at, value, name, index) => {
     const checked = integer(value, 0, 0xffff, "u16", name, index);
     try {
-      data.setUint16(at, checked, true);
+      data.setUint16(place(at), checked, true);
     } catch {
-      throw gone();
+      throw failed(data, at);
     }
   },
 );
@@ -301,15 +318,15 @@ export const i32: ScalarLayout<number> = scalar(
     try {
       return data.getInt32(at, true);
     } catch {
-      throw gone();
+      throw failed(data, at);
     }
   },
   (data, at, value, name, index) => {
     const checked = integer(value, -0x80000000, 0x7fffffff, "i32", name, index);
     try {
-      data.setInt32(at, checked, true);
+      data.setInt32(place(at), checked, true);
     } catch {
-      throw gone();
+      throw failed(data, at);
     }
   },
 );
@@ -337,15 +354,15 @@ export const u32: ScalarLayout<number> = scalar(
     try {
       return data.getUint32(at, true);
     } catch {
-      throw gone();
+      throw failed(data, at);
     }
   },
   (data, at, value, name, index) => {
     const checked = integer(value, 0, 0xffffffff, "u32", name, index);
     try {
-      data.setUint32(at, checked, true);
+      data.setUint32(place(at), checked, true);
     } catch {
-      throw gone();
+      throw failed(data, at);
     }
   },
 );
@@ -373,7 +390,7 @@ export const i64: ScalarLayout<bigint> = scalar(
     try {
       return data.getBigInt64(at, true);
     } catch {
-      throw gone();
+      throw failed(data, at);
     }
   },
   (data, at, value, name, index) => {
@@ -386,9 +403,9 @@ export const i64: ScalarLayout<bigint> = scalar(
       index,
     );
     try {
-      data.setBigInt64(at, checked, true);
+      data.setBigInt64(place(at), checked, true);
     } catch {
-      throw gone();
+      throw failed(data, at);
     }
   },
 );
@@ -416,15 +433,15 @@ export const u64: ScalarLayout<bigint> = scalar(
     try {
       return data.getBigUint64(at, true);
     } catch {
-      throw gone();
+      throw failed(data, at);
     }
   },
   (data, at, value, name, index) => {
     const checked = bigInteger(value, 0n, 0xffffffffffffffffn, "u64", name, index);
     try {
-      data.setBigUint64(at, checked, true);
+      data.setBigUint64(place(at), checked, true);
     } catch {
-      throw gone();
+      throw failed(data, at);
     }
   },
 );
@@ -450,15 +467,15 @@ export const f32: ScalarLayout<number> = scalar(
     try {
       return data.getFloat32(at, true);
     } catch {
-      throw gone();
+      throw failed(data, at);
     }
   },
   (data, at, value, name, index) => {
     const checked = float(value, "f32", name, index);
     try {
-      data.setFloat32(at, checked, true);
+      data.setFloat32(place(at), checked, true);
     } catch {
-      throw gone();
+      throw failed(data, at);
     }
   },
 );
@@ -484,15 +501,15 @@ export const f64: ScalarLayout<number> = scalar(
     try {
       return data.getFloat64(at, true);
     } catch {
-      throw gone();
+      throw failed(data, at);
     }
   },
   (data, at, value, name, index) => {
     const checked = float(value, "f64", name, index);
     try {
-      data.setFloat64(at, checked, true);
+      data.setFloat64(place(at), checked, true);
     } catch {
-      throw gone();
+      throw failed(data, at);
     }
   },
 );

@@ -6,6 +6,7 @@
 
 import { checkAlignment, checkLayout, checkName, makeLayout } from "./check.ts";
 import { load, store } from "./codec.ts";
+import { checkFlag, checkNumber, optionsReader } from "./arguments.ts";
 import { declare } from "./declare.ts";
 import type {
   Field,
@@ -22,7 +23,16 @@ import type {
 import { describe } from "./refusal.ts";
 import { viewsOf } from "./struct_view.ts";
 
-const PACKS: readonly (Pack | undefined)[] = [undefined, 1, 2, 4, 8, 16];
+const PACKS: readonly unknown[] = [1, 2, 4, 8, 16] satisfies Pack[];
+
+const readStructOptions = optionsReader({
+  pack(pack: unknown): Pack {
+    if (PACKS.includes(pack)) return pack as Pack;
+    throw new RangeError(`pack is 1, 2, 4, 8 or 16, got ${describe(pack)}`);
+  },
+  align: (align: unknown) => checkAlignment(align, "the alignment of a struct"),
+});
+const readViewOptions = optionsReader({ readOnly: checkFlag });
 
 /** The least multiple of `alignment` that is not less than `offset`. */
 function roundUp(offset: number, alignment: number): number {
@@ -31,10 +41,11 @@ function roundUp(offset: number, alignment: number): number {
 }
 
 function place(name: string, declared: FieldLayout, end: number, pack: number): Field {
+  const what = `field "${name}"`;
   const aligned = declared?.kind === "aligned";
   const layout = aligned ? declared.layout : declared;
-  checkLayout(layout, `field "${name}"`);
-  const align = aligned ? { align: declared.align } : {};
+  checkLayout(layout, what);
+  const align = aligned ? { align: checkAlignment(declared.align, what) } : {};
   const offset = roundUp(end, alignmentOf({ layout, ...align }, pack));
   return Object.freeze({ offset, size: layout.size, layout, ...align });
 }
@@ -64,6 +75,7 @@ function memory(buffer: ArrayBufferLike, offset: number, size: number): DataView
       `a struct lies in an ArrayBuffer or SharedArrayBuffer, got ${describe(buffer)}`,
     );
   }
+  checkNumber(offset, "offset");
   if (!Number.isSafeInteger(offset) || offset < 0 || offset + size > buffer.byteLength) {
     throw new RangeError(
       `a struct of ${size} bytes at offset ${offset} is outside the buffer of ${buffer.byteLength} bytes`,
@@ -105,12 +117,9 @@ function memory(buffer: ArrayBufferLike, offset: number, size: number): DataView
  * ```
  */
 export function struct<F extends Fields>(fields: F, options: StructOptions = {}): StructLayout<F> {
-  const { pack = Infinity, align = 1 } = options;
   checkFields(fields);
-  if (!PACKS.includes(options.pack)) {
-    throw new RangeError(`pack is 1, 2, 4, 8 or 16, got ${options.pack}`);
-  }
-  checkAlignment(align, "the alignment of a struct");
+  const read = readStructOptions(options);
+  const { pack = Infinity, align = 1 } = read;
 
   const placed: Record<string, Field> = {};
   let end = 0;
@@ -132,13 +141,13 @@ export function struct<F extends Fields>(fields: F, options: StructOptions = {})
     alignment,
     // The types of the fields are lost in the loop above, and nowhere else.
     fields: Object.freeze(placed) as StructLayout<F>["fields"],
-    ...(options.pack === undefined ? {} : { pack: options.pack }),
-    ...(options.align === undefined ? {} : { align: options.align }),
+    ...read,
     view(
       buffer: ArrayBufferLike,
       offset = 0,
-      { readOnly = false }: ViewOptions = {},
+      options?: ViewOptions,
     ): StructView<F> {
+      const { readOnly = false } = readViewOptions(options);
       return view(memory(buffer, offset, size), readOnly) as StructView<F>;
     },
     read(buffer: ArrayBufferLike, offset = 0): StructValue<F> {

@@ -6,10 +6,12 @@
 
 import { ShmError } from "../../ffi/shm_error.ts";
 import { ERRNO } from "../../ffi/errno.ts";
+import { checkFlag, checkTimeout } from "../layout/arguments.ts";
 import { Claim } from "../sync/claim.ts";
 import { type EntrySemaphores, Membership, type SharedObject } from "../sync/membership.ts";
 import { Word } from "../sync/word.ts";
-import { saysGone } from "../sysv/object_stat.ts";
+import { checkKey } from "../sysv/key.ts";
+import { checkMode, saysGone } from "../sysv/object_stat.ts";
 import type { Segment } from "../sysv/segment.ts";
 import type { SegmentStat } from "../sysv/segment_stat.ts";
 import type { PreparedOperations } from "../sysv/semaphore_operations.ts";
@@ -47,6 +49,15 @@ export interface MailboxOptions {
    */
   readonly timeout?: number;
 }
+
+/** What an object with {@linkcode MailboxOptions} may hold. */
+export const MAILBOX = {
+  key: checkKey,
+  mode: checkMode,
+  trust: checkFlag,
+  recreate: checkFlag,
+  timeout: checkTimeout,
+};
 
 /**
  * What became of the segment when a peer left: `removed`; `kept` because that was asked for or because

@@ -5,16 +5,18 @@
 
 import { ShmError } from "../../ffi/shm_error.ts";
 import { ERRNO } from "../../ffi/errno.ts";
+import { checkFunction, optionsReader } from "../layout/arguments.ts";
+import { writeText } from "../layout/c_string.ts";
 import { AsyncFutex } from "../sync/async_futex.ts";
 import { Deadline } from "../sync/deadline.ts";
 import { Spinning, USUAL_SPIN_US } from "../sync/spin.ts";
-import { waitAsync, type Waiting, waitSync } from "../sysv/wait.ts";
-import { MAX_SLICE_MS, Slices, timedOut } from "../sync/waiting.ts";
+import { promised, waitAsync, type Waiting, waitSync } from "../sysv/wait.ts";
+import { MAX_SLICE_MS, Slices, timedOut, WAIT, WAIT_SYNC } from "../sync/waiting.ts";
 import { saysGone } from "../sysv/object_stat.ts";
 import type { Segment } from "../sysv/segment.ts";
 import { SemaphoreSet } from "../sysv/semaphore_set.ts";
 import { LAYOUT, SEMAPHORE } from "./descriptor.ts";
-import { type Departure, Mailbox, type MailboxOptions } from "./mailbox.ts";
+import { type Departure, MAILBOX, Mailbox, type MailboxOptions } from "./mailbox.ts";
 
 /**
  * How long a sender waits, and what it wants to know meanwhile.
@@ -53,6 +55,13 @@ export interface SendOptions extends SendSyncOptions {
   /** Gives up when it aborts, with its reason. */
   readonly signal?: AbortSignal;
 }
+
+const readMailboxOptions = optionsReader(MAILBOX);
+const readSendSyncOptions = optionsReader({
+  ...WAIT_SYNC,
+  onNoServer: checkFunction<() => void>,
+});
+const readSendOptions = optionsReader({ ...WAIT, onNoServer: checkFunction<() => void> });
 
 /** SENDER goes from 1 to 2 when our message is about to be in the slot, and from 2 to 0 after it. */
 const signed = SemaphoreSet.prepare([{ semaphore: SEMAPHORE.SENDER, add: 1, undo: true }]);
@@ -94,7 +103,7 @@ export class MailboxClient implements Disposable {
    * @throws {ShmError} `EINVAL` something else holds the key, `EUNTRUSTED`, `EACCES`, ...
    */
   static open(options: MailboxOptions = {}): MailboxClient {
-    return new MailboxClient(Mailbox.join(options));
+    return new MailboxClient(Mailbox.join(readMailboxOptions(options)));
   }
 
   /** The segment the mailbox is in. */
@@ -116,13 +125,16 @@ export class MailboxClient implements Disposable {
    * the server had it in hand, so that its outcome is unknown, `EIDRM` the mailbox was removed
    * underneath
    */
-  send(text: string, options: SendOptions = {}): Promise<void> {
-    return waitAsync(this.#sending(text, options), options.signal);
+  send(text: string, options?: SendOptions): Promise<void> {
+    return promised(() => {
+      const read = readSendOptions(options);
+      return waitAsync(this.#sending(text, read), read.signal);
+    });
   }
 
   /** As {@linkcode MailboxClient.send}, blocking the thread. */
-  sendSync(text: string, options: SendSyncOptions = {}): void {
-    waitSync(this.#sending(text, options));
+  sendSync(text: string, options?: SendSyncOptions): void {
+    waitSync(this.#sending(text, readSendSyncOptions(options)));
   }
 
   /**
@@ -132,8 +144,11 @@ export class MailboxClient implements Disposable {
    * @throws {RangeError} more than 2047 bytes of UTF-8, or a NUL in it
    * @throws {ShmError} `ETIMEDOUT` the mailbox was not free in time, `EIDRM` it was removed underneath
    */
-  post(text: string, options: SendOptions = {}): Promise<void> {
-    return waitAsync(this.#posting(text, options), options.signal);
+  post(text: string, options?: SendOptions): Promise<void> {
+    return promised(() => {
+      const read = readSendOptions(options);
+      return waitAsync(this.#posting(text, read), read.signal);
+    });
   }
 
   /**
@@ -299,9 +314,8 @@ export class MailboxClient implements Disposable {
   }
 }
 
-/** A struct of our own, in which texts become bytes by the layout's rules. */
-const draftBytes = new Uint8Array(LAYOUT.size);
-const draft = LAYOUT.view(draftBytes.buffer);
+/** Memory of our own, in which texts become bytes by the layout's rules. */
+const draft = new DataView(new ArrayBuffer(LAYOUT.fields.msg.size));
 
 /**
  * The text as it is in memory, NULs included. Once, before anything is waited for.
@@ -309,8 +323,8 @@ const draft = LAYOUT.view(draftBytes.buffer);
  * @throws {RangeError} more than 2047 bytes of UTF-8, or a NUL in it
  */
 function encode(text: string): Uint8Array<ArrayBuffer> {
-  draft.msg = text;
-  return draftBytes.slice(LAYOUT.fields.msg.offset);
+  writeText(draft, 0, draft.byteLength, text, "text");
+  return new Uint8Array(draft.buffer.slice(0));
 }
 
 /** The slices of one send: each checks that there is still something to wait for. */

@@ -7,15 +7,22 @@
 
 import { ShmError } from "../../ffi/shm_error.ts";
 import { ERRNO } from "../../ffi/errno.ts";
+import {
+  checkFlag,
+  checkFunction,
+  checkSignal,
+  checkTimeout,
+  optionsReader,
+} from "../layout/arguments.ts";
 import { AsyncFutex } from "../sync/async_futex.ts";
 import { Deadline } from "../sync/deadline.ts";
 import { Spinning, USUAL_SPIN_US } from "../sync/spin.ts";
 import { Turns } from "../sync/turns.ts";
 import { type Waiting, waitSync } from "../sysv/wait.ts";
 import { yieldBudget } from "../sysv/yield_budget.ts";
-import { Slices, timedOut } from "../sync/waiting.ts";
+import { readWaitOptions, readWaitSyncOptions, Slices, timedOut } from "../sync/waiting.ts";
 import type { Segment } from "../sysv/segment.ts";
-import { type Departure, Mailbox, type MailboxOptions } from "./mailbox.ts";
+import { type Departure, MAILBOX, Mailbox, type MailboxOptions } from "./mailbox.ts";
 import type { Message } from "./message.ts";
 
 /**
@@ -77,6 +84,9 @@ export interface ServeOptions {
   readonly signal?: AbortSignal;
 }
 
+const readServerOptions = optionsReader({ ...MAILBOX, keep: checkFlag });
+const readServeOptions = optionsReader({ timeout: checkTimeout, signal: checkSignal });
+
 function receiveOptions({ timeout, signal }: ServeOptions): ReceiveOptions {
   return {
     ...(timeout === undefined ? {} : { deadline: Deadline.after(timeout) }),
@@ -123,8 +133,8 @@ export class MailboxServer implements Disposable {
    * something else holds the key, `EUNTRUSTED`, `EACCES`, ...
    */
   static open(options: MailboxServerOptions = {}): MailboxServer {
-    const { keep = false } = options;
-    const mailbox = Mailbox.join(options, keep);
+    const { keep = false, ...read } = readServerOptions(options);
+    const mailbox = Mailbox.join(read, keep);
     let server: MailboxServer | undefined;
     let holder: number | undefined;
     try {
@@ -210,9 +220,11 @@ export class MailboxServer implements Disposable {
    * @throws {ShmError} `ETIMEDOUT` the deadline passed, `EIDRM` the mailbox was removed underneath,
    * `EDETACHED` after close
    */
-  receive(options: ReceiveOptions = {}): Promise<Message> {
+  receive(options?: ReceiveOptions): Promise<Message> {
+    let read: ReceiveOptions;
     try {
-      options.signal?.throwIfAborted();
+      read = readWaitOptions(options);
+      read.signal?.throwIfAborted();
       this.ack();
       const { waiting, handing } = this.#turns;
       if (waiting === 0 && !handing && yieldBudget.pause() === undefined) {
@@ -223,9 +235,9 @@ export class MailboxServer implements Disposable {
       return Promise.reject(failure);
     }
     return this.#turns.take(
-      options,
+      read,
       () => this.#expired(),
-      () => this.#receiving(options.deadline),
+      () => this.#receiving(read.deadline),
     );
   }
 
@@ -235,7 +247,8 @@ export class MailboxServer implements Disposable {
    * @throws {ShmError} as {@linkcode MailboxServer.receive}; `EBUSY` a `receive` has a message that its
    * caller has not had yet
    */
-  receiveSync(options: { readonly deadline?: Deadline } = {}): Message {
+  receiveSync(options?: { readonly deadline?: Deadline }): Message {
+    const { deadline } = readWaitSyncOptions(options);
     this.ack();
     if (this.#inHand) {
       throw new ShmError("receive a message", undefined, ERRNO.EBUSY, {
@@ -243,7 +256,7 @@ export class MailboxServer implements Disposable {
         remedy: "a receive() of this server is under way: await it first",
       });
     }
-    return this.#soon() ?? waitSync(this.#receiving(options.deadline));
+    return this.#soon() ?? waitSync(this.#receiving(deadline));
   }
 
   /** The message that is there, or comes within the time to spin. */
@@ -306,13 +319,15 @@ export class MailboxServer implements Disposable {
    */
   async serve(
     handler: (message: Message) => unknown,
-    options: ServeOptions = {},
+    options?: ServeOptions,
   ): Promise<void> {
-    const { signal } = options;
+    checkFunction(handler, "handler");
+    const read = readServeOptions(options);
+    const { signal } = read;
     while (signal?.aborted !== true) {
       let message: Message;
       try {
-        message = await this.receive(receiveOptions(options));
+        message = await this.receive(receiveOptions(read));
       } catch (failure) {
         // Only a signal that has aborted has a reason
         if (failure === signal?.reason) return;
@@ -337,10 +352,11 @@ export class MailboxServer implements Disposable {
    * @throws {ShmError} `ETIMEDOUT` no message came within `timeout` milliseconds, `EIDRM` the mailbox
    * was removed underneath
    */
-  messages(options: ServeOptions = {}): AsyncIterableIterator<Message, undefined> {
+  messages(options?: ServeOptions): AsyncIterableIterator<Message, undefined> {
+    const read = readServeOptions(options);
     const iterator: AsyncIterableIterator<Message, undefined> = {
       next: () =>
-        this.receive(receiveOptions(options)).then((value) => ({ done: false as const, value })),
+        this.receive(receiveOptions(read)).then((value) => ({ done: false as const, value })),
       return: () => {
         if (this.segment.attached) this.ack();
         return Promise.resolve({ done: true as const, value: undefined });

@@ -6,8 +6,10 @@
 import type { CStringLayout, ScalarLayout, StructLayout, StructView } from "../layout/layout.ts";
 import { ShmError } from "../../ffi/shm_error.ts";
 import { ERRNO } from "../../ffi/errno.ts";
+import { checkFlag, optionsReader } from "../layout/arguments.ts";
 import { Word } from "../sync/word.ts";
-import { Segment } from "../sysv/segment.ts";
+import { checkMode } from "../sysv/object_stat.ts";
+import { checkSegment, Segment } from "../sysv/segment.ts";
 import type { SegmentStat } from "../sysv/segment_stat.ts";
 import { LAYOUT, MAILBOX_KEY, WORD_OFFSET } from "./descriptor.ts";
 
@@ -31,6 +33,8 @@ export interface ShmEntryOptions {
   /** Accept a segment that another user, not root, created or owns. */
   readonly trust?: boolean;
 }
+
+const readEntryOptions = optionsReader({ mode: checkMode, trust: checkFlag });
 
 /**
  * The classic `struct ShmEntry { bool can_read; char msg[2048]; }`, exactly 2049 bytes, in a segment.
@@ -78,7 +82,8 @@ export class ShmEntry implements Disposable {
    * @throws {ShmError} `EINVAL` something of another size holds the key, `EUNTRUSTED`, `EACCES`, ...
    */
   static open(key: number = MAILBOX_KEY, options: ShmEntryOptions = {}): ShmEntry {
-    return ShmEntry.over(Segment.openOrCreate({ key, size: LAYOUT.size, ...options }));
+    const read = readEntryOptions(options);
+    return ShmEntry.over(Segment.openOrCreate({ ...read, key, size: LAYOUT.size }));
   }
 
   /**
@@ -87,6 +92,7 @@ export class ShmEntry implements Disposable {
    * @throws {ShmError} `EINVAL` it has another size, so something else is in it
    */
   static over(segment: Segment): ShmEntry {
+    checkSegment(segment, "segment");
     try {
       return new ShmEntry(segment);
     } catch (error) {
@@ -107,7 +113,7 @@ export class ShmEntry implements Disposable {
 
   /** Publishes the text (`true`) or the empty slot (`false`), and wakes who waits for it. */
   set canRead(value: boolean) {
-    Atomics.store(this.#flag, 0, value ? 1 : 0);
+    Atomics.store(this.#flag, 0, checkFlag(value, "canRead") ? 1 : 0);
     this.#word.wake();
   }
 
