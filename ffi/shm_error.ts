@@ -220,6 +220,16 @@ export class ShmError extends Error {
     reason: number | RefusalCode,
     details: FailureDetails = {},
   ) {
+    if (typeof action !== "string") throw new TypeError('"action" takes a string');
+    if (call !== undefined && typeof call !== "string") {
+      throw new TypeError('"call" takes the name of a function, or undefined');
+    }
+    if (typeof reason !== "number" && typeof reason !== "string") {
+      throw new TypeError('"reason" takes an errno, or the code of a refusal');
+    }
+    if (typeof details !== "object" || details === null) {
+      throw new TypeError('"details" takes an object');
+    }
     const code = typeof reason === "number" ? errnoName(reason) : reason;
     const text = typeof reason === "number" ? errnoText(reason) : refusalText[reason];
     const more = [details.facts, details.remedy].filter((part) => part !== undefined);
