@@ -89,7 +89,8 @@ class World implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    // What was in the mailbox and the channels would keep them there
+    // What was in the mailbox and the channels would keep them there; closing publishes what is staged
+    for (const producer of [this.producer, this.slotted, this.typedProducer]) producer.close();
     if (this.channel.isOpen) this.consumer.drain(() => {});
     if (this.typed.channel.isOpen) this.typedConsumer.drain(() => {});
     if (this.server.segment.attached) {
@@ -171,6 +172,10 @@ const message = arg("value|n|name|field", () => ({ n: 1, name: "a" }), {
 });
 const tag = opts("tag");
 const semaphore = arg("semaphore", () => 0);
+/** Over before it begins. */
+const consuming = opts("timeout signal until", () => ({ signal: AbortSignal.abort() }), {
+  waits: true,
+});
 const soon = (): object => ({ deadline: Deadline.after(0) });
 const text = arg("text", () => "hello");
 const memory = arg("ArrayBuffer", ({ buffer }) => buffer);
@@ -361,10 +366,35 @@ const PARAMETERS: Readonly<Record<string, readonly Parameter[]>> = {
   ],
   "Producer#sendSync": [payload, opts("tag deadline")],
   "Producer#send": [payload, opts(`tag ${wait}`)],
-  "Producer#claim": [arg("length", () => 8), tag],
+  "Producer#claim": [arg("length|bytes", () => 8), tag],
   "Producer#close": [],
   "Slot#commit": [],
   "Slot#abort": [],
+  "Consumer#tryReceive": [opts("ack")],
+  "Consumer#receive": [opts(`ack until ${wait}`)],
+  "Consumer#receiveSync": [opts("ack until deadline")],
+  "Consumer#ready": [opts(`ack until ${wait}`)],
+  "Consumer#readySync": [opts("ack until deadline")],
+  "Consumer#consume": [arg("handler", () => () => {}), consuming],
+  "Consumer#messages": [opts(`ack until ${wait}`)],
+  "Consumer#drain": [arg("visit", () => () => {}), opts("max ack")],
+  "Consumer#drainText": [arg("visit", () => () => {}), opts("max ack")],
+  "Consumer#discard": [arg("lane", () => 0)],
+  "Consumer#ack": [],
+  "Consumer#nack": [],
+  "Consumer#close": [],
+  "TypedConsumer#tryReceive": [opts("ack")],
+  "TypedConsumer#receive": [opts(`ack until ${wait}`)],
+  "TypedConsumer#receiveSync": [opts("ack until deadline")],
+  "TypedConsumer#ready": [opts(`ack until ${wait}`)],
+  "TypedConsumer#readySync": [opts("ack until deadline")],
+  "TypedConsumer#consume": [arg("handler", () => () => {}), consuming],
+  "TypedConsumer#messages": [opts(`ack until ${wait}`)],
+  "TypedConsumer#drain": [arg("visit", () => () => {}), opts("max ack")],
+  "TypedConsumer#discard": [arg("lane", () => 0)],
+  "TypedConsumer#ack": [],
+  "TypedConsumer#nack": [],
+  "TypedConsumer#close": [],
   "TypedChannel#producer": [opts("withoutConsumer spin")],
   "TypedChannel#consumer": [opts("spin")],
   "TypedChannel#stats": [],
@@ -408,7 +438,7 @@ const PARAMETERS: Readonly<Record<string, readonly Parameter[]>> = {
   "StructLayout#declare": [arg("name", () => "P")],
   "ParsedStruct#view": [memory, at, opts("readOnly")],
   "ParsedStruct#read": [memory, at],
-  "ParsedStruct#write": [memory, arg("value|n", () => ({ n: 1 })), at],
+  "ParsedStruct#write": [memory, arg("value|n|field", () => ({ n: 1 })), at],
   "ParsedStruct#declare": [arg("name", () => "P")],
   "ArrayView#at": [arg("index", () => 0)],
   "ArrayView#set": [
@@ -546,6 +576,7 @@ async function outcome(what: string, name: RegExp, call: () => unknown): Promise
     const made = result as Partial<Segment & Mutex>;
     const set = made.set instanceof SemaphoreSet ? made.set : made;
     if (set.created === true) made.remove?.();
+    if (result instanceof ShmEntry && result.segment.created) result.segment.remove();
     (result as Partial<Disposable>)[Symbol.dispose]?.();
   }
   return "works";
@@ -562,6 +593,7 @@ function* trials(
     if (others && ["-0", "-1", "undefined"].includes(kind)) continue;
     if (waits && ["undefined", "empty proxy"].includes(kind)) continue;
     // Where an object of any class may be, its getters are the caller's, and throw the engine's errors
+    if (kind === "proxy of bytes" && !/bytes|data|Buffer/.test(name.source)) continue;
     if (kind === "proxy of a segment" && !/segment|set\b/.test(name.source)) continue;
     yield [kind, name, odd];
   }
@@ -571,7 +603,7 @@ function* trials(
     const one = new RegExp(`${name.source}|${option}`, "i");
     for (const [kind, odd] of Object.entries(ODD)) {
       if (option === "key" && kind === "-1") continue;
-      if (waits && kind === "undefined") continue;
+      if (waits && ["undefined", "AbortSignal", "Deadline"].includes(kind)) continue;
       yield [`{ ${option}: ${kind} }`, one, (world) => ({
         ...value(world) as object,
         [option]: odd(world),

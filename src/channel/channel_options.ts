@@ -3,6 +3,7 @@
 import {
   checkFlag,
   checkNumber,
+  checkSignal,
   checkTimeout,
   oneOf,
   optionsReader,
@@ -321,6 +322,35 @@ const PRODUCER = { withoutConsumer: oneOf("wait", "error"), ...CONSUMER };
 const TRY_SEND = { tag: checkTag };
 const SEND_SYNC = { ...TRY_SEND, ...WAIT_SYNC };
 const SEND = { ...TRY_SEND, ...WAIT };
+
+const TRY_RECEIVE = { ack: oneOf("before", "after") };
+const DRAIN = { max: checkNumber, ...TRY_RECEIVE };
+const UNTIL = { until: oneOf("closed") };
+const RECEIVE_SYNC = { ...TRY_RECEIVE, ...UNTIL, ...WAIT_SYNC };
+const RECEIVE = { ...RECEIVE_SYNC, ...WAIT };
+const CONSUME = { timeout: checkTimeout, signal: checkSignal, ...UNTIL };
+
+/** Reads what `tryReceive` can be told. */
+export const readTryReceiveOptions: (options: unknown) => Read<typeof TRY_RECEIVE> = optionsReader(
+  TRY_RECEIVE,
+);
+
+/** Reads what `drain` can be told. */
+export const readDrainOptions: (options: unknown) => Read<typeof DRAIN> = optionsReader(DRAIN);
+
+/** Reads {@linkcode ChannelReceiveSyncOptions}. */
+export const readReceiveSyncOptions: (options: unknown) => Read<typeof RECEIVE_SYNC> =
+  optionsReader(RECEIVE_SYNC);
+
+/** Reads {@linkcode ChannelReceiveOptions}. */
+export const readReceiveOptions: (options: unknown) => Read<typeof RECEIVE> = optionsReader(
+  RECEIVE,
+);
+
+/** Reads {@linkcode ConsumeOptions}. */
+export const readConsumeOptions: (options: unknown) => Read<typeof CONSUME> = optionsReader(
+  CONSUME,
+);
 
 /** Reads {@linkcode ChannelOpenOptions}. */
 export const readChannelOpenOptions: (options: unknown) => Read<typeof OPEN> = optionsReader(OPEN);

@@ -3,6 +3,7 @@
  */
 
 import type { ShmError } from "../../ffi/shm_error.ts";
+import { checkFunction, checkNumber } from "../layout/arguments.ts";
 import { yieldBudget } from "../sysv/yield_budget.ts";
 import type { Claim } from "../sync/claim.ts";
 import { Deadline } from "../sync/deadline.ts";
@@ -10,13 +11,18 @@ import { Spinning, USUAL_SPIN_US } from "../sync/spin.ts";
 import { Turns } from "../sync/turns.ts";
 import { type Waiting, waitSync } from "../sysv/wait.ts";
 import { Slices, timedOut } from "../sync/waiting.ts";
-import type {
-  Acknowledgement,
-  ChannelMessage,
-  ChannelReceiveOptions,
-  ChannelReceiveSyncOptions,
-  ConsumeOptions,
-  ConsumerOptions,
+import {
+  type Acknowledgement,
+  type ChannelMessage,
+  type ChannelReceiveOptions,
+  type ChannelReceiveSyncOptions,
+  type ConsumeOptions,
+  type ConsumerOptions,
+  readConsumeOptions,
+  readDrainOptions,
+  readReceiveOptions,
+  readReceiveSyncOptions,
+  readTryReceiveOptions,
 } from "./channel_options.ts";
 import { Asleep, type ChannelPlace } from "./channel_place.ts";
 import { SEMAPHORE } from "./descriptor.ts";
@@ -339,10 +345,11 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
    * lane cannot be. The other lanes have their turn first; the error names the lane, and comes again
    * after each round, until {@linkcode Consumer.discard} drops what is there
    */
-  tryReceive(options: { readonly ack?: Acknowledgement } = {}): ChannelMessage | undefined {
+  tryReceive(options?: { readonly ack?: Acknowledgement }): ChannelMessage | undefined {
+    const read = readTryReceiveOptions(options);
     this.#check();
     this.#settle();
-    return this.#isBehind ? undefined : this.#take(options);
+    return this.#isBehind ? undefined : this.#take(read);
   }
 
   /** The next message, in hand beside those that are. */
@@ -403,9 +410,10 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
    */
   drain(
     visit: ChannelVisit,
-    { max = Infinity, ack = "before" }: { readonly max?: number; readonly ack?: Acknowledgement } =
-      {},
+    options?: { readonly max?: number; readonly ack?: Acknowledgement },
   ): number {
+    if (typeof visit !== "function") checkFunction(visit, "visit");
+    const { max = Infinity, ack = "before" } = readDrainOptions(options);
     this.#check();
     if (!(max >= 1)) throw new RangeError(`max ${max} is not 1 or more`);
     const most = max < MANY ? max : MANY;
@@ -460,8 +468,9 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
    */
   drainText(
     visit: ChannelVisit<string>,
-    options: { readonly max?: number; readonly ack?: Acknowledgement } = {},
+    options?: { readonly max?: number; readonly ack?: Acknowledgement },
   ): number {
+    checkFunction(visit, "visit");
     return this.drain((bytes, tag, lane) => {
       // A small payload is a copy already
       const copy = bytes.length <= SMALL ? bytes : bytes.slice();
@@ -476,15 +485,16 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
    * @throws {ShmError} `ETIMEDOUT`, `EDETACHED` closed, `ECORRUPT`, `EIDRM` the channel was removed
    * underneath
    */
-  async ready(options: ChannelReceiveOptions = {}): Promise<boolean> {
-    options.signal?.throwIfAborted();
+  async ready(options?: ChannelReceiveOptions): Promise<boolean> {
+    const read = readReceiveOptions(options);
+    read.signal?.throwIfAborted();
     this.#check();
     this.#settle();
     if (this.#maySettleAtOnce() && this.#soon()) return true;
     const found = await this.#turns.take(
-      options,
+      read,
       () => this.#expired(),
-      () => this.#until(this.#found, options),
+      () => this.#until(this.#found, read),
     );
     return found ?? false;
   }
@@ -495,7 +505,11 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
   }
 
   /** As {@linkcode Consumer.ready}, blocking the thread. */
-  readySync(options: ChannelReceiveSyncOptions = {}): boolean {
+  readySync(options?: ChannelReceiveSyncOptions): boolean {
+    return this.#readySync(readReceiveSyncOptions(options));
+  }
+
+  #readySync(options: ChannelReceiveSyncOptions): boolean {
     this.#check();
     this.#settle();
     if (this.#soon()) return true;
@@ -619,14 +633,16 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
   receive(options?: ChannelReceiveOptions & { readonly until?: never }): Promise<ChannelMessage>;
   /** The same with `until`: `undefined` at the end of the stream. */
   receive(options: ChannelReceiveOptions): Promise<ChannelMessage | undefined>;
-  receive(options: ChannelReceiveOptions = {}): Promise<ChannelMessage | undefined> {
+  receive(options?: ChannelReceiveOptions): Promise<ChannelMessage | undefined> {
     // No async function: each promise between a waker and who awaits the message takes a microsecond
+    let read: ChannelReceiveOptions;
     try {
-      options.signal?.throwIfAborted();
+      read = readReceiveOptions(options);
+      read.signal?.throwIfAborted();
       this.#check();
       this.#settle();
       if (this.#maySettleAtOnce()) {
-        const message = this.#take(options) ?? (this.#soon() ? this.#take(options) : undefined);
+        const message = this.#take(read) ?? (this.#soon() ? this.#take(read) : undefined);
         if (message !== undefined) return this.#turns.handOver(message);
       }
     } catch (failure) {
@@ -634,9 +650,9 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
     }
     this.#receives++;
     const received = this.#turns.take(
-      options,
+      read,
       () => this.#expired(),
-      () => this.#until(() => this.#take(options), options),
+      () => this.#until(() => this.#take(read), read),
     );
     received.then(this.#served, this.#served);
     return received;
@@ -653,13 +669,14 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
   receiveSync(options?: ChannelReceiveSyncOptions & { readonly until?: never }): ChannelMessage;
   /** The same with `until`: `undefined` at the end of the stream. */
   receiveSync(options: ChannelReceiveSyncOptions): ChannelMessage | undefined;
-  receiveSync(options: ChannelReceiveSyncOptions = {}): ChannelMessage | undefined {
+  receiveSync(options?: ChannelReceiveSyncOptions): ChannelMessage | undefined {
+    const read = readReceiveSyncOptions(options);
     this.#check();
     this.#settle();
     for (;;) {
-      const message = this.#take(options);
+      const message = this.#take(read);
       if (message !== undefined) return message;
-      if (!this.readySync(options)) return undefined;
+      if (!this.#readySync(read)) return undefined;
     }
   }
 
@@ -696,13 +713,15 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
    */
   async consume(
     handler: (message: ChannelMessage) => unknown,
-    options: ConsumeOptions = {},
+    options?: ConsumeOptions,
   ): Promise<void> {
-    const { signal } = options;
+    checkFunction(handler, "handler");
+    const read = readConsumeOptions(options);
+    const { signal } = read;
     while (signal?.aborted !== true) {
       let message: ChannelMessage | undefined;
       try {
-        message = await this.receive(receiveOptions(options));
+        message = await this.receive(receiveOptions(read));
       } catch (failure) {
         // Only a signal that has aborted has a reason
         if (failure === signal?.reason) return;
@@ -728,10 +747,11 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
    *
    * @throws {ShmError} as {@linkcode Consumer.ready}, from the loop
    */
-  messages(options: ChannelReceiveOptions = {}): AsyncIterableIterator<ChannelMessage, undefined> {
+  messages(options?: ChannelReceiveOptions): AsyncIterableIterator<ChannelMessage, undefined> {
+    const read: ChannelReceiveOptions = readReceiveOptions(options);
     const iterator: AsyncIterableIterator<ChannelMessage, undefined> = {
       next: () =>
-        this.receive(options).then((value) =>
+        this.receive(read).then((value) =>
           value === undefined ? { done: true, value } : { done: false, value }
         ),
       return: () => {
@@ -770,6 +790,7 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
    * ```
    */
   discard(lane: number): number {
+    checkNumber(lane, "lane");
     this.#check();
     const reader = this.#readers[lane];
     if (reader === undefined) {

@@ -386,8 +386,9 @@ export class Producer implements Disposable {
    */
   claim(length: number, options?: ChannelTrySendOptions): Slot | undefined {
     const tag = readTag(options);
-    this.#check(checkNumber(length, "length"));
+    checkNumber(length, "length");
     if (!Number.isInteger(length)) throw new RangeError(`length ${length} is not an integer`);
+    this.#check(length);
     if (this.#turns.waiting > 0 || !this.#writer.reserve(length)) return undefined;
     this.#slotBytes = this.#writer.place(length);
     this.#slotLength = length;

@@ -2,7 +2,9 @@
  * Channels of structs: the channel's own producer and consumer, with every message as a C struct.
  */
 
+import { checkFunction } from "../layout/arguments.ts";
 import type { Fields, StructInput, StructLayout, StructView } from "../layout/layout.ts";
+import { promised } from "../sysv/wait.ts";
 import type { Channel } from "./channel.ts";
 import type {
   Acknowledgement,
@@ -112,7 +114,7 @@ export class TypedChannel<F extends Fields> implements Disposable {
    *
    * @throws {ShmError} as {@linkcode Channel.producer}
    */
-  producer(options: ProducerOptions = {}): TypedProducer<F> {
+  producer(options?: ProducerOptions): TypedProducer<F> {
     return new TypedProducer(this.#layout, this.#channel.producer(options));
   }
 
@@ -121,7 +123,7 @@ export class TypedChannel<F extends Fields> implements Disposable {
    *
    * @throws {ShmError} as {@linkcode Channel.consumer}
    */
-  consumer(options: ConsumerOptions = {}): TypedConsumer<F> {
+  consumer(options?: ConsumerOptions): TypedConsumer<F> {
     return new TypedConsumer(this.#layout, this.#channel.consumer(options));
   }
 
@@ -201,13 +203,13 @@ export class TypedProducer<F extends Fields> implements Disposable {
   }
 
   /** Sends `value`, blocking the thread while the lane is full. */
-  sendSync(value: StructInput<F>, options: ChannelSendSyncOptions = {}): void {
+  sendSync(value: StructInput<F>, options?: ChannelSendSyncOptions): void {
     this.#producer.sendSync(this.#encode(value), options);
   }
 
   /** Sends `value` as soon as there is room; as it is now, whatever happens to it meanwhile. */
-  send(value: StructInput<F>, options: ChannelSendOptions = {}): Promise<void> {
-    return this.#producer.send(this.#encode(value).slice(), options);
+  send(value: StructInput<F>, options?: ChannelSendOptions): Promise<void> {
+    return promised(() => this.#producer.send(this.#encode(value).slice(), options));
   }
 
   /** Lets the lane go. */
@@ -266,7 +268,7 @@ export class TypedConsumer<F extends Fields> implements Disposable, AsyncIterabl
 
   /** The next struct if there is one. */
   tryReceive(
-    options: { readonly ack?: Acknowledgement } = {},
+    options?: { readonly ack?: Acknowledgement },
   ): TypedMessage<F> | undefined {
     const message = this.#consumer.tryReceive(options);
     return message && this.#decode(message);
@@ -292,9 +294,12 @@ export class TypedConsumer<F extends Fields> implements Disposable, AsyncIterabl
   /** Calls `handler` with each struct as it comes; as {@linkcode Consumer.consume}. */
   consume(
     handler: (message: TypedMessage<F>) => unknown,
-    options: ConsumeOptions = {},
+    options?: ConsumeOptions,
   ): Promise<void> {
-    return this.#consumer.consume((message) => handler(this.#decode(message)), options);
+    return promised(() => {
+      checkFunction(handler, "handler");
+      return this.#consumer.consume((message) => handler(this.#decode(message)), options);
+    });
   }
 
   /** Acknowledges all structs in hand; as {@linkcode Consumer.ack}. */
@@ -321,8 +326,9 @@ export class TypedConsumer<F extends Fields> implements Disposable, AsyncIterabl
    */
   drain(
     visit: ChannelVisit<StructView<F>>,
-    options: { readonly max?: number; readonly ack?: Acknowledgement } = {},
+    options?: { readonly max?: number; readonly ack?: Acknowledgement },
   ): number {
+    checkFunction(visit, "visit");
     return this.#consumer.drain((bytes, tag, lane) => {
       if (this.#bytes.length === 0) {
         this.#bytes = new Uint8Array(this.#layout.size);
@@ -339,18 +345,18 @@ export class TypedConsumer<F extends Fields> implements Disposable, AsyncIterabl
   }
 
   /** As {@linkcode Consumer.ready}. */
-  ready(options: ChannelReceiveOptions = {}): Promise<boolean> {
+  ready(options?: ChannelReceiveOptions): Promise<boolean> {
     return this.#consumer.ready(options);
   }
 
   /** As {@linkcode Consumer.readySync}. */
-  readySync(options: ChannelReceiveSyncOptions = {}): boolean {
+  readySync(options?: ChannelReceiveSyncOptions): boolean {
     return this.#consumer.readySync(options);
   }
 
   /** The structs as they come; as {@linkcode Consumer.messages}. */
   async *messages(
-    options: ChannelReceiveOptions = {},
+    options?: ChannelReceiveOptions,
   ): AsyncGenerator<TypedMessage<F>, void, void> {
     for await (const message of this.#consumer.messages(options)) yield this.#decode(message);
   }

@@ -20,7 +20,7 @@ import type {
   StructView,
   ViewOptions,
 } from "./layout.ts";
-import { describe } from "./refusal.ts";
+import { describe, gone } from "./refusal.ts";
 import { viewsOf } from "./struct_view.ts";
 
 const PACKS: readonly unknown[] = [1, 2, 4, 8, 16] satisfies Pack[];
@@ -77,6 +77,7 @@ function memory(buffer: ArrayBufferLike, offset: number, size: number): DataView
   }
   checkNumber(offset, "offset");
   if (!Number.isSafeInteger(offset) || offset < 0 || offset + size > buffer.byteLength) {
+    if (buffer instanceof ArrayBuffer && buffer.detached) throw gone();
     throw new RangeError(
       `a struct of ${size} bytes at offset ${offset} is outside the buffer of ${buffer.byteLength} bytes`,
     );

@@ -367,12 +367,12 @@ export class Segment implements Disposable {
    * ```
    */
   static attach(id: number, options: AttachOptions = {}): Segment {
-    checkSegmentId(id);
+    const checked = checkSegmentId(id);
     const read = readAttachOptions(options);
     const placement = checkPlacement(read, read.readOnly);
-    const address = tryAttach(id, placement);
-    if (typeof address === "number") throw attachFailure(id, undefined, placement, -address);
-    return Segment.#adopt(id, address, undefined, 0, placement, read)!;
+    const address = tryAttach(checked, placement);
+    if (typeof address === "number") throw attachFailure(checked, undefined, placement, -address);
+    return Segment.#adopt(checked, address, undefined, 0, placement, read)!;
   }
 
   /** Whether its memory is here: it was not detached, and its buffer was not transferred away. */

@@ -153,7 +153,8 @@ export function statFailure(id: number, errno: number): ShmError {
  */
 export function checkSegmentId(value: unknown): number {
   const id = checkNumber(value, "id");
-  if (Number.isInteger(id) && id >= 0 && id <= 0x7fffffff) return id;
+  // Foreign functions take no -0
+  if (Number.isInteger(id) && id >= 0 && id <= 0x7fffffff) return id | 0;
   throw new RangeError(`segment id ${id} is not an integer from 0 to 2147483647`);
 }
 
@@ -280,13 +281,13 @@ export function removeSegment(id: number): void {
  * ```
  */
 export function setSegment(id: number, change: ObjectChange): void {
-  checkSegmentId(id);
+  const checkedId = checkSegmentId(id);
   const checked = checkChange(change);
-  const stat = tryStat(id);
+  const stat = tryStat(checkedId);
   if (typeof stat === "number") throw setFailure(id, -stat);
   const struct = shmidStruct();
   writePerm(struct, stat, checked);
-  const result = shmctl(id, IPC.SET, struct.bytes);
+  const result = shmctl(checkedId, IPC.SET, struct.bytes);
   if (result < 0) throw setFailure(id, -result, { ...stat, ...checked });
 }
 

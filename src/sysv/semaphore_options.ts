@@ -210,7 +210,8 @@ function checkCount(value: unknown): number {
 /** Checks the number of a semaphore in a set of `count`. */
 export function checkSemaphore(value: unknown, count: number): number {
   const semaphore = checkNumber(value, "semaphore");
-  if (isWhole(semaphore, 0, count - 1)) return semaphore;
+  // Foreign functions take no -0
+  if (isWhole(semaphore, 0, count - 1)) return semaphore | 0;
   throw new RangeError(
     `there is no semaphore ${semaphore} in a set of ${count}: 0 to ${count - 1}`,
   );
@@ -219,7 +220,7 @@ export function checkSemaphore(value: unknown, count: number): number {
 /** Checks the value of a semaphore. */
 export function checkValue(given: unknown, name = "value"): number {
   const value = checkNumber(given, name);
-  if (isWhole(value, 0, MAX_VALUE)) return value;
+  if (isWhole(value, 0, MAX_VALUE)) return value | 0;
   throw new RangeError(`${name} ${value} is not an integer from 0 to ${MAX_VALUE}`);
 }
 

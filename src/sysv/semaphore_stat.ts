@@ -119,7 +119,8 @@ export const noSuchSet = "no semaphore set has this id (any more); `ipcs -s` lis
  */
 export function checkSetId(value: unknown): number {
   const id = checkNumber(value, "id");
-  if (Number.isInteger(id) && id >= 0 && id <= 0x7fffffff) return id;
+  // Foreign functions take no -0
+  if (Number.isInteger(id) && id >= 0 && id <= 0x7fffffff) return id | 0;
   throw new RangeError(`semaphore set id ${id} is not an integer from 0 to 2147483647`);
 }
 
@@ -242,13 +243,13 @@ export function removeSemaphoreSet(id: number): void {
  * ```
  */
 export function setSemaphoreSet(id: number, change: ObjectChange): void {
-  checkSetId(id);
+  const checkedId = checkSetId(id);
   const checked = checkChange(change);
-  const stat = tryStatSet(id);
+  const stat = tryStatSet(checkedId);
   if (typeof stat === "number") throw changeFailure(id, -stat);
   const struct = semidStruct();
   writePerm(struct, stat, checked);
-  const result = semctlBuffer(id, IPC.SET, struct.bytes);
+  const result = semctlBuffer(checkedId, IPC.SET, struct.bytes);
   if (result < 0) throw changeFailure(id, -result, { ...stat, ...checked });
 }
 
