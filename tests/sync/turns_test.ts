@@ -83,16 +83,12 @@ Deno.test("a signal that has aborted keeps work from beginning", async () => {
 
 Deno.test("Turns.take: a deadline further away than a timer can be does not pass at once", async () => {
   const turns = new Turns();
-  const first = Promise.withResolvers<string>();
-  const before = turns.take({}, () => new Error("expired"), () => first.promise);
-  const deadline = Deadline.after(2 ** 40);
-  const second = turns.take(
-    { deadline },
-    () => new Error("expired"),
-    () => Promise.resolve("done"),
-  );
+  const [first, second] = [work<number>(), work<number>()];
+  const before = turns.take({}, expired, first.run);
+  const behind = turns.take({ deadline: Deadline.after(2 ** 40) }, expired, second.run);
   // Longer than the millisecond after which too long a timer runs out
   await new Promise((resolve) => setTimeout(resolve, 5));
-  first.resolve("first");
-  assert.deepEqual(await Promise.all([before, second]), ["first", "done"]);
+  first.end.resolve(1);
+  second.end.resolve(2);
+  assert.deepEqual(await Promise.all([before, behind]), [1, 2]);
 });
