@@ -1,5 +1,6 @@
 /** Segments for the tests of `top`, as its looks at the system could find them: nothing is created. */
 
+import type { ProcessState } from "../../../ffi/libc.ts";
 import type { SegmentStat } from "../../../mod.ts";
 import type { Attacher } from "../../../src/cli/objects/processes.ts";
 import { FactsReader } from "../../../src/cli/objects/segment_facts.ts";
@@ -8,8 +9,9 @@ import { type Snapshot, TopModel } from "../../../src/cli/top/top_model.ts";
 import type { TopChannel, TopFacts } from "../../../src/cli/top/top_row.ts";
 import { segmentStat } from "../../support/objects.ts";
 
-/** What else there is on this system, and which processes live, makes no difference. */
-const inventory = new Inventory({ segments: [], sets: [], stateOf: () => "gone" });
+/** Only this process lives, and nothing else is on this system. */
+const stateOf = (pid: number): ProcessState => pid === Deno.pid ? "alive" : "gone";
+const inventory = new Inventory({ segments: [], sets: [], stateOf });
 const reader = new FactsReader({ extras: false, inventory });
 
 /** What is to be told of a segment beyond what the kernel tells. */
