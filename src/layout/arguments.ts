@@ -151,8 +151,11 @@ export function checkElements<T>(
  * @throws {TypeError} it is something else, or its memory was transferred away
  */
 export function checkBytes(value: unknown, name: string, index?: number): Uint8Array {
-  // What only inherits from Uint8Array, or stands in for one, is none
-  if (ArrayBuffer.isView(value) && value instanceof Uint8Array && value.length > 0) return value;
+  try {
+    if (value instanceof Uint8Array && value.length > 0) return value;
+  } catch {
+    // What only inherits from Uint8Array, or stands in for one, has no length
+  }
   // The name of an element is made only where it is needed
   return asBytes(value, index === undefined ? name : `${name}[${index}]`);
 }
