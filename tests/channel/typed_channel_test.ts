@@ -88,6 +88,38 @@ Deno.test("a value that waits is sent as it was", async () => {
   assert.deepEqual(ids.slice(filled), [50, 51]);
 });
 
+Deno.test("TypedConsumer acknowledges as a Consumer does: consume, ack, nack, discard, drain, loops", async () => {
+  using channel = Channel.of(Point, { key: freshKey(), lanes: 1, laneCapacity: 1024 });
+  const producer = channel.producer();
+  using consumer = channel.consumer();
+  const depth = (): number => channel.stats().lanes[0]!.depth;
+  for (let id = 1; id <= 6; id++) producer.trySend({ id, x: 0, y: 0 });
+  const both = await Promise.all([consumer.receive(), consumer.receive()]);
+  assert.deepEqual([both.map(({ value }) => value.id), depth()], [[1, 2], 6]);
+  consumer.nack();
+  assert.equal(consumer.tryReceive()?.value.id, 1);
+  consumer.ack();
+  assert.equal(depth(), 5);
+  assert.equal(consumer.drain(() => {}, { max: 1, ack: "after" }), 1);
+  assert.equal(depth(), 5);
+  for await (const { value } of consumer) {
+    assert.equal(value.id, 3);
+    break;
+  }
+  assert.equal(depth(), 3);
+  const refuse = ({ value }: { readonly value: { readonly id: number } }): void =>
+    assert.equal(value.id, 4);
+  await assert.rejects(consumer.consume(refuse), { name: "AssertionError" });
+  assert.equal(depth(), 2);
+  producer.close();
+  await consumer.consume(({ value }) => assert(value.id >= 5), { until: "closed" });
+  assert.equal(depth(), 0);
+  using again = channel.producer();
+  again.trySend({ id: 7, x: 0, y: 0 });
+  assert(consumer.discard(again.producer.lane) > 0);
+  assert.equal(depth(), 0);
+});
+
 Deno.test("a channel of messages of another size is refused, and so is such a message", () => {
   const key = freshKey();
   using channel = Channel.of(Point, { key, laneCapacity: 1024 });

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { Deadline, MailboxClient, MailboxServer, type Message, SemaphoreSet } from "../../mod.ts";
 import { SEMAPHORE, SEMAPHORE_COUNT } from "../../src/mailbox/descriptor.ts";
+import { yieldBudget } from "../../src/sysv/yield_budget.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
 import { freshKey } from "../support/peer.ts";
 
@@ -153,6 +154,41 @@ Deno.test("MailboxServer.receive: several at once are served in their order and 
   server.ack();
   await second;
   assert.deepEqual(received, ["1 a", "2 b", "3 b"]);
+});
+
+for (const budget of ["full", "spent"] as const) {
+  Deno.test(`MailboxServer.receive: two at once with a message there, budget ${budget}`, async () => {
+    using box = pair();
+    const { server, client } = box;
+    for (let round = 0; round < 20; round++) {
+      assert(client.trySend("a"));
+      if (budget === "spent") { while (yieldBudget.pause() === undefined); }
+      const received: string[] = [];
+      const receives = [1, 2].map(async (n) => {
+        received.push(`${n} ${(await server.receive()).text}`);
+      });
+      assert.equal(server.tryReceive(), undefined, "those who asked before are first");
+      await receives[0];
+      assert.equal(client.trySend("b"), false, "the first one's message is in hand");
+      server.ack();
+      assert(client.trySend("b"));
+      await receives[1];
+      server.ack();
+      assert.deepEqual(received, ["1 a", "2 b"]);
+    }
+  });
+}
+
+Deno.test("MailboxServer.receiveSync: a receive whose caller has not run yet is no reason to wait for ever", async () => {
+  using box = pair();
+  const { server, client } = box;
+  assert(client.trySend("a"));
+  const first = server.receive();
+  assert.throws(() => server.receiveSync(), { code: "EBUSY", message: /await it first/ });
+  assert.equal((await first).text, "a");
+  server.nack();
+  assert.equal(server.receiveSync().text, "a");
+  server.ack();
 });
 
 Deno.test("MailboxServer: messages with equal first bytes are all received, each as itself", async () => {
