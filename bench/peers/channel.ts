@@ -210,6 +210,7 @@ function pongEach(part: Part): void {
     if (left === part.count) meter.begin();
     producer.sendSync(bytes);
   }
+  consumer.ack();
   meter.end(part.count);
 }
 

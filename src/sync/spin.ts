@@ -33,7 +33,8 @@ const MOST_RESTS = 64;
 
 /**
  * Spins only while it pays. After a long sleep it does not, until one is short. Where it was in vain
- * though sleeps are short, as it is where both sides share a core, it is tried again ever more rarely.
+ * though sleeps are short, as it is where both sides share a core, it is tried again ever more rarely, and
+ * each time that it was not in vain makes that half as rare.
  */
 export class Spinning {
   readonly #microseconds: number;
@@ -54,7 +55,7 @@ export class Spinning {
     const spins = this.#rests === 0 && this.#microseconds > 0;
     const found = spin(spins ? this.#microseconds : 0, ready);
     if (!spins) return found;
-    if (found) this.#nextRests = 1;
+    if (found) this.#nextRests = Math.max(1, this.#nextRests >> 1);
     else {
       this.#rests = this.#nextRests;
       this.#nextRests = Math.min(2 * this.#nextRests, MOST_RESTS);
