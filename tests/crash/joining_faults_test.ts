@@ -80,6 +80,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
       const consumer = channel.consumer();
       assert(channel.producer().trySend(Uint8Array.of(7)));
       assert.deepEqual(consumer.tryReceive()?.bytes, Uint8Array.of(7));
+      consumer.ack();
       return channel.close();
     },
     remove: (key) => {
