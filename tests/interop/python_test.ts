@@ -186,6 +186,7 @@ testWith(NEEDS, "statChannel: reads what Python wrote: tallies, openings, closin
       1,
     ]);
     assert.equal(consumer.deadProducers, 0);
+    consumer.ack();
   }
   assertNothingAt(key);
 });
