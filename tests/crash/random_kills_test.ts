@@ -85,7 +85,7 @@ testWith(NEEDS, `${ROUNDS} rounds of random SIGKILLs`, async () => {
     // A fresh client beside all that: its message comes through and the server ends as asked
     await using fresh = programs.client(random.of(LANGUAGES), key, "fresh");
     await assertEnds(fresh, 0);
-    server.kill("SIGTERM");
+    server.kill("SIGINT");
     const last = await server.ended();
     assert.equal(last.code, 0, last.stderr);
     note(last);
