@@ -378,7 +378,7 @@ static inline void shm_mailbox_leave(struct ShmMailbox *box) {
   if (alone && shmi_removes(box)) {
     shmi_remove_segment(member);
   } else if (!alone && box->was_server) {
-    /* whoever leaves last does what we would have done */
+    /* the last peer to leave does what we would have done */
     shmi_set_value(member->set, SHM_MAILBOX_SEM_DISPOSABLE, box->options.keep ? 0 : 1);
   }
   shmi_exit_from(member, alone);
@@ -494,7 +494,7 @@ static inline enum ShmMailboxStatus shm_mailbox_send(struct ShmMailbox *box, con
 /*
  * Acknowledges the message in hand, if there is one, then waits for a message and copies it, with a NUL
  * behind it, into text. It stays in the slot, in our hand, until shm_mailbox_ack or shm_mailbox_nack. The
- * sender is 0 when nobody knows.
+ * sender is 0 where it is not known.
  */
 static inline enum ShmMailboxStatus shm_mailbox_receive(struct ShmMailbox *box,
                                                         char text[SHM_MAILBOX_TEXT_SIZE + 1],

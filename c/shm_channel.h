@@ -775,7 +775,7 @@ static inline enum ShmChannelFate shmci_fate(const struct ShmChannel *channel) {
   if (!shmi_alone(member)) return SHM_CHANNEL_IN_USE;
   if (shmi_value(member->set, member->disposable) != 1) return SHM_CHANNEL_KEPT;
   if (shmctl(member->segment, IPC_STAT, &segment) == -1) return SHM_CHANNEL_IN_USE;
-  /* what somebody removed (ipcrm) nobody finds again, whatever is in it */
+  /* a removed segment (ipcrm) cannot be found again, so its messages count for nothing */
   const bool found = (segment.shm_perm.mode & SHMI_MARKED_FOR_REMOVAL) == 0;
   if (found && !shmci_is_empty(channel)) return SHM_CHANNEL_UNREAD;
   return segment.shm_nattch == 1 ? SHM_CHANNEL_WAS_REMOVED : SHM_CHANNEL_IN_USE;
@@ -797,7 +797,7 @@ static inline enum ShmChannelFate shm_channel_leave(struct ShmChannel *channel) 
   return fate;
 }
 
-/* Marks segment and set for removal, whoever uses them: their waits end with REMOVED. */
+/* Marks segment and set for removal, also while peers use them: their waits end with REMOVED. */
 static inline enum ShmChannelStatus shm_channel_remove(struct ShmChannel *channel) {
   if (!shmi_opened_here(&channel->member.process)) return shmci_forked(&channel->error, channel);
   if (shmctl(channel->member.segment, IPC_RMID, NULL) == -1 && !shmi_gone(errno)) {
