@@ -465,9 +465,9 @@ export interface SemaphoreOperation {
 
 /** Packs operations as C has them: three 16-bit fields each, on every platform of the table. */
 export function packSembufs(operations: readonly SemaphoreOperation[]): Sembufs {
-  return Int16Array.from(
-    operations.flatMap(({ semaphore, add, flags }) => [semaphore, add, flags]),
-  );
+  const sembufs = new Int16Array(3 * operations.length);
+  operations.forEach(({ semaphore, add, flags }, i) => sembufs.set([semaphore, add, flags], 3 * i));
+  return sembufs;
 }
 
 /** 0, or -errno. Waits as long as it takes unless the operations say `IPC.NOWAIT`. */

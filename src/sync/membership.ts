@@ -19,7 +19,7 @@ import {
   statSegment,
   tryStat,
 } from "../sysv/segment_stat.ts";
-import type { Operation, PreparedOperations } from "../sysv/semaphore_operations.ts";
+import type { PreparedOperations } from "../sysv/semaphore_operations.ts";
 import { SemaphoreSet } from "../sysv/semaphore_set.ts";
 import { doing } from "../sysv/semaphore_wait.ts";
 import { Deadline } from "./deadline.ts";
@@ -96,9 +96,7 @@ export class Membership {
   readonly #object: SharedObject<unknown>;
   readonly #entry: EntrySemaphores;
   readonly #leaveMs: number;
-  readonly #unlocking: PreparedOperations;
-  readonly #uncounting: PreparedOperations;
-  readonly #exiting: PreparedOperations;
+  readonly #operations: EntryOperations;
   #dissolved = false;
   #left = false;
 
@@ -112,11 +110,7 @@ export class Membership {
     this.set = set;
     this.#entry = entry;
     this.#leaveMs = Math.min(timeout, LEAVE_MS);
-    const unlock = { semaphore: entry.lock, add: -1, undo: true };
-    const uncount = { semaphore: entry.users, add: -1, undo: true };
-    this.#unlocking = SemaphoreSet.prepare([unlock]);
-    this.#uncounting = SemaphoreSet.prepare([uncount]);
-    this.#exiting = SemaphoreSet.prepare([uncount, unlock]);
+    this.#operations = operationsOn(entry);
   }
 
   /**
@@ -142,11 +136,11 @@ export class Membership {
       });
     const deadline = Deadline.after(timeout);
     const slices = new Slices(deadline, () => expired());
-    const clock = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
     for (;;) {
       const outcome = Membership.#tryJoin(object, timeout, deadline);
       if (outcome instanceof Occupied) {
         expired = () => outcome.error;
+        const clock = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
         Atomics.wait(clock, 0, 0, slices.next());
       } else if (outcome !== undefined) return outcome;
       else if (deadline.passed) throw expired();
@@ -191,7 +185,7 @@ export class Membership {
     try {
       if (segment.created || this.#goesWith(segment, object)) {
         const found = object.enter(segment, this, deadline);
-        if (found !== undefined) this.set.tryOp(this.#unlocking);
+        if (found !== undefined) this.set.tryOp(this.#operations.unlock);
         inside = found;
       }
     } finally {
@@ -327,12 +321,12 @@ export class Membership {
     const slices = new Slices(deadline, () => lockHeld(this.#object, set, lock, "leave"));
     let taken = false;
     try {
-      waitSync(doing(set, taking(lock), slices));
+      waitSync(doing(set, this.#operations.takeLock, slices));
       taken = true;
     } catch (error) {
       if (!(error instanceof ShmError && error.errno === ERRNO.ETIMEDOUT)) throw error;
     } finally {
-      if (!taken) quietly(set, this.#uncounting);
+      if (!taken) quietly(set, this.#operations.uncount);
     }
     return taken;
   }
@@ -343,10 +337,10 @@ export class Membership {
     try {
       removed = removing && tryRemoveSet(this.set);
     } finally {
-      if (!removed && !quietly(this.set, this.#exiting)) {
+      if (!removed && !quietly(this.set, this.#operations.exit)) {
         // In one step nothing is done if one of both cannot be, as when somebody reset a value
-        quietly(this.set, this.#uncounting);
-        quietly(this.set, this.#unlocking);
+        quietly(this.set, this.#operations.uncount);
+        quietly(this.set, this.#operations.unlock);
       }
     }
   }
@@ -373,8 +367,37 @@ function tryRemoveSet(set: SemaphoreSet): boolean {
   }
 }
 
-function taking(semaphore: number): Operation[] {
-  return [{ semaphore, add: 0 }, { semaphore, add: 1, undo: true }];
+/** What joining and leaving do on a set. */
+interface EntryOperations {
+  readonly takeLock: PreparedOperations;
+  /** Takes the lock and counts. */
+  readonly enter: PreparedOperations;
+  readonly unlock: PreparedOperations;
+  readonly uncount: PreparedOperations;
+  /** Counts no more and unlocks. */
+  readonly exit: PreparedOperations;
+}
+
+/** Packed once for each entry there is: a mailbox has one, and channels one for each number of lanes. */
+const packed = new Map<string, EntryOperations>();
+
+function operationsOn({ lock, users }: EntrySemaphores): EntryOperations {
+  const name = `${lock} ${users}`;
+  let operations = packed.get(name);
+  if (operations === undefined) {
+    const takeLock = [{ semaphore: lock, add: 0 }, { semaphore: lock, add: 1, undo: true }];
+    const unlock = { semaphore: lock, add: -1, undo: true };
+    const uncount = { semaphore: users, add: -1, undo: true };
+    operations = {
+      takeLock: SemaphoreSet.prepare(takeLock),
+      enter: SemaphoreSet.prepare([...takeLock, { semaphore: users, add: 1, undo: true }]),
+      unlock: SemaphoreSet.prepare([unlock]),
+      uncount: SemaphoreSet.prepare([uncount]),
+      exit: SemaphoreSet.prepare([uncount, unlock]),
+    };
+    packed.set(name, operations);
+  }
+  return operations;
 }
 
 /** The segment under the key by the kernel's facts, and whether it can be joined or is to be replaced. */
@@ -425,16 +448,16 @@ function enterSet(
   deadline: Deadline,
 ): true | Occupied | undefined {
   const { lock, users } = entry;
-  const count = { semaphore: users, add: 1, undo: true };
   try {
     if (besideSegment) {
       const slices = new Slices(deadline, () => lockHeld(object, set, lock, "join"));
-      waitSync(doing(set, [...taking(lock), count], slices));
+      waitSync(doing(set, operationsOn(entry).enter, slices));
       return true;
     }
     // It may be anything's. In one step: if all its values are 0, it is ours to use
     const unused = Array.from({ length: set.count }, (_, semaphore) => ({ semaphore, add: 0 }));
-    if (set.tryOp([...unused, { semaphore: lock, add: 1, undo: true }, count])) return true;
+    const counting = [lock, users].map((semaphore) => ({ semaphore, add: 1, undo: true }));
+    if (set.tryOp([...unused, ...counting])) return true;
   } catch (error) {
     if (saysGone(error)) return undefined;
     // Created for nothing. What others have entered meanwhile is theirs

@@ -73,13 +73,16 @@ type ShmidName =
   | "shm_lpid"
   | "shm_nattch";
 
-/** A `struct shmid_ds` of this platform for `shmctl` to fill in. */
+let shmid: KernelStructReader<ShmidName | PermName> | undefined;
+
+/** The one `struct shmid_ds` that `shmctl` fills in: what it tells is copied before the next call. */
 function shmidStruct(): KernelStructReader<ShmidName | PermName> {
-  const { shmid_ds, ipc_perm } = platform().structs;
-  const { shm_perm: _nested, ...fields } = shmid_ds.fields;
-  return new KernelStructReader<ShmidName | PermName>(
-    withPerm({ size: shmid_ds.size, fields }, ipc_perm),
-  );
+  if (shmid === undefined) {
+    const { shmid_ds, ipc_perm } = platform().structs;
+    const { shm_perm: _nested, ...fields } = shmid_ds.fields;
+    shmid = new KernelStructReader(withPerm({ size: shmid_ds.size, fields }, ipc_perm));
+  }
+  return shmid;
 }
 
 function read(id: number, struct: KernelStructReader<ShmidName | PermName>): SegmentStat {

@@ -70,16 +70,13 @@ export interface PreparedOperations {
 /** Operations as the calls take them. */
 export class PackedOperations implements PreparedOperations {
   readonly operations: readonly Operation[];
-  /** As they were given. */
-  readonly given: Sembufs;
   /** The same with `IPC_NOWAIT` on each. */
   readonly noWait: Sembufs;
   /** How many semaphores a set must have for them. */
   readonly reach: number;
   /** Whether one of them is not to wait. */
   readonly impatient: boolean;
-  /** Equal for operations that the kernel takes for the same. */
-  readonly name: string;
+  #given: Sembufs | undefined;
   #inverse: PackedOperations | undefined;
   #probe: Sembufs | undefined;
 
@@ -90,10 +87,8 @@ export class PackedOperations implements PreparedOperations {
     const operations = checkElements(given, "operations", LIST, checkOperation);
     if (operations.length === 0) throw new RangeError("there is no operation to do in operations");
     this.operations = Object.freeze(operations.map((operation) => Object.freeze(operation)));
-    this.given = pack(operations, 0);
     this.noWait = pack(operations, IPC.NOWAIT);
     this.reach = 1 + operations.reduce((most, { semaphore }) => Math.max(most, semaphore), 0);
-    this.name = this.given.join();
     this.impatient = operations.some(({ noWait }) => noWait === true);
     Object.freeze(this);
   }
@@ -105,6 +100,16 @@ export class PackedOperations implements PreparedOperations {
       throw mistyped("operations", `${LIST}, or what SemaphoreSet.prepare made of one`, operations);
     }
     return new PackedOperations("operations" in operations ? operations.operations : operations);
+  }
+
+  /** As they were given. */
+  get given(): Sembufs {
+    return this.#given ??= pack(this.operations, 0);
+  }
+
+  /** Equal for operations that the kernel takes for the same. */
+  get name(): string {
+    return this.given.join();
   }
 
   /**

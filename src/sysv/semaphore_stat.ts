@@ -49,13 +49,16 @@ export interface SemaphoreSetStat extends ObjectStat {
 
 type SemidName = "sem_otime" | "sem_ctime" | "sem_nsems";
 
-/** A `struct semid_ds` of this platform for `semctl` to fill in. */
+let semid: KernelStructReader<SemidName | PermName> | undefined;
+
+/** The one `struct semid_ds` that `semctl` fills in: what it tells is copied before the next call. */
 function semidStruct(): KernelStructReader<SemidName | PermName> {
-  const { semid_ds, ipc_perm } = platform().structs;
-  const { sem_perm: _nested, ...fields } = semid_ds.fields;
-  return new KernelStructReader<SemidName | PermName>(
-    withPerm({ size: semid_ds.size, fields }, ipc_perm),
-  );
+  if (semid === undefined) {
+    const { semid_ds, ipc_perm } = platform().structs;
+    const { sem_perm: _nested, ...fields } = semid_ds.fields;
+    semid = new KernelStructReader(withPerm({ size: semid_ds.size, fields }, ipc_perm));
+  }
+  return semid;
 }
 
 function read(id: number, struct: KernelStructReader<SemidName | PermName>): SemaphoreSetStat {
