@@ -93,6 +93,7 @@ export const OPEN = {
 /** Events of `poll`. */
 export const POLL = {
   IN: 1,
+  OUT: 4,
 } as const;
 
 /** System calls that have the same number on every architecture. */

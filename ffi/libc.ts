@@ -376,10 +376,26 @@ export function processState(pid: number): ProcessState {
     if (error === ERRNO.ESRCH || error === ERRNO.EINVAL || error === ERRNO.ENOENT) return "gone";
     return symbols.kill(pid, 0) === 0 || errno[0] === ERRNO.EPERM ? "alive" : "gone";
   }
-  // struct pollfd { int fd; short events, revents; }
-  const ended = symbols.poll(Int32Array.of(fd, POLL.IN), 1n, 0) === 1;
+  const ended = isReady(fd, POLL.IN);
   symbols.close(fd);
   return ended ? "zombie" : "alive";
+}
+
+/** Whether one of `events` is there now, or an end or a failure. Source: poll(2). */
+function isReady(fd: number, events: number): boolean {
+  // struct pollfd { int fd; short events, revents; }
+  return processes().symbols.poll(Int32Array.of(fd, events), 1n, 0) === 1;
+}
+
+/**
+ * How much may be written at once to what says that it can be written to. Source: pipe(7), PIPE_BUF; a
+ * socket says so only where there is more room.
+ */
+export const WRITABLE_BYTES = 4096;
+
+/** Whether a write of {@linkcode WRITABLE_BYTES} to a pipe, a socket or a file would not wait now. */
+export function isWritable(fd: number): boolean {
+  return isReady(fd, POLL.OUT);
 }
 
 /** Whether a process with this id runs; a zombie does not. See {@linkcode processState}. */

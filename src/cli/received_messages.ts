@@ -1,8 +1,9 @@
 /**
  * Messages on their way to standard output: many are gathered and written at a time, in the form asked
- * for. For `recv_command.ts`.
+ * for, or one is written as a line. For `recv_command.ts` and `server_command.ts`.
  */
 
+import { isWritable, WRITABLE_BYTES } from "../../ffi/libc.ts";
 import { printable, printableJson, printBytes } from "./output.ts";
 
 /** How messages are written. */
@@ -101,4 +102,28 @@ export class Gathering {
     this.#used = this.#count = 0;
     return bytes;
   }
+}
+
+const STDOUT = 1;
+/** Whether standard output is a terminal, which Ctrl-S can stop at any time; looked at once. */
+let toTerminal: boolean | undefined;
+
+/**
+ * Prints a message as a line. Where the write would not wait it is done on this thread: handing it to
+ * another one takes longer, and the sender waits for it.
+ *
+ * @throws {Deno.errors.BrokenPipe} nobody reads it any more
+ * @throws {StandardStreamError} it cannot be written otherwise
+ */
+export async function printMessage(line: string): Promise<void> {
+  toTerminal ??= Deno.stdout.isTerminal();
+  let bytes = encoder.encode(line + "\n");
+  try {
+    if (!toTerminal && bytes.length <= WRITABLE_BYTES && isWritable(STDOUT)) {
+      bytes = bytes.subarray(Deno.stdout.writeSync(bytes));
+    }
+  } catch {
+    // What is wrong with it the other way of writing tells
+  }
+  if (bytes.length > 0) await printBytes(bytes);
 }

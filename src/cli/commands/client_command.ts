@@ -110,27 +110,27 @@ function quoted(text: string): string {
 /** A message to send, or what is wrong with it. */
 type Draft = { readonly text: string } | { readonly refusal: string };
 
-/** Where messages come from, and where a person who types them is talked to. */
+/** Where messages come from, those together that came together, and where a person is talked to. */
 interface Source {
-  readonly drafts: AsyncIterator<Draft, void, void>;
+  readonly drafts: AsyncIterator<Iterable<Draft>, void, void>;
   readonly say?: (text: string) => Promise<void>;
 }
 
 function fromArguments(texts: readonly string[]): Source {
-  async function* drafts(): AsyncGenerator<Draft, void, void> {
-    for (const [index, text] of texts.entries()) {
-      yield check(`argument ${index + 1}`, new TextEncoder().encode(text));
-    }
+  async function* drafts(): AsyncGenerator<Iterable<Draft>, void, void> {
+    yield texts.map((text, index) =>
+      check(`argument ${index + 1}`, new TextEncoder().encode(text))
+    );
   }
   return { drafts: drafts() };
 }
 
 function fromInput(quiet: boolean): Source {
-  async function* drafts(): AsyncGenerator<Draft, void, void> {
+  async function* drafts(): AsyncGenerator<Iterable<Draft>, void, void> {
     let number = 0;
     try {
-      for await (const line of readLines(Deno.stdin.readable, MAX_TEXT_BYTES)) {
-        yield check(`line ${++number}`, line.bytes, line);
+      for await (const lines of readLines(Deno.stdin.readable, MAX_TEXT_BYTES)) {
+        yield lines.map((line) => check(`line ${++number}`, line.bytes, line));
       }
     } catch (error) {
       throw new StandardStreamError("read standard input", error);
@@ -147,6 +147,8 @@ function talk(quiet: boolean): Source["say"] {
   return quiet ? undefined : (text) => Promise.resolve(reportRaw(text));
 }
 
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
 /** The text, if it can be a message as it is; nothing is cut off and nothing changed. */
 function check(what: string, bytes: Uint8Array, { length }: Pick<Line, "length"> = bytes): Draft {
   if (length > MAX_TEXT_BYTES) {
@@ -157,7 +159,7 @@ function check(what: string, bytes: Uint8Array, { length }: Pick<Line, "length">
     return { refusal: `${what} (${length} bytes) has a NUL at byte ${nul}, where a message ends` };
   }
   try {
-    return { text: new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes) };
+    return { text: decoder.decode(bytes) };
   } catch {
     return { refusal: `${what} (${length} bytes) is not UTF-8` };
   }
@@ -171,23 +173,26 @@ async function sendAll(
 ): Promise<number> {
   let code = 0;
   try {
+    await say?.(PROMPT);
     for (;;) {
-      signal.throwIfAborted();
-      await say?.(PROMPT);
-      const { value: draft, done } = await orAborted(drafts.next(), signal);
-      if (done === true || draft === undefined) return code;
-      if ("refusal" in draft) {
-        reportError(`${draft.refusal}: not sent`);
-        code = 1;
-        continue;
-      }
-      await say?.(`Send message: ${printable(draft.text)}\n`);
-      try {
-        await send(draft.text);
-      } catch (error) {
-        if (!(error instanceof ShmError && error.code === "ETIMEDOUT")) throw error;
-        reportError(error.message);
-        return 1;
+      const { value, done } = await orAborted(drafts.next(), signal);
+      if (done === true || value === undefined) return code;
+      for (const draft of value) {
+        signal.throwIfAborted();
+        if ("refusal" in draft) {
+          reportError(`${draft.refusal}: not sent`);
+          code = 1;
+        } else {
+          await say?.(`Send message: ${printable(draft.text)}\n`);
+          try {
+            await send(draft.text);
+          } catch (error) {
+            if (!(error instanceof ShmError && error.code === "ETIMEDOUT")) throw error;
+            reportError(error.message);
+            return 1;
+          }
+        }
+        await say?.(PROMPT);
       }
     }
   } finally {

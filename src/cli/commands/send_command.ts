@@ -10,7 +10,7 @@ import { CHANNEL_KEY, CHANNEL_OPTIONS, channelSettings } from "../channel_option
 import { type Command, CommandFailure } from "../command.ts";
 import { tellExposure } from "../objects/exposure.ts";
 import { Interrupted, Interruption } from "../terminal/interruption.ts";
-import { type Line, readLineBatches } from "../terminal/lines.ts";
+import { type Line, readLines } from "../terminal/lines.ts";
 import { reportError } from "../output.ts";
 import { Progress } from "../terminal/progress.ts";
 import { programName } from "../program_name.ts";
@@ -229,7 +229,7 @@ class Sending {
     const { tag } = this.#settings;
     const input = inputChunks(this.#signal);
     let number = 0;
-    for await (const lines of readLineBatches(input, this.#channel.maxMessage)) {
+    for await (const lines of readLines(input, this.#channel.maxMessage)) {
       for (const line of lines) {
         number++;
         const staged = this.#fits(line.length) && this.#producer.stage(line.bytes, { tag });

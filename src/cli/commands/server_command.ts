@@ -10,7 +10,8 @@ import type { Command } from "../command.ts";
 import { tellExposure } from "../objects/exposure.ts";
 import { Interrupted, Interruption } from "../terminal/interruption.ts";
 import { MAILBOX_OPTIONS, mailboxSettings } from "../mailbox_options.ts";
-import { printable, printLine, report, shownJson } from "../output.ts";
+import { printable, report, shownJson } from "../output.ts";
+import { printMessage } from "../received_messages.ts";
 import {
   countOption,
   durationOption,
@@ -171,9 +172,9 @@ async function show(message: Message, json: boolean): Promise<void> {
   // The classic client sends the newline that its fgets leaves
   const text = message.text.replace(/\n$/, "");
   if (json) {
-    await printLine(shownJson(JSON.stringify({ text, time: time.toISOString(), sender })));
+    await printMessage(shownJson(JSON.stringify({ text, time: time.toISOString(), sender })));
   } else {
     const shown = Deno.stdout.isTerminal() ? printable(text) : text;
-    await printLine(`Received message: ${shown}`);
+    await printMessage(`Received message: ${shown}`);
   }
 }

@@ -14,16 +14,10 @@ export interface Line {
 const NEWLINE = 0x0a;
 const RETURN = 0x0d;
 
-/** The lines of `input`, keeping at most `limit` bytes and one of each. */
+/**
+ * The lines of `input`, those together that came together, keeping at most `limit` bytes and one of each.
+ */
 export async function* readLines(
-  input: AsyncIterable<Uint8Array>,
-  limit: number,
-): AsyncGenerator<Line, void, void> {
-  for await (const lines of readLineBatches(input, limit)) yield* lines;
-}
-
-/** As {@linkcode readLines}, those together that came together: where each must cost little. */
-export async function* readLineBatches(
   input: AsyncIterable<Uint8Array>,
   limit: number,
 ): AsyncGenerator<readonly Line[], void, void> {

@@ -9,8 +9,8 @@ const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text);
 /** What is read from the chunks: each line's text as far as it was kept, and its length. */
 async function read(chunks: Iterable<Uint8Array>, limit: number): Promise<[string, number][]> {
   const lines: [string, number][] = [];
-  for await (const { bytes, length } of readLines(ReadableStream.from(chunks), limit)) {
-    lines.push([new TextDecoder().decode(bytes), length]);
+  for await (const batch of readLines(ReadableStream.from(chunks), limit)) {
+    for (const { bytes, length } of batch) lines.push([new TextDecoder().decode(bytes), length]);
   }
   return lines;
 }
@@ -82,10 +82,8 @@ Deno.test("readLines: a line without end keeps no more than the limit", async ()
 });
 
 Deno.test("readLines: lines do not change when the next ones are read", async () => {
-  const lines = [];
-  for await (const line of readLines(ReadableStream.from([bytesOf("ab\ncd\n")]), LIMIT)) {
-    lines.push(line);
-  }
+  const chunks = [bytesOf("ab\n"), bytesOf("cd\n")];
+  const lines = (await Array.fromAsync(readLines(ReadableStream.from(chunks), LIMIT))).flat();
   assert.deepEqual(lines.map(({ bytes }) => new TextDecoder().decode(bytes)), ["ab", "cd"]);
 });
 
