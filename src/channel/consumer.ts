@@ -10,7 +10,7 @@ import { Deadline } from "../sync/deadline.ts";
 import { Spinning, USUAL_SPIN_US } from "../sync/spin.ts";
 import { Turns } from "../sync/turns.ts";
 import { type Waiting, waitSync } from "../sysv/wait.ts";
-import { Slices, timedOut } from "../sync/waiting.ts";
+import { fromNow, Slices, timedOut } from "../sync/waiting.ts";
 import {
   type Acknowledgement,
   type ChannelMessage,
@@ -56,15 +56,6 @@ class ReceivedMessage implements ChannelMessage {
 
 /** More than a drain ever finds. Infinity would be an object for each call: it is no small integer. */
 const MANY = 2 ** 30;
-
-/** How to receive for those options. */
-function receiveOptions({ timeout, signal, until }: ConsumeOptions): ChannelReceiveOptions {
-  return {
-    ...(timeout === undefined ? {} : { deadline: Deadline.after(timeout) }),
-    ...(signal === undefined ? {} : { signal }),
-    ...(until === undefined ? {} : { until }),
-  };
-}
 
 /**
  * The one receiver of a channel.
@@ -721,7 +712,7 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
     while (signal?.aborted !== true) {
       let message: ChannelMessage | undefined;
       try {
-        message = await this.receive(receiveOptions(read));
+        message = await this.receive(fromNow(read));
       } catch (failure) {
         // Only a signal that has aborted has a reason
         if (failure === signal?.reason) return;

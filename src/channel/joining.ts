@@ -13,6 +13,7 @@ import { timedOut } from "../sync/waiting.ts";
 import type { Segment } from "../sysv/segment.ts";
 import type { SegmentStat } from "../sysv/segment_stat.ts";
 import type { SemaphoreSet } from "../sysv/semaphore_set.ts";
+import { pause } from "../sysv/wait.ts";
 import { checkWanted, initialise, isReady, otherFormat, readHeader } from "./channel_header.ts";
 import { HEADER, LANE_CAPACITY, LANES, SEMAPHORE_AFTER_LANES } from "./descriptor.ts";
 import { isEmpty } from "./lane_words.ts";
@@ -208,7 +209,6 @@ class ChannelObject implements SharedObject<Inside> {
     coming: Shape,
     deadline: Deadline,
   ): "ready" | "blank" | "other" {
-    const clock = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
     while (!isReady(segment.buffer)) {
       const { cpid, nattch } = segment.stat();
       // One that is dead and not yet reaped exists, but is not attached
@@ -229,7 +229,7 @@ class ChannelObject implements SharedObject<Inside> {
             "; choose another key, or remove it (`rm`)",
         });
       }
-      Atomics.wait(clock, 0, 0, LOOK_MS);
+      pause(LOOK_MS).block();
     }
     return "ready";
   }

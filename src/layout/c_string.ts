@@ -72,6 +72,18 @@ export function writeText(
   value: unknown,
   name: string,
 ): void {
+  const text = encodeText(size, value, name);
+  try {
+    const field = new Uint8Array(data.buffer, data.byteOffset + at, size);
+    field.set(text);
+    field.fill(0, text.length);
+  } catch {
+    throw gone();
+  }
+}
+
+/** The bytes of a text for a `char[size]`, without the NUL. The next call of this room reuses them. */
+export function encodeText(size: number, value: unknown, name: string): Uint8Array<ArrayBuffer> {
   if (typeof value !== "string") throw mistyped(name, "a string", value);
   const nul = value.indexOf("\0");
   if (nul !== -1) {
@@ -85,11 +97,5 @@ export function writeText(
       `"${name}" has ${size} bytes, got a text that needs ${needed + 1}: ${needed} and a NUL`,
     );
   }
-  try {
-    const field = new Uint8Array(data.buffer, data.byteOffset + at, size);
-    field.set(copy.subarray(0, written));
-    field.fill(0, written);
-  } catch {
-    throw gone();
-  }
+  return copy.subarray(0, written);
 }

@@ -87,14 +87,18 @@ export class Mailbox {
   readonly sender: Claim;
   readonly hand: Claim;
   readonly #entry: ShmEntry;
+  readonly #text: Uint8Array<ArrayBuffer>;
   readonly #set: SemaphoreSet;
   readonly #membership: Membership;
-  #classicPeers = true;
+  /** Whether classic programs were attached at the last check, if there was one. */
+  #classicPeers: boolean | undefined;
 
   private constructor(entry: ShmEntry, membership: Membership) {
     const { set } = membership;
     this.segment = entry.segment;
     this.#entry = entry;
+    const { offset, size } = LAYOUT.fields.msg;
+    this.#text = new Uint8Array(entry.segment.buffer, offset, size);
     this.word = new Word(entry.segment, WORD_OFFSET);
     this.#set = set;
     this.#membership = membership;
@@ -123,6 +127,13 @@ export class Mailbox {
   get entry(): ShmEntry {
     this.checkOpen();
     return this.#entry;
+  }
+
+  /** Writes a text that is encoded already, and NULs to the end of the slot. */
+  write(text: Uint8Array<ArrayBuffer>): void {
+    this.checkOpen();
+    this.#text.set(text);
+    this.#text.fill(0, text.length);
   }
 
   /** @throws {ShmError} `EDETACHED` after leaving */
@@ -189,10 +200,11 @@ export class Mailbox {
   }
 
   /**
-   * Whether all who may change the flag wake those who wait for it, as far as the last check knows. If
+   * Whether all peers that may change the flag wake those that wait for it, as of the last check. If
    * not, the flag is to be looked at again soon.
    */
   get wakes(): boolean {
+    if (this.#classicPeers === undefined) this.checkPresent();
     return !this.#classicPeers;
   }
 

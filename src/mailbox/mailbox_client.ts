@@ -6,11 +6,12 @@
 import { ShmError } from "../../ffi/shm_error.ts";
 import { ERRNO } from "../../ffi/errno.ts";
 import { checkFunction, optionsReader } from "../layout/arguments.ts";
-import { writeText } from "../layout/c_string.ts";
+import { encodeText } from "../layout/c_string.ts";
 import { AsyncFutex } from "../sync/async_futex.ts";
 import { Deadline } from "../sync/deadline.ts";
 import { Spinning, USUAL_SPIN_US } from "../sync/spin.ts";
-import { promised, waitAsync, type Waiting, waitSync } from "../sysv/wait.ts";
+import { pause, promised, waitAsync, type Waiting, waitSync } from "../sysv/wait.ts";
+import { yieldBudget } from "../sysv/yield_budget.ts";
 import { MAX_SLICE_MS, Slices, timedOut, WAIT, WAIT_SYNC } from "../sync/waiting.ts";
 import { saysGone } from "../sysv/object_stat.ts";
 import type { Segment } from "../sysv/segment.ts";
@@ -63,6 +64,17 @@ const readSendSyncOptions = optionsReader({
 });
 const readSendOptions = optionsReader({ ...WAIT, onNoServer: checkFunction<() => void> });
 
+/**
+ * A client that had its turn just now does not queue for the next one at once: it stands back meanwhile.
+ * To hand a turn over takes as long as several messages of one sender, so senders that have much to send
+ * take turns in bursts, while one that sends now and then has its turn next.
+ */
+const JUST_NOW_MS = 1;
+const STAND_BACK_MS = 20;
+
+/** How far a send came without waiting: it has to queue for its turn, has its turn, is in the slot. */
+type Reached = "queue" | "turn" | "deposited";
+
 /** SENDER goes from 1 to 2 when our message is about to be in the slot, and from 2 to 0 after it. */
 const signed = SemaphoreSet.prepare([{ semaphore: SEMAPHORE.SENDER, add: 1, undo: true }]);
 const done = SemaphoreSet.prepare([{ semaphore: SEMAPHORE.SENDER, add: -2, undo: true }]);
@@ -88,6 +100,8 @@ export class MailboxClient implements Disposable {
   readonly #mailbox: Mailbox;
   /** Whether SENDER is ours: taken, or signed too (its value is 2), the message being in the slot. */
   #turn: "taken" | "signed" | undefined;
+  /** When one with a message ended last, in milliseconds. */
+  #turnEnded = 0;
   readonly #futex = new AsyncFutex();
   readonly #spinning = new Spinning(USUAL_SPIN_US);
   #departure: Departure | undefined;
@@ -128,13 +142,21 @@ export class MailboxClient implements Disposable {
   send(text: string, options?: SendOptions): Promise<void> {
     return promised(() => {
       const read = readSendOptions(options);
-      return waitAsync(this.#sending(text, read), read.signal);
+      read.signal?.throwIfAborted();
+      const encoded = encode(text);
+      const reached = this.#begin(encoded);
+      if (reached === "deposited" && this.#takenSoon()) return yieldBudget.resolve(undefined);
+      return waitAsync(this.#sending(encoded, reached, read), read.signal);
     });
   }
 
   /** As {@linkcode MailboxClient.send}, blocking the thread. */
   sendSync(text: string, options?: SendSyncOptions): void {
-    waitSync(this.#sending(text, readSendSyncOptions(options)));
+    const read = readSendSyncOptions(options);
+    const encoded = encode(text);
+    const reached = this.#begin(encoded);
+    if (reached === "deposited" && this.#takenSoon()) return;
+    waitSync(this.#sending(encoded, reached, read));
   }
 
   /**
@@ -147,7 +169,14 @@ export class MailboxClient implements Disposable {
   post(text: string, options?: SendOptions): Promise<void> {
     return promised(() => {
       const read = readSendOptions(options);
-      return waitAsync(this.#posting(text, read), read.signal);
+      read.signal?.throwIfAborted();
+      const encoded = encode(text);
+      const reached = this.#begin(encoded);
+      if (reached !== "deposited") {
+        return waitAsync(this.#posting(encoded, reached, read), read.signal);
+      }
+      this.#endTurn();
+      return yieldBudget.resolve(undefined);
     });
   }
 
@@ -157,19 +186,18 @@ export class MailboxClient implements Disposable {
    * @throws {RangeError} more than 2047 bytes of UTF-8, or a NUL in it
    */
   trySend(text: string): boolean {
-    const bytes = encode(text);
-    const { entry, sender } = this.#mailbox;
-    if (!sender.tryTake()) return false;
-    this.#turn = "taken";
-    const free = !entry.canRead;
-    if (free) this.#deposit(bytes);
-    this.#endTurn();
-    return free;
+    const reached = this.#begin(encode(text));
+    if (reached !== "queue") this.#endTurn();
+    return reached === "deposited";
   }
 
-  *#sending(text: string, options: SendSyncOptions): Waiting<void> {
+  *#sending(
+    encoded: Uint8Array<ArrayBuffer>,
+    reached: Reached,
+    options: SendSyncOptions,
+  ): Waiting<void> {
     const patience = new Patience(this.#mailbox, options);
-    yield* this.#depositing(text, patience);
+    if (reached !== "deposited") yield* this.#depositing(encoded.slice(), reached, patience);
     try {
       yield* this.#untilEmpty(patience);
     } catch (reason) {
@@ -179,24 +207,32 @@ export class MailboxClient implements Disposable {
     }
   }
 
-  *#posting(text: string, options: SendSyncOptions): Waiting<void> {
-    yield* this.#depositing(text, new Patience(this.#mailbox, options));
+  *#posting(
+    encoded: Uint8Array<ArrayBuffer>,
+    reached: "queue" | "turn",
+    options: SendSyncOptions,
+  ): Waiting<void> {
+    yield* this.#depositing(encoded.slice(), reached, new Patience(this.#mailbox, options));
     this.#endTurn();
   }
 
-  /** Waits for our turn and for room, then deposits. The turn stays ours. */
-  *#depositing(text: string, patience: Patience): Waiting<void> {
-    const bytes = encode(text);
-    const { sender } = this.#mailbox;
-    try {
-      yield* sender.taking(patience);
-    } catch (reason) {
-      // After close the semaphores may be gone: that we closed is why
-      this.#mailbox.checkOpen();
-      throw reason;
-    }
-    // From here on the turn is this send's to end: before, it may be another's of the same client
+  /** Goes as far as it can without waiting. */
+  #begin(bytes: Uint8Array<ArrayBuffer>): Reached {
+    const { entry, sender } = this.#mailbox;
+    if (!sender.tryTake()) return "queue";
     this.#turn = "taken";
+    if (entry.canRead) return "turn";
+    this.#deposit(bytes);
+    return "deposited";
+  }
+
+  /** Waits for our turn, if it is not ours yet, and for room, then deposits. The turn stays ours. */
+  *#depositing(
+    bytes: Uint8Array<ArrayBuffer>,
+    reached: "queue" | "turn",
+    patience: Patience,
+  ): Waiting<void> {
+    if (reached === "queue") yield* this.#queueing(patience);
     try {
       yield* this.#untilEmpty(patience);
     } catch (reason) {
@@ -208,6 +244,30 @@ export class MailboxClient implements Disposable {
       throw reason;
     }
     this.#deposit(bytes);
+  }
+
+  *#queueing(patience: Patience): Waiting<void> {
+    // Another send of this client, in whose turn we are, needs no standing back
+    const hadTurn = this.#turn === undefined && Date.now() - this.#turnEnded <= JUST_NOW_MS;
+    try {
+      if (hadTurn) yield pause(Math.min(STAND_BACK_MS, patience.next({ woken: true })));
+      yield* this.#mailbox.sender.taking(patience);
+    } catch (reason) {
+      // After close the semaphores may be gone: that we closed is why
+      this.#mailbox.checkOpen();
+      throw reason;
+    }
+    // From here on the turn is this send's to end: before, it may be another's of the same client
+    this.#turn = "taken";
+  }
+
+  /** Whether the server takes our message within the time to spin. The turn is over then. */
+  #takenSoon(): boolean {
+    const { entry } = this.#mailbox;
+    // SYNC taken: seeing the flag cleared orders our next text after all the server read
+    const taken = this.#spinning.look(() => !entry.canRead);
+    if (taken) this.#endTurn();
+    return taken;
   }
 
   *#untilEmpty(patience: Patience): Waiting<void> {
@@ -228,7 +288,7 @@ export class MailboxClient implements Disposable {
   /** Puts the message into the slot, which is empty and, as we hold SENDER, ours. */
   #deposit(bytes: Uint8Array<ArrayBuffer>): void {
     const { entry } = this.#mailbox;
-    entry.segment.write(bytes, LAYOUT.fields.msg.offset);
+    this.#mailbox.write(bytes);
     this.#mailbox.now(signed);
     this.#turn = "signed";
     // SYNC message: all of the text comes before this store
@@ -240,7 +300,10 @@ export class MailboxClient implements Disposable {
     const turn = this.#turn;
     this.#turn = undefined;
     if (turn === "taken") this.#mailbox.sender.release();
-    if (turn === "signed") this.#mailbox.release(done);
+    if (turn === "signed") {
+      this.#turnEnded = Date.now();
+      this.#mailbox.release(done);
+    }
   }
 
   /**
@@ -314,17 +377,13 @@ export class MailboxClient implements Disposable {
   }
 }
 
-/** Memory of our own, in which texts become bytes by the layout's rules. */
-const draft = new DataView(new ArrayBuffer(LAYOUT.fields.msg.size));
-
 /**
- * The text as it is in memory, NULs included. Once, before anything is waited for.
+ * The bytes of the text, before anything is waited for. They hold until the next call.
  *
  * @throws {RangeError} more than 2047 bytes of UTF-8, or a NUL in it
  */
 function encode(text: string): Uint8Array<ArrayBuffer> {
-  writeText(draft, 0, draft.byteLength, text, "text");
-  return new Uint8Array(draft.buffer.slice(0));
+  return encodeText(LAYOUT.fields.msg.size, text, "text");
 }
 
 /** The slices of one send: each checks that there is still something to wait for. */

@@ -20,7 +20,13 @@ import { Spinning, USUAL_SPIN_US } from "../sync/spin.ts";
 import { Turns } from "../sync/turns.ts";
 import { type Waiting, waitSync } from "../sysv/wait.ts";
 import { yieldBudget } from "../sysv/yield_budget.ts";
-import { readWaitOptions, readWaitSyncOptions, Slices, timedOut } from "../sync/waiting.ts";
+import {
+  fromNow,
+  readWaitOptions,
+  readWaitSyncOptions,
+  Slices,
+  timedOut,
+} from "../sync/waiting.ts";
 import type { Segment } from "../sysv/segment.ts";
 import { type Departure, MAILBOX, Mailbox, type MailboxOptions } from "./mailbox.ts";
 import type { Message } from "./message.ts";
@@ -86,13 +92,6 @@ export interface ServeOptions {
 
 const readServerOptions = optionsReader({ ...MAILBOX, keep: checkFlag });
 const readServeOptions = optionsReader({ timeout: checkTimeout, signal: checkSignal });
-
-function receiveOptions({ timeout, signal }: ServeOptions): ReceiveOptions {
-  return {
-    ...(timeout === undefined ? {} : { deadline: Deadline.after(timeout) }),
-    ...(signal === undefined ? {} : { signal }),
-  };
-}
 
 /**
  * The server of a mailbox. There is one at a time; its claim ends with its process.
@@ -327,7 +326,7 @@ export class MailboxServer implements Disposable {
     while (signal?.aborted !== true) {
       let message: Message;
       try {
-        message = await this.receive(receiveOptions(read));
+        message = await this.receive(fromNow(read));
       } catch (failure) {
         // Only a signal that has aborted has a reason
         if (failure === signal?.reason) return;
@@ -355,8 +354,7 @@ export class MailboxServer implements Disposable {
   messages(options?: ServeOptions): AsyncIterableIterator<Message, undefined> {
     const read = readServeOptions(options);
     const iterator: AsyncIterableIterator<Message, undefined> = {
-      next: () =>
-        this.receive(receiveOptions(read)).then((value) => ({ done: false as const, value })),
+      next: () => this.receive(fromNow(read)).then((value) => ({ done: false as const, value })),
       return: () => {
         if (this.segment.attached) this.ack();
         return Promise.resolve({ done: true as const, value: undefined });

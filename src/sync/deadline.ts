@@ -58,7 +58,8 @@ export class Deadline {
 
   /** Milliseconds left, at least 0. */
   get remaining(): number {
-    return Math.max(0, this.#at - performance.now());
+    // Many waits have no deadline, and where nothing is warm to ask the clock takes microseconds
+    return this.#at === Infinity ? Infinity : Math.max(0, this.#at - performance.now());
   }
 
   /** Whether it has passed. */

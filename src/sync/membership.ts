@@ -23,7 +23,7 @@ import type { PreparedOperations } from "../sysv/semaphore_operations.ts";
 import { SemaphoreSet } from "../sysv/semaphore_set.ts";
 import { doing } from "../sysv/semaphore_wait.ts";
 import { Deadline } from "./deadline.ts";
-import { waitSync } from "../sysv/wait.ts";
+import { pause, waitSync } from "../sysv/wait.ts";
 import { Slices, timedOut } from "./waiting.ts";
 
 /** How long joining takes at most, in milliseconds, and how long leaving waits for the entry lock. */
@@ -140,8 +140,7 @@ export class Membership {
       const outcome = Membership.#tryJoin(object, timeout, deadline);
       if (outcome instanceof Occupied) {
         expired = () => outcome.error;
-        const clock = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
-        Atomics.wait(clock, 0, 0, slices.next());
+        pause(slices.next()).block();
       } else if (outcome !== undefined) return outcome;
       else if (deadline.passed) throw expired();
     }

@@ -9,7 +9,7 @@ import { checkNumber } from "../layout/arguments.ts";
  * How long to look before sleeping, in microseconds, if the caller does not say: about what going to
  * sleep and being woken on the event loop costs, so that spinning in vain at most doubles it.
  */
-export const USUAL_SPIN_US = 100;
+export const USUAL_SPIN_US = 250;
 
 /** Looks between two looks at the clock. */
 const LOOKS = 32;

@@ -6,7 +6,7 @@
 import { ERRNO } from "../../ffi/errno.ts";
 import { type LibcCall, ShmError } from "../../ffi/shm_error.ts";
 import { checkSignal, optionsReader, type Read } from "../layout/arguments.ts";
-import { checkDeadline, type Deadline } from "./deadline.ts";
+import { checkDeadline, Deadline } from "./deadline.ts";
 
 /**
  * How long a wait that blocks the thread may take.
@@ -62,6 +62,14 @@ export const readWaitSyncOptions: (options: unknown) => Read<typeof WAIT_SYNC> =
 
 /** Reads {@linkcode WaitOptions}. */
 export const readWaitOptions: (options: unknown) => Read<typeof WAIT> = optionsReader(WAIT);
+
+/** Options of many waits, as the one that begins now takes them: with a deadline instead of a timeout. */
+export function fromNow<Options extends { readonly timeout?: number }>(
+  options: Options,
+): Omit<Options, "timeout"> & { readonly deadline?: Deadline } {
+  const { timeout, ...others } = options;
+  return timeout === undefined ? options : { ...others, deadline: Deadline.after(timeout) };
+}
 
 /** A sleeping peer looks again at least this often, in milliseconds (DESIGN: crash rules). */
 export const MAX_SLICE_MS = 100;

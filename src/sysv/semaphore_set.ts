@@ -59,7 +59,7 @@ import {
   type SliceLengths,
   tryOperations,
 } from "./semaphore_wait.ts";
-import { waitAsync, waitSync } from "./wait.ts";
+import { pause, waitAsync, waitSync } from "./wait.ts";
 
 /** The longest slice of a wait, and so how late an abort is noticed, in milliseconds. */
 const SLICE_MS = 100;
@@ -327,7 +327,7 @@ export class SemaphoreSet {
       if (typeof stat === "number") throw lookFailure(this.key, this.id, -stat);
       if (stat.otime !== null) return true;
       if (performance.now() - since <= INITIALISED_MS) {
-        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, LOOK_MS);
+        pause(LOOK_MS).block();
         continue;
       }
       try {

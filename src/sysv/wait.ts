@@ -33,6 +33,26 @@ export interface Wait {
   interrupt?(): void;
 }
 
+/** Nobody changes it: what waits on it waits for time to pass. */
+const clock = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
+
+/** A wait for nothing but `ms` milliseconds to pass. */
+export function pause(ms: number): Wait {
+  let end: (() => void) | undefined;
+  return {
+    block: () => void Atomics.wait(clock, 0, 0, ms),
+    sleep: () =>
+      new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, ms);
+        end = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      }),
+    interrupt: () => end?.(),
+  };
+}
+
 /** A piece of work that waits now and then. */
 export type Waiting<Result> = Generator<Wait, Result, void>;
 

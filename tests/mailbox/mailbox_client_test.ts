@@ -28,6 +28,62 @@ Deno.test("many clients at once: each message arrives once, each client's in ord
   assert.equal(server.tryReceive(), undefined);
 });
 
+Deno.test("MailboxClient.send: of two with much to send each has its turn in bursts, and both have turns", async () => {
+  const key = freshKey();
+  using server = MailboxServer.open({ key });
+  const each = 300;
+  const sending = ["a", "b"].map(async (name) => {
+    using client = MailboxClient.open({ key });
+    for (let i = 0; i < each; i++) await client.send(name);
+  });
+  let order = "";
+  for await (const { text } of server) {
+    order += text;
+    if (order.length === 2 * each) break;
+  }
+  await Promise.all(sending);
+  const bursts = order.match(/a+|b+/g)!;
+  assert(bursts.length > 2 && bursts.length < order.length / 2, order);
+});
+
+Deno.test("MailboxClient.send: one that stands back gives up by its signal, by its deadline and by close", async () => {
+  const key = freshKey();
+  using server = MailboxServer.open({ key });
+  const ends: readonly (readonly [string, (client: MailboxClient) => Promise<unknown>])[] = [
+    ["stop", (client) => client.send("x", { signal: AbortSignal.abort(new Error("stop")) })],
+    ["AbortError", (client) => {
+      const controller = new AbortController();
+      const sending = client.send("x", { signal: controller.signal });
+      controller.abort();
+      return sending;
+    }],
+    ["ETIMEDOUT", (client) => client.send("x", { deadline: Deadline.after(1) })],
+    ["EDETACHED", (client) => {
+      const sending = client.send("x");
+      client.close();
+      return sending;
+    }],
+  ];
+  for (const [why, send] of ends) {
+    using client = MailboxClient.open({ key });
+    using other = MailboxClient.open({ key });
+    const sent = client.send("first");
+    assert.equal((await server.receive()).text, "first");
+    server.ack();
+    await sent; // a moment ago it had its turn
+    const theirs = other.send("theirs");
+    const rejected = await send(client).then(
+      () => "",
+      ({ name, code, message }) => [name, code, message].join(),
+    );
+    assert.match(rejected, new RegExp(why));
+    assert.equal((await server.receive()).text, "theirs");
+    server.ack();
+    await theirs;
+    assert.equal(server.tryReceive(), undefined);
+  }
+});
+
 Deno.test("sending is done when the message is acknowledged, not before", async () => {
   const key = freshKey();
   using server = MailboxServer.open({ key });
