@@ -41,12 +41,11 @@ export async function printRaw(text: string): Promise<void> {
   await printBytes(encoder.encode(text));
 }
 
-/** As {@linkcode printRaw}, bytes as they are. */
-export async function printBytes(bytes: Uint8Array): Promise<void> {
+/** As {@linkcode printRaw}, bytes as they are; written on this thread where that `needsNoWait`. */
+export async function printBytes(bytes: Uint8Array, needsNoWait = false): Promise<void> {
   try {
-    for (let rest = bytes; rest.length > 0;) {
-      rest = rest.subarray(await Deno.stdout.write(rest));
-    }
+    let rest = needsNoWait ? bytes.subarray(Deno.stdout.writeSync(bytes)) : bytes;
+    while (rest.length > 0) rest = rest.subarray(await Deno.stdout.write(rest));
   } catch (error) {
     if (error instanceof Deno.errors.BrokenPipe) throw error;
     throw new StandardStreamError("write to standard output", error);

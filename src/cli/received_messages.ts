@@ -117,13 +117,7 @@ let toTerminal: boolean | undefined;
  */
 export async function printMessage(line: string): Promise<void> {
   toTerminal ??= Deno.stdout.isTerminal();
-  let bytes = encoder.encode(line + "\n");
-  try {
-    if (!toTerminal && bytes.length <= WRITABLE_BYTES && isWritable(STDOUT)) {
-      bytes = bytes.subarray(Deno.stdout.writeSync(bytes));
-    }
-  } catch {
-    // What is wrong with it the other way of writing tells
-  }
-  if (bytes.length > 0) await printBytes(bytes);
+  const bytes = encoder.encode(line + "\n");
+  const fits = !toTerminal && bytes.length <= WRITABLE_BYTES;
+  await printBytes(bytes, fits && isWritable(STDOUT));
 }
