@@ -1,21 +1,32 @@
 /** What is run: every measure of every peer, and how a round of it becomes a figure. */
 
-import { OTHER_NAMES, type PeerKind, PEERS, type Side } from "./peers.ts";
+import {
+  type AddressKind,
+  type PeerKind,
+  peerKind,
+  PEERS,
+  type Side,
+  type Sides,
+} from "./peers.ts";
 import type { Line, Processes, Start } from "./processes.ts";
 import type { Programs } from "./programs.ts";
-import type { Machine, Measure } from "./result.ts";
+import type { Machine } from "./result.ts";
 import { median } from "./statistics.ts";
 
 const PROJECT = new URL("..", import.meta.url).pathname;
 /** A case that takes longer has failed. */
-const TIMEOUT_MS = 30_000;
-const ROUND_TRIP_BYTES = 64;
+const TIMEOUT_MS = 60_000;
+/** Bytes of a message where nothing else is said. */
+const USUAL_BYTES = 64;
 const WAKE_PAUSE_MS = 3;
 /** Wakes before those that count: a program that sleeps now and then has done so before. */
 const WAKES_BEFORE = 50;
-const IDLE_MS = 1_000;
 /** From here on rings and buffers are passed through a few times before it counts. */
 const LARGE = 1 << 20;
+/** Where the keys of segments begin that are only there; those of the cases are below. */
+const OTHERS_FROM = 0x8000;
+/** What may be denied a program: see `peers/without_io_uring.c`. */
+const DENYING = "without_io_uring.c";
 
 /** How large a run is. */
 export interface Scale {
@@ -24,21 +35,33 @@ export interface Scale {
   readonly seconds: number;
   readonly wakes: number;
   readonly producers: readonly number[];
+  readonly clients: readonly number[];
+  readonly lines: number;
+  readonly idleMs: number;
+  /** Rounds of what is idle. */
+  readonly idleRounds: number;
   readonly allocations: number;
   readonly starts: number;
   readonly lifecycles: number;
+  /** Numbers of other segments beside those that come and go. */
+  readonly others: readonly number[];
   readonly fieldsMs: number;
 }
 
 /** A run that means something. */
 export const FULL: Scale = {
-  sizes: [8, 64, 1024, 8192, 65536, 1 << 20, 1 << 24],
+  sizes: [8, 64, 1024, 65536, 1 << 20],
   seconds: 0.25,
   wakes: 100,
-  producers: [1, 2, 4, 8],
+  producers: [1, 4, 8],
+  clients: [1, 6],
+  lines: 20_000,
+  idleMs: 10_000,
+  idleRounds: 3,
   allocations: 10_000_000,
-  starts: 3,
+  starts: 5,
   lifecycles: 300,
+  others: [0, 1000, 4000],
   fieldsMs: 600,
 };
 
@@ -47,27 +70,33 @@ export const QUICK: Scale = {
   sizes: [64, 65536],
   seconds: 0.05,
   wakes: 25,
-  producers: [1, 4],
+  producers: [4],
+  clients: [1, 6],
+  lines: 1000,
+  idleMs: 300,
+  idleRounds: 1,
   allocations: 1_000_000,
   starts: 1,
   lifecycles: 50,
+  others: [0, 100],
   fieldsMs: 100,
 };
 
 /** One round of one case. */
 export interface Round {
   readonly figure: number;
-  readonly beside: Readonly<Record<string, number>>;
+  readonly beside?: Readonly<Record<string, number>>;
   /** Round trips, for the percentiles. */
   readonly times?: Float64Array;
 }
 
-/** A measure of a peer. Some processes give figures of several cases at once: `variant` tells which. */
+/** What has its turn in each round. */
 export interface Case {
-  readonly measure: Measure;
-  readonly peer: string;
-  readonly variants: readonly string[];
-  /** A round of each variant it has a figure for, or why there is none. */
+  /** `measure/peer/variant` of each figure that a turn gives. */
+  readonly names: readonly string[];
+  /** It takes part in so many rounds and in no rehearsal; if not said, in all. */
+  readonly most?: number;
+  /** A round of each name, or why there is none. */
   run(): Promise<Readonly<Record<string, Round | string>>>;
 }
 
@@ -81,6 +110,21 @@ export interface Setting {
   /** The first of the keys that are ours. */
   readonly firstKey: number;
 }
+
+/** Where the processes of a case run. */
+type Place = "pinned" | "unpinned" | "no-io_uring";
+
+/** Payloads of which no two that follow each other are one object: variant, bytes, sender's role. */
+const PAYLOADS = [
+  ["64", USUAL_BYTES, "send-distinct"],
+  ["61", 61, "send-distinct"],
+  ["1-127", USUAL_BYTES, "send-varying"],
+  ["text", USUAL_BYTES, "send-text"],
+] as const;
+
+const WITHOUT_IO_URING = ["mailbox-await", "channel-await"];
+const ONE_BY_ONE = ["channel-await", "channel-sync", "deno-unix", "deno-worker"];
+const LIFECYCLES = ["create", "attach", "channelNew", "channelJoin", "mailboxJoin"];
 
 /** Sums a field over the lines of a case. */
 function total(lines: readonly Line[], field: "cpuSeconds" | "rssBytes"): number {
@@ -102,64 +146,76 @@ export class Cases {
     this.#setting = setting;
   }
 
-  /** All that can be run, and what cannot. */
+  /** All that can be run, in the order of the report, and what cannot. */
   all(): { readonly cases: Case[]; readonly notRun: { peer: string; reason: string }[] } {
+    const { scale } = this.#setting;
     const notRun: { peer: string; reason: string }[] = [];
     const cases: Case[] = [];
-    const { programs, scale } = this.#setting;
-    const add = (peer: string, needed: readonly string[], make: () => Case[]): void => {
-      const reason = needed.map((program) => programs.reasonAgainst(program))
-        .find((one) => one !== undefined);
+    const add = (peer: string, programs: readonly string[], make: () => readonly Case[]): void => {
+      const reason = this.#reasonAgainst(programs);
       if (reason === undefined) cases.push(...make());
       else if (!notRun.some((one) => one.peer === peer)) notRun.push({ peer, reason });
     };
-    for (const kind of PEERS) {
-      const sides = [kind.throughput, kind.roundTrip, kind.wake].flatMap((pair) => pair ?? []);
-      const needed = sides.flatMap((side) => side === undefined ? [] : [side[0]]);
-      add(kind.id, needed, () => this.#ofPeer(kind));
-    }
-    for (
-      const [peer, program] of [
-        ["channel-ts-ts", "channel.ts"],
-        ["channel-c-c", "channel.c"],
-      ] as const
-    ) {
-      add(peer, [program], () => scale.producers.map((n) => this.#producers(peer, program, n)));
-    }
-    cases.push(
-      this.#idle("channel-await", "channel.ts", "lanes"),
-      this.#idle("mailbox", "mailbox.ts", "key"),
-      this.#idle("deno-unix", "socket.ts", "unix"),
-      this.#allocation(),
-      ...this.#startUps(),
+    const each = (make: (kind: PeerKind) => readonly Case[]): void => {
+      for (const kind of PEERS) {
+        const sides = [kind.throughput, kind.spinning, kind.sleeping].flatMap((pair) => pair ?? []);
+        const programs = sides.flatMap((side) => side === undefined ? [] : [side[0]]);
+        add(kind.id, programs, () => make(kind));
+      }
+    };
+    const sleeping = (kind: PeerKind, place: Place): Case[] =>
+      kind.sleeping === undefined
+        ? []
+        : [this.#roundTrip(kind, kind.sleeping, place), this.#wake(kind, kind.sleeping, place)];
+    // As programs are run: unpinned, by promises, payloads that differ
+    each((kind) => sleeping(kind, "unpinned"));
+    add(
+      "io_uring denied",
+      [DENYING],
+      () => WITHOUT_IO_URING.flatMap((id) => sleeping(peerKind(id)!, "no-io_uring")),
     );
-    for (
-      const [peer, program] of [
-        ["ts", "lifecycle.ts"],
-        ["c", "lifecycle.c"],
-        ["node", "node_lifecycle.cjs"],
-      ] as const
-    ) {
-      add(peer, [program], () => [this.#lifecycle(peer, program)]);
+    each((kind) => this.#payloads(kind));
+    cases.push(this.#lines());
+    cases.push(...scale.clients.map((count) => this.#clients(count)));
+    cases.push(this.#idle(), this.#startUps());
+    for (const others of scale.others) {
+      add("c", ["lifecycle.c"], () => [this.#lifecycle("c", "lifecycle.c", LIFECYCLES, others)]);
+      cases.push(this.#lifecycle("ts", "lifecycle.ts", LIFECYCLES, others));
     }
-    cases.push(this.#fields());
+    add("node", ["node_lifecycle.cjs"], () => [
+      this.#lifecycle("node", "node_lifecycle.cjs", ["create"], 0),
+    ]);
+    // Each side on a core of its own
+    each((kind) => {
+      const { id, sleeping, spinning, throughput } = kind;
+      return [
+        ...(sleeping === undefined ? [] : [this.#roundTrip(kind, sleeping, "pinned")]),
+        ...(spinning === undefined ? [] : [this.#roundTrip(kind, spinning, "spinning")]),
+        ...(throughput === undefined
+          ? []
+          : scale.sizes.map((size) =>
+            this.#throughput(`throughput/${id}/${size}`, kind, throughput, size, "pinned")
+          )),
+      ];
+    });
+    for (const id of ["channel-ts-ts", "channel-c-c"]) {
+      const kind = peerKind(id)!;
+      const program = kind.throughput![1][0];
+      add(id, [program], () => scale.producers.map((count) => this.#producers(kind, count)));
+    }
+    cases.push(this.#allocation(), this.#fields());
     return { cases, notRun };
   }
 
-  #ofPeer(kind: PeerKind): Case[] {
-    const { scale } = this.#setting;
-    const sizes = scale.sizes.filter((size) => size <= kind.most);
-    return [
-      ...(kind.throughput === undefined ? [] : sizes.map((size) => this.#throughput(kind, size))),
-      ...(kind.roundTrip === undefined ? [] : [this.#roundTrip(kind)]),
-      ...(kind.wake === undefined ? [] : [this.#wake(kind)]),
-    ];
+  #reasonAgainst(programs: readonly string[]): string | undefined {
+    return programs.map((program) => this.#setting.programs.reasonAgainst(program))
+      .find((reason) => reason !== undefined);
   }
 
-  /** An address nobody has used. Round trips over keys use the next one too. */
-  #address(kind: PeerKind["address"], lanes = 1): string {
+  /** An address that no case has used. A key's neighbour is free too. */
+  #address(kind: AddressKind, lanes = 1): string {
     const n = this.#addresses++;
-    const key = this.#setting.firstKey + 2 * n;
+    const key = this.#setting.firstKey + 2 * n % OTHERS_FROM;
     const path = `${this.#setting.folder}/${n}`;
     if (kind === "key") return String(key);
     if (kind === "lanes") return `${key}/${lanes}`;
@@ -168,285 +224,345 @@ export class Cases {
     return kind === "tcp" ? `tcp:${freePort()}` : "-";
   }
 
-  /** The processes of a pair, each side on its core. */
-  #starts(
-    kind: PeerKind,
-    [first, second]: readonly [Side | undefined, Side],
-    args: readonly string[],
-  ): Start[] {
-    const { programs, machine: { pinned } } = this.#setting;
-    const [firstCore, secondCore] = pinned;
-    const address = this.#address(kind.address);
-    const start = ([program, role]: Side, cores: readonly number[]): Start => ({
-      command: [...programs.command(program), role, address, ...args],
-      cores,
-      env: {
-        ...programs.env,
-        // Whoever starts the other side itself puts it there
-        ...(first === undefined && firstCore !== undefined ? { PEER_CORE: `${firstCore}` } : {}),
-      },
-    });
-    const own = kind.oneProcess ? pinned : secondCore === undefined ? [] : [secondCore];
-    return [
-      ...(first === undefined ? [] : [start(first, firstCore === undefined ? [] : [firstCore])]),
-      start(second, own),
-    ];
+  /** The command that plays a role, and where. */
+  #start(
+    [program, role]: Side,
+    address: string,
+    args: readonly (string | number)[],
+    place: Place,
+    cores: readonly number[] = [],
+  ): Start {
+    const { programs } = this.#setting;
+    return {
+      command: [
+        ...(place === "no-io_uring" ? programs.command(DENYING) : []),
+        ...programs.command(program),
+        role,
+        address,
+        ...args.map(String),
+      ],
+      cores: place === "pinned" ? cores : [],
+      env: programs.env,
+    };
   }
 
-  #throughput(kind: PeerKind, size: number): Case {
-    const { scale, processes } = this.#setting;
+  /** Runs both sides to their end. */
+  async #pair(
+    kind: PeerKind,
+    [receiver, sender]: Sides,
+    args: readonly (string | number)[],
+    place: Place,
+  ): Promise<Line[]> {
+    const { machine: { pinned }, processes } = this.#setting;
+    const [first, second] = pinned.map((core) => [core]);
+    const address = this.#address(kind.address);
+    const own = this.#start(sender, address, args, place, kind.oneProcess ? pinned : second);
+    if (receiver !== undefined) {
+      const other = this.#start(receiver, address, args, place, first);
+      return await processes.together([other, own], TIMEOUT_MS);
+    }
+    // It starts the other side itself, and puts it there
+    const core: Record<string, string> = place === "pinned" && first !== undefined
+      ? { PEER_CORE: `${first}` }
+      : {};
+    return await processes.together([{ ...own, env: { ...own.env, ...core } }], TIMEOUT_MS);
+  }
+
+  #throughput(name: string, kind: PeerKind, sides: Sides, size: number, place: Place): Case {
+    const { scale } = this.#setting;
     const [messages, bytes] = kind.about;
     let count = countFor(Math.min(messages, bytes / size) * scale.seconds, size);
     return {
-      measure: "throughput",
-      peer: kind.id,
-      variants: [String(size)],
+      names: [name],
       run: async () => {
-        const warm = warmFor(count, size);
-        const starts = this.#starts(kind, kind.throughput!, [
-          String(size),
-          String(count),
-          String(warm),
-          "0",
-          "-",
-        ]);
-        const lines = await processes.together(starts, TIMEOUT_MS);
+        const warm = Math.max(size >= LARGE ? 5 : 20, Math.ceil(count / 5));
+        const lines = await this.#pair(kind, sides, [size, count, warm, 0, "-"], place);
         const received = lineOf(lines, "recv");
-        const rate = received.messages! / received.seconds!;
-        const sent = count;
-        count = countFor(rate * scale.seconds, size);
-        return {
-          [size]: {
-            figure: rate,
-            beside: {
-              cpuSecondsPerMillion: total(lines, "cpuSeconds") / sent * 1e6,
-              rssBytes: total(lines, "rssBytes"),
-            },
-          },
+        const figure = received.messages! / received.seconds!;
+        const beside = name !== `throughput/${kind.id}/${USUAL_BYTES}` ? undefined : {
+          cpuSecondsPerMillion: total(lines, "cpuSeconds") / count * 1e6,
+          rssBytes: total(lines, "rssBytes"),
         };
+        count = countFor(figure * scale.seconds, size);
+        return { [name]: { figure, ...(beside === undefined ? {} : { beside }) } };
       },
     };
   }
 
-  #roundTrip(kind: PeerKind): Case {
+  /** Payloads that differ, and one by one, as most programs send. */
+  #payloads(kind: PeerKind): Case[] {
+    const of = (variant: string, sides: Sides, size: number, place: Place = "unpinned"): Case =>
+      this.#throughput(`payload/${kind.id}/${variant}`, kind, sides, size, place);
+    const { id, throughput } = kind;
+    if (throughput === undefined) return [];
+    const [receiver, [program]] = throughput;
+    if (ONE_BY_ONE.includes(id)) return [of("each", throughput, USUAL_BYTES)];
+    if (id === "deno-unix-batch") return [of("64", throughput, USUAL_BYTES)];
+    if (id !== "channel-ts-ts" && id !== "channel-c-c") return [];
+    const distinct: Sides = [receiver, [program, "send-distinct"]];
+    return [
+      ...PAYLOADS.map(([variant, size, role]) => of(variant, [receiver, [program, role]], size)),
+      of("64-pinned", distinct, USUAL_BYTES, "pinned"),
+    ];
+  }
+
+  #roundTrip(kind: PeerKind, sides: Sides, variant: Place | "spinning"): Case {
     const { scale } = this.#setting;
+    const name = `roundTrip/${kind.id}/${variant}`;
+    const place = variant === "spinning" ? "pinned" : variant;
     let count = Math.ceil(scale.seconds * 30_000);
     return {
-      measure: "roundTrip",
-      peer: kind.id,
-      variants: [String(ROUND_TRIP_BYTES)],
+      names: [name],
       run: async () => {
-        const round = await this.#trips(kind, kind.roundTrip!, count, Math.ceil(count / 5), 0);
+        const round = await this.#trips(kind, sides, [count, Math.ceil(count / 5), 0], place);
         count = Math.min(1_000_000, Math.max(200, Math.ceil(scale.seconds / round.figure * 1e9)));
-        return { [ROUND_TRIP_BYTES]: round };
+        return { [name]: round };
       },
     };
   }
 
-  #wake(kind: PeerKind): Case {
+  #wake(kind: PeerKind, sides: Sides, place: Place): Case {
+    const name = `wake/${kind.id}/${place}`;
+    const args = [this.#setting.scale.wakes, WAKES_BEFORE, WAKE_PAUSE_MS];
     return {
-      measure: "wake",
-      peer: kind.id,
-      variants: [String(ROUND_TRIP_BYTES)],
-      run: async () => ({
-        [ROUND_TRIP_BYTES]: await this.#trips(
-          kind,
-          kind.wake!,
-          this.#setting.scale.wakes,
-          WAKES_BEFORE,
-          WAKE_PAUSE_MS,
-        ),
-      }),
+      names: [name],
+      run: async () => ({ [name]: await this.#trips(kind, sides, args, place) }),
     };
   }
 
   async #trips(
     kind: PeerKind,
-    sides: readonly [Side | undefined, Side],
-    count: number,
-    warm: number,
-    pause: number,
+    sides: Sides,
+    amounts: readonly number[],
+    place: Place,
   ): Promise<Round> {
     const samples = `${this.#setting.folder}/samples`;
-    const args = [ROUND_TRIP_BYTES, count, warm, pause].map(String);
-    const starts = this.#starts(kind, sides, [...args, samples]);
-    const lines = await this.#setting.processes.together(starts, TIMEOUT_MS);
+    await this.#pair(kind, sides, [USUAL_BYTES, ...amounts, samples], place);
     const times = new Float64Array(Deno.readFileSync(samples).buffer);
-    return {
-      figure: median([...times]),
-      beside: { cpuSecondsPerMillion: total(lines, "cpuSeconds") / count * 1e6 },
-      times,
-    };
+    return { figure: median([...times]), times };
   }
 
-  /** Nobody is pinned here: there are more processes than cores, soon enough. */
-  #producers(peer: string, program: string, producers: number): Case {
-    const { scale, programs, processes } = this.#setting;
-    const size = 64;
-    const kind = PEERS.find(({ id }) => id === peer)!;
-    let each = countFor(kind.about[0] * scale.seconds / producers, size);
+  /** Lines through the command, without what both sides take to start and to end. */
+  #lines(): Case {
+    const { scale, processes, folder } = this.#setting;
+    const name = `lines/cli/${scale.lines}`;
+    const cli = [Deno.execPath(), "run", "--allow-ffi", `${PROJECT}cli.ts`];
+    const seconds = async (count: number): Promise<number> => {
+      const text = Array.from({ length: count }, (_, i) => `message number ${1e6 + i}\n`).join("");
+      const file = `${folder}/lines`;
+      Deno.writeTextFileSync(file, text);
+      const key = this.#address("key");
+      const start = performance.now();
+      await processes.together([
+        { command: [...cli, "server", "--quiet", "--key", key, "--count", `${count}`] },
+        { command: ["sh", "-c", 'cat "$0" | "$@"', file, ...cli, "client", "-q", "--key", key] },
+      ], TIMEOUT_MS);
+      return (performance.now() - start) / 1000;
+    };
     return {
-      measure: "producers",
-      peer,
-      variants: [String(producers)],
+      names: [name],
       run: async () => {
-        const warm = warmFor(each, size);
-        const address = this.#address(kind.address, 8);
-        const start = (role: string, times: number): Start => ({
-          command: [
-            ...programs.command(program),
-            role,
-            address,
-            ...[size, each * times, warm * times, 0].map(String),
-            "-",
-          ],
-          env: programs.env,
-        });
-        const lines = await processes.together(
-          [start("recv", producers), ...Array.from({ length: producers }, () => start("send", 1))],
-          TIMEOUT_MS,
-        );
-        const received = lineOf(lines, "recv");
-        const rate = received.messages! / received.seconds!;
-        each = countFor(rate * scale.seconds / producers, size);
-        return { [producers]: { figure: rate, beside: {} } };
+        const one = await seconds(1);
+        const all = await seconds(scale.lines);
+        return { [name]: { figure: (all - one) / (scale.lines - 1) * 1e9 } };
       },
     };
   }
 
-  #idle(peer: string, program: string, address: PeerKind["address"]): Case {
-    const { programs, processes } = this.#setting;
+  /** Clients that send through one mailbox at once, by promises. */
+  #clients(clients: number): Case {
+    const { scale, processes } = this.#setting;
+    const name = `clients/mailbox-await/${clients}`;
+    let count = Math.ceil(scale.seconds * 30_000 / clients);
     return {
-      measure: "idle",
-      peer,
-      variants: ["-"],
+      names: [name],
       run: async () => {
-        const command = [
-          ...programs.command(program),
-          "idle",
-          this.#address(address),
-          "64",
-          "0",
-          "0",
-          String(IDLE_MS),
-          "-",
-        ];
-        const [line] = await processes.together([{ command, env: programs.env }], TIMEOUT_MS);
-        return { "-": { figure: line!.cpuSeconds! / line!.seconds!, beside: {} } };
+        const address = `${this.#address("key")}/${clients}`;
+        const args = [USUAL_BYTES, count, Math.ceil(count / 5), 0, "-"];
+        const start = (role: string): Start =>
+          this.#start(["mailbox.ts", role], address, args, "unpinned");
+        const lines = await processes.together(
+          [start("recv"), ...Array.from({ length: clients }, () => start("send"))],
+          TIMEOUT_MS,
+        );
+        const { messages, seconds } = lineOf(lines, "recv");
+        const figure = messages! / seconds!;
+        count = Math.max(100, Math.ceil(figure * scale.seconds / clients));
+        return { [name]: { figure } };
+      },
+    };
+  }
+
+  #producers(kind: PeerKind, producers: number): Case {
+    const { scale, processes } = this.#setting;
+    const size = USUAL_BYTES;
+    const name = `producers/${kind.id}/${producers}`;
+    let each = countFor(kind.about[0] * scale.seconds / producers, size);
+    return {
+      names: [name],
+      run: async () => {
+        const [receiver, sender] = kind.throughput!;
+        const address = this.#address(kind.address, 8);
+        const start = (side: Side, times: number): Start => {
+          const amounts = [size, each * times, Math.ceil(each / 5) * times, 0, "-"];
+          return this.#start(side, address, amounts, "unpinned");
+        };
+        const lines = await processes.together(
+          [
+            start(receiver!, producers),
+            ...Array.from({ length: producers }, () => start(sender, 1)),
+          ],
+          TIMEOUT_MS,
+        );
+        const received = lineOf(lines, "recv");
+        const figure = received.messages! / received.seconds!;
+        each = countFor(figure * scale.seconds / producers, size);
+        return { [name]: { figure } };
+      },
+    };
+  }
+
+  /** Receivers of several kinds wait beside each other for what does not come. */
+  #idle(): Case {
+    const { scale, processes } = this.#setting;
+    const waiting: (readonly [peer: string, program: string, address: AddressKind, Place])[] = [
+      ["mailbox-await", "mailbox.ts", "key", "unpinned"],
+      ["channel-await", "channel.ts", "lanes", "unpinned"],
+      ["deno-unix", "socket.ts", "unix", "unpinned"],
+    ];
+    if (this.#reasonAgainst([DENYING]) === undefined) {
+      waiting.push(
+        ["mailbox-await", "mailbox.ts", "key", "no-io_uring"],
+        ["channel-await", "channel.ts", "lanes", "no-io_uring"],
+      );
+    }
+    const names = waiting.map(([peer, , , place]) => `idle/${peer}/${place}`);
+    return {
+      names,
+      most: scale.idleRounds,
+      run: async () => {
+        const rounds = await Promise.all(
+          waiting.map(
+            async ([, program, address, place], i): Promise<[string, Round]> => {
+              const args = [USUAL_BYTES, 0, 0, scale.idleMs, "-"];
+              const start = this.#start([program, "idle"], this.#address(address), args, place);
+              const { cpuSeconds, seconds } = lineOf(
+                await processes.together([start], TIMEOUT_MS),
+                "idle",
+              );
+              return [names[i]!, { figure: cpuSeconds! / seconds! }];
+            },
+          ),
+        );
+        return Object.fromEntries(rounds);
       },
     };
   }
 
   #allocation(): Case {
-    const { processes, scale } = this.#setting;
-    const kind = PEERS.find(({ id }) => id === "channel-ts-ts")!;
+    const { scale } = this.#setting;
+    const name = (what: string): string => `allocation/channel-ts-ts/${what}`;
     return {
-      measure: "allocation",
-      peer: kind.id,
-      variants: ["drain", "claim"],
+      names: [name("drain"), name("claim")],
       run: async () => {
         const count = scale.allocations;
-        const lines = await processes.together(
-          this.#starts(kind, [["channel.ts", "recv-heap"], ["channel.ts", "send-heap"]], [
-            "64",
-            String(count),
-            String(count),
-            "0",
-            "-",
-          ]),
-          TIMEOUT_MS,
-        );
+        const sides: Sides = [["channel.ts", "recv-heap"], ["channel.ts", "send-heap"]];
+        const args = [USUAL_BYTES, count, count, 0, "-"];
+        const lines = await this.#pair(peerKind("channel-ts-ts")!, sides, args, "pinned");
         const round = (role: string): Round => ({
           figure: lineOf(lines, role).heapGrownBytes! / count,
-          beside: {},
         });
-        return { drain: round("recv"), claim: round("send") };
+        return { [name("drain")]: round("recv"), [name("claim")]: round("send") };
       },
     };
   }
 
-  #startUps(): Case[] {
-    const empty = `${this.#setting.folder}/empty.js`;
+  /** Programs from their start to their end; they take turns within a round too. */
+  #startUps(): Case {
+    const { programs, processes, scale, folder } = this.#setting;
+    const empty = `${folder}/empty.js`;
     Deno.writeTextFileSync(empty, "");
     const deno = [Deno.execPath(), "run", "--allow-ffi"];
-    const cli = [...deno, `${PROJECT}cli.ts`];
-    return [
-      ...["--version", "--help", "ls"].map((arg) => this.#startUp("cli", arg, [...cli, arg])),
-      this.#startUp("import", "-", [...deno, `${PROJECT}mod.ts`]),
-      this.#startUp("deno-empty", "-", [...deno, empty]),
-      ...(this.#setting.programs.reasonAgainst("node") === undefined
-        ? [this.#startUp("node-empty", "-", ["node", empty])]
-        : []),
-      this.#startUp("ipcs", "-", ["ipcs", "-m"]),
-    ];
-  }
-
-  #startUp(peer: string, variant: string, command: readonly string[]): Case {
-    const { processes, scale } = this.#setting;
+    const commands: Record<string, string[]> = {
+      "deno-empty/-": [...deno, empty],
+      "cli/--version": [...deno, `${PROJECT}cli.ts`, "--version"],
+      "cli/--help": [...deno, `${PROJECT}cli.ts`, "--help"],
+      "cli/ls": [...deno, `${PROJECT}cli.ts`, "ls"],
+      "import/-": [...deno, `${PROJECT}mod.ts`],
+      ...(programs.reasonAgainst("node") === undefined ? { "node-empty/-": ["node", empty] } : {}),
+      "ipcs/-": ["ipcs", "-m"],
+    };
     return {
-      measure: "startUp",
-      peer,
-      variants: [variant],
+      names: Object.keys(commands).map((name) => `startUp/${name}`),
       run: async () => {
-        const times: number[] = [];
+        const times: Record<string, number[]> = {};
         for (let i = 0; i < scale.starts; i++) {
-          const start = performance.now();
-          await processes.together([{ command }], TIMEOUT_MS);
-          times.push(performance.now() - start);
+          for (const [name, command] of Object.entries(commands)) {
+            const start = performance.now();
+            await processes.together([{ command }], TIMEOUT_MS);
+            (times[`startUp/${name}`] ??= []).push(performance.now() - start);
+          }
         }
-        return { [variant]: { figure: median(times), beside: {} } };
+        return Object.fromEntries(
+          Object.entries(times).map(([name, list]) => [name, { figure: median(list) }]),
+        );
       },
     };
   }
 
-  #lifecycle(peer: string, program: string): Case {
-    const { scale } = this.#setting;
-    const variants = peer === "node"
-      ? ["create"]
-      : ["create", "attach", "channelNew", "channelJoin", "mailboxJoin"];
-    return {
-      measure: "lifecycle",
-      peer,
+  /** Opening and leaving, in an IPC namespace: no other program sees the segments, and none disturbs. */
+  #lifecycle(peer: string, program: string, variants: readonly string[], others: number): Case {
+    const { scale, programs, firstKey } = this.#setting;
+    const args = [this.#address("key"), scale.lifecycles, others, firstKey + OTHERS_FROM];
+    return this.#costs(
+      (what) => `lifecycle/${peer}/${what}+${others}`,
       variants,
-      run: () => this.#costs([program], [this.#address("key"), String(scale.lifecycles)]),
-    };
+      [...programs.namespace, ...programs.command(program), ...args.map(String)],
+      "unpinned",
+    );
   }
 
   #fields(): Case {
-    const { scale } = this.#setting;
+    const { scale, programs } = this.#setting;
     const ways = ["struct field", "typed array", "DataView", "UnsafePointerView"];
+    const variants = [
+      ...["i32", "f64", "cString(16)"].flatMap((field) => ways.map((way) => `${field}/${way}`)),
+      ...["struct field", "typed array", "restructure"].map((way) => `all three fields/${way}`),
+    ];
+    const command = [...programs.command("fields.ts"), String(scale.fieldsMs)];
+    return this.#costs(
+      (what) => `fields/fields/${what}`,
+      variants,
+      command,
+      "pinned",
+    );
+  }
+
+  /** A program that prints the nanoseconds of several things. */
+  #costs(
+    name: (what: string) => string,
+    variants: readonly string[],
+    command: readonly string[],
+    place: Place,
+  ): Case {
+    const { programs, processes, machine } = this.#setting;
+    const cores = place === "pinned" ? machine.pinned.slice(1) : [];
     return {
-      measure: "fields",
-      peer: "fields",
-      variants: [
-        ...["i32", "f64", "cString(16)"].flatMap((field) => ways.map((way) => `${field}/${way}`)),
-        ...["struct field", "typed array", "restructure"].map((way) => `all three fields/${way}`),
-      ],
-      run: () => this.#costs(["fields.ts"], [String(scale.fieldsMs)]),
+      names: variants.map(name),
+      run: async () => {
+        const [line] = await processes.together([{
+          command,
+          cores,
+          env: programs.env,
+        }], TIMEOUT_MS);
+        const { nanoseconds = {}, notRun = {} } = line!;
+        return Object.fromEntries([
+          ...Object.entries(nanoseconds).map(([what, figure]) => [name(what), { figure }]),
+          ...Object.entries(notRun).map(([what, reason]) => [name(what), reason]),
+        ]);
+      },
     };
   }
-
-  async #costs(
-    [program]: readonly [string],
-    args: readonly string[],
-  ): Promise<Readonly<Record<string, Round | string>>> {
-    const { programs, processes, machine } = this.#setting;
-    const [line] = await processes.together([{
-      command: [...programs.command(program), ...args],
-      cores: machine.pinned.slice(1),
-      env: programs.env,
-    }], TIMEOUT_MS);
-    const rounds = Object.entries(line!.nanoseconds!).map(([name, figure]): [string, Round] => [
-      name,
-      { figure, beside: {} },
-    ]);
-    return { ...Object.fromEntries(rounds), ...line!.notRun };
-  }
-}
-
-/** Names of all peers, for the result. */
-export function peerNames(): Record<string, string> {
-  return { ...Object.fromEntries(PEERS.map(({ id, name }) => [id, name])), ...OTHER_NAMES };
 }
 
 /** So many messages, within reason. */
@@ -454,11 +570,7 @@ function countFor(wanted: number, size: number): number {
   return Math.round(Math.min(50_000_000, Math.max(size >= LARGE ? 6 : 100, wanted)));
 }
 
-function warmFor(count: number, size: number): number {
-  return Math.max(size >= LARGE ? 5 : 20, Math.ceil(count / 5));
-}
-
-/** A port nobody listens on just now. */
+/** A port that nothing listens on just now. */
 function freePort(): number {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   return listener.addr.port;

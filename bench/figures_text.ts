@@ -23,11 +23,6 @@ export function rateText(value: number): string {
   return scaled(value, " msg/s").replace("  ", " ");
 }
 
-/** Bytes a second. */
-export function bandwidthText(value: number): string {
-  return scaled(value, "B/s");
-}
-
 /** A time of nanoseconds, in the unit it is read best in. */
 export function timeText(nanoseconds: number): string {
   if (!Number.isFinite(nanoseconds)) return UNKNOWN;

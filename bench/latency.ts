@@ -1,62 +1,33 @@
-/** Percentiles of round trips, by HdrHistogram. */
+/** Percentiles of round trips, by the histogram of `node:perf_hooks`. */
 
-import { load } from "./packages.ts";
+import { createHistogram, type RecordableHistogram } from "node:perf_hooks";
 import type { Percentiles } from "./result.ts";
-
-interface Histogram {
-  recordValue(value: number): void;
-  getValueAtPercentile(percentile: number): number;
-  readonly maxValue: number;
-  readonly totalCount: number;
-}
-
-interface HdrHistogram {
-  build(options: {
-    readonly lowestDiscernibleValue: number;
-    readonly highestTrackableValue: number;
-    readonly numberOfSignificantValueDigits: number;
-  }): Histogram;
-}
 
 const HIGHEST_NS = 60e9;
 
 /** Collects the times of all rounds of a case. */
 export class Latency {
-  readonly #all: Histogram;
-
-  private constructor(histogram: Histogram) {
-    this.#all = histogram;
-  }
-
-  /** Loads the library. */
-  static async factory(): Promise<() => Latency> {
-    const { build } = await load<HdrHistogram>("hdr-histogram-js");
-    const make = (): Histogram =>
-      build({
-        lowestDiscernibleValue: 1,
-        highestTrackableValue: HIGHEST_NS,
-        numberOfSignificantValueDigits: 3,
-      });
-    return () => new Latency(make());
-  }
+  readonly #all: RecordableHistogram = createHistogram({
+    lowest: 1,
+    highest: HIGHEST_NS,
+    figures: 3,
+  });
 
   /** Adds a round's times in nanoseconds. */
   add(times: Float64Array): void {
-    for (const time of times) {
-      this.#all.recordValue(Math.min(HIGHEST_NS, Math.max(1, Math.round(time))));
-    }
+    for (const time of times) this.#all.record(Math.min(HIGHEST_NS, Math.max(1, Math.round(time))));
   }
 
   /** Over all rounds. */
   percentiles(): Percentiles {
-    const at = (percentile: number): number => this.#all.getValueAtPercentile(percentile);
+    const at = (percentile: number): number => this.#all.percentile(percentile);
     return {
       p50: at(50),
       p90: at(90),
       p99: at(99),
       p999: at(99.9),
-      max: this.#all.maxValue,
-      samples: this.#all.totalCount,
+      max: this.#all.max,
+      samples: this.#all.count,
     };
   }
 }

@@ -5,7 +5,6 @@
 
 /** Versions, exact: figures are compared over time. */
 export const PACKAGES = {
-  "hdr-histogram-js": "3.0.1",
   "restructure": "3.0.2",
   "shm-typed-array": "0.1.1",
   "vega": "6.4.0",

@@ -1,7 +1,10 @@
-/** Who is measured: each peer, what starts its sides, and how fast it is about. */
+/** What is measured: each peer, the programs of its two sides, and about how fast it is. */
 
 /** One side: a file of `peers/`, and the role it plays. */
 export type Side = readonly [program: string, role: string];
+
+/** The side that receives or answers, and the side that begins and may start the other one itself. */
+export type Sides = readonly [receiver: Side | undefined, sender: Side];
 
 /** What a peer is addressed by. */
 export type AddressKind = "key" | "lanes" | "path" | "unix" | "tcp" | "none";
@@ -11,185 +14,161 @@ export interface PeerKind {
   readonly id: string;
   readonly name: string;
   readonly address: AddressKind;
-  /** The largest message it is asked to carry. */
-  readonly most: number;
   /** About how many small messages and bytes a second, to find a first count by. */
   readonly about: readonly [messages: number, bytes: number];
-  /** The receiver and the sender; where the sender starts the receiver itself, only that. */
-  readonly throughput?: readonly [recv: Side | undefined, send: Side];
-  readonly roundTrip?: readonly [pong: Side | undefined, ping: Side];
-  /** Round trips with a pause before each, so that the other side sleeps. */
-  readonly wake?: readonly [pong: Side | undefined, ping: Side];
+  /** Whether many messages are published or written at a time. */
+  readonly batched?: true;
+  readonly throughput?: Sides;
+  /** Round trips where both sides spin without end. */
+  readonly spinning?: Sides;
+  /** Round trips where a side sleeps when nothing comes. */
+  readonly sleeping?: Sides;
   /** Whether both sides are one process. */
   readonly oneProcess?: true;
 }
 
-const ANY = 1 << 24;
 const FAST = [2e7, 5e9] as const;
 const SOCKET = [2e5, 1e9] as const;
+const MAILBOX = [1e5, 1e9] as const;
 
-/** A peer whose two sides are the same program. */
+function both(receiver: string, sender: string, program: string, other = program): Sides {
+  return [[program, receiver], [other, sender]];
+}
+
+/** A peer whose two sides are the same program and use the same calls in all measures. */
 function alike(
-  kind: Omit<PeerKind, "throughput" | "roundTrip" | "wake">,
+  id: string,
+  name: string,
+  address: AddressKind,
   program: string,
-  wake = true,
+  about: PeerKind["about"] = SOCKET,
 ): PeerKind {
-  const there: [Side, Side] = [[program, "pong"], [program, "ping"]];
   return {
-    ...kind,
-    throughput: [[program, "recv"], [program, "send"]],
-    roundTrip: there,
-    ...(wake ? { wake: there } : {}),
+    id,
+    name,
+    address,
+    about,
+    throughput: both("recv", "send", program),
+    sleeping: both("pong", "ping", program),
   };
 }
 
 /** A peer whose sender starts the receiver, or is both. */
 function alone(
-  kind: Omit<PeerKind, "throughput" | "roundTrip" | "wake" | "address">,
+  id: string,
+  name: string,
   program: string,
+  about: PeerKind["about"] = SOCKET,
 ): PeerKind {
-  const ping: Side = [program, "ping"];
   return {
-    ...kind,
+    id,
+    name,
     address: "none",
+    about,
     throughput: [undefined, [program, "send"]],
-    roundTrip: [undefined, ping],
-    wake: [undefined, ping],
+    sleeping: [undefined, [program, "ping"]],
   };
 }
 
-const channel = { address: "lanes", most: ANY, about: FAST } as const;
+/** A channel that publishes batches, and spins for round trips. */
+function batchedChannel(id: string, name: string, receiver: string, sender: string): PeerKind {
+  return {
+    id,
+    name,
+    address: "lanes",
+    about: FAST,
+    batched: true,
+    throughput: both("recv", "send", receiver, sender),
+    spinning: both("pong", "ping", receiver, sender),
+  };
+}
+
+function mailbox(id: string, name: string, sleeping: Sides): PeerKind {
+  return { id, name, address: "key", about: MAILBOX, sleeping };
+}
 
 /** All of them, in the order of the report. */
 export const PEERS: readonly PeerKind[] = [
+  mailbox(
+    "mailbox-await",
+    "mailbox, promises (await send, for await)",
+    both("pong-await", "ping-await", "mailbox.ts"),
+  ),
+  mailbox(
+    "mailbox-sync",
+    "mailbox, blocking (sendSync, receiveSync)",
+    both("pong", "ping", "mailbox.ts"),
+  ),
+  mailbox("mailbox-c", "C twin of the mailbox", both("pong", "ping", "mailbox.c")),
   {
-    ...channel,
-    id: "channel-ts-ts",
-    name: "channel, TS to TS",
-    throughput: [["channel.ts", "recv"], ["channel.ts", "send"]],
-    roundTrip: [["channel.ts", "pong"], ["channel.ts", "ping"]],
-  },
-  {
-    ...channel,
-    id: "channel-ts-c",
-    name: "channel, TS to C",
-    throughput: [["channel.c", "recv"], ["channel.ts", "send"]],
-    roundTrip: [["channel.c", "pong"], ["channel.ts", "ping"]],
-  },
-  {
-    ...channel,
-    id: "channel-c-ts",
-    name: "channel, C to TS",
-    throughput: [["channel.ts", "recv"], ["channel.c", "send"]],
-    roundTrip: [["channel.ts", "pong"], ["channel.c", "ping"]],
-  },
-  {
-    ...channel,
-    id: "channel-c-c",
-    name: "C twin of the channel",
-    throughput: [["channel.c", "recv"], ["channel.c", "send"]],
-    roundTrip: [["channel.c", "pong"], ["channel.c", "ping"]],
-    wake: [["channel.c", "pong-wait"], ["channel.c", "ping-wait"]],
-  },
-  {
-    ...channel,
-    about: [2e6, 2e9],
-    id: "channel-each",
-    name: "channel, one by one (sendSync, receiveSync)",
-    throughput: [["channel.ts", "recv-each"], ["channel.ts", "send-each"]],
-    roundTrip: [["channel.ts", "pong-each"], ["channel.ts", "ping-each"]],
-    wake: [["channel.ts", "pong-each"], ["channel.ts", "ping-each"]],
-  },
-  {
-    ...channel,
-    about: [1e6, 2e9],
     id: "channel-await",
     name: "channel, promises (await send, for await)",
-    throughput: [["channel.ts", "recv-await"], ["channel.ts", "send-await"]],
-    roundTrip: [["channel.ts", "pong-await"], ["channel.ts", "ping-await"]],
-    wake: [["channel.ts", "pong-await"], ["channel.ts", "ping-await"]],
+    address: "lanes",
+    about: [1e6, 2e9],
+    throughput: both("recv-await", "send-await", "channel.ts"),
+    sleeping: both("pong-await", "ping-await", "channel.ts"),
   },
   {
-    ...alike(
-      { id: "mailbox", name: "mailbox", address: "key", most: 1024, about: [3e4, 1e9] },
-      "mailbox.ts",
-      false,
-    ),
-    wake: [["mailbox.ts", "pong-await"], ["mailbox.ts", "ping-await"]],
+    id: "channel-sync",
+    name: "channel, blocking (sendSync, receiveSync)",
+    address: "lanes",
+    about: [2e6, 2e9],
+    throughput: both("recv-sync", "send-sync", "channel.ts"),
+    sleeping: both("pong-sync", "ping-sync", "channel.ts"),
   },
-  alike(
-    {
-      id: "mailbox-c",
-      name: "C twin of the mailbox",
-      address: "key",
-      most: 1024,
-      about: [3e4, 1e9],
-    },
-    "mailbox.c",
-  ),
-  alike(
-    { id: "deno-unix", name: "Unix socket, Deno", address: "unix", most: ANY, about: SOCKET },
-    "socket.ts",
-  ),
+  batchedChannel("channel-ts-ts", "channel, TS to TS", "channel.ts", "channel.ts"),
+  batchedChannel("channel-ts-c", "channel, TS to C", "channel.c", "channel.ts"),
+  batchedChannel("channel-c-ts", "channel, C to TS", "channel.ts", "channel.c"),
   {
-    id: "deno-unix-together",
+    ...batchedChannel("channel-c-c", "C twin of the channel", "channel.c", "channel.c"),
+    sleeping: both("pong-wait", "ping-wait", "channel.c"),
+  },
+  alike("deno-unix", "Unix socket, Deno", "unix", "socket.ts"),
+  {
+    id: "deno-unix-batch",
     name: "Unix socket, Deno, a batch a write",
     address: "unix",
-    most: 1024,
     about: [2e7, 1e9],
-    throughput: [["socket.ts", "recv"], ["socket.ts", "send-together"]],
+    batched: true,
+    throughput: both("recv", "send-batch", "socket.ts"),
   },
-  alike(
-    { id: "deno-tcp", name: "TCP loopback, Deno", address: "tcp", most: ANY, about: SOCKET },
-    "socket.ts",
-  ),
-  alone(
-    { id: "deno-stdin", name: "a child's stdin, Deno", most: ANY, about: SOCKET },
-    "stdin_pipe.ts",
-  ),
+  alike("deno-tcp", "TCP loopback, Deno", "tcp", "socket.ts"),
+  alone("deno-stdin", "a child's stdin, Deno", "stdin_pipe.ts"),
+  { ...alone("deno-worker", "Worker postMessage, Deno", "worker.ts"), oneProcess: true },
   {
-    ...alone(
-      { id: "deno-worker", name: "Worker postMessage, Deno", most: ANY, about: SOCKET },
-      "worker.ts",
-    ),
-    oneProcess: true,
+    id: "node-shm",
+    name: "shm-typed-array, Node",
+    address: "key",
+    about: FAST,
+    batched: true,
+    throughput: both("recv", "send", "node_shm.cjs"),
+    spinning: both("pong", "ping", "node_shm.cjs"),
   },
-  alike(
-    { id: "node-shm", name: "shm-typed-array, Node", address: "key", most: ANY, about: FAST },
-    "node_shm.cjs",
-    false,
-  ),
-  alike(
-    { id: "node-zeromq", name: "zeromq ipc://, Node", address: "path", most: ANY, about: SOCKET },
-    "node_zeromq.cjs",
-  ),
-  alike(
-    { id: "node-unix", name: "Unix socket, Node", address: "path", most: ANY, about: SOCKET },
-    "node_unix_socket.cjs",
-  ),
-  alone(
-    { id: "node-ipc", name: "child_process IPC, Node", most: ANY, about: [1e5, 2e8] },
-    "node_ipc.cjs",
-  ),
-  alike(
-    { id: "c-pipe", name: "pipe, C", address: "path", most: ANY, about: [1e6, 2e9] },
-    "pipe.c",
-  ),
-  alike(
-    { id: "c-unix", name: "Unix socket, C", address: "path", most: ANY, about: [1e6, 2e9] },
-    "unix_socket.c",
-  ),
+  alike("node-zeromq", "zeromq ipc://, Node", "path", "node_zeromq.cjs"),
+  alike("node-unix", "Unix socket, Node", "path", "node_unix_socket.cjs"),
+  alone("node-ipc", "child_process IPC, Node", "node_ipc.cjs", [1e5, 2e8]),
+  alike("c-pipe", "pipe, C", "path", "pipe.c", [1e6, 2e9]),
+  alike("c-unix", "Unix socket, C", "path", "unix_socket.c", [1e6, 2e9]),
 ];
 
-/** Names of what is measured that is not sent by: for the report. */
-export const OTHER_NAMES: Readonly<Record<string, string>> = {
+/** Names of what is measured beside them. */
+const OTHER_NAMES: Readonly<Record<string, string>> = {
   "cli": "cli.ts",
   "import": "import @sysv/shm",
   "deno-empty": "deno, an empty program",
   "node-empty": "node, an empty program",
   "ipcs": "ipcs -m",
   "ts": "Deno (this library)",
-  "c": "C (our headers, shmget)",
+  "c": "C (our headers)",
   "node": "Node (shm-typed-array)",
-  "fields": "fields",
 };
+
+/** The peer with that id. */
+export function peerKind(id: string): PeerKind | undefined {
+  return PEERS.find((kind) => kind.id === id);
+}
+
+/** The name of a peer, or of what else is measured. */
+export function nameOf(id: string): string {
+  return peerKind(id)?.name ?? OTHER_NAMES[id] ?? id;
+}

@@ -1,6 +1,7 @@
 /** Plots of a result, by Vega-Lite, as SVG. */
 
 import { load } from "./packages.ts";
+import { nameOf } from "./peers.ts";
 import type { CaseResult, Measure, Result } from "./result.ts";
 import { summarise } from "./statistics.ts";
 
@@ -28,12 +29,10 @@ const COLOURS: Readonly<Record<string, string>> = {
   "channel-ts-c": "#17becf",
   "channel-c-ts": "#9467bd",
   "channel-c-c": "#111111",
-  "channel-each": "#6baed6",
+  "channel-sync": "#6baed6",
   "channel-await": "#2a5599",
-  "mailbox": "#2ca02c",
-  "mailbox-c": "#98df8a",
   "deno-unix": "#d62728",
-  "deno-unix-together": "#ff9896",
+  "deno-unix-batch": "#ff9896",
   "deno-tcp": "#e377c2",
   "deno-stdin": "#8c564b",
   "deno-worker": "#c49c94",
@@ -50,16 +49,13 @@ function casesOf({ cases }: Result, measure: Measure): readonly CaseResult[] {
 }
 
 /** Colours for the peers that are there, in their order. */
-function colours(result: Result, peers: readonly string[]): Record<string, unknown> {
+function colours(peers: readonly string[]): Record<string, unknown> {
   const there = Object.keys(COLOURS).filter((peer) => peers.includes(peer));
   return {
     field: "peer",
     type: "nominal",
     title: null,
-    scale: {
-      domain: there.map((peer) => result.peers[peer]),
-      range: there.map((peer) => COLOURS[peer]),
-    },
+    scale: { domain: there.map(nameOf), range: there.map((peer) => COLOURS[peer]) },
     legend: { labelLimit: 0, symbolSize: 80, orient: "right" },
   };
 }
@@ -118,7 +114,7 @@ function bySize(
   const values = cases.map((one) => {
     const size = Number(one.variant);
     const { median, least, most } = summarise(one.figures.map((figure) => figureOf(figure, size)));
-    return { peer: result.peers[one.peer]!, size, median, least, most };
+    return { peer: nameOf(one.peer), size, median, least, most };
   });
   if (values.length === 0) return undefined;
   const sizes = [...new Set(values.map(({ size }) => size))].sort((a, b) => a - b);
@@ -138,7 +134,7 @@ function bySize(
       width: 620,
       height: 460,
       data: { values },
-      encoding: { x, color: colours(result, cases.map(({ peer }) => peer)) },
+      encoding: { x, color: colours(cases.map(({ peer }) => peer)) },
       layer: [
         {
           mark: { type: "line", point: { size: 36 }, strokeWidth: 2 },
@@ -153,6 +149,12 @@ function bySize(
   };
 }
 
+/** A peer has at most two rows in a plot. */
+function rowOf({ peer, variant }: CaseResult): string {
+  if (variant === "no-io_uring") return `${nameOf(peer)}, io_uring denied`;
+  return nameOf(peer) + (variant === "spinning" ? ", spinning" : "");
+}
+
 const POINTS = [
   ["p50", "p50"],
   ["p90", "p90"],
@@ -161,24 +163,26 @@ const POINTS = [
   ["max", "max"],
 ] as const;
 
-function percentiles(result: Result, measure: Measure, name: string, title: string):
-  | Plot
-  | undefined {
-  const cases = casesOf(result, measure).filter((one) => one.percentiles !== undefined);
+function percentiles(
+  result: Result,
+  measure: Measure,
+  variants: readonly string[],
+  name: string,
+  title: string,
+): Plot | undefined {
+  const cases = casesOf(result, measure).filter((one) =>
+    one.percentiles !== undefined && variants.includes(one.variant)
+  );
   const sorted = cases.toSorted((a, b) => a.percentiles!.p50 - b.percentiles!.p50);
   const values = sorted.flatMap((one) =>
-    POINTS.map(([field, point]) => ({
-      peer: result.peers[one.peer]!,
-      point,
-      time: one.percentiles![field],
-    }))
+    POINTS.map(([field, point]) => ({ peer: rowOf(one), point, time: one.percentiles![field] }))
   );
   if (values.length === 0) return undefined;
   const y = {
     field: "peer",
     type: "nominal",
     title: null,
-    sort: sorted.map(({ peer }) => result.peers[peer]),
+    sort: sorted.map(rowOf),
     axis: { labelLimit: 0, grid: true },
   };
   const x = logarithmic("time", "one round trip", values.map(({ time }) => time), TIME_LABEL);
@@ -218,7 +222,7 @@ function producers(result: Result): Plot | undefined {
   const cases = casesOf(result, "producers");
   if (cases.length === 0) return undefined;
   const values = cases.map((one) => ({
-    peer: result.peers[one.peer]!,
+    peer: nameOf(one.peer),
     producers: Number(one.variant),
     ...summarise(one.figures),
   }));
@@ -238,7 +242,7 @@ function producers(result: Result): Plot | undefined {
           title: "processes that send",
           axis: { labelAngle: 0 },
         },
-        color: colours(result, cases.map(({ peer }) => peer)),
+        color: colours(cases.map(({ peer }) => peer)),
       },
       layer: [
         {
@@ -290,8 +294,8 @@ function ranking(
 function cpu(result: Result): Plot | undefined {
   const cases = casesOf(result, "throughput").filter(({ variant }) => variant === "64");
   const values = cases.flatMap((one) => {
-    const value = summarise(one.beside.cpuSecondsPerMillion ?? []).median * 1e9;
-    return value > 0 ? [{ what: result.peers[one.peer]!, value }] : [];
+    const value = summarise(one.beside?.cpuSecondsPerMillion ?? []).median * 1e9;
+    return value > 0 ? [{ what: nameOf(one.peer), value }] : [];
   });
   const title = "CPU time of both sides for a million messages of 64 B";
   return ranking("cpu", title, "CPU time", CPU_LABEL, values);
@@ -308,6 +312,8 @@ function fields(result: Result): Plot | undefined {
   const title = "A read and a write of a field";
   return ranking("fields", title, "time", TIME_LABEL, values);
 }
+
+const UNPINNED = ["unpinned", "no-io_uring"];
 
 /** All plots that the result has figures for. */
 export function plots(result: Result): Plot[] {
@@ -326,8 +332,21 @@ export function plots(result: Result): Plot[] {
       "bytes a second",
       (figure, size) => figure * size,
     ),
-    percentiles(result, "roundTrip", "round_trip", "Round trip, 64 B, traffic flowing"),
-    percentiles(result, "wake", "wake", "Round trip, 64 B, the other side asleep"),
+    percentiles(
+      result,
+      "roundTrip",
+      UNPINNED,
+      "flowing",
+      "Round trip, 64 B, traffic flowing, unpinned",
+    ),
+    percentiles(result, "wake", UNPINNED, "wake", "Round trip, 64 B, the other side asleep"),
+    percentiles(
+      result,
+      "roundTrip",
+      ["pinned", "spinning"],
+      "round_trip",
+      "Round trip, 64 B, traffic flowing, pinned",
+    ),
     producers(result),
     cpu(result),
     fields(result),

@@ -6,13 +6,15 @@ const HERE = new URL(".", import.meta.url).pathname;
 /** Where npm installs to; kept from run to run. */
 const INSTALLED = `${HERE}.packages`;
 
-const C_PROGRAMS = ["channel", "mailbox", "pipe", "unix_socket", "lifecycle"];
+const C_PROGRAMS = ["channel", "lifecycle", "mailbox", "pipe", "unix_socket", "without_io_uring"];
 const NODE_PACKAGES: readonly PackageName[] = ["shm-typed-array", "zeromq"];
 const NEEDS: Readonly<Record<string, PackageName>> = {
   "node_shm.cjs": "shm-typed-array",
   "node_lifecycle.cjs": "shm-typed-array",
   "node_zeromq.cjs": "zeromq",
 };
+
+const NAMESPACES = [["unshare", "--ipc"], ["unshare", "--map-root-user", "--ipc"]];
 
 /** Where there is no Node, Deno starts itself in its place. */
 const REAL_NODE = `if (process.versions.deno) {
@@ -50,6 +52,8 @@ export class Programs {
   /** What keeps a program, by its name, or Node from running. */
   readonly #missing = new Map<string, string>();
   readonly #folder: string;
+  /** Starts a command in an IPC namespace of its own; empty where that is not permitted. */
+  readonly namespace: readonly string[];
 
   /** Builds into `folder`; `say` is told of each step. */
   constructor(folder: string, say: (step: string) => void) {
@@ -67,6 +71,10 @@ export class Programs {
         ]),
       );
     }
+    this.namespace =
+      NAMESPACES.find((command) =>
+        attempt(command[0]!, [...command.slice(1), "true"]) === undefined
+      ) ?? [];
     const noNode = attempt("node", ["-e", REAL_NODE]);
     this.#note("node", noNode);
     if (noNode === undefined) { for (const name of NODE_PACKAGES) this.#install(name, say); }

@@ -1,150 +1,200 @@
-/** The page `README.md`, from a result. Ratios come first, absolute figures after them. */
+/** The page `README.md`, from a result and the other runs that are kept. */
 
-import {
-  bandwidthText,
-  memoryText,
-  numberText,
-  rateText,
-  ratioText,
-  shareText,
-  sizeText,
-  timeText,
-} from "./figures_text.ts";
+import { memoryText, numberText, ratioText, sizeText, timeText } from "./figures_text.ts";
+import { nameOf, peerKind } from "./peers.ts";
 import { plots } from "./plots.ts";
-import { type CaseResult, findCase, type Measure, type Result } from "./result.ts";
-import { median, summarise } from "./statistics.ts";
+import { type CaseResult, type KeptResult, type Measure, MEASURES, type Result } from "./result.ts";
+import { median, medianOf, summarise } from "./statistics.ts";
 import { table } from "./table.ts";
-import { checkTargets } from "./targets.ts";
-
-const OURS = "channel-ts-ts";
+import { type Checked, checkTargets, figuresText, figureText, valueText } from "./targets.ts";
 
 function casesOf({ cases }: Result, measure: Measure): readonly CaseResult[] {
   return cases.filter((one) => one.measure === measure);
 }
 
-/** The peers of a measure, in the order of the result. */
-function peersOf(result: Result, measure: Measure): string[] {
-  return [...new Set(casesOf(result, measure).map(({ peer }) => peer))];
-}
-
-function variantsOf(result: Result, measure: Measure): string[] {
-  return [...new Set(casesOf(result, measure).map(({ variant }) => variant))];
-}
-
-function middle(result: Result, measure: Measure, peer: string, variant: string): number {
-  return median(findCase(result, measure, peer, variant)?.figures ?? []);
+function distinct(list: readonly string[]): string[] {
+  return [...new Set(list)];
 }
 
 /** A median with the least and the most of its rounds. */
-function spread(one: CaseResult | undefined, text: (value: number) => string): string {
-  if (one === undefined) return "";
-  if (one.figures.length === 0) return one.failures.length > 0 ? "failed" : "-";
+function spread(one: CaseResult, text = (value: number) => figureText(one.measure, value)): string {
+  if (one.figures.length === 0) return one.failures === undefined ? "-" : "failed";
   const { median, least, most } = summarise(one.figures);
   return one.figures.length === 1
     ? text(median)
     : `${text(median)} (${text(least)} to ${text(most)})`;
 }
 
-function targetsTable(result: Result): string {
-  return table(
-    ["target", "figure", "met"],
-    checkTargets(result).map(({ target, figure, met }) => [
-      target,
-      figure,
+/** A table of cases: which row and which column each is in, and what is in its cell. */
+function matrix(
+  cases: readonly CaseResult[],
+  head: string,
+  rowOf: (one: CaseResult) => string,
+  columnOf: (one: CaseResult) => string,
+  cell: (one: CaseResult) => string = spread,
+): string {
+  const columns = distinct(cases.map(columnOf));
+  const rows = distinct(cases.map(rowOf));
+  const at = (row: string, column: string): string => {
+    const one = cases.find((one) => rowOf(one) === row && columnOf(one) === column);
+    return one === undefined ? "" : cell(one);
+  };
+  return table([head, ...columns], rows.map((row) => [row, ...columns.map((c) => at(row, c))]));
+}
+
+const PAYLOADS: Readonly<Record<string, string>> = {
+  "64": "64 B",
+  "61": "61 B",
+  "1-127": "1 to 127 B",
+  "text": "64 B of text",
+  "64-pinned": "64 B, pinned",
+  "each": "64 B, one by one",
+};
+
+const OPENINGS: Readonly<Record<string, string>> = {
+  create: "create a segment of 1 MiB, attach, remove, detach",
+  attach: "attach a segment that exists, detach",
+  channelNew: "create a channel, become its producer, leave",
+  channelJoin: "open a channel that exists, become its producer, leave",
+  mailboxJoin: "open a mailbox that exists, leave",
+};
+
+/** The peer, and what is special about where it ran. */
+function peerName({ peer, variant }: CaseResult): string {
+  return nameOf(peer) + (variant === "no-io_uring" ? ", io_uring denied" : "");
+}
+
+/** The peer, and which of its figures. */
+function fullName({ peer, variant }: CaseResult): string {
+  return nameOf(peer) + (variant === "-" ? "" : `, ${variant}`);
+}
+
+/** A target's figure, bold where it is missed. */
+function targetValue(checked: Checked): string {
+  const text = valueText(checked);
+  return checked.met === false ? `**${text}**` : text;
+}
+
+/** Each target in this run, and in the others that are kept. A part of a run leaves out what it has not. */
+function targetsTable(result: Result, kept: readonly KeptResult[]): string {
+  const others = kept.map((one) => checkTargets(one.result));
+  const whole = result.only === null && !result.quick;
+  const rows = checkTargets(result).flatMap((checked, i) => {
+    const { target, met } = checked;
+    if (met === undefined && !whole) return [];
+    return [[
+      `${target.name}: ${target.says}`,
+      targetValue(checked),
+      figuresText(target, result),
       met === undefined ? "no figure" : met ? "yes" : "**no**",
-    ]),
-  );
+      ...others.map((targets) => targetValue(targets[i]!)),
+    ]];
+  });
+  if (rows.length === 0) return "The cases of no target ran.";
+  return table([
+    "target",
+    "figure",
+    "medians",
+    "met",
+    ...kept.map((_, i) => `run ${i + 1}`),
+  ], rows);
 }
 
-function throughputRatios(result: Result): string {
-  const sizes = variantsOf(result, "throughput");
-  const peers = peersOf(result, "throughput").filter((peer) => peer !== OURS);
-  return table(
-    ["the channel, TS to TS, beside", ...sizes.map((size) => sizeText(Number(size)))],
-    peers.map((peer) => [
-      result.peers[peer]!,
-      ...sizes.map((size) => {
-        const ours = middle(result, "throughput", OURS, size);
-        return ratioText(ours / middle(result, "throughput", peer, size));
-      }),
-    ]),
-  );
-}
-
-function roundTripRatios(result: Result): string {
-  const trip = (measure: Measure, peer: string): number => middle(result, measure, peer, "64");
-  const ours = trip("roundTrip", OURS);
-  const promises = trip("roundTrip", "channel-await");
-  const woken = trip("wake", "channel-await");
-  return table(
-    [
-      "their round trip is so many times",
-      "the channel's, spinning",
-      "the channel's, promises",
-      "the channel's, woken",
-    ],
-    peersOf(result, "roundTrip").filter((peer) => peer !== OURS).map((peer) => [
-      result.peers[peer]!,
-      ratioText(trip("roundTrip", peer) / ours),
-      ratioText(trip("roundTrip", peer) / promises),
-      ratioText(trip("wake", peer) / woken),
-    ]),
-  );
-}
-
-/** What most readers came for, in a few lines; a line without its figures is left out. */
-function inShort(result: Result): string[] {
-  const rate = (peer: string): number => middle(result, "throughput", peer, "64");
-  const trip = (peer: string): number => middle(result, "roundTrip", peer, "64");
-  const times = (name: string, ratio: number): string[] =>
-    Number.isFinite(ratio) ? [`${ratioText(ratio)} ${name}`] : [];
-  const line = (figure: number, text: string, beside: readonly string[]): string[] =>
-    Number.isFinite(figure) && beside.length > 0 ? [`- ${text}: ${beside.join(", ")}.`] : [];
-  const [ours, spinning, awaited] = [rate(OURS), trip(OURS), trip("channel-await")];
-  const lines = [
-    ...line(ours, `${rateText(ours)} of 64 B from one Deno process to another`, [
-      ...times("a Unix socket in Deno", ours / rate("deno-unix")),
-      ...times("`postMessage` to a Worker", ours / rate("deno-worker")),
-      ...times("`zeromq`", ours / rate("node-zeromq")),
-      ...times("the C twin", ours / rate("channel-c-c")),
-    ]),
-    ...line(spinning, `A round trip takes ${timeText(spinning)} where both sides spin`, [
-      ...times("shorter than by a Unix socket", trip("deno-unix") / spinning),
-      ...times("that of two bare words in Node", spinning / trip("node-shm")),
-    ]),
-    ...line(awaited, `By \`await\` and \`for await\` it takes ${timeText(awaited)}`, [
-      ...times("shorter than by a Unix socket", trip("deno-unix") / awaited),
-      ...times("shorter than by `postMessage`", trip("deno-worker") / awaited),
-    ]),
+/** The runs of this machine that are kept. */
+function keptRuns(kept: readonly KeptResult[], file: string): string[] {
+  if (kept.length === 0) return [];
+  return [
+    "Runs of this machine that are kept, each a full one:",
+    kept.map(({ file: name, result: { date, commit, rounds } }, i) =>
+      `- run ${i + 1}: [\`results/${name}\`](results/${name}), ` +
+      `${date.slice(0, 16).replace("T", " ")} UTC, commit ${commit}, ${rounds} rounds` +
+      (name === file ? ": the figures of this page" : "")
+    ).join("\n"),
   ];
-  return lines.length === 0 ? [] : ["## In short", lines.join("\n")];
 }
 
-function throughputTable(result: Result, text: (rate: number, size: number) => string): string {
-  const sizes = variantsOf(result, "throughput");
-  return table(
-    ["peer", ...sizes.map((size) => sizeText(Number(size)))],
-    peersOf(result, "throughput").map((peer) => [
-      result.peers[peer]!,
-      ...sizes.map((size) =>
-        spread(
-          findCase(result, "throughput", peer, size),
-          (rate) => text(rate, Number(size)),
-        )
-      ),
-    ]),
-  );
+const TWIN = "the C twin";
+const SOCKET = "a Unix socket in Deno";
+const COMPARISONS: readonly (readonly [
+  of: string,
+  beside: string,
+  name: string,
+  says: string,
+])[] = [
+  [
+    "roundTrip/mailbox-await/unpinned",
+    "roundTrip/deno-unix/unpinned",
+    SOCKET,
+    "a message through the mailbox, by promises, flowing",
+  ],
+  [
+    "roundTrip/channel-await/unpinned",
+    "roundTrip/deno-unix/unpinned",
+    SOCKET,
+    "a round trip through channels, by promises, flowing",
+  ],
+  [
+    "wake/mailbox-await/unpinned",
+    "wake/deno-unix/unpinned",
+    SOCKET,
+    "a message through the mailbox, by promises, woken after 3 ms",
+  ],
+  [
+    "wake/channel-await/unpinned",
+    "wake/deno-unix/unpinned",
+    SOCKET,
+    "a round trip through channels, by promises, woken after 3 ms",
+  ],
+  [
+    "payload/channel-ts-ts/64",
+    "payload/channel-c-c/64",
+    TWIN,
+    "the channel, 64 B, batched, payloads all distinct",
+  ],
+  [
+    "payload/channel-ts-ts/64",
+    "payload/deno-unix-batch/64",
+    "a Unix socket in Deno that writes batches",
+    "the channel, 64 B, batched, payloads all distinct",
+  ],
+  [
+    "payload/channel-await/each",
+    "payload/deno-unix/each",
+    SOCKET,
+    "the channel, 64 B, one by one, by promises, payloads all distinct",
+  ],
+  [
+    "roundTrip/channel-ts-ts/spinning",
+    "roundTrip/channel-c-c/spinning",
+    TWIN,
+    "a round trip through channels, pinned, both sides spin",
+  ],
+];
+
+/** Like beside like, the least flattering first; a line without its figures is left out. */
+function inShort(result: Result): string[] {
+  const lines = COMPARISONS.flatMap(([of, beside, name, says]) => {
+    const [ours, theirs] = [medianOf(result, of), medianOf(result, beside)];
+    const measure = of.split("/")[0] as Measure;
+    const gain = MEASURES[measure].better === "more" ? ours / theirs : theirs / ours;
+    const text = `- ${ratioText(gain)} as fast as ${name}: ${says} (` +
+      `${figureText(measure, ours)} beside ${figureText(measure, theirs)}).`;
+    return Number.isFinite(gain) ? [{ gain, text }] : [];
+  });
+  if (lines.length === 0) return [];
+  lines.sort((a, b) => a.gain - b.gain);
+  return ["## In short", lines.map(({ text }) => text).join("\n")];
 }
 
-function percentilesTable(result: Result, measure: Measure): string {
+function percentilesTable(cases: readonly CaseResult[]): string {
   return table(
     ["peer", "p50", "p90", "p99", "p99.9", "max", "medians of the rounds", "round trips"],
-    casesOf(result, measure).map((one) => {
+    cases.map((one) => {
       const { p50, p90, p99, p999, max, samples } = one.percentiles ??
         { p50: NaN, p90: NaN, p99: NaN, p999: NaN, max: NaN, samples: 0 };
       const { least, most } = summarise(one.figures);
       return [
-        result.peers[one.peer]!,
+        peerName(one),
         ...[p50, p90, p99, p999, max].map(timeText),
         `${timeText(least)} to ${timeText(most)}`,
         String(samples),
@@ -153,95 +203,71 @@ function percentilesTable(result: Result, measure: Measure): string {
   );
 }
 
-function costTable(result: Result, size: string): string {
+/** How many times as many messages `ours` carries. */
+function ratiosTable(result: Result, cases: readonly CaseResult[], ours: string): string {
+  return matrix(
+    cases.filter(({ peer }) => peer !== ours),
+    `${nameOf(ours)}, beside`,
+    peerName,
+    ({ variant }) => sizeText(Number(variant)),
+    ({ figures, variant }) =>
+      ratioText(medianOf(result, `throughput/${ours}/${variant}`) / median(figures)),
+  );
+}
+
+function costTable(cases: readonly CaseResult[]): string {
   return table(
     ["peer", "CPU seconds for a million messages", "memory of both sides"],
-    casesOf(result, "throughput").filter(({ variant }) => variant === size).map((one) => [
-      result.peers[one.peer]!,
-      numberText(median(one.beside.cpuSecondsPerMillion ?? [])),
-      memoryText(median(one.beside.rssBytes ?? [])),
+    cases.filter(({ beside }) => beside !== undefined).map((one) => [
+      peerName(one),
+      numberText(median(one.beside!.cpuSecondsPerMillion ?? [])),
+      memoryText(median(one.beside!.rssBytes ?? [])),
     ]),
   );
 }
 
 function startUpTable(result: Result): string {
-  const cases = casesOf(result, "startUp");
-  const empty = cases.find(({ peer }) => peer === "deno-empty");
+  const empty = medianOf(result, "startUp/deno-empty/-");
   return table(
     ["command", "time", "beside deno's empty program"],
-    cases.map((one) => [
-      result.peers[one.peer]! + (one.variant === "-" ? "" : `, ${one.variant}`),
-      spread(one, (ms) => timeText(ms * 1e6)),
-      empty === undefined ? "" : `${(median(one.figures) / median(empty.figures)).toFixed(2)}x`,
+    casesOf(result, "startUp").map((one) => [
+      fullName(one),
+      spread(one),
+      ratioText(median(one.figures) / empty),
     ]),
   );
 }
 
-function simpleTable(
-  result: Result,
-  measure: Measure,
-  head: readonly [string, string],
-  text: (value: number) => string,
-): string {
-  return table(
-    [...head],
-    casesOf(result, measure).map((one) => [
-      result.peers[one.peer]! + (one.variant === "-" ? "" : `, ${one.variant}`),
-      spread(one, text),
-    ]),
-  );
+/** Its case's name without the number of other segments, and that number. */
+function openingOf({ variant }: CaseResult): [what: string, others: string] {
+  return variant.split("+") as [string, string];
 }
 
-const COMINGS: Readonly<Record<string, string>> = {
-  create: "create a segment of 1 MiB, attach, remove, detach",
-  attach: "attach a segment that exists, detach",
-  channelNew: "create a channel, become its producer, leave",
-  channelJoin: "open a channel that exists, become its producer, leave",
-  mailboxJoin: "open a mailbox that exists, leave",
-};
-
-function lifecycleTable(result: Result): string {
-  const peers = peersOf(result, "lifecycle");
-  return table(
-    ["", ...peers.map((peer) => result.peers[peer]!)],
-    variantsOf(result, "lifecycle").map((variant) => [
-      COMINGS[variant] ?? variant,
-      ...peers.map((peer) => spread(findCase(result, "lifecycle", peer, variant), timeText)),
-    ]),
-  );
+function openingRow(one: CaseResult): string {
+  const [what, others] = openingOf(one);
+  return `${OPENINGS[what] ?? what}; ${others} others`;
 }
 
-function producersTable(result: Result): string {
-  const counts = variantsOf(result, "producers");
-  return table(
-    ["peer", ...counts],
-    peersOf(result, "producers").map((peer) => [
-      result.peers[peer]!,
-      ...counts.map((count) => spread(findCase(result, "producers", peer, count), rateText)),
-    ]),
-  );
+function simpleTable(cases: readonly CaseResult[], head: string, figure: string): string {
+  return table([head, figure], cases.map((one) => [fullName(one), spread(one)]));
 }
 
-function fieldsTable(result: Result): string {
-  const variants = variantsOf(result, "fields").map((name) => name.split("/") as [string, string]);
-  const fields = [...new Set(variants.map(([field]) => field))];
-  const ways = [...new Set(variants.map(([, way]) => way))];
-  const of = (field: string, way: string): CaseResult | undefined =>
-    findCase(result, "fields", "fields", `${field}/${way}`);
-  return table(
-    ["a read and a write of", ...ways],
-    fields.map((field) => [field, ...ways.map((way) => spread(of(field, way), timeText))]),
-  );
+function fieldOf({ variant }: CaseResult): [field: string, way: string] {
+  return variant.split("/") as [string, string];
 }
 
 /** A section, where there are figures for it. */
 function section(
-  result: Result,
-  measure: Measure,
+  cases: readonly CaseResult[],
   title: string,
   ...paragraphs: readonly string[]
 ): string[] {
-  return casesOf(result, measure).length === 0 ? [] : [`## ${title}`, ...paragraphs];
+  return cases.length === 0 ? [] : [`### ${title}`, ...paragraphs];
+}
+
+/** Sections under a title, if there are any. */
+function part(title: string, text: string, sections: readonly string[]): string[] {
+  return sections.length === 0 ? [] : [`## ${title}`, text, ...sections];
 }
 
 function machineText(result: Result): string {
@@ -259,10 +285,10 @@ function machineText(result: Result): string {
     ["processor", `${machine.cpu}, ${machine.cores} cores, ${machine.arch}`],
     ["virtual machine", machine.virtual ? "yes" : "no, as far as the processor tells"],
     [
-      "the two sides",
+      "where it says pinned",
       pinned.length === 0
         ? "not pinned: there is no second core, or no `taskset`"
-        : `pinned to cores ${pinned.join(" and ")}: ${siblings}`,
+        : `one side on core ${pinned[0]}, one on ${pinned[1]}: ${siblings}`,
     ],
     ["memory", `${numberText(machine.memoryBytes / 2 ** 30)} GiB`],
     ["kernel", `Linux ${machine.kernel}`],
@@ -277,156 +303,211 @@ function machineText(result: Result): string {
 }
 
 const MACHINE_NOTE =
-  `A virtual machine shares its host with others: what they do is in the spread and in
-the maxima. What it says of cores and siblings is what its host lets it see.`;
+  `A virtual machine shares its host with others. What they do is in the spread and in the
+maxima. Its view of cores and siblings is the one that its host gives it.`;
 
 const METHOD =
-  `- Two processes, one sends and one receives; what is said of a peer is said of both sides.
-- All peers take part in one run. In each round every case has its turn, so that what disturbs the
-  machine for a while disturbs all. Before the first round there is one that does not count: it warms up
-  the machine and finds how many messages fill a quarter of a second.
-- In every turn both processes are new. A fifth as many messages, or 50 wakes, goes ahead unmeasured, so
-  that compilers have done their work and rings have been passed through.
-- A figure is the median of the rounds, and beside it the least and the most of them. Percentiles of
-  round trips are taken over all rounds together, by HdrHistogram with three digits.
-- Messages under 1 KiB are looked at by the receiver (the first byte), larger ones are copied, where the
+  `- A figure compares two processes: one sends, one receives. Both use the peer that the row names.
+- One run measures all peers. In each round every case has its turn, so a disturbance of the machine
+  meets all of them. A round before the first does not count. It warms up the machine and finds how many
+  messages fill a quarter of a second.
+- In every turn both processes are new. A fifth as many messages, or 50 wakes, goes ahead unmeasured.
+  Compilers have done their work by then, and rings have been passed through.
+- A figure is the median of the rounds. The least and the most of them are in brackets. Percentiles of round
+  trips are taken over all rounds together, by the histogram of \`node:perf_hooks\` with three digits.
+- A message of the mailbox has a text that no message before it had, and all begin alike:
+  \`message number 0000001\`. A round trip of the mailbox is a send until the server has acknowledged it.
+  The Unix socket beside it sends as many bytes back.
+- Distinct payloads are 1024 objects that are sent in turn. The C twin sends 1024 buffers in turn.
+  Texts are encoded by \`TextEncoder\` for each message; the C twin has them as bytes and looks for the end.
+- A receiver looks at the first byte of messages under 1 KiB. It copies larger ones, where the
   reading itself is not a copy already.
-- The channel and the ring over \`shm-typed-array\` publish up to 256 messages or 16 KiB at a time. A socket
-  is written to message by message, and read in pieces of up to 256 KiB; \`a batch a write\` gathers the
-  same batch before each write.
-- Where both sides of the channel spin they answer from within \`drain\`, in Deno and in C: the space of what
-  came is given back while the answer is under way.
+- A batch is up to 256 messages or 16 KiB. The channel and the ring over \`shm-typed-array\` publish it at
+  once. A Unix socket that writes batches gathers distinct payloads in a buffer before each write. Sockets
+  are read in pieces of up to 256 KiB.
+- Where both sides of the channel spin they answer from within \`drain\`, in Deno and in C. The space of
+  what came is given back while the answer is under way.
 - CPU time is that of both processes, with the threads of their compilers and collectors, from the end of
-  the warm-up to the last message. Memory is the largest resident size of both, shared pages counted on
-  either side.`;
+  the warm-up to the last message. Memory is the largest resident size of both; pages that they share count
+  twice.`;
 
 const LIMITS =
-  `- **Spinning takes a core.** The short round trips are those of two processes that do nothing else. On
-  a machine with no core to spare they are not to be had; the promises and the table of woken round trips
-  are what a program sees that sleeps.
+  `- **Spinning takes a core.** The short round trips are those of two processes that do nothing else. A
+  machine with no core to spare does not have them. Programs that sleep see the woken round trips.
 - **The clock is in the figures.** Each round trip reads it once: about 90 ns of every one in Deno, 45 ns
   in Node, 25 ns in C, on the machine this was written on.
-- **Rounds on two levels.** Where the spread of a case is several times its least figure, the host has
-  moved the two cores apart or together between rounds: then the median is that of the more frequent
-  level, and a ratio may compare two levels. The result file has every round.
-- **Two cores.** The sender, the receiver and the threads that help them share what cores there are; with
+- **Rounds on two levels.** The spread of a case can be several times its least figure. Then the host
+  has moved the two cores apart or together between rounds. The median is that of the more frequent level,
+  and a ratio may compare two levels. The result file has every round.
+- **Two cores.** The sender, the receiver and the threads that help them share the cores there are. With
   more producers than cores the table of producers shows how well they take turns, not how far they scale.
 - **One way of writing to each peer.** A program that gathers more before it writes, or waits for less,
-  gets other figures out of sockets and \`zeromq\`. \`zeromq\` and the sockets also reach other machines, and
-  the ring over \`shm-typed-array\` cannot wait, die or take lengths that differ.
+  gets other figures out of sockets and \`zeromq\`. \`zeromq\` and the sockets also reach other machines.
+  The ring over \`shm-typed-array\` cannot wait, die or take lengths that differ.
 - **Worker's \`postMessage\`** is within one process, and hands over objects, not bytes alone.
-- **The mailbox** acknowledges every message: its throughput is the inverse of its round trip.
 - **Medians hide rare events.** A maximum of thousands of round trips is one event, and mostly the
   scheduler's.
 - **Other machines.** Ratios travel better than absolute figures, and neither travels far: run it.`;
 
 /** The sections with figures: also what is printed where no page is written. */
-export function tables(result: Result): string {
+export function tables(result: Result, kept: readonly KeptResult[] = [], file = ""): string {
   const plotted = new Set(plots(result).map(({ name }) => name));
   const plot = (name: string, title: string): string[] =>
     plotted.has(name) ? [`![${title}](plots/${name}.svg)`] : [];
+  const trips = (...variants: readonly string[]): CaseResult[] =>
+    casesOf(result, "roundTrip").filter(({ variant }) => variants.includes(variant));
+  const [flowing, pinned, spinning] = [
+    trips("unpinned", "no-io_uring"),
+    trips("pinned"),
+    trips("spinning"),
+  ];
+  const [woken, payloads] = [casesOf(result, "wake"), casesOf(result, "payload")];
+  const [lines, clients, idle] = [
+    casesOf(result, "lines"),
+    casesOf(result, "clients"),
+    casesOf(result, "idle"),
+  ];
+  const [openings, producers] = [casesOf(result, "lifecycle"), casesOf(result, "producers")];
+  const throughput = casesOf(result, "throughput");
+  const batched = throughput.filter(({ peer }) => peerKind(peer)?.batched === true);
+  const each = throughput.filter(({ peer }) => peerKind(peer)?.batched !== true);
+  const [allocation, fields] = [casesOf(result, "allocation"), casesOf(result, "fields")];
+  const bySize = (cases: readonly CaseResult[]): string =>
+    matrix(cases, "peer", peerName, ({ variant }) => sizeText(Number(variant)));
   return [
-    "## Targets of the channel",
-    "Medians. The C twin speaks the same protocol over the same memory, in the same run.",
-    targetsTable(result),
-    ...section(
-      result,
-      "throughput",
-      "Ratios: throughput",
-      "How many times as many messages the channel carries, from one Deno process to another.",
-      throughputRatios(result),
-      ...plot("throughput", "Messages a second over the bytes of a message, by peer"),
-    ),
-    ...section(
-      result,
-      "roundTrip",
-      "Ratios: round trips of 64 B",
-      "Medians. The last column is beside their own round trips after a pause of 3 ms.",
-      roundTripRatios(result),
-      ...plot("round_trip", "Percentiles of a round trip, by peer"),
-      ...plot("wake", "Percentiles of a round trip after a pause, by peer"),
-    ),
-    ...section(
-      result,
-      "throughput",
-      "Throughput",
-      throughputTable(result, (rate) => rateText(rate)),
-      "As bandwidth:",
-      throughputTable(result, (rate, size) => bandwidthText(rate * size)),
-      ...plot("bandwidth", "Bytes a second over the bytes of a message, by peer"),
-    ),
-    ...section(
-      result,
-      "roundTrip",
-      "Round trips",
-      "64 B, traffic flowing. For `shm-typed-array` it is two bare words and no message: the least " +
-        "that JavaScript can do over shared memory. For the mailbox it is a send until it is acknowledged.",
-      percentilesTable(result, "roundTrip"),
-    ),
-    ...section(
-      result,
-      "wake",
-      "Round trips after a pause",
-      "64 B, with 3 ms before each, so that the other side sleeps and has to be woken. " +
-        "Who only spins has no row here.",
-      percentilesTable(result, "wake"),
-    ),
-    ...section(
-      result,
-      "throughput",
-      "CPU time and memory, 64 B",
-      costTable(result, "64"),
-      ...plot("cpu", "CPU time of a million messages, by peer"),
-    ),
-    ...section(
-      result,
-      "allocation",
-      "Allocation",
-      "What the heap grows by for each message, over 10 million of them (1 million in a quick run).",
-      simpleTable(result, "allocation", ["the channel", "bytes a message"], numberText),
-    ),
-    ...section(
-      result,
-      "idle",
-      "Idle",
-      "CPU time of a receiver that waits for a message that does not come.",
-      simpleTable(result, "idle", ["peer", "share of a core"], shareText),
-    ),
-    ...section(
-      result,
-      "producers",
-      "Several producers",
-      `64 B, one consumer. This machine has ${result.machine.cores} cores: from ` +
-        `${result.machine.cores} producers on there are more processes than cores, and none is pinned.`,
-      producersTable(result),
-      ...plot("producers", "Messages a second over the number of producers"),
-    ),
-    ...section(
-      result,
-      "startUp",
-      "Start-up",
-      "From the start of the process to its end.",
-      startUpTable(result),
-    ),
-    ...section(
-      result,
-      "lifecycle",
-      "Coming and going",
-      lifecycleTable(result),
-    ),
-    ...section(
-      result,
-      "fields",
-      "Struct fields",
-      "`Deno.UnsafePointerView` cannot write: its figures write as the typed array does. `restructure` " +
-        "has no fields in memory: it decodes and encodes the whole struct.",
-      fieldsTable(result),
-      ...plot("fields", "Nanoseconds of a read and a write of a field"),
+    "## Targets",
+    "Medians. The C twin speaks the same protocol over the same memory, in the same run. A figure that " +
+    "misses its target is bold.",
+    targetsTable(result, kept),
+    ...keptRuns(kept, file),
+    ...part("As programs are run", "No process is pinned to a core.", [
+      ...section(
+        flowing,
+        "Round trips, flowing",
+        "64 B; each message follows the last answer at once. A round trip of the mailbox is a send.",
+        percentilesTable(flowing),
+        ...plot("flowing", "Percentiles of a round trip, by peer"),
+      ),
+      ...section(
+        woken,
+        "Round trips, woken",
+        "64 B, with 3 ms of silence before each, so that the other side sleeps and has to be woken.",
+        percentilesTable(woken),
+        ...plot("wake", "Percentiles of a round trip after a pause, by peer"),
+      ),
+      ...section(
+        payloads,
+        "Payloads",
+        "Messages a second. All but the last column of one by one are batched. The channel sends 1024 " +
+          "distinct payloads in turn.",
+        matrix(payloads, "peer", peerName, ({ variant }) => PAYLOADS[variant] ?? variant),
+      ),
+      ...section(
+        lines,
+        "Lines through the command",
+        "`cli.ts client` reads them from a pipe, `cli.ts server` writes them to one. The time of one line " +
+          "is subtracted: it is that of starting and ending.",
+        simpleTable(lines, "lines", "time of a line"),
+      ),
+      ...section(
+        clients,
+        "Several clients of a mailbox",
+        "Messages a second in total. Each client is a process; all send by promises, to one server.",
+        simpleTable(clients, "clients", "messages a second"),
+      ),
+      ...section(
+        idle,
+        "Idle",
+        "CPU time of a receiver that waits 10 s for a message that does not come.",
+        table(["peer", "share of a core"], idle.map((one) => [peerName(one), spread(one)])),
+      ),
+      ...section(
+        casesOf(result, "startUp"),
+        "Start-up",
+        "From the start of the process to its end.",
+        startUpTable(result),
+      ),
+      ...section(
+        openings,
+        "Opening and leaving",
+        "In an IPC namespace with so many other segments, where the system permits one.",
+        matrix(openings, "what is done", openingRow, ({ peer }) => nameOf(peer)),
+      ),
+    ]),
+    ...part(
+      "Pinned",
+      "Each side has a core of its own, but in the table of several producers.",
+      [
+        ...section(
+          pinned,
+          "Round trips by promises and system calls, pinned",
+          "64 B, flowing. A side that finds nothing spins for a while at most, and then sleeps.",
+          percentilesTable(pinned),
+        ),
+        ...section(
+          spinning,
+          "Round trips, spinning",
+          "64 B, flowing. Both sides spin without end. For `shm-typed-array` it is two bare words and no " +
+            "message.",
+          percentilesTable(spinning),
+          ...plot("round_trip", "Percentiles of a round trip on cores of its own, by peer"),
+        ),
+        ...section(
+          batched,
+          "Throughput, batched",
+          "One payload object again and again, which is the fast path of the channel in Deno.",
+          bySize(batched),
+          "How many times as many messages the channel carries:",
+          ratiosTable(result, batched, "channel-ts-ts"),
+        ),
+        ...section(
+          each,
+          "Throughput, one by one",
+          "A call a message.",
+          bySize(each),
+          "How many times as many messages the channel by promises carries:",
+          ratiosTable(result, each, "channel-await"),
+          ...plot("throughput", "Messages a second over the bytes of a message, by peer"),
+          ...plot("bandwidth", "Bytes a second over the bytes of a message, by peer"),
+        ),
+        ...section(
+          throughput,
+          "CPU time and memory, 64 B",
+          costTable(throughput),
+          ...plot("cpu", "CPU time of a million messages, by peer"),
+        ),
+        ...section(
+          producers,
+          "Several producers",
+          `64 B, batched, one consumer, no process pinned. This machine has ${result.machine.cores} cores.`,
+          matrix(producers, "peer", peerName, ({ variant }) => variant),
+          ...plot("producers", "Messages a second over the number of producers"),
+        ),
+        ...section(
+          allocation,
+          "Allocation",
+          "The heap's growth for each message, over 10 million of them (1 million in a quick run).",
+          simpleTable(allocation, "the channel", "bytes a message"),
+        ),
+        ...section(
+          fields,
+          "Struct fields",
+          "`Deno.UnsafePointerView` cannot write: its figures write as the typed array does. `restructure` " +
+            "has no fields in memory: it decodes and encodes the whole struct.",
+          matrix(
+            fields,
+            "a read and a write of",
+            (one) => fieldOf(one)[0],
+            (one) => fieldOf(one)[1],
+          ),
+          ...plot("fields", "Nanoseconds of a read and a write of a field"),
+        ),
+      ],
     ),
   ].join("\n\n");
 }
 
-/** What is to be known of a run that is not a whole one. */
+/** What a run that is not a whole one has to say of itself. */
 function caution({ quick, only }: Result): string[] {
   if (!quick && only === null) return [];
   const why = [...(quick ? ["quick"] : []), ...(only === null ? [] : [`only \`${only}\``])];
@@ -438,14 +519,14 @@ function caution({ quick, only }: Result): string[] {
 }
 
 function notRun(result: Result): string[] {
-  const failed = result.cases.filter(({ failures }) => failures.length > 0);
   const rows = [
-    ...result.notRun.map(({ peer, reason }) => [result.peers[peer] ?? peer, "all", reason]),
-    ...failed.map(({ measure, peer, variant, failures, figures }) => [
-      result.peers[peer] ?? peer,
-      `${measure} ${variant}, ${failures.length} of ${failures.length + figures.length} rounds`,
-      failures[0]!,
-    ]),
+    ...result.notRun.map(({ peer, reason }) => [nameOf(peer), "all", reason]),
+    ...result.cases.flatMap((one) => {
+      const { measure, variant, failures, figures } = one;
+      if (failures === undefined) return [];
+      const share = `${failures.length} of ${failures.length + figures.length} rounds`;
+      return [[nameOf(one.peer), `${measure} ${variant}, ${share}`, failures[0]!]];
+    }),
   ];
   return [
     "## Not run",
@@ -455,8 +536,8 @@ function notRun(result: Result): string[] {
   ];
 }
 
-/** The page. */
-export function report(result: Result, file: string): string {
+/** The page. `kept` are the full runs of this machine, the oldest first, this one among them. */
+export function report(result: Result, file: string, kept: readonly KeptResult[] = []): string {
   return [
     "# What it costs, beside other ways",
     "This page is written by `deno task bench`, from the result file " +
@@ -465,16 +546,17 @@ export function report(result: Result, file: string): string {
     ...inShort(result),
     "## Running it",
     "```sh not-run: it takes minutes, and measures the machine\n" +
-    "deno task bench                  # all, about a quarter of an hour; writes this page\n" +
-    "deno task bench --quick          # does all of it work? Under a minute\n" +
-    "deno task bench --only NAME      # cases with NAME in their names: --list shows them\n" +
+    "deno task bench                  # all, about 13 minutes; writes this page\n" +
+    "deno task bench --quick          # does all of it work? About a minute\n" +
+    "deno task bench --only NAME      # a target, or cases with NAME in their names\n" +
+    "deno task bench --list           # the names of all targets and cases\n" +
     "deno task bench --compare A B    # what changed between two result files\n" +
     "deno task bench --report FILE    # this page anew, from a result file\n```",
-    "It needs Node, npm, gcc and Deno; what is not there is listed below as not run.",
+    "It needs Deno, Node, npm and gcc. What is not there is listed below as not run.",
     "## The machine",
     machineText(result),
     ...(result.machine.virtual ? [MACHINE_NOTE] : []),
-    tables(result),
+    tables(result, kept, file),
     "## How it is measured",
     METHOD,
     "## What the figures do not show",

@@ -2,15 +2,18 @@
 
 /** The measures, in the order of the report. */
 export const MEASURES = {
-  throughput: { title: "throughput", unit: "messages/s", better: "more" },
-  roundTrip: { title: "round trip", unit: "ns", better: "less" },
-  wake: { title: "round trip after a pause", unit: "ns", better: "less" },
-  producers: { title: "several producers", unit: "messages/s", better: "more" },
-  idle: { title: "idle", unit: "share of a core", better: "less" },
-  allocation: { title: "allocation", unit: "bytes/message", better: "less" },
-  startUp: { title: "start-up", unit: "ms", better: "less" },
-  lifecycle: { title: "coming and going", unit: "ns", better: "less" },
-  fields: { title: "struct fields", unit: "ns", better: "less" },
+  roundTrip: { unit: "ns", better: "less" },
+  wake: { unit: "ns", better: "less" },
+  payload: { unit: "messages/s", better: "more" },
+  lines: { unit: "ns", better: "less" },
+  clients: { unit: "messages/s", better: "more" },
+  idle: { unit: "share of a core", better: "less" },
+  startUp: { unit: "ms", better: "less" },
+  lifecycle: { unit: "ns", better: "less" },
+  throughput: { unit: "messages/s", better: "more" },
+  producers: { unit: "messages/s", better: "more" },
+  allocation: { unit: "bytes/message", better: "less" },
+  fields: { unit: "ns", better: "less" },
 } as const;
 
 /** One of them. */
@@ -30,14 +33,14 @@ export interface Percentiles {
 export interface CaseResult {
   readonly measure: Measure;
   readonly peer: string;
-  /** Bytes of a message, number of producers, or what is done. */
+  /** How it is measured: the bytes of a message, pinned or not, what is done. */
   readonly variant: string;
   readonly figures: readonly number[];
   /** Further figures of the same rounds: CPU time, memory. */
-  readonly beside: Readonly<Record<string, readonly number[]>>;
+  readonly beside?: Readonly<Record<string, readonly number[]>>;
   readonly percentiles?: Percentiles;
   /** Why rounds have no figure. */
-  readonly failures: readonly string[];
+  readonly failures?: readonly string[];
 }
 
 /** What it ran on. */
@@ -48,7 +51,7 @@ export interface Machine {
   readonly arch: string;
   readonly memoryBytes: number;
   readonly virtual: boolean;
-  /** The cores the two sides are pinned to; empty: not pinned. */
+  /** The cores that the two sides of pinned cases have; empty: they cannot be pinned. */
   readonly pinned: readonly number[];
   /** Whether those two are hardware threads of one core; `null`: not known. */
   readonly siblings: boolean | null;
@@ -56,7 +59,7 @@ export interface Machine {
 
 /** A whole run. */
 export interface Result {
-  readonly format: 1;
+  readonly format: 2;
   readonly date: string;
   readonly commit: string;
   /** Whether there were changes that are not in the commit. */
@@ -67,13 +70,20 @@ export interface Result {
   readonly seconds: number;
   readonly machine: Machine;
   readonly software: Readonly<Record<string, string>>;
-  /** Names of the peers, by the id that cases use. */
-  readonly peers: Readonly<Record<string, string>>;
-  readonly notRun: readonly { readonly peer: string; readonly reason: string }[];
+  readonly notRun: readonly {
+    readonly peer: string;
+    readonly reason: string;
+  }[];
   readonly cases: readonly CaseResult[];
 }
 
-/** What a case is called on the command line and in comparisons. */
+/** A run and the name of its file. */
+export interface KeptResult {
+  readonly file: string;
+  readonly result: Result;
+}
+
+/** What a case is called on the command line, in targets and in comparisons. */
 export function caseName({ measure, peer, variant }: {
   readonly measure: string;
   readonly peer: string;
@@ -83,15 +93,8 @@ export function caseName({ measure, peer, variant }: {
 }
 
 /** The case of that name; `undefined` if it was not run. */
-export function findCase(
-  { cases }: Result,
-  measure: Measure,
-  peer: string,
-  variant: string,
-): CaseResult | undefined {
-  return cases.find((one) =>
-    one.measure === measure && one.peer === peer && one.variant === variant
-  );
+export function findCase({ cases }: Result, name: string): CaseResult | undefined {
+  return cases.find((one) => caseName(one) === name);
 }
 
 /** A processor's name as part of a file name. */
@@ -104,7 +107,10 @@ export function slug(cpu: string): string {
 
 /** The name of its file: no run takes the place of another one of that day. */
 export function fileName(
-  { date, quick, only, machine }: Pick<Result, "date" | "quick" | "only" | "machine">,
+  { date, quick, only, machine }: Pick<
+    Result,
+    "date" | "quick" | "only" | "machine"
+  >,
   taken: (name: string) => boolean,
 ): string {
   const part = only === null ? "" : "-part";
@@ -112,6 +118,12 @@ export function fileName(
   let name = `${stem}.json`;
   for (let n = 2; taken(name); n++) name = `${stem}-${n}.json`;
   return name;
+}
+
+/** The text of its file: JSON, and each case on a line. */
+export function resultText({ cases, ...run }: Result): string {
+  const lines = cases.map((one) => JSON.stringify(one)).join(",\n");
+  return `${JSON.stringify(run).slice(0, -1)},"cases":[\n${lines}\n]}\n`;
 }
 
 /**
@@ -124,7 +136,7 @@ export function parseResult(text: string): Result {
   if (typeof value !== "object" || value === null || !("format" in value)) {
     throw new TypeError("this is no result of the bench");
   }
-  if (value.format !== 1) throw new TypeError(`format ${value.format} is not known: only 1 is`);
+  if (value.format !== 2) throw new TypeError(`format ${value.format} is not known: only 2 is`);
   if (!("cases" in value && Array.isArray(value.cases))) {
     throw new TypeError("this is no result of the bench");
   }

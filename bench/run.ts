@@ -2,7 +2,7 @@
  * The bench: builds all peers, runs them in turns, and writes what it found.
  *
  *     deno task bench [--quick] [--only NAME] [--rounds N]
- *     deno task bench --list                  names of the cases, for --only
+ *     deno task bench --list                  names of the targets and of the cases, for --only
  *     deno task bench --report FILE           writes README.md and the plots anew from a result file
  *     deno task bench --compare A B           what changed between two result files
  *
@@ -12,9 +12,8 @@
 
 import { parseArgs } from "node:util";
 import { listSegments, listSemaphoreSets, removeSegment, removeSemaphoreSet } from "../mod.ts";
-import { type Case, Cases, FULL, peerNames, QUICK } from "./cases.ts";
+import { type Case, Cases, FULL, QUICK } from "./cases.ts";
 import { compareResults } from "./comparison.ts";
-import { Latency } from "./latency.ts";
 import { describeMachine, version } from "./machine.ts";
 import { PACKAGES } from "./packages.ts";
 import { writePlots } from "./plots.ts";
@@ -22,11 +21,13 @@ import { Processes } from "./processes.ts";
 import { Programs } from "./programs.ts";
 import { Progress } from "./progress.ts";
 import { report, tables } from "./report.ts";
-import { caseName, fileName, parseResult, type Result } from "./result.ts";
+import { fileName, type KeptResult, parseResult, type Result, resultText } from "./result.ts";
 import { runRounds } from "./rounds.ts";
+import { casesOfTarget, TARGETS } from "./targets.ts";
 
 const HERE = new URL(".", import.meta.url).pathname;
-const ROUNDS = 7;
+const RESULTS = `${HERE}results/`;
+const ROUNDS = 5;
 /** Keys of a run: so many from a random one on, under a prefix of ours. */
 const KEYS = 0x10000;
 const KEY_PREFIX = 0x5e000000;
@@ -45,14 +46,29 @@ function read(path: string): Result {
   return parseResult(Deno.readTextFileSync(path));
 }
 
-/** As `deno fmt` wants them: a page that is written must pass the check as one that was typed. */
-function format(...paths: readonly string[]): void {
-  new Deno.Command(Deno.execPath(), { args: ["fmt", "--quiet", ...paths] }).outputSync();
+/** As `deno fmt` wants it: a page that is written must pass the check as one that was typed. */
+function format(path: string): void {
+  const args = ["fmt", "--quiet", "--config", `${HERE}../deno.json`, path];
+  new Deno.Command(Deno.execPath(), { args }).outputSync();
+}
+
+/** The names of the files in the folder of results. */
+function resultFiles(): string[] {
+  Deno.mkdirSync(RESULTS, { recursive: true });
+  return [...Deno.readDirSync(RESULTS)].map(({ name }) => name);
+}
+
+/** The full runs of a machine that are kept, the oldest first. */
+function keptRuns({ machine: { cpu } }: Result): KeptResult[] {
+  return resultFiles().filter((name) => name.endsWith(".json"))
+    .map((file) => ({ file, result: read(RESULTS + file) }))
+    .filter(({ result }) => !result.quick && result.only === null && result.machine.cpu === cpu)
+    .sort((a, b) => a.result.date < b.result.date ? -1 : 1);
 }
 
 async function writePage(result: Result, file: string): Promise<void> {
   await writePlots(result, `${HERE}plots`);
-  Deno.writeTextFileSync(`${HERE}README.md`, report(result, file));
+  Deno.writeTextFileSync(`${HERE}README.md`, report(result, file, keptRuns(result)));
   format(`${HERE}README.md`);
 }
 
@@ -71,7 +87,7 @@ function software(programs: Programs): Record<string, string> {
   };
 }
 
-/** Removes whatever a killed peer left at our keys. */
+/** Removes what a killed peer left at our keys. */
 function removeObjects(firstKey: number): void {
   const ours = ({ key }: { readonly key: number }): boolean =>
     key >= firstKey && key < firstKey + KEYS;
@@ -79,8 +95,13 @@ function removeObjects(firstKey: number): void {
   for (const set of listSemaphoreSets().filter(ours)) removeSemaphoreSet(set.id);
 }
 
-function matches(one: Case, only: string): boolean {
-  return one.variants.some((variant) => caseName({ ...one, variant }).includes(only));
+/** The cases that a target of that name needs, or those with it in their names. */
+function matching(cases: readonly Case[], only: string): Case[] {
+  const target = TARGETS.find(({ name }) => name === only);
+  const needed = target === undefined ? undefined : casesOfTarget(target);
+  return cases.filter(({ names }) =>
+    names.some((name) => needed === undefined ? name.includes(only) : needed.includes(name))
+  );
 }
 
 async function measure({ quick, only, rounds }: Wanted, listOnly: boolean): Promise<void> {
@@ -107,26 +128,26 @@ async function measure({ quick, only, rounds }: Wanted, listOnly: boolean): Prom
     const scale = quick ? QUICK : FULL;
     const setting = { programs, processes, machine, scale, folder, firstKey };
     const { cases: all, notRun } = new Cases(setting).all();
-    const cases = only === null ? all : all.filter((one) => matches(one, only));
+    const cases = only === null ? all : matching(all, only);
     for (const { peer, reason } of notRun) progress.note(`not run: ${peer}: ${reason}`);
     if (listOnly) {
-      for (const one of cases) {
-        for (const variant of one.variants) console.log(caseName({ ...one, variant }));
-      }
-      return;
+      const names = cases.flatMap((one) => one.names);
+      if (only === null) names.unshift(...TARGETS.map(({ name }) => name));
+      return console.log(names.join("\n"));
     }
-    if (cases.length === 0) throw new Error(`no case is called ${only}: --list shows them`);
+    if (cases.length === 0) {
+      throw new Error(`no target and no case is called ${only}: --list shows them`);
+    }
     const results = await runRounds({
       cases,
       rounds,
       rehearse: !quick,
-      newLatency: await Latency.factory(),
       turn: (done, count, now) => progress.at(done, count, now),
       failed: (text) => progress.note(text),
     });
     progress.end();
     const result: Result = {
-      format: 1,
+      format: 2,
       date: new Date().toISOString(),
       commit: git("rev-parse", "--short", "HEAD"),
       modified: git("status", "--porcelain", "--", "..") !== "",
@@ -136,7 +157,6 @@ async function measure({ quick, only, rounds }: Wanted, listOnly: boolean): Prom
       seconds: Math.round((performance.now() - started) / 1000),
       machine,
       software: software(programs),
-      peers: peerNames(),
       notRun,
       cases: results,
     };
@@ -147,12 +167,9 @@ async function measure({ quick, only, rounds }: Wanted, listOnly: boolean): Prom
 }
 
 async function keep(result: Result): Promise<void> {
-  const folder = `${HERE}results/`;
-  Deno.mkdirSync(folder, { recursive: true });
-  const taken = [...Deno.readDirSync(folder)].map(({ name }) => name);
+  const taken = resultFiles();
   const name = fileName(result, (one) => taken.includes(one));
-  Deno.writeTextFileSync(folder + name, JSON.stringify(result, undefined, 1));
-  format(folder + name);
+  Deno.writeTextFileSync(RESULTS + name, resultText(result));
   if (result.quick || result.only !== null) console.log(tables(result));
   else await writePage(result, name);
   const seconds = `in ${result.seconds} s`;

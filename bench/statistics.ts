@@ -1,4 +1,6 @@
-/** Medians, spreads and ratios. */
+/** Medians and spreads. */
+
+import { findCase, type Result } from "./result.ts";
 
 /** The middle of a list, or of its two middle ones the mean; `NaN` of nothing. */
 export function median(list: readonly number[]): number {
@@ -6,6 +8,11 @@ export function median(list: readonly number[]): number {
   const half = sorted.length >> 1;
   const upper = sorted[half] ?? NaN;
   return sorted.length % 2 === 1 ? upper : (sorted[half - 1]! + upper) / 2;
+}
+
+/** The median of a case's rounds; `NaN` if it was not run. */
+export function medianOf(result: Result, name: string): number {
+  return median(findCase(result, name)?.figures ?? []);
 }
 
 /** What a list of rounds comes down to. */

@@ -1,129 +1,233 @@
-/** What the channel has to reach, and whether a result shows it. */
+/** What the project has to reach, and whether a result shows it. */
 
 import { numberText, rateText, ratioText, shareText, timeText } from "./figures_text.ts";
-import { findCase, type Measure, type Result } from "./result.ts";
-import { median } from "./statistics.ts";
+import { type Measure, MEASURES, type Result } from "./result.ts";
+import { medianOf } from "./statistics.ts";
 
-/** One target. `met` is `undefined` where the run has no figure for it. */
+/** A bar for the median of a case, or for how many times as much it is as another one's. */
 export interface Target {
-  readonly target: string;
-  readonly figure: string;
+  /** What `--only` calls it. */
+  readonly name: string;
+  readonly says: string;
+  readonly of: string;
+  readonly beside?: string;
+  readonly most?: number;
+  readonly least?: number;
+  /** It is asked only where that case has so much. */
+  readonly where?: readonly [name: string, least: number];
+}
+
+/** One target in a result. `met` is `undefined` where the run has no figure for it. */
+export interface Checked {
+  readonly target: Target;
+  readonly value: number;
   readonly met: boolean | undefined;
 }
 
-/** The C twin's rate at which the absolute figure is asked for. */
-const TWIN_RATE = 60e6;
-const LEAST_RATE = 25e6;
-const TWIN_ROUND_TRIP_NS = 300;
-const MOST_ROUND_TRIP_NS = 1_000;
-const MOST_PROMISES_NS = 3_000;
-const SOCKET_RATIO = 50;
-const MOST_IDLE = 0.01;
-/** An object a message would be 16 bytes at least. */
-const MOST_ALLOCATED = 1;
+const OURS = "channel-ts-ts";
+const TWIN = "channel-c-c";
 
-/** All targets against a result's medians. */
-export function checkTargets(result: Result): Target[] {
-  const value = (measure: Measure, peer: string, variant: string): number =>
-    median(findCase(result, measure, peer, variant)?.figures ?? []);
-  const rate = (peer: string, size: number): number => value("throughput", peer, String(size));
-  const trip = (peer: string): number => value("roundTrip", peer, "64");
-
-  const besideTwin = (name: string, size: number, least: number): Target => {
-    const [ours, twin] = [rate("channel-ts-ts", size), rate("channel-c-c", size)];
-    return judge(
-      `TS to TS, ${name}: at least ${least}x the C twin`,
-      `${ratioText(ours / twin)} (${rateText(ours)} beside ${rateText(twin)})`,
-      ours / twin,
-      (ratio) => ratio >= least,
-    );
+/** A throughput beside that of the C twin. */
+function besideTwin(name: string, says: string, measureVariant: string, least: number): Target {
+  const [measure, variant] = measureVariant.split("/");
+  return {
+    name,
+    says: `${says}, at least ${least}x the C twin`,
+    of: `${measure}/${OURS}/${variant}`,
+    beside: `${measure}/${TWIN}/${variant}`,
+    least,
   };
-  const absolute = (size: number): Target => {
-    const [ours, twin] = [rate("channel-ts-ts", size), rate("channel-c-c", size)];
-    const fast = twin >= TWIN_RATE;
-    return judge(
-      `TS to TS, ${size} B: at least 25 M msg/s where the C twin does 60 M`,
-      `${rateText(ours)}` + (fast || !(twin > 0) ? "" : `; the C twin does ${rateText(twin)} here`),
-      fast ? ours : NaN,
-      (figure) => figure >= LEAST_RATE,
-    );
-  };
-  const [ts, c, bare] = [trip("channel-ts-ts"), trip("channel-c-c"), trip("node-shm")];
-  const [socketRate, socketTrip] = [rate("deno-unix", 64), trip("deno-unix")];
-  const promises = trip("channel-await");
-  const [woken, socketWoken] = [
-    value("wake", "channel-await", "64"),
-    value("wake", "deno-unix", "64"),
-  ];
-  const idle = value("idle", "channel-await", "-");
-  const allocated = (what: string): Target => {
-    const bytes = value("allocation", "channel-ts-ts", what);
-    return judge(
-      `${what}: no allocation a message (under ${MOST_ALLOCATED} byte: an object has 16)`,
-      `${numberText(bytes)} bytes a message`,
-      bytes,
-      (figure) => figure < MOST_ALLOCATED,
-    );
-  };
-  return [
-    besideTwin("8 B, batched drain", 8, 0.5),
-    absolute(8),
-    besideTwin("64 B, batched drain", 64, 0.5),
-    absolute(64),
-    besideTwin("1 KiB", 1024, 0.5),
-    besideTwin("64 KiB", 65536, 0.95),
-    judge(
-      "round trip, both spinning: at most 1.5x Node's bare spin over the same memory",
-      `${ratioText(ts / bare)} (${timeText(ts)} beside ${timeText(bare)})`,
-      ts / bare,
-      (ratio) => ratio <= 1.5,
-    ),
-    judge(
-      "round trip, both spinning: at most 1 us where C needs at most 0.3 us",
-      `${timeText(ts)}; C ${timeText(c)}`,
-      c <= TWIN_ROUND_TRIP_NS ? ts : NaN,
-      (figure) => figure <= MOST_ROUND_TRIP_NS,
-    ),
-    judge(
-      "round trip by await and for await, traffic flowing: median at most 3 us",
-      timeText(promises),
-      promises,
-      (figure) => figure <= MOST_PROMISES_NS,
-    ),
-    judge(
-      "woken after a pause: no slower than a Unix socket in Deno",
-      `${timeText(woken)} beside ${timeText(socketWoken)}`,
-      woken / socketWoken,
-      (ratio) => ratio <= 1,
-    ),
-    judge(
-      "throughput, 64 B: at least 50x a Unix socket in Deno",
-      ratioText(rate("channel-ts-ts", 64) / socketRate),
-      rate("channel-ts-ts", 64) / socketRate,
-      (ratio) => ratio >= SOCKET_RATIO,
-    ),
-    judge(
-      "round trip, 64 B, spinning: at least 50x shorter than by a Unix socket in Deno",
-      ratioText(socketTrip / ts),
-      socketTrip / ts,
-      (ratio) => ratio >= SOCKET_RATIO,
-    ),
-    judge(
-      "idle consumer: under 1% of a core",
-      shareText(idle),
-      idle,
-      (share) => share < MOST_IDLE,
-    ),
-    allocated("drain"),
-    allocated("claim"),
-  ];
 }
 
-function judge(
-  target: string,
-  figure: string,
-  value: number,
-  holds: (value: number) => boolean,
+/** A round trip beside that of a Unix socket in Deno. */
+function besideSocket(
+  name: string,
+  says: string,
+  peer: string,
+  which: string,
+  most: number,
 ): Target {
-  return { target, figure, met: Number.isNaN(value) ? undefined : holds(value) };
+  const [measure, variant] = which.split("/");
+  return {
+    name,
+    says: `${says}, at most ${most}x a Unix socket in Deno`,
+    of: `${measure}/${peer}/${variant}`,
+    beside: `${measure}/deno-unix/${variant}`,
+    most,
+  };
+}
+
+function startUp(name: string, says: string, of: string, most: number): Target {
+  return {
+    name,
+    says: `${says}, at most ${most}x an empty program in Deno`,
+    of: `startUp/${of}`,
+    beside: "startUp/deno-empty/-",
+    most,
+  };
+}
+
+function opening(others: number): Target {
+  return {
+    name: `opening-${others}`,
+    says: `opening and leaving a mailbox beside ${others} other segments, at most 4x the C twin`,
+    of: `lifecycle/ts/mailboxJoin+${others}`,
+    beside: `lifecycle/c/mailboxJoin+${others}`,
+    most: 4,
+  };
+}
+
+function idle(peer: string, says: string): Target {
+  return {
+    name: `${peer}-idle`,
+    says,
+    of: `idle/${peer}-await/unpinned`,
+    most: 0.004,
+  };
+}
+
+/** All of them, in the order of the report. */
+export const TARGETS: readonly Target[] = [
+  besideSocket(
+    "mailbox-flowing",
+    "mailbox by promises, flowing, unpinned",
+    "mailbox-await",
+    "roundTrip/unpinned",
+    0.5,
+  ),
+  besideSocket(
+    "mailbox-flowing-pinned",
+    "the same, pinned",
+    "mailbox-await",
+    "roundTrip/pinned",
+    0.35,
+  ),
+  besideSocket(
+    "mailbox-woken",
+    "mailbox by promises, woken after 3 ms",
+    "mailbox-await",
+    "wake/unpinned",
+    1,
+  ),
+  besideSocket(
+    "channel-woken",
+    "channel by promises, woken after 3 ms",
+    "channel-await",
+    "wake/unpinned",
+    1,
+  ),
+  {
+    name: "lines",
+    says: "a line through `client` to `server`, of 20 000, at most 30 us",
+    of: "lines/cli/20000",
+    most: 30_000,
+  },
+  {
+    name: "clients",
+    says: "6 clients of a mailbox at once, at least the throughput of 1",
+    of: "clients/mailbox-await/6",
+    beside: "clients/mailbox-await/1",
+    least: 1,
+  },
+  idle("mailbox", "idle server of a mailbox, at most 0.4% of a core"),
+  idle("channel", "idle consumer of a channel, at most 0.4% of a core"),
+  opening(0),
+  opening(4000),
+  {
+    name: "opening-growth",
+    says: "opening and leaving a mailbox beside 4000 other segments, at most 1.25x beside none",
+    of: "lifecycle/ts/mailboxJoin+4000",
+    beside: "lifecycle/ts/mailboxJoin+0",
+    most: 1.25,
+  },
+  startUp("version", "`--version`", "cli/--version", 1.6),
+  startUp("ls", "`ls`", "cli/ls", 2),
+  startUp("import", '`import "@sysv/shm"`', "import/-", 1.8),
+  besideTwin("distinct", "payloads of 64 B, all distinct, batched, unpinned", "payload/64", 0.5),
+  besideTwin("distinct-pinned", "the same, pinned", "payload/64-pinned", 0.5),
+  besideTwin("8-bytes", "one payload of 8 B again and again, batched", "throughput/8", 0.5),
+  besideTwin("64-bytes", "one payload of 64 B again and again, batched", "throughput/64", 0.5),
+  {
+    name: "64-bytes-rate",
+    says: "the same, at least 25 M msg/s where the C twin does 60 M",
+    of: `throughput/${OURS}/64`,
+    least: 25e6,
+    where: [`throughput/${TWIN}/64`, 60e6],
+  },
+  besideTwin("1-kib", "one payload of 1 KiB again and again, batched", "throughput/1024", 0.5),
+  besideTwin("64-kib", "one payload of 64 KiB again and again", "throughput/65536", 0.95),
+  {
+    name: "spinning",
+    says: "round trip where both sides spin, at most 1.3x the C twin",
+    of: `roundTrip/${OURS}/spinning`,
+    beside: `roundTrip/${TWIN}/spinning`,
+    most: 1.3,
+  },
+  {
+    name: "promises",
+    says: "round trip of the channel by promises, pinned, at most 3 us",
+    of: "roundTrip/channel-await/pinned",
+    most: 3000,
+  },
+  {
+    name: "drain",
+    says: "`drain` allocates less than 1 byte a message (an object has 16)",
+    of: `allocation/${OURS}/drain`,
+    most: 1,
+  },
+  {
+    name: "claim",
+    says: "`claim` allocates less than 1 byte a message",
+    of: `allocation/${OURS}/claim`,
+    most: 1,
+  },
+];
+
+/** The names of the cases that a target compares. */
+export function casesOfTarget({ of, beside, where }: Target): string[] {
+  return [of, beside, where?.[0]].filter((name) => name !== undefined);
+}
+
+/** All targets against a result's medians. */
+export function checkTargets(result: Result): Checked[] {
+  return TARGETS.map((target) => {
+    const { of, beside, most = Infinity, least = -Infinity, where } = target;
+    const value = medianOf(result, of) /
+      (beside === undefined ? 1 : medianOf(result, beside));
+    const asked = where === undefined || medianOf(result, where[0]) >= where[1];
+    const met = Number.isFinite(value) && asked ? value >= least && value <= most : undefined;
+    return { target, value, met };
+  });
+}
+
+/** A figure of that measure. */
+export function figureText(measure: Measure, value: number): string {
+  switch (MEASURES[measure].unit) {
+    case "ns":
+      return timeText(value);
+    case "ms":
+      return timeText(value * 1e6);
+    case "messages/s":
+      return rateText(value);
+    case "share of a core":
+      return shareText(value);
+    case "bytes/message":
+      return numberText(value);
+  }
+}
+
+/** The measure in a case's name. */
+function measureOf(name: string): Measure {
+  return name.split("/")[0] as Measure;
+}
+
+/** What a target has in a run, in short: the ratio, or the figure. */
+export function valueText({ target: { of, beside }, value }: Checked): string {
+  return beside === undefined ? figureText(measureOf(of), value) : ratioText(value);
+}
+
+/** Both figures of a ratio. */
+export function figuresText({ of, beside }: Target, result: Result): string {
+  const text = (name: string): string => figureText(measureOf(name), medianOf(result, name));
+  return beside === undefined ? "" : `${text(of)} beside ${text(beside)}`;
 }

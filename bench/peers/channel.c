@@ -63,19 +63,48 @@ static void recv_all(const struct Part *part) {
   shm_channel_leave(&channel);
 }
 
-static void send_some(struct ShmChannelProducer *producer, const unsigned char *message, size_t size,
+enum { DISTINCT = 1024 };
+
+/* Payloads in turn: one, or DISTINCT buffers, as channel.ts has them. */
+struct Payloads {
+  unsigned char *bytes[DISTINCT];
+  size_t lengths[DISTINCT];
+  long mask; /* of a message's number: which of them it is */
+  bool text; /* its length is looked for each time, as a program does that is handed a string */
+};
+
+static struct Payloads make_payloads(const struct Part *part) {
+  struct Payloads all = {.mask = strcmp(part->role, "send") == 0 ? 0 : DISTINCT - 1,
+                         .text = strcmp(part->role, "send-text") == 0};
+  const bool varying = strcmp(part->role, "send-varying") == 0;
+  for (long i = 0; i <= all.mask; i++) {
+    const size_t size = varying ? (size_t)(1 + i * 37 % 127) : part->size;
+    all.lengths[i] = size;
+    all.bytes[i] = (unsigned char *)malloc(size + 1);
+    if (all.text) numbered_text((char *)all.bytes[i], i, size);
+    else memset(all.bytes[i], (int)(1 + i % 255), size);
+  }
+  return all;
+}
+
+static size_t length_of(const struct Payloads *all, long i) {
+  return all->text ? strlen((const char *)all->bytes[i]) : all->lengths[i];
+}
+
+static void send_some(struct ShmChannelProducer *producer, const struct Payloads *all, size_t size,
                       long count) {
   const long batch = batch_of(size);
   for (long sent = 0; sent < count;) {
     long staged = 0;
-    while (staged < batch && sent < count &&
-           shm_channel_stage(producer, message, size, 0) == SHM_CHANNEL_OK) {
-      staged++;
-      sent++;
+    for (; staged < batch && sent < count; staged++, sent++) {
+      const long i = sent & all->mask;
+      if (shm_channel_stage(producer, all->bytes[i], length_of(all, i), 0) != SHM_CHANNEL_OK) break;
     }
     shm_channel_publish(producer);
     if (staged < batch && sent < count) {
-      check(shm_channel_send(producer, message, size, 0, NULL), &producer->error);
+      const long i = sent & all->mask;
+      check(shm_channel_send(producer, all->bytes[i], length_of(all, i), 0, NULL),
+            &producer->error);
       sent++;
     }
   }
@@ -84,14 +113,13 @@ static void send_some(struct ShmChannelProducer *producer, const unsigned char *
 static void send_all(const struct Part *part) {
   static struct ShmChannel channel;
   static struct ShmChannelProducer producer;
-  unsigned char *const message = (unsigned char *)malloc(part->size);
-  memset(message, 1, part->size);
+  const struct Payloads all = make_payloads(part);
   open_channel(&channel, part, 0);
   check(shm_channel_open_producer(&producer, &channel), &producer.error);
   await_consumer(&channel);
-  send_some(&producer, message, part->size, part->warm);
+  send_some(&producer, &all, part->size, part->warm);
   const struct Meter meter = meter_begin();
-  send_some(&producer, message, part->size, part->count);
+  send_some(&producer, &all, part->size, part->count);
   meter_end(&meter, "send", part->count);
   shm_channel_close_producer(&producer);
   shm_channel_leave(&channel);
@@ -186,7 +214,7 @@ static void pong(const struct Part *part, bool sleeps) {
 int main(int argc, char **argv) {
   const struct Part part = read_part(argc, argv);
   if (strcmp(part.role, "recv") == 0) recv_all(&part);
-  else if (strcmp(part.role, "send") == 0) send_all(&part);
+  else if (strncmp(part.role, "send", 4) == 0) send_all(&part);
   else if (strcmp(part.role, "ping") == 0) ping(&part, false);
   else if (strcmp(part.role, "pong") == 0) pong(&part, false);
   else if (strcmp(part.role, "ping-wait") == 0) ping(&part, true);

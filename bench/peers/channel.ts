@@ -2,8 +2,10 @@
  * The channel in Deno; `channel.c` is its twin. ADDRESS is KEY/LANES; a round trip uses KEY + 1 for the
  * way back.
  *
- * `send` stages and publishes in batches, `recv` drains. `send-each`, `recv-each`, `ping-each` and
- * `pong-each` are one call a message, `send-await` and `recv-await` are `await send` and `for await`.
+ * `send` stages one payload object again and again and publishes in batches, `recv` drains.
+ * `send-distinct` stages many payload objects in turn, `send-varying` such of 1 to 127 bytes, and
+ * `send-text` encodes a text for each message. `send-sync`, `recv-sync`, `ping-sync` and `pong-sync` are
+ * one call a message, `send-await` and `recv-await` are `await send` and `for await`.
  * `ping` and `pong` spin, `ping-await` and `pong-await` use promises. `send-heap` claims slots, and like
  * `recv-heap` it tells the bytes allocated. `idle` waits PAUSE milliseconds for a message that does not
  * come.
@@ -20,8 +22,11 @@ import {
   Arrivals,
   batchOf,
   COPIED,
+  DISTINCT,
+  distinct,
   idling,
   Meter,
+  numberedText,
   type Part,
   play,
   RoundTrips,
@@ -85,23 +90,28 @@ function recv(part: Part): void {
   if (sum + copy[0]! === 0) throw new Error("empty messages arrived");
 }
 
-async function send(part: Part): Promise<void> {
+/** 1 to 127, about equally often, in no order that is easy to foresee. */
+function varyingLength(i: number): number {
+  return 1 + i * 37 % 127;
+}
+
+/** Sends what `payload` gives for each message's number. */
+async function sendBatches(part: Part, payload: (i: number) => Uint8Array): Promise<void> {
   using channel = open(part);
   using producer = channel.producer();
   await consumerOf(channel);
-  const message = new Uint8Array(part.size).fill(1);
   const batch = batchOf(part.size);
   const meter = new Meter(part);
   const run = (count: number): void => {
     for (let sent = 0; sent < count;) {
       let staged = 0;
-      while (staged < batch && sent < count && producer.stage(message)) {
+      while (staged < batch && sent < count && producer.stage(payload(sent))) {
         staged++;
         sent++;
       }
       producer.publish();
       if (staged < batch && sent < count) {
-        producer.sendSync(message);
+        producer.sendSync(payload(sent));
         sent++;
       }
     }
@@ -112,7 +122,28 @@ async function send(part: Part): Promise<void> {
   meter.end(part.count);
 }
 
-function recvEach(part: Part): void {
+function send(part: Part): Promise<void> {
+  const message = new Uint8Array(part.size).fill(1);
+  return sendBatches(part, () => message);
+}
+
+function sendDistinct(part: Part): Promise<void> {
+  const messages = distinct(() => part.size);
+  return sendBatches(part, (i) => messages[i % DISTINCT]!);
+}
+
+function sendVarying(part: Part): Promise<void> {
+  const messages = distinct(varyingLength);
+  return sendBatches(part, (i) => messages[i % DISTINCT]!);
+}
+
+function sendText(part: Part): Promise<void> {
+  const texts = Array.from({ length: DISTINCT }, (_, i) => numberedText(i, part.size));
+  const encoder = new TextEncoder();
+  return sendBatches(part, (i) => encoder.encode(texts[i % DISTINCT]!));
+}
+
+function recvSync(part: Part): void {
   using channel = open(part);
   using consumer = channel.consumer();
   const arrivals = new Arrivals(part);
@@ -122,7 +153,7 @@ function recvEach(part: Part): void {
   }
 }
 
-async function sendEach(part: Part): Promise<void> {
+async function sendSync(part: Part): Promise<void> {
   using channel = open(part);
   using producer = channel.producer();
   await consumerOf(channel);
@@ -148,11 +179,11 @@ async function sendAwait(part: Part): Promise<void> {
   using channel = open(part);
   using producer = channel.producer();
   await consumerOf(channel);
-  const message = new Uint8Array(part.size).fill(1);
+  const messages = distinct(() => part.size);
   const meter = new Meter(part);
-  for (let left = part.warm; left > 0; left--) await producer.send(message);
+  for (let i = 0; i < part.warm; i++) await producer.send(messages[i % DISTINCT]!);
   meter.begin();
-  for (let left = part.count; left > 0; left--) await producer.send(message);
+  for (let i = 0; i < part.count; i++) await producer.send(messages[i % DISTINCT]!);
   meter.end(part.count);
 }
 
@@ -171,7 +202,7 @@ async function ping(part: Part): Promise<void> {
   trips.end();
 }
 
-/** Answers from within `drain`, as whoever answers at once would: giving space back can come later. */
+/** Answers from within `drain`, as a program that answers at once would: giving space back can come later. */
 function pong(part: Part): void {
   using ends = new Ends(part, "pong", { spin: SPIN_US });
   const { producer, consumer } = ends;
@@ -186,7 +217,7 @@ function pong(part: Part): void {
   meter.end(part.count);
 }
 
-async function pingEach(part: Part): Promise<void> {
+async function pingSync(part: Part): Promise<void> {
   using ends = new Ends(part, "ping");
   const { producer, consumer } = ends;
   await ends.met();
@@ -201,7 +232,7 @@ async function pingEach(part: Part): Promise<void> {
   trips.end();
 }
 
-function pongEach(part: Part): void {
+function pongSync(part: Part): void {
   using ends = new Ends(part, "pong");
   const { producer, consumer } = ends;
   const meter = new Meter(part);
@@ -218,11 +249,11 @@ async function pingAwait(part: Part): Promise<void> {
   using ends = new Ends(part, "ping");
   const { producer, consumer } = ends;
   await ends.met();
-  const message = new Uint8Array(part.size);
+  const messages = distinct(() => part.size);
   const trips = new RoundTrips(part);
-  while (trips.open) {
+  for (let i = 0; trips.open; i++) {
     if (part.pause > 0) await trips.pause();
-    await producer.send(message);
+    await producer.send(messages[i % DISTINCT]!);
     await consumer.receive({ ack: "before" });
     trips.done();
   }
@@ -314,14 +345,17 @@ async function idle(part: Part): Promise<void> {
 await play({
   recv,
   send,
-  "recv-each": recvEach,
-  "send-each": sendEach,
+  "send-distinct": sendDistinct,
+  "send-varying": sendVarying,
+  "send-text": sendText,
+  "recv-sync": recvSync,
+  "send-sync": sendSync,
   "recv-await": recvAwait,
   "send-await": sendAwait,
   ping,
   pong,
-  "ping-each": pingEach,
-  "pong-each": pongEach,
+  "ping-sync": pingSync,
+  "pong-sync": pongSync,
   "ping-await": pingAwait,
   "pong-await": pongAwait,
   "recv-heap": recvHeap,

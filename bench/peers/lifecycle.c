@@ -1,4 +1,4 @@
-/* What it costs to come and go, in C: see lifecycle.ts. */
+/* What opening and leaving costs, in C: see lifecycle.ts. */
 #include "../../c/common.h"
 #include "../../c/shm_channel.h"
 
@@ -59,9 +59,16 @@ static double median(void (*action)(void), long count) {
 }
 
 int main(int argc, char **argv) {
-  if (argc != 3) return 2;
+  static int others[4096];
+  if (argc != 5) return 2;
   key = (key_t)atol(argv[1]);
   const long count = atol(argv[2]);
+  const long others_count = atol(argv[3]);
+  const key_t from = (key_t)atol(argv[4]);
+  for (long i = 0; i < others_count; i++) {
+    others[i] = shmget(from + (key_t)i, 1, IPC_CREAT | IPC_EXCL | 0600);
+    if (others[i] < 0) fail("error: shmget of another segment");
+  }
   const double create = median(create_and_remove, count);
   existing = shmget(key, SIZE, IPC_CREAT | 0600);
   const double attached = median(attach, count);
@@ -81,6 +88,7 @@ int main(int argc, char **argv) {
   if (shm_mailbox_arrive(&box, &box_options, NULL) != SHM_MAILBOX_OK) return 1;
   const double mailbox = median(mailbox_join, count);
   shm_mailbox_leave(&box);
+  for (long i = 0; i < others_count; i++) shmctl(others[i], IPC_RMID, NULL);
   printf("{\"role\":\"costs\",\"nanoseconds\":{\"create\":%.0f,\"attach\":%.0f,"
          "\"channelNew\":%.0f,\"channelJoin\":%.0f,\"mailboxJoin\":%.0f}}\n",
          create, attached, fresh, joined, mailbox);

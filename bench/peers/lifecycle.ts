@@ -1,12 +1,19 @@
 /**
- * What it costs to come and go, in Deno: `lifecycle.c` and `node_lifecycle.cjs` are the same elsewhere.
- * `lifecycle.ts KEY COUNT` prints the median nanoseconds of each.
+ * What opening and leaving costs, in Deno: `lifecycle.c` and `node_lifecycle.cjs` are the same elsewhere.
+ * `lifecycle.ts KEY COUNT OTHERS FROM` prints the median nanoseconds of each, beside OTHERS segments
+ * with keys from FROM on.
  */
 
-import { Channel, MailboxClient, Segment } from "../../mod.ts";
+import { Channel, MailboxClient, removeSegment, Segment } from "../../mod.ts";
 
 const SIZE = 1 << 20;
-const [key, count] = Deno.args.map(Number) as [number, number];
+const [key, count, othersCount, from] = Deno.args.map(Number) as [number, number, number, number];
+
+const others = Array.from({ length: othersCount }, (_, i) => {
+  const segment = Segment.create({ key: from + i, size: 1 });
+  segment.detach();
+  return segment.id;
+});
 
 /** The median of `count` times, after a tenth of that to warm up. */
 function median(action: () => void): number {
@@ -53,6 +60,7 @@ const channelNew = median(() => {
 });
 const channelJoin = joiningChannel();
 const mailboxJoin = joiningMailbox();
+for (const id of others) removeSegment(id);
 console.log(JSON.stringify({
   role: "costs",
   nanoseconds: { create: createAndRemove, attach, channelNew, channelJoin, mailboxJoin },

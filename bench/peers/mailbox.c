@@ -24,35 +24,23 @@ static void take(struct ShmMailbox *box) {
   shm_mailbox_ack(box);
 }
 
-static void give(struct ShmMailbox *box, const char *text, size_t size) {
+static void give(struct ShmMailbox *box, long i, size_t size) {
+  static char text[SHM_MAILBOX_TEXT_SIZE];
   enum ShmMailboxOutcome outcome;
+  numbered_text(text, i, size);
   check(shm_mailbox_send(box, text, size, true, NULL, &outcome), box);
 }
 
 int main(int argc, char **argv) {
   const struct Part part = read_part(argc, argv);
   static struct ShmMailbox box;
-  static char text[SHM_MAILBOX_TEXT_SIZE];
-  memset(text, 'x', part.size);
   arrive(&box, &part);
-  if (strcmp(part.role, "recv") == 0) {
-    struct Arrivals arrivals = {{0, 0}, 0, 0, false};
-    check(shm_mailbox_claim_server(&box), &box);
-    while (arrivals_open(&arrivals, &part)) {
-      take(&box);
-      arrivals_add(&arrivals, &part, 1);
-    }
-  } else if (strcmp(part.role, "send") == 0) {
-    for (long left = part.warm; left > 0; left--) give(&box, text, part.size);
-    const struct Meter meter = meter_begin();
-    for (long left = part.count; left > 0; left--) give(&box, text, part.size);
-    meter_end(&meter, "send", part.count);
-  } else if (strcmp(part.role, "ping") == 0) {
-    give(&box, text, part.size);
+  if (strcmp(part.role, "ping") == 0) {
+    give(&box, 0, part.size);
     struct RoundTrips trips = trips_begin(&part);
-    while (trips_open(&trips, &part)) {
+    for (long i = 1; trips_open(&trips, &part); i++) {
       trips_pause(&trips, &part);
-      give(&box, text, part.size);
+      give(&box, i, part.size);
       trips_done(&trips);
     }
     trips_end(&trips, &part);

@@ -1,38 +1,54 @@
 /**
- * The mailbox in Deno; `mailbox.c` is its twin. ADDRESS is its key. A round trip is one `sendSync`: it
- * comes back when the server has acknowledged the message. The `-await` roles use promises.
+ * The mailbox in Deno; `mailbox.c` is its twin. ADDRESS is its key. No text equals the one before it, and
+ * all begin alike. A round trip is a send: it ends when the server has acknowledged the message.
+ * `ping-await` and `pong-await` use promises, `ping` and `pong` block. `send` and `recv` are several
+ * clients and their server, by promises: ADDRESS is KEY/CLIENTS, and all begin together, by a
+ * semaphore at KEY + 1. `idle` waits
+ * PAUSE milliseconds for a message that does not come.
  */
 
-import { Deadline, MailboxClient, MailboxServer } from "../../mod.ts";
-import { Arrivals, idling, Meter, type Part, play, RoundTrips, SETTLE_MS } from "./peer.ts";
+import { Deadline, MailboxClient, MailboxServer, SemaphoreSet } from "../../mod.ts";
+import {
+  Arrivals,
+  idling,
+  Meter,
+  numberedText,
+  type Part,
+  play,
+  RoundTrips,
+  SETTLE_MS,
+} from "./peer.ts";
 
-function recv(part: Part): void {
-  using server = MailboxServer.open({ key: Number(part.address) });
-  const arrivals = new Arrivals(part);
-  while (arrivals.open) {
-    server.receiveSync();
-    server.ack();
-    arrivals.add(1);
+async function pingAwait(part: Part): Promise<void> {
+  using client = MailboxClient.open({ key: Number(part.address) });
+  await client.send("the server is there");
+  const trips = new RoundTrips(part);
+  for (let i = 0; trips.open; i++) {
+    if (part.pause > 0) await trips.pause();
+    await client.send(numberedText(i, part.size));
+    trips.done();
   }
+  trips.end();
 }
 
-function send(part: Part): void {
-  using client = MailboxClient.open({ key: Number(part.address) });
-  const text = "x".repeat(part.size);
+async function pongAwait(part: Part): Promise<void> {
+  using server = MailboxServer.open({ key: Number(part.address) });
   const meter = new Meter(part);
-  for (let left = part.warm; left > 0; left--) client.sendSync(text);
   meter.begin();
-  for (let left = part.count; left > 0; left--) client.sendSync(text);
+  let left = 1 + part.warm + part.count;
+  for await (const _ of server) {
+    if (--left === 0) break;
+  }
   meter.end(part.count);
 }
 
-function ping(part: Part): void {
+async function ping(part: Part): Promise<void> {
   using client = MailboxClient.open({ key: Number(part.address) });
-  const text = "x".repeat(part.size);
-  client.sendSync(text); // the server is there
+  client.sendSync("the server is there");
   const trips = new RoundTrips(part);
-  while (trips.open) {
-    client.sendSync(text);
+  for (let i = 0; trips.open; i++) {
+    if (part.pause > 0) await trips.pause();
+    client.sendSync(numberedText(i, part.size));
     trips.done();
   }
   trips.end();
@@ -49,28 +65,42 @@ function pong(part: Part): void {
   meter.end(part.count);
 }
 
-async function pingAwait(part: Part): Promise<void> {
-  using client = MailboxClient.open({ key: Number(part.address) });
-  const text = "x".repeat(part.size);
-  await client.send(text);
-  const trips = new RoundTrips(part);
-  while (trips.open) {
-    if (part.pause > 0) await trips.pause();
-    await client.send(text);
-    trips.done();
-  }
-  trips.end();
+/** Waits until the server and all clients are there. The server removes the set at the end. */
+async function met(
+  { address }: Part,
+): Promise<{ key: number; clients: number; set: SemaphoreSet }> {
+  const [key, clients] = address.split("/").map(Number) as [number, number];
+  const set = SemaphoreSet.openOrCreate({ key: key + 1, count: 1, values: [clients + 1] });
+  await set.op([{ semaphore: 0, add: -1 }]);
+  await set.op([{ semaphore: 0, add: 0 }]);
+  return { key, clients, set };
 }
 
-async function pongAwait(part: Part): Promise<void> {
-  using server = MailboxServer.open({ key: Number(part.address) });
-  const meter = new Meter(part);
-  meter.begin();
-  let left = 1 + part.warm + part.count;
+async function recv(part: Part): Promise<void> {
+  const { key, clients, set } = await met(part);
+  using server = MailboxServer.open({ key });
+  const arrivals = new Arrivals({
+    ...part,
+    count: part.count * clients,
+    warm: part.warm * clients,
+  });
   for await (const _ of server) {
-    server.ack();
-    if (--left === 0) break;
+    arrivals.add(1);
+    if (!arrivals.open) break;
   }
+  set.remove();
+}
+
+async function send(part: Part): Promise<void> {
+  const { key } = await met(part);
+  using client = MailboxClient.open({ key });
+  const meter = new Meter(part);
+  const run = async (count: number): Promise<void> => {
+    for (let i = 0; i < count; i++) await client.send(numberedText(i, part.size));
+  };
+  await run(part.warm);
+  meter.begin();
+  await run(part.count);
   meter.end(part.count);
 }
 
@@ -80,12 +110,4 @@ async function idle(part: Part): Promise<void> {
   await idling(part, received);
 }
 
-await play({
-  recv,
-  send,
-  ping,
-  pong,
-  "ping-await": pingAwait,
-  "pong-await": pongAwait,
-  idle,
-});
+await play({ "ping-await": pingAwait, "pong-await": pongAwait, ping, pong, recv, send, idle });

@@ -1,4 +1,4 @@
-/** What it costs to come and go, by `shm-typed-array` in Node: see `lifecycle.ts`. */
+/** What opening and leaving costs, by `shm-typed-array` in Node: see `lifecycle.ts`. */
 // deno-lint-ignore-file explicit-function-return-type no-process-global -- JavaScript, for Node
 const shm = require("shm-typed-array");
 

@@ -43,6 +43,15 @@ static inline long batch_of(size_t size) {
   return batch > 256 ? 256 : batch < 1 ? 1 : batch;
 }
 
+/* A text of so many bytes, and a NUL: see peer.ts. */
+static inline void numbered_text(char *text, long i, size_t size) {
+  memset(text, '.', size);
+  text[size] = 0;
+  char number[40];
+  const int length = snprintf(number, sizeof number, "message number %07ld", i);
+  memcpy(text, number, (size_t)length < size ? (size_t)length : size);
+}
+
 static inline void fail(const char *what) {
   perror(what);
   exit(1);

@@ -46,9 +46,25 @@ export function batchOf(size: number): number {
   return Math.max(1, Math.min(256, Math.floor(16384 / size)));
 }
 
+/** Payload objects that are sent in turn, so many that no cache of them helps. */
+export const DISTINCT = 1024;
+
+/** Makes them. */
+export function distinct(lengthOf: (i: number) => number): Uint8Array[] {
+  return Array.from(
+    { length: DISTINCT },
+    (_, i) => new Uint8Array(lengthOf(i)).fill(1 + i % 255),
+  );
+}
+
+/** A text of so many bytes: each has a number, and all begin alike, as lines of a log do. */
+export function numberedText(i: number, size: number): string {
+  return `message number ${String(i).padStart(7, "0")}`.padEnd(size, ".");
+}
+
 /**
- * The largest resident size of this process. Not `ru_maxrss`: that begins with the size of whoever
- * started us. Source: proc_pid_status(5), VmHWM.
+ * The largest resident size of this process. Not `ru_maxrss`: that begins with the size of the
+ * process that started this one. Source: proc_pid_status(5), VmHWM.
  */
 function largestResidentSize(): number {
   const status = Deno.readTextFileSync("/proc/self/status");
@@ -168,8 +184,8 @@ export class RoundTrips {
   }
 }
 
-/** How long somebody waits before its idling is measured: to begin to wait is not idling yet. */
-export const SETTLE_MS = 300;
+/** How long a receiver waits before its idling is measured: to begin to wait is not idling yet. */
+export const SETTLE_MS = 500;
 
 /** Measures a wait for what does not come, from when it has settled until it is given up. */
 export async function idling(part: Part, waiting: Promise<unknown>): Promise<void> {

@@ -8,7 +8,7 @@
 static int open_end(const struct Part *part, const char *which, int flags) {
   char path[4096];
   snprintf(path, sizeof path, "%s.%s", part->address, which);
-  mkfifo(path, 0600); /* whoever comes second finds it there */
+  mkfifo(path, 0600); /* the side that comes second finds it there */
   const int end = open(path, flags);
   if (end < 0) fail(path);
   return end;

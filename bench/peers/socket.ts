@@ -1,11 +1,10 @@
 /**
- * A Unix socket or TCP loopback in Deno. ADDRESS is `unix:PATH` or `tcp:PORT`. `send-together` writes a
- * batch of messages at a time, as a program that gathers them would. `idle` waits PAUSE milliseconds for
- * a message that does not come.
+ * A Unix socket or TCP loopback in Deno. ADDRESS is `unix:PATH` or `tcp:PORT`. `send-batch` gathers
+ * a batch of messages for each write. `idle` waits PAUSE milliseconds for a message that does not come.
  */
 
 import { idling, type Part, play, SETTLE_MS } from "./peer.ts";
-import { ping, pong, recv, send } from "./streams.ts";
+import { ping, pong, recv, send, sendBatches } from "./streams.ts";
 
 const LOOPBACK = "127.0.0.1";
 
@@ -57,9 +56,9 @@ await play({
     using connection = await connect(part);
     await send(part, connection);
   },
-  "send-together": async (part) => {
+  "send-batch": async (part) => {
     using connection = await connect(part);
-    await send(part, connection, true);
+    await sendBatches(part, connection);
   },
   ping: async (part) => {
     using connection = await connect(part);

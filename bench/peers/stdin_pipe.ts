@@ -13,7 +13,7 @@ function writing(stream: WritableStream<Uint8Array>): Writing {
   const writer = stream.getWriter();
   return {
     write: async (bytes) => {
-      // The stream may keep what it is given: nobody changes a message that was sent
+      // The stream may keep what it is given: no message changes once it is sent
       await writer.write(bytes);
       return bytes.length;
     },
@@ -45,11 +45,7 @@ function start(part: Part): Deno.ChildProcess {
     CHILD[part.role]!,
     ...others,
   ];
-  return new Deno.Command(command!, {
-    args,
-    stdin: "piped",
-    stdout: "piped",
-  }).spawn();
+  return new Deno.Command(command!, { args, stdin: "piped", stdout: "piped" }).spawn();
 }
 
 /** The child's line comes last on its stdout. */

@@ -1,6 +1,6 @@
-/** The four roles over any two streams of bytes in Deno; `node_streams.cjs` is the same for Node. */
+/** The four roles over any two streams of bytes in Deno. */
 
-import { Arrivals, batchOf, Meter, type Part, RoundTrips } from "./peer.ts";
+import { Arrivals, batchOf, DISTINCT, distinct, Meter, type Part, RoundTrips } from "./peer.ts";
 
 /** What a connection, a pipe and a standard stream have in common. */
 export interface Reading {
@@ -42,15 +42,28 @@ export async function recv(part: Part, from: Reading): Promise<void> {
   }
 }
 
-/** Sends, one write a message, or with `together` one a batch. */
-export async function send(part: Part, to: Writing, together = false): Promise<void> {
-  const batch = together ? batchOf(part.size) : 1;
-  const messages = new Uint8Array(part.size * batch).fill(1);
+/** Sends, one write a message. */
+export async function send(part: Part, to: Writing): Promise<void> {
+  const message = new Uint8Array(part.size).fill(1);
+  const meter = new Meter(part);
+  for (let left = part.warm; left > 0; left--) await writeAll(to, message);
+  meter.begin();
+  for (let left = part.count; left > 0; left--) await writeAll(to, message);
+  meter.end(part.count);
+}
+
+/** Sends, one write a batch: it gathers distinct messages in a buffer. */
+export async function sendBatches(part: Part, to: Writing): Promise<void> {
+  const messages = distinct(() => part.size);
+  const buffer = new Uint8Array(part.size * batchOf(part.size));
   const meter = new Meter(part);
   const run = async (count: number): Promise<void> => {
-    for (let left = count; left > 0; left -= batch) {
-      const now = left < batch ? messages.subarray(0, left * part.size) : messages;
-      await writeAll(to, now);
+    for (let sent = 0; sent < count;) {
+      let length = 0;
+      for (; length < buffer.length && sent < count; length += part.size, sent++) {
+        buffer.set(messages[sent % DISTINCT]!, length);
+      }
+      await writeAll(to, buffer.subarray(0, length));
     }
   };
   await run(part.warm);

@@ -62,14 +62,17 @@ Deno.test("a case that failed in one of the two is no change", () => {
 
 Deno.test("every measure is judged in its own direction", () => {
   const better = {
-    throughput: "more",
     roundTrip: "less",
     wake: "less",
-    producers: "more",
+    payload: "more",
+    lines: "less",
+    clients: "more",
     idle: "less",
-    allocation: "less",
     startUp: "less",
     lifecycle: "less",
+    throughput: "more",
+    producers: "more",
+    allocation: "less",
     fields: "less",
   };
   assert.deepEqual(Object.keys(better), Object.keys(MEASURES));

@@ -2,7 +2,6 @@
 
 import assert from "node:assert/strict";
 import {
-  bandwidthText,
   memoryText,
   numberText,
   rateText,
@@ -12,12 +11,10 @@ import {
   timeText,
 } from "../../bench/figures_text.ts";
 
-Deno.test("rates and bandwidths scale by thousands, with three digits", () => {
+Deno.test("rates scale by thousands, with three digits", () => {
   assert.equal(rateText(25_340_000), "25.3 M msg/s");
   assert.equal(rateText(999), "999 msg/s");
   assert.equal(rateText(999_600), "1.00 M msg/s");
-  assert.equal(bandwidthText(1.234e9), "1.23 GB/s");
-  assert.equal(bandwidthText(12), "12.0 B/s");
 });
 
 Deno.test("times have the unit they are read best in", () => {
@@ -38,7 +35,6 @@ Deno.test("what is not known is a dash, in every unit", () => {
   for (
     const text of [
       rateText,
-      bandwidthText,
       timeText,
       numberText,
       ratioText,

@@ -1,6 +1,5 @@
 /** Results of the bench that nobody measured, for its tests. */
 
-import { peerNames } from "../../bench/cases.ts";
 import type { CaseResult, Result } from "../../bench/result.ts";
 
 /** One case with these figures. */
@@ -10,13 +9,13 @@ export function madeUpCase(
   more: Partial<CaseResult> = {},
 ): CaseResult {
   const [measure, peer, ...variant] = name.split("/") as [CaseResult["measure"], string, string];
-  return { measure, peer, variant: variant.join("/"), figures, beside: {}, failures: [], ...more };
+  return { measure, peer, variant: variant.join("/"), figures, ...more };
 }
 
 /** A result with these cases, of a full run unless it says otherwise. */
 export function madeUpResult(cases: readonly CaseResult[], more: Partial<Result> = {}): Result {
   return {
-    format: 1,
+    format: 2,
     date: "2026-01-02T03:04:05.000Z",
     commit: "abc1234",
     modified: false,
@@ -35,7 +34,6 @@ export function madeUpResult(cases: readonly CaseResult[], more: Partial<Result>
       siblings: null,
     },
     software: { deno: "2.9.6", v8: "15", node: "v20", gcc: "gcc 12", zeromq: "6" },
-    peers: peerNames(),
     notRun: [],
     cases,
     ...more,

@@ -1,4 +1,4 @@
-/** `bench/packages.ts`: whoever checks or tests this project downloads nothing. */
+/** `bench/packages.ts`: to check and to test this project downloads nothing. */
 
 import assert from "node:assert/strict";
 import { PACKAGES } from "../../bench/packages.ts";
@@ -48,7 +48,6 @@ testWith(
 testWith({ files: true }, "no test reaches what loads or installs a package", () => {
   const loading = pathsOf(sources(/\.ts$/, "bench/", "bench/peers/"), /\bload[<(]/);
   assert.deepEqual(loading, [
-    "bench/latency.ts",
     "bench/packages.ts",
     "bench/peers/fields.ts",
     "bench/plots.ts",
@@ -57,7 +56,6 @@ testWith({ files: true }, "no test reaches what loads or installs a package", ()
     !path.endsWith("/packages_test.ts")
   );
   assert(tests.length > 10);
-  const reaching =
-    /\bload[<(]|Latency\.factory|writePlots|new Programs\b|"--list"|"--quick"|peers\/fields/;
+  const reaching = /\bload[<(]|writePlots|new Programs\b|"--list"|"--quick"|peers\/fields/;
   assert.deepEqual(pathsOf(tests, reaching), []);
 });

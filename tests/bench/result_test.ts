@@ -1,12 +1,24 @@
 /** `bench/result.ts` */
 
 import assert from "node:assert/strict";
-import { caseName, fileName, findCase, parseResult, slug } from "../../bench/result.ts";
+import { caseName, fileName, findCase, parseResult, resultText, slug } from "../../bench/result.ts";
 import { madeUpCase, madeUpResult } from "./made_up_result.ts";
 
 Deno.test("a result is read as it was written", () => {
-  const result = madeUpResult([madeUpCase("wake/deno-unix/64", [1, 2])]);
-  assert.deepEqual(parseResult(JSON.stringify(result)), result);
+  const cases = ["unpinned", "pinned"].map((variant) =>
+    madeUpCase(`roundTrip/deno-unix/${variant}`, [1, 2])
+  );
+  for (const result of [madeUpResult(cases), madeUpResult([])]) {
+    assert.deepEqual(parseResult(resultText(result)), result);
+  }
+});
+
+Deno.test("the text of a result has a line for each case, and one for all else", () => {
+  const cases = ["64", "61"].map((variant) => madeUpCase(`payload/channel-ts-ts/${variant}`, [1]));
+  const lines = resultText(madeUpResult(cases)).split("\n");
+  assert.equal(lines.length, 1 + cases.length + 2);
+  assert.match(lines[0]!, /^\{"format":2,.*"cases":\[$/);
+  assert.equal(lines[1], `${JSON.stringify(cases[0])},`);
 });
 
 Deno.test("what is no result, or of another format, is refused", () => {
@@ -14,17 +26,17 @@ Deno.test("what is no result, or of another format, is refused", () => {
     assert.throws(() => parseResult(text), { name: "TypeError", message });
   refused("null", /no result/);
   refused('{"rounds":[]}', /no result/);
-  refused('{"format":1}', /no result/);
-  refused('{"format":1,"cases":{}}', /no result/);
-  refused(JSON.stringify({ ...madeUpResult([]), format: 2 }), /format 2 is not known/);
+  refused('{"format":2}', /no result/);
+  refused('{"format":2,"cases":{}}', /no result/);
+  refused(JSON.stringify({ ...madeUpResult([]), format: 1 }), /format 1 is not known/);
   assert.throws(() => parseResult("no JSON"), SyntaxError);
 });
 
 Deno.test("a case is found by all three parts of its name", () => {
   const one = madeUpCase("throughput/deno-unix/64", [1]);
   const result = madeUpResult([one, madeUpCase("throughput/deno-unix/8", [2])]);
-  assert.equal(findCase(result, "throughput", "deno-unix", "64"), one);
-  assert.equal(findCase(result, "roundTrip", "deno-unix", "64"), undefined);
+  assert.equal(findCase(result, "throughput/deno-unix/64"), one);
+  assert.equal(findCase(result, "roundTrip/deno-unix/64"), undefined);
   assert.equal(caseName(one), "throughput/deno-unix/64");
 });
 

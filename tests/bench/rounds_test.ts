@@ -1,29 +1,16 @@
-/** `bench/rounds.ts` */
+/** `bench/rounds.ts` and `bench/latency.ts` */
 
 import assert from "node:assert/strict";
 import type { Case, Round } from "../../bench/cases.ts";
-import type { Latency } from "../../bench/latency.ts";
 import { runRounds } from "../../bench/rounds.ts";
 
-/** Keeps what was added, where the real one makes a histogram. */
-class Times {
-  readonly #all: number[] = [];
+type Figures = Readonly<Record<string, Round | string>>;
 
-  add(times: Float64Array): void {
-    this.#all.push(...times);
-  }
-
-  percentiles(): unknown {
-    return this.#all;
-  }
-}
-
-function makeCase(name: string, runs: (() => Readonly<Record<string, Round | string>>)[]): Case {
-  const [measure, peer, variants] = name.split("/") as [Case["measure"], string, string];
+/** A case that gives these figures, one after the other. */
+function makeCase(names: readonly string[], runs: (() => Figures)[], most?: number): Case {
   return {
-    measure,
-    peer,
-    variants: variants.split(","),
+    names,
+    ...(most === undefined ? {} : { most }),
     run: () => {
       const next = runs.shift();
       if (next === undefined) throw new Error("one run too many");
@@ -32,25 +19,21 @@ function makeCase(name: string, runs: (() => Readonly<Record<string, Round | str
   };
 }
 
-function plain(figure: number): () => Record<string, Round> {
-  return () => ({ "64": { figure, beside: { cpu: figure / 10 } } });
+/** A case with one name and these figures. */
+function plain(name: string, ...figures: readonly number[]): Case {
+  return makeCase(
+    [name],
+    figures.map((figure) => () => ({ [name]: { figure, beside: { cpu: figure / 10 } } })),
+  );
 }
 
-const QUIET = {
-  newLatency: () => new Times() as unknown as Latency,
-  turn: () => {},
-  failed: () => {},
-};
+const QUIET = { turn: () => {}, failed: () => {} };
 
 Deno.test("all cases take turns, and the rehearsal does not count", async () => {
   const turns: string[] = [];
-  const cases = [
-    makeCase("throughput/a/64", [plain(1), plain(2), plain(3)]),
-    makeCase("throughput/b/64", [plain(10), plain(20), plain(30)]),
-  ];
   const results = await runRounds({
     ...QUIET,
-    cases,
+    cases: [plain("throughput/a/64", 1, 2, 3), plain("throughput/b/64", 10, 20, 30)],
     rounds: 2,
     rehearse: true,
     turn: (done, all, now) => turns.push(`${done}/${all} ${now}`),
@@ -69,50 +52,96 @@ Deno.test("all cases take turns, and the rehearsal does not count", async () => 
   ]);
 });
 
-Deno.test("a round that fails is noted, and the run goes on", async () => {
-  const told: string[] = [];
+Deno.test("a case of few rounds has no rehearsal, and has had its turns then", async () => {
+  const names = ["idle/a/-", "idle/b/-"];
+  const run = (): Figures => ({ [names[0]!]: { figure: 1 }, [names[1]!]: { figure: 2 } });
   const results = await runRounds({
     ...QUIET,
+    cases: [makeCase(names, [run, run], 2)],
+    rounds: 3,
+    rehearse: true,
+  });
+  assert.deepEqual(results.map(({ peer, figures }) => [peer, figures]), [["a", [1, 1]], [
+    "b",
+    [2, 2],
+  ]]);
+});
+
+Deno.test("a round that fails is noted, and the run goes on", async () => {
+  const told: string[] = [];
+  const name = "wake/a/unpinned";
+  const figure = (figure: number) => (): Figures => ({ [name]: { figure } });
+  const dies = (): Figures => {
+    throw new Error("it died");
+  };
+  const [one, other] = await runRounds({
+    ...QUIET,
     cases: [
-      makeCase("wake/a/64", [plain(1), () => {
-        throw new Error("it died");
-      }, plain(3)]),
-      makeCase("wake/b/64", [plain(1), plain(1), plain(1)]),
+      makeCase([name], [figure(1), dies, figure(3)]),
+      plain("wake/b/unpinned", 1, 1, 1),
     ],
     rounds: 3,
     rehearse: false,
     failed: (text) => told.push(text),
   });
-  assert.deepEqual(results[0]!.figures, [1, 3]);
-  assert.deepEqual(results[0]!.failures, ["it died"]);
-  assert.equal(results[1]!.figures.length, 3);
-  assert.deepEqual(told, ["failed, round 2 of 3: wake/a/64: it died"]);
+  assert.deepEqual(one!.figures, [1, 3]);
+  assert.deepEqual(one!.failures, ["it died"]);
+  assert.equal(other!.figures.length, 3);
+  assert.equal(other!.failures, undefined);
+  assert.deepEqual(told, [`failed, round 2 of 3: ${name}: it died`]);
 });
 
-Deno.test("a case of several variants has a result for each, and misses none silently", async () => {
-  const round = { figure: 7, beside: {} };
+Deno.test("a case of several names has a result for each, and misses none silently", async () => {
+  const names = ["x", "y", "z/w"].map((variant) => `fields/f/${variant}`);
+  const run = (): Figures => ({ [names[0]!]: { figure: 7 }, [names[2]!]: "no such package" });
   const results = await runRounds({
     ...QUIET,
-    cases: [makeCase("fields/f/x,y,z", [() => ({ x: round, z: "no such package" })])],
+    cases: [makeCase(names, [run])],
     rounds: 1,
     rehearse: false,
   });
-  assert.deepEqual(results.map(({ variant, figures, failures }) => [variant, figures, failures]), [
-    ["x", [7], []],
-    ["y", [], ["it gave no figure"]],
-    ["z", [], ["no such package"]],
+  assert.deepEqual(results, [
+    { measure: "fields", peer: "f", variant: "x", figures: [7] },
+    {
+      measure: "fields",
+      peer: "f",
+      variant: "y",
+      figures: [],
+      failures: ["it gave no figure"],
+    },
+    {
+      measure: "fields",
+      peer: "f",
+      variant: "z/w",
+      figures: [],
+      failures: ["no such package"],
+    },
   ]);
 });
 
-Deno.test("times of all rounds go into one set of percentiles", async () => {
-  const timed = (...times: number[]) => (): Record<string, Round> => ({
-    "64": { figure: times[0]!, beside: {}, times: Float64Array.from(times) },
+Deno.test("a figure keeps five digits", async () => {
+  const [one] = await runRounds({
+    ...QUIET,
+    cases: [plain("throughput/a/64", 123_456_789)],
+    rounds: 1,
+    rehearse: false,
+  });
+  assert.deepEqual([one!.figures, one!.beside], [[123_460_000], { cpu: [12_346_000] }]);
+});
+
+Deno.test("times of all rounds go into one set of percentiles, in three digits", async () => {
+  const name = "roundTrip/a/pinned";
+  const timed = (...times: number[]) => (): Figures => ({
+    [name]: { figure: times[0]!, times: Float64Array.from(times) },
   });
   const [one] = await runRounds({
     ...QUIET,
-    cases: [makeCase("roundTrip/a/64", [timed(9), timed(1, 2), timed(3)])],
+    cases: [makeCase([name], [timed(9e9), timed(100, 200, 0), timed(300, 70e9)])],
     rounds: 2,
     rehearse: true,
   });
-  assert.deepEqual(one!.percentiles, [1, 2, 3]);
+  const { p50, max, samples } = one!.percentiles!;
+  assert.equal(p50, 200);
+  assert.equal(samples, 5);
+  assert(Math.abs(max / 60e9 - 1) < 0.001, `${max}`);
 });
