@@ -17,7 +17,8 @@ import type { CommandEntry } from "./src/cli/command.ts";
 import { COMMANDS } from "./src/cli/command_list.ts";
 import { print } from "./src/cli/output.ts";
 
-const HELP = `System V shared memory from the command line.
+const help = (): string =>
+  `System V shared memory from the command line.
 
 Usage: cli.ts COMMAND [options]
 
@@ -56,7 +57,7 @@ export async function main(args: readonly string[]): Promise<number> {
 }
 
 async function withoutCommand(name: string | undefined): Promise<number> {
-  if (name === "--help" || name === "-h" || name === "help") return await show(HELP);
+  if (name === "--help" || name === "-h" || name === "help") return await show(help());
   if (name === "--version" || name === "-V") {
     await print(`${config.name} ${config.version}`);
     return 0;
@@ -69,7 +70,7 @@ async function withoutCommand(name: string | undefined): Promise<number> {
 async function run({ load }: CommandEntry, args: readonly string[]): Promise<number> {
   const command = await load();
   const { asksForHelp } = await import("./src/cli/usage.ts");
-  return asksForHelp(args, command.options) ? await show(command.help) : await command.run(args);
+  return asksForHelp(args, command.options) ? await show(command.help()) : await command.run(args);
 }
 
 async function show(help: string): Promise<number> {

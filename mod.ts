@@ -44,7 +44,7 @@ export { bool, char, f32, f64, i16, i32, i64, i8, u16, u32, u64, u8 } from "./sr
 export { type ParsedStruct, parseStruct } from "./src/layout/parse_struct.ts";
 export { struct } from "./src/layout/struct.ts";
 
-export { type ErrnoName } from "./ffi/errno.ts";
+export type { ErrnoName } from "./ffi/errno.ts";
 export { type LibcCall, type RefusalCode, ShmError } from "./ffi/shm_error.ts";
 
 export { ftok, IPC_PRIVATE, parseKey } from "./src/sysv/key.ts";
@@ -70,7 +70,7 @@ export {
   setSegment,
   statSegment,
 } from "./src/sysv/segment_stat.ts";
-export { type ObjectChange, type ObjectStat } from "./src/sysv/object_stat.ts";
+export type { ObjectChange, ObjectStat } from "./src/sysv/object_stat.ts";
 export {
   type SemaphoreLimits,
   semaphoreLimits,
@@ -124,21 +124,21 @@ export {
   listChannels,
   statChannel,
 } from "./src/channel/channel_stat.ts";
-export { type Consumer } from "./src/channel/consumer.ts";
-export { type ChannelVisit } from "./src/channel/lane_reader.ts";
-export { type ChannelDeparture } from "./src/channel/joining.ts";
-export { type Producer } from "./src/channel/producer.ts";
-export { type Slot } from "./src/channel/slot.ts";
-export {
-  type TypedChannel,
-  type TypedChannelOptions,
-  type TypedConsumer,
-  type TypedMessage,
-  type TypedProducer,
+export type { Consumer } from "./src/channel/consumer.ts";
+export type { ChannelVisit } from "./src/channel/lane_reader.ts";
+export type { ChannelDeparture } from "./src/channel/joining.ts";
+export type { Producer } from "./src/channel/producer.ts";
+export type { Slot } from "./src/channel/slot.ts";
+export type {
+  TypedChannel,
+  TypedChannelOptions,
+  TypedConsumer,
+  TypedMessage,
+  TypedProducer,
 } from "./src/channel/typed_channel.ts";
 
 export { MAILBOX_KEY } from "./src/mailbox/descriptor.ts";
-export { type Departure, type MailboxOptions } from "./src/mailbox/mailbox.ts";
+export type { Departure, MailboxOptions } from "./src/mailbox/mailbox.ts";
 export {
   MailboxClient,
   type SendOptions,
@@ -150,5 +150,5 @@ export {
   type ReceiveOptions,
   type ServeOptions,
 } from "./src/mailbox/mailbox_server.ts";
-export { type Message } from "./src/mailbox/message.ts";
+export type { Message } from "./src/mailbox/message.ts";
 export { ShmEntry, type ShmEntryOptions } from "./src/mailbox/shm_entry.ts";

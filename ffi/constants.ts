@@ -60,6 +60,12 @@ export const SEM = {
   STAT_ANY: 20,
 } as const;
 
+/** The largest value of a semaphore (SEMVMX), and so the most that is worth adding or taking. */
+export const MAX_VALUE = 32767;
+
+/** The number of a semaphore in its set is an `unsigned short` of `struct sembuf`. */
+export const MAX_COUNT = 65536;
+
 /** Operations of the `futex` system call: shared between processes, so without the private flag. */
 export const FUTEX = {
   WAIT: 0,

@@ -83,17 +83,17 @@ export const ERRNO: Readonly<Record<ErrnoName, number>> = Object.fromEntries(
   Object.entries(table).map(([name, [number]]) => [name, number]),
 ) as Record<ErrnoName, number>;
 
-const byNumber = new Map<number, ErrnoName>(
-  Object.entries(table).map(([name, [number]]) => [number, name as ErrnoName]),
-);
+function nameOf(errno: number): ErrnoName | undefined {
+  return (Object.keys(table) as ErrnoName[]).find((name) => table[name][0] === errno);
+}
 
 /** The name of `errno`, or `"E"` and the number for one that is not in the table. */
 export function errnoName(errno: number): ErrnoName | `E${number}` {
-  return byNumber.get(errno) ?? `E${errno}`;
+  return nameOf(errno) ?? `E${errno}`;
 }
 
 /** What `errno` means, in a few words without a period. */
 export function errnoText(errno: number): string {
-  const name = byNumber.get(errno);
+  const name = nameOf(errno);
   return name === undefined ? "an error this library has no name for" : table[name][1];
 }

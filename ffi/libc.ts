@@ -25,7 +25,7 @@ import { ShmError } from "./shm_error.ts";
  * section 2 or 3.
  */
 const PROTOTYPES = {
-  /** What nearly every program needs, and what may be called when its permission is given up. */
+  /** For segments, and what every program needs. */
   always: {
     // int *__errno_location(void): glibc and musl; each thread has its own
     __errno_location: { parameters: [], result: "pointer" },
@@ -37,6 +37,9 @@ const PROTOTYPES = {
     shmget: { parameters: ["i32", "usize", "i32"], result: "i32" },
     // int shmctl(int shmid, int op, struct shmid_ds *buf)
     shmctl: { parameters: ["i32", "i32", "buffer"], result: "i32" },
+  },
+  /** For semaphore sets. */
+  semaphores: {
     // int semget(key_t key, int nsems, int semflg)
     semget: { parameters: ["i32", "i32", "i32"], result: "i32" },
     // int semop(int semid, struct sembuf *sops, size_t nsops)
@@ -200,6 +203,7 @@ function part<P extends Part>(name: P): () => Libc<P> {
   return () => opened ??= { ...libc(), symbols: openPart(name) };
 }
 
+const semaphores = part("semaphores");
 const memory = part("memory");
 const ring = part("ring");
 const files = part("files");
@@ -461,7 +465,7 @@ export function shmctl(
 
 /** The id of the set, or -errno. */
 export function semget(key: number, count: number, flags: number): number {
-  const { symbols, errno } = libc();
+  const { symbols, errno } = semaphores();
   const id = symbols.semget(key, count, flags);
   return id === -1 ? -errno[0]! : id;
 }
@@ -488,14 +492,14 @@ export function packSembufs(operations: readonly SemaphoreOperation[]): Sembufs 
 
 /** 0, or -errno. Waits as long as it takes unless the operations say `IPC.NOWAIT`. */
 export function semop(id: number, operations: Sembufs): number {
-  const { symbols, errno } = libc();
+  const { symbols, errno } = semaphores();
   const result = symbols.semop(id, operations, BigInt(operations.length / 3));
   return result === -1 ? -errno[0]! : 0;
 }
 
 /** 0, or -errno; `EAGAIN` when `timeoutMs` milliseconds were not enough. */
 export function semtimedop(id: number, operations: Sembufs, timeoutMs: number): number {
-  const { symbols, errno } = libc();
+  const { symbols, errno } = semaphores();
   const count = BigInt(operations.length / 3);
   const timeout = timespec(timeoutMs);
   return symbols.semtimedop(id, operations, count, timeout) === -1 ? -errno[0]! : 0;
@@ -509,7 +513,7 @@ export async function semtimedopAsync(
 ): Promise<boolean> {
   const count = BigInt(operations.length / 3);
   const timeout = timespec(timeoutMs);
-  const call = libc().symbols.semtimedopAsync(id, operations, count, timeout);
+  const call = semaphores().symbols.semtimedopAsync(id, operations, count, timeout);
   return await lending([operations, timeout], call) === 0;
 }
 
@@ -531,7 +535,7 @@ async function lending<Result>(
 
 /** What the command returns, or -errno. `value` is `union semun`'s `val`. */
 export function semctl(id: number, semaphore: number, command: number, value = 0): number {
-  const { symbols, errno } = libc();
+  const { symbols, errno } = semaphores();
   const result = symbols.semctl(id, semaphore, command, value);
   return result === -1 ? -errno[0]! : result;
 }
@@ -542,7 +546,7 @@ export function semctlBuffer(
   command: number,
   buffer: Uint8Array<ArrayBuffer> | Uint16Array<ArrayBuffer>,
 ): number {
-  const { symbols, errno } = libc();
+  const { symbols, errno } = semaphores();
   const result = symbols.semctlBuffer(id, 0, command, buffer);
   return result === -1 ? -errno[0]! : result;
 }

@@ -20,8 +20,8 @@ export interface Command {
   readonly verbs?: readonly string[];
   /** What its arguments are, behind a verb, for completion; files if not said. */
   readonly completes?: "segments" | "files" | "shells" | "nothing";
-  /** All of its `--help`. */
-  readonly help: string;
+  /** All of its `--help`, which is written when it is asked for. */
+  help(): string;
   /** Runs it and gives the exit code: 0 done, 1 failed; 128 + n when a signal cut it short. */
   run(args: readonly string[]): Promise<number>;
 }

@@ -136,6 +136,7 @@ export function struct<F extends Fields>(fields: F, options: StructOptions = {})
   }
   const size = roundUp(end, alignment);
 
+  let views: ReturnType<typeof viewsOf> | undefined;
   const layout: StructLayout<F> = makeLayout({
     kind: "struct",
     size,
@@ -149,7 +150,9 @@ export function struct<F extends Fields>(fields: F, options: StructOptions = {})
       options?: ViewOptions,
     ): StructView<F> {
       const { readOnly = false } = readViewOptions(options);
-      return view(memory(buffer, offset, size), readOnly) as StructView<F>;
+      // The class of the views is made with the first: most of our own structs are never viewed
+      views ??= viewsOf(layout);
+      return views(memory(buffer, offset, size), readOnly) as StructView<F>;
     },
     read(buffer: ArrayBufferLike, offset = 0): StructValue<F> {
       return load(layout, memory(buffer, offset, size), 0) as StructValue<F>;
@@ -161,6 +164,5 @@ export function struct<F extends Fields>(fields: F, options: StructOptions = {})
       return declare(layout, name);
     },
   });
-  const view = viewsOf(layout);
   return layout;
 }

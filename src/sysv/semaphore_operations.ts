@@ -3,7 +3,7 @@
  * them back. For the files of this folder.
  */
 
-import { IPC, SEM } from "../../ffi/constants.ts";
+import { IPC, MAX_COUNT, MAX_VALUE, SEM } from "../../ffi/constants.ts";
 import { packSembufs, type Sembufs } from "../../ffi/libc.ts";
 import {
   type Check,
@@ -13,12 +13,6 @@ import {
   optionsReader,
 } from "../layout/arguments.ts";
 import { mistyped } from "../layout/refusal.ts";
-
-/** The largest value of a semaphore (SEMVMX), and so the most that is worth adding or taking. */
-export const MAX_VALUE = 32767;
-
-/** The number of a semaphore in its set is an `unsigned short` of `struct sembuf`. */
-export const MAX_COUNT = 65536;
 
 /**
  * One operation of several that happen in one step or not at all. Source: `struct sembuf`, semop(2).

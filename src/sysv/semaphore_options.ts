@@ -3,7 +3,7 @@
  * `semaphore_set.ts`.
  */
 
-import { IPC } from "../../ffi/constants.ts";
+import { IPC, MAX_COUNT, MAX_VALUE } from "../../ffi/constants.ts";
 import {
   checkElements,
   checkFlag,
@@ -16,7 +16,7 @@ import {
 import { mistyped } from "../layout/refusal.ts";
 import { checkKey } from "./key.ts";
 import { checkMode } from "./object_stat.ts";
-import { isWhole, MAX_COUNT, MAX_VALUE } from "./semaphore_operations.ts";
+import { isWhole } from "./semaphore_operations.ts";
 
 /**
  * How {@linkcode SemaphoreSet.create} makes a set.

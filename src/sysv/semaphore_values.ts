@@ -3,9 +3,8 @@
  * the files of this folder.
  */
 
-import { SEM } from "../../ffi/constants.ts";
+import { MAX_COUNT, SEM } from "../../ffi/constants.ts";
 import { semctlBuffer } from "../../ffi/libc.ts";
-import { MAX_COUNT } from "./semaphore_operations.ts";
 
 /**
  * `semctl` copies as many values as the set has by now, whatever we think: a set that was removed may

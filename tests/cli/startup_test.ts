@@ -85,7 +85,7 @@ testWith(CLI, "cli.ts: Deno finds each command's file before it runs", () => {
 Deno.test("COMMANDS: each loads the command of its name", async () => {
   for (const { name, load } of COMMANDS) {
     const { help } = await load();
-    assert(help.includes(`\nUsage: cli.ts ${name} `), name);
+    assert(help().includes(`\nUsage: cli.ts ${name} `), name);
   }
 });
 

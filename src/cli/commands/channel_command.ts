@@ -68,7 +68,8 @@ const OPTIONS: OptionTable = {
   json: TABLE_OPTIONS.json,
 };
 
-const HELP = `List channels, show one, drop what a lane holds, remove channels.
+const help = (): string =>
+  `List channels, show one, drop what a lane holds, remove channels.
 
 Usage: cli.ts channel ls [options]
        cli.ts channel stat [--json] KEY|ID
@@ -122,7 +123,7 @@ export const channelCommand: Command = {
   options: OPTIONS,
   verbs: NAMES,
   completes: "segments",
-  help: HELP,
+  help,
   async run([name, ...args]: readonly string[]): Promise<number> {
     const verb = NAMES.find((each) => each === name);
     if (verb !== undefined) return await VERBS[verb](args);

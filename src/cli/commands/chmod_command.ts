@@ -13,7 +13,8 @@ const OPTIONS = {
   help: { short: "h", help: "show this" },
 } as const satisfies OptionTable;
 
-const HELP = `Change who may read and write segments.
+const help = (): string =>
+  `Change who may read and write segments.
 
 Usage: cli.ts chmod MODE KEY|ID...
 
@@ -43,7 +44,7 @@ Examples:
 export const chmodCommand: Command = {
   options: OPTIONS,
   completes: "segments",
-  help: HELP,
+  help,
   async run(args: readonly string[]): Promise<number> {
     const { options, positionals: [mode, ...positionals], repeated } = parse(args, OPTIONS);
     if (mode === undefined) throw new UsageError("which mode? give one such as 640 or g+w");

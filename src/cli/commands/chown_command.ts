@@ -13,7 +13,8 @@ const OPTIONS = {
   help: { short: "h", help: "show this" },
 } as const satisfies OptionTable;
 
-const HELP = `Give segments to another user or group.
+const help = (): string =>
+  `Give segments to another user or group.
 
 Usage: cli.ts chown USER[:GROUP] KEY|ID...
        cli.ts chown :GROUP KEY|ID...
@@ -43,7 +44,7 @@ Examples:
 export const chownCommand: Command = {
   options: OPTIONS,
   completes: "segments",
-  help: HELP,
+  help,
   async run(args: readonly string[]): Promise<number> {
     const { options, positionals: [owner, ...positionals], repeated } = parse(args, OPTIONS);
     if (owner === undefined) throw new UsageError("which owner? give USER, USER:GROUP or :GROUP");

@@ -23,7 +23,8 @@ const OPTIONS = {
   ...MAILBOX_OPTIONS,
 } as const satisfies OptionTable;
 
-const HELP = `Send messages to a mailbox.
+const help = (): string =>
+  `Send messages to a mailbox.
 
 Usage: cli.ts client [options] [TEXT...]
 
@@ -52,7 +53,7 @@ const PROMPT = "Input message>>> ";
 /** The subcommand. */
 export const clientCommand: Command = {
   options: OPTIONS,
-  help: HELP,
+  help,
   async run(args: readonly string[]): Promise<number> {
     const { options, positionals } = parse(args, OPTIONS);
     const mailbox = mailboxSettings(options);

@@ -25,7 +25,8 @@ const OPTIONS = {
   help: { short: "h", help: "show this" },
 } as const satisfies OptionTable;
 
-const HELP = `Print the script by which a shell completes this command.
+const help = (): string =>
+  `Print the script by which a shell completes this command.
 
 Usage: cli.ts completions [options] bash|zsh|fish
 
@@ -61,7 +62,7 @@ export function completionsCommand(commands: readonly CommandEntry[]): Command {
   return {
     options: OPTIONS,
     completes: "shells",
-    help: HELP,
+    help,
     async run(args: readonly string[]): Promise<number> {
       const { options, positionals } = parse(args, OPTIONS);
       const [name, more] = positionals;

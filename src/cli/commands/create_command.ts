@@ -42,7 +42,8 @@ const OPTIONS = {
   help: { short: "h", help: "show this" },
 } as const satisfies OptionTable;
 
-const HELP = `Create a segment for other programs to find.
+const help = (): string =>
+  `Create a segment for other programs to find.
 
 Usage: cli.ts create --size SIZE [options]
 
@@ -71,7 +72,7 @@ const DEFAULT_MODE = 0o600;
 export const createCommand: Command = {
   options: OPTIONS,
   completes: "nothing",
-  help: HELP,
+  help,
   async run(args: readonly string[]): Promise<number> {
     const { options, positionals } = parse(args, OPTIONS);
     refuseArguments(positionals);

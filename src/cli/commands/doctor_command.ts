@@ -33,7 +33,8 @@ const OPTIONS = {
   help: { short: "h", help: "show this" },
 } as const satisfies OptionTable;
 
-const HELP = `Look for what is wrong with shared memory, and for what is worth knowing.
+const help = (): string =>
+  `Look for what is wrong with shared memory, and for what is worth knowing.
 
 Usage: cli.ts doctor [options]
 
@@ -76,7 +77,7 @@ function checksHelp(remarks: boolean): string {
 export const doctorCommand: Command = {
   options: OPTIONS,
   completes: "nothing",
-  help: HELP,
+  help,
   async run(args: readonly string[]): Promise<number> {
     const { options, positionals } = parse(args, OPTIONS);
     refuseArguments(positionals);

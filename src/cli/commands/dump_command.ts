@@ -47,7 +47,8 @@ const OPTIONS = {
 /** How many fields are shown at most, and of how many bytes: a struct is decoded in memory. */
 const LIMITS = { fields: 65536, bytes: 16 * 2 ** 20 } as const;
 
-const HELP = `Show bytes of a segment as hex and text, exactly as hexdump -C prints them.
+const help = (): string =>
+  `Show bytes of a segment as hex and text, exactly as hexdump -C prints them.
 
 Usage: cli.ts dump KEY|id:ID [options]
 
@@ -101,7 +102,7 @@ type Options = Parsed<keyof typeof OPTIONS>["options"];
 export const dumpCommand: Command = {
   options: OPTIONS,
   completes: "segments",
-  help: HELP,
+  help,
   async run(args: readonly string[]): Promise<number> {
     const parsed = parse(args, OPTIONS);
     const { options } = parsed;

@@ -11,7 +11,8 @@ const OPTIONS = {
   help: { short: "h", help: "show this" },
 } as const satisfies OptionTable;
 
-const HELP = `Show what the system allows of shared memory and semaphores, and the use of it.
+const help = (): string =>
+  `Show what the system allows of shared memory and semaphores, and the use of it.
 
 Usage: cli.ts limits [options]
 
@@ -55,7 +56,7 @@ const COLUMNS: readonly Column<LimitFacts>[] = [
 export const limitsCommand: Command = {
   options: OPTIONS,
   completes: "nothing",
-  help: HELP,
+  help,
   async run(args: readonly string[]): Promise<number> {
     const { options, positionals } = parse(args, OPTIONS);
     refuseArguments(positionals);

@@ -35,7 +35,8 @@ const OPTIONS = {
   help: { short: "h", help: "show this" },
 } as const satisfies OptionTable;
 
-const HELP = `List segments, or semaphore sets.
+const help = (): string =>
+  `List segments, or semaphore sets.
 
 Usage: cli.ts ls [options]
 
@@ -89,7 +90,7 @@ type Options = Parsed<keyof typeof OPTIONS>["options"];
 export const lsCommand: Command = {
   options: OPTIONS,
   completes: "nothing",
-  help: HELP,
+  help,
   async run(args: readonly string[]): Promise<number> {
     const { options, positionals } = parse(args, OPTIONS);
     if (positionals[0] !== undefined) {

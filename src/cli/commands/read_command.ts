@@ -24,7 +24,8 @@ const OPTIONS = {
   help: { short: "h", help: "show this" },
 } as const satisfies OptionTable;
 
-const HELP = `Write bytes of a segment to stdout, as they are.
+const help = (): string =>
+  `Write bytes of a segment to stdout, as they are.
 
 Usage: cli.ts read KEY|id:ID [options]
 
@@ -59,7 +60,7 @@ const TERMINAL_BYTES = 2 ** 20;
 export const readCommand: Command = {
   options: OPTIONS,
   completes: "segments",
-  help: HELP,
+  help,
   async run(args: readonly string[]): Promise<number> {
     const parsed = parse(args, OPTIONS);
     const wanted = rangeWanted(parsed.options);

@@ -51,7 +51,8 @@ const OPTIONS = {
   ...CHANNEL_OPTIONS,
 } as const satisfies OptionTable;
 
-const HELP = `Print the messages of a channel as they come.
+const help = (): string =>
+  `Print the messages of a channel as they come.
 
 Usage: cli.ts recv [options]
 
@@ -123,7 +124,7 @@ interface Settings {
 export const recvCommand: Command = {
   options: OPTIONS,
   completes: "nothing",
-  help: HELP,
+  help,
   async run(args: readonly string[]): Promise<number> {
     const { options, positionals } = parse(args, OPTIONS);
     refuseArguments(positionals);

@@ -19,7 +19,8 @@ const OPTIONS = {
   help: { short: "h", help: "show this" },
 } as const satisfies OptionTable;
 
-const HELP = `Mark segments for removal: those named, or all that the options choose.
+const help = (): string =>
+  `Mark segments for removal: those named, or all that the options choose.
 
 Usage: cli.ts rm [options] KEY|ID...
        cli.ts rm [options] --mine|--orphans|--older-than AGE
@@ -68,7 +69,7 @@ Examples:
 export const rmCommand: Command = {
   options: OPTIONS,
   completes: "segments",
-  help: HELP,
+  help,
   async run(args: readonly string[]): Promise<number> {
     const parsed = parse(args, OPTIONS);
     const outcomes = parsed.options.semaphores === true

@@ -55,7 +55,8 @@ const OPTIONS = {
 const USUAL_BLOCK = 1 << 18;
 const BLOCKS_IN_LANE = 4;
 
-const HELP = `Send messages through a channel.
+const help = (): string =>
+  `Send messages through a channel.
 
 Usage: cli.ts send [options] [MESSAGE...]
        cli.ts send [options] --binary
@@ -125,7 +126,7 @@ function settingsOf(
 /** The subcommand. */
 export const sendCommand: Command = {
   options: OPTIONS,
-  help: HELP,
+  help,
   async run(args: readonly string[]): Promise<number> {
     const parsed = parse(args, OPTIONS);
     const common = channelSettings(parsed.options);

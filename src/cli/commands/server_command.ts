@@ -35,7 +35,8 @@ const OPTIONS = {
   ...MAILBOX_OPTIONS,
 } as const satisfies OptionTable;
 
-const HELP = `Print the messages of a mailbox as they come.
+const help = (): string =>
+  `Print the messages of a mailbox as they come.
 
 Usage: cli.ts server [options]
 
@@ -84,7 +85,7 @@ interface Settings {
 export const serverCommand: Command = {
   options: OPTIONS,
   completes: "nothing",
-  help: HELP,
+  help,
   async run(args: readonly string[]): Promise<number> {
     const { options, positionals } = parse(args, OPTIONS);
     refuseArguments(positionals);

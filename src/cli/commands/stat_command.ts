@@ -33,7 +33,8 @@ const OPTIONS = {
   help: { short: "h", help: "show this" },
 } as const satisfies OptionTable;
 
-const HELP = `Show all that there is to know of one segment, or of one semaphore set.
+const help = (): string =>
+  `Show all that there is to know of one segment, or of one semaphore set.
 
 Usage: cli.ts stat [options] KEY|ID
 
@@ -62,7 +63,7 @@ Examples:
 export const statCommand: Command = {
   options: OPTIONS,
   completes: "segments",
-  help: HELP,
+  help,
   async run(args: readonly string[]): Promise<number> {
     const parsed = parse(args, OPTIONS);
     const target = targetOf(parsed);

@@ -33,7 +33,8 @@ const SHORTEST_INTERVAL_MS = 100;
 /** Looking at all processes can take long; no more than this share of the time is spent on it. */
 const SHARE_OF_TIME = 0.25;
 
-const HELP = `Watch the segments of this system, live.
+const help = (): string =>
+  `Watch the segments of this system, live.
 
 Usage: cli.ts top [options]
 
@@ -70,7 +71,7 @@ Examples:
 export const topCommand: Command = {
   options: OPTIONS,
   completes: "nothing",
-  help: HELP,
+  help,
   async run(args: readonly string[]): Promise<number> {
     const { options, positionals } = parse(args, OPTIONS);
     refuseArguments(positionals);

@@ -64,7 +64,8 @@ const REDRAW_MS = 250;
 /** How much output is written at a time. */
 const BATCH_LENGTH = 65536;
 
-const HELP = `Show what changes in a segment, as it changes.
+const help = (): string =>
+  `Show what changes in a segment, as it changes.
 
 Usage: cli.ts watch KEY|id:ID [options]
 
@@ -125,7 +126,7 @@ interface End {
 export const watchCommand: Command = {
   options: OPTIONS,
   completes: "segments",
-  help: HELP,
+  help,
   async run(args: readonly string[]): Promise<number> {
     const parsed = parse(args, OPTIONS);
     const { options } = parsed;

@@ -16,7 +16,8 @@ const OPTIONS = {
   help: { short: "h", help: "show this" },
 } as const satisfies OptionTable;
 
-const HELP = `Write stdin into a segment, as it is: all of it, or nothing.
+const help = (): string =>
+  `Write stdin into a segment, as it is: all of it, or nothing.
 
 Usage: cli.ts write KEY|id:ID [options]
 
@@ -45,7 +46,7 @@ const BLOCK_BYTES = 2 ** 20;
 export const writeCommand: Command = {
   options: OPTIONS,
   completes: "segments",
-  help: HELP,
+  help,
   async run(args: readonly string[]): Promise<number> {
     const parsed = parse(args, OPTIONS);
     const { options } = parsed;

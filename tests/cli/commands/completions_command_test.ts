@@ -174,7 +174,7 @@ for (const shell of SHELLS) {
     const command: NamedCommand = {
       name: "go",
       summary: evil,
-      help: "",
+      help: () => "",
       completes: "nothing",
       options: {
         plain: { short: "p", help: evil },
