@@ -164,7 +164,8 @@ testWith(
   async () => {
     await using peer = Peer.typescript(
       `
-    import { Channel, listSegments, Segment } from "@sysv/shm";
+    import { Channel, listSegments, Segment, SemaphoreSet } from "@sysv/shm";
+    const set = SemaphoreSet.create({ count: 1 });
     const segment = Segment.create({ size: 64 });
     const { bytes } = segment;
     const other = Segment.attach(segment.id);
@@ -183,10 +184,12 @@ testWith(
     console.log(listSegments().length - before, segment.stat().nattch);
     segment.detach();
     other.detach();
+    console.log(set.tryOp([{ semaphore: 0, add: 1 }]), set.value(0));
+    set.remove();
     console.log(bytes.length, listSegments().length - before);`,
       "--no-prompt",
     );
     const { stdout, stderr } = await peer.ended();
-    assert.deepEqual([stdout, stderr], [`${"ENOTCAPABLE\n".repeat(4)}0 2\n0 -1\n`, ""]);
+    assert.deepEqual([stdout, stderr], [`${"ENOTCAPABLE\n".repeat(4)}0 2\ntrue 1\n0 -1\n`, ""]);
   },
 );
