@@ -49,9 +49,6 @@
 #define SHM_MAILBOX_SEM_DISPOSABLE 5
 #define SHM_MAILBOX_SEM_COUNT 6
 
-/* no wait sleeps longer than this without looking again */
-#define SHM_MAILBOX_SLICE_MS 100
-
 struct ShmEntry {
   bool can_read;
   char msg[SHM_MAILBOX_TEXT_SIZE];
@@ -106,7 +103,7 @@ struct ShmMailboxOptions {
 struct ShmMailboxWait {
   int64_t deadline;                  /* of shm_mailbox_now; SHM_MAILBOX_FOREVER: none */
   const volatile sig_atomic_t *stop; /* may be NULL */
-  void (*idle)(void *);              /* called before every sleep; may be NULL */
+  void (*idle)(void *);              /* called after each slice in vain; may be NULL */
   void *idle_argument;
 };
 
@@ -118,6 +115,8 @@ struct ShmMailbox {
   bool serving;                /* we hold SERVER */
   bool was_server;             /* we held it once */
   bool in_hand;                /* we hold HAND */
+  bool wakes; /* whoever changes the flag wakes those who wait for it, when last looked */
+  struct ShmiSpinning spinning;
   struct ShmMailboxError error; /* of the last call that did not return OK */
 };
 
@@ -184,9 +183,11 @@ static inline int64_t shmi_deadline(const struct ShmMailboxWait *wait) {
   return wait != NULL ? wait->deadline : SHM_MAILBOX_FOREVER;
 }
 
-/* Whether what we wait in is still there. */
+/* Whether what we wait in is still there. Notes whether strangers are, who wake nobody. */
 static inline enum ShmMailboxStatus shm_mailbox_check(struct ShmMailbox *box) {
-  return shmi_is_present(&box->member) ? SHM_MAILBOX_OK : shmi_removed(box);
+  const enum ShmiPresence presence = shmi_presence(&box->member);
+  box->wakes = presence == SHMI_AMONG_MEMBERS;
+  return presence != SHMI_REMOVED ? SHM_MAILBOX_OK : shmi_removed(box);
 }
 
 /* A handle is of use to the process that opened it, and to no child of it. */
@@ -198,14 +199,15 @@ static inline enum ShmMailboxStatus shmi_check_process(struct ShmMailbox *box) {
 }
 
 /*
- * Does the operations in one step, looking once at least and waiting in slices, as long as the mailbox
- * is there.
+ * Does the operations in one step, trying once at least and waiting in slices, as long as the mailbox is
+ * there.
  */
 static inline enum ShmMailboxStatus shmi_operate(struct ShmMailbox *box, struct sembuf *operations,
                                                  size_t count, const struct ShmMailboxWait *wait) {
   const int64_t deadline = shmi_deadline(wait);
-  for (int64_t wanted = 0;; wanted = SHM_MAILBOX_SLICE_MS * INT64_C(1000000)) {
-    const int64_t left = shmi_slice(wanted, shm_mailbox_now(), deadline);
+  for (;;) {
+    const int64_t longest = shmi_should_stop(wait) ? 0 : SHMI_SLICE_NS;
+    const int64_t left = shmi_slice(longest, shm_mailbox_now(), deadline);
     const struct timespec slice = shmi_timespec(left > 0 ? left : 0);
     if (semtimedop(box->member.set, operations, count, &slice) == 0) return SHM_MAILBOX_OK;
     if (shmi_gone(errno)) return shmi_removed(box);
@@ -214,9 +216,9 @@ static inline enum ShmMailboxStatus shmi_operate(struct ShmMailbox *box, struct 
                         errno);
     }
     if (shmi_should_stop(wait)) return shmi_stopped(box);
-    if (shm_mailbox_now() >= deadline) return shmi_timeout(box);
     const enum ShmMailboxStatus status = shm_mailbox_check(box);
     if (status != SHM_MAILBOX_OK) return status;
+    if (shm_mailbox_now() >= deadline) return shmi_timeout(box);
     if (wait != NULL && wait->idle != NULL) wait->idle(wait->idle_argument);
   }
 }
@@ -249,15 +251,27 @@ static inline bool shmi_can_read(const struct ShmMailbox *box) {
   return __atomic_load_n(shmi_flag(box), __ATOMIC_ACQUIRE) != 0;
 }
 
+static inline bool shmi_spin_for_flag(const struct ShmMailbox *box, bool wanted) {
+  const int64_t end = shm_mailbox_now() + SHMI_SPIN_NS;
+  do {
+    for (int look = 0; look < 32; look++) {
+      if (shmi_can_read(box) == wanted) return true;
+      shmi_relax();
+    }
+  } while (shm_mailbox_now() < end);
+  return false;
+}
+
 /*
- * Classic peers wake nobody, so the slices begin short: a peer that answers at once is heard at
+ * Whether the mailbox is still there, and whether a classic peer is, which wakes nobody, takes system calls:
+ * most waits are over before. Where one is, the slices begin short: one that answers at once is heard at
  * once, one that takes its time costs ten looks a second.
  */
-static inline enum ShmMailboxStatus shmi_await_flag(struct ShmMailbox *box, bool wanted,
-                                                    const struct ShmMailboxWait *wait) {
+static inline enum ShmMailboxStatus shmi_sleep_for_flag(struct ShmMailbox *box, bool wanted,
+                                                        const struct ShmMailboxWait *wait) {
   const int64_t deadline = shmi_deadline(wait);
-  const int64_t longest = SHM_MAILBOX_SLICE_MS * INT64_C(1000000);
-  int64_t slice = 100000;
+  int64_t shorter = 100000;
+  int64_t next_check = shm_mailbox_now() + (box->wakes ? SHMI_SLICE_NS : shorter);
   for (;;) {
     /* the word before the flag: a change between the two looks then prevents the sleep */
     const ShmiWord *const first = (const ShmiWord *)(const void *)box->member.base;
@@ -265,13 +279,30 @@ static inline enum ShmMailboxStatus shmi_await_flag(struct ShmMailbox *box, bool
     if (shmi_can_read(box) == wanted) return SHM_MAILBOX_OK;
     if (shmi_should_stop(wait)) return shmi_stopped(box);
     const int64_t now = shm_mailbox_now();
-    if (now >= deadline) return shmi_timeout(box);
-    const enum ShmMailboxStatus status = shm_mailbox_check(box);
-    if (status != SHM_MAILBOX_OK) return status;
-    if (wait != NULL && wait->idle != NULL) wait->idle(wait->idle_argument);
-    shmi_futex_wait(box->member.base, word, shmi_slice(slice, now, deadline));
-    slice = slice * 2 < longest ? slice * 2 : longest;
+    if (now >= next_check || now >= deadline) {
+      const enum ShmMailboxStatus status = shm_mailbox_check(box);
+      if (status != SHM_MAILBOX_OK) return status;
+      if (now >= deadline) return shmi_timeout(box);
+      if (wait != NULL && wait->idle != NULL) wait->idle(wait->idle_argument);
+      shorter = shorter * 2 < SHMI_SLICE_NS ? shorter * 2 : SHMI_SLICE_NS;
+      next_check = now + (box->wakes ? SHMI_SLICE_NS : shorter);
+    }
+    shmi_futex_wait(box->member.base, word, shmi_slice(next_check - now, now, deadline));
   }
+}
+
+static inline enum ShmMailboxStatus shmi_await_flag(struct ShmMailbox *box, bool wanted,
+                                                    const struct ShmMailboxWait *wait) {
+  if (shmi_can_read(box) == wanted) return SHM_MAILBOX_OK;
+  if (shmi_spins(&box->spinning)) {
+    const bool found = shmi_spin_for_flag(box, wanted);
+    shmi_spun(&box->spinning, found);
+    if (found) return SHM_MAILBOX_OK;
+  }
+  const int64_t began = shm_mailbox_now();
+  const enum ShmMailboxStatus status = shmi_sleep_for_flag(box, wanted, wait);
+  shmi_slept(&box->spinning, shm_mailbox_now() - began);
+  return status;
 }
 
 /* ---- giving back ----------------------------------------------------------------------------- */
@@ -398,10 +429,7 @@ static inline bool shm_mailbox_has_server(const struct ShmMailbox *box) {
 
 /* Whether somebody is attached who does not know the protocol, such as a classic program. */
 static inline bool shm_mailbox_has_stranger(const struct ShmMailbox *box) {
-  struct shmid_ds segment;
-  const int users = shmi_value(box->member.set, SHM_MAILBOX_SEM_USERS);
-  return users >= 0 && shmctl(box->member.segment, IPC_STAT, &segment) == 0 &&
-         segment.shm_nattch > (unsigned long)users;
+  return shmi_presence(&box->member) == SHMI_WITH_STRANGER;
 }
 
 /* BUSY: another server is there, named in the error. */
@@ -429,8 +457,7 @@ static inline enum ShmMailboxStatus shm_mailbox_claim_server(struct ShmMailbox *
 /* Takes back a message nobody took; says for certain what became of it, or that nobody can. */
 static inline enum ShmMailboxOutcome shmi_withdraw(struct ShmMailbox *box) {
   /* a server that has it in hand is given one slice to say that it is done */
-  const struct ShmMailboxWait grace = {
-      shm_mailbox_now() + SHM_MAILBOX_SLICE_MS * INT64_C(1000000), NULL, NULL, NULL};
+  const struct ShmMailboxWait grace = {shm_mailbox_now() + SHMI_SLICE_NS, NULL, NULL, NULL};
   const enum ShmMailboxStatus status = shmi_take(box, SHM_MAILBOX_SEM_HAND, &grace);
   if (status == SHM_MAILBOX_OK) {
     /* SYNC taken, if it was 0. An exchange and not a compare with 1: any value but 0 counts as 1 */
@@ -491,10 +518,15 @@ static inline enum ShmMailboxStatus shm_mailbox_send(struct ShmMailbox *box, con
 
 /* ---- receiving ------------------------------------------------------------------------------- */
 
+/* The process whose message is in the slot, asked of the kernel; 0 where it is not known. */
+static inline pid_t shm_mailbox_sender(const struct ShmMailbox *box) {
+  return shmi_holder(box->member.set, SHM_MAILBOX_SEM_SENDER, 2);
+}
+
 /*
  * Acknowledges the message in hand, if there is one, then waits for a message and copies it, with a NUL
- * behind it, into text. It stays in the slot, in our hand, until shm_mailbox_ack or shm_mailbox_nack. The
- * sender is 0 where it is not known.
+ * behind it, into text. It stays in the slot, in our hand, until shm_mailbox_ack or shm_mailbox_nack.
+ * `sender` may be NULL: shm_mailbox_sender says it too, while the message is in hand.
  */
 static inline enum ShmMailboxStatus shm_mailbox_receive(struct ShmMailbox *box,
                                                         char text[SHM_MAILBOX_TEXT_SIZE + 1],
@@ -522,7 +554,7 @@ static inline enum ShmMailboxStatus shm_mailbox_receive(struct ShmMailbox *box,
   memcpy(text, box->member.base + SHM_MAILBOX_TEXT_OFFSET, SHM_MAILBOX_TEXT_SIZE);
   text[SHM_MAILBOX_TEXT_SIZE] = '\0';
   *length = strlen(text);
-  *sender = shmi_holder(box->member.set, SHM_MAILBOX_SEM_SENDER, 2);
+  if (sender != NULL) *sender = shm_mailbox_sender(box);
   return SHM_MAILBOX_OK;
 }
 

@@ -140,8 +140,7 @@ int serve(ShmMailbox &box, const Options &options) {
     if (stop_signal != 0) return exit_code_of(stop_signal, options);
     char text[SHM_MAILBOX_TEXT_SIZE + 1];
     std::size_t length = 0;
-    pid_t sender = 0;
-    const ShmMailboxStatus status = shm_mailbox_receive(&box, text, &length, &sender, &wait);
+    const ShmMailboxStatus status = shm_mailbox_receive(&box, text, &length, nullptr, &wait);
     if (status == SHM_MAILBOX_STOPPED) return exit_code_of(stop_signal, options);
     if (status != SHM_MAILBOX_OK) {
       print_error(PROGRAM, box);
@@ -149,6 +148,7 @@ int serve(ShmMailbox &box, const Options &options) {
     }
     const Written written = write_line(make_line(std::string_view(text, length), terminal));
     const int number = errno;
+    const pid_t sender = written == Written::failed ? shm_mailbox_sender(&box) : 0;
     if (written != Written::all) shm_mailbox_nack(&box);
     if (written == Written::failed) return fail_to_print(number, sender, options);
     if (written == Written::stopped) {

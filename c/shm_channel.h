@@ -331,14 +331,6 @@ struct ShmChannelLaneStats {
 /* Length and tag of a record in one word; the same bytes are payload at other times. */
 typedef uint64_t __attribute__((may_alias)) ShmciHeader;
 
-static inline void shmci_relax(void) {
-#if defined __x86_64__
-  __builtin_ia32_pause();
-#elif defined __aarch64__
-  __asm__ volatile("yield");
-#endif
-}
-
 /* Whatever is not part of a named edge. */
 SHMCI_HOT uint32_t shmci_peek(const uint32_t *word) {
   return __atomic_load_n(word, __ATOMIC_RELAXED);
@@ -905,7 +897,7 @@ static inline enum ShmChannelStatus shmci_sleep(struct ShmChannelError *error,
   const int64_t now = shm_now();
   if (shmci_should_stop(wait)) return shmci_stopped(error, channel);
   if (now >= *next_check || now >= deadline) {
-    if (!shmi_is_present(&channel->member)) return shmci_removed(error, channel);
+    if (shmi_presence(&channel->member) == SHMI_REMOVED) return shmci_removed(error, channel);
     *next_check = now + slice;
   }
   if (now >= deadline) return shmci_expired(error, channel);
@@ -1169,7 +1161,7 @@ static inline enum ShmChannelStatus shm_channel_wait_room(struct ShmChannelProdu
   shmci_note(full_waits, shmci_peek(full_waits) + 1);
   uint32_t spin = wait != NULL ? wait->spin : SHM_CHANNEL_SPIN;
   for (; spin > 0 && status == SHM_CHANNEL_FULL; spin--) {
-    shmci_relax();
+    shmi_relax();
     status = shmci_look_for_room(producer, need);
   }
   return status == SHM_CHANNEL_FULL ? shmci_sleep_for_room(producer, need, wait) : status;
@@ -1537,7 +1529,7 @@ static inline enum ShmChannelStatus shm_channel_wait(struct ShmChannelConsumer *
   uint32_t spin = wait != NULL ? wait->spin : SHM_CHANNEL_SPIN;
   for (; shmci_look_at_tails(consumer) != SHM_CHANNEL_OK; spin--) {
     if (spin == 0) return shmci_sleep_for_messages(consumer, wait);
-    shmci_relax();
+    shmi_relax();
   }
   return SHM_CHANNEL_OK;
 }

@@ -195,6 +195,52 @@ static inline pid_t shmi_holder(int set, int number, int value) {
   return pid > 0 && shmi_value(set, number) >= value ? (pid_t)pid : 0;
 }
 
+/* ---- spinning -------------------------------------------------------------------------------- */
+
+static inline void shmi_relax(void) {
+#if defined __x86_64__
+  __builtin_ia32_pause();
+#elif defined __aarch64__
+  __asm__ volatile("yield");
+#endif
+}
+
+/* How long to look before sleeping: about what going to sleep and being woken costs. */
+#define SHMI_SPIN_NS INT64_C(100000)
+/* A sleep that was shorter than this might have been spared by looking on. */
+#define SHMI_SHORT_SLEEP_NS (2 * SHMI_SPIN_NS)
+/* Spinning in vain is tried again after 2^6 short sleeps at the latest. */
+#define SHMI_MOST_DOUBLINGS 6
+
+/*
+ * Whether to look again and again for a while before sleeping: only while that pays. After a long sleep it
+ * does not, until one is short. Where it was in vain though sleeps are short, as it is where both sides
+ * share a core, it is tried again ever more rarely, and each time that it was not in vain makes that half
+ * as rare. Zeros are one that spins. src/sync/spin.ts does the same.
+ */
+struct ShmiSpinning {
+  uint32_t rests;     /* short sleeps to go until spinning is tried again */
+  uint32_t doublings; /* when it is in vain again there will be 2^doublings rests */
+};
+
+static inline bool shmi_spins(const struct ShmiSpinning *spinning) { return spinning->rests == 0; }
+
+/* Says what came of spinning. */
+static inline void shmi_spun(struct ShmiSpinning *spinning, bool found) {
+  if (found) {
+    if (spinning->doublings > 0) spinning->doublings--;
+  } else {
+    spinning->rests = 1U << spinning->doublings;
+    if (spinning->doublings < SHMI_MOST_DOUBLINGS) spinning->doublings++;
+  }
+}
+
+/* Says how long a sleep was, instead of which there could have been spinning. */
+static inline void shmi_slept(struct ShmiSpinning *spinning, int64_t nanoseconds) {
+  if (nanoseconds >= SHMI_SHORT_SLEEP_NS) spinning->rests = 1;
+  else if (spinning->rests > 0) spinning->rests--;
+}
+
 /* ---- futex ----------------------------------------------------------------------------------- */
 
 /* FUTEX_WAIT and FUTEX_WAKE (0 and 1), not the private ones: the waiter is another process. */
@@ -740,15 +786,23 @@ static inline void shmi_exit_from(struct ShmMembership *member, bool remove_set)
   else shmi_exit(member);
 }
 
-/* Whether segment and set are still there: no peer wakes those who wait in a removed one. */
-static inline bool shmi_is_present(const struct ShmMembership *member) {
+/* Whether what we joined is still there, and who uses it. */
+enum ShmiPresence {
+  SHMI_REMOVED,       /* segment or set: no peer wakes those who wait there */
+  SHMI_WITH_STRANGER, /* somebody is attached who has not joined, or may be */
+  SHMI_AMONG_MEMBERS
+};
+
+static inline enum ShmiPresence shmi_presence(const struct ShmMembership *member) {
   struct shmid_ds segment;
-  if (shmctl(member->segment, IPC_STAT, &segment) == -1) {
-    if (shmi_gone(errno)) return false;
-  } else if ((segment.shm_perm.mode & SHMI_MARKED_FOR_REMOVAL) != 0) {
-    return false;
+  const bool known = shmctl(member->segment, IPC_STAT, &segment) == 0;
+  if (known ? (segment.shm_perm.mode & SHMI_MARKED_FOR_REMOVAL) != 0 : shmi_gone(errno)) {
+    return SHMI_REMOVED;
   }
-  return !(shmi_value(member->set, member->lock) == -1 && shmi_gone(errno));
+  const int users = shmi_value(member->set, member->users);
+  if (users == -1 && shmi_gone(errno)) return SHMI_REMOVED;
+  return known && users >= 0 && segment.shm_nattch <= (unsigned long)users ? SHMI_AMONG_MEMBERS
+                                                                          : SHMI_WITH_STRANGER;
 }
 
 #endif

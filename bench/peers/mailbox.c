@@ -19,8 +19,7 @@ static void arrive(struct ShmMailbox *box, const struct Part *part) {
 static void take(struct ShmMailbox *box) {
   static char text[SHM_MAILBOX_TEXT_SIZE + 1];
   size_t length;
-  pid_t sender;
-  check(shm_mailbox_receive(box, text, &length, &sender, NULL), box);
+  check(shm_mailbox_receive(box, text, &length, NULL, NULL), box);
   shm_mailbox_ack(box);
 }
 

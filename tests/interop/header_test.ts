@@ -32,10 +32,15 @@ testWith({ files: true }, "common.h and descriptor.ts have the same numbers", ()
     TEXT_SIZE: msg.size,
     TEXT_MAX: MAX_TEXT_BYTES,
     SEM_COUNT: SEMAPHORE_COUNT,
-    SLICE_MS: MAX_SLICE_MS,
   };
   for (const [name, number] of Object.entries(SEMAPHORE)) inTypeScript[`SEM_${name}`] = number;
   assert.deepEqual(inC, inTypeScript);
+});
+
+testWith({ files: true }, "shm_sync.h and waiting.ts have the same slices", () => {
+  const header = Deno.readTextFileSync(`${PROJECT}c/shm_sync.h`);
+  const [, slice] = /^#define SHMI_SLICE_NS INT64_C\((\d+)\)$/m.exec(header) ?? [];
+  assert.equal(Number(slice), MAX_SLICE_MS * 1_000_000);
 });
 
 const LANGUAGE_OF = {

@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { guardAgainstLeaks } from "../support/leaks.ts";
 import { testWith } from "../support/needs.ts";
-import { freshKey, type Peer } from "../support/peer.ts";
+import { freshKey, Peer } from "../support/peer.ts";
 import {
   assertEnds,
   assertNothingAt,
@@ -84,3 +84,23 @@ for (const language of LANGUAGES) {
     assert.deepEqual({ text, sender }, { text: "hello", sender: client.pid });
   });
 }
+
+testWith(NEEDS, "the C++ server says whose message it could not print, and leaves it", async () => {
+  const key = freshKey();
+  await using client = programs.client("C++", key, "hello");
+  {
+    const full = ["-c", 'exec "$@" > /dev/full', "sh"];
+    await using server = Peer.start("sh", [
+      ...full,
+      ...programs.command("C++", "server"),
+      ...["--key", `${key}`],
+    ]);
+    const { code, stderr } = await server.ended();
+    assert.equal(code, 1);
+    assert(stderr.includes(`cannot print the message of process ${client.pid}: write:`), stderr);
+  }
+  await using next = programs.server("C++", key, "--count", "1");
+  assert.equal(await assertEnds(next, 0), received(["hello"]));
+  await assertEnds(client, 0);
+  assertNothingAt(key);
+});
