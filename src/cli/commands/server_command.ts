@@ -169,10 +169,10 @@ async function next(
 }
 
 async function show(message: Message, json: boolean): Promise<void> {
-  const { time, sender } = message;
   // The classic client sends the newline that its fgets leaves
   const text = message.text.replace(/\n$/, "");
   if (json) {
+    const { time, sender } = message;
     await printMessage(shownJson(JSON.stringify({ text, time: time.toISOString(), sender })));
   } else {
     const shown = Deno.stdout.isTerminal() ? printable(text) : text;
