@@ -51,10 +51,12 @@ export class AsyncFutex {
   /** The number of a wait that is with the kernel, which may be one that was given up here. */
   #armed: number | undefined;
   #done: (() => void) | undefined;
-  /** Ends the wait under way when it fires. It outlives one that was woken, for the next. */
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  /** Ends the wait under way each time it fires. It outlives one wait, for the next. */
+  #timer: ReturnType<typeof setInterval> | undefined;
   /** What it was set to, in milliseconds. */
   #timerMs = 0;
+  /** Whether it has not fired yet. */
+  #timerIsNew = true;
   /** How often it was waited on. */
   #waits = 0;
   #open = true;
@@ -92,17 +94,25 @@ export class AsyncFutex {
 
   /**
    * Sees to it that the wait ends within `ms`. A timer that fires no later will do, though the wait
-   * ends early then: to set and clear one costs as much as all else between a wake and its receiver.
-   * It also keeps the process alive, which the ring itself does not.
+   * ends early then: to set and clear one costs as much as all else between a wake and its receiver,
+   * and most of what an idle wait costs. It also keeps the process alive, which the ring itself does not.
    */
   #limit(ms: number): void {
-    if (this.#timer !== undefined && this.#timerMs <= ms) return;
-    clearTimeout(this.#timer);
+    const firesInTime = this.#timerIsNew ? this.#timerMs <= ms : this.#timerMs === ms;
+    if (this.#timer !== undefined && firesInTime) return;
+    clearInterval(this.#timer);
     this.#timerMs = ms;
-    this.#timer = setTimeout(() => {
-      this.#timer = undefined;
-      this.#end();
+    this.#timerIsNew = true;
+    this.#timer = setInterval(() => {
+      this.#timerIsNew = false;
+      if (this.#done === undefined) this.#stopTimer();
+      else this.#end();
     }, ms);
+  }
+
+  #stopTimer(): void {
+    clearInterval(this.#timer);
+    this.#timer = undefined;
   }
 
   #end(): void {
@@ -119,8 +129,7 @@ export class AsyncFutex {
   /** Ends a wait under way, in the kernel too. Twice is once. */
   close(): void {
     this.#open = false;
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
+    this.#stopTimer();
     if (this.#armed !== undefined) {
       armed.delete(this.#armed);
       ring!.cancel(this.#armed);
