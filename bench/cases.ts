@@ -52,14 +52,14 @@ export interface Scale {
 export const FULL: Scale = {
   sizes: [8, 64, 1024, 65536, 1 << 20],
   seconds: 0.25,
-  wakes: 100,
+  wakes: 150,
   producers: [1, 4, 8],
   clients: [1, 6],
   lines: 20_000,
   idleMs: 10_000,
   idleRounds: 3,
   allocations: 10_000_000,
-  starts: 5,
+  starts: 7,
   lifecycles: 300,
   others: [0, 1000, 4000],
   fieldsMs: 600,
@@ -441,20 +441,14 @@ export class Cases {
       names,
       most: scale.idleRounds,
       run: async () => {
-        const rounds = await Promise.all(
-          waiting.map(
-            async ([, program, address, place], i): Promise<[string, Round]> => {
-              const args = [USUAL_BYTES, 0, 0, scale.idleMs, "-"];
-              const start = this.#start([program, "idle"], this.#address(address), args, place);
-              const { cpuSeconds, seconds } = lineOf(
-                await processes.together([start], TIMEOUT_MS),
-                "idle",
-              );
-              return [names[i]!, { figure: cpuSeconds! / seconds! }];
-            },
-          ),
+        const lines = await Promise.all(waiting.map(async ([, program, address, place]) => {
+          const args = [USUAL_BYTES, 0, 0, scale.idleMs, "-"];
+          const start = this.#start([program, "idle"], this.#address(address), args, place);
+          return lineOf(await processes.together([start], TIMEOUT_MS), "idle");
+        }));
+        return Object.fromEntries(
+          lines.map(({ cpuSeconds, seconds }, i) => [names[i], { figure: cpuSeconds! / seconds! }]),
         );
-        return Object.fromEntries(rounds);
       },
     };
   }
@@ -530,12 +524,7 @@ export class Cases {
       ...["struct field", "typed array", "restructure"].map((way) => `all three fields/${way}`),
     ];
     const command = [...programs.command("fields.ts"), String(scale.fieldsMs)];
-    return this.#costs(
-      (what) => `fields/fields/${what}`,
-      variants,
-      command,
-      "pinned",
-    );
+    return this.#costs((what) => `fields/fields/${what}`, variants, command, "pinned");
   }
 
   /** A program that prints the nanoseconds of several things. */
@@ -550,11 +539,8 @@ export class Cases {
     return {
       names: variants.map(name),
       run: async () => {
-        const [line] = await processes.together([{
-          command,
-          cores,
-          env: programs.env,
-        }], TIMEOUT_MS);
+        const start = { command, cores, env: programs.env };
+        const [line] = await processes.together([start], TIMEOUT_MS);
         const { nanoseconds = {}, notRun = {} } = line!;
         return Object.fromEntries([
           ...Object.entries(nanoseconds).map(([what, figure]) => [name(what), { figure }]),

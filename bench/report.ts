@@ -17,12 +17,11 @@ function distinct(list: readonly string[]): string[] {
 }
 
 /** A median with the least and the most of its rounds. */
-function spread(one: CaseResult, text = (value: number) => figureText(one.measure, value)): string {
-  if (one.figures.length === 0) return one.failures === undefined ? "-" : "failed";
-  const { median, least, most } = summarise(one.figures);
-  return one.figures.length === 1
-    ? text(median)
-    : `${text(median)} (${text(least)} to ${text(most)})`;
+function spread({ measure, figures, failures }: CaseResult): string {
+  if (figures.length === 0) return failures === undefined ? "-" : "failed";
+  const text = (value: number): string => figureText(measure, value);
+  const { median, least, most } = summarise(figures);
+  return figures.length === 1 ? text(median) : `${text(median)} (${text(least)} to ${text(most)})`;
 }
 
 /** A table of cases: which row and which column each is in, and what is in its cell. */
@@ -91,13 +90,8 @@ function targetsTable(result: Result, kept: readonly KeptResult[]): string {
     ]];
   });
   if (rows.length === 0) return "The cases of no target ran.";
-  return table([
-    "target",
-    "figure",
-    "medians",
-    "met",
-    ...kept.map((_, i) => `run ${i + 1}`),
-  ], rows);
+  const runs = kept.map((_, i) => `run ${i + 1}`);
+  return table(["target", "figure", "medians", "met", ...runs], rows);
 }
 
 /** The runs of this machine that are kept. */
@@ -115,12 +109,8 @@ function keptRuns(kept: readonly KeptResult[], file: string): string[] {
 
 const TWIN = "the C twin";
 const SOCKET = "a Unix socket in Deno";
-const COMPARISONS: readonly (readonly [
-  of: string,
-  beside: string,
-  name: string,
-  says: string,
-])[] = [
+type Comparison = readonly [of: string, beside: string, name: string, says: string];
+const COMPARISONS: readonly Comparison[] = [
   [
     "roundTrip/mailbox-await/unpinned",
     "roundTrip/deno-unix/unpinned",
@@ -238,13 +228,8 @@ function startUpTable(result: Result): string {
   );
 }
 
-/** Its case's name without the number of other segments, and that number. */
-function openingOf({ variant }: CaseResult): [what: string, others: string] {
-  return variant.split("+") as [string, string];
-}
-
-function openingRow(one: CaseResult): string {
-  const [what, others] = openingOf(one);
+function openingRow({ variant }: CaseResult): string {
+  const [what, others] = variant.split("+") as [string, string];
   return `${OPENINGS[what] ?? what}; ${others} others`;
 }
 
@@ -257,11 +242,7 @@ function fieldOf({ variant }: CaseResult): [field: string, way: string] {
 }
 
 /** A section, where there are figures for it. */
-function section(
-  cases: readonly CaseResult[],
-  title: string,
-  ...paragraphs: readonly string[]
-): string[] {
+function section(cases: readonly CaseResult[], title: string, ...paragraphs: string[]): string[] {
   return cases.length === 0 ? [] : [`### ${title}`, ...paragraphs];
 }
 

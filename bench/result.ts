@@ -120,6 +120,13 @@ export function fileName(
   return name;
 }
 
+/** The runs that are full ones of that machine, the oldest first. */
+export function wholeRuns(all: readonly KeptResult[], { cpu, cores }: Machine): KeptResult[] {
+  return all.filter(({ result: { quick, only, machine } }) =>
+    !quick && only === null && machine.cpu === cpu && machine.cores === cores
+  ).sort((a, b) => Date.parse(a.result.date) - Date.parse(b.result.date));
+}
+
 /** The text of its file: JSON, and each case on a line. */
 export function resultText({ cases, ...run }: Result): string {
   const lines = cases.map((one) => JSON.stringify(one)).join(",\n");

@@ -12,7 +12,7 @@
 
 import { parseArgs } from "node:util";
 import { listSegments, listSemaphoreSets, removeSegment, removeSemaphoreSet } from "../mod.ts";
-import { type Case, Cases, FULL, QUICK } from "./cases.ts";
+import { Cases, FULL, QUICK } from "./cases.ts";
 import { compareResults } from "./comparison.ts";
 import { describeMachine, version } from "./machine.ts";
 import { PACKAGES } from "./packages.ts";
@@ -21,9 +21,16 @@ import { Processes } from "./processes.ts";
 import { Programs } from "./programs.ts";
 import { Progress } from "./progress.ts";
 import { report, tables } from "./report.ts";
-import { fileName, type KeptResult, parseResult, type Result, resultText } from "./result.ts";
+import {
+  fileName,
+  type KeptResult,
+  parseResult,
+  type Result,
+  resultText,
+  wholeRuns,
+} from "./result.ts";
 import { runRounds } from "./rounds.ts";
-import { casesOfTarget, TARGETS } from "./targets.ts";
+import { matching, TARGETS } from "./targets.ts";
 
 const HERE = new URL(".", import.meta.url).pathname;
 const RESULTS = `${HERE}results/`;
@@ -58,12 +65,11 @@ function resultFiles(): string[] {
   return [...Deno.readDirSync(RESULTS)].map(({ name }) => name);
 }
 
-/** The full runs of a machine that are kept, the oldest first. */
-function keptRuns({ machine: { cpu } }: Result): KeptResult[] {
-  return resultFiles().filter((name) => name.endsWith(".json"))
-    .map((file) => ({ file, result: read(RESULTS + file) }))
-    .filter(({ result }) => !result.quick && result.only === null && result.machine.cpu === cpu)
-    .sort((a, b) => a.result.date < b.result.date ? -1 : 1);
+/** The full runs of a machine that are kept. */
+function keptRuns({ machine }: Result): KeptResult[] {
+  const all = resultFiles().filter((name) => name.endsWith(".json"))
+    .map((file) => ({ file, result: read(RESULTS + file) }));
+  return wholeRuns(all, machine);
 }
 
 async function writePage(result: Result, file: string): Promise<void> {
@@ -93,15 +99,6 @@ function removeObjects(firstKey: number): void {
     key >= firstKey && key < firstKey + KEYS;
   for (const segment of listSegments().filter(ours)) removeSegment(segment.id);
   for (const set of listSemaphoreSets().filter(ours)) removeSemaphoreSet(set.id);
-}
-
-/** The cases that a target of that name needs, or those with it in their names. */
-function matching(cases: readonly Case[], only: string): Case[] {
-  const target = TARGETS.find(({ name }) => name === only);
-  const needed = target === undefined ? undefined : casesOfTarget(target);
-  return cases.filter(({ names }) =>
-    names.some((name) => needed === undefined ? name.includes(only) : needed.includes(name))
-  );
 }
 
 async function measure({ quick, only, rounds }: Wanted, listOnly: boolean): Promise<void> {

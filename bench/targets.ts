@@ -78,12 +78,7 @@ function opening(others: number): Target {
 }
 
 function idle(peer: string, says: string): Target {
-  return {
-    name: `${peer}-idle`,
-    says,
-    of: `idle/${peer}-await/unpinned`,
-    most: 0.004,
-  };
+  return { name: `${peer}-idle`, says, of: `idle/${peer}-await/unpinned`, most: 0.004 };
 }
 
 /** All of them, in the order of the report. */
@@ -171,13 +166,13 @@ export const TARGETS: readonly Target[] = [
   },
   {
     name: "drain",
-    says: "`drain` allocates less than 1 byte a message (an object has 16)",
+    says: "`drain` allocates at most 1 byte a message (an object has 16)",
     of: `allocation/${OURS}/drain`,
     most: 1,
   },
   {
     name: "claim",
-    says: "`claim` allocates less than 1 byte a message",
+    says: "`claim` allocates at most 1 byte a message",
     of: `allocation/${OURS}/claim`,
     most: 1,
   },
@@ -188,12 +183,23 @@ export function casesOfTarget({ of, beside, where }: Target): string[] {
   return [of, beside, where?.[0]].filter((name) => name !== undefined);
 }
 
+/** Those of the cases that the target of that name compares, or else those with it in their names. */
+export function matching<Case extends { readonly names: readonly string[] }>(
+  cases: readonly Case[],
+  only: string,
+): Case[] {
+  const target = TARGETS.find(({ name }) => name === only);
+  const compared = target === undefined ? undefined : casesOfTarget(target);
+  return cases.filter(({ names }) =>
+    names.some((name) => compared === undefined ? name.includes(only) : compared.includes(name))
+  );
+}
+
 /** All targets against a result's medians. */
 export function checkTargets(result: Result): Checked[] {
   return TARGETS.map((target) => {
     const { of, beside, most = Infinity, least = -Infinity, where } = target;
-    const value = medianOf(result, of) /
-      (beside === undefined ? 1 : medianOf(result, beside));
+    const value = medianOf(result, of) / (beside === undefined ? 1 : medianOf(result, beside));
     const asked = where === undefined || medianOf(result, where[0]) >= where[1];
     const met = Number.isFinite(value) && asked ? value >= least && value <= most : undefined;
     return { target, value, met };

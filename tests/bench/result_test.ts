@@ -1,7 +1,16 @@
 /** `bench/result.ts` */
 
 import assert from "node:assert/strict";
-import { caseName, fileName, findCase, parseResult, resultText, slug } from "../../bench/result.ts";
+import {
+  caseName,
+  fileName,
+  findCase,
+  type KeptResult,
+  parseResult,
+  resultText,
+  slug,
+  wholeRuns,
+} from "../../bench/result.ts";
 import { madeUpCase, madeUpResult } from "./made_up_result.ts";
 
 Deno.test("a result is read as it was written", () => {
@@ -55,4 +64,21 @@ Deno.test("no run takes the place of another one", () => {
     fileName({ ...result, quick: true, only: "wake" }, () => false),
     "2026-01-02-imagined-7-quick-part.json",
   );
+});
+
+Deno.test("wholeRuns leaves out other machines and parts of runs, and sorts by date", () => {
+  const made = (file: string, more: Parameters<typeof madeUpResult>[1]): KeptResult => ({
+    file,
+    result: madeUpResult([], more),
+  });
+  const { machine } = madeUpResult([]);
+  const all = [
+    made("late", { date: "2026-01-03T00:00:00.000Z" }),
+    made("quick", { quick: true }),
+    made("part", { only: "wake" }),
+    made("elsewhere", { machine: { ...machine, cpu: "Another one" } }),
+    made("larger", { machine: { ...machine, cores: 4 } }),
+    made("early", { date: "2026-01-01T00:00:00.000Z" }),
+  ];
+  assert.deepEqual(wholeRuns(all, machine).map(({ file }) => file), ["early", "late"]);
 });

@@ -7,6 +7,7 @@ import {
   type Checked,
   checkTargets,
   figuresText,
+  matching,
   TARGETS,
   valueText,
 } from "../../bench/targets.ts";
@@ -120,4 +121,18 @@ Deno.test("a target's text has the ratio and both medians, or the figure", () =>
   const lines = check("lines", { "lines/cli/20000": 9000 });
   assert.equal(valueText(lines), "9.00 us");
   assert.equal(figuresText(lines.target, result), "");
+});
+
+Deno.test("matching finds the cases that a target compares, or those with it in their names", () => {
+  const cases = [
+    { names: ["wake/mailbox-await/unpinned"] },
+    { names: ["wake/mailbox-await/no-io_uring"] },
+    { names: ["startUp/deno-empty/-", "startUp/cli/ls"] },
+    { names: ["wake/deno-unix/unpinned"] },
+  ];
+  const [mailbox, denied, startUps, socket] = cases;
+  assert.deepEqual(matching(cases, "mailbox-woken"), [mailbox, socket]);
+  assert.deepEqual(matching(cases, "ls"), [startUps]);
+  assert.deepEqual(matching(cases, "wake/mailbox"), [mailbox, denied]);
+  assert.deepEqual(matching(cases, "nothing"), []);
 });
