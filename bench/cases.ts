@@ -168,12 +168,11 @@ export class Cases {
         ? []
         : [this.#roundTrip(kind, kind.sleeping, place), this.#wake(kind, kind.sleeping, place)];
     // As programs are run: unpinned, by promises, payloads that differ
-    each((kind) => sleeping(kind, "unpinned"));
-    add(
-      "io_uring denied",
-      [DENYING],
-      () => WITHOUT_IO_URING.flatMap((id) => sleeping(peerKind(id)!, "no-io_uring")),
-    );
+    each((kind) => [
+      ...sleeping(kind, "unpinned"),
+      ...(this.#mayDeny(kind.id) ? sleeping(kind, "no-io_uring") : []),
+    ]);
+    add("io_uring denied", [DENYING], () => []);
     each((kind) => this.#payloads(kind));
     cases.push(this.#lines());
     cases.push(...scale.clients.map((count) => this.#clients(count)));
@@ -210,6 +209,11 @@ export class Cases {
   #reasonAgainst(programs: readonly string[]): string | undefined {
     return programs.map((program) => this.#setting.programs.reasonAgainst(program))
       .find((reason) => reason !== undefined);
+  }
+
+  /** Whether the peer is measured without io_uring too. */
+  #mayDeny(peer: string): boolean {
+    return WITHOUT_IO_URING.includes(peer) && this.#reasonAgainst([DENYING]) === undefined;
   }
 
   /** An address that no case has used. A key's neighbour is free too. */
@@ -425,17 +429,17 @@ export class Cases {
   /** Receivers of several kinds wait beside each other for what does not come. */
   #idle(): Case {
     const { scale, processes } = this.#setting;
-    const waiting: (readonly [peer: string, program: string, address: AddressKind, Place])[] = [
-      ["mailbox-await", "mailbox.ts", "key", "unpinned"],
-      ["channel-await", "channel.ts", "lanes", "unpinned"],
-      ["deno-unix", "socket.ts", "unix", "unpinned"],
-    ];
-    if (this.#reasonAgainst([DENYING]) === undefined) {
-      waiting.push(
-        ["mailbox-await", "mailbox.ts", "key", "no-io_uring"],
-        ["channel-await", "channel.ts", "lanes", "no-io_uring"],
-      );
-    }
+    const waiting = ([
+      ["mailbox-await", "mailbox.ts", "key"],
+      ["channel-await", "channel.ts", "lanes"],
+      ["deno-unix", "socket.ts", "unix"],
+    ] as const).flatMap(([peer, program, address]) => {
+      const places: Place[] = [
+        "unpinned",
+        ...(this.#mayDeny(peer) ? ["no-io_uring" as const] : []),
+      ];
+      return places.map((place) => [peer, program, address, place] as const);
+    });
     const names = waiting.map(([peer, , , place]) => `idle/${peer}/${place}`);
     return {
       names,
