@@ -4,12 +4,17 @@
  */
 
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
 import { addOwnProcess } from "./own_objects.ts";
 
 export { freshKey } from "./own_objects.ts";
 
 /** A safety net only: no test passes or fails by how fast something is. */
 const SAFETY_MS = 60_000;
+
+/** The variable that names a folder in which programs are kept for all files of a run. */
+export const PROGRAMS = "SHM_TEST_PROGRAMS";
 
 /** The root of the project, as a path. */
 export const PROJECT: string = new URL("../..", import.meta.url).pathname;
@@ -195,15 +200,41 @@ export class TestFolder implements Disposable {
     assert(success, new TextDecoder().decode(stderr));
   }
 
-  /** Compiles sources and gives the program's path. Fails the test with what the compiler said. */
+  /**
+   * Compiles sources and gives the program's path; once for all files of a run. Fails the test with what
+   * the compiler said.
+   */
   compile(compiler: "gcc" | "g++", name: string, args: readonly string[]): string {
     const path = `${this.path}/${name}`;
+    const kept = Deno.env.get(PROGRAMS);
+    const cached = kept === undefined ? undefined : `${kept}/${this.#fingerprint(compiler, args)}`;
+    if (cached !== undefined && existsSync(cached)) {
+      Deno.symlinkSync(cached, path);
+      return path;
+    }
     const { success, stderr } = new Deno.Command(compiler, {
       args: ["-o", path, ...args, ...(compiler === "gcc" ? ["-lm"] : [])],
       env: { LC_ALL: "C" },
     }).outputSync();
     assert(success, new TextDecoder().decode(stderr));
+    if (cached !== undefined) {
+      Deno.copyFileSync(path, `${path}.kept`);
+      Deno.renameSync(`${path}.kept`, cached);
+    }
     return path;
+  }
+
+  /** Equal for equal sources, headers and arguments. */
+  #fingerprint(compiler: string, args: readonly string[]): string {
+    const hash = createHash("sha256").update(compiler);
+    for (const arg of args) {
+      const isSource = existsSync(arg) && Deno.statSync(arg).isFile;
+      hash.update("\0").update(isSource ? Deno.readFileSync(arg) : arg);
+    }
+    for (const { name } of Deno.readDirSync(`${PROJECT}c`)) {
+      if (/\.h(pp)?$/.test(name)) hash.update(Deno.readFileSync(`${PROJECT}c/${name}`));
+    }
+    return hash.digest("hex");
   }
 
   [Symbol.dispose](): void {
