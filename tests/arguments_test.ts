@@ -367,6 +367,7 @@ const PARAMETERS: Readonly<Record<string, readonly Parameter[]>> = {
   "Producer#sendSync": [payload, opts("tag deadline")],
   "Producer#send": [payload, opts(`tag ${wait}`)],
   "Producer#claim": [arg("length|bytes", () => 8), tag],
+  "Producer#scratch": [arg("length", () => 8)],
   "Producer#close": [],
   "Slot#commit": [],
   "Slot#abort": [],

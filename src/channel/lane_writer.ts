@@ -8,7 +8,7 @@
 
 import { areEnds, LANE_WORD, type LaneMemory } from "./lane_words.ts";
 import { PADDING, RECORD, RECORD_ALIGN } from "./descriptor.ts";
-import { RingViews, SMALL, SmallPayload, WIDE } from "./payload_views.ts";
+import { RingViews, SMALL, SmallPayload } from "./payload_views.ts";
 import { Tally } from "./tally.ts";
 
 const { TAIL, HEAD, TAIL_TALLIES } = LANE_WORD;
@@ -20,10 +20,10 @@ const TAG_WORD = RECORD.fields.tag.offset / WORD;
 /** Payloads up to this many bytes are copied one by one: `set` costs more than that. */
 const FEW = 16;
 
-/** The words of a payload of 64 bytes. */
-const LINE_WORDS = SMALL / WIDE;
-
-const NO_WORDS = new BigUint64Array(0);
+/** Bytes of the record of a payload of `length` bytes. */
+function recordSize(length: number): number {
+  return (length + HEADER + ROUND_UP) & ~ROUND_UP;
+}
 
 /** A point in what is staged. */
 interface Mark {
@@ -39,6 +39,7 @@ export class LaneWriter {
   readonly #wide: BigUint64Array<ArrayBuffer>;
   readonly #bytes: Uint8Array<ArrayBuffer>;
   readonly #capacity: number;
+  readonly #mask: number;
   readonly #small = new SmallPayload();
   readonly #views: RingViews;
   readonly #tally: Tally;
@@ -51,12 +52,8 @@ export class LaneWriter {
   #head: number;
   /** Messages from published to tail. */
   #staged = 0;
-  /** The payload written last, and its words once they are worth it. */
-  #lastPayload: Uint8Array | undefined;
-  #lastWords: BigUint64Array = NO_WORDS;
-  /** What {@linkcode LaneWriter.reserve} found: the record's place, and the tail behind it. */
-  #at = 0;
-  #end = 0;
+  /** Bytes that can be written at the tail in one piece, as far as we know. */
+  #room = 0;
 
   /**
    * Goes on from the published tail. `corrupt` makes the error for a value that cannot be.
@@ -70,10 +67,12 @@ export class LaneWriter {
     this.#bytes = memory.bytes;
     this.#corrupt = corrupt;
     this.#capacity = memory.bytes.length;
+    this.#mask = this.#capacity - 1;
     // SYNC claim: the semaphore orders this after all that the lane's last owner did
     this.#published = this.#tail = Atomics.load(memory.words, TAIL);
     this.#head = this.#published;
     this.#refreshHead();
+    this.#measure();
     this.#views = new RingViews(memory.bytes);
     this.#tally = new Tally(memory.words, TAIL_TALLIES, this.#published);
   }
@@ -92,106 +91,102 @@ export class LaneWriter {
     this.#head = head;
   }
 
+  /** Takes note of how much can be written at the tail in one piece, by the head as we saw it last. */
+  #measure(): void {
+    this.#room = Math.min(this.#toEnd, this.#free);
+  }
+
+  /** Bytes of the ring that the consumer is done with, by the head as we saw it last. */
+  get #free(): number {
+    return this.#capacity - ((this.#tail - this.#head) | 0);
+  }
+
+  /** Bytes from the tail to the ring's end. */
+  get #toEnd(): number {
+    return this.#capacity - (this.#tail & this.#mask);
+  }
+
   /**
-   * Finds a place for a record of `length` payload bytes, at most {@linkcode maxMessage}, and says
-   * whether there is one. Looks at the head only if what it knew is not enough.
+   * Whether there is room for a record of `length` payload bytes, at most {@linkcode maxMessage}. Looks
+   * at the head only if what it knew is not enough.
    */
   reserve(length: number): boolean {
-    const size = (length + HEADER + ROUND_UP) & ~ROUND_UP;
-    const capacity = this.#capacity;
+    const size = recordSize(length);
+    return size <= this.#room || this.#hasRoom(size);
+  }
+
+  #hasRoom(size: number): boolean {
+    const toEnd = this.#toEnd;
+    const needed = size <= toEnd ? size : toEnd + size;
+    if (needed <= this.#free) return true;
+    this.#refreshHead();
+    this.#measure();
+    return needed <= this.#free;
+  }
+
+  /** Passes over the ring's end where it is too near for `size` bytes, for which there is room. */
+  #makeFit(size: number): void {
+    const toEnd = this.#toEnd;
+    if (size <= toEnd) return;
     const tail = this.#tail;
-    const index = tail & (capacity - 1);
-    const toEnd = capacity - index;
-    const padding = size <= toEnd ? 0 : toEnd;
-    const needed = padding + size;
-    if (needed > capacity - ((tail - this.#head) | 0)) {
-      this.#refreshHead();
-      if (needed > capacity - ((tail - this.#head) | 0)) return false;
-    }
-    if (padding !== 0) this.#ring[(index >> 2) + LENGTH_WORD] = PADDING;
-    this.#at = padding === 0 ? index : 0;
-    this.#end = (tail + needed) | 0;
-    return true;
+    this.#ring[((tail & this.#mask) >> 2) + LENGTH_WORD] = PADDING;
+    this.#tail = (tail + toEnd) | 0;
+    this.#measure();
+  }
+
+  /** Private memory of `length` bytes, at most {@linkcode SMALL}, that is copied the fastest. */
+  scratch(length: number): Uint8Array<ArrayBuffer> {
+    return this.#small.view(length);
   }
 
   /** The payload's place in the record that was reserved, to be written. */
   place(length: number): Uint8Array<ArrayBuffer> {
-    return length <= SMALL ? this.#small.view(length) : this.#views.at(this.#at + HEADER, length);
+    if (length <= SMALL) return this.#small.view(length);
+    const index = recordSize(length) <= this.#toEnd ? this.#tail & this.#mask : 0;
+    return this.#views.at(index + HEADER, length);
   }
 
   /** Completes the record that was reserved and of which {@linkcode LaneWriter.place} was written. */
   commit(length: number, tag: number): void {
-    if (length <= SMALL) this.#small.store(this.#wide, (this.#at + HEADER) >> 3, length);
-    this.#finish(length, tag);
+    const size = recordSize(length);
+    this.#makeFit(size);
+    const index = this.#tail & this.#mask;
+    if (length <= SMALL) this.#small.store(this.#wide, (index + HEADER) >> 3, length);
+    this.#finish(index, size, length, tag);
   }
 
   /**
-   * Writes a record with a payload of `length` bytes, at most {@linkcode maxMessage}, if there is room,
-   * and says whether. The usual case stands here in one piece: the compiler makes twice as much of it
-   * as of `reserve` and `commit`.
+   * Writes a record with a payload that really has `length` bytes, at most {@linkcode maxMessage}, if
+   * there is room, and says whether.
    */
   append(payload: Uint8Array, length: number, tag: number): boolean {
-    const size = (length + HEADER + ROUND_UP) & ~ROUND_UP;
-    const capacity = this.#capacity;
-    const tail = this.#tail;
-    const index = tail & (capacity - 1);
-    if (size > capacity - index || size > capacity - ((tail - this.#head) | 0)) {
-      if (!this.reserve(length)) return false;
-      this.#copy(payload, length, this.#at + HEADER);
-      this.#finish(length, tag);
+    const size = recordSize(length);
+    if (size > this.#room) {
+      if (!this.#hasRoom(size)) return false;
+      this.#makeFit(size);
+    }
+    const index = this.#tail & this.#mask;
+    this.#finish(index, size, length, tag);
+    const start = index + HEADER;
+    const small = this.#small;
+    if (length <= SMALL && small.has(payload, length)) {
+      small.store(this.#wide, start >> 3, length);
       return true;
     }
-    const ring = this.#ring;
-    const at = index >> 2;
-    const words = this.#lastWords;
-    if (payload === this.#lastPayload && words.length === length >> 3) {
-      const whole = words.length;
-      const bytes = this.#bytes;
-      const wide = this.#wide;
-      const to = (index + HEADER) >> 3;
-      if (whole === LINE_WORDS) {
-        // As `copyLine`, which is not always compiled into this: a call takes half as long again
-        wide[to] = words[0]!;
-        wide[to + 1] = words[1]!;
-        wide[to + 2] = words[2]!;
-        wide[to + 3] = words[3]!;
-        wide[to + 4] = words[4]!;
-        wide[to + 5] = words[5]!;
-        wide[to + 6] = words[6]!;
-        wide[to + 7] = words[7]!;
-      } else for (let i = 0; i < whole; i++) wide[to + i] = words[i]!;
-      for (let i = whole << 3; i < length; i++) bytes[index + HEADER + i] = payload[i]!;
-    } else this.#copy(payload, length, index + HEADER);
-    ring[at + LENGTH_WORD] = length;
-    ring[at + TAG_WORD] = tag;
-    this.#tail = (tail + size) | 0;
-    this.#staged++;
+    const bytes = this.#bytes;
+    if (length > FEW) bytes.set(payload, start);
+    else for (let i = 0; i < length; i++) bytes[start + i] = payload[i]!;
     return true;
   }
 
-  #copy(payload: Uint8Array, length: number, start: number): void {
-    const bytes = this.#bytes;
-    if (length <= FEW) {
-      for (let i = 0; i < length; i++) bytes[start + i] = payload[i]!;
-    } else bytes.set(payload, start);
-    this.#remember(payload, length);
-  }
-
-  /** Keeps the words of a small payload that comes again: for one that does not, a view is dear. */
-  #remember(payload: Uint8Array, length: number): void {
-    const again = payload === this.#lastPayload;
-    this.#lastPayload = payload;
-    this.#lastWords = again && length <= SMALL && payload.byteOffset % WIDE === 0
-      ? new BigUint64Array(payload.buffer, payload.byteOffset, length >> 3)
-      : NO_WORDS;
-  }
-
-  #finish(length: number, tag: number): void {
+  /** Writes the header of a record of `size` bytes at the tail, which is `index`, and passes over it. */
+  #finish(index: number, size: number, length: number, tag: number): void {
     const ring = this.#ring;
-    const at = this.#at >> 2;
+    const at = index >> 2;
     ring[at + LENGTH_WORD] = length;
     ring[at + TAG_WORD] = tag;
-    this.#tail = this.#end;
+    this.#tail = (this.#tail + size) | 0;
+    this.#room -= size;
     this.#staged++;
   }
 
@@ -215,6 +210,7 @@ export class LaneWriter {
     if (this.#published !== published) return;
     this.#tail = tail;
     this.#staged = staged;
+    this.#measure();
   }
 
   /**

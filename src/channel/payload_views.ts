@@ -4,17 +4,23 @@
  * A `Uint8Array` over another place is another object, and making one costs more than copying a small
  * message. So small payloads pass through a piece of private memory that has a view for each length,
  * and larger ones get a view over the ring, which is kept: as the ring goes round, the same places
- * come again.
+ * come again if all have one length.
  */
 
-/** Payloads up to this many bytes are copied by words: that is no slower than a new view. */
-export const SMALL = 64;
+/**
+ * Payloads up to this many bytes are copied by words: a new view costs as much as four times that, and
+ * where lengths vary, hardly one can be kept.
+ */
+export const SMALL = 256;
 
 /**
  * Bytes of the words that payloads are copied by. Words of 4 take a third longer. Optimized code makes no
  * `bigint` of one that is only moved; with doubles a payload might come out with other bits (NaN).
  */
-export const WIDE = BigUint64Array.BYTES_PER_ELEMENT;
+const WIDE = BigUint64Array.BYTES_PER_ELEMENT;
+
+/** The words of a cache line. */
+const LINE = 8;
 
 /** Copies a cache line of words, from one place to another. Written out: a loop takes half as long again. */
 function copyLine(
@@ -33,41 +39,69 @@ function copyLine(
   to[target + 7] = from[first + 7]!;
 }
 
-/** The first 0, 1, 2, ... bytes of `words`. */
-function viewsOf({ buffer }: BigUint64Array<ArrayBuffer>): readonly Uint8Array<ArrayBuffer>[] {
-  return Array.from({ length: SMALL + 1 }, (_, length) => new Uint8Array(buffer, 0, length));
+/** Copies `count` words, from one place to another. */
+function copyWords(
+  from: BigUint64Array,
+  first: number,
+  to: BigUint64Array,
+  target: number,
+  count: number,
+): void {
+  let i = 0;
+  for (; count - i >= LINE; i += LINE) copyLine(from, first + i, to, target + i);
+  for (; i < count; i++) to[target + i] = from[first + i]!;
+}
+
+/** The words that `length` bytes are in. */
+function wordsOf(length: number): number {
+  return (length + WIDE - 1) >> 3;
+}
+
+/** Places for views. Not `undefined`: V8 takes an array of that for one of numbers, to be converted. */
+function noViews(count: number): (Uint8Array<ArrayBuffer> | null)[] {
+  return new Array(count).fill(null);
 }
 
 /**
- * Private memory for small payloads, and its views. Callers get these views, and may transfer the memory
- * away (`structuredClone`, `postMessage`): it is made anew before the next payload.
+ * Private memory for small payloads, and its views: one for each length that was asked for. Callers get
+ * these views, and may transfer the memory away (`structuredClone`, `postMessage`): it is made anew
+ * before the next payload.
  */
 export class SmallPayload {
   #words: BigUint64Array<ArrayBuffer> = new BigUint64Array(SMALL / WIDE);
-  #views: readonly Uint8Array<ArrayBuffer>[] = viewsOf(this.#words);
+  #views: (Uint8Array<ArrayBuffer> | null)[] = noViews(SMALL + 1);
   /** Made beforehand for the next copy, if that is as long as the last one. */
   #spare: Uint8Array<ArrayBuffer> | undefined;
   #lastLength = 0;
 
-  #renew(): BigUint64Array<ArrayBuffer> {
+  #renew(): void {
     this.#words = new BigUint64Array(SMALL / WIDE);
-    this.#views = viewsOf(this.#words);
-    return this.#words;
+    this.#views = noViews(SMALL + 1);
+  }
+
+  #newView(length: number): Uint8Array<ArrayBuffer> {
+    return this.#views[length] = new Uint8Array(this.#words.buffer, 0, length);
   }
 
   /** The first `length` bytes, whatever they are. */
   view(length: number): Uint8Array<ArrayBuffer> {
     if (this.#words.length === 0) this.#renew();
-    return this.#views[length]!;
+    return this.#views[length] ?? this.#newView(length);
+  }
+
+  /** Whether `payload` is the first `length` bytes. */
+  has(payload: Uint8Array, length: number): boolean {
+    return this.#views[length] === payload;
   }
 
   /** Copies `length` bytes from `ring`, beginning with its word `from`, and gives them. */
   load(ring: BigUint64Array<ArrayBuffer>, from: number, length: number): Uint8Array<ArrayBuffer> {
-    const words = this.#words.length === 0 ? this.#renew() : this.#words;
-    const count = (length + WIDE - 1) >> 3;
-    if (count === words.length) copyLine(ring, from, words, 0);
-    else for (let i = 0; i < count; i++) words[i] = ring[from + i]!;
-    return this.#views[length]!;
+    if (this.#words.length === 0) this.#renew();
+    const words = this.#words;
+    const count = wordsOf(length);
+    if (count === LINE) copyLine(ring, from, words, 0);
+    else copyWords(ring, from, words, 0, count);
+    return this.#views[length] ?? this.#newView(length);
   }
 
   /** As {@linkcode SmallPayload.load}, but what it gives is the caller's own. */
@@ -95,9 +129,9 @@ export class SmallPayload {
    */
   store(ring: BigUint64Array<ArrayBuffer>, to: number, length: number): void {
     const words = this.#words;
-    const count = (length + WIDE - 1) >> 3;
-    if (count === words.length) copyLine(words, 0, ring, to);
-    else for (let i = 0; i < count; i++) ring[to + i] = words[i]!;
+    const count = wordsOf(length);
+    if (count === LINE) copyLine(words, 0, ring, to);
+    else copyWords(words, 0, ring, to, count);
   }
 }
 
@@ -107,7 +141,7 @@ const MOST_KEPT = 4096;
 /** The views over one ring. */
 export class RingViews {
   readonly #bytes: Uint8Array<ArrayBuffer>;
-  readonly #kept: (Uint8Array<ArrayBuffer> | undefined)[];
+  readonly #kept: (Uint8Array<ArrayBuffer> | null)[];
   readonly #offsets: Int32Array<ArrayBuffer>;
   readonly #mask: number;
 
@@ -115,7 +149,7 @@ export class RingViews {
     this.#bytes = bytes;
     // Larger payloads than small ones cannot begin closer together than this
     const places = Math.max(1, Math.min(MOST_KEPT, bytes.length / SMALL));
-    this.#kept = new Array(places).fill(undefined);
+    this.#kept = noViews(places);
     this.#offsets = new Int32Array(places);
     this.#mask = places - 1;
   }
@@ -123,8 +157,8 @@ export class RingViews {
   /** The `length` bytes at `offset`, which are in the ring. */
   at(offset: number, length: number): Uint8Array<ArrayBuffer> {
     const place = (offset / SMALL) & this.#mask;
-    const kept = this.#kept[place];
-    if (kept !== undefined && kept.length === length && this.#offsets[place] === offset) {
+    const kept = this.#kept[place]!;
+    if (kept !== null && kept.length === length && this.#offsets[place] === offset) {
       return kept;
     }
     const { buffer, byteOffset } = this.#bytes;

@@ -145,6 +145,21 @@ export function checkElements<T>(
   return copy;
 }
 
+/** The engine's own `length` of arrays: one that a caller defined may say anything. */
+const { get: ownLength } = Object.getOwnPropertyDescriptor(
+  Object.getPrototypeOf(Uint8Array.prototype),
+  "length",
+)!;
+
+/**
+ * How many bytes `bytes` really has; 0 where its memory was transferred away.
+ *
+ * @throws {TypeError} it is no typed array, but inherits from one or stands in for it
+ */
+export function lengthOf(bytes: Uint8Array): number {
+  return ownLength!.call(bytes);
+}
+
 /**
  * The bytes of a `Uint8Array`, or of another view or buffer, in place; never its elements turned to bytes.
  *
@@ -152,9 +167,11 @@ export function checkElements<T>(
  */
 export function checkBytes(value: unknown, name: string, index?: number): Uint8Array {
   try {
-    if (value instanceof Uint8Array && value.length > 0) return value;
+    // `length` first, whatever it says: optimized code knows then what it has, and the rest costs nothing
+    const bytes = value as Uint8Array;
+    if (bytes.length > 0 && bytes instanceof Uint8Array && lengthOf(bytes) > 0) return bytes;
   } catch {
-    // What only inherits from Uint8Array, or stands in for one, has no length
+    // What has no elements, or only inherits from Uint8Array, or stands in for one
   }
   // The name of an element is made only where it is needed
   return asBytes(value, index === undefined ? name : `${name}[${index}]`);

@@ -9,7 +9,7 @@ import { IPC } from "../../ffi/constants.ts";
 import { ERRNO } from "../../ffi/errno.ts";
 import { shmctl, shmget } from "../../ffi/libc.ts";
 import { ShmError } from "../../ffi/shm_error.ts";
-import { checkBytes, checkFunction, checkNumber } from "../layout/arguments.ts";
+import { checkBytes, checkFunction, checkNumber, lengthOf } from "../layout/arguments.ts";
 import { isLayout } from "../layout/check.ts";
 import { mistyped } from "../layout/refusal.ts";
 import { Attachment, tryAttach, unmap } from "./attachment.ts";
@@ -498,8 +498,9 @@ export class Segment implements Disposable {
   write(data: ArrayBufferView | ArrayBufferLike, offset = 0): void {
     const bytes = checkBytes(data, "data");
     const { memory } = this.#write("write to the segment");
-    this.#checkRange("write", offset, bytes.length);
-    new Uint8Array(memory, offset, bytes.length).set(bytes);
+    const length = lengthOf(bytes);
+    this.#checkRange("write", offset, length);
+    new Uint8Array(memory, offset, length).set(bytes);
   }
 
   /** The length: of all that follows `offset`, if none is given. */

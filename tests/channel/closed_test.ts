@@ -77,6 +77,7 @@ Deno.test("Channel, Producer, Consumer: every member after close, and nothing ha
     sendSync: (producer) => producer.sendSync(bytes),
     send: (producer) => producer.send(bytes),
     claim: (producer) => producer.claim(4),
+    scratch: (producer) => producer.scratch(4),
   }, {
     lane: (producer) => assert.equal(producer.lane, 1),
     isOpen: (producer) => assert.equal(producer.isOpen, false),

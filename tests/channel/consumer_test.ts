@@ -361,16 +361,16 @@ Deno.test("within a drain the consumer and the channel are busy", async () => {
 });
 
 Deno.test("a segment detached in the visitor ends the drain with an error", () => {
-  using channel = scratchChannel();
+  using channel = scratchChannel({ laneCapacity: 2048 });
   using producer = channel.producer();
-  for (const length of [1, 100]) {
+  for (const length of [1, 300]) {
     producer.sendBatch([new Uint8Array(length), new Uint8Array(length)]);
     const segment = Segment.attach(channel.id);
     const set = SemaphoreSet.open(channel.key);
     const claim = new Claim(set, 0);
     assert(claim.tryTake());
     const consumer = new ConsumerEnd(
-      new ChannelPlace(segment, set, { lanes: 1, laneCapacity: 256, messageSize: 0 }),
+      new ChannelPlace(segment, set, { lanes: 1, laneCapacity: 2048, messageSize: 0 }),
       claim,
       {},
     );

@@ -65,7 +65,7 @@ const PROGRAM = `
   console.log(JSON.stringify({ grown, perMessage, perDrain, sum }));
 `;
 
-for (const [size, how] of [[8, "stage"], [64, "stage"], [200, "stage"], [8, "claim"]] as const) {
+for (const [size, how] of [[8, "stage"], [64, "stage"], [300, "stage"], [8, "claim"]] as const) {
   testWith(
     { tools: ["deno"] },
     `10^7 messages of ${size} bytes by ${how} and drain leave the heap as it was`,

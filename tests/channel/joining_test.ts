@@ -154,7 +154,7 @@ Deno.test("Channel.openOrCreate leaves a set that is in use as it is", () => {
 Deno.test("Channel.close lets go of the lock where the memory was taken away", () => {
   const channel = scratchChannel({ laneCapacity: 1024 });
   const other = Channel.open(channel.key);
-  other.producer().trySend(new Uint8Array(100));
+  other.producer().trySend(new Uint8Array(300));
   const consumer = channel.consumer();
   assert.throws(
     () => consumer.drain((bytes) => void structuredClone(bytes, { transfer: [bytes.buffer] })),

@@ -5,16 +5,16 @@ import { RingViews, SMALL, SmallPayload } from "../../src/channel/payload_views.
 
 Deno.test("small payloads go through private memory, whole and to the byte", () => {
   const small = new SmallPayload();
-  const ring = new BigUint64Array(32);
+  const ring = new BigUint64Array(SMALL / 8 + 2);
   const bytes = new Uint8Array(ring.buffer);
   bytes.forEach((_, i) => bytes[i] = i);
   for (let length = 0; length <= SMALL; length++) {
-    const expected = Array.from({ length }, (_, i) => 8 + i);
+    const expected = Array.from({ length }, (_, i) => (8 + i) & 0xff);
     const view = small.load(ring, 1, length);
     assert.deepEqual([...view], expected);
     assert.equal(view, small.view(length), "one view for a length");
     small.view(length).fill(0xaa);
-    const target = new BigUint64Array(32);
+    const target = new BigUint64Array(ring.length);
     small.store(target, 1, length);
     assert(new Uint8Array(target.buffer, 8, length).every((value) => value === 0xaa));
     const behind = 8 + Math.ceil(length / 8) * 8;
@@ -26,10 +26,8 @@ Deno.test("small payloads go through private memory, whole and to the byte", () 
     const copies = [length, length, 5].map((length) => small.copy(ring, 1, length));
     small.prepare();
     copies.push(small.copy(ring, 1, length), small.copy(ring, 1, 5));
-    assert.deepEqual(copies.map((copy) => [...copy]), [
-      ...[expected, expected, [8, 9, 10, 11, 12]],
-      ...[expected, [8, 9, 10, 11, 12]],
-    ]);
+    const five = [8, 9, 10, 11, 12];
+    assert.deepEqual(copies.map((copy) => [...copy]), [expected, expected, five, expected, five]);
     assert.equal(new Set([view, ...copies]).size, 6, "each copy is an array of its own");
   }
 });
@@ -48,7 +46,7 @@ Deno.test("every bit of a payload arrives, of those that are no numbers too", ()
   );
   // Until it is compiled, and then
   for (let i = 0; i < 20_000; i++) {
-    for (const length of [SMALL, SMALL - 8]) {
+    for (const length of [64, 56]) {
       const copy = small.copy(words, 0, length);
       if (i % 1000 > 0) continue;
       assert.deepEqual(copy, new Uint8Array(words.buffer, 0, length));

@@ -65,7 +65,7 @@ Deno.test("messages of every length, with the tags of both ends, arrive as they 
   using consumer = channel.consumer();
   for (let length = 0; length <= channel.maxMessage; length++) {
     const tag = length % 2 === 0 ? 0 : 0xffffffff;
-    // Unaligned in its buffer, and twice: what comes again is copied in another way
+    // Unaligned in its buffer
     const bytes = new Uint8Array(length + 3).map((_, i) => i * 7 + length).subarray(3);
     assert(producer.trySend(bytes, { tag }));
     const received = consumer.tryReceive({ ack: "before" });
@@ -123,6 +123,111 @@ Deno.test("the same payload object is sent as it is each time", () => {
     assert(producer.trySend(payload));
   }
   assert.deepEqual(drained(consumer), [0, 1, 2, 3, 4, 5]);
+});
+
+Deno.test("Producer.scratch: one array for a length, sent as it is each time, by every method", async () => {
+  using channel = scratchChannel({ laneCapacity: 4096 });
+  using producer = channel.producer();
+  using consumer = channel.consumer();
+  const ways: ((bytes: Uint8Array) => unknown)[] = [
+    (bytes) => producer.trySend(bytes),
+    (bytes) => producer.stage(bytes),
+    (bytes) => producer.sendBatch([bytes]),
+    (bytes) => producer.sendSync(bytes),
+    (bytes) => producer.send(bytes),
+  ];
+  for (let length = 0; length <= 256; length++) {
+    const bytes = producer.scratch(length);
+    assert.equal(bytes.length, length);
+    assert.equal(producer.scratch(length), bytes);
+    const expected = ways.map((_, way) => new Uint8Array(length).fill(way + length));
+    for (const [way, send] of ways.entries()) {
+      bytes.fill(way + length);
+      await send(bytes);
+    }
+    bytes.fill(0xff);
+    const received: Uint8Array[] = [];
+    consumer.drain((bytes) => received.push(bytes.slice()));
+    assert.deepEqual(received, expected, `${length} bytes`);
+  }
+  assert.throws(() => producer.scratch(257), RangeError);
+});
+
+Deno.test("Producer.scratch: an array that was transferred away is refused, and the next one is another", () => {
+  using channel = scratchChannel();
+  using producer = channel.producer();
+  using consumer = channel.consumer();
+  const bytes = producer.scratch(8);
+  structuredClone(bytes, { transfer: [bytes.buffer] });
+  assert.throws(() => producer.trySend(bytes), /takes memory that is there/);
+  const next = producer.scratch(8).fill(5);
+  assert(producer.trySend(next));
+  assert.deepEqual(consumer.tryReceive({ ack: "before" })?.bytes, new Uint8Array(8).fill(5));
+});
+
+Deno.test("Producer.send: bytes of scratch that are written while it waits are sent as they are then", async () => {
+  using channel = scratchChannel();
+  using producer = channel.producer({ spin: 0 });
+  using consumer = channel.consumer();
+  fill(producer);
+  const bytes = producer.scratch(1);
+  bytes[0] = 1;
+  const sent = producer.send(bytes, { deadline: SOON() });
+  bytes[0] = 2;
+  drained(consumer);
+  await sent;
+  assert.deepEqual(drained(consumer), [2]);
+});
+
+Deno.test("Producer: an array that says another length than it has is sent as it is, and hits no other", () => {
+  class Liar extends Uint8Array {
+    said = 20;
+    override get length(): number {
+      return this.said;
+    }
+  }
+  const own = (bytes: Uint8Array, value: unknown): Uint8Array =>
+    Object.defineProperty(bytes, "length", { value });
+  for (const real of [1, 8, 40, 100]) {
+    for (const said of [0, 1, 20, 1000, -1, NaN, "8"]) {
+      using channel = scratchChannel();
+      using producer = channel.producer();
+      using consumer = channel.consumer();
+      // Messages lie behind the only place that is free
+      while (producer.trySend(new Uint8Array(56).fill(7)));
+      consumer.drain(() => {}, { max: 2 });
+      const liars = [own(new Uint8Array(real).fill(9), said)];
+      if (typeof said === "number") liars.push(new Liar(real).fill(9));
+      for (const liar of liars) if (liar instanceof Liar) liar.said = said as number;
+      let sent = 0;
+      for (const liar of liars) if (producer.trySend(liar)) sent++;
+      const received: Uint8Array[] = [];
+      consumer.drain((bytes) => received.push(bytes.slice()));
+      assert(sent > 0);
+      assert.deepEqual(received, [
+        ...Array.from({ length: 2 }, () => new Uint8Array(56).fill(7)),
+        ...Array.from({ length: sent }, () => new Uint8Array(real).fill(9)),
+      ], `${real} bytes that say ${said}`);
+    }
+  }
+});
+
+Deno.test("Producer: what stands in for an array and says a length is refused", () => {
+  using channel = scratchChannel();
+  using producer = channel.producer();
+  using consumer = channel.consumer();
+  const get = (target: Uint8Array, name: string | symbol): unknown =>
+    name === "length" ? 20 : Reflect.get(target, name);
+  const stranger = new Proxy(new Uint8Array(100), { get });
+  const heir = Object.create(new Uint8Array(8), { length: { value: 8 } });
+  const taken = Object.defineProperty(new Uint8Array(8), "length", { value: 8 });
+  structuredClone(taken, { transfer: [taken.buffer] });
+  for (const wrong of [stranger, heir, taken]) {
+    assert.throws(() => producer.trySend(wrong), TypeError);
+    assert.throws(() => producer.sendBatch([wrong]), TypeError);
+    assert.throws(() => producer.sendSync(wrong), TypeError);
+  }
+  assert.equal(consumer.tryReceive(), undefined);
 });
 
 Deno.test("Producer.sendBatch: as far as there is room, and nothing where a message is faulty", () => {

@@ -39,7 +39,7 @@ Deno.test("drain: a large payload that is transferred away is an error, and ever
     using other = Channel.open(channel.key);
     const producer = channel.producer();
     const consumer = channel.consumer();
-    for (let i = 0; i < count; i++) producer.trySend(new Uint8Array(100).fill(i + 1));
+    for (let i = 0; i < count; i++) producer.trySend(new Uint8Array(300).fill(i + 1));
     let moved: Uint8Array | undefined;
     let seen = 0;
     assert.throws(() =>
@@ -48,7 +48,7 @@ Deno.test("drain: a large payload that is transferred away is an error, and ever
         moved = transfer(bytes);
       }), TAKEN);
     assert.equal(seen, 1);
-    assert.deepEqual(new Uint8Array(moved!), new Uint8Array(100).fill(1));
+    assert.deepEqual(new Uint8Array(moved!), new Uint8Array(300).fill(1));
     assert.deepEqual([consumer.isOpen, producer.isOpen, channel.isOpen], [false, false, false]);
     assert.throws(() => consumer.tryReceive(), TAKEN);
     assert.throws(() => consumer.drain(() => {}), TAKEN);
@@ -63,14 +63,14 @@ Deno.test("drain: a large payload that is transferred away is an error, and ever
     using next = other.consumer();
     const lengths: number[] = [];
     next.drain((bytes) => lengths.push(bytes.length));
-    assert.deepEqual(lengths, Array(count).fill(100), "nothing had been given back");
+    assert.deepEqual(lengths, Array(count).fill(300), "nothing had been given back");
     assert.equal(other.close(), "removed", "the entry lock was let go");
   }
 });
 
 Deno.test("close: the last one out lets go of the entry lock, though its memory was transferred away", () => {
   const channel = scratchChannel({ laneCapacity: 4096 });
-  channel.producer().trySend(new Uint8Array(100));
+  channel.producer().trySend(new Uint8Array(300));
   assert.throws(() => channel.consumer().drain(transfer), TAKEN);
   assert.equal(channel.close(), "in use", "what nobody could look at stays");
   using again = Channel.open(channel.key);
@@ -106,7 +106,7 @@ Deno.test("commit: a slot whose bytes were transferred away is not sent, and the
 Deno.test("commit: a large slot that was transferred away is an error, and everything closes", () => {
   const channel = scratchChannel({ laneCapacity: 4096 });
   using other = Channel.open(channel.key);
-  const slot = channel.producer().claim(100)!;
+  const slot = channel.producer().claim(300)!;
   transfer(slot.bytes);
   assert.throws(() => slot.commit(), TAKEN);
   channel.close();

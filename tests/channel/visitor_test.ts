@@ -20,10 +20,10 @@ const callable = Object.assign(() => {}, thenable);
 
 Deno.test("drain: a visitor that returns a promise is refused, and its message stays", () => {
   for (const returned of [Promise.resolve(1), thenable, callable]) {
-    using channel = scratchChannel({ laneCapacity: 1024 });
+    using channel = scratchChannel({ laneCapacity: 2048 });
     using producer = channel.producer();
     using consumer = channel.consumer();
-    for (const length of [1, 100]) {
+    for (const length of [1, 300]) {
       producer.sendBatch([new Uint8Array(length), new Uint8Array(length)]);
       let seen = 0;
       const visit = ((): unknown => ++seen === 1 ? undefined : returned) as ChannelVisit<unknown>;
@@ -104,7 +104,7 @@ Deno.test("drainText and text: nothing of the channel's own memory is decoded", 
   using producer = channel.producer();
   using consumer = channel.consumer();
   let live: ArrayBuffer | undefined;
-  producer.trySend(new Uint8Array(100));
+  producer.trySend(new Uint8Array(300));
   consumer.drain((bytes) => live = bytes.buffer);
   const decoded: ArrayBufferLike[] = [];
   const { decode } = TextDecoder.prototype;
@@ -113,7 +113,7 @@ Deno.test("drainText and text: nothing of the channel's own memory is decoded", 
     return decode.call(this, input, options);
   };
   try {
-    for (const length of [1, 64, 65, 100, 500]) {
+    for (const length of [1, 64, 256, 257, 500]) {
       producer.trySend(new Uint8Array(length).fill(0x61));
       producer.trySend(new Uint8Array(length).fill(0x61));
       assert.equal(consumer.tryReceive()!.text.length, length);

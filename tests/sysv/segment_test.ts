@@ -192,6 +192,16 @@ Deno.test("a size beyond the limit names the limit, memory that is not there the
   );
 });
 
+Deno.test("Segment.write: an array that says another length than it has is written as it is", () => {
+  using segment = Segment.create({ size: 16 });
+  segment.remove();
+  const liar = Object.defineProperty(new Uint8Array(4).fill(9), "length", { value: 8 });
+  segment.write(liar, 12);
+  assert.deepEqual(segment.read(10), Uint8Array.of(0, 0, 9, 9, 9, 9));
+  const large = Object.defineProperty(new Uint8Array(8), "length", { value: 4 });
+  assert.throws(() => segment.write(large, 12), /write.*8 bytes/);
+});
+
 for (const size of [2 ** 31 + 4096, 2 ** 32 + 4096, 5 * 2 ** 32 + 3]) {
   Deno.test(`a segment of ${size} bytes works to its last byte`, () => {
     using segment = Segment.create({ size, noReserve: true });
