@@ -16,7 +16,7 @@ import {
   findSegment,
   removeSegment,
   type SegmentStat,
-  statSegment,
+  statFailure,
   tryStat,
 } from "../sysv/segment_stat.ts";
 import type { PreparedOperations } from "../sysv/semaphore_operations.ts";
@@ -169,7 +169,7 @@ export class Membership {
     const membership = new Membership(object, set, entry, timeout);
     let inside: Inside | undefined;
     try {
-      inside = membership.#enter(object, deadline);
+      inside = membership.#enter(object, stat, deadline);
     } finally {
       if (inside === undefined) membership.#abandon();
     }
@@ -177,12 +177,18 @@ export class Membership {
   }
 
   /** Everything that is done with the entry lock held; it is free in the end if this succeeds. */
-  #enter<Inside>(object: SharedObject<Inside>, deadline: Deadline): Inside | undefined {
+  #enter<Inside>(
+    object: SharedObject<Inside>,
+    seen: SegmentStat | undefined,
+    deadline: Deadline,
+  ): Inside | undefined {
     const segment = openSegment(object, this.set);
     if (segment === undefined) return undefined;
     let inside: Inside | undefined;
     try {
-      if (segment.created || this.#goesWith(segment, object)) {
+      // Looked at already: the size of a segment is that of its id, and its owner was checked again
+      const known = segment.created || (segment.id === seen?.id && segment.size === seen.size);
+      if (known || this.#goesWith(segment, object)) {
         const found = object.enter(segment, this, deadline);
         if (found !== undefined) this.set.tryOp(this.#operations.unlock);
         inside = found;
@@ -316,16 +322,19 @@ export class Membership {
   #lock(): boolean {
     const { set } = this;
     const { lock } = this.#entry;
-    const deadline = Deadline.after(this.#leaveMs);
-    const slices = new Slices(deadline, () => lockHeld(this.#object, set, lock, "leave"));
+    const { takeLock, uncount } = this.#operations;
     let taken = false;
     try {
-      waitSync(doing(set, this.#operations.takeLock, slices));
+      if (!set.tryOp(takeLock)) {
+        const deadline = Deadline.after(this.#leaveMs);
+        const slices = new Slices(deadline, () => lockHeld(this.#object, set, lock, "leave"));
+        waitSync(doing(set, takeLock, slices));
+      }
       taken = true;
     } catch (error) {
       if (!(error instanceof ShmError && error.errno === ERRNO.ETIMEDOUT)) throw error;
     } finally {
-      if (!taken) quietly(set, this.#operations.uncount);
+      if (!taken) quietly(set, uncount);
     }
     return taken;
   }
@@ -408,7 +417,7 @@ function lookAtSegment(
     if (id === undefined) return undefined;
     const stat = tryStat(id);
     if (typeof stat === "number" && isGone(stat)) continue;
-    if (typeof stat === "number") return { stat: statSegment(id), fits: true };
+    if (typeof stat === "number") throw statFailure(id, -stat);
     const fits = object.fits(stat, stat.nattch);
     const user = object.trust ? undefined : foreignUser(stat);
     if (user !== undefined) throw untrusted(stat, user, object.key);
@@ -449,8 +458,10 @@ function enterSet(
   const { lock, users } = entry;
   try {
     if (besideSegment) {
+      const { enter } = operationsOn(entry);
+      if (set.tryOp(enter)) return true;
       const slices = new Slices(deadline, () => lockHeld(object, set, lock, "join"));
-      waitSync(doing(set, operationsOn(entry).enter, slices));
+      waitSync(doing(set, enter, slices));
       return true;
     }
     // It may be anything's. In one step: if all its values are 0, it is ours to use

@@ -129,9 +129,13 @@ export function readTime<Name extends string>(
  * The user, neither us nor root, who created or owns the object, or `undefined`. At a well-known key
  * such a user may have been waiting for us.
  */
-export function foreignUser(stat: ObjectStat): number | undefined {
-  const us = geteuid();
-  return [stat.cuid, stat.uid].find((uid) => uid !== us && uid !== 0);
+export function foreignUser({ cuid, uid }: ObjectStat): number | undefined {
+  if (isForeign(cuid)) return cuid;
+  return isForeign(uid) ? uid : undefined;
+}
+
+function isForeign(uid: number): boolean {
+  return uid !== 0 && uid !== geteuid();
 }
 
 /** Whether a result means that the object was removed before or while the call used it. */
