@@ -260,6 +260,26 @@ Deno.test("Membership.join keeps the set it created beside a segment that came m
   assert(room.isGone);
 });
 
+Deno.test("Membership.join looks again at a segment that came while it waited for the lock", () => {
+  const key = freshKey();
+  const room = new Room(key).join();
+  let replaced: Segment | undefined;
+  class Late extends Room {
+    override fits(stat: { readonly size: number; readonly id: number }): boolean {
+      const fits = super.fits(stat);
+      room.segment.remove();
+      replaced = Segment.create({ key, size: SIZE + 1 });
+      return fits;
+    }
+  }
+  assert.throws(() => new Late(key).join(), { code: "EFORMAT", message: /65 bytes/ });
+  assert.deepEqual([replaced?.stat().nattch, findSegment(key)], [1, replaced?.id]);
+  replaced?.remove();
+  replaced?.detach();
+  assert.equal(room.leave("removed"), "removed");
+  assert.equal(findSemaphoreSet(key), undefined);
+});
+
 Deno.test("Membership.join finds out that peers came meanwhile and were killed", () => {
   const key = freshKey();
   class Overtaken extends Room {
