@@ -95,7 +95,7 @@ export interface ProducerOptions {
    */
   readonly withoutConsumer?: "wait" | "error";
   /**
-   * Microseconds to look for room before sleeping, while that is likely to pay; 100 if not said. As
+   * Microseconds to look for room before sleeping, while that is likely to pay. Defaults to 250. As
    * {@linkcode ConsumerOptions.spin}.
    */
   readonly spin?: number;
@@ -117,7 +117,7 @@ export interface ProducerOptions {
  */
 export interface ConsumerOptions {
   /**
-   * Microseconds to look for messages before sleeping, while that is likely to pay; 100 if not said. After
+   * Microseconds to look for messages before sleeping, while that is likely to pay. Defaults to 250. After
    * a long sleep it sleeps at once, until messages come sooner again; where looking is in vain, as with
    * both sides on one core, it is tried ever more rarely.
    */
