@@ -49,6 +49,11 @@
 #define SHM_MAILBOX_SEM_DISPOSABLE 5
 #define SHM_MAILBOX_SEM_COUNT 6
 
+/* who sent so lately looks again for so long, first after such a pause, before it queues to send */
+#define SHMI_JUST_NOW_NS INT64_C(1000000)
+#define SHMI_STAND_BACK_NS INT64_C(20000000)
+#define SHMI_FIRST_PAUSE_NS INT64_C(100000)
+
 struct ShmEntry {
   bool can_read;
   char msg[SHM_MAILBOX_TEXT_SIZE];
@@ -117,6 +122,7 @@ struct ShmMailbox {
   bool in_hand;                /* we hold HAND */
   bool wakes; /* whoever changes the flag wakes those who wait for it, when last looked */
   struct ShmiSpinning spinning;
+  int64_t turn_ended; /* when we let go of SENDER last */
   struct ShmMailboxError error; /* of the last call that did not return OK */
 };
 
@@ -454,6 +460,28 @@ static inline enum ShmMailboxStatus shm_mailbox_claim_server(struct ShmMailbox *
 
 /* ---- sending --------------------------------------------------------------------------------- */
 
+/*
+ * Takes SENDER. Who had it just now does not queue for it at once, but looks again ever more rarely: to
+ * hand it over takes as long as several messages of one sender, so those with much to send take turns in
+ * bursts, while one that sends now and then has its turn next.
+ */
+static inline enum ShmMailboxStatus shmi_take_turn(struct ShmMailbox *box,
+                                                   const struct ShmMailboxWait *wait) {
+  enum ShmMailboxStatus status = shmi_try_take(box, SHM_MAILBOX_SEM_SENDER);
+  if (status != SHM_MAILBOX_BUSY) return status;
+  const int64_t now = shm_mailbox_now();
+  const bool just_now = now - box->turn_ended <= SHMI_JUST_NOW_NS;
+  const int64_t stands_back = just_now ? SHMI_STAND_BACK_NS : 0;
+  const int64_t end = now + shmi_slice(stands_back, now, shmi_deadline(wait));
+  for (int64_t pause = SHMI_FIRST_PAUSE_NS; shm_mailbox_now() + pause < end; pause *= 2) {
+    const struct timespec moment = shmi_timespec(pause);
+    if (nanosleep(&moment, NULL) == -1 && shmi_should_stop(wait)) break;
+    status = shmi_try_take(box, SHM_MAILBOX_SEM_SENDER);
+    if (status != SHM_MAILBOX_BUSY) return status;
+  }
+  return shmi_take(box, SHM_MAILBOX_SEM_SENDER, wait);
+}
+
 /* Takes back a message nobody took; says for certain what became of it, or that nobody can. */
 static inline enum ShmMailboxOutcome shmi_withdraw(struct ShmMailbox *box) {
   /* a server that has it in hand is given one slice to say that it is done */
@@ -486,7 +514,7 @@ static inline enum ShmMailboxStatus shm_mailbox_send(struct ShmMailbox *box, con
                       "it is longer than 2047 bytes or has a NUL in it", "");
   }
   enum ShmMailboxStatus status = shmi_check_process(box);
-  if (status == SHM_MAILBOX_OK) status = shmi_take(box, SHM_MAILBOX_SEM_SENDER, wait);
+  if (status == SHM_MAILBOX_OK) status = shmi_take_turn(box, wait);
   if (status != SHM_MAILBOX_OK) return status;
   status = shmi_await_flag(box, false, wait); /* SYNC taken */
   if (status != SHM_MAILBOX_OK) {
@@ -512,6 +540,7 @@ static inline enum ShmMailboxStatus shm_mailbox_send(struct ShmMailbox *box, con
     *outcome = shmi_withdraw(box);
     if (*outcome == SHM_MAILBOX_TAKEN) status = SHM_MAILBOX_OK;
   }
+  box->turn_ended = shm_mailbox_now();
   shmi_give(box->member.set, SHM_MAILBOX_SEM_SENDER, 2);
   return status;
 }

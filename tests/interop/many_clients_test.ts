@@ -4,6 +4,7 @@
  */
 
 import assert from "node:assert/strict";
+import { MailboxServer } from "../../mod.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
 import { testWith } from "../support/needs.ts";
 import { freshKey, Peer, PROJECT, TestFolder } from "../support/peer.ts";
@@ -45,18 +46,19 @@ for (const serverIn of LANGUAGES) {
   });
 }
 
-/** Sends again and again without a pause, until SIGTERM. */
+/** Sends its argument again and again without a pause, until SIGTERM. */
 const BUSY_CLIENT = (key: number): string => `
   #include "common.h"
   static volatile sig_atomic_t over = 0;
-  int main() {
+  int main(int, char **arguments) {
+    const char *const text = arguments[1];
     signal(SIGTERM, [](int) { over = 1; });
     const ShmMailboxOptions options = {${key}, 0600, false, false};
     ShmMailbox box;
     ShmMailboxStatus status = shm_mailbox_arrive(&box, &options, nullptr);
     ShmMailboxOutcome outcome;
     while (!over && status == SHM_MAILBOX_OK) {
-      status = shm_mailbox_send(&box, "busy", 4, true, nullptr, &outcome);
+      status = shm_mailbox_send(&box, text, strlen(text), true, nullptr, &outcome);
     }
     shm_mailbox_leave(&box);
     return status;
@@ -78,7 +80,7 @@ for (const send of ["client.sendSync", "await client.send"]) {
     const busyClient = folder.compile("g++", "busy", ["-O2", `-I${PROJECT}c`, source]);
     await using peers = new AsyncDisposableStack();
     const server = peers.use(programs.server("C++", key));
-    const busy = [1, 2].map(() => peers.use(Peer.start(busyClient)));
+    const busy = [1, 2].map(() => peers.use(Peer.start(busyClient, ["busy"])));
     await server.stdout(/busy\n/);
     await assertEnds(peers.use(Peer.typescript(CALM_CLIENT(key, send))), 0);
     for (const peer of [...busy, server]) {
@@ -93,3 +95,31 @@ for (const send of ["client.sendSync", "await client.send"]) {
     assertNothingAt(key);
   });
 }
+
+testWith(
+  NEEDS,
+  "common.h: of two with much to send each has its turn in bursts, and both have turns",
+  async () => {
+    const key = freshKey();
+    using folder = new TestFolder();
+    const source = folder.file("busy.cpp", BUSY_CLIENT(key));
+    const busyClient = folder.compile("g++", "busy", ["-O2", `-I${PROJECT}c`, source]);
+    let order = "";
+    {
+      using server = MailboxServer.open({ key });
+      await using peers = new AsyncDisposableStack();
+      const clients = ["a", "b"].map((text) => peers.use(Peer.start(busyClient, [text])));
+      while (!order.includes("ab") || !order.includes("ba")) order += (await server.receive()).text;
+      order = "";
+      while (order.length < 1000) order += (await server.receive()).text;
+      const over = new AbortController();
+      for (const client of clients) client.kill("SIGTERM");
+      const ends = Promise.all(clients.map((client) => assertEnds(client, 0)))
+        .finally(() => over.abort());
+      await server.serve(() => {}, { signal: over.signal });
+      await ends;
+    }
+    assert(order.match(/a+|b+/g)!.length < order.length / 2, order);
+    assertNothingAt(key);
+  },
+);
