@@ -21,6 +21,7 @@ import {
 } from "../sysv/segment_stat.ts";
 import type { PreparedOperations } from "../sysv/semaphore_operations.ts";
 import { SemaphoreSet } from "../sysv/semaphore_set.ts";
+import { findSemaphoreSet } from "../sysv/semaphore_stat.ts";
 import { doing } from "../sysv/semaphore_wait.ts";
 import { Deadline } from "./deadline.ts";
 import { pause, waitSync } from "../sysv/wait.ts";
@@ -182,7 +183,7 @@ export class Membership {
     seen: SegmentStat | undefined,
     deadline: Deadline,
   ): Inside | undefined {
-    const segment = openSegment(object, this.set);
+    const segment = openSegment(object, this.set, seen);
     if (segment === undefined) return undefined;
     let inside: Inside | undefined;
     try {
@@ -432,8 +433,11 @@ function findSet(
 ): SemaphoreSet | undefined {
   const { key, trust, semaphores } = object;
   const wanted = { trust, ...(semaphores === undefined ? {} : { count: semaphores }) };
-  const found = unless(ERRNO.ENOENT, () => SemaphoreSet.open(key, wanted));
-  if (found !== undefined) return found;
+  // Asked first where none is expected: an error that is caught takes longer than all the rest
+  if (segment !== undefined || findSemaphoreSet(key) !== undefined) {
+    const found = unless(ERRNO.ENOENT, () => SemaphoreSet.open(key, wanted));
+    if (found !== undefined) return found;
+  }
   if (segment !== undefined && !object.standsAlone) {
     // The set comes before the segment and goes after it
     if (findSegment(key) !== segment.id) return undefined;
@@ -538,10 +542,17 @@ function whoUses(
 }
 
 /** The segment, with the entry lock held. `undefined`: somebody who does not know the lock created one. */
-function openSegment(object: SharedObject<unknown>, set: SemaphoreSet): Segment | undefined {
+function openSegment(
+  object: SharedObject<unknown>,
+  set: SemaphoreSet,
+  seen: SegmentStat | undefined,
+): Segment | undefined {
   const { key, trust } = object;
-  const found = unless(ERRNO.ENOENT, () => Segment.open(key, { trust }));
-  if (found !== undefined) return found;
+  // As for the set
+  if (seen !== undefined || findSegment(key) !== undefined) {
+    const found = unless(ERRNO.ENOENT, () => Segment.open(key, { trust }));
+    if (found !== undefined) return found;
+  }
   const { mode } = creation(object);
   return unless(ERRNO.EEXIST, () => Segment.create({ key, size: object.size(set), mode }));
 }
