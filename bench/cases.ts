@@ -275,7 +275,8 @@ export class Cases {
   #throughput(name: string, kind: PeerKind, sides: Sides, size: number, place: Place): Case {
     const { scale } = this.#setting;
     const [messages, bytes] = kind.about;
-    let count = countFor(Math.min(messages, bytes / size) * scale.seconds, size);
+    const first = countFor(Math.min(messages, bytes / size) * scale.seconds, size);
+    let count = first;
     return {
       names: [name],
       run: async () => {
@@ -287,7 +288,7 @@ export class Cases {
           cpuSecondsPerMillion: total(lines, "cpuSeconds") / count * 1e6,
           rssBytes: total(lines, "rssBytes"),
         };
-        count = countFor(figure * scale.seconds, size);
+        count = Math.max(first >> 2, countFor(figure * scale.seconds, size));
         return { [name]: { figure, ...(beside === undefined ? {} : { beside }) } };
       },
     };
@@ -314,12 +315,14 @@ export class Cases {
     const { scale } = this.#setting;
     const name = `roundTrip/${kind.id}/${variant}`;
     const place = variant === "spinning" ? "pinned" : variant;
-    let count = Math.ceil(scale.seconds * 30_000);
+    const first = Math.ceil(scale.seconds * 30_000);
+    let count = first;
     return {
       names: [name],
       run: async () => {
         const round = await this.#trips(kind, sides, [count, Math.ceil(count / 5), 0], place);
-        count = Math.min(1_000_000, Math.max(200, Math.ceil(scale.seconds / round.figure * 1e9)));
+        const wanted = Math.ceil(scale.seconds / round.figure * 1e9);
+        count = Math.min(1_000_000, Math.max(first >> 2, wanted));
         return { [name]: round };
       },
     };
@@ -377,7 +380,8 @@ export class Cases {
   #clients(clients: number): Case {
     const { scale, processes } = this.#setting;
     const name = `clients/mailbox-await/${clients}`;
-    let count = Math.ceil(scale.seconds * 30_000 / clients);
+    const first = Math.ceil(scale.seconds * 30_000 / clients);
+    let count = first;
     return {
       names: [name],
       run: async () => {
@@ -391,7 +395,7 @@ export class Cases {
         );
         const { messages, seconds } = lineOf(lines, "recv");
         const figure = messages! / seconds!;
-        count = Math.max(100, Math.ceil(figure * scale.seconds / clients));
+        count = Math.max(first >> 2, Math.ceil(figure * scale.seconds / clients));
         return { [name]: { figure } };
       },
     };
@@ -401,7 +405,8 @@ export class Cases {
     const { scale, processes } = this.#setting;
     const size = USUAL_BYTES;
     const name = `producers/${kind.id}/${producers}`;
-    let each = countFor(kind.about[0] * scale.seconds / producers, size);
+    const first = countFor(kind.about[0] * scale.seconds / producers, size);
+    let each = first;
     return {
       names: [name],
       run: async () => {
@@ -420,7 +425,7 @@ export class Cases {
         );
         const received = lineOf(lines, "recv");
         const figure = received.messages! / received.seconds!;
-        each = countFor(figure * scale.seconds / producers, size);
+        each = Math.max(first >> 2, countFor(figure * scale.seconds / producers, size));
         return { [name]: { figure } };
       },
     };
@@ -555,7 +560,10 @@ export class Cases {
   }
 }
 
-/** So many messages, within reason. */
+/**
+ * So many messages, within reason. A case sends at least a quarter of what it sent first, however slow a
+ * round was: with fewer the compiler would not be done before they count, and the next round be slow too.
+ */
 function countFor(wanted: number, size: number): number {
   return Math.round(Math.min(50_000_000, Math.max(size >= LARGE ? 6 : 100, wanted)));
 }

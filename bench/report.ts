@@ -436,7 +436,7 @@ export function tables(result: Result, kept: readonly KeptResult[] = [], file = 
         ...section(
           batched,
           "Throughput, batched",
-          "One payload object again and again, which is the fast path of the channel in Deno.",
+          "The same payload again and again. The channel in Deno sends up to 256 B from `producer.scratch`.",
           bySize(batched),
           "How many times as many messages the channel carries:",
           ratiosTable(result, batched, "channel-ts-ts"),

@@ -140,8 +140,8 @@ export const TARGETS: readonly Target[] = [
   startUp("import", '`import "@sysv/shm"`', "import/-", 1.8),
   besideTwin("distinct", "payloads of 64 B, all distinct, batched, unpinned", "payload/64", 0.5),
   besideTwin("distinct-pinned", "the same, pinned", "payload/64-pinned", 0.5),
-  besideTwin("8-bytes", "one payload of 8 B again and again, batched", "throughput/8", 0.5),
-  besideTwin("64-bytes", "one payload of 64 B again and again, batched", "throughput/64", 0.5),
+  besideTwin("8-bytes", "8 B in `producer.scratch`, batched", "throughput/8", 0.5),
+  besideTwin("64-bytes", "64 B in `producer.scratch`, batched", "throughput/64", 0.5),
   {
     name: "64-bytes-rate",
     says: "the same, at least 25 M msg/s where the C twin does 60 M",

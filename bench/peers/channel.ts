@@ -2,7 +2,8 @@
  * The channel in Deno; `channel.c` is its twin. ADDRESS is KEY/LANES; a round trip uses KEY + 1 for the
  * way back.
  *
- * `send` stages one payload object again and again and publishes in batches, `recv` drains.
+ * `send` stages `producer.scratch`, or one larger payload again and again, and publishes in batches;
+ * `recv` drains.
  * `send-distinct` stages many payload objects in turn, `send-varying` such of 1 to 127 bytes, and
  * `send-text` encodes a text for each message. `send-sync`, `recv-sync`, `ping-sync` and `pong-sync` are
  * one call a message, `send-await` and `recv-await` are `await send` and `for await`.
@@ -35,6 +36,8 @@ import {
 
 const SPIN_US = 1_000_000;
 const LEAST_CAPACITY = 1 << 20;
+/** Bytes that `producer.scratch` gives at most. */
+const SCRATCH = 256;
 
 function open({ address, size }: Part, offset = 0): Channel {
   const [key, lanes] = address.split("/").map(Number);
@@ -96,10 +99,14 @@ function varyingLength(i: number): number {
 }
 
 /** Sends what `payload` gives for each message's number. */
-async function sendBatches(part: Part, payload: (i: number) => Uint8Array): Promise<void> {
+async function sendBatches(
+  part: Part,
+  payloads: (producer: Producer) => (i: number) => Uint8Array,
+): Promise<void> {
   using channel = open(part);
   using producer = channel.producer();
   await consumerOf(channel);
+  const payload = payloads(producer);
   const batch = batchOf(part.size);
   const meter = new Meter(part);
   const run = (count: number): void => {
@@ -123,24 +130,27 @@ async function sendBatches(part: Part, payload: (i: number) => Uint8Array): Prom
 }
 
 function send(part: Part): Promise<void> {
-  const message = new Uint8Array(part.size).fill(1);
-  return sendBatches(part, () => message);
+  return sendBatches(part, (producer) => {
+    const message = part.size <= SCRATCH ? producer.scratch(part.size) : new Uint8Array(part.size);
+    message.fill(1);
+    return () => message;
+  });
 }
 
 function sendDistinct(part: Part): Promise<void> {
   const messages = distinct(() => part.size);
-  return sendBatches(part, (i) => messages[i % DISTINCT]!);
+  return sendBatches(part, () => (i) => messages[i % DISTINCT]!);
 }
 
 function sendVarying(part: Part): Promise<void> {
   const messages = distinct(varyingLength);
-  return sendBatches(part, (i) => messages[i % DISTINCT]!);
+  return sendBatches(part, () => (i) => messages[i % DISTINCT]!);
 }
 
 function sendText(part: Part): Promise<void> {
   const texts = Array.from({ length: DISTINCT }, (_, i) => numberedText(i, part.size));
   const encoder = new TextEncoder();
-  return sendBatches(part, (i) => encoder.encode(texts[i % DISTINCT]!));
+  return sendBatches(part, () => (i) => encoder.encode(texts[i % DISTINCT]!));
 }
 
 function recvSync(part: Part): void {
