@@ -141,14 +141,18 @@ const MOST_KEPT = 4096;
 /** The views over one ring. */
 export class RingViews {
   readonly #bytes: Uint8Array<ArrayBuffer>;
-  readonly #kept: (Uint8Array<ArrayBuffer> | null)[];
-  readonly #offsets: Int32Array<ArrayBuffer>;
-  readonly #mask: number;
+  /** One place until the first view is made: many channels never see a larger payload. */
+  #kept: (Uint8Array<ArrayBuffer> | null)[] = noViews(1);
+  #offsets: Int32Array<ArrayBuffer> = new Int32Array(1);
+  #mask = 0;
 
   constructor(bytes: Uint8Array<ArrayBuffer>) {
     this.#bytes = bytes;
+  }
+
+  #makePlaces(): void {
     // Larger payloads than small ones cannot begin closer together than this
-    const places = Math.max(1, Math.min(MOST_KEPT, bytes.length / SMALL));
+    const places = Math.max(1, Math.min(MOST_KEPT, this.#bytes.length / SMALL));
     this.#kept = noViews(places);
     this.#offsets = new Int32Array(places);
     this.#mask = places - 1;
@@ -158,9 +162,13 @@ export class RingViews {
   at(offset: number, length: number): Uint8Array<ArrayBuffer> {
     const place = (offset / SMALL) & this.#mask;
     const kept = this.#kept[place]!;
-    if (kept !== null && kept.length === length && this.#offsets[place] === offset) {
-      return kept;
-    }
+    if (kept !== null && kept.length === length && this.#offsets[place] === offset) return kept;
+    return this.#newView(offset, length);
+  }
+
+  #newView(offset: number, length: number): Uint8Array<ArrayBuffer> {
+    if (this.#mask === 0) this.#makePlaces();
+    const place = (offset / SMALL) & this.#mask;
     const { buffer, byteOffset } = this.#bytes;
     const view = new Uint8Array(buffer, byteOffset + offset, length);
     this.#kept[place] = view;
