@@ -166,7 +166,7 @@ SHMCI_PLACE(ShmChannelRecord, tag, 4, 4);
 #define SHM_CHANNEL_SLICE_MS 100
 #endif
 
-/* How often a wait looks before it sleeps, unless its ShmChannelWait says otherwise. */
+/* How often a wait looks before it sleeps, while that pays, unless its ShmChannelWait says otherwise. */
 #ifndef SHM_CHANNEL_SPIN
 #define SHM_CHANNEL_SPIN 200
 #endif
@@ -221,7 +221,7 @@ struct ShmChannelOptions {
 struct ShmChannelWait {
   int64_t deadline;                  /* of shm_now; SHM_CHANNEL_FOREVER: none */
   const volatile sig_atomic_t *stop; /* may be NULL */
-  uint32_t spin;                     /* how often to look before sleeping */
+  uint32_t spin;                     /* how often to look before sleeping, while that pays */
   bool need_consumer;                /* a producer does not wait for a consumer that is not there */
   bool until_closed;                 /* the consumer waits no longer than there are producers */
 };
@@ -267,6 +267,7 @@ struct ShmChannelProducer {
   uint32_t tally;    /* which one is current */
   uint64_t count;    /* messages up to `written` */
   uint32_t lane;
+  struct ShmiSpinning spinning;
   struct ShmChannel *channel; /* NULL: closed */
   struct ShmChannelError error; /* of the last call that did not return OK, FULL or EMPTY */
 };
@@ -294,6 +295,7 @@ struct ShmChannelConsumer {
   uint32_t lane;        /* whose turn it is */
   uint32_t dirty_count; /* lanes with something in hand, or padding passed over */
   bool seen;            /* there was a producer */
+  struct ShmiSpinning spinning;
   struct ShmChannel *channel; /* NULL: closed */
   struct ShmChannelError error; /* of the last call that did not return OK, FULL or EMPTY */
   uint16_t dirty[SHM_CHANNEL_LANES_MOST];
@@ -883,6 +885,13 @@ SHMCI_COLD enum ShmChannelStatus shmci_stopped(struct ShmChannelError *error,
   return shmci_fault(error, channel, SHM_CHANNEL_STOPPED, "use the channel", "", "told to stop");
 }
 
+/* How often to look before sleeping. */
+static inline uint32_t shmci_looks(const struct ShmiSpinning *spinning,
+                                   const struct ShmChannelWait *wait) {
+  if (!shmi_spins(spinning)) return 0;
+  return wait != NULL ? wait->spin : SHM_CHANNEL_SPIN;
+}
+
 /*
  * Sleeps until somebody stores anything but 1 to the word, or for a slice. Not OK: there is no use
  * in waiting on. Looks only now and then whether the channel is still there, that being two calls.
@@ -1123,7 +1132,8 @@ SHMCI_COLD enum ShmChannelStatus shmci_sleep_for_room(struct ShmChannelProducer 
                                                       uint32_t need,
                                                       const struct ShmChannelWait *wait) {
   struct ShmChannelLaneProducer *const own = &producer->words->producer;
-  int64_t next_check = shm_now() + SHM_CHANNEL_SLICE_MS * INT64_C(1000000);
+  const int64_t began = shm_now();
+  int64_t next_check = began + SHM_CHANNEL_SLICE_MS * INT64_C(1000000);
   enum ShmChannelStatus status;
   do {
     /* SYNC asleep, the sleeper's half: the store, then the load of the head */
@@ -1141,6 +1151,7 @@ SHMCI_COLD enum ShmChannelStatus shmci_sleep_for_room(struct ShmChannelProducer 
     status = shmci_sleep(&producer->error, producer->channel, &own->asleep, wait, &next_check);
   } while (status == SHM_CHANNEL_OK);
   shmci_note(&own->asleep, 0);
+  shmi_slept(&producer->spinning, shm_now() - began);
   return status;
 }
 
@@ -1159,11 +1170,12 @@ static inline enum ShmChannelStatus shm_channel_wait_room(struct ShmChannelProdu
   if (status != SHM_CHANNEL_FULL) return status;
   uint32_t *const full_waits = &producer->words->producer.full_waits;
   shmci_note(full_waits, shmci_peek(full_waits) + 1);
-  uint32_t spin = wait != NULL ? wait->spin : SHM_CHANNEL_SPIN;
-  for (; spin > 0 && status == SHM_CHANNEL_FULL; spin--) {
+  const uint32_t looks = shmci_looks(&producer->spinning, wait);
+  for (uint32_t look = 0; look < looks && status == SHM_CHANNEL_FULL; look++) {
     shmi_relax();
     status = shmci_look_for_room(producer, need);
   }
+  if (looks > 0) shmi_spun(&producer->spinning, status != SHM_CHANNEL_FULL);
   return status == SHM_CHANNEL_FULL ? shmci_sleep_for_room(producer, need, wait) : status;
 }
 
@@ -1502,7 +1514,8 @@ static inline enum ShmChannelStatus shmci_check_closed(struct ShmChannelConsumer
 
 SHMCI_COLD enum ShmChannelStatus shmci_sleep_for_messages(struct ShmChannelConsumer *consumer,
                                                           const struct ShmChannelWait *wait) {
-  int64_t next_check = shm_now() + SHM_CHANNEL_SLICE_MS * INT64_C(1000000);
+  const int64_t began = shm_now();
+  int64_t next_check = began + SHM_CHANNEL_SLICE_MS * INT64_C(1000000);
   enum ShmChannelStatus status;
   do {
     /* SYNC asleep, the sleeper's half: the store, then the loads of the tails */
@@ -1516,6 +1529,7 @@ SHMCI_COLD enum ShmChannelStatus shmci_sleep_for_messages(struct ShmChannelConsu
     status = shmci_sleep(&consumer->error, consumer->channel, consumer->asleep, wait, &next_check);
   } while (status == SHM_CHANNEL_OK);
   shmci_note(consumer->asleep, 0);
+  shmi_slept(&consumer->spinning, shm_now() - began);
   return status;
 }
 
@@ -1526,12 +1540,15 @@ static inline enum ShmChannelStatus shm_channel_wait(struct ShmChannelConsumer *
     return shmci_forked(&consumer->error, consumer->channel);
   }
   shm_channel_ack(consumer);
-  uint32_t spin = wait != NULL ? wait->spin : SHM_CHANNEL_SPIN;
-  for (; shmci_look_at_tails(consumer) != SHM_CHANNEL_OK; spin--) {
-    if (spin == 0) return shmci_sleep_for_messages(consumer, wait);
+  enum ShmChannelStatus status = shmci_look_at_tails(consumer);
+  if (status == SHM_CHANNEL_OK) return status;
+  const uint32_t looks = shmci_looks(&consumer->spinning, wait);
+  for (uint32_t look = 0; look < looks && status == SHM_CHANNEL_EMPTY; look++) {
     shmi_relax();
+    status = shmci_look_at_tails(consumer);
   }
-  return SHM_CHANNEL_OK;
+  if (looks > 0) shmi_spun(&consumer->spinning, status == SHM_CHANNEL_OK);
+  return status == SHM_CHANNEL_EMPTY ? shmci_sleep_for_messages(consumer, wait) : status;
 }
 
 /*

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { C_NEEDS, CProgram } from "../support/c_program.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
 import { testWith } from "../support/needs.ts";
+import { freshKey } from "../support/peer.ts";
 
 guardAgainstLeaks();
 
@@ -53,4 +54,77 @@ testWith(C_NEEDS, "ShmiSpinning: each success makes that half as rare", async ()
 
 testWith(C_NEEDS, "ShmiSpinning: after a long sleep not before one was short", async () => {
   assert.deepEqual(await rests("l3", "v1"), [1]);
+});
+
+/** `KEY`: waits in vain, with no time left, by a clock that goes on by 1 us a look: always short sleeps. */
+const waiting = new CProgram(`
+  #define _GNU_SOURCE
+  #include <stdio.h>
+  #include <stdlib.h>
+  #include <time.h>
+  static int look_at_clock(clockid_t clock, struct timespec *now) {
+    static long looks = 0;
+    (void)clock;
+    now->tv_sec = 1000;
+    now->tv_nsec = ++looks * 1000;
+    return 0;
+  }
+  #define clock_gettime look_at_clock
+  #include "common.h"
+  #include "shm_channel.h"
+
+  static void expect(int right, const char *what) {
+    if (right) return;
+    fprintf(stderr, "%s: not as expected\\n", what);
+    exit(1);
+  }
+
+  int main(int count, char **arguments) {
+    const key_t key = (key_t)atol(arguments[count - 1]);
+    const struct ShmMailboxOptions mailbox = {key, 0600, false, false};
+    struct ShmChannelOptions options = shm_channel_options(key + 1);
+    static struct ShmMailbox box;
+    static struct ShmChannel channel;
+    static struct ShmChannelProducer producer;
+    static struct ShmChannelConsumer consumer;
+    char text[SHM_MAILBOX_TEXT_SIZE + 1];
+    size_t length;
+    options.lanes = 1;
+    options.lane_capacity = 64;
+    expect(shm_mailbox_arrive(&box, &mailbox, NULL) == SHM_MAILBOX_OK, "arrive");
+    expect(shm_mailbox_claim_server(&box) == SHM_MAILBOX_OK, "claim_server");
+    expect(shm_channel_open_or_create(&channel, &options, NULL) == SHM_CHANNEL_OK, "open");
+    expect(shm_channel_open_consumer(&consumer, &channel) == SHM_CHANNEL_OK, "open_consumer");
+    expect(shm_channel_open_producer(&producer, &channel) == SHM_CHANNEL_OK, "open_producer");
+    for (int i = 0; i < 8; i++) {
+      const struct ShmMailboxWait now = {0, NULL, NULL, NULL};
+      expect(shm_mailbox_receive(&box, text, &length, NULL, &now) == SHM_MAILBOX_TIMEOUT, "receive");
+      printf("%u ", box.spinning.doublings);
+    }
+    for (int i = 0; i < 8; i++) {
+      const struct ShmChannelWait now = shm_channel_within(0);
+      expect(shm_channel_wait(&consumer, &now) == SHM_CHANNEL_TIMEOUT, "wait");
+      printf("%u ", consumer.spinning.doublings);
+    }
+    while (shm_channel_try_send(&producer, text, 8, 0) == SHM_CHANNEL_OK) continue;
+    for (int i = 0; i < 8; i++) {
+      const struct ShmChannelWait now = shm_channel_within(0);
+      expect(shm_channel_wait_room(&producer, 8, &now) == SHM_CHANNEL_TIMEOUT, "wait_room");
+      printf("%u ", producer.spinning.doublings);
+    }
+    shm_channel_close_producer(&producer);
+    expect(shm_channel_discard(&consumer, 0) == SHM_CHANNEL_OK, "discard");
+    shm_channel_close_consumer(&consumer);
+    expect(shm_channel_leave(&channel) == SHM_CHANNEL_WAS_REMOVED, "leave");
+    shm_mailbox_leave(&box);
+    return 0;
+  }
+`);
+
+testWith(C_NEEDS, "common.h, shm_channel.h: a wait in vain is spun ever more rarely", async () => {
+  await using peer = waiting.start(freshKey());
+  const { code, stdout, stderr } = await peer.ended();
+  assert.deepEqual([code, stderr], [0, ""]);
+  const each = [1, 2, 2, 3, 3, 3, 3, 4];
+  assert.deepEqual(stdout.trim().split(" ").map(Number), [...each, ...each, ...each]);
 });
