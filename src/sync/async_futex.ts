@@ -111,6 +111,8 @@ export class AsyncFutex {
   }
 
   #stopTimer(): void {
+    // The first call of any timer function loads them all, which takes milliseconds
+    if (this.#timer === undefined) return;
     clearInterval(this.#timer);
     this.#timer = undefined;
   }

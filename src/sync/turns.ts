@@ -99,6 +99,6 @@ async function ended(
     await Promise.race([before, stopped.promise]);
   } finally {
     signal?.removeEventListener("abort", abort);
-    clearTimeout(timer);
+    if (timer !== undefined) clearTimeout(timer);
   }
 }
