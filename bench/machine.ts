@@ -47,6 +47,7 @@ export function describeMachine(): Machine {
     kernel: Deno.osRelease(),
     arch: Deno.build.arch,
     memoryBytes: Deno.systemMemoryInfo().total,
+    load: Deno.loadavg()[0]!,
     virtual: /^flags\s*:.*\bhypervisor\b/m.test(info),
     pinned,
     siblings: siblings === undefined ? null : siblings.includes(pinned[1]!),

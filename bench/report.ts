@@ -272,6 +272,7 @@ function machineText(result: Result): string {
         : `one side on core ${pinned[0]}, one on ${pinned[1]}: ${siblings}`,
     ],
     ["memory", `${numberText(machine.memoryBytes / 2 ** 30)} GiB`],
+    ["load before", `${machine.load.toFixed(2)} processes that want to run`],
     ["kernel", `Linux ${machine.kernel}`],
     ["Deno", `${software.deno} (V8 ${software.v8})`],
     ["Node", software.node!],

@@ -50,6 +50,8 @@ export interface Machine {
   readonly kernel: string;
   readonly arch: string;
   readonly memoryBytes: number;
+  /** Processes that wanted to run in the minute before, on average. */
+  readonly load: number;
   readonly virtual: boolean;
   /** The cores that the two sides of pinned cases have; empty: they cannot be pinned. */
   readonly pinned: readonly number[];

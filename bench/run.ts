@@ -35,6 +35,8 @@ import { matching, TARGETS } from "./targets.ts";
 const HERE = new URL(".", import.meta.url).pathname;
 const RESULTS = `${HERE}results/`;
 const ROUNDS = 5;
+/** What a run writes is no change of what is measured. */
+const WRITTEN = ["results", "plots", "README.md"].map((path) => `:(top,exclude)bench/${path}`);
 /** Keys of a run: so many from a random one on, under a prefix of ours. */
 const KEYS = 0x10000;
 const KEY_PREFIX = 0x5e000000;
@@ -120,8 +122,8 @@ async function measure({ quick, only, rounds }: Wanted, listOnly: boolean): Prom
     });
   }
   try {
-    const programs = new Programs(folder, (step) => progress.step(step));
     const machine = describeMachine();
+    const programs = new Programs(folder, (step) => progress.step(step));
     const scale = quick ? QUICK : FULL;
     const setting = { programs, processes, machine, scale, folder, firstKey };
     const { cases: all, notRun } = new Cases(setting).all();
@@ -147,7 +149,7 @@ async function measure({ quick, only, rounds }: Wanted, listOnly: boolean): Prom
       format: 2,
       date: new Date().toISOString(),
       commit: git("rev-parse", "--short", "HEAD"),
-      modified: git("status", "--porcelain", "--", "..") !== "",
+      modified: git("status", "--porcelain", "--", "..", ...WRITTEN) !== "",
       quick,
       only,
       rounds,

@@ -28,6 +28,7 @@ testWith({ tools: ["deno", "taskset"] }, "this machine is described", async () =
   assert(machine.cores >= 1);
   assert.match(machine.kernel, /^\d+\.\d+/);
   assert(machine.memoryBytes > 0);
+  assert(machine.load >= 0);
   assert([0, 2].includes(machine.pinned.length));
   assert.equal(new Set(machine.pinned).size, machine.pinned.length);
 });

@@ -29,6 +29,7 @@ export function madeUpResult(cases: readonly CaseResult[], more: Partial<Result>
       kernel: "6.1.0",
       arch: "x86_64",
       memoryBytes: 2 ** 32,
+      load: 0.05,
       virtual: true,
       pinned: [0, 1],
       siblings: null,
