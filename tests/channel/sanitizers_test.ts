@@ -53,7 +53,9 @@ async function stress(build: Build, { changes = [], messages, patience }: Run): 
   const key = freshKey();
   try {
     const seed = crypto.getRandomValues(new Uint32Array(1))[0]!;
-    await using peer = Peer.start(program, [key, seed, messages, patience].map(String));
+    // The first race is enough: each takes seconds to tell of
+    const options = { TSAN_OPTIONS: "halt_on_error=1" };
+    await using peer = Peer.start(program, [key, seed, messages, patience].map(String), options);
     return await peer.ended();
   } finally {
     removeAll(key);
