@@ -404,14 +404,19 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
     options?: { readonly max?: number; readonly ack?: Acknowledgement },
   ): number {
     if (typeof visit !== "function") checkFunction(visit, "visit");
-    const { max = Infinity, ack = "before" } = readDrainOptions(options);
+    let most = MANY;
+    let keep = false;
+    // Who spins calls this every few nanoseconds, mostly without options
+    if (options !== undefined) {
+      const { max = MANY, ack } = readDrainOptions(options);
+      if (!(max >= 1)) throw new RangeError(`max ${max} is not 1 or more`);
+      most = Math.min(max, MANY);
+      keep = ack === "after";
+    }
     this.#check();
-    if (!(max >= 1)) throw new RangeError(`max ${max} is not 1 or more`);
-    const most = max < MANY ? max : MANY;
     this.#settle();
     if (this.#isBehind) return 0;
     const readers = this.#readers;
-    const keep = ack === "after";
     let count = 0;
     this.#keeping = keep;
     this.#draining = true;

@@ -21,6 +21,8 @@ const LENGTH_WORD = RECORD.fields.length.offset / Int32Array.BYTES_PER_ELEMENT;
 const TAG_WORD = RECORD.fields.tag.offset / Int32Array.BYTES_PER_ELEMENT;
 /** A long drain gives space back so often in one round of the ring. */
 const PARTS = 4;
+/** More bytes than any ring has; no `Infinity`, with which all would be compared as floating-point numbers. */
+const NEVER = 2 ** 31 - 1;
 /** {@linkcode PADDING} as a signed word has it. */
 const PADDING_WORD = PADDING | 0;
 
@@ -159,7 +161,7 @@ export class LaneReader {
     const mask = capacity - 1;
     const tail = this.#tail;
     const small = this.#small;
-    const part = keep ? Infinity : this.#part;
+    const part = keep ? NEVER : this.#part;
     let head = this.#head;
     let count = 0;
     try {
@@ -318,8 +320,8 @@ export class LaneReader {
     const bytes = (tail - this.#published) >>> 0;
     this.#head = this.#tail = tail;
     // How many they were only the owner's tally knows, if anybody
-    const sent = readTally(words, TAIL_TALLIES, tail);
-    this.#taken = Math.max(0, sent - this.#tally.count);
+    this.#tally.skipTo(readTally(words, TAIL_TALLIES, tail));
+    this.#taken = 0;
     // Even if we are there already: memory may say something else
     this.#store();
     return bytes;

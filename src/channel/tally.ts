@@ -21,34 +21,48 @@ export function readTally(
   return 0;
 }
 
-/** The tallies of one line, as its one writer keeps them. */
+/**
+ * The tallies of one line, as its one writer keeps them. The count is two words here as well: as one
+ * number it is a floating-point one to the engine, to be divided and rounded before each publishing.
+ */
 export class Tally {
   readonly #words: Int32Array<ArrayBuffer>;
   readonly #first: number;
   #at: number;
-  #count: number;
+  #low = 0;
+  #high = 0;
 
   /** Goes on where the line's last writer stopped, at `position`, the published one. */
   constructor(words: Int32Array<ArrayBuffer>, first: number, position: number) {
     this.#words = words;
     this.#first = first;
-    this.#count = readTally(words, first, position);
+    this.skipTo(readTally(words, first, position));
     this.#at = words[first + POSITION] === position ? first : first + NEXT;
   }
 
   /** How many there were up to the published position. */
   get count(): number {
-    return this.#count;
+    return (this.#low >>> 0) + (this.#high >>> 0) * TWO_32;
   }
 
-  /** Counts `messages` up to `position`, which is published next. */
+  /** Counts up to `count`, if that is more. */
+  skipTo(count: number): void {
+    if (count <= this.count) return;
+    this.#low = count | 0;
+    this.#high = (count / TWO_32) | 0;
+  }
+
+  /** Counts `messages`, fewer than 2^31, up to `position`, which is published next. */
   add(messages: number, position: number): void {
     const first = this.#first;
     const at = this.#at = this.#at === first ? first + NEXT : first;
-    const count = this.#count += messages;
+    const before = this.#low;
+    const low = this.#low = (before + messages) | 0;
+    // 2^32 is passed where the word, taken as a signed one, is negative no more
+    if (before < 0 && low >= 0) this.#high = (this.#high + 1) | 0;
     const words = this.#words;
     words[at + POSITION] = position;
-    words[at + LOW] = count;
-    words[at + HIGH] = count / TWO_32;
+    words[at + LOW] = low;
+    words[at + HIGH] = this.#high;
   }
 }

@@ -45,3 +45,20 @@ Deno.test("a count passes 2^32, and what nobody counted is 0", () => {
   assert.equal(readTally(words, FIRST, -8), 2 ** 32 + 1);
   assert.equal(new Tally(words, FIRST, 800).count, 0);
 });
+
+Deno.test("Tally.skipTo counts on from there, and never back", () => {
+  const words = new Int32Array(16);
+  const tally = new Tally(words, FIRST, 0);
+  for (const [count, expected] of [[5, 5], [3, 5], [2 ** 32 - 2, 2 ** 32 - 2], [7, 2 ** 32 - 2]]) {
+    tally.skipTo(count!);
+    assert.equal(tally.count, expected);
+  }
+  tally.add(1, 8);
+  assert.equal(readTally(words, FIRST, 8), 2 ** 32 - 1);
+  tally.add(2 ** 31 - 1, 16);
+  assert.equal(readTally(words, FIRST, 16), 2 ** 32 + 2 ** 31 - 2);
+  tally.add(2 ** 31 - 1, 24);
+  assert.equal(readTally(words, FIRST, 24), 2 ** 33 - 3);
+  tally.add(3, 32);
+  assert.equal(tally.count, 2 ** 33);
+});
