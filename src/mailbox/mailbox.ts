@@ -184,9 +184,10 @@ export class Mailbox {
    * Checks that segment and set are still those that the key leads to, and notes whether classic
    * programs are attached: they change the flag and wake nobody.
    *
-   * @throws {ShmError} `EIDRM` somebody removed one of them underneath
+   * @throws {ShmError} `EIDRM` somebody removed one of them underneath, `EDETACHED` after leaving
    */
   checkPresent(): void {
+    this.checkOpen();
     const { markedForRemoval, nattch } = this.segment.stat();
     if (markedForRemoval) throw this.#removed("segment", "shmctl");
     try {

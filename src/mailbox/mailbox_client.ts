@@ -70,7 +70,8 @@ const readSendOptions = optionsReader({ ...WAIT, onNoServer: checkFunction<() =>
  * take turns in bursts, while one that sends now and then has its turn next.
  */
 const JUST_NOW_MS = 1;
-const STAND_BACK_MS = 20;
+/** The last of the pauses, each twice as long as the one before, after which it looks for its turn. */
+const LAST_PAUSE_MS = 8;
 
 /** How far a send came without waiting: it has to queue for its turn, has its turn, is in the slot. */
 type Reached = "queue" | "turn" | "deposited";
@@ -171,6 +172,8 @@ export class MailboxClient implements Disposable {
       const read = readSendOptions(options);
       read.signal?.throwIfAborted();
       const encoded = encode(text);
+      // Later nothing would tell that there is no mailbox any more
+      this.#mailbox.checkPresent();
       const reached = this.#begin(encoded);
       if (reached !== "deposited") {
         return waitAsync(this.#posting(encoded, reached, read), read.signal);
@@ -186,7 +189,9 @@ export class MailboxClient implements Disposable {
    * @throws {RangeError} more than 2047 bytes of UTF-8, or a NUL in it
    */
   trySend(text: string): boolean {
-    const reached = this.#begin(encode(text));
+    const bytes = encode(text);
+    this.#mailbox.checkPresent();
+    const reached = this.#begin(bytes);
     if (reached !== "queue") this.#endTurn();
     return reached === "deposited";
   }
@@ -247,11 +252,8 @@ export class MailboxClient implements Disposable {
   }
 
   *#queueing(patience: Patience): Waiting<void> {
-    // Another send of this client, in whose turn we are, needs no standing back
-    const hadTurn = this.#turn === undefined && Date.now() - this.#turnEnded <= JUST_NOW_MS;
     try {
-      if (hadTurn) yield pause(Math.min(STAND_BACK_MS, patience.next({ woken: true })));
-      yield* this.#mailbox.sender.taking(patience);
+      if (!(yield* this.#standingBack(patience))) yield* this.#mailbox.sender.taking(patience);
     } catch (reason) {
       // After close the semaphores may be gone: that we closed is why
       this.#mailbox.checkOpen();
@@ -268,6 +270,17 @@ export class MailboxClient implements Disposable {
     const taken = this.#spinning.look(() => !entry.canRead);
     if (taken) this.#endTurn();
     return taken;
+  }
+
+  /** Lets others have their turn if we had ours just now, and says whether it is ours again. */
+  *#standingBack(patience: Patience): Waiting<boolean> {
+    // Another send of this client, in whose turn we are, needs no standing back
+    if (this.#turn !== undefined || Date.now() - this.#turnEnded > JUST_NOW_MS) return false;
+    for (let ms = 1; ms <= LAST_PAUSE_MS; ms *= 2) {
+      yield pause(Math.min(ms, patience.next({ woken: true })));
+      if (this.#mailbox.sender.tryTake()) return true;
+    }
+    return false;
   }
 
   *#untilEmpty(patience: Patience): Waiting<void> {

@@ -1,7 +1,7 @@
 /** Sending: in turn, and with certainty about what became of each message. */
 
 import assert from "node:assert/strict";
-import { Deadline, MailboxClient, MailboxServer, ShmError } from "../../mod.ts";
+import { Deadline, MailboxClient, MailboxServer, removeSegment, ShmError } from "../../mod.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
 import { testWith } from "../support/needs.ts";
 import { freshKey, Peer } from "../support/peer.ts";
@@ -82,6 +82,14 @@ Deno.test("MailboxClient.send: one that stands back gives up by its signal, by i
     await theirs;
     assert.equal(server.tryReceive(), undefined);
   }
+});
+
+Deno.test("MailboxClient.post and trySend: what was removed underneath takes no message", async () => {
+  using client = MailboxClient.open({ key: freshKey() });
+  removeSegment(client.segment.id);
+  const removed = { code: "EIDRM", message: /go on using the mailbox.*removed its segment/ };
+  await assert.rejects(client.post("lost"), removed);
+  assert.throws(() => client.trySend("lost"), removed);
 });
 
 Deno.test("sending is done when the message is acknowledged, not before", async () => {

@@ -193,7 +193,7 @@ Deno.test("removal underneath is told to both sides; what was in it is received 
   server.segment.remove();
   assert.equal((await server.receive()).text, "last words");
   await assert.rejects(server.receive(), { code: "EIDRM", message: /removed its segment/ });
-  assert(client.trySend("nobody reads this"));
+  assert.throws(() => client.trySend("nor this"), { code: "EIDRM" });
   await assert.rejects(client.send("nor this"), { code: "EIDRM" });
 });
 
