@@ -499,8 +499,9 @@ export function tables(
         ...section(
           spinning,
           "Round trips, spinning",
-          "64 B, flowing. Both sides spin without end. For `shm-typed-array` it is two bare words and no " +
-            "message.",
+          "64 B, flowing. Both sides spin without end. The channel's are timed 32 together, as Deno's " +
+            "clock takes long beside one of them: the percentiles are those of means. For " +
+            "`shm-typed-array` it is two bare words and no message.",
           percentilesTable(spinning),
           ...plot(
             "round_trip",

@@ -143,6 +143,9 @@ struct Ping {
   struct ShmChannelProducer *producer;
   struct RoundTrips trips;
   long left;
+  long together;
+  /* So many round trips are timed together. */
+  long most;
 };
 
 static void ping_next(struct Ping *ping) {
@@ -153,8 +156,12 @@ static void ping_next(struct Ping *ping) {
 static void ping_back(void *argument, const struct ShmChannelMessage *message) {
   struct Ping *const ping = (struct Ping *)argument;
   (void)message;
-  trips_done(&ping->trips);
-  if (--ping->left > 0) ping_next(ping);
+  ping->together++;
+  if (--ping->left % ping->most == 0) {
+    trips_done_together(&ping->trips, ping->together);
+    ping->together = 0;
+  }
+  if (ping->left > 0) ping_next(ping);
 }
 
 static void ping(const struct Part *part, bool sleeps) {
@@ -167,7 +174,8 @@ static void ping(const struct Part *part, bool sleeps) {
   check(shm_channel_open_consumer(&consumer, &back), &consumer.error);
   await_consumer(&there);
   struct Ping state = {part, (const unsigned char *)calloc(1, part->size), &producer,
-                       trips_begin(part), part->warm + part->count};
+                       trips_begin(part), part->warm + part->count, 0,
+                       sleeps ? 1 : TOGETHER};
   ping_next(&state);
   drain_all(&consumer, sleeps, ping_back, &state, &state.left);
   trips_end(&state.trips, part);

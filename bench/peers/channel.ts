@@ -32,6 +32,7 @@ import {
   play,
   RoundTrips,
   SETTLE_MS,
+  TOGETHER,
 } from "./peer.ts";
 
 const SPIN_US = 1_000_000;
@@ -107,6 +108,11 @@ function varyingLength(i: number): number {
   return 1 + i * 37 % 127;
 }
 
+/** A message that is sent again and again: the producer's own where it has one. */
+function repeated(producer: Producer, size: number): Uint8Array {
+  return size <= SCRATCH ? producer.scratch(size) : new Uint8Array(size);
+}
+
 /** Sends what `payload` gives for each message's number. */
 async function sendBatches(
   part: Part,
@@ -140,8 +146,7 @@ async function sendBatches(
 
 function send(part: Part): Promise<void> {
   return sendBatches(part, (producer) => {
-    const message = part.size <= SCRATCH ? producer.scratch(part.size) : new Uint8Array(part.size);
-    message.fill(1);
+    const message = repeated(producer, part.size).fill(1);
     return () => message;
   });
 }
@@ -217,14 +222,20 @@ async function ping(part: Part): Promise<void> {
   using ends = new Ends(part, "ping", { spin: SPIN_US });
   const { producer, consumer } = ends;
   await ends.met();
-  const message = new Uint8Array(part.size);
+  const message = repeated(producer, part.size);
   const trips = new RoundTrips(part);
+  let left = trips.open ? part.warm + part.count : 0;
+  let together = 0;
   const next = (): void => {
-    trips.done();
-    if (trips.open) producer.trySend(message);
+    together++;
+    if (--left % TOGETHER === 0) {
+      trips.done(together);
+      together = 0;
+    }
+    if (left > 0) producer.trySend(message);
   };
-  if (trips.open) producer.trySend(message);
-  while (trips.open) consumer.drain(next);
+  producer.trySend(message);
+  while (left > 0) consumer.drain(next);
   trips.end();
 }
 
@@ -232,7 +243,7 @@ async function ping(part: Part): Promise<void> {
 function pong(part: Part): void {
   using ends = new Ends(part, "pong", { spin: SPIN_US });
   const { producer, consumer } = ends;
-  const message = new Uint8Array(part.size);
+  const message = repeated(producer, part.size);
   const meter = new Meter(part);
   let left = part.count + part.warm;
   const answer = (): void => {

@@ -134,6 +134,9 @@ static inline void arrivals_add(struct Arrivals *arrivals, const struct Part *pa
   }
 }
 
+/* Round trips that are timed together where both sides spin: see peer.ts. */
+enum { TOGETHER = 32 };
+
 /* Round trips and their times; the clock is read once for each, or twice where there is a pause. */
 struct RoundTrips {
   struct Meter meter;
@@ -161,13 +164,19 @@ static inline void trips_pause(struct RoundTrips *trips, const struct Part *part
   trips->start = now_ns();
 }
 
-static inline void trips_done(struct RoundTrips *trips) {
+/* So many are over since the last call: each of them took the mean. */
+static inline void trips_done_together(struct RoundTrips *trips, long together) {
   const double end = now_ns();
-  if (trips->next >= 0) trips->times[trips->next] = end - trips->start;
-  else if (trips->next == -1) trips->meter = meter_begin();
-  trips->next++;
+  const double each = (end - trips->start) / (double)together;
+  for (long i = 0; i < together; i++) {
+    if (trips->next >= 0) trips->times[trips->next] = each;
+    else if (trips->next == -1) trips->meter = meter_begin();
+    trips->next++;
+  }
   trips->start = end;
 }
+
+static inline void trips_done(struct RoundTrips *trips) { trips_done_together(trips, 1); }
 
 static inline void trips_end(struct RoundTrips *trips, const struct Part *part) {
   meter_end(&trips->meter, "ping", part->count);
