@@ -546,7 +546,7 @@ static void hammer(uint64_t corruptions) {
     /* now one after the other, now with time to work in between */
     const uint32_t rest = chance(4);
     if (rest < 2) usleep(rest == 0 ? 1000 : 100);
-    else if (rest == 2) for (uint32_t n = chance(3000); n > 0; n--) shmci_relax();
+    else if (rest == 2) for (uint32_t n = chance(3000); n > 0; n--) shmi_relax();
   }
 }
 
