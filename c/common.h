@@ -51,7 +51,7 @@
 
 /* who sent so lately looks again for so long, first after such a pause, before it queues to send */
 #define SHMI_JUST_NOW_NS INT64_C(1000000)
-#define SHMI_STAND_BACK_NS INT64_C(20000000)
+#define SHMI_STAND_BACK_NS INT64_C(50000000)
 #define SHMI_FIRST_PAUSE_NS INT64_C(100000)
 
 struct ShmEntry {

@@ -70,8 +70,8 @@ const readSendOptions = optionsReader({ ...WAIT, onNoServer: checkFunction<() =>
  * take turns in bursts, while one that sends now and then has its turn next.
  */
 const JUST_NOW_MS = 1;
-/** The last of the pauses, each twice as long as the one before, after which it looks for its turn. */
-const LAST_PAUSE_MS = 8;
+/** After each of these pauses it looks for its turn: others had one message, or have many. */
+const STAND_BACK_MS = [1, 48];
 
 /** How far a send came without waiting: it has to queue for its turn, has its turn, is in the slot. */
 type Reached = "queue" | "turn" | "deposited";
@@ -276,7 +276,7 @@ export class MailboxClient implements Disposable {
   *#standingBack(patience: Patience): Waiting<boolean> {
     // Another send of this client, in whose turn we are, needs no standing back
     if (this.#turn !== undefined || Date.now() - this.#turnEnded > JUST_NOW_MS) return false;
-    for (let ms = 1; ms <= LAST_PAUSE_MS; ms *= 2) {
+    for (const ms of STAND_BACK_MS) {
       yield pause(Math.min(ms, patience.next({ woken: true })));
       if (this.#mailbox.sender.tryTake()) return true;
     }

@@ -261,7 +261,7 @@ export class MailboxServer implements Disposable {
   /** The message that is there, or comes within the time to spin. */
   #soon(): Message | undefined {
     const { entry } = this.#mailbox;
-    return this.#take() ?? (this.#spinning.look(() => entry.canRead) ? this.#take() : undefined);
+    return this.#spinning.look(() => entry.canRead) ? this.#take() : undefined;
   }
 
   *#receiving(deadline: Deadline = Deadline.never): Waiting<Message> {

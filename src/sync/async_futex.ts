@@ -20,6 +20,8 @@ let ring: FutexRing | undefined;
 /** Waits that are with the kernel, by their numbers. */
 const armed = new Map<number, () => void>();
 let lastWait = 0;
+/** Whether the only wait there was has ended, and the ring was not asked yet. */
+let unreaped = false;
 
 /** The ring of this event loop; `undefined` if it cannot be had, or not just now. */
 function sharedRing(ms: number, waits: number): FutexRing | undefined {
@@ -39,6 +41,13 @@ function sharedRing(ms: number, waits: number): FutexRing | undefined {
 }
 
 function endWaits(from: FutexRing): void {
+  if (armed.size === 1 && !unreaped) {
+    // Which wait it is needs no asking, and its waiter is in a hurry: the ring is asked before the next
+    unreaped = true;
+    const [ended] = armed.values();
+    return ended!();
+  }
+  unreaped = false;
   for (const wait of from.reap()) {
     const ended = armed.get(wait);
     armed.delete(wait);
@@ -73,6 +82,7 @@ export class AsyncFutex {
       queueMicrotask(done);
       return true;
     }
+    if (unreaped) endWaits(ring!);
     if (this.#armed === undefined && !this.#arm(address, value, ms)) return false;
     this.#limit(ms);
     this.#done = done;
@@ -86,7 +96,7 @@ export class AsyncFutex {
     if (ring.arm(wait, address, value) < 0) return false;
     lastWait = this.#armed = wait;
     armed.set(wait, () => {
-      this.#armed = undefined;
+      if (!unreaped) this.#armed = undefined;
       this.#end();
     });
     return true;
@@ -132,6 +142,7 @@ export class AsyncFutex {
   close(): void {
     this.#open = false;
     this.#stopTimer();
+    if (unreaped) endWaits(ring!);
     if (this.#armed !== undefined) {
       armed.delete(this.#armed);
       ring!.cancel(this.#armed);

@@ -31,10 +31,14 @@ export function spin(microseconds: number, ready: () => boolean): boolean {
 /** So many short sleeps at most go by before spinning is tried again. */
 const MOST_RESTS = 64;
 
+/** A wait that begins more than so many milliseconds after the last one ended follows a silence. */
+const SILENCE_MS = 1;
+
 /**
- * Spins only while it pays. After a long sleep it does not, until one is short. Where it was in vain
- * though sleeps are short, as it is where both sides share a core, it is tried again ever more rarely, and
- * each time that it was not in vain makes that half as rare.
+ * Spins only while it pays: not in the first wait after a silence or a long sleep, because the peer is
+ * asleep too and may need this very core to wake up. Where spinning is in vain though sleeps are short, as
+ * where both sides share a core, it is tried again ever more rarely, and each time that it is not in vain
+ * makes that half as rare.
  */
 export class Spinning {
   readonly #microseconds: number;
@@ -45,6 +49,10 @@ export class Spinning {
   #began = 0;
   /** The same on the coarse clock, in milliseconds. */
   #beganAbout = 0;
+  /** When a wait ended last, on the coarse clock. */
+  #endedAbout = 0;
+  /** Whether something was there at a first look since then. */
+  #flows = false;
 
   constructor(microseconds: number) {
     this.#microseconds = checkSpin(microseconds);
@@ -52,15 +60,22 @@ export class Spinning {
 
   /** As {@linkcode spin}, with no time while that does not pay. */
   look(ready: () => boolean): boolean {
-    const spins = this.#rests === 0 && this.#microseconds > 0;
-    const found = spin(spins ? this.#microseconds : 0, ready);
-    if (!spins) return found;
+    if (ready()) return this.#flows = true;
+    if (this.#rests > 0 || this.#microseconds === 0 || this.#isSilent()) return false;
+    const found = spin(this.#microseconds, ready);
+    this.#endedAbout = Date.now();
     if (found) this.#nextRests = Math.max(1, this.#nextRests >> 1);
     else {
       this.#rests = this.#nextRests;
       this.#nextRests = Math.min(2 * this.#nextRests, MOST_RESTS);
     }
     return found;
+  }
+
+  #isSilent(): boolean {
+    const flows = this.#flows;
+    this.#flows = false;
+    return !flows && Date.now() - this.#endedAbout > SILENCE_MS;
   }
 
   /** Says that a sleep begins. */
@@ -75,7 +90,8 @@ export class Spinning {
     // After a long sleep the fine clock takes microseconds, in which somebody waits; the coarse one does not
     const wasShort = (Date.now() - this.#beganAbout - 1) * 1000 < short &&
       (performance.now() - this.#began) * 1000 < short;
-    if (!wasShort) this.#rests = 1;
+    this.#endedAbout = Date.now();
+    if (!wasShort) this.#rests = Math.max(1, this.#rests);
     else if (this.#rests > 0) this.#rests--;
   }
 }

@@ -32,6 +32,18 @@ function looksInVain(spinning: Spinning): number {
 
 const A_SECOND = 1_000_000;
 
+/** Something that comes while it spins. */
+function comesSoon(): () => boolean {
+  let looks = 0;
+  return () => ++looks === 3;
+}
+
+/** A sleep that is over at once. */
+function sleepShortly(spinning: Spinning): void {
+  spinning.sleeps();
+  spinning.woke();
+}
+
 Deno.test("after a long sleep there is no spinning, until one is short", () => {
   const spinning = new Spinning(1);
   spinning.sleeps();
@@ -42,35 +54,39 @@ Deno.test("after a long sleep there is no spinning, until one is short", () => {
   const patient = new Spinning(A_SECOND);
   patient.sleeps();
   patient.woke();
-  let looks = 0;
-  assert(patient.look(() => ++looks === 3));
+  assert(patient.look(comesSoon()));
+});
+
+Deno.test("Spinning: not after a silence, until a wait is short or something is there at the first look", () => {
+  const spinning = new Spinning(A_SECOND);
+  assert(!spinning.look(comesSoon()));
+  sleepShortly(spinning);
+  assert(spinning.look(comesSoon()));
+  for (const end = performance.now() + 5; performance.now() < end;);
+  assert(!spinning.look(comesSoon()));
+  assert(spinning.look(() => true));
+  assert(spinning.look(comesSoon()));
 });
 
 Deno.test("Spinning: where it is in vain it is tried ever more rarely, and each success makes that half as rare", () => {
   // Long enough for every sleep below to be short
   const spinning = new Spinning(100_000);
+  sleepShortly(spinning);
   const restsUntilTried = (): number => {
     let rests = 0;
     while (looksInVain(spinning) === 1) {
       rests++;
-      spinning.sleeps();
-      spinning.woke();
+      sleepShortly(spinning);
     }
     return rests;
   };
   assert.deepEqual(Array.from({ length: 9 }, restsUntilTried), [0, 1, 2, 4, 8, 16, 32, 64, 64]);
-  for (let rests = 64; rests > 0; rests--) {
-    spinning.sleeps();
-    spinning.woke();
-  }
+  for (let rests = 64; rests > 0; rests--) sleepShortly(spinning);
   // Chance successes, as where other programs keep the cores busy, do not make it spin every second time
-  assert(spinning.look(() => true));
+  assert(spinning.look(comesSoon()));
   assert.deepEqual([restsUntilTried(), restsUntilTried()], [0, 32]);
-  for (let rests = 64; rests > 0; rests--) {
-    spinning.sleeps();
-    spinning.woke();
-  }
-  for (let success = 0; success < 7; success++) assert(spinning.look(() => true));
+  for (let rests = 64; rests > 0; rests--) sleepShortly(spinning);
+  for (let success = 0; success < 7; success++) assert(spinning.look(comesSoon()));
   assert.deepEqual([restsUntilTried(), restsUntilTried()], [0, 1]);
 });
 
