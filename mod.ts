@@ -45,7 +45,7 @@ export { type ParsedStruct, parseStruct } from "./src/layout/parse_struct.ts";
 export { struct } from "./src/layout/struct.ts";
 
 export type { ErrnoName } from "./ffi/errno.ts";
-export { type LibcCall, type RefusalCode, ShmError } from "./ffi/shm_error.ts";
+export { type LibcCall, type LibraryErrorCode, ShmError } from "./ffi/shm_error.ts";
 
 export { ftok, IPC_PRIVATE, parseKey } from "./src/sysv/key.ts";
 export { Segment, type Viewable } from "./src/sysv/segment.ts";
@@ -56,21 +56,21 @@ export {
   segmentUsage,
 } from "./src/sysv/segment_limits.ts";
 export type {
-  AttachOptions,
-  CreateOptions,
-  OpenOptions,
-  OpenOrCreateOptions,
-  PlacementOptions,
+  SegmentAttachOptions,
+  SegmentCreateOptions,
+  SegmentOpenOptions,
+  SegmentOpenOrCreateOptions,
+  SegmentPlacementOptions,
 } from "./src/sysv/segment_options.ts";
 export {
   findSegment,
   listSegments,
   removeSegment,
   type SegmentStat,
-  setSegment,
+  setSegmentPermissions,
   statSegment,
 } from "./src/sysv/segment_stat.ts";
-export type { ObjectChange, ObjectStat } from "./src/sysv/object_stat.ts";
+export type { ObjectStat, PermissionChange } from "./src/sysv/object_stat.ts";
 export {
   type SemaphoreLimits,
   semaphoreLimits,
@@ -84,7 +84,7 @@ export type {
   SemaphoreSetAttachOptions,
   SemaphoreSetCreateOptions,
   SemaphoreSetOpenOptions,
-  SemaphoreSetOptions,
+  SemaphoreSetOpenOrCreateOptions,
 } from "./src/sysv/semaphore_options.ts";
 export { SemaphoreSet } from "./src/sysv/semaphore_set.ts";
 export {
@@ -92,15 +92,16 @@ export {
   listSemaphoreSets,
   removeSemaphoreSet,
   type SemaphoreSetStat,
-  setSemaphoreSet,
+  setSemaphoreSetPermissions,
   statSemaphoreSet,
 } from "./src/sysv/semaphore_stat.ts";
 
-export { Claim } from "./src/sync/claim.ts";
+export { Role } from "./src/sync/role.ts";
 export { Deadline } from "./src/sync/deadline.ts";
+export { type LeaveResult } from "./src/sync/membership.ts";
 export { Mutex, type MutexLock, type MutexOptions } from "./src/sync/mutex.ts";
-export type { WaitOptions, WaitSyncOptions } from "./src/sync/waiting.ts";
-export { Word } from "./src/sync/word.ts";
+export type { WaitOptions, WaitSyncOptions } from "./src/sync/wait_schedule.ts";
+export { AtomicInt32 } from "./src/sync/atomic_int32.ts";
 
 export { Channel } from "./src/channel/channel.ts";
 export type {
@@ -126,9 +127,8 @@ export {
 } from "./src/channel/channel_stat.ts";
 export type { Consumer } from "./src/channel/consumer.ts";
 export type { ChannelVisit } from "./src/channel/lane_reader.ts";
-export type { ChannelDeparture } from "./src/channel/joining.ts";
 export type { Producer } from "./src/channel/producer.ts";
-export type { Slot } from "./src/channel/slot.ts";
+export type { Reservation } from "./src/channel/reservation.ts";
 export type {
   TypedChannel,
   TypedChannelOptions,
@@ -138,7 +138,7 @@ export type {
 } from "./src/channel/typed_channel.ts";
 
 export { MAILBOX_KEY } from "./src/mailbox/descriptor.ts";
-export type { Departure, MailboxOptions } from "./src/mailbox/mailbox.ts";
+export type { MailboxOptions } from "./src/mailbox/mailbox_membership.ts";
 export {
   MailboxClient,
   type SendOptions,

@@ -135,7 +135,7 @@ class Client {
   explicit Client(const Options &options) : options_(options), key_(key_text(options.mailbox)) {}
 
   // Nothing: go on. Else the exit code to end with.
-  std::optional<int> arrive() {
+  std::optional<int> join() {
     const ShmMailboxWait wait{options_.deadline(), &stop_signal, nullptr, nullptr};
     const ShmMailboxStatus status = mailbox_.arrive(options_.mailbox, wait);
     if (status == SHM_MAILBOX_STOPPED) return 128 + stop_signal;
@@ -199,13 +199,13 @@ class Client {
     switch (outcome) {
       case SHM_MAILBOX_NOT_SENT: fate = "message not sent"; break;
       case SHM_MAILBOX_WITHDRAWN: fate = "message withdrawn, nobody took it"; break;
-      case SHM_MAILBOX_IN_HAND: fate = "message in a server's hand, not finished"; break;
+      case SHM_MAILBOX_IN_FLIGHT: fate = "message in a server's hand, not finished"; break;
       case SHM_MAILBOX_UNKNOWN: fate = "message left behind, it may or may not be printed"; break;
       // the send succeeded
       case SHM_MAILBOX_LEFT:
       case SHM_MAILBOX_TAKEN: return;
     }
-    const char *warning = outcome == SHM_MAILBOX_IN_HAND ? ": it may yet be printed" : "";
+    const char *warning = outcome == SHM_MAILBOX_IN_FLIGHT ? ": it may yet be printed" : "";
     std::fprintf(stderr, "%s: %s%s, %s%s\n", PROGRAM, fate, reason.c_str(), key_.c_str(), warning);
   }
 
@@ -271,7 +271,7 @@ int main(int argc, char **argv) {
   const Options options = parse_options(argc, argv);
   install_signals();
   Client client(options);
-  if (const std::optional<int> end = client.arrive()) return *end;
+  if (const std::optional<int> end = client.join()) return *end;
   if (optind < argc) return send_arguments(client, argv + optind, argc - optind);
   return send_lines(client);
 }

@@ -11,7 +11,7 @@
  *
  * Happens-before edges
  *   SYNC message  can_read = 1 (release) by the sender -> load of 1 (acquire) by the server
- *   SYNC taken    can_read = 0 (release) by the server -> load of 0 (acquire) by a sender
+ *   SYNC ack    can_read = 0 (release) by the server -> load of 0 (acquire) by a sender
  *
  * Other users of the key may be hostile: what is in memory is copied first and looked at after.
  *
@@ -21,7 +21,7 @@
  *
  *   struct ShmMailbox box;
  *   struct ShmMailboxOptions options = {SHM_MAILBOX_KEY, 0600, false, false};
- *   if (shm_mailbox_arrive(&box, &options, NULL) != SHM_MAILBOX_OK) { ...shm_mailbox_describe... }
+ *   if (shm_mailbox_join(&box, &options, NULL) != SHM_MAILBOX_OK) { ...shm_mailbox_describe... }
  *   shm_mailbox_send(&box, "hello", 5, true, NULL, &outcome);
  *   shm_mailbox_leave(&box);
  */
@@ -45,7 +45,7 @@
 #define SHM_MAILBOX_SEM_USERS 1
 #define SHM_MAILBOX_SEM_SERVER 2
 #define SHM_MAILBOX_SEM_SENDER 3
-#define SHM_MAILBOX_SEM_HAND 4
+#define SHM_MAILBOX_SEM_IN_FLIGHT 4
 #define SHM_MAILBOX_SEM_DISPOSABLE 5
 #define SHM_MAILBOX_SEM_COUNT 6
 
@@ -84,7 +84,7 @@ enum ShmMailboxOutcome {
   SHM_MAILBOX_LEFT,      /* in the slot, for the server or the next one */
   SHM_MAILBOX_TAKEN,     /* a server has it */
   SHM_MAILBOX_WITHDRAWN, /* it was in the slot, nobody took it, nobody will */
-  SHM_MAILBOX_IN_HAND,   /* a server is at it and has not said that it is done */
+  SHM_MAILBOX_IN_FLIGHT,   /* a server is at it and has not said that it is done */
   SHM_MAILBOX_UNKNOWN    /* the mailbox was removed under it */
 };
 
@@ -100,7 +100,7 @@ struct ShmMailboxError {
 struct ShmMailboxOptions {
   key_t key;
   unsigned mode; /* permissions of what we create, within 0666 */
-  bool keep;     /* leave the segment behind */
+  bool persistent;     /* leave the segment behind */
   bool trust;    /* accept what another user made */
 };
 
@@ -119,7 +119,7 @@ struct ShmMailbox {
   struct ShmMembership member; /* member.mode: permissions found, of segment and set together */
   bool serving;                /* we hold SERVER */
   bool was_server;             /* we held it once */
-  bool in_hand;                /* we hold HAND */
+  bool in_flight;                /* we hold IN_FLIGHT */
   bool wakes; /* whoever changes the flag wakes those who wait for it, when last looked */
   struct ShmiSpinning spinning;
   int64_t turn_ended; /* when we let go of SENDER last */
@@ -230,14 +230,14 @@ static inline enum ShmMailboxStatus shmi_operate(struct ShmMailbox *box, struct 
 }
 
 /* Wait for zero and add are one step; when we die the kernel takes the 1 back. */
-static inline enum ShmMailboxStatus shmi_take(struct ShmMailbox *box, int number,
+static inline enum ShmMailboxStatus shmi_acquire(struct ShmMailbox *box, int number,
                                               const struct ShmMailboxWait *wait) {
   struct sembuf take[2] = {shmi_operation(number, 0, 0), shmi_operation(number, +1, SEM_UNDO)};
   return shmi_operate(box, take, 2, wait);
 }
 
-static inline enum ShmMailboxStatus shmi_try_take(struct ShmMailbox *box, int number) {
-  if (shmi_take_now(box->member.set, number) == 0) return SHM_MAILBOX_OK;
+static inline enum ShmMailboxStatus shmi_try_acquire(struct ShmMailbox *box, int number) {
+  if (shmi_acquire_now(box->member.set, number) == 0) return SHM_MAILBOX_OK;
   if (errno == EAGAIN) return SHM_MAILBOX_BUSY;
   if (shmi_gone(errno)) return shmi_removed(box);
   return shmi_error(box, SHM_MAILBOX_FAILED, "use the semaphores of the mailbox", "semop", errno);
@@ -318,23 +318,23 @@ static inline enum ShmMailboxStatus shmi_await_flag(struct ShmMailbox *box, bool
  * too, leaving does not.
  */
 static inline void shm_mailbox_ack(struct ShmMailbox *box) {
-  if (!box->in_hand || !shmi_opened_here(&box->member.process)) return;
-  __atomic_store_n(shmi_flag(box), (unsigned char)0, __ATOMIC_RELEASE); /* SYNC taken */
+  if (!box->in_flight || !shmi_opened_here(&box->member.process)) return;
+  __atomic_store_n(shmi_flag(box), (unsigned char)0, __ATOMIC_RELEASE); /* SYNC ack */
   shmi_futex_wake(box->member.base);
-  shmi_give(box->member.set, SHM_MAILBOX_SEM_HAND, 1);
-  box->in_hand = false;
+  shmi_release(box->member.set, SHM_MAILBOX_SEM_IN_FLIGHT, 1);
+  box->in_flight = false;
 }
 
 /* Negative acknowledge: the message in hand stays, for the next receive or the next server. */
 static inline void shm_mailbox_nack(struct ShmMailbox *box) {
-  if (!box->in_hand || !shmi_opened_here(&box->member.process)) return;
-  shmi_give(box->member.set, SHM_MAILBOX_SEM_HAND, 1);
-  box->in_hand = false;
+  if (!box->in_flight || !shmi_opened_here(&box->member.process)) return;
+  shmi_release(box->member.set, SHM_MAILBOX_SEM_IN_FLIGHT, 1);
+  box->in_flight = false;
 }
 
 static inline void shm_mailbox_release_server(struct ShmMailbox *box) {
   if (!box->serving || !shmi_opened_here(&box->member.process)) return;
-  shmi_give(box->member.set, SHM_MAILBOX_SEM_SERVER, 1);
+  shmi_release(box->member.set, SHM_MAILBOX_SEM_SERVER, 1);
   box->serving = false;
 }
 
@@ -367,7 +367,7 @@ static const struct ShmiKind SHMI_MAILBOX_KIND = {
  * Joins the mailbox at the key, or makes it. The wait is for others who join or leave; with no deadline
  * it lasts SHM_JOIN_MS. Join before you fork or after, but use the handle where it was opened.
  */
-static inline enum ShmMailboxStatus shm_mailbox_arrive(struct ShmMailbox *box,
+static inline enum ShmMailboxStatus shm_mailbox_join(struct ShmMailbox *box,
                                                        const struct ShmMailboxOptions *options,
                                                        const struct ShmMailboxWait *wait) {
   static const enum ShmMailboxStatus statuses[] = {
@@ -380,9 +380,9 @@ static inline enum ShmMailboxStatus shm_mailbox_arrive(struct ShmMailbox *box,
   member->key = options->key;
   member->wanted_mode = options->mode;
   member->create = true;
-  member->keep = options->keep;
+  member->persistent = options->persistent;
   member->trust = options->trust;
-  member->usual_count = SHM_MAILBOX_SEM_COUNT;
+  member->default_count = SHM_MAILBOX_SEM_COUNT;
   const enum ShmiStatus status =
       shmi_join(member, shmi_deadline(wait), wait != NULL ? wait->stop : NULL);
   if (status == SHMI_OK) return SHM_MAILBOX_OK;
@@ -398,7 +398,7 @@ static inline bool shmi_removes(const struct ShmMailbox *box) {
   struct shmid_ds segment;
   const struct ShmMembership *const member = &box->member;
   const bool due = box->was_server
-                       ? !box->options.keep
+                       ? !box->options.persistent
                        : shmi_value(member->set, SHM_MAILBOX_SEM_DISPOSABLE) == 1;
   return due && !shmi_can_read(box) &&
          shmctl(member->segment, IPC_STAT, &segment) == 0 && segment.shm_nattch == 1;
@@ -416,7 +416,7 @@ static inline void shm_mailbox_leave(struct ShmMailbox *box) {
     shmi_remove_segment(member);
   } else if (!alone && box->was_server) {
     /* the last peer to leave does what we would have done */
-    shmi_set_value(member->set, SHM_MAILBOX_SEM_DISPOSABLE, box->options.keep ? 0 : 1);
+    shmi_set_value(member->set, SHM_MAILBOX_SEM_DISPOSABLE, box->options.persistent ? 0 : 1);
   }
   shmi_exit_from(member, alone);
 }
@@ -439,9 +439,9 @@ static inline bool shm_mailbox_has_stranger(const struct ShmMailbox *box) {
 }
 
 /* BUSY: another server is there, named in the error. */
-static inline enum ShmMailboxStatus shm_mailbox_claim_server(struct ShmMailbox *box) {
+static inline enum ShmMailboxStatus shm_mailbox_acquire_server(struct ShmMailbox *box) {
   enum ShmMailboxStatus status = shmi_check_process(box);
-  if (status == SHM_MAILBOX_OK) status = shmi_try_take(box, SHM_MAILBOX_SEM_SERVER);
+  if (status == SHM_MAILBOX_OK) status = shmi_try_acquire(box, SHM_MAILBOX_SEM_SERVER);
   if (status == SHM_MAILBOX_BUSY) {
     const pid_t pid = shmi_holder(box->member.set, SHM_MAILBOX_SEM_SERVER, 1);
     shmi_fault(box, SHM_MAILBOX_BUSY, "serve the mailbox", "it has a server already",
@@ -467,7 +467,7 @@ static inline enum ShmMailboxStatus shm_mailbox_claim_server(struct ShmMailbox *
  */
 static inline enum ShmMailboxStatus shmi_take_turn(struct ShmMailbox *box,
                                                    const struct ShmMailboxWait *wait) {
-  enum ShmMailboxStatus status = shmi_try_take(box, SHM_MAILBOX_SEM_SENDER);
+  enum ShmMailboxStatus status = shmi_try_acquire(box, SHM_MAILBOX_SEM_SENDER);
   if (status != SHM_MAILBOX_BUSY) return status;
   const int64_t now = shm_mailbox_now();
   const bool just_now = now - box->turn_ended <= SHMI_JUST_NOW_NS;
@@ -476,28 +476,28 @@ static inline enum ShmMailboxStatus shmi_take_turn(struct ShmMailbox *box,
   for (int64_t pause = SHMI_FIRST_PAUSE_NS; shm_mailbox_now() + pause < end; pause *= 2) {
     const struct timespec moment = shmi_timespec(pause);
     if (nanosleep(&moment, NULL) == -1 && shmi_should_stop(wait)) break;
-    status = shmi_try_take(box, SHM_MAILBOX_SEM_SENDER);
+    status = shmi_try_acquire(box, SHM_MAILBOX_SEM_SENDER);
     if (status != SHM_MAILBOX_BUSY) return status;
   }
-  return shmi_take(box, SHM_MAILBOX_SEM_SENDER, wait);
+  return shmi_acquire(box, SHM_MAILBOX_SEM_SENDER, wait);
 }
 
 /* Takes back a message nobody took; says for certain what became of it, or that nobody can. */
 static inline enum ShmMailboxOutcome shmi_withdraw(struct ShmMailbox *box) {
   /* a server that has it in hand is given one slice to say that it is done */
   const struct ShmMailboxWait grace = {shm_mailbox_now() + SHMI_SLICE_NS, NULL, NULL, NULL};
-  const enum ShmMailboxStatus status = shmi_take(box, SHM_MAILBOX_SEM_HAND, &grace);
+  const enum ShmMailboxStatus status = shmi_acquire(box, SHM_MAILBOX_SEM_IN_FLIGHT, &grace);
   if (status == SHM_MAILBOX_OK) {
-    /* SYNC taken, if it was 0. An exchange and not a compare with 1: any value but 0 counts as 1 */
+    /* SYNC ack, if it was 0. An exchange and not a compare with 1: any value but 0 counts as 1 */
     const unsigned char before =
         __atomic_exchange_n(shmi_flag(box), (unsigned char)0, __ATOMIC_ACQ_REL);
     const bool withdrawn = before != 0;
     if (withdrawn) shmi_futex_wake(box->member.base);
-    shmi_give(box->member.set, SHM_MAILBOX_SEM_HAND, 1);
+    shmi_release(box->member.set, SHM_MAILBOX_SEM_IN_FLIGHT, 1);
     return withdrawn ? SHM_MAILBOX_WITHDRAWN : SHM_MAILBOX_TAKEN;
   }
   if (!shmi_can_read(box)) return SHM_MAILBOX_TAKEN;
-  return status == SHM_MAILBOX_TIMEOUT ? SHM_MAILBOX_IN_HAND : SHM_MAILBOX_UNKNOWN;
+  return status == SHM_MAILBOX_TIMEOUT ? SHM_MAILBOX_IN_FLIGHT : SHM_MAILBOX_UNKNOWN;
 }
 
 /*
@@ -516,9 +516,9 @@ static inline enum ShmMailboxStatus shm_mailbox_send(struct ShmMailbox *box, con
   enum ShmMailboxStatus status = shmi_check_process(box);
   if (status == SHM_MAILBOX_OK) status = shmi_take_turn(box, wait);
   if (status != SHM_MAILBOX_OK) return status;
-  status = shmi_await_flag(box, false, wait); /* SYNC taken */
+  status = shmi_await_flag(box, false, wait); /* SYNC ack */
   if (status != SHM_MAILBOX_OK) {
-    shmi_give(box->member.set, SHM_MAILBOX_SEM_SENDER, 1);
+    shmi_release(box->member.set, SHM_MAILBOX_SEM_SENDER, 1);
     return status;
   }
   unsigned char *const msg = box->member.base + SHM_MAILBOX_TEXT_OFFSET;
@@ -527,12 +527,12 @@ static inline enum ShmMailboxStatus shm_mailbox_send(struct ShmMailbox *box, con
   struct sembuf ours = shmi_operation(SHM_MAILBOX_SEM_SENDER, +1, SEM_UNDO);
   status = shmi_operate(box, &ours, 1, wait);
   if (status != SHM_MAILBOX_OK) {
-    shmi_give(box->member.set, SHM_MAILBOX_SEM_SENDER, 1);
+    shmi_release(box->member.set, SHM_MAILBOX_SEM_SENDER, 1);
     return status;
   }
   __atomic_store_n(shmi_flag(box), (unsigned char)1, __ATOMIC_RELEASE); /* SYNC message */
   shmi_futex_wake(box->member.base);
-  status = wait_taken ? shmi_await_flag(box, false, wait) /* SYNC taken */
+  status = wait_taken ? shmi_await_flag(box, false, wait) /* SYNC ack */
                       : shm_mailbox_check(box);
   if (status == SHM_MAILBOX_OK) {
     *outcome = wait_taken ? SHM_MAILBOX_TAKEN : SHM_MAILBOX_LEFT;
@@ -541,7 +541,7 @@ static inline enum ShmMailboxStatus shm_mailbox_send(struct ShmMailbox *box, con
     if (*outcome == SHM_MAILBOX_TAKEN) status = SHM_MAILBOX_OK;
   }
   box->turn_ended = shm_mailbox_now();
-  shmi_give(box->member.set, SHM_MAILBOX_SEM_SENDER, 2);
+  shmi_release(box->member.set, SHM_MAILBOX_SEM_SENDER, 2);
   return status;
 }
 
@@ -566,19 +566,19 @@ static inline enum ShmMailboxStatus shm_mailbox_receive(struct ShmMailbox *box,
     enum ShmMailboxStatus status = shmi_check_process(box);
     if (status == SHM_MAILBOX_OK) status = shmi_await_flag(box, true, wait); /* SYNC message */
     if (status != SHM_MAILBOX_OK) return status;
-    status = shmi_try_take(box, SHM_MAILBOX_SEM_HAND);
+    status = shmi_try_acquire(box, SHM_MAILBOX_SEM_IN_FLIGHT);
     if (status == SHM_MAILBOX_BUSY) {
       /* a sender is withdrawing; one stopped halfway must not make us spin */
-      struct sembuf free_again = shmi_operation(SHM_MAILBOX_SEM_HAND, 0, 0);
+      struct sembuf free_again = shmi_operation(SHM_MAILBOX_SEM_IN_FLIGHT, 0, 0);
       status = shmi_operate(box, &free_again, 1, wait);
       if (status != SHM_MAILBOX_OK) return status;
       continue;
     }
     if (status != SHM_MAILBOX_OK) return status;
-    box->in_hand = true;
+    box->in_flight = true;
     if (shmi_can_read(box)) break;
-    shmi_give(box->member.set, SHM_MAILBOX_SEM_HAND, 1);
-    box->in_hand = false;
+    shmi_release(box->member.set, SHM_MAILBOX_SEM_IN_FLIGHT, 1);
+    box->in_flight = false;
   }
   memcpy(text, box->member.base + SHM_MAILBOX_TEXT_OFFSET, SHM_MAILBOX_TEXT_SIZE);
   text[SHM_MAILBOX_TEXT_SIZE] = '\0';

@@ -17,13 +17,13 @@ import {
   LINE,
   MAGIC,
   MAGIC_SWAPPED,
+  MESSAGE_COUNTER,
   PADDING,
   RECORD,
   RECORD_ALIGN,
   SEMAPHORE,
   SEMAPHORE_AFTER_LANES,
   SEMAPHORES_BESIDE_LANES,
-  TALLY,
   VERSION,
 } from "../src/channel/descriptor.ts";
 import type { AnyStructLayout, Layout } from "../src/layout/layout.ts";
@@ -36,7 +36,7 @@ const END = "/* END LAYOUT */\n";
 export const STRUCTS: Readonly<Record<string, AnyStructLayout>> = {
   ShmChannelHeader: HEADER,
   ShmChannelConsumerLine: CONSUMER,
-  ShmChannelTally: TALLY,
+  ShmChannelMessageCounter: MESSAGE_COUNTER,
   ShmChannelLaneProducer: LANE_PRODUCER,
   ShmChannelLaneConsumer: LANE_CONSUMER,
   ShmChannelLane: LANE,

@@ -77,7 +77,7 @@ class Mailbox {
   }
 
   ShmMailboxStatus arrive(const ShmMailboxOptions &options, const ShmMailboxWait &wait) {
-    const ShmMailboxStatus status = shm_mailbox_arrive(&box_, &options, &wait);
+    const ShmMailboxStatus status = shm_mailbox_join(&box_, &options, &wait);
     arrived_ = status == SHM_MAILBOX_OK;
     return status;
   }

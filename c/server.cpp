@@ -50,7 +50,7 @@ Options parse_options(int argc, char **argv) {
       std::fputs(USAGE, stdout);
       std::exit(EXIT_SUCCESS);
     } else if (found == 'K') {
-      options.mailbox.keep = true;
+      options.mailbox.persistent = true;
     } else if (found == 'n') {
       const std::optional<std::uint64_t> count = parse_count(optarg);
       right = count.has_value();
@@ -170,7 +170,7 @@ int main(int argc, char **argv) {
   Mailbox mailbox;
   ShmMailbox &box = mailbox.get();
   ShmMailboxStatus status = mailbox.arrive(options.mailbox, wait);
-  if (status == SHM_MAILBOX_OK) status = shm_mailbox_claim_server(&box);
+  if (status == SHM_MAILBOX_OK) status = shm_mailbox_acquire_server(&box);
   if (status == SHM_MAILBOX_STOPPED) return exit_code_of(stop_signal, options);
   if (status != SHM_MAILBOX_OK) {
     print_error(PROGRAM, box);

@@ -17,7 +17,7 @@
  *                all four sequentially consistent, so at least one of them sees what the other
  *                stored. Tail then asleep against asleep then tails; head then asleep against
  *                asleep then head
- *   SYNC claim   whoever had a role or lane -> whoever takes it next: the kernel's semaphore. As a
+ *   SYNC role   whoever had a role or lane -> whoever takes it next: the kernel's semaphore. As a
  *                compiler does not know what that does, `closed` (lane) and `asleep` (consumer) are
  *                stored with release on closing, and loaded with acquire on opening
  *
@@ -54,12 +54,12 @@
 #define SHM_CHANNEL_LINE 128U
 #define SHM_CHANNEL_RECORD_ALIGN 8U
 #define SHM_CHANNEL_PADDING 0xffffffffU
-#define SHM_CHANNEL_LANES_LEAST 1U
-#define SHM_CHANNEL_LANES_MOST 256U
-#define SHM_CHANNEL_LANES_USUAL 8U
-#define SHM_CHANNEL_LANE_CAPACITY_LEAST 64U
-#define SHM_CHANNEL_LANE_CAPACITY_MOST 1073741824U
-#define SHM_CHANNEL_LANE_CAPACITY_USUAL 1048576U
+#define SHM_CHANNEL_LANES_MIN 1U
+#define SHM_CHANNEL_LANES_MAX 256U
+#define SHM_CHANNEL_LANES_DEFAULT 8U
+#define SHM_CHANNEL_LANE_CAPACITY_MIN 64U
+#define SHM_CHANNEL_LANE_CAPACITY_MAX 1073741824U
+#define SHM_CHANNEL_LANE_CAPACITY_DEFAULT 1048576U
 #define SHM_CHANNEL_SEM_CONSUMER 0
 #define SHM_CHANNEL_SEM_LANE 1
 #define SHM_CHANNEL_SEM_AFTER_LANES_LOCK 1
@@ -98,15 +98,15 @@ static_assert(sizeof(struct ShmChannelConsumerLine) == 128, "ShmChannelConsumerL
 SHMCI_PLACE(ShmChannelConsumerLine, asleep, 0, 4);
 SHMCI_PLACE(ShmChannelConsumerLine, opened, 4, 4);
 
-struct ShmChannelTally {
+struct ShmChannelMessageCounter {
   uint32_t position;
   uint32_t count_low;
   uint32_t count_high;
 };
-static_assert(sizeof(struct ShmChannelTally) == 12, "ShmChannelTally");
-SHMCI_PLACE(ShmChannelTally, position, 0, 4);
-SHMCI_PLACE(ShmChannelTally, count_low, 4, 4);
-SHMCI_PLACE(ShmChannelTally, count_high, 8, 4);
+static_assert(sizeof(struct ShmChannelMessageCounter) == 12, "ShmChannelMessageCounter");
+SHMCI_PLACE(ShmChannelMessageCounter, position, 0, 4);
+SHMCI_PLACE(ShmChannelMessageCounter, count_low, 4, 4);
+SHMCI_PLACE(ShmChannelMessageCounter, count_high, 8, 4);
 
 struct __attribute__((aligned(128))) ShmChannelLaneProducer {
   uint32_t tail;
@@ -114,7 +114,7 @@ struct __attribute__((aligned(128))) ShmChannelLaneProducer {
   uint32_t opened;
   uint32_t closed;
   uint32_t full_waits;
-  struct ShmChannelTally tallies[2];
+  struct ShmChannelMessageCounter tallies[2];
 };
 static_assert(sizeof(struct ShmChannelLaneProducer) == 128, "ShmChannelLaneProducer");
 SHMCI_PLACE(ShmChannelLaneProducer, tail, 0, 4);
@@ -126,7 +126,7 @@ SHMCI_PLACE(ShmChannelLaneProducer, tallies, 20, 24);
 
 struct __attribute__((aligned(128))) ShmChannelLaneConsumer {
   uint32_t head;
-  struct ShmChannelTally tallies[2];
+  struct ShmChannelMessageCounter tallies[2];
 };
 static_assert(sizeof(struct ShmChannelLaneConsumer) == 128, "ShmChannelLaneConsumer");
 SHMCI_PLACE(ShmChannelLaneConsumer, head, 0, 4);
@@ -213,7 +213,7 @@ struct ShmChannelOptions {
   uint32_t lane_capacity; /* bytes of one ring, a power of two. 0: as it is, or 1 MiB */
   uint32_t message_size;  /* bytes of every message. 0: as it is, or they differ */
   unsigned mode;          /* permissions of what we create, within 0666 */
-  bool keep;              /* whoever comes last leaves what we create behind */
+  bool persistent;              /* whoever comes last leaves what we create behind */
   bool trust;             /* accept what another user made */
 };
 
@@ -264,7 +264,7 @@ struct ShmChannelProducer {
   uint32_t tail;     /* published up to here */
   uint32_t written;  /* written up to here */
   uint32_t claimed;  /* the claimed record would end here; written: none is */
-  uint32_t tally;    /* which one is current */
+  uint32_t counter;    /* which one is current */
   uint64_t count;    /* messages up to `written` */
   uint32_t lane;
   struct ShmiSpinning spinning;
@@ -277,7 +277,7 @@ struct ShmciReader {
   uint32_t head; /* published up to here */
   uint32_t read; /* handed out up to here */
   uint32_t tail; /* as last seen and checked */
-  uint32_t tally;
+  uint32_t counter;
   uint64_t count; /* messages up to `head` */
   uint32_t taken; /* messages from `head` to `read` */
   uint32_t opened;
@@ -298,12 +298,12 @@ struct ShmChannelConsumer {
   struct ShmiSpinning spinning;
   struct ShmChannel *channel; /* NULL: closed */
   struct ShmChannelError error; /* of the last call that did not return OK, FULL or EMPTY */
-  uint16_t dirty[SHM_CHANNEL_LANES_MOST];
-  struct ShmciReader readers[SHM_CHANNEL_LANES_MOST];
+  uint16_t dirty[SHM_CHANNEL_LANES_MAX];
+  struct ShmciReader readers[SHM_CHANNEL_LANES_MAX];
 };
 
 /* What became of the channel when we left. */
-enum ShmChannelFate {
+enum ShmChannelLeaveResult {
   SHM_CHANNEL_IN_USE,     /* others are there */
   SHM_CHANNEL_UNREAD,     /* it stays, with messages nobody has received */
   SHM_CHANNEL_KEPT,       /* it stays, as its creator wanted */
@@ -444,9 +444,9 @@ SHMCI_COLD enum ShmChannelStatus shmci_forked(struct ShmChannelError *error,
 static inline int shmci_sem_lane(uint32_t lane) { return SHM_CHANNEL_SEM_LANE + (int)lane; }
 
 /* Takes a role or lane unless somebody has it: BUSY. */
-static inline enum ShmChannelStatus shmci_claim(struct ShmChannelError *error,
+static inline enum ShmChannelStatus shmci_acquire(struct ShmChannelError *error,
                                                 const struct ShmChannel *channel, int number) {
-  if (shmi_take_now(channel->member.set, number) == 0) return SHM_CHANNEL_OK;
+  if (shmi_acquire_now(channel->member.set, number) == 0) return SHM_CHANNEL_OK;
   if (errno == EAGAIN) return SHM_CHANNEL_BUSY;
   if (shmi_gone(errno)) return shmci_removed(error, channel);
   return shmci_error(error, channel, SHM_CHANNEL_FAILED, "use the semaphores of the channel",
@@ -456,8 +456,8 @@ static inline enum ShmChannelStatus shmci_claim(struct ShmChannelError *error,
 /* ---- sizes ----------------------------------------------------------------------------------- */
 
 static inline bool shmci_is_capacity(uint64_t capacity) {
-  return capacity >= SHM_CHANNEL_LANE_CAPACITY_LEAST &&
-         capacity <= SHM_CHANNEL_LANE_CAPACITY_MOST && (capacity & (capacity - 1)) == 0;
+  return capacity >= SHM_CHANNEL_LANE_CAPACITY_MIN &&
+         capacity <= SHM_CHANNEL_LANE_CAPACITY_MAX && (capacity & (capacity - 1)) == 0;
 }
 
 /* No longer than that: so it fits into an empty ring wherever that begins, padding included. */
@@ -498,7 +498,7 @@ static inline bool shmci_fits(int count, size_t size) {
 /* The capacity of a ring that we create. */
 static inline uint32_t shmci_new_capacity(const struct ShmChannel *channel) {
   const uint32_t wanted = channel->options.lane_capacity;
-  return wanted != 0 ? wanted : SHM_CHANNEL_LANE_CAPACITY_USUAL;
+  return wanted != 0 ? wanted : SHM_CHANNEL_LANE_CAPACITY_DEFAULT;
 }
 
 /* The channel of which this is the membership. */
@@ -564,7 +564,7 @@ static inline enum ShmiStatus shmci_complete(struct ShmChannel *channel, bool *r
   }
   if (member->create && alone && shmci_is_blank(channel)) {
     if ((lanes == 0 || lanes == channel->lanes) && member->new_size == member->size) {
-      shmi_set_value(member->set, member->disposable, member->keep ? 0 : 1);
+      shmi_set_value(member->set, member->disposable, member->persistent ? 0 : 1);
       shmci_initialise(channel);
       return SHMI_OK;
     }
@@ -676,8 +676,8 @@ static inline enum ShmiStatus shmci_prepare(struct ShmMembership *member,
 static const struct ShmiKind SHMCI_KIND = {
     "channel",
     "open the channel",
-    SHM_CHANNEL_LANES_LEAST + SHM_CHANNEL_SEMAPHORES_BESIDE_LANES,
-    SHM_CHANNEL_LANES_MOST + SHM_CHANNEL_SEMAPHORES_BESIDE_LANES,
+    SHM_CHANNEL_LANES_MIN + SHM_CHANNEL_SEMAPHORES_BESIDE_LANES,
+    SHM_CHANNEL_LANES_MAX + SHM_CHANNEL_SEMAPHORES_BESIDE_LANES,
     false,
     shmci_fits,
     shmci_choose,
@@ -687,9 +687,9 @@ static inline enum ShmChannelStatus shmci_check_options(struct ShmChannel *chann
   const struct ShmChannelOptions *const options = &channel->options;
   const char *wrong = NULL;
   const uint32_t capacity = options->lane_capacity != 0 ? options->lane_capacity
-                                                        : SHM_CHANNEL_LANE_CAPACITY_USUAL;
+                                                        : SHM_CHANNEL_LANE_CAPACITY_DEFAULT;
   if (options->key == IPC_PRIVATE) wrong = "the key 0 (IPC_PRIVATE) can be no meeting point";
-  if (options->lanes > SHM_CHANNEL_LANES_MOST) wrong = "lanes is more than 256";
+  if (options->lanes > SHM_CHANNEL_LANES_MAX) wrong = "lanes is more than 256";
   if ((options->mode & ~0666U) != 0) wrong = "mode is not within 0666";
   if (!shmci_is_capacity(capacity)) {
     wrong = "lane_capacity is not a power of two from 64 to 2^30";
@@ -715,9 +715,9 @@ static inline enum ShmChannelStatus shmci_join(struct ShmChannel *channel,
   member->key = options->key;
   member->wanted_mode = options->mode;
   member->create = create;
-  member->keep = options->keep;
+  member->persistent = options->persistent;
   member->trust = options->trust;
-  member->usual_count = SHM_CHANNEL_LANES_USUAL + SHM_CHANNEL_SEMAPHORES_BESIDE_LANES;
+  member->default_count = SHM_CHANNEL_LANES_DEFAULT + SHM_CHANNEL_SEMAPHORES_BESIDE_LANES;
   if (options->lanes != 0) {
     member->wanted_count = (int)options->lanes + SHM_CHANNEL_SEMAPHORES_BESIDE_LANES;
   }
@@ -763,7 +763,7 @@ static inline bool shmci_is_empty(const struct ShmChannel *channel) {
 }
 
 /* Whether the channel goes, and if not, why; with the lock held. */
-static inline enum ShmChannelFate shmci_fate(const struct ShmChannel *channel) {
+static inline enum ShmChannelLeaveResult shmci_leave_result(const struct ShmChannel *channel) {
   const struct ShmMembership *const member = &channel->member;
   struct shmid_ds segment;
   if (!shmi_alone(member)) return SHM_CHANNEL_IN_USE;
@@ -779,13 +779,13 @@ static inline enum ShmChannelFate shmci_fate(const struct ShmChannel *channel) {
  * Goes; harmless when not there, and in a forked child. Close producers and consumer first: their
  * memory goes too.
  */
-static inline enum ShmChannelFate shm_channel_leave(struct ShmChannel *channel) {
+static inline enum ShmChannelLeaveResult shm_channel_leave(struct ShmChannel *channel) {
   struct ShmMembership *const member = &channel->member;
   if (member->set == -1 || !shmi_opened_here(&member->process)) return SHM_CHANNEL_IN_USE;
   const enum ShmiStatus status = shmi_lock_to_leave(member);
   if (status == SHMI_AGAIN) return SHM_CHANNEL_WAS_REMOVED;
   if (status != SHMI_OK) return SHM_CHANNEL_IN_USE;
-  enum ShmChannelFate fate = shmci_fate(channel);
+  enum ShmChannelLeaveResult fate = shmci_leave_result(channel);
   if (fate == SHM_CHANNEL_WAS_REMOVED && !shmi_remove_segment(member)) fate = SHM_CHANNEL_NOT_OURS;
   shmi_exit_from(member, fate == SHM_CHANNEL_WAS_REMOVED);
   return fate;
@@ -818,7 +818,7 @@ static inline pid_t shm_channel_consumer_pid(const struct ShmChannel *channel) {
 /* ---- tallies --------------------------------------------------------------------------------- */
 
 /* Which of the two counts up to this position; if both do, the first. */
-static inline uint32_t shmci_current_tally(const struct ShmChannelTally tallies[2],
+static inline uint32_t shmci_current_counter(const struct ShmChannelMessageCounter tallies[2],
                                            uint32_t position) {
   return shmci_peek(&tallies[0].position) != position &&
                  shmci_peek(&tallies[1].position) == position
@@ -826,27 +826,27 @@ static inline uint32_t shmci_current_tally(const struct ShmChannelTally tallies[
              : 0;
 }
 
-static inline uint64_t shmci_tally_count(const struct ShmChannelTally *tally) {
+static inline uint64_t shmci_counter_value(const struct ShmChannelMessageCounter *counter) {
   /* acquire: whoever checks the position again after this does it after this */
-  return (uint64_t)__atomic_load_n(&tally->count_high, __ATOMIC_ACQUIRE) << 32 |
-         __atomic_load_n(&tally->count_low, __ATOMIC_ACQUIRE);
+  return (uint64_t)__atomic_load_n(&counter->count_high, __ATOMIC_ACQUIRE) << 32 |
+         __atomic_load_n(&counter->count_low, __ATOMIC_ACQUIRE);
 }
 
 /* Fills in the one that is not current, before its position becomes the present one. */
-SHMCI_HOT void shmci_fill_tally(struct ShmChannelTally *tally, uint32_t position, uint64_t count) {
-  shmci_note(&tally->position, position);
-  shmci_note(&tally->count_low, (uint32_t)count);
-  shmci_note(&tally->count_high, (uint32_t)(count >> 32));
+SHMCI_HOT void shmci_fill_counter(struct ShmChannelMessageCounter *counter, uint32_t position, uint64_t count) {
+  shmci_note(&counter->position, position);
+  shmci_note(&counter->count_low, (uint32_t)count);
+  shmci_note(&counter->count_high, (uint32_t)(count >> 32));
 }
 
 /* Messages up to a position that its writer may move on meanwhile. */
 static inline uint64_t shmci_count_up_to(const uint32_t *position,
-                                         const struct ShmChannelTally tallies[2]) {
+                                         const struct ShmChannelMessageCounter tallies[2]) {
   uint64_t count = 0;
   for (int looks = 0; looks < 100; looks++) {
-    /* SYNC tail or head: the tally of this position was filled in before */
+    /* SYNC tail or head: the counter of this position was filled in before */
     const uint32_t before = __atomic_load_n(position, __ATOMIC_ACQUIRE);
-    count = shmci_tally_count(&tallies[shmci_current_tally(tallies, before)]);
+    count = shmci_counter_value(&tallies[shmci_current_counter(tallies, before)]);
     /* nobody fills in that one again before the position has moved on */
     if (__atomic_load_n(position, __ATOMIC_ACQUIRE) == before) break;
   }
@@ -939,19 +939,19 @@ SHMCI_COLD enum ShmChannelStatus shmci_no_lane(struct ShmChannelProducer *produc
 }
 
 /* Takes this lane. BUSY: it has an owner; CORRUPT: its words cannot be those of a ring. */
-static inline enum ShmChannelStatus shmci_take_lane(struct ShmChannelProducer *producer,
+static inline enum ShmChannelStatus shmci_acquire_lane(struct ShmChannelProducer *producer,
                                                     struct ShmChannel *channel, uint32_t lane) {
   const enum ShmChannelStatus status =
-      shmci_claim(&producer->error, channel, shmci_sem_lane(lane));
+      shmci_acquire(&producer->error, channel, shmci_sem_lane(lane));
   if (status != SHM_CHANNEL_OK) return status;
   struct ShmChannelLane *const words = &shmci_lanes(channel)[lane];
-  /* SYNC claim: whatever our predecessor did in the ring comes before what we do */
+  /* SYNC role: whatever our predecessor did in the ring comes before what we do */
   __atomic_load_n(&words->producer.closed, __ATOMIC_ACQUIRE);
   const uint32_t tail = shmci_peek(&words->producer.tail);
   const uint32_t head = __atomic_load_n(&words->consumer.head, __ATOMIC_ACQUIRE); /* SYNC head */
   if (tail % SHM_CHANNEL_RECORD_ALIGN != 0 || head % SHM_CHANNEL_RECORD_ALIGN != 0 ||
       tail - head > channel->lane_capacity) {
-    shmi_give(channel->member.set, shmci_sem_lane(lane), 1);
+    shmi_release(channel->member.set, shmci_sem_lane(lane), 1);
     return shmci_corrupt(&producer->error, channel, lane, "its tail", tail, head);
   }
   producer->process = channel->member.process;
@@ -964,8 +964,8 @@ static inline enum ShmChannelStatus shmci_take_lane(struct ShmChannelProducer *p
   producer->span = channel->max_message - channel->message_size;
   producer->head = head;
   producer->tail = producer->written = producer->claimed = tail;
-  producer->tally = shmci_current_tally(words->producer.tallies, tail);
-  producer->count = shmci_tally_count(&words->producer.tallies[producer->tally]);
+  producer->counter = shmci_current_counter(words->producer.tallies, tail);
+  producer->count = shmci_counter_value(&words->producer.tallies[producer->counter]);
   producer->lane = lane;
   producer->channel = channel;
   shmci_note(&words->producer.opened, shmci_peek(&words->producer.opened) + 1);
@@ -983,7 +983,7 @@ static inline enum ShmChannelStatus shm_channel_open_producer(struct ShmChannelP
   memset(producer, 0, sizeof *producer);
   if (!shmi_opened_here(&channel->member.process)) return shmci_forked(&producer->error, channel);
   for (uint32_t lane = 0; lane < channel->lanes; lane++) {
-    const enum ShmChannelStatus status = shmci_take_lane(producer, channel, lane);
+    const enum ShmChannelStatus status = shmci_acquire_lane(producer, channel, lane);
     if (status == SHM_CHANNEL_BUSY) continue;
     if (status != SHM_CHANNEL_CORRUPT) return status;
     /* a lane that cannot be written does not keep us from the others */
@@ -1084,10 +1084,10 @@ SHMCI_HOT void shm_channel_abort(struct ShmChannelProducer *producer) {
 SHMCI_HOT void shm_channel_publish(struct ShmChannelProducer *producer) {
   struct ShmChannelLaneProducer *const own = &producer->words->producer;
   if (producer->written == producer->tail || !shmi_opened_here(&producer->process)) return;
-  producer->tally ^= 1;
+  producer->counter ^= 1;
   producer->tail = producer->written;
-  shmci_fill_tally(&own->tallies[producer->tally], producer->tail, producer->count);
-  /* SYNC tail: the records and the tally come before it. SYNC asleep: the load comes after it */
+  shmci_fill_counter(&own->tallies[producer->counter], producer->tail, producer->count);
+  /* SYNC tail: the records and the counter come before it. SYNC asleep: the load comes after it */
   __atomic_store_n(&own->tail, producer->tail, __ATOMIC_SEQ_CST);
   shmci_wake(producer->consumer_asleep);
 }
@@ -1196,8 +1196,8 @@ static inline void shm_channel_close_producer(struct ShmChannelProducer *produce
   if (producer->channel == NULL || !shmi_opened_here(&producer->process)) return;
   uint32_t *const closed = &producer->words->producer.closed;
   shm_channel_publish(producer);
-  __atomic_store_n(closed, shmci_peek(closed) + 1, __ATOMIC_RELEASE); /* SYNC claim */
-  shmi_give(producer->channel->member.set, shmci_sem_lane(producer->lane), 1);
+  __atomic_store_n(closed, shmci_peek(closed) + 1, __ATOMIC_RELEASE); /* SYNC role */
+  shmi_release(producer->channel->member.set, shmci_sem_lane(producer->lane), 1);
   shmci_wake(producer->consumer_asleep);
   producer->channel = NULL;
 }
@@ -1210,7 +1210,7 @@ static inline enum ShmChannelStatus shm_channel_open_consumer(struct ShmChannelC
   memset(consumer, 0, sizeof *consumer);
   if (!shmi_opened_here(&channel->member.process)) return shmci_forked(&consumer->error, channel);
   const enum ShmChannelStatus status =
-      shmci_claim(&consumer->error, channel, SHM_CHANNEL_SEM_CONSUMER);
+      shmci_acquire(&consumer->error, channel, SHM_CHANNEL_SEM_CONSUMER);
   if (status == SHM_CHANNEL_BUSY) {
     return shmci_fault(&consumer->error, channel, status, "become the consumer",
                        "stop that one or use another key", "it has a consumer already, process %ld",
@@ -1219,15 +1219,15 @@ static inline enum ShmChannelStatus shm_channel_open_consumer(struct ShmChannelC
   if (status != SHM_CHANNEL_OK) return status;
   struct ShmChannelControl *const control = shmci_control(channel);
   struct ShmChannelLane *const words = shmci_lanes(channel);
-  /* SYNC claim: whatever our predecessor read comes before what we free */
+  /* SYNC role: whatever our predecessor read comes before what we free */
   __atomic_load_n(&control->consumer.asleep, __ATOMIC_ACQUIRE);
   for (uint32_t lane = 0; lane < channel->lanes; lane++) {
     struct ShmciReader *const reader = &consumer->readers[lane];
     /* whatever it is: what cannot be read is said in this lane's turn, and can be discarded */
     const uint32_t head = shmci_peek(&words[lane].consumer.head);
     reader->head = reader->read = reader->tail = head;
-    reader->tally = shmci_current_tally(words[lane].consumer.tallies, head);
-    reader->count = shmci_tally_count(&words[lane].consumer.tallies[reader->tally]);
+    reader->counter = shmci_current_counter(words[lane].consumer.tallies, head);
+    reader->count = shmci_counter_value(&words[lane].consumer.tallies[reader->counter]);
     reader->opened = shmci_peek(&words[lane].producer.opened);
   }
   consumer->process = channel->member.process;
@@ -1253,11 +1253,11 @@ SHMCI_HOT void shmci_publish_head(struct ShmChannelConsumer *consumer, uint32_t 
   struct ShmChannelLane *const words = &consumer->words[lane];
   struct ShmciReader *const reader = &consumer->readers[lane];
   if (reader->read == reader->head) return;
-  reader->tally ^= 1;
+  reader->counter ^= 1;
   reader->head = reader->read;
   reader->count += reader->taken;
   reader->taken = 0;
-  shmci_fill_tally(&words->consumer.tallies[reader->tally], reader->head, reader->count);
+  shmci_fill_counter(&words->consumer.tallies[reader->counter], reader->head, reader->count);
   /* SYNC head: all reads of the messages come before it. SYNC asleep: the load comes after it */
   __atomic_store_n(&words->consumer.head, reader->head, __ATOMIC_SEQ_CST);
   shmci_wake(&words->producer.asleep);
@@ -1494,7 +1494,7 @@ static inline enum ShmChannelStatus shmci_check_closed(struct ShmChannelConsumer
       consumer->seen = true;
     }
   }
-  unsigned short values[SHM_CHANNEL_LANES_MOST + SHM_CHANNEL_SEMAPHORES_BESIDE_LANES];
+  unsigned short values[SHM_CHANNEL_LANES_MAX + SHM_CHANNEL_SEMAPHORES_BESIDE_LANES];
   union ShmiSemun argument;
   argument.array = values;
   if (semctl(channel->member.set, 0, GETALL, argument) == -1) {
@@ -1643,11 +1643,11 @@ static inline enum ShmChannelStatus shm_channel_discard(struct ShmChannelConsume
   }
   if (reader->read == reader->head) shmci_lag(consumer, lane);
   reader->read = reader->tail = tail;
-  /* how many they were only the owner's tally knows, if anybody */
-  const struct ShmChannelTally *const tallies = consumer->words[lane].producer.tallies;
-  const struct ShmChannelTally *const tally = &tallies[shmci_current_tally(tallies, tail)];
-  const uint64_t sent = shmci_tally_count(tally);
-  if (shmci_peek(&tally->position) == tail && sent > reader->count) {
+  /* how many they were only the owner's counter knows, if anybody */
+  const struct ShmChannelMessageCounter *const tallies = consumer->words[lane].producer.tallies;
+  const struct ShmChannelMessageCounter *const counter = &tallies[shmci_current_counter(tallies, tail)];
+  const uint64_t sent = shmci_counter_value(counter);
+  if (shmci_peek(&counter->position) == tail && sent > reader->count) {
     reader->count = sent;
     reader->taken = 0;
   }
@@ -1666,8 +1666,8 @@ static inline enum ShmChannelStatus shm_channel_discard(struct ShmChannelConsume
  */
 static inline void shm_channel_close_consumer(struct ShmChannelConsumer *consumer) {
   if (consumer->channel == NULL || !shmi_opened_here(&consumer->process)) return;
-  __atomic_store_n(consumer->asleep, 0U, __ATOMIC_RELEASE); /* SYNC claim */
-  shmi_give(consumer->channel->member.set, SHM_CHANNEL_SEM_CONSUMER, 1);
+  __atomic_store_n(consumer->asleep, 0U, __ATOMIC_RELEASE); /* SYNC role */
+  shmi_release(consumer->channel->member.set, SHM_CHANNEL_SEM_CONSUMER, 1);
   consumer->channel = NULL;
 }
 

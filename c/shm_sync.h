@@ -176,14 +176,14 @@ static inline int shmi_set_value(int set, int number, int value) {
 }
 
 /* Waits for zero and adds 1 in one step, unless that would wait: EAGAIN. The kernel undoes it. */
-static inline int shmi_take_now(int set, int number) {
+static inline int shmi_acquire_now(int set, int number) {
   struct sembuf take[2] = {shmi_operation(number, 0, IPC_NOWAIT),
                            shmi_operation(number, +1, IPC_NOWAIT | SEM_UNDO)};
   return semop(set, take, 2);
 }
 
 /* IPC_NOWAIT: if somebody reset the value by hand, giving back must not wait for it to return. */
-static inline bool shmi_give(int set, int number, int count) {
+static inline bool shmi_release(int set, int number, int count) {
   struct sembuf give = shmi_operation(number, -count, IPC_NOWAIT | SEM_UNDO);
   return semop(set, &give, 1) == 0;
 }
@@ -216,7 +216,7 @@ static inline void shmi_relax(void) {
  * Whether to look again and again for a while before sleeping: only while that pays. After a long sleep it
  * does not, until one is short. Where it was in vain though sleeps are short, as it is where both sides
  * share a core, it is tried again ever more rarely, and each time that it was not in vain makes that half
- * as rare. Zeros are one that spins. src/sync/spin.ts does the same.
+ * as rare. Zeros are one that spins. src/sync/adaptive_spin.ts does the same.
  */
 struct ShmiSpinning {
   uint32_t rests;     /* short sleeps to go until spinning is tried again */
@@ -354,10 +354,10 @@ struct ShmMembership {
   key_t key;
   unsigned wanted_mode; /* permissions of what we create */
   bool create;
-  bool keep; /* what we create stays when the last one leaves */
+  bool persistent; /* what we create stays when the last one leaves */
   bool trust;
-  int wanted_count; /* of semaphores; 0: as many as there are, or `usual_count` */
-  int usual_count;
+  int wanted_count; /* of semaphores; 0: as many as there are, or `default_count` */
+  int default_count;
   size_t new_size; /* of a segment that we create */
   int count;       /* of semaphores, as found */
   int lock;        /* which semaphore: held while joining and leaving */
@@ -444,7 +444,7 @@ static inline enum ShmiStatus shmi_lock(struct ShmMembership *member, struct sem
 }
 
 static inline bool shmi_unlock(struct ShmMembership *member) {
-  return shmi_give(member->set, member->lock, 1);
+  return shmi_release(member->set, member->lock, 1);
 }
 
 static inline void shmi_detach(struct ShmMembership *member) {
@@ -459,7 +459,7 @@ static inline void shmi_exit(struct ShmMembership *member) {
                           shmi_operation(member->lock, -1, IPC_NOWAIT | SEM_UNDO)};
   shmi_detach(member);
   if (semop(member->set, out, 2) == -1) {
-    shmi_give(member->set, member->users, 1);
+    shmi_release(member->set, member->users, 1);
     shmi_unlock(member);
   }
   member->set = -1;
@@ -471,11 +471,11 @@ static inline bool shmi_alone(const struct ShmMembership *member) {
 }
 
 /* the most that any kind has */
-#define SHMI_SEMAPHORES_MOST 260
+#define SHMI_SEMAPHORES_MAX 260
 
 /* All values of the set; false: it has gone, or cannot be read. */
 static inline bool shmi_values(const struct ShmMembership *member,
-                               unsigned short values[SHMI_SEMAPHORES_MOST]) {
+                               unsigned short values[SHMI_SEMAPHORES_MAX]) {
   union ShmiSemun argument;
   argument.array = values;
   return semctl(member->set, 0, GETALL, argument) != -1;
@@ -492,7 +492,7 @@ static inline bool shmi_are_zero(const struct ShmMembership *member, const unsig
 
 /* Whether we are alone and no role is held, with the lock held. */
 static inline bool shmi_is_idle(const struct ShmMembership *member) {
-  unsigned short values[SHMI_SEMAPHORES_MOST];
+  unsigned short values[SHMI_SEMAPHORES_MAX];
   if (!shmi_values(member, values)) return false;
   values[member->disposable] = 0;
   return values[member->users] == 1 &&
@@ -547,8 +547,8 @@ static inline enum ShmiStatus shmi_check_size(struct ShmMembership *member, int 
  * only if all its values are 0: nothing is done to any other.
  */
 static inline enum ShmiStatus shmi_enter_unused(struct ShmMembership *member) {
-  struct sembuf operations[SHMI_SEMAPHORES_MOST + 2];
-  unsigned short values[SHMI_SEMAPHORES_MOST], later[SHMI_SEMAPHORES_MOST];
+  struct sembuf operations[SHMI_SEMAPHORES_MAX + 2];
+  unsigned short values[SHMI_SEMAPHORES_MAX], later[SHMI_SEMAPHORES_MAX];
   size_t count = 0;
   for (int i = 0; i < member->count; i++) operations[count++] = shmi_operation(i, 0, IPC_NOWAIT);
   operations[count++] = shmi_operation(member->lock, +1, IPC_NOWAIT | SEM_UNDO);
@@ -589,7 +589,7 @@ static inline enum ShmiStatus shmi_find_set(struct ShmMembership *member, bool h
   member->set = semget(member->key, 0, 0);
   if (member->set == -1 && errno == ENOENT) {
     if (has_segment && !member->kind->stands_alone) return SHMI_ABSENT;
-    member->count = member->wanted_count != 0 ? member->wanted_count : member->usual_count;
+    member->count = member->wanted_count != 0 ? member->wanted_count : member->default_count;
     member->set = semget(member->key, member->count,
                          IPC_CREAT | IPC_EXCL | (int)member->wanted_mode);
     if (member->set == -1 && errno == EEXIST) return SHMI_AGAIN;
@@ -699,7 +699,7 @@ static inline enum ShmiStatus shmi_find_segment(struct ShmMembership *member,
   member->size = segment.shm_segsz;
   member->mode |= (unsigned)segment.shm_perm.mode & 0777U;
   if (member->made_segment &&
-      shmi_set_value(member->set, member->disposable, member->keep ? 0 : 1) == -1) {
+      shmi_set_value(member->set, member->disposable, member->persistent ? 0 : 1) == -1) {
     if (shmi_gone(errno)) return SHMI_AGAIN;
     return shmi_failed(member, "set up the semaphore set", "semctl", errno);
   }
@@ -773,7 +773,7 @@ static inline enum ShmiStatus shmi_lock_to_leave(struct ShmMembership *member) {
   const enum ShmiStatus status = shmi_lock(member, take, 2, &until);
   if (status != SHMI_OK) {
     shmi_detach(member);
-    shmi_give(member->set, member->users, 1);
+    shmi_release(member->set, member->users, 1);
     member->set = -1;
   }
   return status;

@@ -8,21 +8,21 @@
  * is stored after the rest, so that whoever sees it sees the rest too; plain fields promise no order.
  */
 
-import { cString, f64, i32, Segment, struct, Word } from "../mod.ts";
+import { AtomicInt32, cString, f64, i32, Segment, struct } from "../mod.ts";
 
 const KEY = 0x5eed1001;
 const Reading = struct({ celsius: f64, place: cString(32), ready: i32 });
 
 using segment = Segment.openOrCreate({ key: KEY, size: Reading.size });
 const reading = segment.view(Reading);
-const ready = new Word(segment, Reading.fields.ready.offset);
+const ready = new AtomicInt32(segment, Reading.fields.ready.offset);
 
 const [celsius, place] = Deno.args;
 if (celsius !== undefined && place !== undefined) {
   reading.celsius = Number(celsius);
   reading.place = place;
   ready.store(1);
-  ready.wake();
+  ready.notify();
 } else {
   await ready.wait(0);
   console.log(`${reading.celsius} degrees in the ${reading.place}`);

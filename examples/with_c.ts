@@ -10,7 +10,7 @@
  * segment is the kernel's word, and one too small for the struct is refused.
  */
 
-import { array, f64, i32, Segment, struct, Word } from "../mod.ts";
+import { array, AtomicInt32, f64, i32, Segment, struct } from "../mod.ts";
 
 const KEY = 0x5eed1002;
 const Particle = struct({ step: i32, position: array(f64, 2) });
@@ -20,7 +20,7 @@ if (Deno.args[0] === "--declare") {
 } else {
   using segment = Segment.open(KEY, { minSize: Particle.size });
   const particle = segment.view(Particle);
-  const step = new Word(segment, Particle.fields.step.offset);
+  const step = new AtomicInt32(segment, Particle.fields.step.offset);
   for (let seen = 0; seen < 3;) {
     // The C program stores the step last: whoever sees it sees the position that goes with it
     seen = await step.wait(seen);

@@ -50,10 +50,10 @@ export type LibcCall =
  *
  * @example
  * ```ts
- * import { type RefusalCode, Segment, ShmError } from "@sysv/shm";
+ * import { type LibraryErrorCode, Segment, ShmError } from "@sysv/shm";
  * import assert from "node:assert/strict";
  *
- * const detached: RefusalCode = "EDETACHED";
+ * const detached: LibraryErrorCode = "EDETACHED";
  * const segment = Segment.create({ size: 64 });
  * segment.remove();
  * segment.detach();
@@ -66,7 +66,7 @@ export type LibcCall =
  * }
  * ```
  */
-export type RefusalCode =
+export type LibraryErrorCode =
   | "EDETACHED"
   | "EREADONLY"
   | "EUNTRUSTED"
@@ -75,7 +75,7 @@ export type RefusalCode =
   | "ENOTSUP"
   | "ENOTCAPABLE";
 
-const refusalText: Readonly<Record<RefusalCode, string>> = {
+const libraryErrorText: Readonly<Record<LibraryErrorCode, string>> = {
   EDETACHED: "it was detached",
   EREADONLY: "it is attached read-only",
   EUNTRUSTED: "it belongs to another user",
@@ -127,7 +127,7 @@ function where(call: LibcCall | undefined, details: FailureDetails): string {
 /**
  * A failed System V call, or a use of shared memory the library refuses.
  *
- * `code` is the errno name (`"ENOENT"`, `"EACCES"`, ...) or one of {@linkcode RefusalCode}, `errno`
+ * `code` is the errno name (`"ENOENT"`, `"EACCES"`, ...) or one of {@linkcode LibraryErrorCode}, `errno`
  * its number (0 for a refusal), `call` the C function that failed, if one did. `key` and `id` say which object, `lane` which
  * lane of a channel (`"ECORRUPT"`).
  *
@@ -173,8 +173,8 @@ function where(call: LibcCall | undefined, details: FailureDetails): string {
 export class ShmError extends Error {
   /** The class name, as it is printed. */
   override readonly name = "ShmError";
-  /** The errno name, or a {@linkcode RefusalCode}. */
-  readonly code: ErrnoName | RefusalCode | `E${number}`;
+  /** The errno name, or a {@linkcode LibraryErrorCode}. */
+  readonly code: ErrnoName | LibraryErrorCode | `E${number}`;
   /** The errno value; 0 where the library itself refused. */
   readonly errno: number;
   /** The C function that failed; `undefined` where the library refused without a call. */
@@ -206,7 +206,7 @@ export class ShmError extends Error {
   constructor(
     action: string,
     call: "dlopen" | undefined,
-    reason: RefusalCode,
+    reason: LibraryErrorCode,
     details?: FailureDetails,
   );
   /**
@@ -217,7 +217,7 @@ export class ShmError extends Error {
   constructor(
     action: string,
     call: LibcCall | undefined,
-    reason: number | RefusalCode,
+    reason: number | LibraryErrorCode,
     details: FailureDetails = {},
   ) {
     if (typeof action !== "string") throw new TypeError('"action" takes a string');
@@ -231,7 +231,7 @@ export class ShmError extends Error {
       throw new TypeError('"details" takes an object');
     }
     const code = typeof reason === "number" ? errnoName(reason) : reason;
-    const text = typeof reason === "number" ? errnoText(reason) : refusalText[reason];
+    const text = typeof reason === "number" ? errnoText(reason) : libraryErrorText[reason];
     const more = [details.facts, details.remedy].filter((part) => part !== undefined);
     super(
       [`cannot ${action}: ${where(call, details)}${code}, ${text}`, ...more].join("; "),

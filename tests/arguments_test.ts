@@ -7,8 +7,8 @@ import assert from "node:assert/strict";
 import * as library from "../mod.ts";
 import {
   array,
+  AtomicInt32,
   Channel,
-  Claim,
   cString,
   Deadline,
   i32,
@@ -16,13 +16,13 @@ import {
   MailboxServer,
   Mutex,
   parseStruct,
+  Role,
   Segment,
   SemaphoreSet,
   ShmEntry,
   ShmError,
   struct,
   u8,
-  Word,
 } from "../mod.ts";
 import { guardAgainstLeaks } from "./support/leaks.ts";
 import { freshKey } from "./support/peer.ts";
@@ -36,8 +36,8 @@ class World implements Disposable {
   readonly #stack = new DisposableStack();
   readonly segment = this.#stack.use(Segment.create({ size: 64 }));
   readonly set = SemaphoreSet.create({ count: 3, values: [3, 0, 0] });
-  readonly word = new Word(this.segment, 0);
-  readonly claim = new Claim(this.set, 1);
+  readonly word = new AtomicInt32(this.segment, 0);
+  readonly role = new Role(this.set, 1);
   readonly mutex = new Mutex(this.set, 1);
   readonly lock = new Mutex(this.set, 2).lockSync();
   readonly entry = this.#stack.use(ShmEntry.open(freshKey()));
@@ -46,8 +46,8 @@ class World implements Disposable {
   );
   readonly producer = this.#stack.use(this.channel.producer());
   readonly consumer = this.#stack.use(this.channel.consumer());
-  readonly slotted = this.#stack.use(this.channel.producer());
-  readonly slot = this.slotted.claim(4)!;
+  readonly reserving = this.#stack.use(this.channel.producer());
+  readonly reservation = this.reserving.claim(4)!;
   readonly typed = this.#stack.use(
     Channel.of(Pair, { key: freshKey(), lanes: 2, laneCapacity: 256 }),
   );
@@ -90,7 +90,7 @@ class World implements Disposable {
 
   [Symbol.dispose](): void {
     // What was in the mailbox and the channels would keep them there; closing publishes what is staged
-    for (const producer of [this.producer, this.slotted, this.typedProducer]) producer.close();
+    for (const producer of [this.producer, this.reserving, this.typedProducer]) producer.close();
     if (this.channel.isOpen) this.consumer.drain(() => {});
     if (this.typed.channel.isOpen) this.typedConsumer.drain(() => {});
     if (this.server.segment.attached) {
@@ -214,20 +214,20 @@ const PARAMETERS: Readonly<Record<string, readonly Parameter[]>> = {
   removeSemaphoreSet: [arg("id", ({ set }) => set.id)],
   statSegment: [arg("id", ({ segment }) => segment.id)],
   statSemaphoreSet: [arg("id", ({ set }) => set.id)],
-  setSegment: [
+  setSegmentPermissions: [
     arg("id", ({ segment }) => segment.id),
     opts("mode uid gid", undefined, { as: "change|user id|group id" }),
   ],
-  setSemaphoreSet: [
+  setSemaphoreSetPermissions: [
     arg("id", ({ set }) => set.id),
     opts("mode uid gid", undefined, { as: "change|user id|group id" }),
   ],
   listChannels: [opts("trust")],
   statChannel: [arg("id", ({ channel }) => channel.id), opts("trust")],
 
-  "new Claim": [arg("set", ({ set }) => set), semaphore],
+  "new Role": [arg("set", ({ set }) => set), semaphore],
   "new Mutex": [arg("set", ({ set }) => set), semaphore],
-  "new Word": [arg("segment", ({ segment }) => segment), at],
+  "new AtomicInt32": [arg("segment", ({ segment }) => segment), at],
   "new ShmError": [
     arg("action", () => "try"),
     arg("call", () => "shmget"),
@@ -255,17 +255,17 @@ const PARAMETERS: Readonly<Record<string, readonly Parameter[]>> = {
   "Deadline.after": [arg("ms", () => 5)],
   "Mutex.openOrCreate": [opts("key mode trust", (world) => ({ key: key(world) }))],
   "Channel.openOrCreate": [
-    opts("key lanes laneCapacity messageSize mode keep trust timeout", (world) => ({
+    opts("key lanes laneCapacity messageSize mode persistent trust timeout", (world) => ({
       key: key(world),
     })),
   ],
   "Channel.open": [arg("key", ({ channel }) => channel.key), opts("trust timeout")],
   "Channel.of": [
     arg("layout", () => Pair),
-    opts("key lanes laneCapacity mode keep trust timeout", (world) => ({ key: key(world) })),
+    opts("key lanes laneCapacity mode persistent trust timeout", (world) => ({ key: key(world) })),
   ],
   "MailboxServer.open": [
-    opts("key mode trust recreate timeout keep", (world) => ({ key: key(world) })),
+    opts("key mode trust recreate timeout persistent", (world) => ({ key: key(world) })),
   ],
   "MailboxClient.open": [opts("key mode trust recreate timeout", (world) => ({ key: key(world) }))],
   "ShmEntry.open": [arg("key", key), opts("mode trust")],
@@ -290,10 +290,10 @@ const PARAMETERS: Readonly<Record<string, readonly Parameter[]>> = {
     }),
     at,
   ],
-  "Segment#set": [opts("mode uid gid", undefined, { as: "change|user id|group id" })],
+  "Segment#setPermissions": [opts("mode uid gid", undefined, { as: "change|user id|group id" })],
   "Segment#stat": [],
-  "Segment#lock": [],
-  "Segment#unlock": [],
+  "Segment#lockMemory": [],
+  "Segment#unlockMemory": [],
   "Segment#remove": [],
   "Segment#detach": [],
   "SemaphoreSet#tryOp": [operations],
@@ -321,19 +321,21 @@ const PARAMETERS: Readonly<Record<string, readonly Parameter[]>> = {
   "SemaphoreSet#waitingForZero": [semaphore],
   "SemaphoreSet#lastPid": [semaphore],
   "SemaphoreSet#stat": [],
-  "SemaphoreSet#set": [opts("mode uid gid", undefined, { as: "change|user id|group id" })],
+  "SemaphoreSet#setPermissions": [
+    opts("mode uid gid", undefined, { as: "change|user id|group id" }),
+  ],
   "SemaphoreSet#remove": [],
-  "Word#load": [],
-  "Word#store": [arg("value", () => 5)],
-  "Word#add": [arg("summand", () => 5)],
-  "Word#compareExchange": [arg("expected", () => 5), arg("replacement", () => 6)],
-  "Word#wait": [arg("value", () => 5), opts(wait)],
-  "Word#waitSync": [arg("value", () => 5), opts("deadline")],
-  "Word#wake": [arg("count", () => 5)],
-  "Claim#tryTake": [],
-  "Claim#take": [opts(wait)],
-  "Claim#takeSync": [opts("deadline")],
-  "Claim#release": [],
+  "AtomicInt32#load": [],
+  "AtomicInt32#store": [arg("value", () => 5)],
+  "AtomicInt32#add": [arg("summand", () => 5)],
+  "AtomicInt32#compareExchange": [arg("expected", () => 5), arg("replacement", () => 6)],
+  "AtomicInt32#wait": [arg("value", () => 5), opts(wait)],
+  "AtomicInt32#waitSync": [arg("value", () => 5), opts("deadline")],
+  "AtomicInt32#notify": [arg("count", () => 5)],
+  "Role#tryAcquire": [],
+  "Role#acquire": [opts(wait)],
+  "Role#acquireSync": [opts("deadline")],
+  "Role#release": [],
   "Mutex#lock": [opts(wait)],
   "Mutex#lockSync": [opts("deadline")],
   "Mutex#tryLock": [],
@@ -369,8 +371,8 @@ const PARAMETERS: Readonly<Record<string, readonly Parameter[]>> = {
   "Producer#claim": [arg("length|bytes", () => 8), tag],
   "Producer#scratch": [arg("length", () => 8)],
   "Producer#close": [],
-  "Slot#commit": [],
-  "Slot#abort": [],
+  "Reservation#commit": [],
+  "Reservation#abort": [],
   "Consumer#tryReceive": [opts("ack")],
   "Consumer#receive": [opts(`ack until ${wait}`)],
   "Consumer#receiveSync": [opts("ack until deadline")],
@@ -461,21 +463,21 @@ const NOT_CALLED = [
   "new MailboxServer",
   "new MailboxClient",
   "new ShmEntry",
-  "Claim#taking",
-  "Word#changedFrom",
+  "Role#acquiring",
+  "AtomicInt32#changedFrom",
 ];
 
 /** The object that the methods of a class are called on. */
 const RECEIVERS: Readonly<Record<string, In<object>>> = {
   Segment: ({ segment }) => segment,
   SemaphoreSet: ({ set }) => set,
-  Word: ({ word }) => word,
-  Claim: ({ claim }) => claim,
+  AtomicInt32: ({ word }) => word,
+  Role: ({ role }) => role,
   Mutex: ({ mutex }) => mutex,
   MutexLock: ({ lock }) => lock,
   Channel: ({ channel }) => channel,
   Producer: ({ producer }) => producer,
-  Slot: ({ slot }) => slot,
+  Reservation: ({ reservation }) => reservation,
   Consumer: ({ consumer }) => consumer,
   TypedChannel: ({ typed }) => typed,
   TypedProducer: ({ typedProducer }) => typedProducer,

@@ -3,19 +3,19 @@
 import assert from "node:assert/strict";
 import * as library from "../mod.ts";
 import {
+  AtomicInt32,
   Channel,
-  Claim,
   Deadline,
   i32,
   MailboxClient,
   MailboxServer,
   Mutex,
+  Role,
   Segment,
   SemaphoreSet,
   ShmEntry,
   ShmError,
   struct,
-  Word,
 } from "../mod.ts";
 import { guardAgainstLeaks } from "./support/leaks.ts";
 import { testWith } from "./support/needs.ts";
@@ -46,15 +46,15 @@ function objects(stack: DisposableStack): Readonly<Record<string, object>> {
     PreparedOperations: SemaphoreSet.prepare([{ semaphore: 0, add: 0 }]),
     Mutex: mutex,
     MutexLock: lock,
-    Claim: new Claim(set, 0),
+    Role: new Role(set, 0),
     Deadline: Deadline.after(1),
-    Word: new Word(segment, 0),
+    AtomicInt32: new AtomicInt32(segment, 0),
     ShmEntry: entry,
     ShmError: new ShmError("try", "shmget", 2),
     Channel: channel,
     Producer: producer,
     Consumer: stack.use(channel.consumer()),
-    Slot: stack.use(producer.claim(4)!),
+    Reservation: stack.use(producer.claim(4)!),
     TypedChannel: typed,
     TypedProducer: stack.use(typed.producer()),
     TypedConsumer: stack.use(typed.consumer()),

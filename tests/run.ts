@@ -7,8 +7,8 @@ import { mayUnshare } from "./support/needs.ts";
 import { PROGRAMS } from "./support/peer.ts";
 
 const FOLDER = new URL(".", import.meta.url).pathname;
-/** A rule of the house is no matter of the machine: `deno task house` runs it. */
-const ELSEWHERE = ["house_test.ts"];
+/** A rule of the house is no matter of the machine: `deno task rules` runs it. */
+const ELSEWHERE = ["rules_test.ts"];
 /** The files that take longest begin first, so that the run does not end with one of them alone. */
 const LONGEST = [
   "channel/sanitizers_test.ts",

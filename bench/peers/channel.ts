@@ -7,7 +7,7 @@
  * `send-distinct` stages many payload objects in turn, `send-varying` such of 1 to 127 bytes, and
  * `send-text` encodes a text for each message. `send-sync`, `recv-sync`, `ping-sync` and `pong-sync` are
  * one call a message, `send-await` and `recv-await` are `await send` and `for await`.
- * `ping` and `pong` spin, `ping-await` and `pong-await` use promises. `send-heap` claims slots, and like
+ * `ping` and `pong` spin, `ping-await` and `pong-await` use promises. `send-heap` claims reservations, and like
  * `recv-heap` it tells the bytes allocated. `idle` waits PAUSE milliseconds for a message that does not
  * come.
  */
@@ -355,10 +355,10 @@ async function sendHeap(part: Part): Promise<void> {
   const meter = new Meter(part);
   const run = (count: number): void => {
     for (let sent = 0; sent < count;) {
-      const slot = producer.claim(part.size);
-      if (slot === undefined) continue;
-      slot.bytes[0] = 1;
-      slot.commit();
+      const reservation = producer.claim(part.size);
+      if (reservation === undefined) continue;
+      reservation.bytes[0] = 1;
+      reservation.commit();
       sent++;
     }
   };

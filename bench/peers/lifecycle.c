@@ -36,7 +36,7 @@ static void channel_new(void) {
 static void mailbox_join(void) {
   static struct ShmMailbox box;
   const struct ShmMailboxOptions options = {key, 0600, false, false};
-  if (shm_mailbox_arrive(&box, &options, NULL) != SHM_MAILBOX_OK) exit(1);
+  if (shm_mailbox_join(&box, &options, NULL) != SHM_MAILBOX_OK) exit(1);
   shm_mailbox_leave(&box);
 }
 
@@ -85,7 +85,7 @@ int main(int argc, char **argv) {
 
   static struct ShmMailbox box;
   const struct ShmMailboxOptions box_options = {key, 0600, false, false};
-  if (shm_mailbox_arrive(&box, &box_options, NULL) != SHM_MAILBOX_OK) return 1;
+  if (shm_mailbox_join(&box, &box_options, NULL) != SHM_MAILBOX_OK) return 1;
   const double mailbox = median(mailbox_join, count);
   shm_mailbox_leave(&box);
   for (long i = 0; i < others_count; i++) shmctl(others[i], IPC_RMID, NULL);

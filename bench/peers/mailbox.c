@@ -13,7 +13,7 @@ static void check(enum ShmMailboxStatus status, const struct ShmMailbox *box) {
 
 static void arrive(struct ShmMailbox *box, const struct Part *part) {
   const struct ShmMailboxOptions options = {(key_t)atol(part->address), 0600, false, false};
-  check(shm_mailbox_arrive(box, &options, NULL), box);
+  check(shm_mailbox_join(box, &options, NULL), box);
 }
 
 static void take(struct ShmMailbox *box) {
@@ -45,7 +45,7 @@ int main(int argc, char **argv) {
     trips_end(&trips, &part);
   } else if (strcmp(part.role, "pong") == 0) {
     const struct Meter meter = meter_begin();
-    check(shm_mailbox_claim_server(&box), &box);
+    check(shm_mailbox_acquire_server(&box), &box);
     for (long left = 1 + part.warm + part.count; left > 0; left--) take(&box);
     meter_end(&meter, "pong", part.count);
   } else {

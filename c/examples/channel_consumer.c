@@ -28,7 +28,7 @@ static int fail(const struct ShmChannelError *error) {
 /* Prints what is there, and acknowledges it when it is printed for certain: a kill leaves it to the next. */
 static int receive(struct ShmChannelConsumer *consumer) {
   struct ShmChannelWait wait = shm_channel_within(SHM_CHANNEL_FOREVER);
-  bool unreadable[SHM_CHANNEL_LANES_MOST] = {false};
+  bool unreadable[SHM_CHANNEL_LANES_MAX] = {false};
   int code = 0;
   wait.stop = &stop;
   wait.until_closed = true;

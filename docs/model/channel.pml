@@ -188,8 +188,8 @@ proctype producer(byte me) {
 
 life:
   {
-    /* SYNC claim. It waits for a free lane, which a real producer leaves to its caller */
-#ifdef CLAIM_IN_TWO_STEPS
+    /* SYNC role. It waits for a free lane, which a real producer leaves to its caller */
+#ifdef ROLE_IN_TWO_STEPS
     lane[0] == 0;
     lane[0] = me + 1;
 #else
@@ -407,7 +407,7 @@ proctype consumer() {
 life:
   {
     atomic {
-      role == 0 -> role = 1; /* SYNC claim */
+      role == 0 -> role = 1; /* SYNC role */
       do
       :: l < LANES -> at[l].head = word[HEAD(l)]; at[l].got = acked[l]; l++
       :: else -> break

@@ -40,7 +40,7 @@ const experiments: readonly Experiment[] = [
     flags: [...ONE, "WEAK", "LINGER", "RELAXED_ASLEEP"],
     holds: false,
   },
-  { name: "claim in two steps", flags: [...SHARED, "CLAIM_IN_TWO_STEPS"], holds: false },
+  { name: "claim in two steps", flags: [...SHARED, "ROLE_IN_TWO_STEPS"], holds: false },
 ];
 
 const model = new URL("channel.pml", import.meta.url).pathname;

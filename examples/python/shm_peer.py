@@ -240,8 +240,8 @@ class Memory:
 class Peer:
     """What the mailbox and the channel have in common. A subclass sets LOCK, USERS and DISPOSABLE."""
 
-    def __init__(self, key, create, keep, mode, timeout, trust_others, recreate=False):
-        self.key, self.create, self.keep, self.mode = key, create, keep, mode
+    def __init__(self, key, create, persistent, mode, timeout, trust_others, recreate=False):
+        self.key, self.create, self.persistent, self.mode = key, create, persistent, mode
         self.trust_others, self.recreate, self.timeout = trust_others, recreate, timeout
         self.set = self.memory = None
         if key == 0:
@@ -330,7 +330,7 @@ class Peer:
                 raise ShmError(f"a segment of {facts.size} bytes is not ours")
             self.memory.size = facts.size
             if created:
-                self._setval(self.DISPOSABLE, 0 if self.keep else 1)
+                self._setval(self.DISPOSABLE, 0 if self.persistent else 1)
             self._ready(created, deadline)
         except BaseException:
             self._undo(created, made)
@@ -517,7 +517,7 @@ MESSAGE = 2048
 
 
 class Mailbox(Peer):
-    LOCK, USERS, SERVER, SENDER, HAND, DISPOSABLE = range(6)
+    LOCK, USERS, SERVER, SENDER, IN_FLIGHT, DISPOSABLE = range(6)
 
     def _count(self):
         return 6
@@ -557,9 +557,9 @@ class Mailbox(Peer):
 
 
 class MailboxServer(Mailbox):
-    def __init__(self, key=1111, keep=False, recreate=False, mode=0o600, timeout=5.0, trust_others=False):
+    def __init__(self, key=1111, persistent=False, recreate=False, mode=0o600, timeout=5.0, trust_others=False):
         self.serving = False
-        super().__init__(key, True, keep, mode, timeout, trust_others, recreate)
+        super().__init__(key, True, persistent, mode, timeout, trust_others, recreate)
         try:
             if not self._try_take(self.SERVER):
                 raise ShmError(f"process {self._getpid(self.SERVER)} is the server already")
@@ -572,8 +572,8 @@ class MailboxServer(Mailbox):
         if not self.serving:  # we never had the role, so we leave as a client does
             return self._getval(self.DISPOSABLE) != 1
         if not alone:
-            self._setval(self.DISPOSABLE, 0 if self.keep else 1)
-        return self.keep
+            self._setval(self.DISPOSABLE, 0 if self.persistent else 1)
+        return self.persistent
 
     def _release_roles(self):
         if self.serving:
@@ -586,7 +586,7 @@ class MailboxServer(Mailbox):
         while True:
             if not self._wait_flag(True, deadline):
                 return False
-            if not self._try_take(self.HAND):  # its sender is withdrawing it
+            if not self._try_take(self.IN_FLIGHT):  # its sender is withdrawing it
                 if deadline.over():
                     return False
                 time.sleep(deadline.slice())
@@ -602,7 +602,7 @@ class MailboxServer(Mailbox):
                 self.memory.wake_all(0)
                 return True
             finally:
-                self._release(self.HAND)
+                self._release(self.IN_FLIGHT)
 
 
 class MailboxClient(Mailbox):
@@ -641,14 +641,14 @@ class MailboxClient(Mailbox):
             self._release(self.SENDER, held)
 
     def _withdraw(self):
-        if not self._take(self.HAND, Deadline(SLICE)):
+        if not self._take(self.IN_FLIGHT, Deadline(SLICE)):
             return "unknown"
-        # The page asks for an exchange. We hold SENDER and HAND, so only a classic program can change
+        # The page asks for an exchange. We hold SENDER and IN_FLIGHT, so only a classic program can change
         # the flag between these two lines, and it may print what its sender withdraws in any case.
         there = self.memory.load8(0) != 0
         self.memory.store8(0, 0)
         self.memory.wake_all(0)
-        self._release(self.HAND)
+        self._release(self.IN_FLIGHT)
         return "withdrawn" if there else "taken"
 
 
@@ -670,13 +670,13 @@ def capacity_of(size, lanes):
 
 
 class Channel(Peer):
-    def __init__(self, key, create, keep, lanes, capacity, message_size, mode, timeout, trust_others):
+    def __init__(self, key, create, persistent, lanes, capacity, message_size, mode, timeout, trust_others):
         if lanes is not None and not 1 <= lanes <= 256:
             raise ShmError("a channel has 1 to 256 lanes")
         if capacity is not None and capacity_of(256 + 256 + capacity, 1) is None:
             raise ShmError("a capacity is a power of two from 64 to 2^30")
         self.asked_lanes, self.asked_capacity, self.asked_message_size = lanes, capacity, message_size
-        super().__init__(key, create, keep, mode, timeout, trust_others)
+        super().__init__(key, create, persistent, mode, timeout, trust_others)
 
     def _set_lanes(self, lanes):
         self.lanes = lanes
@@ -725,7 +725,7 @@ class Channel(Peer):
             abandoned = facts.attached == 1 and not any(memory.read(32, memory.size - 32))
             if self.create and abandoned:
                 if memory.size == self._size():
-                    self._setval(self.DISPOSABLE, 0 if self.keep else 1)
+                    self._setval(self.DISPOSABLE, 0 if self.persistent else 1)
                     created = True
                     break
                 values = all_values(self.set, self.lanes + 4)
@@ -789,10 +789,10 @@ class Channel(Peer):
 
 
 class Producer(Channel):
-    def __init__(self, key, create=True, keep=False, lanes=None, capacity=None, message_size=None,
+    def __init__(self, key, create=True, persistent=False, lanes=None, capacity=None, message_size=None,
                  mode=0o600, timeout=5.0, trust_others=False):
         self.lane = None
-        super().__init__(key, create, keep, lanes, capacity, message_size, mode, timeout, trust_others)
+        super().__init__(key, create, persistent, lanes, capacity, message_size, mode, timeout, trust_others)
         try:
             self._claim()
         except BaseException:
@@ -883,10 +883,10 @@ class Producer(Channel):
 
 
 class Consumer(Channel):
-    def __init__(self, key, create=True, keep=False, lanes=None, capacity=None, message_size=None,
+    def __init__(self, key, create=True, persistent=False, lanes=None, capacity=None, message_size=None,
                  mode=0o600, timeout=5.0, trust_others=False):
         self.consuming = False
-        super().__init__(key, create, keep, lanes, capacity, message_size, mode, timeout, trust_others)
+        super().__init__(key, create, persistent, lanes, capacity, message_size, mode, timeout, trust_others)
         try:
             if not self._try_take(0):
                 raise ShmError(f"process {self._getpid(0)} is the consumer already")
@@ -1025,7 +1025,7 @@ def run_client(options):
 
 
 def shape(options):
-    return dict(keep=options.keep, create=not options.open, lanes=options.lanes, capacity=options.capacity,
+    return dict(persistent=options.keep, create=not options.open, lanes=options.lanes, capacity=options.capacity,
                 message_size=options.message_size)
 
 

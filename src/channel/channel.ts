@@ -5,7 +5,7 @@
 
 import { ERRNO } from "../../ffi/errno.ts";
 import { ShmError } from "../../ffi/shm_error.ts";
-import { Claim } from "../sync/claim.ts";
+import { Role } from "../sync/role.ts";
 import { isGone } from "../sysv/object_stat.ts";
 import { isLayout } from "../layout/check.ts";
 import type { Fields, StructLayout } from "../layout/layout.ts";
@@ -26,7 +26,8 @@ import { ChannelPlace } from "./channel_place.ts";
 import { type ChannelStats, readStats } from "./channel_stat.ts";
 import { Consumer } from "./consumer.ts";
 import { LANE_CAPACITY, LANES, SEMAPHORE } from "./descriptor.ts";
-import { type ChannelDeparture, ChannelMembership } from "./joining.ts";
+import { ChannelMembership } from "./channel_membership.ts";
+import type { LeaveResult } from "../sync/membership.ts";
 import { Producer } from "./producer.ts";
 import { checkShape, maxMessage, type Shape } from "./shape.ts";
 import { TypedChannel, type TypedChannelOptions } from "./typed_channel.ts";
@@ -56,7 +57,7 @@ export class Channel implements Disposable {
   readonly #membership: ChannelMembership;
   readonly #place: ChannelPlace;
   readonly #ends = new Set<Producer | Consumer>();
-  #departure: ChannelDeparture | undefined;
+  #leaveResult: LeaveResult | undefined;
 
   private constructor(membership: ChannelMembership) {
     const { segment, set, shape } = membership;
@@ -68,7 +69,7 @@ export class Channel implements Disposable {
   /**
    * Finds the channel or makes it; `created` says which. An existing one keeps its mode; `lanes`,
    * `laneCapacity` and `messageSize` must be as said, where they are said. When the last one who has it
-   * open closes it, and it is empty, it is removed, unless whoever created it said `keep`.
+   * open closes it, and it is empty, it is removed, unless whoever created it said `persistent`.
    *
    * @throws {ShmError} `EFORMAT` something else has the key, or a channel of another version or shape:
    * the message names what differs; `ETIMEDOUT` it was not initialised in time; `EUNTRUSTED` another
@@ -82,13 +83,13 @@ export class Channel implements Disposable {
       laneCapacity,
       messageSize,
       mode = 0o600,
-      keep = false,
+      persistent = false,
       trust = false,
       timeout,
     } = readChannelOptions(options);
     checkShape({
-      lanes: lanes ?? LANES.USUAL,
-      laneCapacity: laneCapacity ?? LANE_CAPACITY.USUAL,
+      lanes: lanes ?? LANES.DEFAULT,
+      laneCapacity: laneCapacity ?? LANE_CAPACITY.DEFAULT,
       messageSize: messageSize ?? 0,
     });
     const wanted: Partial<Shape> = {
@@ -97,7 +98,7 @@ export class Channel implements Disposable {
       ...(messageSize === undefined ? {} : { messageSize }),
     };
     return new Channel(
-      ChannelMembership.join({ key, wanted, create: { mode, keep }, trust, timeout }),
+      ChannelMembership.join({ key, wanted, create: { mode, persistent }, trust, timeout }),
     );
   }
 
@@ -205,15 +206,15 @@ export class Channel implements Disposable {
 
   /** Whether it was not closed. */
   get isOpen(): boolean {
-    return this.#departure === undefined && this.#place.segment.attached;
+    return this.#leaveResult === undefined && this.#place.segment.attached;
   }
 
   #check(): void {
-    if (!this.isOpen) throw this.#place.closed("the channel", this.#departure === undefined);
+    if (!this.isOpen) throw this.#place.closed("the channel", this.#leaveResult === undefined);
   }
 
   /**
-   * Claims a lane and becomes its producer. One process may have several. A free lane whose words in
+   * Acquires a lane and becomes its producer. One process may have several. A free lane whose words in
    * memory cannot be those of a ring is passed over.
    *
    * @throws {ShmError} `EBUSY` every lane has an owner: the message names them; `ECORRUPT` those
@@ -236,10 +237,10 @@ export class Channel implements Disposable {
     this.#check();
     let corrupt: ShmError | undefined;
     for (let lane = 0; lane < this.lanes; lane++) {
-      const claim = new Claim(this.#place.set, SEMAPHORE.LANE + lane);
-      if (!this.#tryTake(claim)) continue;
+      const role = new Role(this.#place.set, SEMAPHORE.LANE + lane);
+      if (!this.#tryAcquire(role)) continue;
       try {
-        return this.#adopt(claim, () => new Producer(this.#place, lane, claim, read));
+        return this.#adopt(role, () => new Producer(this.#place, lane, role, read));
       } catch (error) {
         if (!(error instanceof ShmError && error.code === "ECORRUPT")) throw error;
         // A lane that cannot be written does not keep us from the others
@@ -281,20 +282,20 @@ export class Channel implements Disposable {
   consumer(options: ConsumerOptions = {}): Consumer {
     const read = readConsumerOptions(options);
     this.#check();
-    const claim = new Claim(this.#place.set, SEMAPHORE.CONSUMER);
-    if (!this.#tryTake(claim)) {
+    const role = new Role(this.#place.set, SEMAPHORE.CONSUMER);
+    if (!this.#tryAcquire(role)) {
       throw new ShmError("become the consumer", "semop", ERRNO.EBUSY, {
         key: this.key,
         id: this.id,
         remedy: `process ${this.consumerPid ?? "(just gone)"} is it already`,
       });
     }
-    return this.#adopt(claim, () => new Consumer(this.#place, claim, read));
+    return this.#adopt(role, () => new Consumer(this.#place, role, read));
   }
 
-  #tryTake(claim: Claim): boolean {
+  #tryAcquire(role: Role): boolean {
     try {
-      return claim.tryTake();
+      return role.tryAcquire();
     } catch (error) {
       // The set goes with the segment: that says more than the semaphore's own failure
       if (error instanceof ShmError && isGone(-error.errno)) this.#place.checkPresent();
@@ -302,13 +303,13 @@ export class Channel implements Disposable {
     }
   }
 
-  /** An end of ours, to be closed with the channel; the claim goes back if it cannot be made. */
-  #adopt<End extends Producer | Consumer>(claim: Claim, make: () => End): End {
+  /** An end of ours, to be closed with the channel; the role goes back if it cannot be made. */
+  #adopt<End extends Producer | Consumer>(role: Role, make: () => End): End {
     let end: End;
     try {
       end = make();
     } catch (error) {
-      claim.release();
+      role.release();
       throw error;
     }
     for (const other of this.#ends) if (!other.isOpen) this.#ends.delete(other);
@@ -323,7 +324,7 @@ export class Channel implements Disposable {
    */
   get consumerPid(): number | undefined {
     this.#check();
-    return new Claim(this.#place.set, SEMAPHORE.CONSUMER).holder;
+    return new Role(this.#place.set, SEMAPHORE.CONSUMER).holder;
   }
 
   /**
@@ -365,13 +366,13 @@ export class Channel implements Disposable {
    * @returns what became of the channel
    * @throws {ShmError} `EBUSY` called from within a drain
    */
-  close(): ChannelDeparture {
-    if (this.#departure !== undefined) return this.#departure;
+  close(): LeaveResult {
+    if (this.#leaveResult !== undefined) return this.#leaveResult;
     // The consumer first: within a drain it refuses, and then all must stay open
     for (const end of this.#ends) if (end instanceof Consumer) end.close();
     for (const end of this.#ends) end.close();
     this.#ends.clear();
-    return this.#departure = this.#membership.leave();
+    return this.#leaveResult = this.#membership.leave();
   }
 
   /** `using` closes at the end of the block. */

@@ -9,7 +9,7 @@ import { capacityFor, lanesFor } from "./lanes.ts";
 import { maxMessage, segmentSize, type Shape } from "./shape.ts";
 
 /** Facts of the kernel's about what may be a channel. */
-export interface Place {
+export interface KernelFacts {
   readonly key: number;
   readonly id: number;
   /** Bytes of the segment. */
@@ -48,7 +48,7 @@ export function initialise(memory: ArrayBuffer, shape: Shape): void {
  *
  * @throws {ShmError} `EFORMAT` it is no channel, or not one of this version; names what differs
  */
-export function readHeader(memory: ArrayBuffer, place: Place): Shape {
+export function readHeader(memory: ArrayBuffer, place: KernelFacts): Shape {
   // Copied first and looked at after: whoever can write here may go on doing so
   const copy = memory.slice(0, HEADER.size);
   const header = HEADER.read(copy);
@@ -117,7 +117,7 @@ export type Wanted = Partial<Shape>;
  *
  * @throws {ShmError} `EFORMAT` names the first option that differs
  */
-export function checkWanted(shape: Shape, wanted: Wanted, place: Place): void {
+export function checkWanted(shape: Shape, wanted: Wanted, place: KernelFacts): void {
   for (const name of ["lanes", "laneCapacity", "messageSize"] as const) {
     const asked = wanted[name];
     if (asked === undefined || asked === shape[name]) continue;

@@ -10,8 +10,8 @@ import {
   type Read,
 } from "../layout/arguments.ts";
 import { mistyped } from "../layout/refusal.ts";
-import { checkSpin } from "../sync/spin.ts";
-import { WAIT, WAIT_SYNC, type WaitOptions, type WaitSyncOptions } from "../sync/waiting.ts";
+import { checkSpin } from "../sync/adaptive_spin.ts";
+import { WAIT, WAIT_SYNC, type WaitOptions, type WaitSyncOptions } from "../sync/wait_schedule.ts";
 import { checkKey } from "../sysv/key.ts";
 import { checkMode } from "../sysv/object_stat.ts";
 
@@ -67,7 +67,7 @@ export interface ChannelOptions extends ChannelOpenOptions {
   /** Permission bits of what is created; 0o600 if not said. */
   readonly mode?: number;
   /** Leave it where it is when the last one goes, if it is created here. */
-  readonly keep?: boolean;
+  readonly persistent?: boolean;
 }
 
 /**
@@ -313,7 +313,7 @@ const TYPED = {
   lanes: checkNumber,
   laneCapacity: checkNumber,
   mode: checkMode,
-  keep: checkFlag,
+  persistent: checkFlag,
   ...OPEN,
 };
 const CHANNEL = { ...TYPED, messageSize: checkNumber };

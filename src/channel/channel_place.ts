@@ -9,9 +9,6 @@ import { isGone } from "../sysv/object_stat.ts";
 import type { Segment } from "../sysv/segment.ts";
 import type { SemaphoreSet } from "../sysv/semaphore_set.ts";
 import { tryReadSet } from "../sysv/semaphore_stat.ts";
-import { AsyncFutex } from "../sync/async_futex.ts";
-import type { Wait } from "../sysv/wait.ts";
-import { Word } from "../sync/word.ts";
 import type { Shape } from "./shape.ts";
 
 /** One process's channel. */
@@ -81,61 +78,5 @@ export class ChannelPlace {
       id: this.segment.id,
       remedy,
     });
-  }
-}
-
-/** A word that says whether somebody sleeps, and those who are to be woken by it. */
-export class Asleep {
-  readonly #words: Int32Array<ArrayBuffer>;
-  readonly #index: number;
-  readonly #word: Word;
-  readonly #futex = new AsyncFutex();
-
-  /** The word `index` of `words`, which is at `offset` of the segment. */
-  constructor(
-    segment: Segment,
-    words: Int32Array<ArrayBuffer>,
-    index: number,
-    offset: number,
-  ) {
-    this.#words = words;
-    this.#index = index;
-    this.#word = new Word(segment, offset);
-  }
-
-  /**
-   * Wakes whoever sleeps, or is about to. To be called right after the store they wait for.
-   *
-   * SYNC asleep: both sides store first and load then, in one order for all (sequential consistency).
-   * So either this load sees the sleeper's 1, or the sleeper's look sees what was stored before.
-   */
-  wake(): void {
-    if (Atomics.load(this.#words, this.#index) !== 0) this.#wake();
-  }
-
-  #wake(): void {
-    if (Atomics.exchange(this.#words, this.#index, 0) !== 0) this.#word.wake();
-  }
-
-  /** Says that we are about to sleep. What is waited for is to be looked at after this. */
-  announce(): void {
-    // SYNC asleep: this store comes before that look
-    Atomics.store(this.#words, this.#index, 1);
-  }
-
-  /** Sleeps until somebody wakes us, at most `ms` milliseconds. */
-  sleep(ms: number): Wait {
-    return this.#word.changedFrom(1, ms, this.#futex);
-  }
-
-  /** Wakes a `sleep` of ours that is under way, for good. */
-  close(): void {
-    if (this.#words.length > 0) this.wake();
-    this.#futex.close();
-  }
-
-  /** Says that we are awake. */
-  retract(): void {
-    if (this.#words.length > 0) Atomics.store(this.#words, this.#index, 0);
   }
 }

@@ -25,7 +25,7 @@ import { HEADER, LANE, SEMAPHORE, SEMAPHORE_AFTER_LANES } from "./descriptor.ts"
 import { LANE_WORD } from "./lane_words.ts";
 import { capacityFor, laneOffset, lanesFor } from "./lanes.ts";
 import type { Shape } from "./shape.ts";
-import { readTally } from "./tally.ts";
+import { readMessageCount } from "./message_counter.ts";
 
 /**
  * One lane, at about one instant.
@@ -90,7 +90,7 @@ export interface ChannelStats {
   /** How many peers are there: channels opened and not closed. */
   readonly users: number;
   /** Whether the last one out leaves it where it is. */
-  readonly kept: boolean;
+  readonly persistent: boolean;
   /** Its lanes, in order. */
   readonly lanes: readonly LaneStat[];
 }
@@ -126,7 +126,7 @@ export function readStats(copy: ArrayBuffer, set: SemaphoreSet, shape: Shape): C
     messageSize: shape.messageSize,
     consumerPid: values[CONSUMER] === 0 ? undefined : set.lastPid(CONSUMER),
     users: values[shape.lanes + SEMAPHORE_AFTER_LANES.USERS]!,
-    kept: values[shape.lanes + SEMAPHORE_AFTER_LANES.DISPOSABLE] !== 1,
+    persistent: values[shape.lanes + SEMAPHORE_AFTER_LANES.DISPOSABLE] !== 1,
     lanes: Array.from({ length: shape.lanes }, (_, lane) => {
       const semaphore = SEMAPHORE.LANE + lane;
       const figures = readLane(copy, lane, shape.laneCapacity);
@@ -150,12 +150,12 @@ function readLane(
   capacity: number,
 ): Omit<LaneStat, "pid" | "alive"> {
   const words = new Int32Array(memory, laneOffset(lane), LANE.size / 4);
-  const { HEAD, TAIL, HEAD_TALLIES, TAIL_TALLIES, FULL_WAITS, OPENED, CLOSED } = LANE_WORD;
+  const { HEAD, TAIL, HEAD_COUNTERS, TAIL_COUNTERS, FULL_WAITS, OPENED, CLOSED } = LANE_WORD;
   for (let tries = 1;; tries++) {
     const head = Atomics.load(words, HEAD);
-    const taken = readTally(words, HEAD_TALLIES, head);
+    const taken = readMessageCount(words, HEAD_COUNTERS, head);
     const tail = Atomics.load(words, TAIL);
-    const messages = readTally(words, TAIL_TALLIES, tail);
+    const messages = readMessageCount(words, TAIL_COUNTERS, tail);
     const still = Atomics.load(words, HEAD) === head && Atomics.load(words, TAIL) === tail;
     if (!still && tries < TRIES) continue;
     return {

@@ -5,12 +5,12 @@
 import type { ShmError } from "../../ffi/shm_error.ts";
 import { checkFunction, checkNumber } from "../layout/arguments.ts";
 import { yieldBudget } from "../sysv/yield_budget.ts";
-import type { Claim } from "../sync/claim.ts";
+import type { Role } from "../sync/role.ts";
 import { Deadline } from "../sync/deadline.ts";
-import { Spinning, USUAL_SPIN_US } from "../sync/spin.ts";
-import { Turns } from "../sync/turns.ts";
+import { AdaptiveSpin, DEFAULT_SPIN_US } from "../sync/adaptive_spin.ts";
+import { SerialQueue } from "../sync/serial_queue.ts";
 import { type Waiting, waitSync } from "../sysv/wait.ts";
-import { fromNow, Slices, timedOut } from "../sync/waiting.ts";
+import { fromNow, timedOut, WaitSchedule } from "../sync/wait_schedule.ts";
 import {
   type Acknowledgement,
   type ChannelMessage,
@@ -24,15 +24,16 @@ import {
   readReceiveSyncOptions,
   readTryReceiveOptions,
 } from "./channel_options.ts";
-import { Asleep, type ChannelPlace } from "./channel_place.ts";
+import type { ChannelPlace } from "./channel_place.ts";
+import { WaiterFlag } from "../sync/waiter_flag.ts";
 import { SEMAPHORE } from "./descriptor.ts";
 import { type ChannelVisit, LaneReader } from "./lane_reader.ts";
 import {
-  ASLEEP_OFFSET,
   CONSUMER_WORD,
   consumerWords,
   LANE_WORD,
   laneMemory,
+  WAITER_FLAG_OFFSET,
 } from "./lane_words.ts";
 import { SMALL, SmallPayload } from "./payload_views.ts";
 
@@ -89,14 +90,14 @@ const MANY = 2 ** 30;
  */
 export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
   readonly #place: ChannelPlace;
-  readonly #claim: Claim;
+  readonly #role: Role;
   /** The consumer's line, empty when its memory is gone. */
   readonly #words: Int32Array<ArrayBuffer>;
   readonly #readers: readonly LaneReader[];
-  readonly #self: Asleep;
+  readonly #self: WaiterFlag;
   readonly #small = new SmallPayload();
-  readonly #spinning: Spinning;
-  readonly #turns = new Turns();
+  readonly #spin: AdaptiveSpin;
+  readonly #queue = new SerialQueue();
   /** How often each lane had been opened when we began, to notice who comes and goes. */
   readonly #opened: readonly number[];
   /** How many producers of each lane had died when we began, and left nothing to receive. */
@@ -117,11 +118,11 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
   #producerSeen = false;
   #open = true;
 
-  /** For {@linkcode Channel.consumer} only: `claim` is held. */
-  constructor(place: ChannelPlace, claim: Claim, options: ConsumerOptions) {
-    this.#spinning = new Spinning(options.spin ?? USUAL_SPIN_US);
+  /** For {@linkcode Channel.consumer} only: `role` is held. */
+  constructor(place: ChannelPlace, role: Role, options: ConsumerOptions) {
+    this.#spin = new AdaptiveSpin(options.spin ?? DEFAULT_SPIN_US);
     this.#place = place;
-    this.#claim = claim;
+    this.#role = role;
     const { segment, shape } = place;
     const small = this.#small;
     const gone = (): ShmError => place.closed("the consumer", this.#open);
@@ -129,22 +130,22 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
       { length: shape.lanes },
       (_, lane) => {
         const memory = laneMemory(segment.buffer, shape, lane);
-        const owner = new Asleep(
+        const owner = new WaiterFlag(
           segment,
           memory.words,
           LANE_WORD.ASLEEP,
-          ASLEEP_OFFSET.laneOwner(lane),
+          WAITER_FLAG_OFFSET.laneOwner(lane),
         );
         const corrupt = (what: string): ShmError => this.#corruption = place.corrupt(lane, what);
         return new LaneReader(memory, shape.messageSize, small, owner, gone, corrupt);
       },
     );
     const words = this.#words = consumerWords(segment.buffer);
-    this.#self = new Asleep(
+    this.#self = new WaiterFlag(
       segment,
       words,
       CONSUMER_WORD.ASLEEP,
-      ASLEEP_OFFSET.CONSUMER,
+      WAITER_FLAG_OFFSET.CONSUMER,
     );
     this.#opened = this.#readers.map(({ memory }) => Atomics.load(memory.words, LANE_WORD.OPENED));
     const died = this.#died();
@@ -174,7 +175,7 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
    * hand before that was acknowledged when it was asked for.
    */
   #settle(): void {
-    if (this.#turns.handing) return;
+    if (this.#queue.handing) return;
     if (this.#keeping) return this.#settleAll();
     const lane = this.#owing;
     if (lane === undefined) return;
@@ -237,12 +238,12 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
    */
   nack(): void {
     this.#check();
-    if (this.#turns.handing) return;
+    if (this.#queue.handing) return;
     this.#keeping = false;
     this.#owing = undefined;
     for (const reader of this.#readers) reader.nack();
     // A receive that waits behind the one whose message this was
-    if (this.#turns.waiting > 0) this.#self.wake();
+    if (this.#queue.waiting > 0) this.#self.wake();
   }
 
   /** Ends the turn of a lane: the one behind it is looked at next. */
@@ -325,7 +326,7 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
 
   /** Whether others are to be served first. */
   get #isBehind(): boolean {
-    return this.#receives > 0 || this.#turns.handing;
+    return this.#receives > 0 || this.#queue.handing;
   }
 
   /**
@@ -487,7 +488,7 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
     this.#check();
     this.#settle();
     if (this.#maySettleAtOnce() && this.#soon()) return true;
-    const found = await this.#turns.take(
+    const found = await this.#queue.run(
       read,
       () => this.#expired(),
       () => this.#until(this.#found, read),
@@ -497,7 +498,7 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
 
   /** Whether a promise may settle at once: none comes before it, and the event loop has its turns. */
   #maySettleAtOnce(): boolean {
-    return this.#turns.waiting === 0 && !this.#turns.handing && yieldBudget.pause() === undefined;
+    return this.#queue.waiting === 0 && !this.#queue.handing && yieldBudget.pause() === undefined;
   }
 
   /** As {@linkcode Consumer.ready}, blocking the thread. */
@@ -514,7 +515,7 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
 
   /** Whether something is there, or comes within the time to spin. */
   #soon(): boolean {
-    return this.#spinning.look(() => this.#look());
+    return this.#spin.look(() => this.#look());
   }
 
   readonly #found = (): true | undefined => this.#look() ? true : undefined;
@@ -526,8 +527,8 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
     find: () => Found | undefined,
     { deadline = Deadline.never, until }: ChannelReceiveSyncOptions,
   ): Waiting<Found | undefined> {
-    const slices = new Slices(deadline, () => this.#expired());
-    this.#spinning.sleeps();
+    const schedule = new WaitSchedule(deadline, () => this.#expired());
+    this.#spin.sleeps();
     try {
       for (let slept = false;; slept = true) {
         if (!this.isOpen) throw this.#place.closed("the consumer", this.#open);
@@ -541,12 +542,12 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
         if (slept || deadline.passed || until !== undefined) this.#place.checkPresent();
         if (until === "closed" && this.#ended()) return undefined;
         this.#small.prepare();
-        yield this.#self.sleep(slices.next({ woken: true }));
+        yield this.#self.sleep(schedule.next({ woken: true }));
       }
     } finally {
       // After close the word may be the next consumer's
       if (this.#open) this.#self.retract();
-      this.#spinning.woke();
+      this.#spin.woke();
     }
   }
 
@@ -639,13 +640,13 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
       this.#settle();
       if (this.#maySettleAtOnce()) {
         const message = this.#take(read) ?? (this.#soon() ? this.#take(read) : undefined);
-        if (message !== undefined) return this.#turns.handOver(message);
+        if (message !== undefined) return this.#queue.handOver(message);
       }
     } catch (failure) {
       return Promise.reject(failure);
     }
     this.#receives++;
-    const received = this.#turns.take(
+    const received = this.#queue.run(
       read,
       () => this.#expired(),
       () => this.#until(() => this.#take(read), read),
@@ -807,7 +808,7 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
     if (this.isOpen) this.#check();
     this.#open = false;
     this.#self.close();
-    this.#claim.release();
+    this.#role.release();
   }
 
   /** `using` closes at the end of the block. */

@@ -26,7 +26,7 @@
  * tail the ring holds whole records, none of which wraps. Of the two tallies of a line one has the
  * line's position, and counts the messages up to there.
  *
- * Edges: SYNC ready (magic), SYNC tail, SYNC head, SYNC asleep (twice), SYNC claim.
+ * Edges: SYNC ready (magic), SYNC tail, SYNC head, SYNC asleep (twice), SYNC role.
  */
 
 import { array } from "../layout/array.ts";
@@ -84,13 +84,14 @@ export const CONSUMER: StructLayout<{ asleep: U32; opened: U32 }> = struct({
 }, { align: LINE });
 
 /** How many messages there were, ever, up to a position. */
-export const TALLY: StructLayout<{ position: U32; count_low: U32; count_high: U32 }> = struct({
-  position: u32,
-  count_low: u32,
-  count_high: u32,
-});
+export const MESSAGE_COUNTER: StructLayout<{ position: U32; count_low: U32; count_high: U32 }> =
+  struct({
+    position: u32,
+    count_low: u32,
+    count_high: u32,
+  });
 
-type Tallies = ArrayLayout<typeof TALLY>;
+type MessageCounters = ArrayLayout<typeof MESSAGE_COUNTER>;
 
 /** A lane's words that its owner writes. */
 export const LANE_PRODUCER: StructLayout<{
@@ -99,7 +100,7 @@ export const LANE_PRODUCER: StructLayout<{
   opened: U32;
   closed: U32;
   full_waits: U32;
-  tallies: Tallies;
+  tallies: MessageCounters;
 }> = struct({
   /** Up to here the ring is published. */
   tail: u32,
@@ -111,14 +112,14 @@ export const LANE_PRODUCER: StructLayout<{
   closed: u32,
   /** How often an owner found too little room and waited. */
   full_waits: u32,
-  tallies: array(TALLY, 2),
+  tallies: array(MESSAGE_COUNTER, 2),
 }, { align: LINE });
 
 /** A lane's words that the consumer writes. */
-export const LANE_CONSUMER: StructLayout<{ head: U32; tallies: Tallies }> = struct({
+export const LANE_CONSUMER: StructLayout<{ head: U32; tallies: MessageCounters }> = struct({
   /** Up to here the ring is free again. */
   head: u32,
-  tallies: array(TALLY, 2),
+  tallies: array(MESSAGE_COUNTER, 2),
 }, { align: LINE });
 
 /** All of a lane but its ring. */
@@ -145,7 +146,16 @@ export const PADDING = 0xffffffff;
 
 /** Every field with its place, as text: what {@linkcode layoutHash} is made of. */
 export function layoutText(): string {
-  const structs = { HEADER, CONSUMER, TALLY, LANE_PRODUCER, LANE_CONSUMER, LANE, CONTROL, RECORD };
+  const structs = {
+    HEADER,
+    CONSUMER,
+    TALLY: MESSAGE_COUNTER,
+    LANE_PRODUCER,
+    LANE_CONSUMER,
+    LANE,
+    CONTROL,
+    RECORD,
+  };
   return Object.entries(structs).map(([name, { size, fields }]) => {
     const places = Object.entries(fields as Readonly<Record<string, Field>>)
       .map(([field, { offset, size }]) => `${field}@${offset}+${size}`);

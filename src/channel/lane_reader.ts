@@ -7,14 +7,14 @@
  * believed.
  */
 
-import type { Asleep } from "./channel_place.ts";
+import type { WaiterFlag } from "../sync/waiter_flag.ts";
 import { PADDING, RECORD, RECORD_ALIGN } from "./descriptor.ts";
 import { areEnds, LANE_WORD, type LaneMemory } from "./lane_words.ts";
 import { RingViews, SMALL, type SmallPayload } from "./payload_views.ts";
 import { maxMessage } from "./shape.ts";
-import { readTally, Tally } from "./tally.ts";
+import { MessageCounter, readMessageCount } from "./message_counter.ts";
 
-const { TAIL, HEAD, HEAD_TALLIES, TAIL_TALLIES } = LANE_WORD;
+const { TAIL, HEAD, HEAD_COUNTERS, TAIL_COUNTERS } = LANE_WORD;
 const HEADER = RECORD.size;
 const ROUND_UP = RECORD_ALIGN - 1;
 const LENGTH_WORD = RECORD.fields.length.offset / Int32Array.BYTES_PER_ELEMENT;
@@ -83,8 +83,8 @@ export class LaneReader {
   readonly #span: number;
   readonly #small: SmallPayload;
   readonly #views: RingViews;
-  readonly #tally: Tally;
-  readonly #owner: Asleep;
+  readonly #counter: MessageCounter;
+  readonly #owner: WaiterFlag;
   readonly #gone: () => Error;
   readonly #corrupt: (what: string) => Error;
   /** So much is given back at once: the owner of a full lane writes on while we read. */
@@ -109,7 +109,7 @@ export class LaneReader {
     memory: LaneMemory,
     messageSize: number,
     small: SmallPayload,
-    owner: Asleep,
+    owner: WaiterFlag,
     gone: () => Error,
     corrupt: (what: string) => Error,
   ) {
@@ -123,9 +123,9 @@ export class LaneReader {
     this.#span = messageSize === 0 ? maxMessage(this.#capacity) : 0;
     this.#part = this.#capacity / PARTS;
     this.#views = new RingViews(memory.bytes);
-    // SYNC claim: the semaphore orders this after all that the last consumer did
+    // SYNC role: the semaphore orders this after all that the last consumer did
     this.#published = this.#head = this.#tail = Atomics.load(memory.words, HEAD);
-    this.#tally = new Tally(memory.words, HEAD_TALLIES, this.#published);
+    this.#counter = new MessageCounter(memory.words, HEAD_COUNTERS, this.#published);
   }
 
   /** Whether there is something to hand out, after a new look at the tail if need be. */
@@ -302,7 +302,7 @@ export class LaneReader {
 
   #store(): void {
     const head = this.#head;
-    this.#tally.add(this.#taken, head);
+    this.#counter.add(this.#taken, head);
     this.#taken = 0;
     this.#published = head;
     // SYNC head: all reads of what is before it come before this store
@@ -320,7 +320,7 @@ export class LaneReader {
     const bytes = (tail - this.#published) >>> 0;
     this.#head = this.#tail = tail;
     // How many they were only the owner's tally knows, if anybody
-    this.#tally.skipTo(readTally(words, TAIL_TALLIES, tail));
+    this.#counter.skipTo(readMessageCount(words, TAIL_COUNTERS, tail));
     this.#taken = 0;
     // Even if we are there already: memory may say something else
     this.#store();

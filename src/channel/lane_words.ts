@@ -9,8 +9,8 @@ import {
   LANE,
   LANE_CONSUMER,
   LANE_PRODUCER,
+  MESSAGE_COUNTER,
   RECORD_ALIGN,
-  TALLY,
 } from "./descriptor.ts";
 import { laneOffset } from "./lanes.ts";
 import { ringOffset, type Shape } from "./shape.ts";
@@ -29,9 +29,9 @@ export const LANE_WORD = {
   OPENED: (PRODUCER_LINE + LANE_PRODUCER.fields.opened.offset) / WORD,
   CLOSED: (PRODUCER_LINE + LANE_PRODUCER.fields.closed.offset) / WORD,
   FULL_WAITS: (PRODUCER_LINE + LANE_PRODUCER.fields.full_waits.offset) / WORD,
-  TAIL_TALLIES: (PRODUCER_LINE + LANE_PRODUCER.fields.tallies.offset) / WORD,
+  TAIL_COUNTERS: (PRODUCER_LINE + LANE_PRODUCER.fields.tallies.offset) / WORD,
   HEAD: (CONSUMER_LINE + LANE_CONSUMER.fields.head.offset) / WORD,
-  HEAD_TALLIES: (CONSUMER_LINE + LANE_CONSUMER.fields.tallies.offset) / WORD,
+  HEAD_COUNTERS: (CONSUMER_LINE + LANE_CONSUMER.fields.tallies.offset) / WORD,
 } as const;
 
 /** The index of each word of the consumer's line. */
@@ -41,15 +41,15 @@ export const CONSUMER_WORD = {
 } as const;
 
 /** The index of each word of a tally, and of the next tally. */
-export const TALLY_WORD = {
-  POSITION: TALLY.fields.position.offset / WORD,
-  LOW: TALLY.fields.count_low.offset / WORD,
-  HIGH: TALLY.fields.count_high.offset / WORD,
-  NEXT: TALLY.size / WORD,
+export const COUNTER_WORD = {
+  POSITION: MESSAGE_COUNTER.fields.position.offset / WORD,
+  LOW: MESSAGE_COUNTER.fields.count_low.offset / WORD,
+  HIGH: MESSAGE_COUNTER.fields.count_high.offset / WORD,
+  NEXT: MESSAGE_COUNTER.size / WORD,
 } as const;
 
 /** Where the words stand on which others wait, in bytes from the segment's beginning. */
-export const ASLEEP_OFFSET = {
+export const WAITER_FLAG_OFFSET = {
   CONSUMER: CONTROL.fields.consumer.offset + CONSUMER.fields.asleep.offset,
   laneOwner: (lane: number): number =>
     laneOffset(lane) + PRODUCER_LINE + LANE_PRODUCER.fields.asleep.offset,

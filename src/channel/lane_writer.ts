@@ -9,9 +9,9 @@
 import { areEnds, LANE_WORD, type LaneMemory } from "./lane_words.ts";
 import { PADDING, RECORD, RECORD_ALIGN } from "./descriptor.ts";
 import { RingViews, SMALL, SmallPayload } from "./payload_views.ts";
-import { Tally } from "./tally.ts";
+import { MessageCounter } from "./message_counter.ts";
 
-const { TAIL, HEAD, TAIL_TALLIES } = LANE_WORD;
+const { TAIL, HEAD, TAIL_COUNTERS } = LANE_WORD;
 const HEADER = RECORD.size;
 const ROUND_UP = RECORD_ALIGN - 1;
 const WORD = Int32Array.BYTES_PER_ELEMENT;
@@ -42,7 +42,7 @@ export class LaneWriter {
   readonly #mask: number;
   readonly #small = new SmallPayload();
   readonly #views: RingViews;
-  readonly #tally: Tally;
+  readonly #counter: MessageCounter;
   readonly #corrupt: (what: string) => Error;
   /** Up to here it is published. */
   #published: number;
@@ -68,13 +68,13 @@ export class LaneWriter {
     this.#corrupt = corrupt;
     this.#capacity = memory.bytes.length;
     this.#mask = this.#capacity - 1;
-    // SYNC claim: the semaphore orders this after all that the lane's last owner did
+    // SYNC role: the semaphore orders this after all that the lane's last owner did
     this.#published = this.#tail = Atomics.load(memory.words, TAIL);
     this.#head = this.#published;
     this.#refreshHead();
     this.#measure();
     this.#views = new RingViews(memory.bytes);
-    this.#tally = new Tally(memory.words, TAIL_TALLIES, this.#published);
+    this.#counter = new MessageCounter(memory.words, TAIL_COUNTERS, this.#published);
   }
 
   /** Messages written and not yet published. */
@@ -193,7 +193,7 @@ export class LaneWriter {
   /** Makes all records there for the consumer. */
   publish(): void {
     const tail = this.#tail;
-    this.#tally.add(this.#staged, tail);
+    this.#counter.add(this.#staged, tail);
     this.#staged = 0;
     this.#published = tail;
     // SYNC tail: all records before it come before this store

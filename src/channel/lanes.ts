@@ -13,16 +13,16 @@ const BEFORE_LANES = 2 * LINE;
 const LANE_BYTES = 2 * LINE;
 
 /** The lanes a channel may have. */
-export const LANES = { LEAST: 1, MOST: 256, USUAL: 8 } as const;
+export const LANES = { MIN: 1, MAX: 256, DEFAULT: 8 } as const;
 
 /** The bytes a ring may have; powers of two. */
-export const LANE_CAPACITY = { LEAST: 64, MOST: 1 << 30, USUAL: 1 << 20 } as const;
+export const LANE_CAPACITY = { MIN: 64, MAX: 1 << 30, DEFAULT: 1 << 20 } as const;
 
 /** The semaphores of the set under the channel's key that do not depend on the lanes. All start at 0. */
 export const SEMAPHORE = {
-  /** Claim of the one consumer. */
+  /** Role of the one consumer. */
   CONSUMER: 0,
-  /** Claim on lane i: this + i. */
+  /** Role on lane i: this + i. */
   LANE: 1,
 } as const;
 
@@ -58,11 +58,11 @@ export function capacityFor(lanes: number, size: number): number | undefined {
 
 /** Whether a channel may have so many lanes. */
 export function isLanes(lanes: number): boolean {
-  return Number.isInteger(lanes) && lanes >= LANES.LEAST && lanes <= LANES.MOST;
+  return Number.isInteger(lanes) && lanes >= LANES.MIN && lanes <= LANES.MAX;
 }
 
 /** Whether a ring may have so many bytes. */
 export function isCapacity(capacity: number): boolean {
-  return Number.isInteger(capacity) && capacity >= LANE_CAPACITY.LEAST &&
-    capacity <= LANE_CAPACITY.MOST && (capacity & (capacity - 1)) === 0;
+  return Number.isInteger(capacity) && capacity >= LANE_CAPACITY.MIN &&
+    capacity <= LANE_CAPACITY.MAX && (capacity & (capacity - 1)) === 0;
 }

@@ -6,13 +6,13 @@ import { ERRNO } from "../../ffi/errno.ts";
 import { ShmError } from "../../ffi/shm_error.ts";
 import { checkBytes, checkInteger, checkNumber, lengthOf } from "../layout/arguments.ts";
 import { mistyped } from "../layout/refusal.ts";
-import type { Claim } from "../sync/claim.ts";
+import type { Role } from "../sync/role.ts";
 import { Deadline } from "../sync/deadline.ts";
-import { Spinning, USUAL_SPIN_US } from "../sync/spin.ts";
+import { AdaptiveSpin, DEFAULT_SPIN_US } from "../sync/adaptive_spin.ts";
 import { yieldBudget } from "../sysv/yield_budget.ts";
-import { Turns } from "../sync/turns.ts";
+import { SerialQueue } from "../sync/serial_queue.ts";
 import { type Waiting, waitSync } from "../sysv/wait.ts";
-import { Slices, timedOut } from "../sync/waiting.ts";
+import { timedOut, WaitSchedule } from "../sync/wait_schedule.ts";
 import {
   type ChannelSendOptions,
   type ChannelSendSyncOptions,
@@ -22,22 +22,23 @@ import {
   readSendSyncOptions,
   readTag,
 } from "./channel_options.ts";
-import { Asleep, type ChannelPlace } from "./channel_place.ts";
+import type { ChannelPlace } from "./channel_place.ts";
+import { WaiterFlag } from "../sync/waiter_flag.ts";
 import { SEMAPHORE } from "./descriptor.ts";
 import {
-  ASLEEP_OFFSET,
   CONSUMER_WORD,
   consumerWords,
   LANE_WORD,
   type LaneMemory,
   laneMemory,
+  WAITER_FLAG_OFFSET,
 } from "./lane_words.ts";
 import { LaneWriter } from "./lane_writer.ts";
 import { maxMessage } from "./shape.ts";
 import { SMALL } from "./payload_views.ts";
-import { Slot } from "./slot.ts";
+import { Reservation } from "./reservation.ts";
 
-/** What no payload's length is: no slot is open. */
+/** What no payload's length is: no reservation is open. */
 const NOT_OPEN = -1;
 
 /**
@@ -66,51 +67,51 @@ const NOT_OPEN = -1;
  */
 export class Producer implements Disposable {
   readonly #place: ChannelPlace;
-  readonly #claim: Claim;
+  readonly #role: Role;
   readonly #memory: LaneMemory;
   readonly #writer: LaneWriter;
-  readonly #consumer: Asleep;
-  readonly #self: Asleep;
+  readonly #consumer: WaiterFlag;
+  readonly #self: WaiterFlag;
   readonly #words: Int32Array<ArrayBuffer>;
   /** The shortest message, and how much longer the longest is: by 0 where all have one length. */
   readonly #least: number;
   readonly #span: number;
-  readonly #spinning: Spinning;
+  readonly #spin: AdaptiveSpin;
   readonly #failWithoutConsumer: boolean;
-  readonly #turns = new Turns();
-  readonly #slot: Slot;
-  #slotLength = NOT_OPEN;
-  #slotTag = 0;
-  #slotBytes: Uint8Array<ArrayBuffer> | undefined;
+  readonly #queue = new SerialQueue();
+  readonly #reservation: Reservation;
+  #reservedLength = NOT_OPEN;
+  #reservedTag = 0;
+  #reservedBytes: Uint8Array<ArrayBuffer> | undefined;
   #open = true;
 
-  /** For {@linkcode Channel.producer} only: `claim` is held. */
-  constructor(place: ChannelPlace, lane: number, claim: Claim, options: ProducerOptions) {
-    const { withoutConsumer = "wait", spin = USUAL_SPIN_US } = options;
-    this.#spinning = new Spinning(spin);
+  /** For {@linkcode Channel.producer} only: `role` is held. */
+  constructor(place: ChannelPlace, lane: number, role: Role, options: ProducerOptions) {
+    const { withoutConsumer = "wait", spin = DEFAULT_SPIN_US } = options;
+    this.#spin = new AdaptiveSpin(spin);
     this.#failWithoutConsumer = withoutConsumer === "error";
     const { segment, shape } = place;
     const memory = laneMemory(segment.buffer, shape, lane);
     this.#place = place;
-    this.#claim = claim;
+    this.#role = role;
     this.#memory = memory;
     this.#writer = new LaneWriter(memory, (what) => place.corrupt(lane, what));
-    this.#self = new Asleep(
+    this.#self = new WaiterFlag(
       segment,
       memory.words,
       LANE_WORD.ASLEEP,
-      ASLEEP_OFFSET.laneOwner(lane),
+      WAITER_FLAG_OFFSET.laneOwner(lane),
     );
-    this.#consumer = new Asleep(
+    this.#consumer = new WaiterFlag(
       segment,
       consumerWords(segment.buffer),
       CONSUMER_WORD.ASLEEP,
-      ASLEEP_OFFSET.CONSUMER,
+      WAITER_FLAG_OFFSET.CONSUMER,
     );
     this.#words = memory.words;
     this.#least = shape.messageSize;
     this.#span = shape.messageSize === 0 ? maxMessage(shape.laneCapacity) : 0;
-    this.#slot = this.#makeSlot();
+    this.#reservation = this.#makeReservation();
     this.#self.retract();
     Atomics.add(memory.words, LANE_WORD.OPENED, 1);
     Object.freeze(this);
@@ -128,7 +129,7 @@ export class Producer implements Disposable {
 
   /** Checks a message and this producer, before anything else is done. Gives the length. */
   #check(length: number): number {
-    const usable = this.#open && this.#words.length > 0 && this.#slotLength === NOT_OPEN;
+    const usable = this.#open && this.#words.length > 0 && this.#reservedLength === NOT_OPEN;
     const more = length - this.#least;
     if (!usable || !(more >= 0 && more <= this.#span)) throw this.#refusal(length);
     return length;
@@ -137,8 +138,8 @@ export class Producer implements Disposable {
   /** The error for a message of `length` bytes that cannot be sent. */
   #refusal(length: number): Error {
     if (!this.isOpen) return this.#place.closed("the producer", this.#open);
-    if (this.#slotLength !== NOT_OPEN) {
-      return this.#place.busy("send", "a slot is open: commit or abort it first");
+    if (this.#reservedLength !== NOT_OPEN) {
+      return this.#place.busy("send", "a reservation is open: commit or abort it first");
     }
     const { laneCapacity, messageSize } = this.#place.shape;
     const most = maxMessage(laneCapacity);
@@ -162,7 +163,7 @@ export class Producer implements Disposable {
    * @throws {RangeError} a message longer than {@linkcode Channel.maxMessage}, of another length than
    * all messages of this channel, or a tag that is not 32 bits
    * @throws {TypeError} options that are no object
-   * @throws {ShmError} `EDETACHED` closed, `EBUSY` a slot is open, `ECORRUPT` the lane's words in memory
+   * @throws {ShmError} `EDETACHED` closed, `EBUSY` a reservation is open, `ECORRUPT` the lane's words in memory
    * cannot be
    */
   trySend(bytes: ArrayBufferView | ArrayBufferLike, options?: ChannelTrySendOptions): boolean {
@@ -200,7 +201,7 @@ export class Producer implements Disposable {
 
   #stage(payload: Uint8Array, tag: number): boolean {
     const length = this.#check(lengthOf(payload));
-    return this.#turns.waiting === 0 && this.#writer.append(payload, length, tag);
+    return this.#queue.waiting === 0 && this.#writer.append(payload, length, tag);
   }
 
   /**
@@ -265,7 +266,7 @@ export class Producer implements Disposable {
     const { tag = 0, deadline } = readSendSyncOptions(options);
     const payload = checkBytes(bytes, "bytes");
     const length = this.#check(lengthOf(payload));
-    if (this.#turns.waiting > 0) {
+    if (this.#queue.waiting > 0) {
       throw this.#place.busy("send", "a send() of this producer is waiting: await it first");
     }
     if (!this.#writer.append(payload, length, tag)) {
@@ -291,13 +292,13 @@ export class Producer implements Disposable {
     read.signal?.throwIfAborted();
     const payload = checkBytes(bytes, "bytes");
     const length = this.#check(lengthOf(payload));
-    const free = this.#turns.waiting === 0;
+    const free = this.#queue.waiting === 0;
     if (free && this.#writer.append(payload, length, tag)) {
       this.#publish();
       return yieldBudget.pause();
     }
     if (!free || !this.#findRoom(length)) {
-      return await this.#turns.take(
+      return await this.#queue.run(
         read,
         () => this.#expired(),
         () => this.#sending(payload, length, tag, deadline),
@@ -330,14 +331,14 @@ export class Producer implements Disposable {
   /** Reserves room, of which there was none, if it comes soon: what was staged must be seen for that. */
   #findRoom(length: number): boolean {
     if (this.#writer.staged > 0) this.#publish();
-    return this.#spinning.look(() => this.#writer.reserve(length));
+    return this.#spin.look(() => this.#writer.reserve(length));
   }
 
   /** Waits until room is reserved. */
   *#untilRoom(length: number, deadline: Deadline = Deadline.never): Waiting<void> {
-    const slices = new Slices(deadline, () => this.#expired());
+    const schedule = new WaitSchedule(deadline, () => this.#expired());
     const words = this.#words;
-    this.#spinning.sleeps();
+    this.#spin.sleeps();
     try {
       for (let waited = false;; waited = true) {
         if (!this.isOpen) throw this.#place.closed("the producer", this.#open);
@@ -355,12 +356,12 @@ export class Producer implements Disposable {
             option: "withoutConsumer",
           });
         }
-        yield this.#self.sleep(slices.next({ woken: true }));
+        yield this.#self.sleep(schedule.next({ woken: true }));
       }
     } finally {
       // After close the word may be the next owner's
       if (this.#open) this.#self.retract();
-      this.#spinning.woke();
+      this.#spin.woke();
     }
   }
 
@@ -384,28 +385,28 @@ export class Producer implements Disposable {
 
   /**
    * A place for a message of `length` bytes, to be written without a copy; `undefined` if there is no
-   * room just now. Until its slot is committed or aborted nothing else can be sent. Its bytes are shared
+   * room just now. Until its reservation is committed or aborted nothing else can be sent. Its bytes are shared
    * memory: nothing is to be decoded or sorted in it, see SECURITY.md.
    *
    * @throws {RangeError} as {@linkcode Producer.trySend}
    * @throws {ShmError} as {@linkcode Producer.trySend}
    */
-  claim(length: number, options?: ChannelTrySendOptions): Slot | undefined {
+  claim(length: number, options?: ChannelTrySendOptions): Reservation | undefined {
     const tag = readTag(options);
     checkNumber(length, "length");
     if (!Number.isInteger(length)) throw new RangeError(`length ${length} is not an integer`);
     this.#check(length);
-    if (this.#turns.waiting > 0 || !this.#writer.reserve(length)) return undefined;
-    this.#slotBytes = this.#writer.place(length);
-    this.#slotLength = length;
-    this.#slotTag = tag;
-    return this.#slot;
+    if (this.#queue.waiting > 0 || !this.#writer.reserve(length)) return undefined;
+    this.#reservedBytes = this.#writer.place(length);
+    this.#reservedLength = length;
+    this.#reservedTag = tag;
+    return this.#reservation;
   }
 
   /**
    * An array of `length` bytes, at most 256, to write messages into and send them by any method: it is
    * copied the fastest, because the producer knows its memory. It is private, and the same array for each
-   * call with the same length; arrays of other lengths and the slots of {@linkcode Producer.claim} share
+   * call with the same length; arrays of other lengths and the reservations of {@linkcode Producer.claim} share
    * its bytes. It may be written anew as soon as the method is back, or the promise of `send` is fulfilled.
    *
    * @throws {RangeError} a length that is no integer from 0 to 256
@@ -439,32 +440,32 @@ export class Producer implements Disposable {
     return this.#writer.scratch(length);
   }
 
-  #makeSlot(): Slot {
+  #makeReservation(): Reservation {
     // deno-lint-ignore no-this-alias -- the getter below has a `this` of its own
     const producer = this;
-    return new Slot({
+    return new Reservation({
       get bytes(): Uint8Array<ArrayBuffer> {
-        if (producer.#slotLength === NOT_OPEN) throw producer.#noSlot();
-        return producer.#slotBytes!;
+        if (producer.#reservedLength === NOT_OPEN) throw producer.#noReservation();
+        return producer.#reservedBytes!;
       },
       commit: () => this.#commit(),
       abort: () => {
-        this.#slotLength = NOT_OPEN;
+        this.#reservedLength = NOT_OPEN;
       },
     });
   }
 
-  #noSlot(): ShmError {
-    return this.#place.busy("use the slot", "it was committed or aborted: claim one");
+  #noReservation(): ShmError {
+    return this.#place.busy("use the reservation", "it was committed or aborted: claim one");
   }
 
   #commit(): void {
-    const length = this.#slotLength;
-    if (length === NOT_OPEN) throw this.#noSlot();
-    this.#slotLength = NOT_OPEN;
+    const length = this.#reservedLength;
+    if (length === NOT_OPEN) throw this.#noReservation();
+    this.#reservedLength = NOT_OPEN;
     if (!this.isOpen) throw this.#place.closed("the producer", this.#open);
-    if (this.#slotBytes!.length !== length) {
-      throw new ShmError("commit the slot", undefined, "EDETACHED", {
+    if (this.#reservedBytes!.length !== length) {
+      throw new ShmError("commit the reservation", undefined, "EDETACHED", {
         key: this.#place.segment.key,
         id: this.#place.segment.id,
         facts:
@@ -472,7 +473,7 @@ export class Producer implements Disposable {
         remedy: "transfer a copy, and claim again",
       });
     }
-    this.#writer.commit(length, this.#slotTag);
+    this.#writer.commit(length, this.#reservedTag);
     this.#publish();
   }
 
@@ -484,14 +485,14 @@ export class Producer implements Disposable {
     if (!this.#open) return;
     const attached = this.isOpen;
     this.#open = false;
-    this.#slotLength = NOT_OPEN;
+    this.#reservedLength = NOT_OPEN;
     if (attached) {
       if (this.#writer.staged > 0) this.#writer.publish();
       Atomics.add(this.#words, LANE_WORD.CLOSED, 1);
     }
     // A send of ours that sleeps sees that it is over
     this.#self.close();
-    this.#claim.release();
+    this.#role.release();
     if (attached) this.#consumer.wake();
   }
 

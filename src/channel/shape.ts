@@ -46,9 +46,9 @@ export function maxMessage(laneCapacity: number): number {
 }
 
 /** The least memory that can be a channel. */
-export const LEAST_SIZE: number = segmentSize({
-  lanes: LANES.LEAST,
-  laneCapacity: LANE_CAPACITY.LEAST,
+export const MIN_SIZE: number = segmentSize({
+  lanes: LANES.MIN,
+  laneCapacity: LANE_CAPACITY.MIN,
   messageSize: 0,
 });
 
@@ -63,12 +63,12 @@ export const HEADER_SIZE: number = HEADER.size;
 export function checkShape(shape: Shape): Shape {
   const { lanes, laneCapacity, messageSize } = shape;
   if (!isLanes(lanes)) {
-    throw new RangeError(`lanes ${lanes} is not an integer from ${LANES.LEAST} to ${LANES.MOST}`);
+    throw new RangeError(`lanes ${lanes} is not an integer from ${LANES.MIN} to ${LANES.MAX}`);
   }
   if (!isCapacity(laneCapacity)) {
     throw new RangeError(
-      `laneCapacity ${laneCapacity} is not a power of two from ${LANE_CAPACITY.LEAST} to ` +
-        `${LANE_CAPACITY.MOST} bytes`,
+      `laneCapacity ${laneCapacity} is not a power of two from ${LANE_CAPACITY.MIN} to ` +
+        `${LANE_CAPACITY.MAX} bytes`,
     );
   }
   const most = maxMessage(laneCapacity);

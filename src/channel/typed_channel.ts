@@ -21,7 +21,7 @@ import type {
 } from "./channel_options.ts";
 import type { ChannelStats } from "./channel_stat.ts";
 import type { Consumer } from "./consumer.ts";
-import type { ChannelDeparture } from "./joining.ts";
+import type { LeaveResult } from "../sync/membership.ts";
 import type { ChannelVisit } from "./lane_reader.ts";
 import type { Producer } from "./producer.ts";
 
@@ -137,7 +137,7 @@ export class TypedChannel<F extends Fields> implements Disposable {
   }
 
   /** As {@linkcode Channel.close}. */
-  close(): ChannelDeparture {
+  close(): LeaveResult {
     return this.#channel.close();
   }
 

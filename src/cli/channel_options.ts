@@ -24,7 +24,10 @@ export const CHANNEL_OPTIONS = {
     value: "KEY",
     help: `${CHANNEL_KEY} (default), 0x8ae, path:project (ftok)`,
   },
-  lanes: { value: "N", help: `how many may send at a time, if created: ${LANES.USUAL} (default)` },
+  lanes: {
+    value: "N",
+    help: `how many may send at a time, if created: ${LANES.DEFAULT} (default)`,
+  },
   capacity: { value: "SIZE", help: "of each lane, if created: 1M (default); a power of two" },
   mode: { value: "MODE", help: "permissions of what is created (default 0600)" },
   keep: { help: "if created: leave it in place at the end" },
@@ -60,7 +63,7 @@ export function channelSettings(
       ...(lanes === undefined ? {} : { lanes }),
       ...(laneCapacity === undefined ? {} : { laneCapacity }),
       ...(mode === undefined ? {} : { mode }),
-      keep: options.keep === true,
+      persistent: options.keep === true,
       trust: options.trust === true,
     },
     quiet,
@@ -70,8 +73,8 @@ export function channelSettings(
 
 function lanesOption(text: string | true | undefined): number | undefined {
   const lanes = countOption("lanes", text);
-  if (lanes !== undefined && lanes > LANES.MOST) {
-    throw new UsageError(`option --lanes: at most ${LANES.MOST}`);
+  if (lanes !== undefined && lanes > LANES.MAX) {
+    throw new UsageError(`option --lanes: at most ${LANES.MAX}`);
   }
   return lanes;
 }
@@ -80,9 +83,9 @@ function capacityOption(text: string | true | undefined): number | undefined {
   if (typeof text !== "string") return undefined;
   return valueOf("capacity", text, (each) => {
     const bytes = parseSize(each);
-    const { LEAST, MOST } = LANE_CAPACITY;
-    if (bytes < LEAST || bytes > MOST || !Number.isInteger(Math.log2(bytes))) {
-      throw new RangeError(`${each} is no power of two from ${LEAST} to ${formatSize(MOST)}`);
+    const { MIN, MAX } = LANE_CAPACITY;
+    if (bytes < MIN || bytes > MAX || !Number.isInteger(Math.log2(bytes))) {
+      throw new RangeError(`${each} is no power of two from ${MIN} to ${formatSize(MAX)}`);
     }
     return bytes;
   });

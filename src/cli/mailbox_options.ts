@@ -1,6 +1,6 @@
 /** What `server` and `client` have in common on the command line. */
 
-import type { MailboxOptions } from "../mailbox/mailbox.ts";
+import type { MailboxOptions } from "../mailbox/mailbox_membership.ts";
 import { report } from "./output.ts";
 import { keyOption, modeOption, type OptionTable, type Parsed } from "./usage.ts";
 

@@ -13,7 +13,7 @@
  *   `msg` is the sender's; while 1, it is a whole message that nobody changes.
  * - `msg`: the sender writes it while `can_read` is 0, the server reads it while it is 1.
  *
- * Edges: SYNC message (sender's store of 1 -> server's load) and SYNC taken (server's store of 0 ->
+ * Edges: SYNC message (sender's store of 1 -> server's load) and SYNC ack (server's store of 0 ->
  * sender's load).
  */
 

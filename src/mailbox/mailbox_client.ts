@@ -9,15 +9,16 @@ import { checkFunction, optionsReader } from "../layout/arguments.ts";
 import { encodeText } from "../layout/c_string.ts";
 import { AsyncFutex } from "../sync/async_futex.ts";
 import { Deadline } from "../sync/deadline.ts";
-import { Spinning, USUAL_SPIN_US } from "../sync/spin.ts";
+import { AdaptiveSpin, DEFAULT_SPIN_US } from "../sync/adaptive_spin.ts";
 import { pause, promised, waitAsync, type Waiting, waitSync } from "../sysv/wait.ts";
 import { yieldBudget } from "../sysv/yield_budget.ts";
-import { MAX_SLICE_MS, Slices, timedOut, WAIT, WAIT_SYNC } from "../sync/waiting.ts";
+import { MAX_SLICE_MS, timedOut, WAIT, WAIT_SYNC, WaitSchedule } from "../sync/wait_schedule.ts";
 import { saysGone } from "../sysv/object_stat.ts";
 import type { Segment } from "../sysv/segment.ts";
 import { SemaphoreSet } from "../sysv/semaphore_set.ts";
 import { LAYOUT, SEMAPHORE } from "./descriptor.ts";
-import { type Departure, MAILBOX, Mailbox, type MailboxOptions } from "./mailbox.ts";
+import type { LeaveResult } from "../sync/membership.ts";
+import { MAILBOX, MailboxMembership, type MailboxOptions } from "./mailbox_membership.ts";
 
 /**
  * How long a sender waits, and what it wants to know meanwhile.
@@ -98,16 +99,16 @@ const done = SemaphoreSet.prepare([{ semaphore: SEMAPHORE.SENDER, add: -2, undo:
  * ```
  */
 export class MailboxClient implements Disposable {
-  readonly #mailbox: Mailbox;
+  readonly #mailbox: MailboxMembership;
   /** Whether SENDER is ours: taken, or signed too (its value is 2), the message being in the slot. */
   #turn: "taken" | "signed" | undefined;
   /** When one with a message ended last, in milliseconds. */
   #turnEnded = 0;
   readonly #futex = new AsyncFutex();
-  readonly #spinning = new Spinning(USUAL_SPIN_US);
-  #departure: Departure | undefined;
+  readonly #spin = new AdaptiveSpin(DEFAULT_SPIN_US);
+  #leaveResult: LeaveResult | undefined;
 
-  private constructor(mailbox: Mailbox) {
+  private constructor(mailbox: MailboxMembership) {
     this.#mailbox = mailbox;
     Object.freeze(this);
   }
@@ -118,7 +119,7 @@ export class MailboxClient implements Disposable {
    * @throws {ShmError} `EINVAL` something else holds the key, `EUNTRUSTED`, `EACCES`, ...
    */
   static open(options: MailboxOptions = {}): MailboxClient {
-    return new MailboxClient(Mailbox.join(readMailboxOptions(options)));
+    return new MailboxClient(MailboxMembership.join(readMailboxOptions(options)));
   }
 
   /** The segment the mailbox is in. */
@@ -201,10 +202,10 @@ export class MailboxClient implements Disposable {
     reached: Reached,
     options: SendSyncOptions,
   ): Waiting<void> {
-    const patience = new Patience(this.#mailbox, options);
-    if (reached !== "deposited") yield* this.#depositing(encoded.slice(), reached, patience);
+    const schedule = new SendSchedule(this.#mailbox, options);
+    if (reached !== "deposited") yield* this.#depositing(encoded.slice(), reached, schedule);
     try {
-      yield* this.#untilEmpty(patience);
+      yield* this.#untilEmpty(schedule);
     } catch (reason) {
       yield* this.#withdrawing(reason);
     } finally {
@@ -217,14 +218,14 @@ export class MailboxClient implements Disposable {
     reached: "queue" | "turn",
     options: SendSyncOptions,
   ): Waiting<void> {
-    yield* this.#depositing(encoded.slice(), reached, new Patience(this.#mailbox, options));
+    yield* this.#depositing(encoded.slice(), reached, new SendSchedule(this.#mailbox, options));
     this.#endTurn();
   }
 
   /** Goes as far as it can without waiting. */
   #begin(bytes: Uint8Array<ArrayBuffer>): Reached {
     const { entry, sender } = this.#mailbox;
-    if (!sender.tryTake()) return "queue";
+    if (!sender.tryAcquire()) return "queue";
     this.#turn = "taken";
     if (entry.canRead) return "turn";
     this.#deposit(bytes);
@@ -235,11 +236,11 @@ export class MailboxClient implements Disposable {
   *#depositing(
     bytes: Uint8Array<ArrayBuffer>,
     reached: "queue" | "turn",
-    patience: Patience,
+    schedule: SendSchedule,
   ): Waiting<void> {
-    if (reached === "queue") yield* this.#queueing(patience);
+    if (reached === "queue") yield* this.#queueing(schedule);
     try {
-      yield* this.#untilEmpty(patience);
+      yield* this.#untilEmpty(schedule);
     } catch (reason) {
       try {
         this.#endTurn();
@@ -251,9 +252,9 @@ export class MailboxClient implements Disposable {
     this.#deposit(bytes);
   }
 
-  *#queueing(patience: Patience): Waiting<void> {
+  *#queueing(schedule: SendSchedule): Waiting<void> {
     try {
-      if (!(yield* this.#standingBack(patience))) yield* this.#mailbox.sender.taking(patience);
+      if (!(yield* this.#standingBack(schedule))) yield* this.#mailbox.sender.acquiring(schedule);
     } catch (reason) {
       // After close the semaphores may be gone: that we closed is why
       this.#mailbox.checkOpen();
@@ -266,34 +267,34 @@ export class MailboxClient implements Disposable {
   /** Whether the server takes our message within the time to spin. The turn is over then. */
   #takenSoon(): boolean {
     const { entry } = this.#mailbox;
-    // SYNC taken: seeing the flag cleared orders our next text after all the server read
-    const taken = this.#spinning.look(() => !entry.canRead);
+    // SYNC ack: seeing the flag cleared orders our next text after all the server read
+    const taken = this.#spin.look(() => !entry.canRead);
     if (taken) this.#endTurn();
     return taken;
   }
 
   /** Lets others have their turn if we had ours just now, and says whether it is ours again. */
-  *#standingBack(patience: Patience): Waiting<boolean> {
+  *#standingBack(schedule: SendSchedule): Waiting<boolean> {
     // Another send of this client, in whose turn we are, needs no standing back
     if (this.#turn !== undefined || Date.now() - this.#turnEnded > JUST_NOW_MS) return false;
     for (const ms of STAND_BACK_MS) {
-      yield pause(Math.min(ms, patience.next({ woken: true })));
-      if (this.#mailbox.sender.tryTake()) return true;
+      yield pause(Math.min(ms, schedule.next({ woken: true })));
+      if (this.#mailbox.sender.tryAcquire()) return true;
     }
     return false;
   }
 
-  *#untilEmpty(patience: Patience): Waiting<void> {
+  *#untilEmpty(schedule: SendSchedule): Waiting<void> {
     for (;;) {
       const { entry, word } = this.#mailbox;
       const seen = word.load();
-      // SYNC taken: seeing the flag cleared orders our next text after all the server read
-      if (this.#spinning.look(() => !entry.canRead)) return;
-      this.#spinning.sleeps();
+      // SYNC ack: seeing the flag cleared orders our next text after all the server read
+      if (this.#spin.look(() => !entry.canRead)) return;
+      this.#spin.sleeps();
       try {
-        yield word.changedFrom(seen, patience.next(), this.#futex);
+        yield word.changedFrom(seen, schedule.next(), this.#futex);
       } finally {
-        this.#spinning.woke();
+        this.#spin.woke();
       }
     }
   }
@@ -326,24 +327,26 @@ export class MailboxClient implements Disposable {
   *#withdrawing(reason: unknown): Waiting<void> {
     // After close all of this has been done
     if (this.#turn === undefined) throw reason;
-    const { hand } = this.#mailbox;
-    const grace = new Slices(
+    const { inFlight } = this.#mailbox;
+    const grace = new WaitSchedule(
       Deadline.after(MAX_SLICE_MS),
       () =>
         new ShmError("know whether the message is taken", "semop", ERRNO.EBUSY, {
           key: this.segment.key,
-          remedy: `process ${hand.holder ?? "(just gone)"} has it in hand and may still finish it`,
+          remedy: `process ${
+            inFlight.holder ?? "(just gone)"
+          } has it in hand and may still finish it`,
           cause: reason,
         }),
     );
     try {
-      yield* hand.taking(grace);
+      yield* inFlight.acquiring(grace);
     } catch (error) {
       // Without the set nobody can tell whether the server has it
       throw saysGone(error) ? reason : error;
     }
     const withdrawn = this.#mailbox.entry.tryClear();
-    hand.release();
+    inFlight.release();
     if (withdrawn) throw reason;
   }
 
@@ -354,34 +357,34 @@ export class MailboxClient implements Disposable {
    *
    * @returns what became of the segment
    */
-  close(): Departure {
-    return this.#departure ??= this.#close();
+  close(): LeaveResult {
+    return this.#leaveResult ??= this.#close();
   }
 
-  #close(): Departure {
+  #close(): LeaveResult {
     try {
       this.#withdrawNow();
     } finally {
       this.#endTurn();
-      this.#departure = this.#mailbox.leave();
+      this.#leaveResult = this.#mailbox.leave();
       this.#futex.close();
     }
-    return this.#departure;
+    return this.#leaveResult;
   }
 
   /** Takes our message out again, unless the server has it in hand. */
   #withdrawNow(): void {
-    const { hand, segment } = this.#mailbox;
+    const { inFlight, segment } = this.#mailbox;
     if (this.#turn !== "signed" || !segment.attached) return;
     try {
-      if (!hand.tryTake()) return;
+      if (!inFlight.tryAcquire()) return;
     } catch (error) {
       // The set is gone, and nobody is in turn any more
       if (saysGone(error)) return;
       throw error;
     }
     this.#mailbox.entry.tryClear();
-    hand.release();
+    inFlight.release();
   }
 
   /** `using` closes at the end of the block. */
@@ -400,11 +403,11 @@ function encode(text: string): Uint8Array<ArrayBuffer> {
 }
 
 /** The slices of one send: each checks that there is still something to wait for. */
-class Patience extends Slices {
-  readonly #mailbox: Mailbox;
+class SendSchedule extends WaitSchedule {
+  readonly #mailbox: MailboxMembership;
   #onNoServer: (() => void) | undefined;
 
-  constructor(mailbox: Mailbox, options: SendSyncOptions) {
+  constructor(mailbox: MailboxMembership, options: SendSyncOptions) {
     super(options.deadline ?? Deadline.never, () =>
       timedOut("send the message", "futex", {
         key: mailbox.segment.key,

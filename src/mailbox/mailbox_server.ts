@@ -16,19 +16,20 @@ import {
 } from "../layout/arguments.ts";
 import { AsyncFutex } from "../sync/async_futex.ts";
 import { Deadline } from "../sync/deadline.ts";
-import { Spinning, USUAL_SPIN_US } from "../sync/spin.ts";
-import { Turns } from "../sync/turns.ts";
+import { AdaptiveSpin, DEFAULT_SPIN_US } from "../sync/adaptive_spin.ts";
+import { SerialQueue } from "../sync/serial_queue.ts";
 import { type Waiting, waitSync } from "../sysv/wait.ts";
 import { yieldBudget } from "../sysv/yield_budget.ts";
 import {
   fromNow,
   readWaitOptions,
   readWaitSyncOptions,
-  Slices,
   timedOut,
-} from "../sync/waiting.ts";
+  WaitSchedule,
+} from "../sync/wait_schedule.ts";
 import type { Segment } from "../sysv/segment.ts";
-import { type Departure, MAILBOX, Mailbox, type MailboxOptions } from "./mailbox.ts";
+import type { LeaveResult } from "../sync/membership.ts";
+import { MAILBOX, MailboxMembership, type MailboxOptions } from "./mailbox_membership.ts";
 import type { Message } from "./message.ts";
 
 /**
@@ -39,7 +40,7 @@ import type { Message } from "./message.ts";
  * import { MailboxServer, type MailboxServerOptions, removeSegment } from "@sysv/shm";
  * import assert from "node:assert/strict";
  *
- * const options: MailboxServerOptions = { key: 0x5eed0014, keep: true };
+ * const options: MailboxServerOptions = { key: 0x5eed0014, persistent: true };
  * const server = MailboxServer.open(options);
  * assert.equal(server.close(), "kept");
  * removeSegment(server.segment.id);
@@ -47,7 +48,7 @@ import type { Message } from "./message.ts";
  */
 export interface MailboxServerOptions extends MailboxOptions {
   /** Leave the segment where it is in the end, empty or not. */
-  readonly keep?: boolean;
+  readonly persistent?: boolean;
 }
 
 /**
@@ -90,7 +91,7 @@ export interface ServeOptions {
   readonly signal?: AbortSignal;
 }
 
-const readServerOptions = optionsReader({ ...MAILBOX, keep: checkFlag });
+const readServerOptions = optionsReader({ ...MAILBOX, persistent: checkFlag });
 const readServeOptions = optionsReader({ timeout: checkTimeout, signal: checkSignal });
 
 /**
@@ -111,17 +112,17 @@ const readServeOptions = optionsReader({ timeout: checkTimeout, signal: checkSig
  * ```
  */
 export class MailboxServer implements Disposable {
-  readonly #mailbox: Mailbox;
-  readonly #keep: boolean;
+  readonly #mailbox: MailboxMembership;
+  readonly #persistent: boolean;
   readonly #futex = new AsyncFutex();
-  readonly #spinning = new Spinning(USUAL_SPIN_US);
-  readonly #turns = new Turns();
-  #inHand = false;
-  #departure: Departure | undefined;
+  readonly #spin = new AdaptiveSpin(DEFAULT_SPIN_US);
+  readonly #queue = new SerialQueue();
+  #inFlight = false;
+  #leaveResult: LeaveResult | undefined;
 
-  private constructor(mailbox: Mailbox, keep: boolean) {
+  private constructor(mailbox: MailboxMembership, persistent: boolean) {
     this.#mailbox = mailbox;
-    this.#keep = keep;
+    this.#persistent = persistent;
     Object.freeze(this);
   }
 
@@ -132,12 +133,12 @@ export class MailboxServer implements Disposable {
    * something else holds the key, `EUNTRUSTED`, `EACCES`, ...
    */
   static open(options: MailboxServerOptions = {}): MailboxServer {
-    const { keep = false, ...read } = readServerOptions(options);
-    const mailbox = Mailbox.join(read, keep);
+    const { persistent = false, ...read } = readServerOptions(options);
+    const mailbox = MailboxMembership.join(read, persistent);
     let server: MailboxServer | undefined;
     let holder: number | undefined;
     try {
-      if (mailbox.server.tryTake()) return server = new MailboxServer(mailbox, keep);
+      if (mailbox.server.tryAcquire()) return server = new MailboxServer(mailbox, persistent);
       holder = mailbox.serverPid;
     } finally {
       if (server === undefined) mailbox.leave();
@@ -163,19 +164,19 @@ export class MailboxServer implements Disposable {
    */
   tryReceive(): Message | undefined {
     this.ack();
-    return this.#turns.waiting === 0 && !this.#turns.handing ? this.#take() : undefined;
+    return this.#queue.waiting === 0 && !this.#queue.handing ? this.#take() : undefined;
   }
 
   #take(): Message | undefined {
-    const { entry, hand } = this.#mailbox;
+    const { entry, inFlight } = this.#mailbox;
     // SYNC message: seeing the flag here orders the copy below after all the sender wrote
-    if (this.#inHand || !entry.canRead || !hand.tryTake()) return undefined;
+    if (this.#inFlight || !entry.canRead || !inFlight.tryAcquire()) return undefined;
     // Before the hand was ours, its sender may have withdrawn it
     if (!entry.canRead) {
-      hand.release();
+      inFlight.release();
       return undefined;
     }
-    this.#inHand = true;
+    this.#inFlight = true;
     return new ReceivedMessage(entry.msg, this.#mailbox);
   }
 
@@ -187,8 +188,8 @@ export class MailboxServer implements Disposable {
    */
   ack(): void {
     this.#mailbox.checkOpen();
-    if (!this.#inHand || this.#turns.handing) return;
-    // SYNC taken: all reads of the text come before this store
+    if (!this.#inFlight || this.#queue.handing) return;
+    // SYNC ack: all reads of the text come before this store
     this.#mailbox.entry.canRead = false;
     this.#letGo();
   }
@@ -201,15 +202,15 @@ export class MailboxServer implements Disposable {
    */
   nack(): void {
     this.#mailbox.checkOpen();
-    if (!this.#inHand || this.#turns.handing) return;
+    if (!this.#inFlight || this.#queue.handing) return;
     this.#letGo();
     // A receive that waits behind the one whose message this was
-    if (this.#turns.waiting > 0) this.#mailbox.word.wake();
+    if (this.#queue.waiting > 0) this.#mailbox.word.notify();
   }
 
   #letGo(): void {
-    this.#inHand = false;
-    this.#mailbox.hand.release();
+    this.#inFlight = false;
+    this.#mailbox.inFlight.release();
   }
 
   /**
@@ -225,15 +226,15 @@ export class MailboxServer implements Disposable {
       read = readWaitOptions(options);
       read.signal?.throwIfAborted();
       this.ack();
-      const { waiting, handing } = this.#turns;
+      const { waiting, handing } = this.#queue;
       if (waiting === 0 && !handing && yieldBudget.pause() === undefined) {
         const message = this.#soon();
-        if (message !== undefined) return this.#turns.handOver(message);
+        if (message !== undefined) return this.#queue.handOver(message);
       }
     } catch (failure) {
       return Promise.reject(failure);
     }
-    return this.#turns.take(
+    return this.#queue.run(
       read,
       () => this.#expired(),
       () => this.#receiving(read.deadline),
@@ -249,7 +250,7 @@ export class MailboxServer implements Disposable {
   receiveSync(options?: { readonly deadline?: Deadline }): Message {
     const { deadline } = readWaitSyncOptions(options);
     this.ack();
-    if (this.#inHand) {
+    if (this.#inFlight) {
       throw new ShmError("receive a message", undefined, ERRNO.EBUSY, {
         key: this.segment.key,
         remedy: "a receive() of this server is under way: await it first",
@@ -261,13 +262,13 @@ export class MailboxServer implements Disposable {
   /** The message that is there, or comes within the time to spin. */
   #soon(): Message | undefined {
     const { entry } = this.#mailbox;
-    return this.#spinning.look(() => entry.canRead) ? this.#take() : undefined;
+    return this.#spin.look(() => entry.canRead) ? this.#take() : undefined;
   }
 
   *#receiving(deadline: Deadline = Deadline.never): Waiting<Message> {
     const { word } = this.#mailbox;
-    const slices = new Slices(deadline, () => this.#expired());
-    this.#spinning.sleeps();
+    const schedule = new WaitSchedule(deadline, () => this.#expired());
+    this.#spin.sleeps();
     try {
       for (let slept = false;; slept = true) {
         this.#mailbox.checkOpen();
@@ -277,10 +278,10 @@ export class MailboxServer implements Disposable {
         if (message !== undefined) return message;
         // System calls, which most waits are over before
         if (slept || deadline.passed) this.#mailbox.checkPresent();
-        yield word.changedFrom(seen, slices.next({ woken: this.#mailbox.wakes }), this.#futex);
+        yield word.changedFrom(seen, schedule.next({ woken: this.#mailbox.wakes }), this.#futex);
       }
     } finally {
-      this.#spinning.woke();
+      this.#spin.woke();
     }
   }
 
@@ -371,24 +372,24 @@ export class MailboxServer implements Disposable {
 
   /**
    * Stops being the server and leaves. A message in hand is not acknowledged: the next server receives
-   * it. The segment is removed if it is empty, nobody else is attached, and `keep` was not asked for.
+   * it. The segment is removed if it is empty, nobody else is attached, and `persistent` was not asked for.
    * A `receive` that waits rejects with `EDETACHED`. Twice is once.
    *
    * @returns what became of the segment
    */
-  close(): Departure {
-    return this.#departure ??= this.#close();
+  close(): LeaveResult {
+    return this.#leaveResult ??= this.#close();
   }
 
-  #close(): Departure {
+  #close(): LeaveResult {
     try {
-      if (this.#inHand) this.#letGo();
+      if (this.#inFlight) this.#letGo();
       this.#mailbox.server.release();
     } finally {
-      this.#departure = this.#mailbox.leave({ keep: this.#keep });
+      this.#leaveResult = this.#mailbox.leave({ persistent: this.#persistent });
       this.#futex.close();
     }
-    return this.#departure;
+    return this.#leaveResult;
   }
 
   /** `using` closes at the end of the block. */
@@ -401,9 +402,9 @@ export class MailboxServer implements Disposable {
 class ReceivedMessage implements Message {
   readonly text: string;
   readonly time = new Date();
-  readonly #mailbox: Mailbox;
+  readonly #mailbox: MailboxMembership;
 
-  constructor(text: string, mailbox: Mailbox) {
+  constructor(text: string, mailbox: MailboxMembership) {
     this.text = text;
     this.#mailbox = mailbox;
   }

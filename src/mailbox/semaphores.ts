@@ -12,12 +12,12 @@ export const SEMAPHORE = {
   LOCK: 0,
   /** How many peers that know the set are attached. */
   USERS: 1,
-  /** Claim of the one server. */
+  /** Role of the one server. */
   SERVER: 2,
-  /** Claim of the sender whose turn it is; 2 once its message is in the slot. */
+  /** Role of the sender whose turn it is; 2 once its message is in the slot. */
   SENDER: 3,
-  /** Claim on the message in the slot: the server's while it handles it, a sender's to withdraw it. */
-  HAND: 4,
+  /** Role on the message in the slot: the server's while it handles it, a sender's to withdraw it. */
+  IN_FLIGHT: 4,
   /** 1 if the last one out removes the segment. Set under LOCK, without undo. */
   DISPOSABLE: 5,
 } as const;

@@ -7,7 +7,7 @@ import type { CStringLayout, ScalarLayout, StructLayout, StructView } from "../l
 import { ShmError } from "../../ffi/shm_error.ts";
 import { ERRNO } from "../../ffi/errno.ts";
 import { checkFlag, optionsReader } from "../layout/arguments.ts";
-import { Word } from "../sync/word.ts";
+import { AtomicInt32 } from "../sync/atomic_int32.ts";
 import { checkMode } from "../sysv/object_stat.ts";
 import { checkSegment, Segment } from "../sysv/segment.ts";
 import type { SegmentStat } from "../sysv/segment_stat.ts";
@@ -56,7 +56,7 @@ export class ShmEntry implements Disposable {
   readonly #segment: Segment;
   readonly #view: StructView<{ can_read: ScalarLayout<boolean>; msg: CStringLayout }>;
   readonly #flag: Uint8Array<ArrayBuffer>;
-  readonly #word: Word;
+  readonly #word: AtomicInt32;
 
   private constructor(segment: Segment) {
     if (segment.size !== LAYOUT.size) {
@@ -66,7 +66,7 @@ export class ShmEntry implements Disposable {
     this.#segment = segment;
     this.#view = segment.view(LAYOUT);
     this.#flag = new Uint8Array(segment.buffer, LAYOUT.fields.can_read.offset, 1);
-    this.#word = new Word(segment, WORD_OFFSET);
+    this.#word = new AtomicInt32(segment, WORD_OFFSET);
     Object.freeze(this);
   }
 
@@ -114,7 +114,7 @@ export class ShmEntry implements Disposable {
   /** Publishes the text (`true`) or the empty slot (`false`), and wakes who waits for it. */
   set canRead(value: boolean) {
     Atomics.store(this.#flag, 0, checkFlag(value, "canRead") ? 1 : 0);
-    this.#word.wake();
+    this.#word.notify();
   }
 
   /** The text: up to the first NUL, or all 2048 bytes; what is no UTF-8 becomes U+FFFD. */
@@ -138,7 +138,7 @@ export class ShmEntry implements Disposable {
   tryClear(): boolean {
     const seen = Atomics.load(this.#flag, 0);
     if (seen === 0 || Atomics.compareExchange(this.#flag, 0, seen, 0) !== seen) return false;
-    this.#word.wake();
+    this.#word.notify();
     return true;
   }
 

@@ -2,7 +2,7 @@
  * A futex awaited on the event loop, woken as a socket would be: by the kernel, and not by a thread that
  * waits in its stead. All waits of an event loop share one io_uring, which lives as long as it.
  *
- * Where there is no io_uring `listen` says so, and `word.ts` waits on another thread.
+ * Where there is no io_uring `listen` says so, and `atomic_int32.ts` waits on another thread.
  */
 
 import { FutexRing } from "../../ffi/io_uring.ts";

@@ -1,7 +1,7 @@
 /**
  * Reading an eventfd on the event loop. Deno has no call for that; the handle under a socket of
  * `node:net` does it, for an eventfd too, which the socket itself refuses. The handle is not
- * documented: where it is missing or is another one there are no readers, and `word.ts` waits on
+ * documented: where it is missing or is another one there are no readers, and `atomic_int32.ts` waits on
  * another thread. A test pins it. For `async_futex.ts`.
  */
 

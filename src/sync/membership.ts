@@ -22,10 +22,10 @@ import {
 import type { PreparedOperations } from "../sysv/semaphore_operations.ts";
 import { SemaphoreSet } from "../sysv/semaphore_set.ts";
 import { findSemaphoreSet } from "../sysv/semaphore_stat.ts";
-import { doing } from "../sysv/semaphore_wait.ts";
+import { operate } from "../sysv/semaphore_wait.ts";
 import { Deadline } from "./deadline.ts";
 import { pause, waitSync } from "../sysv/wait.ts";
-import { Slices, timedOut } from "./waiting.ts";
+import { timedOut, WaitSchedule } from "./wait_schedule.ts";
 
 /** How long joining takes at most, in milliseconds, and how long leaving waits for the entry lock. */
 const JOIN_MS = 5_000;
@@ -78,7 +78,21 @@ export interface SharedObject<Inside> {
   foreign(what: string, id?: number): ShmError;
 }
 
-/** What becomes of the segment when a peer leaves. `not ours`: another user's, which only they remove. */
+/**
+ * What became of the segment when a peer left: `removed`; `kept` because that was asked for or because
+ * it was there before us; `unread` because a message is in it; `in use` because others are attached,
+ * or might be; `not ours` because another user created it, whose next one out removes it.
+ *
+ * @example
+ * ```ts
+ * import { type LeaveResult, MailboxClient } from "@sysv/shm";
+ * import assert from "node:assert/strict";
+ *
+ * const client = MailboxClient.open({ key: 0x5eed0013 });
+ * const result: LeaveResult = client.close();
+ * assert.equal(result, "removed");
+ * ```
+ */
 export type LeaveResult = "removed" | "kept" | "unread" | "in use" | "not ours";
 
 /** Why joining starts over after a while: other peers must be done first. */
@@ -136,12 +150,12 @@ export class Membership {
         remedy: "other programs remove it again and again",
       });
     const deadline = Deadline.after(timeout);
-    const slices = new Slices(deadline, () => expired());
+    const schedule = new WaitSchedule(deadline, () => expired());
     for (;;) {
       const outcome = Membership.#tryJoin(object, timeout, deadline);
       if (outcome instanceof Occupied) {
         expired = () => outcome.error;
-        pause(slices.next()).block();
+        pause(schedule.next()).block();
       } else if (outcome !== undefined) return outcome;
       else if (deadline.passed) throw expired();
     }
@@ -328,8 +342,11 @@ export class Membership {
     try {
       if (!set.tryOp(takeLock)) {
         const deadline = Deadline.after(this.#leaveMs);
-        const slices = new Slices(deadline, () => lockHeld(this.#object, set, lock, "leave"));
-        waitSync(doing(set, takeLock, slices));
+        const schedule = new WaitSchedule(
+          deadline,
+          () => lockHeld(this.#object, set, lock, "leave"),
+        );
+        waitSync(operate(set, takeLock, schedule));
       }
       taken = true;
     } catch (error) {
@@ -464,8 +481,8 @@ function enterSet(
     if (besideSegment) {
       const { enter } = operationsOn(entry);
       if (set.tryOp(enter)) return true;
-      const slices = new Slices(deadline, () => lockHeld(object, set, lock, "join"));
-      waitSync(doing(set, enter, slices));
+      const schedule = new WaitSchedule(deadline, () => lockHeld(object, set, lock, "join"));
+      waitSync(operate(set, enter, schedule));
       return true;
     }
     // It may be anything's. In one step: if all its values are 0, it is ours to use

@@ -1,14 +1,14 @@
 /**
- * Mutexes: a {@linkcode Claim} that is taken and released again and again, as a lock that ends with a
- * block. Nothing here but that shape; what makes it safe is the claim.
+ * Mutexes: a {@linkcode Role} that is taken and released again and again, as a lock that ends with a
+ * block. Nothing here but that shape; what makes it safe is the role.
  */
 
 import { checkFlag, optionsReader } from "../layout/arguments.ts";
 import { checkKey } from "../sysv/key.ts";
 import { checkMode } from "../sysv/object_stat.ts";
 import { SemaphoreSet } from "../sysv/semaphore_set.ts";
-import { Claim } from "./claim.ts";
-import type { WaitOptions, WaitSyncOptions } from "./waiting.ts";
+import { Role } from "./role.ts";
+import type { WaitOptions, WaitSyncOptions } from "./wait_schedule.ts";
 
 /**
  * How {@linkcode Mutex.openOrCreate} finds or makes a mutex.
@@ -62,19 +62,19 @@ export interface MutexLock extends Disposable {
 }
 
 class Lock implements MutexLock {
-  readonly #claim: Claim;
+  readonly #role: Role;
 
-  constructor(claim: Claim) {
-    this.#claim = claim;
+  constructor(role: Role) {
+    this.#role = role;
     Object.freeze(this);
   }
 
   get held(): boolean {
-    return this.#claim.held;
+    return this.#role.held;
   }
 
   release(): void {
-    this.#claim.release();
+    this.#role.release();
   }
 
   [Symbol.dispose](): void {
@@ -86,7 +86,7 @@ class Lock implements MutexLock {
  * Mutual exclusion between processes, and between the tasks of one process.
  *
  * The kernel frees it when the process or the Worker that holds it ends, by SIGKILL and `terminate()`
- * too ({@linkcode Claim} says where a Worker's lock stays with its process instead, and the way out).
+ * too ({@linkcode Role} says where a Worker's lock stays with its process instead, and the way out).
  * The next holder is not told, so let what the mutex guards say for itself when a change of it is half
  * done. Lock and release in the same process; locking again what one holds waits like anybody.
  *
@@ -113,9 +113,9 @@ class Lock implements MutexLock {
 export class Mutex {
   readonly #set: SemaphoreSet;
   readonly #semaphore: number;
-  readonly #view: Claim;
+  readonly #view: Role;
   /** What the lock that was given out last holds. */
-  #last: Claim | undefined;
+  #last: Role | undefined;
 
   /**
    * The mutex that is semaphore number `semaphore` of `set`, which is 0 while nobody holds it.
@@ -125,7 +125,7 @@ export class Mutex {
   constructor(set: SemaphoreSet, semaphore = 0) {
     this.#set = set;
     this.#semaphore = semaphore;
-    this.#view = new Claim(set, semaphore);
+    this.#view = new Role(set, semaphore);
     Object.freeze(this);
   }
 
@@ -171,9 +171,9 @@ export class Mutex {
    * ```
    */
   async lock(options: WaitOptions = {}): Promise<MutexLock> {
-    const claim = new Claim(this.#set, this.#semaphore);
-    await claim.take(options);
-    return this.#locked(claim);
+    const role = new Role(this.#set, this.#semaphore);
+    await role.acquire(options);
+    return this.#locked(role);
   }
 
   /**
@@ -198,10 +198,10 @@ export class Mutex {
    * ```
    */
   lockSync(options: WaitSyncOptions = {}): MutexLock {
-    // What this very mutex has locked is waited for in vain: the claim itself refuses
-    const claim = this.#last?.held === true ? this.#last : new Claim(this.#set, this.#semaphore);
-    claim.takeSync(options);
-    return this.#locked(claim);
+    // What this very mutex has locked is waited for in vain: the role itself refuses
+    const role = this.#last?.held === true ? this.#last : new Role(this.#set, this.#semaphore);
+    role.acquireSync(options);
+    return this.#locked(role);
   }
 
   /**
@@ -210,13 +210,13 @@ export class Mutex {
    * @throws {ShmError} `EINVAL` the mutex was removed, `EACCES`
    */
   tryLock(): MutexLock | undefined {
-    const claim = new Claim(this.#set, this.#semaphore);
-    return claim.tryTake() ? this.#locked(claim) : undefined;
+    const role = new Role(this.#set, this.#semaphore);
+    return role.tryAcquire() ? this.#locked(role) : undefined;
   }
 
-  #locked(claim: Claim): MutexLock {
-    this.#last = claim;
-    return new Lock(claim);
+  #locked(role: Role): MutexLock {
+    this.#last = role;
+    return new Lock(role);
   }
 
   /** The process that has it locked, or `undefined`; 0 if that is in another pid namespace. */

@@ -46,17 +46,17 @@ export interface ObjectStat {
  *
  * @example
  * ```ts
- * import { type ObjectChange, Segment, setSegment } from "@sysv/shm";
+ * import { type PermissionChange, Segment, setSegmentPermissions } from "@sysv/shm";
  * import assert from "node:assert/strict";
  *
- * const openToGroup: ObjectChange = { mode: 0o660 };
+ * const openToGroup: PermissionChange = { mode: 0o660 };
  * using segment = Segment.create({ size: 64 });
- * setSegment(segment.id, openToGroup);
+ * setSegmentPermissions(segment.id, openToGroup);
  * assert.equal(segment.stat().mode, 0o660);
  * segment.remove();
  * ```
  */
-export interface ObjectChange {
+export interface PermissionChange {
   /** Permission bits, 0 to 0o777. */
   readonly mode?: number;
   /** The user who owns it from now on. Its creator keeps all rights. */
@@ -85,7 +85,7 @@ export function readPerm(id: number, struct: KernelStructReader<PermName>): Obje
 export function writePerm(
   struct: KernelStructReader<PermName>,
   stat: ObjectStat,
-  change: ObjectChange,
+  change: PermissionChange,
 ): void {
   struct.set("mode", change.mode ?? stat.mode);
   struct.set("uid", change.uid ?? stat.uid);
@@ -190,7 +190,11 @@ const CHANGE = {
  *
  * @throws {RangeError} a mode, user id or group id out of range
  */
-export const checkChange: (change: unknown) => ObjectChange = optionsReader(CHANGE, [], "change");
+export const checkChange: (change: unknown) => PermissionChange = optionsReader(
+  CHANGE,
+  [],
+  "change",
+);
 
 function checkAccount(kind: "user" | "group", id: number): number {
   // -1 (0xffffffff) means "no such account" to the kernel

@@ -1,14 +1,14 @@
 /**
  * Where and for what a segment is attached, in `shmat`'s words, and which addresses may be asked for.
- * For `segment.ts` and `attachment.ts`; why this is safe is told at {@linkcode PlacementOptions}.
+ * For `segment.ts` and `attachment.ts`; why this is safe is told at {@linkcode SegmentPlacementOptions}.
  */
 
 import { AT, SHM } from "../../ffi/constants.ts";
 import { getauxval } from "../../ffi/libc.ts";
 import { pageSize } from "./segment_limits.ts";
-import type { PlacementOptions } from "./segment_options.ts";
+import type { SegmentPlacementOptions } from "./segment_options.ts";
 
-/** {@linkcode PlacementOptions} as `shmat` takes them, checked as far as the size has no part in it. */
+/** {@linkcode SegmentPlacementOptions} as `shmat` takes them, checked as far as the size has no part in it. */
 export interface Placement {
   readonly readOnly: boolean;
   readonly execute: boolean;
@@ -28,7 +28,7 @@ const LOWEST = 0x10000n;
  * @throws {TypeError} an address that is no bigint, `round` without one
  * @throws {RangeError} an address that is too low, or not a multiple of the page size without `round`
  */
-export function checkPlacement(options: PlacementOptions, readOnly = false): Placement {
+export function checkPlacement(options: SegmentPlacementOptions, readOnly = false): Placement {
   const { execute = false, round = false, address } = options;
   const flags = (readOnly ? SHM.RDONLY : 0) | (execute ? SHM.EXEC : 0) | (round ? SHM.RND : 0);
   if (address === undefined) {

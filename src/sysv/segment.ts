@@ -14,7 +14,7 @@ import { isLayout } from "../layout/check.ts";
 import { mistyped } from "../layout/refusal.ts";
 import { Attachment, tryAttach, unmap } from "./attachment.ts";
 import { checkKey } from "./key.ts";
-import { foreignUser, isGone, type ObjectChange } from "./object_stat.ts";
+import { foreignUser, isGone, type PermissionChange } from "./object_stat.ts";
 import { checkPlacement, checkRoom, type Placement } from "./placement.ts";
 import {
   attachFailure,
@@ -25,22 +25,22 @@ import {
   untrusted,
 } from "./segment_failure.ts";
 import {
-  type AttachOptions,
   checkNew,
-  type CreateOptions,
-  type OpenOptions,
-  type OpenOrCreateOptions,
   readAttachOptions,
   readCreateOptions,
   readOpenOptions,
   readOpenOrCreateOptions,
+  type SegmentAttachOptions,
+  type SegmentCreateOptions,
+  type SegmentOpenOptions,
+  type SegmentOpenOrCreateOptions,
 } from "./segment_options.ts";
 import {
   checkSegmentId,
   removeSegment,
   type SegmentStat,
-  setSegment,
   setSegmentLocked,
+  setSegmentPermissions,
   statFailure,
   statSegment,
   tryStat,
@@ -191,7 +191,7 @@ export class Segment implements Disposable {
    * segment.remove();
    * ```
    */
-  static create(options: CreateOptions): Segment {
+  static create(options: SegmentCreateOptions): Segment {
     const read = readCreateOptions(options);
     const { key = IPC.PRIVATE } = read;
     const asked = checkNew(read);
@@ -246,7 +246,7 @@ export class Segment implements Disposable {
    * assert.equal(opened.size, 4096);
    * ```
    */
-  static open(key: number, options: OpenOptions = {}): Segment {
+  static open(key: number, options: SegmentOpenOptions = {}): Segment {
     const checked = checkKey(key);
     if (checked === IPC.PRIVATE) throw privateKey();
     const read = readOpenOptions(options);
@@ -279,7 +279,7 @@ export class Segment implements Disposable {
    * assert.deepEqual([first.created, second.created], [true, false]);
    * ```
    */
-  static openOrCreate(options: OpenOrCreateOptions): Segment {
+  static openOrCreate(options: SegmentOpenOrCreateOptions): Segment {
     const read = readOpenOrCreateOptions(options);
     const { key } = read;
     const asked = checkNew(read);
@@ -366,7 +366,7 @@ export class Segment implements Disposable {
    * assert.equal(attached.size, 4096);
    * ```
    */
-  static attach(id: number, options: AttachOptions = {}): Segment {
+  static attach(id: number, options: SegmentAttachOptions = {}): Segment {
     const checked = checkSegmentId(id);
     const read = readAttachOptions(options);
     const placement = checkPlacement(read, read.readOnly);
@@ -573,20 +573,20 @@ export class Segment implements Disposable {
    * import assert from "node:assert/strict";
    *
    * using segment = Segment.create({ size: 64 });
-   * segment.set({ mode: 0o640 });
+   * segment.setPermissions({ mode: 0o640 });
    * assert.equal(segment.stat().mode, 0o640);
    * segment.remove();
    * ```
    */
-  set(change: ObjectChange): void {
+  setPermissions(change: PermissionChange): void {
     this.#use("change the segment");
-    setSegment(this.#id, change);
+    setSegmentPermissions(this.#id, change);
   }
 
   /**
    * Keeps its memory, as far as there is any by now, from being swapped out; the rest as soon as it is
    * touched. Twice is once. This is about memory, not about who may use the segment, and it holds until
-   * {@linkcode Segment.unlock} or the segment's end, not only as long as we are attached. Huge pages
+   * {@linkcode Segment.unlockMemory} or the segment's end, not only as long as we are attached. Huge pages
    * are never swapped out: for them nothing changes. Source: `SHM_LOCK`, shmctl(2).
    *
    * @throws {ShmError} `EDETACHED`, `EPERM` if neither owner, creator nor root, or without a right to
@@ -599,12 +599,12 @@ export class Segment implements Disposable {
    *
    * using segment = Segment.create({ size: 64 });
    * segment.remove();
-   * segment.lock();
+   * segment.lockMemory();
    * assert(segment.stat().locked);
-   * segment.unlock();
+   * segment.unlockMemory();
    * ```
    */
-  lock(): void {
+  lockMemory(): void {
     this.#use("lock the segment");
     setSegmentLocked(this.#id, true);
   }
@@ -614,7 +614,7 @@ export class Segment implements Disposable {
    *
    * @throws {ShmError} `EDETACHED`, or `EPERM` if neither owner, creator nor root
    */
-  unlock(): void {
+  unlockMemory(): void {
     this.#use("unlock the segment");
     setSegmentLocked(this.#id, false);
   }
@@ -654,7 +654,7 @@ export class Segment implements Disposable {
 }
 
 /** Whether a segment of another user's is acceptable. */
-type Trust = Pick<AttachOptions, "trust">;
+type Trust = Pick<SegmentAttachOptions, "trust">;
 
 /** Whether an attach failed because the segment is gone: `EINVAL` may be about the address instead. */
 function wasRemoved(id: number, result: number): boolean {

@@ -26,16 +26,16 @@ import { checkMode } from "./object_stat.ts";
  *
  * @example
  * ```ts
- * import { type PlacementOptions, Segment } from "@sysv/shm";
+ * import { type SegmentPlacementOptions, Segment } from "@sysv/shm";
  * import assert from "node:assert/strict";
  *
- * const placement: PlacementOptions = { address: 0x2000_0000_0000n };
+ * const placement: SegmentPlacementOptions = { address: 0x2000_0000_0000n };
  * using segment = Segment.create({ size: 64, ...placement });
  * segment.remove();
  * assert.equal(segment.address, 0x2000_0000_0000n);
  * ```
  */
-export interface PlacementOptions {
+export interface SegmentPlacementOptions {
   /** Let code in it be executed (`SHM_EXEC`); unless root we need the mode's x bit then. */
   readonly execute?: boolean;
   /**
@@ -54,17 +54,17 @@ export interface PlacementOptions {
  *
  * @example
  * ```ts
- * import { type CreateOptions, Segment } from "@sysv/shm";
+ * import { type SegmentCreateOptions, Segment } from "@sysv/shm";
  * import assert from "node:assert/strict";
  *
  * // Room for far more than is in memory: pages come as they are touched
- * const options: CreateOptions = { size: 8 * 2 ** 30, mode: 0o640, noReserve: true };
+ * const options: SegmentCreateOptions = { size: 8 * 2 ** 30, mode: 0o640, noReserve: true };
  * using segment = Segment.create(options);
  * segment.remove();
  * assert.equal(segment.size, 8 * 2 ** 30);
  * ```
  */
-export interface CreateOptions extends PlacementOptions {
+export interface SegmentCreateOptions extends SegmentPlacementOptions {
   /** The key others find it by; without one it is private and found by its id. */
   readonly key?: number;
   /** Bytes, at least 1. The memory starts as zeros. */
@@ -91,17 +91,17 @@ export interface CreateOptions extends PlacementOptions {
  *
  * @example
  * ```ts
- * import { type AttachOptions, Segment } from "@sysv/shm";
+ * import { type SegmentAttachOptions, Segment } from "@sysv/shm";
  * import assert from "node:assert/strict";
  *
- * const options: AttachOptions = { readOnly: true };
+ * const options: SegmentAttachOptions = { readOnly: true };
  * using owner = Segment.create({ size: 64 });
  * owner.remove();
  * using reader = Segment.attach(owner.id, options);
  * assert.throws(() => reader.write(new Uint8Array(1)), { code: "EREADONLY" });
  * ```
  */
-export interface AttachOptions extends PlacementOptions {
+export interface SegmentAttachOptions extends SegmentPlacementOptions {
   /** Attach for reading only: nothing writable is handed out. */
   readonly readOnly?: boolean;
   /** Accept a segment that another user, not root, created or owns. */
@@ -113,16 +113,16 @@ export interface AttachOptions extends PlacementOptions {
  *
  * @example
  * ```ts
- * import { type OpenOptions, Segment } from "@sysv/shm";
+ * import { type SegmentOpenOptions, Segment } from "@sysv/shm";
  * import assert from "node:assert/strict";
  *
- * const options: OpenOptions = { minSize: 4096, readOnly: true };
+ * const options: SegmentOpenOptions = { minSize: 4096, readOnly: true };
  * using owner = Segment.create({ key: 0x5eed000c, size: 64 });
  * assert.throws(() => Segment.open(0x5eed000c, options), { code: "EINVAL" });
  * owner.remove();
  * ```
  */
-export interface OpenOptions extends AttachOptions {
+export interface SegmentOpenOptions extends SegmentAttachOptions {
   /** Refuse a segment smaller than this many bytes. */
   readonly minSize?: number;
 }
@@ -133,16 +133,16 @@ export interface OpenOptions extends AttachOptions {
  *
  * @example
  * ```ts
- * import { type OpenOrCreateOptions, Segment } from "@sysv/shm";
+ * import { type SegmentOpenOrCreateOptions, Segment } from "@sysv/shm";
  * import assert from "node:assert/strict";
  *
- * const options: OpenOrCreateOptions = { key: 0x5eed000d, size: 64 };
+ * const options: SegmentOpenOrCreateOptions = { key: 0x5eed000d, size: 64 };
  * using segment = Segment.openOrCreate(options);
  * segment.remove();
  * assert(segment.created);
  * ```
  */
-export interface OpenOrCreateOptions extends CreateOptions {
+export interface SegmentOpenOrCreateOptions extends SegmentCreateOptions {
   /** The key others find it by. */
   readonly key: number;
   /** Accept a segment that another user, not root, created or owns. */
@@ -162,24 +162,24 @@ const OPEN_OR_CREATE = { ...CREATE, trust: checkFlag };
 const ATTACH = { readOnly: checkFlag, trust: checkFlag, ...PLACEMENT };
 const OPEN = { minSize: checkSize, ...ATTACH };
 
-/** Reads {@linkcode CreateOptions}. */
+/** Reads {@linkcode SegmentCreateOptions}. */
 export const readCreateOptions: (options: unknown) => Read<typeof CREATE, "size"> = optionsReader(
   CREATE,
   ["size"],
 );
 
-/** Reads {@linkcode OpenOrCreateOptions}. */
+/** Reads {@linkcode SegmentOpenOrCreateOptions}. */
 export const readOpenOrCreateOptions: (
   options: unknown,
 ) => Read<typeof OPEN_OR_CREATE, "key" | "size"> = optionsReader(OPEN_OR_CREATE, ["key", "size"]);
 
-/** Reads {@linkcode AttachOptions}. */
+/** Reads {@linkcode SegmentAttachOptions}. */
 export const readAttachOptions: (options: unknown) => Read<typeof ATTACH> = optionsReader(ATTACH);
 
-/** Reads {@linkcode OpenOptions}. */
+/** Reads {@linkcode SegmentOpenOptions}. */
 export const readOpenOptions: (options: unknown) => Read<typeof OPEN> = optionsReader(OPEN);
 
-/** {@linkcode CreateOptions}, checked: what a new segment is to be. */
+/** {@linkcode SegmentCreateOptions}, checked: what a new segment is to be. */
 export interface NewSegment {
   readonly size: number;
   readonly mode: number;
@@ -195,7 +195,7 @@ export interface NewSegment {
  * @throws {TypeError} `hugePages` with `noReserve`
  * @throws {RangeError} `hugePages` is no size of huge pages
  */
-export function checkNew(options: CreateOptions): NewSegment {
+export function checkNew(options: SegmentCreateOptions): NewSegment {
   const { size, mode = options.execute === true ? 0o700 : 0o600 } = options;
   let flags = IPC.CREAT | IPC.EXCL | mode;
   if (options.noReserve === true) flags |= SHM.NORESERVE;

@@ -15,8 +15,8 @@ import {
   formatMode,
   isGone,
   missingCallRemedy,
-  type ObjectChange,
   type ObjectStat,
+  type PermissionChange,
   type PermName,
   readPerm,
   readTime,
@@ -274,16 +274,16 @@ export function removeSegment(id: number): void {
  *
  * @example
  * ```ts
- * import { Segment, setSegment, statSegment } from "@sysv/shm";
+ * import { Segment, setSegmentPermissions, statSegment } from "@sysv/shm";
  * import assert from "node:assert/strict";
  *
  * using segment = Segment.create({ size: 64, mode: 0o600 });
- * setSegment(segment.id, { mode: 0o640 });
+ * setSegmentPermissions(segment.id, { mode: 0o640 });
  * assert.equal(statSegment(segment.id).mode, 0o640);
  * segment.remove();
  * ```
  */
-export function setSegment(id: number, change: ObjectChange): void {
+export function setSegmentPermissions(id: number, change: PermissionChange): void {
   const checkedId = checkSegmentId(id);
   const checked = checkChange(change);
   const stat = tryStat(checkedId);
@@ -304,7 +304,7 @@ function setFailure(id: number, errno: number, wanted?: ObjectStat): ShmError {
   });
 }
 
-/** Keeps the segment's memory from being swapped out, or no longer. For {@linkcode Segment.lock}. */
+/** Keeps the segment's memory from being swapped out, or no longer. For {@linkcode Segment.lockMemory}. */
 export function setSegmentLocked(id: number, locked: boolean): void {
   const result = shmctl(id, locked ? SHM.LOCK : SHM.UNLOCK, null);
   if (result === 0) return;

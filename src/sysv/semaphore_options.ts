@@ -93,16 +93,17 @@ export interface SemaphoreSetOpenOptions extends SemaphoreSetAttachOptions {
  *
  * @example
  * ```ts
- * import { SemaphoreSet, type SemaphoreSetOptions } from "@sysv/shm";
+ * import { SemaphoreSet, type SemaphoreSetOpenOrCreateOptions } from "@sysv/shm";
  * import assert from "node:assert/strict";
  *
- * const options: SemaphoreSetOptions = { key: 0x5eed0010, count: 2, mode: 0o660 };
+ * const options: SemaphoreSetOpenOrCreateOptions = { key: 0x5eed0010, count: 2, mode: 0o660 };
  * const set = SemaphoreSet.openOrCreate(options);
  * assert.equal(set.stat().mode, 0o660);
  * set.remove();
  * ```
  */
-export interface SemaphoreSetOptions extends SemaphoreSetCreateOptions, SemaphoreSetAttachOptions {
+export interface SemaphoreSetOpenOrCreateOptions
+  extends SemaphoreSetCreateOptions, SemaphoreSetAttachOptions {
   /** The key others find it by. */
   readonly key: number;
   /** How many semaphores: an existing set must have exactly as many. */
@@ -173,7 +174,7 @@ export function readCreateOptions(options: unknown): Plan {
   return plan(readCreate(options));
 }
 
-/** Reads {@linkcode SemaphoreSetOptions}. */
+/** Reads {@linkcode SemaphoreSetOpenOrCreateOptions}. */
 export function readOpenOrCreateOptions(options: unknown): Plan & { readonly trust: boolean } {
   const { trust = false, ...rest } = readOpenOrCreate(options);
   return { ...plan(rest), trust };

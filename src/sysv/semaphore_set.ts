@@ -9,7 +9,7 @@ import { semctl, semget } from "../../ffi/libc.ts";
 import { ShmError } from "../../ffi/shm_error.ts";
 import { mistyped } from "../layout/refusal.ts";
 import { checkKey } from "./key.ts";
-import { foreignUser, isGone, type ObjectChange } from "./object_stat.ts";
+import { foreignUser, isGone, type PermissionChange } from "./object_stat.ts";
 import {
   createSetFailure,
   lookFailure,
@@ -41,23 +41,23 @@ import {
   type SemaphoreSetAttachOptions,
   type SemaphoreSetCreateOptions,
   type SemaphoreSetOpenOptions,
-  type SemaphoreSetOptions,
+  type SemaphoreSetOpenOrCreateOptions,
 } from "./semaphore_options.ts";
 import {
   checkSetId,
   removeSemaphoreSet,
   type SemaphoreSetStat,
-  setSemaphoreSet,
+  setSemaphoreSetPermissions,
   tryReadSet,
   tryStatSet,
 } from "./semaphore_stat.ts";
 import { tryReadValues, tryWriteValues } from "./semaphore_values.ts";
 import {
-  doing,
+  operate,
   operationsExpired,
   operationsFor,
-  type SliceLengths,
   tryOperations,
+  type WaitSlices,
 } from "./semaphore_wait.ts";
 import { pause, waitAsync, waitSync } from "./wait.ts";
 
@@ -224,7 +224,7 @@ export class SemaphoreSet {
     try {
       const written = tryWriteValues(id, values);
       if (written < 0) throw setFailure(set, "set the start values", "semctl", -written);
-      if (mode !== (mode | UNINITIALISED)) setSemaphoreSet(id, { mode });
+      if (mode !== (mode | UNINITIALISED)) setSemaphoreSetPermissions(id, { mode });
       set.#announceValues(values);
     } catch (error) {
       if (error instanceof ShmError && isGone(-error.errno)) return undefined;
@@ -293,7 +293,7 @@ export class SemaphoreSet {
    * first.remove();
    * ```
    */
-  static openOrCreate(options: SemaphoreSetOptions): SemaphoreSet {
+  static openOrCreate(options: SemaphoreSetOpenOrCreateOptions): SemaphoreSet {
     const plan = readOpenOrCreateOptions(options);
     const { key, count, mode, values, trust } = plan;
     for (;;) {
@@ -453,7 +453,7 @@ export class SemaphoreSet {
     options: OperationSyncOptions = {},
   ): void {
     const packed = operationsFor(this, operations);
-    waitSync(doing(this, packed, this.#slices(packed, readOperationSyncOptions(options))));
+    waitSync(operate(this, packed, this.#schedule(packed, readOperationSyncOptions(options))));
   }
 
   /**
@@ -484,13 +484,13 @@ export class SemaphoreSet {
   ): Promise<void> {
     const packed = operationsFor(this, operations);
     const read = readOperationOptions(options);
-    await waitAsync(doing(this, packed, this.#slices(packed, read)), read.signal);
+    await waitAsync(operate(this, packed, this.#schedule(packed, read)), read.signal);
   }
 
-  #slices(
+  #schedule(
     operations: PackedOperations,
     { timeout = Infinity, deadline }: OperationSyncOptions,
-  ): SliceLengths {
+  ): WaitSlices {
     const end = performance.now() + timeout;
     return {
       next: () => {
@@ -594,13 +594,13 @@ export class SemaphoreSet {
    * import assert from "node:assert/strict";
    *
    * const set = SemaphoreSet.create({ count: 1, mode: 0o000 });
-   * set.set({ mode: 0o640 });
+   * set.setPermissions({ mode: 0o640 });
    * assert.equal(set.stat().mode, 0o640);
    * set.remove();
    * ```
    */
-  set(change: ObjectChange): void {
-    setSemaphoreSet(this.#id, change);
+  setPermissions(change: PermissionChange): void {
+    setSemaphoreSetPermissions(this.#id, change);
   }
 
   /**

@@ -14,8 +14,8 @@ import {
   checkChange,
   formatMode,
   missingCallRemedy,
-  type ObjectChange,
   type ObjectStat,
+  type PermissionChange,
   type PermName,
   readPerm,
   readTime,
@@ -236,16 +236,16 @@ export function removeSemaphoreSet(id: number): void {
  *
  * @example
  * ```ts
- * import { SemaphoreSet, setSemaphoreSet } from "@sysv/shm";
+ * import { SemaphoreSet, setSemaphoreSetPermissions } from "@sysv/shm";
  * import assert from "node:assert/strict";
  *
  * const set = SemaphoreSet.create({ count: 1, mode: 0o600 });
- * setSemaphoreSet(set.id, { mode: 0o640 });
+ * setSemaphoreSetPermissions(set.id, { mode: 0o640 });
  * assert.equal(set.stat().mode, 0o640);
  * set.remove();
  * ```
  */
-export function setSemaphoreSet(id: number, change: ObjectChange): void {
+export function setSemaphoreSetPermissions(id: number, change: PermissionChange): void {
   const checkedId = checkSetId(id);
   const checked = checkChange(change);
   const stat = tryStatSet(checkedId);

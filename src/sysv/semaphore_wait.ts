@@ -24,7 +24,7 @@ import {
 } from "./semaphore_operations.ts";
 import { tryReadValues } from "./semaphore_values.ts";
 import type { Waiting } from "./wait.ts";
-import { LinePlace } from "./wait_line.ts";
+import { QueuedWait } from "./wait_queue.ts";
 
 /** A set as operations need it. */
 export interface OperableSet extends NamedSet {
@@ -35,7 +35,7 @@ export interface OperableSet extends NamedSet {
 }
 
 /** Gives out the lengths of the slices, and throws when there are to be no more. */
-export interface SliceLengths {
+export interface WaitSlices {
   next(how: { readonly woken: boolean }): number;
 }
 
@@ -76,33 +76,33 @@ function attempt(set: OperableSet, operations: PackedOperations): number {
 }
 
 /**
- * Does `operations` as soon as they can be done, waiting in `slices`.
+ * Does `operations` as soon as they can be done, waiting in `schedule`.
  *
  * If the waiter throws into it (an abort), nothing is left done: what another thread had just done is
  * taken back. Where that is not possible, because somebody has used what we gave already, the work
  * ends as done instead. So it throws if and only if nothing was done.
  */
-export function* doing(
+export function* operate(
   set: OperableSet,
   operations: readonly Operation[] | PreparedOperations,
-  slices: SliceLengths,
+  schedule: WaitSlices,
 ): Waiting<void> {
   const packed = operationsFor(set, operations);
   let result = attempt(set, packed);
   if (result !== 0 && result !== -ERRNO.EAGAIN) throw setFailure(set, ACTION, "semop", -result);
-  let place: LinePlace | undefined;
+  let place: QueuedWait | undefined;
   try {
     while (result !== 0) {
       const obstacle = packed.impatient ? findObstacle(set, packed) : undefined;
       if (obstacle?.noWait === true) {
         throw blockedFailure(set, ERRNO.EAGAIN, describe(set, obstacle));
       }
-      const ms = slices.next({ woken: true });
+      const ms = schedule.next({ woken: true });
       try {
         yield {
           block: () => result = semtimedop(set.id, packed.given, ms),
           sleep: async () => {
-            place ??= new LinePlace(`${set.id} ${packed.name}`);
+            place ??= new QueuedWait(`${set.id} ${packed.name}`);
             if (place.first) result = await callElsewhere(set, packed, ms);
             else await place.turn(ms);
           },

@@ -132,8 +132,8 @@ const serving = new CProgram(`
     char text[SHM_MAILBOX_TEXT_SIZE + 1];
     size_t length;
     pid_t sender;
-    if (count != 3 || shm_mailbox_arrive(&box, &options, NULL) != SHM_MAILBOX_OK) return 1;
-    if (shm_mailbox_claim_server(&box) != SHM_MAILBOX_OK) return 1;
+    if (count != 3 || shm_mailbox_join(&box, &options, NULL) != SHM_MAILBOX_OK) return 1;
+    if (shm_mailbox_acquire_server(&box) != SHM_MAILBOX_OK) return 1;
     for (int i = atoi(arguments[2]); i > 0; i--) {
       if (shm_mailbox_receive(&box, text, &length, &sender, NULL) != SHM_MAILBOX_OK) return 1;
       puts(text);

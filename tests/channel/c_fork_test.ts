@@ -170,8 +170,8 @@ const forkingServer = new CProgram(`
     size_t length;
     pid_t sender;
     int end;
-    must(shm_mailbox_arrive(&box, &options, NULL) == SHM_MAILBOX_OK, box.error.what);
-    must(shm_mailbox_claim_server(&box) == SHM_MAILBOX_OK, box.error.what);
+    must(shm_mailbox_join(&box, &options, NULL) == SHM_MAILBOX_OK, box.error.what);
+    must(shm_mailbox_acquire_server(&box) == SHM_MAILBOX_OK, box.error.what);
     puts("serving");
     fflush(stdout);
     must(shm_mailbox_receive(&box, text, &length, &sender, NULL) == SHM_MAILBOX_OK, "received");
@@ -184,13 +184,13 @@ const forkingServer = new CProgram(`
       must(shm_mailbox_send(&box, "x", 1, true, NULL, &outcome) == SHM_MAILBOX_FORKED, "send");
       must(outcome == SHM_MAILBOX_NOT_SENT, "not sent");
       must(shm_mailbox_receive(&box, text, &length, &sender, NULL) == SHM_MAILBOX_FORKED, "receive");
-      must(shm_mailbox_claim_server(&box) == SHM_MAILBOX_FORKED, "claim");
+      must(shm_mailbox_acquire_server(&box) == SHM_MAILBOX_FORKED, "claim");
       shm_mailbox_leave(&box);
       _exit(0);
     }
     waitpid(child, &end, 0);
     must(end == 0, "the child's end");
-    must(shmi_value(box.member.set, SHM_MAILBOX_SEM_HAND) == 1, "still in hand");
+    must(shmi_value(box.member.set, SHM_MAILBOX_SEM_IN_FLIGHT) == 1, "still in hand");
     must(shmi_value(box.member.set, SHM_MAILBOX_SEM_SERVER) == 1, "still the server");
     must(shm_mailbox_has_server(&box) && shmi_can_read(&box), "still in the slot");
     puts(text);

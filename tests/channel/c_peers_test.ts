@@ -49,9 +49,9 @@ testWith(C_NEEDS, "from TypeScript to C, in all ways to send", async () => {
         break;
       }
       default: {
-        const slot = producer.claim(message.length, { tag: 7 });
-        slot?.bytes.set(message);
-        if (slot !== undefined) slot.commit();
+        const reservation = producer.claim(message.length, { tag: 7 });
+        reservation?.bytes.set(message);
+        if (reservation !== undefined) reservation.commit();
         else producer.sendSync(message, options);
       }
     }

@@ -36,7 +36,7 @@ Deno.test("the figures of a lane are those of what went through it", () => {
       messageSize: 1,
       consumerPid: Deno.pid,
       users: 1,
-      kept: false,
+      persistent: false,
       lanes: [{
         ...unused,
         lane: 0,

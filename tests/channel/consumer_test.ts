@@ -14,7 +14,7 @@ import {
 import { ChannelPlace } from "../../src/channel/channel_place.ts";
 import { Consumer as ConsumerEnd } from "../../src/channel/consumer.ts";
 import { CONSUMER_WORD, consumerWords, LANE_WORD } from "../../src/channel/lane_words.ts";
-import { Claim } from "../../src/sync/claim.ts";
+import { Role } from "../../src/sync/role.ts";
 import { yieldBudget } from "../../src/sysv/yield_budget.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
 import { testWith } from "../support/needs.ts";
@@ -367,11 +367,11 @@ Deno.test("a segment detached in the visitor ends the drain with an error", () =
     producer.sendBatch([new Uint8Array(length), new Uint8Array(length)]);
     const segment = Segment.attach(channel.id);
     const set = SemaphoreSet.open(channel.key);
-    const claim = new Claim(set, 0);
-    assert(claim.tryTake());
+    const role = new Role(set, 0);
+    assert(role.tryAcquire());
     const consumer = new ConsumerEnd(
       new ChannelPlace(segment, set, { lanes: 1, laneCapacity: 2048, messageSize: 0 }),
-      claim,
+      role,
       {},
     );
     let seen = 0;
@@ -555,7 +555,7 @@ testWith(
   { tools: ["deno"] },
   "deadProducers: those that died count, while we receive and before if they left messages",
   async () => {
-    using channel = scratchChannel({ lanes: 2, keep: true });
+    using channel = scratchChannel({ lanes: 2, persistent: true });
     const all = async (): Promise<[number, number]> => {
       using consumer = channel.consumer();
       let received = 0;

@@ -13,8 +13,8 @@ import {
   LINE,
   MAGIC,
   MAGIC_SWAPPED,
+  MESSAGE_COUNTER,
   RECORD,
-  TALLY,
 } from "../../src/channel/descriptor.ts";
 import { capacityFor, laneOffset, lanesFor } from "../../src/channel/lanes.ts";
 import { maxMessage, ringOffset, segmentSize, semaphoreCount } from "../../src/channel/shape.ts";
@@ -49,8 +49,8 @@ Deno.test("fields are where the wire format says", () => {
     tallies: 20,
   });
   assert.deepEqual(offsets(LANE_CONSUMER), { head: 0, tallies: 4 });
-  assert.deepEqual(offsets(TALLY), { position: 0, count_low: 4, count_high: 8 });
-  assert.deepEqual([RECORD.size, TALLY.size, LANE.size, LINE], [8, 12, 256, 128]);
+  assert.deepEqual(offsets(MESSAGE_COUNTER), { position: 0, count_low: 4, count_high: 8 });
+  assert.deepEqual([RECORD.size, MESSAGE_COUNTER.size, LANE.size, LINE], [8, 12, 256, 128]);
 });
 
 Deno.test("the magic reads SHMC, and backwards it is its own swap", () => {

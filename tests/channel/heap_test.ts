@@ -30,9 +30,9 @@ const PROGRAM = `
   function round(count) {
     for (let sent = 0; sent < count;) {
       if (how === "claim") {
-        for (let slot; sent < count && (slot = producer.claim(message.length)) !== undefined; sent++) {
-          slot.bytes[0] = 7;
-          slot.commit();
+        for (let reservation; sent < count && (reservation = producer.claim(message.length)) !== undefined; sent++) {
+          reservation.bytes[0] = 7;
+          reservation.commit();
         }
       } else {
         while (sent < count && producer.stage(message)) sent++;

@@ -375,7 +375,7 @@ static bool take_value(const char *name, const char *value) {
 }
 
 static bool take_flag(const char *name) {
-  if (strcmp(name, "--keep") == 0) options.channel.keep = true;
+  if (strcmp(name, "--keep") == 0) options.channel.persistent = true;
   else if (strcmp(name, "--until-closed") == 0) options.until_closed = true;
   else if (strcmp(name, "--resume") == 0) options.resume = true;
   else if (strcmp(name, "--copy") == 0) options.copy = true;

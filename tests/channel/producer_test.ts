@@ -396,20 +396,20 @@ Deno.test("closing ends the sends that wait, and those that wait for their turn"
   }
 });
 
-Deno.test("a slot is open until committed or given up, and nothing is sent meanwhile", async () => {
+Deno.test("a reservation is open until committed or given up, and nothing is sent meanwhile", async () => {
   using channel = scratchChannel();
   using producer = channel.producer();
   using consumer = channel.consumer();
-  const slot = producer.claim(4, { tag: 5 })!;
-  assert.equal(slot.bytes.length, 4);
-  const busy = { code: "EBUSY", message: /a slot is open: commit or abort it first/ };
+  const reservation = producer.claim(4, { tag: 5 })!;
+  assert.equal(reservation.bytes.length, 4);
+  const busy = { code: "EBUSY", message: /a reservation is open: commit or abort it first/ };
   assert.throws(() => producer.trySend(byte(1)), busy);
   assert.throws(() => producer.stage(byte(1)), busy);
   assert.throws(() => producer.sendSync(byte(1)), busy);
   assert.throws(() => producer.sendBatch([byte(1)]), busy);
   assert.throws(() => producer.claim(1), busy);
   await assert.rejects(producer.send(byte(1)), busy);
-  slot.abort();
+  reservation.abort();
   assert(producer.trySend(byte(1)));
   assert.deepEqual(drained(consumer), [1]);
 });
@@ -417,7 +417,7 @@ Deno.test("a slot is open until committed or given up, and nothing is sent meanw
 Deno.test("a closed producer says so, and closing twice is once", async () => {
   using channel = scratchChannel();
   const producer = channel.producer();
-  const slot = producer.claim(1)!;
+  const reservation = producer.claim(1)!;
   producer.close();
   producer.close();
   assert.equal(producer.isOpen, false);
@@ -427,7 +427,7 @@ Deno.test("a closed producer says so, and closing twice is once", async () => {
   assert.throws(() => producer.sendBatch([byte(1)]), closed);
   assert.throws(() => producer.claim(1), closed);
   await assert.rejects(producer.send(byte(1)), closed);
-  assert.throws(() => slot.commit(), { code: "EBUSY" });
+  assert.throws(() => reservation.commit(), { code: "EBUSY" });
   const { opened, closed: count, alive } = channel.stats().lanes[0]!;
   assert.deepEqual([opened, count, alive], [1, 1, false]);
 });

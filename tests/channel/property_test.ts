@@ -182,19 +182,19 @@ class Schedule {
         model.publish();
         break;
       case 4: {
-        const slot = producer.claim(bytes.length, { tag });
-        assert.equal(slot !== undefined, model.place(bytes.length) !== undefined);
-        if (slot === undefined) break;
-        slot.bytes.set(bytes);
-        slot.commit();
+        const reservation = producer.claim(bytes.length, { tag });
+        assert.equal(reservation !== undefined, model.place(bytes.length) !== undefined);
+        if (reservation === undefined) break;
+        reservation.bytes.set(bytes);
+        reservation.commit();
         model.stage(bytes, tag);
         model.publish();
         break;
       }
       case 5: {
-        using slot = producer.claim(bytes.length, { tag });
-        assert.equal(slot !== undefined, model.place(bytes.length) !== undefined);
-        slot?.bytes.fill(0xee);
+        using reservation = producer.claim(bytes.length, { tag });
+        assert.equal(reservation !== undefined, model.place(bytes.length) !== undefined);
+        reservation?.bytes.fill(0xee);
         break;
       }
       case 6: {

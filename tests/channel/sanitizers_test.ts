@@ -160,12 +160,12 @@ const FAULTS: readonly Fault[] = [
   },
   {
     ...RACE,
-    name: "a lane taken without its last owner's work (SYNC claim)",
+    name: "a lane taken without its last owner's work (SYNC role)",
     changes: [["__atomic_load_n(&words->producer.closed, __ATOMIC_ACQUIRE);", ""]],
   },
   {
     ...RACE,
-    name: "a role taken without the last consumer's work (SYNC claim)",
+    name: "a role taken without the last consumer's work (SYNC role)",
     changes: [["__atomic_load_n(&control->consumer.asleep, __ATOMIC_ACQUIRE);", ""]],
   },
   {
@@ -194,7 +194,7 @@ const FAULTS: readonly Fault[] = [
   {
     build: "address",
     name: "a consumer with room for one lane only",
-    changes: [["readers[SHM_CHANNEL_LANES_MOST];", "readers[1];"]],
+    changes: [["readers[SHM_CHANNEL_LANES_MAX];", "readers[1];"]],
     exit: EXIT.wrong,
     says: /index 1 out of bounds|AddressSanitizer/,
   },

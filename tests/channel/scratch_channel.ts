@@ -8,7 +8,7 @@ import {
   type Producer,
   Segment,
 } from "../../mod.ts";
-import { LANE_WORD, TALLY_WORD } from "../../src/channel/lane_words.ts";
+import { COUNTER_WORD, LANE_WORD } from "../../src/channel/lane_words.ts";
 import { laneOffset } from "../../src/channel/lanes.ts";
 import { LANE } from "../../src/channel/descriptor.ts";
 import { freshKey } from "../support/peer.ts";
@@ -35,12 +35,12 @@ export function withLaneWords<Result>(
 export function beginAt(channel: Channel, position: number, messages = 0): void {
   for (let lane = 0; lane < channel.lanes; lane++) {
     withLaneWords(channel, lane, (words) => {
-      const { HEAD, TAIL, HEAD_TALLIES, TAIL_TALLIES } = LANE_WORD;
-      for (const [at, tallies] of [[HEAD, HEAD_TALLIES], [TAIL, TAIL_TALLIES]] as const) {
+      const { HEAD, TAIL, HEAD_COUNTERS, TAIL_COUNTERS } = LANE_WORD;
+      for (const [at, tallies] of [[HEAD, HEAD_COUNTERS], [TAIL, TAIL_COUNTERS]] as const) {
         words[at] = position;
-        words[tallies + TALLY_WORD.POSITION] = position;
-        words[tallies + TALLY_WORD.LOW] = messages;
-        words[tallies + TALLY_WORD.HIGH] = messages / 2 ** 32;
+        words[tallies + COUNTER_WORD.POSITION] = position;
+        words[tallies + COUNTER_WORD.LOW] = messages;
+        words[tallies + COUNTER_WORD.HIGH] = messages / 2 ** 32;
       }
     });
   }

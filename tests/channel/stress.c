@@ -47,7 +47,7 @@ static uint32_t stints;
 static uint32_t sent_by[MOST_STINTS];
 static uint32_t received_of[MOST_STINTS];
 static uint64_t sleeps;
-static struct Owned owned[SHM_CHANNEL_LANES_MOST];
+static struct Owned owned[SHM_CHANNEL_LANES_MAX];
 static struct Owned consumed;
 
 __attribute__((noreturn, format(printf, 1, 2))) static void die(const char *what, ...) {

@@ -78,21 +78,21 @@ Deno.test("close: the last one out lets go of the entry lock, though its memory 
   assert.equal(consumer.drain(() => {}), 1);
 });
 
-Deno.test("commit: a slot whose bytes were transferred away is not sent, and the next one works", () => {
+Deno.test("commit: a reservation whose bytes were transferred away is not sent, and the next one works", () => {
   for (const length of [1, 8, 64]) {
     using channel = scratchChannel();
     using producer = channel.producer();
     using consumer = channel.consumer();
-    const slot = producer.claim(length)!;
-    slot.bytes.fill(9);
-    transfer(slot.bytes);
-    assert.throws(() => slot.commit(), {
+    const reservation = producer.claim(length)!;
+    reservation.bytes.fill(9);
+    transfer(reservation.bytes);
+    assert.throws(() => reservation.commit(), {
       code: "EDETACHED",
       call: undefined,
       message:
-        /commit the slot.*transferred away.*nothing was sent; transfer a copy, and claim again/,
+        /commit the reservation.*transferred away.*nothing was sent; transfer a copy, and claim again/,
     });
-    assert.throws(() => slot.bytes, { code: "EBUSY" });
+    assert.throws(() => reservation.bytes, { code: "EBUSY" });
     const again = producer.claim(length)!;
     assert.equal(again.bytes.length, length);
     again.bytes.fill(7);
@@ -103,12 +103,12 @@ Deno.test("commit: a slot whose bytes were transferred away is not sent, and the
   }
 });
 
-Deno.test("commit: a large slot that was transferred away is an error, and everything closes", () => {
+Deno.test("commit: a large reservation that was transferred away is an error, and everything closes", () => {
   const channel = scratchChannel({ laneCapacity: 4096 });
   using other = Channel.open(channel.key);
-  const slot = channel.producer().claim(300)!;
-  transfer(slot.bytes);
-  assert.throws(() => slot.commit(), TAKEN);
+  const reservation = channel.producer().claim(300)!;
+  transfer(reservation.bytes);
+  assert.throws(() => reservation.commit(), TAKEN);
   channel.close();
   assert.equal(other.stats().lanes[0]!.messages, 0);
   assert.equal(other.stats().lanes[0]!.alive, false);

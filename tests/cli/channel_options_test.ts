@@ -14,13 +14,13 @@ function opening(...args: readonly string[]): ChannelSettings["open"] {
   return channelSettings(parse(args, CHANNEL_OPTIONS).options).open;
 }
 
-const USUAL = { key: CHANNEL_KEY, keep: false, trust: false };
+const USUAL = { key: CHANNEL_KEY, persistent: false, trust: false };
 
 Deno.test("channel options: what is not said is left to what is there, or to the defaults", () => {
   assert.deepEqual(opening(), USUAL);
   assert.deepEqual(
     opening("-k0xcafe", "--lanes=256", "--capacity=64", "--mode=660", "--keep", "--trust"),
-    { key: 0xcafe, lanes: 256, laneCapacity: 64, mode: 0o660, keep: true, trust: true },
+    { key: 0xcafe, lanes: 256, laneCapacity: 64, mode: 0o660, persistent: true, trust: true },
   );
   assert.deepEqual(opening("--capacity", "1GiB"), { ...USUAL, laneCapacity: 2 ** 30 });
   assert.deepEqual(opening("--capacity=0x10000"), { ...USUAL, laneCapacity: 65536 });

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { Deadline, MailboxClient, SemaphoreSet } from "../../mod.ts";
 import { SEMAPHORE, SEMAPHORE_COUNT } from "../../src/mailbox/descriptor.ts";
-import { Claim } from "../../src/sync/claim.ts";
+import { Role } from "../../src/sync/role.ts";
 import { ownObjects } from "../support/own_objects.ts";
 import { type Ended, Peer, PROJECT, type TestFolder } from "../support/peer.ts";
 
@@ -65,19 +65,19 @@ export function semaphores(key: number): SemaphoreSet {
 }
 
 /** The claim on the message in a running mailbox: who holds it keeps the server from taking it. */
-export function handOf(key: number): Claim {
-  return new Claim(semaphores(key), SEMAPHORE.HAND);
+export function inFlightOf(key: number): Role {
+  return new Role(semaphores(key), SEMAPHORE.IN_FLIGHT);
 }
 
 /** Puts a message into a running server's mailbox; the server gets it when we have left again. */
 export async function leave(key: number, text: string): Promise<void> {
-  const hand = handOf(key);
-  await until(() => hand.tryTake()); // the server lets go of it just after the last message
+  const inFlight = inFlightOf(key);
+  await until(() => inFlight.tryAcquire()); // the server lets go of it just after the last message
   {
     using client = MailboxClient.open({ key });
     assert(client.trySend(text));
   }
-  hand.release();
+  inFlight.release();
 }
 
 /** Waits, looking again and again, until `condition` holds; a minute at most, as a safety net. */

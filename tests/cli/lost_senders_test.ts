@@ -17,7 +17,7 @@ function stats(...lanes: readonly Counts[]): ChannelStats {
     messageSize: 0,
     consumerPid: undefined,
     users: 1,
-    kept: false,
+    persistent: false,
     lanes: lanes.map(({ opened, closed, alive = false, depth = 0 }, lane) => ({
       ...{
         lane,

@@ -872,7 +872,7 @@ static void end_round(void) {
   shm_channel_close_consumer(&consumer);
   const int users = shmi_value(run.channel.member.set, run.channel.member.users);
   if (users != 1) fail("%d users are counted where there is one", users);
-  enum ShmChannelFate fate = shm_channel_leave(&run.channel);
+  enum ShmChannelLeaveResult fate = shm_channel_leave(&run.channel);
   if (fate == SHM_CHANNEL_KEPT && !run.attached) {
     /* one that was killed had DISPOSABLE at 0 and was about to remove the segment */
     if (shm_channel_open(&run.channel, &wanted, NULL) != SHM_CHANNEL_OK ||

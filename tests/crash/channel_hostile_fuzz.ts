@@ -224,16 +224,16 @@ class World implements Disposable {
           });
         default:
           return this.#write(lane, length, (bytes, tag) => {
-            const slot = producer.claim(length, { tag });
-            if (slot === undefined) return false;
-            slot.bytes.set(bytes);
+            const reservation = producer.claim(length, { tag });
+            if (reservation === undefined) return false;
+            reservation.bytes.set(bytes);
             // In the midst of it too
             this.#spring();
             if (this.#random.below(3) === 0) {
-              slot.abort();
+              reservation.abort();
               return false;
             }
-            slot.commit();
+            reservation.commit();
             lane.published = tag + 1;
             return true;
           });

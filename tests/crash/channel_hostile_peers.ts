@@ -139,10 +139,10 @@ async function produce({ channel, random, counts, over }: Work): Promise<void> {
           producer.sendBatch([bytes, bytes, bytes]);
           break;
         case 3: {
-          const slot = producer.claim(bytes.length);
-          slot?.bytes.set(bytes);
-          if (random.below(2) === 0) slot?.commit();
-          else slot?.abort();
+          const reservation = producer.claim(bytes.length);
+          reservation?.bytes.set(bytes);
+          if (random.below(2) === 0) reservation?.commit();
+          else reservation?.abort();
           break;
         }
         case 4:

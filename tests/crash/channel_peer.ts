@@ -64,16 +64,16 @@ async function send(producer: Producer, first: number): Promise<number> {
       return sent;
     }
     case 2: {
-      const slot = producer.claim(length(first), { tag });
-      if (slot === undefined) return 0;
-      slot.bytes.set(message(first));
+      const reservation = producer.claim(length(first), { tag });
+      if (reservation === undefined) return 0;
+      reservation.bytes.set(message(first));
       if (random.below(4) === 0) {
-        slot.bytes.fill(0xee);
-        slot.abort();
+        reservation.bytes.fill(0xee);
+        reservation.abort();
         return 0;
       }
       record.intent = first + 1;
-      slot.commit();
+      reservation.commit();
       return 1;
     }
     default:

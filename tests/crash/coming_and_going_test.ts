@@ -91,8 +91,8 @@ const CPP = (key: number): string => `
     const ShmMailboxOptions options = {${key}, 0600, false, false};
     for (unsigned i = 0; !over; i++) {
       ShmMailbox box;
-      ShmMailboxStatus status = shm_mailbox_arrive(&box, &options, nullptr);
-      if (status == SHM_MAILBOX_OK && i % 2 == 0) status = shm_mailbox_claim_server(&box);
+      ShmMailboxStatus status = shm_mailbox_join(&box, &options, nullptr);
+      if (status == SHM_MAILBOX_OK && i % 2 == 0) status = shm_mailbox_acquire_server(&box);
       if (status != SHM_MAILBOX_OK && status != SHM_MAILBOX_BUSY) {
         char line[768];
         shm_mailbox_describe(&box.error, line, sizeof line);

@@ -122,7 +122,7 @@ testWith(NEEDS, "bytes that change under everybody: texts, refusals, no crash", 
     await using hammer = Peer.start(program, [`${key}`]);
     assert.equal(await hammer.line(), "hammering");
     {
-      using server = MailboxServer.open({ key, keep: true });
+      using server = MailboxServer.open({ key, persistent: true });
       for (let i = 0; i < 2000; i++) {
         const { text } = server.receiveSync({ deadline: Deadline.after(SOON) });
         assert(text.length <= TEXT.size && !text.includes("\0"));

@@ -68,7 +68,7 @@ for (const language of LANGUAGES) {
     await using dead = programs.client(language, key, "last words");
     await waitingAlone(dead);
     await destroy(dead);
-    const names = ["LOCK", "USERS", "SERVER", "SENDER", "HAND"] as const;
+    const names = ["LOCK", "USERS", "SERVER", "SENDER", "IN_FLIGHT"] as const;
     assert.deepEqual(names.map((name) => semaphore(key, name)), [0, 0, 0, 0, 0]);
     await using server = programs.server(language, key, "--count", "1");
     assert.equal(await assertEnds(server, 0), received(["last words"]));

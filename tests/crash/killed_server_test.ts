@@ -60,11 +60,11 @@ for (const [deadIn, nextIn] of PAIRINGS) {
       using cleanup = new DisposableStack();
       cleanup.defer(() => dead.kill("SIGKILL"));
       await using client = programs.client(nextIn, key, "in hand");
-      await until("it has the message in hand", () => semaphore(key, "HAND") === 1);
+      await until("it has the message in hand", () => semaphore(key, "IN_FLIGHT") === 1);
       cleanup.dispose();
       // Only now may anybody read: with room in the pipe its last act could be to print
       assert.equal((await dead.status).signal, "SIGKILL");
-      assert.equal(semaphore(key, "HAND"), 0, "the kernel has taken it out of its hand");
+      assert.equal(semaphore(key, "IN_FLIGHT"), 0, "the kernel has taken it out of its hand");
       const printed = new Uint8Array(await new Response(dead.stdout).arrayBuffer());
       assert.deepEqual(printed, new Uint8Array(65536));
 

@@ -9,7 +9,7 @@ import {
   SEMAPHORE,
   SEMAPHORE_COUNT,
 } from "../../src/mailbox/descriptor.ts";
-import { MAX_SLICE_MS } from "../../src/sync/waiting.ts";
+import { MAX_SLICE_MS } from "../../src/sync/wait_schedule.ts";
 import { testWith } from "../support/needs.ts";
 import { PROJECT, TestFolder } from "../support/peer.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
@@ -37,7 +37,7 @@ testWith({ files: true }, "common.h and descriptor.ts have the same numbers", ()
   assert.deepEqual(inC, inTypeScript);
 });
 
-testWith({ files: true }, "shm_sync.h and waiting.ts have the same slices", () => {
+testWith({ files: true }, "shm_sync.h and wait_schedule.ts have the same slices", () => {
   const header = Deno.readTextFileSync(`${PROJECT}c/shm_sync.h`);
   const [, slice] = /^#define SHMI_SLICE_NS INT64_C\((\d+)\)$/m.exec(header) ?? [];
   assert.equal(Number(slice), MAX_SLICE_MS * 1_000_000);

@@ -49,7 +49,7 @@ const SOURCE = `
     if (strcmp(words[1], "mailbox") == 0) {
       struct ShmMailboxOptions options = {key, 0666, false, true};
       struct ShmMailboxWait wait = {shm_now() + span, NULL, NULL, NULL};
-      failed = shm_mailbox_arrive(&box, &options, span == 0 ? NULL : &wait);
+      failed = shm_mailbox_join(&box, &options, span == 0 ? NULL : &wait);
       if (failed) shm_mailbox_describe(&box.error, line, sizeof line);
     } else {
       struct ShmChannelOptions options = shm_channel_options(key);

@@ -55,7 +55,7 @@ const BUSY_CLIENT = (key: number): string => `
     signal(SIGTERM, [](int) { over = 1; });
     const ShmMailboxOptions options = {${key}, 0600, false, false};
     ShmMailbox box;
-    ShmMailboxStatus status = shm_mailbox_arrive(&box, &options, nullptr);
+    ShmMailboxStatus status = shm_mailbox_join(&box, &options, nullptr);
     ShmMailboxOutcome outcome;
     while (!over && status == SHM_MAILBOX_OK) {
       status = shm_mailbox_send(&box, text, strlen(text), true, nullptr, &outcome);

@@ -1,4 +1,4 @@
-/** When C looks on instead of sleeping: as `Spinning` of `src/sync/spin.ts` does. */
+/** When C looks on instead of sleeping: as `AdaptiveSpin` of `src/sync/adaptive_spin.ts` does. */
 
 import assert from "node:assert/strict";
 import { C_NEEDS, CProgram } from "../support/c_program.ts";
@@ -91,8 +91,8 @@ const waiting = new CProgram(`
     size_t length;
     options.lanes = 1;
     options.lane_capacity = 64;
-    expect(shm_mailbox_arrive(&box, &mailbox, NULL) == SHM_MAILBOX_OK, "arrive");
-    expect(shm_mailbox_claim_server(&box) == SHM_MAILBOX_OK, "claim_server");
+    expect(shm_mailbox_join(&box, &mailbox, NULL) == SHM_MAILBOX_OK, "arrive");
+    expect(shm_mailbox_acquire_server(&box) == SHM_MAILBOX_OK, "claim_server");
     expect(shm_channel_open_or_create(&channel, &options, NULL) == SHM_CHANNEL_OK, "open");
     expect(shm_channel_open_consumer(&consumer, &channel) == SHM_CHANNEL_OK, "open_consumer");
     expect(shm_channel_open_producer(&producer, &channel) == SHM_CHANNEL_OK, "open_producer");

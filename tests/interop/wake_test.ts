@@ -8,7 +8,7 @@
 
 import assert from "node:assert/strict";
 import { MailboxClient, MailboxServer, type Segment } from "../../mod.ts";
-import { Word } from "../../src/sync/word.ts";
+import { AtomicInt32 } from "../../src/sync/atomic_int32.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
 import { testWith } from "../support/needs.ts";
 import { freshKey } from "../support/peer.ts";
@@ -23,11 +23,11 @@ const SAFETY_MS = 30_000;
 
 /** Waits until `look` finds something, and sleeps in between until somebody wakes us. */
 async function wokenFor<Found>(segment: Segment, look: () => Found | undefined): Promise<Found> {
-  const word = new Word(segment, 0);
+  const word = new AtomicInt32(segment, 0);
   let abandoned = false;
   const net = setTimeout(() => {
     abandoned = true;
-    word.wake();
+    word.notify();
   }, SAFETY_MS);
   try {
     for (;;) {

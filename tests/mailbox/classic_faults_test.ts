@@ -17,7 +17,7 @@ import {
 } from "../../mod.ts";
 import { printable } from "../../src/cli/output.ts";
 import { LAYOUT } from "../../src/mailbox/descriptor.ts";
-import { Slices } from "../../src/sync/waiting.ts";
+import { WaitSchedule } from "../../src/sync/wait_schedule.ts";
 import { destroy, semaphore, until, waitersFor } from "../interop/observe.ts";
 import {
   assertEnds,
@@ -225,9 +225,9 @@ Deno.test("fault 10: an empty message arrives, one with a NUL is refused", async
 });
 
 Deno.test("fault 11: who waits sleeps, few looks a second, and can be told to stop", async () => {
-  const slices = new Slices(Deadline.never, () => assert.fail());
+  const schedule = new WaitSchedule(Deadline.never, () => assert.fail());
   let looks = 0;
-  for (let ms = 0; ms < 1000; looks++) ms += slices.next();
+  for (let ms = 0; ms < 1000; looks++) ms += schedule.next();
   assert(looks < 20, `${looks} looks in the first second`);
   // That a change wakes the sleeper, so that it need not look, is tests/interop/wake_test.ts
   await withPair(async (server) => {

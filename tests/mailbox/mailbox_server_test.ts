@@ -293,7 +293,7 @@ Deno.test("a message that is being withdrawn is not taken", () => {
   const { key } = box.server.segment;
   const set = SemaphoreSet.openOrCreate({ key, count: SEMAPHORE_COUNT });
   const hand = (add: number) =>
-    set.tryOp(SemaphoreSet.prepare([{ semaphore: SEMAPHORE.HAND, add, undo: true }]));
+    set.tryOp(SemaphoreSet.prepare([{ semaphore: SEMAPHORE.IN_FLIGHT, add, undo: true }]));
   assert(box.client.trySend("wavering"));
   hand(1);
   assert.equal(box.server.tryReceive(), undefined);

@@ -6,7 +6,7 @@ import { FutexRing } from "../../ffi/io_uring.ts";
 import { closeFd } from "../../ffi/libc.ts";
 import { AsyncFutex } from "../../src/sync/async_futex.ts";
 import { EventfdReader } from "../../src/sync/eventfd_reader.ts";
-import { Word } from "../../src/sync/word.ts";
+import { AtomicInt32 } from "../../src/sync/atomic_int32.ts";
 import { C_NEEDS } from "../support/c_program.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
 import { testWith } from "../support/needs.ts";
@@ -33,7 +33,7 @@ const ignore = !hasFutexWait();
 const reason = ignore ? " [the kernel has no futex wait in io_uring]" : "";
 
 interface Place {
-  readonly word: Word;
+  readonly word: AtomicInt32;
   readonly address: Deno.PointerObject;
   readonly futex: AsyncFutex;
 }
@@ -55,7 +55,7 @@ async function withFutex(body: (place: Place) => Promise<void>): Promise<void> {
   segment.remove();
   const futex = new AsyncFutex();
   try {
-    await body({ word: new Word(segment, 0), address: segment.pointer, futex });
+    await body({ word: new AtomicInt32(segment, 0), address: segment.pointer, futex });
   } finally {
     futex.close();
   }
@@ -90,7 +90,7 @@ Deno.test({
       for (let i = 0; i < 100; i++) {
         const slept = sleep(futex, address, 0, LONG);
         // Until it is with the kernel there is nobody to wake
-        while (word.wake() === 0) await new Promise((resolve) => setTimeout(resolve, 0));
+        while (word.notify() === 0) await new Promise((resolve) => setTimeout(resolve, 0));
         assert.equal(await slept, true);
       }
     }),
@@ -106,7 +106,7 @@ Deno.test({
         const slept = sleep(futex, address, 0, LONG).then(() => over = true);
         await new Promise((resolve) => setTimeout(resolve, 20));
         assert(!over, `wait ${i} ended by itself`);
-        assert.equal(word.wake(), 1);
+        assert.equal(word.notify(), 1);
         await slept;
       }
     }),
@@ -148,7 +148,7 @@ Deno.test({
       assert.equal(await interrupted, true);
 
       const armedBefore = sleep(futex, address, 0, LONG);
-      setTimeout(() => word.wake(), 1);
+      setTimeout(() => word.notify(), 1);
       assert.equal(await armedBefore, true);
 
       const closed = sleep(futex, address, 0, LONG);
@@ -170,7 +170,7 @@ Deno.test({
   fn: () =>
     withFutex(async ({ word, address, futex }) => {
       const slept = sleep(futex, address, 0, LONG);
-      while (word.wake() === 0) await new Promise((resolve) => setTimeout(resolve, 0));
+      while (word.notify() === 0) await new Promise((resolve) => setTimeout(resolve, 0));
       await slept;
       let late = false;
       const net = setTimeout(() => late = true, LONG / 2);
@@ -186,7 +186,7 @@ Deno.test({
   fn: () =>
     withFutex(async ({ word, address, futex }) => {
       const slept = sleep(futex, address, 0, LONG);
-      while (word.wake() === 0) await new Promise((resolve) => setTimeout(resolve, 0));
+      while (word.notify() === 0) await new Promise((resolve) => setTimeout(resolve, 0));
       await slept;
       // What is left behind is found by Deno.test itself
       futex.close();
@@ -199,13 +199,13 @@ if (!ignore) {
     using segment = Segment.create({ size: 64 });
     segment.remove();
     await using peer = pingPong.start(segment.id, LAST);
-    const word = new Word(segment, 0);
+    const word = new AtomicInt32(segment, 0);
     const futex = new AsyncFutex();
     const net = setTimeout(() => futex.interrupt(), LONG);
     try {
       for (let turn = 1; turn < LAST; turn += 2) {
         word.store(turn);
-        word.wake();
+        word.notify();
         // The answer comes before, while and after this is armed
         while (word.load() === turn) {
           assert.equal(await sleep(futex, segment.pointer, turn, 2 * LONG), true);

@@ -5,7 +5,7 @@ import { BlockingCalls } from "../../ffi/blocking_calls.ts";
 import { FutexRing } from "../../ffi/io_uring.ts";
 import { AsyncFutex } from "../../src/sync/async_futex.ts";
 import { EventfdReader } from "../../src/sync/eventfd_reader.ts";
-import { Deadline, type Operation, Segment, SemaphoreSet, Word } from "../../mod.ts";
+import { AtomicInt32, Deadline, type Operation, Segment, SemaphoreSet } from "../../mod.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
 import { testWith } from "../support/needs.ts";
 import { Peer } from "../support/peer.ts";
@@ -151,19 +151,21 @@ Deno.test("SemaphoreSet.op that waits behind others times out by itself", async 
 });
 
 Deno.test({
-  name: `Word.wait waits a thousand times without a thread${hasRing ? "" : " [no io_uring]"}`,
+  name: `AtomicInt32.wait waits a thousand times without a thread${
+    hasRing ? "" : " [no io_uring]"
+  }`,
   ignore: !hasRing,
   fn: async () => {
     using segment = Segment.create({ size: 8 * WAITS });
     segment.remove();
-    const words = Array.from({ length: WAITS }, (_, n) => new Word(segment, 8 * n));
+    const words = Array.from({ length: WAITS }, (_, n) => new AtomicInt32(segment, 8 * n));
     const controller = new AbortController();
     const waits = words.map((word) => word.wait(0, { signal: controller.signal }));
     // A wake says how many were with the kernel: all of them, each slice and between slices
     const net = Deadline.after(LONG_MS);
     for (const [n, word] of words.entries()) {
       if (n % 2 === 1) continue;
-      while (word.wake() === 0) {
+      while (word.notify() === 0) {
         assert(!net.passed, `nobody waits for word ${n}`);
         await pause();
       }
@@ -173,7 +175,7 @@ Deno.test({
     controller.abort(new Error("stop"));
     for (const [n, wait] of waits.entries()) if (n % 2 === 1) await assert.rejects(wait, /stop/);
     // What was given up is not with the kernel any more, and takes no wake from others
-    await reaches(0, () => words.reduce((sum, word) => sum + word.wake(), 0));
+    await reaches(0, () => words.reduce((sum, word) => sum + word.notify(), 0));
   },
 });
 
@@ -191,7 +193,7 @@ Deno.test({
       for (const futex of futexes) {
         assert(futex.listen(segment.pointer, 0, LONG_MS, () => ended++));
       }
-      assert.equal(new Word(segment, 0).wake(), WAITS);
+      assert.equal(new AtomicInt32(segment, 0).notify(), WAITS);
       while (ended < round * WAITS) await pause();
     }
     // Those that end as they begin are all there before any is read
@@ -204,43 +206,46 @@ Deno.test({
   },
 });
 
-Deno.test("Word.wait that has timed out takes no wake from others", async () => {
+Deno.test("AtomicInt32.wait that has timed out takes no wake from others", async () => {
   using segment = Segment.create({ size: 64 });
   segment.remove();
-  const word = new Word(segment, 0);
+  const word = new AtomicInt32(segment, 0);
   for (let i = 0; i < 10; i++) {
     await assert.rejects(word.wait(0, { deadline: Deadline.after(5) }), { code: "ETIMEDOUT" });
-    assert.equal(word.wake(), 0);
+    assert.equal(word.notify(), 0);
   }
 });
 
-Deno.test("Word.changedFrom without a futex of its own leaves nothing with the kernel", async () => {
+Deno.test("AtomicInt32.changedFrom without a futex of its own leaves nothing with the kernel", async () => {
   using segment = Segment.create({ size: 64 });
   segment.remove();
-  const word = new Word(segment, 0);
+  const word = new AtomicInt32(segment, 0);
   for (let i = 0; i < 10; i++) {
     const wait = word.changedFrom(0, 1);
     await new Promise<void>((resolve) => {
       if (wait.listen?.(resolve) !== true) wait.sleep().then(() => resolve());
     });
-    assert.equal(word.wake(), 0);
+    assert.equal(word.notify(), 0);
   }
 });
 
-testWith({ tools: ["deno"] }, "Word.wait without io_uring waits on a few threads", async () => {
-  await using peer = Peer.typescript(`
-    import { Segment, Word } from "@sysv/shm";
+testWith(
+  { tools: ["deno"] },
+  "AtomicInt32.wait without io_uring waits on a few threads",
+  async () => {
+    await using peer = Peer.typescript(`
+    import { Segment, AtomicInt32 } from "@sysv/shm";
     import { FutexRing } from "${FUTEX_RING}";
     Object.defineProperty(FutexRing, "supported", { value: false });
     const segment = Segment.create({ size: ${8 * WAITS} });
     segment.remove();
-    const words = Array.from({ length: ${WAITS} }, (_, n) => new Word(segment, 8 * n));
+    const words = Array.from({ length: ${WAITS} }, (_, n) => new AtomicInt32(segment, 8 * n));
     const controller = new AbortController();
     const waits = words.map((word) => word.wait(0, { signal: controller.signal }));
     let most = 0;
     for (let look = 0; look < 50; look++) {
       await new Promise((resolve) => setTimeout(resolve, 5));
-      most = Math.max(most, words.reduce((sum, word) => sum + word.wake(), 0));
+      most = Math.max(most, words.reduce((sum, word) => sum + word.notify(), 0));
     }
     words[0].store(1);
     words[999].store(1);
@@ -250,9 +255,10 @@ testWith({ tools: ["deno"] }, "Word.wait without io_uring waits on a few threads
     console.log(most > 0 && most <= ${MOST_THREADS}, told.join(),
       ends.filter(({ status }) => status === "rejected").length);
   `);
-  const ended = await peer.ended();
-  assert.equal(ended.stdout, `true 1,1 ${WAITS - 2}\n`, ended.stderr);
-});
+    const ended = await peer.ended();
+    assert.equal(ended.stdout, `true 1,1 ${WAITS - 2}\n`, ended.stderr);
+  },
+);
 
 Deno.test("SemaphoreSet.op does not stand in line behind the same operations on another set", async () => {
   const [one, two] = [SemaphoreSet.create({ count: 1 }), SemaphoreSet.create({ count: 1 })];

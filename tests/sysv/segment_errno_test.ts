@@ -20,7 +20,7 @@ import {
   removeSegment,
   Segment,
   type SegmentStat,
-  setSegment,
+  setSegmentPermissions,
   ShmError,
   statSegment,
 } from "../../mod.ts";
@@ -80,7 +80,7 @@ async function nobodyGets(expressions: readonly string[], asRoot = ""): Promise<
   await using peer = asNobody(
     `
     import { findSegment, ftok, listSegments, removeSegment, Segment } from "@sysv/shm";
-    import { setSegment, ShmError, statSegment } from "@sysv/shm";
+    import { setSegmentPermissions, ShmError, statSegment } from "@sysv/shm";
     import { shmctl, shmget } from "file://${PROJECT}ffi/libc.ts";
     ${code}
     const struct = () => new Uint8Array(${struct().length});
@@ -371,17 +371,17 @@ testWith(
   "shmat: read-write without the write bit, the owner too; read-only without the read bit: EACCES",
   async () => {
     await withSegment({ mode: 0o440 }, async (id) => {
-      setSegment(id, { uid: NOBODY });
+      setSegmentPermissions(id, { uid: NOBODY });
       const tries = [
         `Segment.attach(${id}, { trust: true }).readOnly`,
         `Segment.attach(${id}, { trust: true, readOnly: true }).readOnly`,
       ];
       assert.deepEqual(await nobodyGets(tries), ["EACCES", true]);
-      setSegment(id, { mode: 0o200 });
+      setSegmentPermissions(id, { mode: 0o200 });
       assert.deepEqual(await nobodyGets(tries), ["EACCES", "EACCES"]);
-      setSegment(id, { uid: 0, mode: 0o604 });
+      setSegmentPermissions(id, { uid: 0, mode: 0o604 });
       assert.deepEqual(await nobodyGets(tries), ["EACCES", true]);
-      setSegment(id, { mode: 0o606 });
+      setSegmentPermissions(id, { mode: 0o606 });
       assert.deepEqual(await nobodyGets(tries), [false, true]);
     });
   },
@@ -550,7 +550,7 @@ testWith(
     await withSegment({ mode: 0o200, size: 123 }, async (id) => {
       const asks = [`shmctl(${id}, ${IPC.STAT}, struct())`, `statSegment(${id}).size`];
       assert.deepEqual(await nobodyGets(asks), [-EACCES, 123]);
-      setSegment(id, { uid: NOBODY, mode: 0 });
+      setSegmentPermissions(id, { uid: NOBODY, mode: 0 });
       assert.deepEqual(await nobodyGets(asks), [-EACCES, 123]);
     });
   },
@@ -566,13 +566,13 @@ Deno.test("IPC_STAT: no such id: EINVAL; no buffer: EFAULT", async () => {
 testWith(AS_NOBODY, "IPC_SET, IPC_RMID: neither owner, creator nor root: EPERM", async () => {
   await withSegment({ mode: 0o666 }, async (id) => {
     const tries = [
-      `setSegment(${id}, { mode: 0o600 })`,
+      `setSegmentPermissions(${id}, { mode: 0o600 })`,
       `removeSegment(${id})`,
       `shmctl(${id}, ${SHM.LOCK}, null)`,
       `shmctl(${id}, ${SHM.UNLOCK}, null)`,
     ];
     assert.deepEqual(await nobodyGets(tries), ["EPERM", "EPERM", -EPERM, -EPERM]);
-    setSegment(id, { mode: 0 });
+    setSegmentPermissions(id, { mode: 0 });
     assert.deepEqual(await nobodyGets(tries), ["EPERM", "EPERM", -EPERM, -EPERM]);
   });
 });
@@ -582,15 +582,15 @@ testWith(
   "IPC_SET: its owner may, without any permission bit, and its creator",
   async () => {
     await withSegment({ mode: 0, size: 64 }, async (id) => {
-      setSegment(id, { uid: NOBODY });
-      assert.deepEqual(await nobodyGets([`setSegment(${id}, { mode: 0o640 })`]), [null]);
+      setSegmentPermissions(id, { uid: NOBODY });
+      assert.deepEqual(await nobodyGets([`setSegmentPermissions(${id}, { mode: 0o640 })`]), [null]);
       const { mode, uid, gid } = statSegment(id);
       assert.deepEqual([mode, uid, gid], [0o640, NOBODY, 0]);
       const asCreator = `(() => {
       const segment = Segment.create({ size: 1 });
       segment.remove();
-      segment.set({ uid: 0, gid: 0, mode: 0 });
-      segment.set({ mode: 0o604 });
+      segment.setPermissions({ uid: 0, gid: 0, mode: 0 });
+      segment.setPermissions({ mode: 0o604 });
       const { uid, cuid, mode } = segment.stat();
       return [uid, cuid, mode];
     })()`;
@@ -620,8 +620,8 @@ Deno.test("IPC_SET: mode & 0777 alone, the size stays, ctime advances", async ()
 Deno.test("IPC_SET: no buffer: EFAULT, before the id is looked at; no such id: EINVAL", () => {
   assert.equal(shmctl(ABSENT, IPC.SET, null), -EFAULT);
   assert.equal(shmctl(ABSENT, IPC.SET, struct()), -EINVAL);
-  assert.equal(code(() => setSegment(ABSENT, { mode: 0o600 })), "EINVAL");
-  assert.equal(code(() => setSegment(-1, { mode: 0o600 })), "RangeError");
+  assert.equal(code(() => setSegmentPermissions(ABSENT, { mode: 0o600 })), "EINVAL");
+  assert.equal(code(() => setSegmentPermissions(-1, { mode: 0o600 })), "RangeError");
 });
 
 Deno.test("IPC_RMID: no such id: EINVAL; attached: the key is free at once, twice is fine", () => {
@@ -644,7 +644,7 @@ Deno.test("IPC_RMID: no such id: EINVAL; attached: the key is free at once, twic
 Deno.test("SHM_LOCK, SHM_UNLOCK: as often as one likes; the mode says it", async () => {
   await withSegment({}, (id) => {
     using segment = Segment.attach(id);
-    for (const [change, locked] of [["lock", true], ["unlock", false]] as const) {
+    for (const [change, locked] of [["lockMemory", true], ["unlockMemory", false]] as const) {
       for (let twice = 0; twice < 2; twice++) {
         segment[change]();
         assert.deepEqual([segment.stat().locked, segment.stat().mode], [locked, READ_WRITE]);
@@ -662,7 +662,7 @@ testWith(
       `(() => {
         using segment = Segment.create({ size: ${size} });
         segment.remove();
-        try { segment.lock(); } catch (error) { return [error.code, error.message]; }
+        try { segment.lockMemory(); } catch (error) { return [error.code, error.message]; }
         return segment.stat().locked;
       })()`;
     const limit = (bytes: number): string => `
@@ -682,7 +682,7 @@ testWith(
     assert.match(tooMuch[1], /RLIMIT_MEMLOCK.*ulimit -l/);
     await withSegment({ mode: 0o666 }, async (id) => {
       const others = `(() => {
-        try { Segment.attach(${id}).lock(); } catch (error) { return error.message; }
+        try { Segment.attach(${id}).lockMemory(); } catch (error) { return error.message; }
       })()`;
       const [message] = await nobodyGets([others]) as [string];
       assert.match(message, /EPERM.*only its owner.*owner uid 0, mode 0666, nattch 1/);

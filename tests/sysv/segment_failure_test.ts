@@ -101,7 +101,7 @@ testWith(
       report(() => {
         using segment = Segment.attach(${segment.id}, { readOnly: true });
         console.log(segment.read(0, 1)[0]);
-        report(() => segment.set({ mode: 0o666 }));
+        report(() => segment.setPermissions({ mode: 0o666 }));
         report(() => segment.remove());
       });
       report(() => removeSegment(${segment.id}));
@@ -152,7 +152,7 @@ testWith(
     using trusted = Segment.open(key, { trust: true });
     assert.equal(trusted.othersMayWrite, true);
     // A squatter may make us a present of it: who created it stays
-    trusted.set({ uid: 0, mode: 0o600 });
+    trusted.setPermissions({ uid: 0, mode: 0o600 });
     assert.throws(() => Segment.open(key), { code: "EUNTRUSTED" });
     trusted.remove();
   },

@@ -141,9 +141,9 @@ testWithHugePages({}, "the address asked for must be theirs, too", () => {
 testWithHugePages({}, "locking them changes nothing: they are never swapped out", () => {
   using segment = Segment.create({ size: 1, hugePages: true });
   segment.remove();
-  segment.lock();
+  segment.lockMemory();
   assert.equal(segment.stat().locked, false);
-  segment.unlock();
+  segment.unlockMemory();
 });
 
 testWithHugePages({}, "an empty pool says how to fill it, and a wrong size where to look", () => {

@@ -294,7 +294,7 @@ testWith(
     using segment = Segment.create({ size: 1, execute: true });
     segment.remove();
     console.log(segment.stat().mode.toString(8));
-    segment.set({ mode: 0o600 });
+    segment.setPermissions({ mode: 0o600 });
     for (const readOnly of [false, true]) {
       try { Segment.attach(segment.id, { execute: true, readOnly }); }
       catch (error) { console.log(error.message); }

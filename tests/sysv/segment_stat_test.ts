@@ -6,7 +6,7 @@ import {
   listSegments,
   removeSegment,
   Segment,
-  setSegment,
+  setSegmentPermissions,
   statSegment,
 } from "../../mod.ts";
 import { ForeignObject, output } from "../support/foreign_objects.ts";
@@ -84,7 +84,7 @@ testWith({ tools: ["cat"] }, "the list is /proc/sysvipc/shm's, to the last figur
   using marked = Segment.create({ size: 1 });
   const unused = Segment.create({ key: freshKey() - 2 ** 31, size: 2 ** 40, noReserve: true });
   marked.remove();
-  locked.lock();
+  locked.lockMemory();
   unused.detach();
   try {
     const [header, ...rows] = output("cat", "/proc/sysvipc/shm").trimEnd().split("\n");
@@ -131,6 +131,6 @@ Deno.test("an id that cannot be one is refused before any call", () => {
   for (const id of [-1, 0.5, NaN, 2 ** 31]) {
     assert.throws(() => statSegment(id), RangeError);
     assert.throws(() => removeSegment(id), RangeError);
-    assert.throws(() => setSegment(id, { mode: 0o600 }), RangeError);
+    assert.throws(() => setSegmentPermissions(id, { mode: 0o600 }), RangeError);
   }
 });

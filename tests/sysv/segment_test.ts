@@ -9,7 +9,7 @@ import {
   MailboxServer,
   Segment,
   SemaphoreSet,
-  setSegment,
+  setSegmentPermissions,
   ShmError,
   statSegment,
   struct,
@@ -254,9 +254,9 @@ Deno.test("detach empties every view, and every method says so", () => {
     () => segment.write(new Uint8Array(1)),
     () => segment.view(struct({ a: i32 })),
     () => segment.stat(),
-    () => segment.set({ mode: 0o600 }),
-    () => segment.lock(),
-    () => segment.unlock(),
+    () => segment.setPermissions({ mode: 0o600 }),
+    () => segment.lockMemory(),
+    () => segment.unlockMemory(),
     () => segment.address,
   ];
   for (const use of uses) {
@@ -326,20 +326,20 @@ Deno.test("a read-only attach reads, and hands out nothing writable", () => {
 Deno.test("Segment.view: a read-only attach gives its memory to no layout but the library's", () => {
   using owner = scratch(64);
   using reader = Segment.attach(owner.id, { readOnly: true });
-  const Word = struct({ a: i32 });
+  const AtomicInt32 = struct({ a: i32 });
   const mine: Viewable<Uint8Array> = {
     size: 4,
     view: (memory, offset) => new Uint8Array(memory, offset, 4),
   };
-  const inherited: typeof mine = Object.create(Word, { view: { value: mine.view } });
-  for (const layout of [mine, { ...Word, ...mine }, inherited]) {
+  const inherited: typeof mine = Object.create(AtomicInt32, { view: { value: mine.view } });
+  for (const layout of [mine, { ...AtomicInt32, ...mine }, inherited]) {
     assert.throws(() => reader.view(layout), {
       name: "TypeError",
       message: /struct\(\).*read\(\)/,
     });
     assert.equal(owner.view(layout).length, 4);
   }
-  assert.equal(reader.view(Word).a, 0);
+  assert.equal(reader.view(AtomicInt32).a, 0);
 });
 
 Deno.test("Segment.text: a copy up to the first NUL, or whole", () => {
@@ -371,17 +371,17 @@ Deno.test("what is created is writable: readOnly is no option of create and open
 
 Deno.test("set changes mode and owner, and nothing that was not said", () => {
   using segment = scratch(1);
-  segment.set({ mode: 0o640 });
+  segment.setPermissions({ mode: 0o640 });
   assert.equal(segment.stat().mode, 0o640);
-  segment.set({});
+  segment.setPermissions({});
   assert.equal(segment.stat().mode, 0o640);
   for (const change of [{ mode: 0o1000 }, { uid: -1 }, { gid: 0xffffffff }, { uid: 1.5 }]) {
-    assert.throws(() => segment.set(change), RangeError);
+    assert.throws(() => segment.setPermissions(change), RangeError);
     // Before any call: nobody knows yet that there is no such segment
-    assert.throws(() => setSegment(0x7ffffff0, change), RangeError);
+    assert.throws(() => setSegmentPermissions(0x7ffffff0, change), RangeError);
   }
   const before = segment.stat();
-  setSegment(segment.id, { mode: 0o604, uid: before.uid });
+  setSegmentPermissions(segment.id, { mode: 0o604, uid: before.uid });
   assert.deepEqual({ ...segment.stat(), ctime: null }, { ...before, mode: 0o604, ctime: null });
 });
 
@@ -389,7 +389,7 @@ testWith({ root: true }, "another user's segment is refused unless trusted", () 
   const key = freshKey();
   using segment = Segment.create({ key, size: 100 });
   try {
-    segment.set({ uid: 65534 });
+    segment.setPermissions({ uid: 65534 });
     assert.equal(segment.stat().uid, 65534);
     const refused = failsWith("EUNTRUSTED", /uid 65534 created or owns it.*trust: true/);
     assert.throws(() => Segment.open(key), refused);
@@ -409,7 +409,7 @@ Deno.test("a segment others may write to is reported unless we made it so", () =
   try {
     using found = Segment.open(key);
     assert.deepEqual([made.othersMayWrite, found.othersMayWrite], [false, true]);
-    made.set({ mode: 0o644 });
+    made.setPermissions({ mode: 0o644 });
     using safe = Segment.open(key);
     assert.equal(safe.othersMayWrite, false);
   } finally {

@@ -343,11 +343,11 @@ testWith(
   () =>
     withSet({ count: 1, mode: 0o666 }, async (set) => {
       await using peer = asNobody(`
-      import { removeSemaphoreSet, SemaphoreSet, setSemaphoreSet } from "@sysv/shm";
+      import { removeSemaphoreSet, SemaphoreSet, setSemaphoreSetPermissions } from "@sysv/shm";
       ${REPORT}
       const set = SemaphoreSet.attach(${set.id});
-      report(() => set.set({ mode: 0o600 }));
-      report(() => setSemaphoreSet(set.id, { uid: 65534 }));
+      report(() => set.setPermissions({ mode: 0o600 }));
+      report(() => setSemaphoreSetPermissions(set.id, { uid: 65534 }));
       report(() => set.remove());
       report(() => removeSemaphoreSet(set.id));
     `);

@@ -7,7 +7,7 @@ import {
   findSemaphoreSet,
   IPC_PRIVATE,
   SemaphoreSet,
-  setSemaphoreSet,
+  setSemaphoreSetPermissions,
   ShmError,
   statSemaphoreSet,
 } from "../../mod.ts";
@@ -108,7 +108,7 @@ Deno.test("what others may change is reported, unless we made it so", () =>
   withSet({ key: freshKey(), count: 1, mode: 0o620 }, (set) => {
     assert.equal(set.othersMayWrite, false);
     assert.equal(SemaphoreSet.open(set.key).othersMayWrite, true);
-    set.set({ mode: 0o644 });
+    set.setPermissions({ mode: 0o644 });
     assert.equal(SemaphoreSet.open(set.key).othersMayWrite, false);
   }));
 
@@ -179,7 +179,7 @@ Deno.test("a bad argument is refused before any system call", () =>
       assert.throws(() => SemaphoreSet.attach(id), RangeError, `id ${id}`);
     }
     for (const change of [{ mode: 0o1000 }, { uid: -1 }, { gid: 0xffffffff }]) {
-      assert.throws(() => set.set(change), RangeError, JSON.stringify(change));
+      assert.throws(() => set.setPermissions(change), RangeError, JSON.stringify(change));
     }
     assert.deepEqual(set.values(), [0, 0]);
   }));
@@ -201,15 +201,18 @@ Deno.test("a removed set says so; removing twice is once, and never another one'
       () => statSemaphoreSet(set.id),
       failsWith("EINVAL", /no semaphore set has this id/),
     );
-    assert.throws(() => set.set({ mode: 0o600 }), failsWith("EINVAL", /no semaphore set has/));
+    assert.throws(
+      () => set.setPermissions({ mode: 0o600 }),
+      failsWith("EINVAL", /no semaphore set has/),
+    );
   }));
 
 Deno.test("mode and owner change, and what is not said stays", () =>
   withSet({ count: 1, mode: 0o600 }, (set) => {
     const { uid, gid } = set.stat();
-    set.set({ mode: 0o640 });
+    set.setPermissions({ mode: 0o640 });
     assert.deepEqual([set.stat().mode, set.stat().uid, set.stat().gid], [0o640, uid, gid]);
-    setSemaphoreSet(set.id, {});
+    setSemaphoreSetPermissions(set.id, {});
     assert.equal(set.stat().mode, 0o640);
   }));
 
@@ -300,7 +303,7 @@ testWith(
     assert.throws(() => SemaphoreSet.open(key), squatted);
     assert.throws(() => SemaphoreSet.attach(id), squatted);
     // A squatter may make us a present of it: who created it stays
-    setSemaphoreSet(id, { uid: 0, mode: 0o600 });
+    setSemaphoreSetPermissions(id, { uid: 0, mode: 0o600 });
     assert.throws(() => SemaphoreSet.open(key), squatted);
     SemaphoreSet.openOrCreate({ key, count: 1, trust: true }).remove();
   },
@@ -336,7 +339,7 @@ testWith(
   async () => {
     const key = freshKey();
     await using peer = asNobody(`
-      import { findSemaphoreSet, SemaphoreSet, setSemaphoreSet, statSemaphoreSet } from "@sysv/shm";
+      import { findSemaphoreSet, SemaphoreSet, setSemaphoreSetPermissions, statSemaphoreSet } from "@sysv/shm";
       const report = (action) => { try { console.log(action()); } catch (error) {
         console.log(error.code + " " + error.message); } };
       const set = SemaphoreSet.create({ key: ${key}, count: 1, mode: 0o000 });
@@ -344,9 +347,9 @@ testWith(
       report(() => set.tryOp([{ semaphore: 0, add: 1 }]));
       report(() => set.stat().mode);
       report(() => statSemaphoreSet(set.id).count);
-      set.set({ mode: 0o600 });
+      set.setPermissions({ mode: 0o600 });
       report(() => set.tryOp([{ semaphore: 0, add: 1 }]));
-      setSemaphoreSet(set.id, { mode: 0o000 });
+      setSemaphoreSetPermissions(set.id, { mode: 0o000 });
       set.remove();
       report(() => findSemaphoreSet(${key}));
       report(() => SemaphoreSet.create({ key: ${key}, count: 1, mode: 0o000, values: [1] }));

@@ -10,7 +10,7 @@ import {
   removeSemaphoreSet,
   SemaphoreSet,
   type SemaphoreSetStat,
-  setSemaphoreSet,
+  setSemaphoreSetPermissions,
   ShmError,
   statSemaphoreSet,
 } from "../../mod.ts";
@@ -40,7 +40,7 @@ testWith(
     using small = ForeignObject.semaphores(3, "0640");
     using large = ForeignObject.semaphores(250);
     await using perl = await perlSemaphores({ key: freshKey(), values: [1, 2, 3] });
-    setSemaphoreSet(small.id, { uid: NOBODY, gid: NOBODY - 1 });
+    setSemaphoreSetPermissions(small.id, { uid: NOBODY, gid: NOBODY - 1 });
     // Other programs' sets may come and go between the looks
     const ids = [small.id, large.id, perl.id];
     const made = listSemaphoreSets().filter(({ id }) => ids.includes(id));
@@ -127,7 +127,7 @@ Deno.test("an id that is none is refused", () => {
     for (const use of [statSemaphoreSet, removeSemaphoreSet]) {
       assert.throws(() => use(id), RangeError, `${id}`);
     }
-    assert.throws(() => setSemaphoreSet(id, {}), RangeError);
+    assert.throws(() => setSemaphoreSetPermissions(id, {}), RangeError);
   }
   assert.throws(() => findSemaphoreSet(2 ** 32), RangeError);
   assert.throws(() => findSemaphoreSet(0.5), TypeError);

@@ -2,15 +2,15 @@
 
 import assert from "node:assert/strict";
 import {
+  AtomicInt32,
   Channel,
-  Claim,
   Deadline,
   MailboxClient,
   MailboxServer,
   Mutex,
+  Role,
   Segment,
   SemaphoreSet,
-  Word,
 } from "../../mod.ts";
 import { YieldBudget } from "../../src/sysv/yield_budget.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
@@ -102,14 +102,14 @@ Deno.test("SemaphoreSet.op, done or refused at once, lets the event loop turn", 
   }
 });
 
-Deno.test("Claim.take and Mutex.lock, had at once, let the event loop turn", async () => {
+Deno.test("Role.acquire and Mutex.lock, had at once, let the event loop turn", async () => {
   const set = SemaphoreSet.create({ count: 2 });
   try {
-    const claim = new Claim(set, 0);
+    const role = new Role(set, 0);
     const mutex = new Mutex(set, 1);
     await assertLoopTurns(async () => {
-      await claim.take();
-      claim.release();
+      await role.acquire();
+      role.release();
     });
     await assertLoopTurns(async () => {
       using _lock = await mutex.lock();
@@ -119,10 +119,10 @@ Deno.test("Claim.take and Mutex.lock, had at once, let the event loop turn", asy
   }
 });
 
-Deno.test("Word.wait for what is there lets the event loop turn", async () => {
+Deno.test("AtomicInt32.wait for what is there lets the event loop turn", async () => {
   using segment = Segment.create({ size: 64 });
   segment.remove();
-  const word = new Word(segment, 0);
+  const word = new AtomicInt32(segment, 0);
   await assertLoopTurns(() => word.wait(1));
 });
 

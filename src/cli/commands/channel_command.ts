@@ -3,7 +3,7 @@
 import { Channel } from "../../channel/channel.ts";
 import { LANES } from "../../channel/descriptor.ts";
 import { listChannels, statChannel } from "../../channel/channel_stat.ts";
-import { channelColumns, LANE_COLUMNS, usualChannelColumns } from "../objects/channel_columns.ts";
+import { channelColumns, defaultChannelColumns, LANE_COLUMNS } from "../objects/channel_columns.ts";
 import { type ChannelFacts, channelFacts, laneFacts } from "../objects/channel_facts.ts";
 import { CHANNELS, contentOf } from "../objects/channel_removal.ts";
 import type { Command } from "../command.ts";
@@ -150,7 +150,7 @@ async function list(args: readonly string[]): Promise<number> {
       .map((stat) => channelFacts(stat, names)),
   );
   if (options.json === true) await printJson(tableJson(columns, rows));
-  else await print(tableLines(columns ?? usualChannelColumns(style), rows).join("\n"));
+  else await print(tableLines(columns ?? defaultChannelColumns(style), rows).join("\n"));
   return 0;
 }
 
@@ -202,7 +202,7 @@ async function discard(args: readonly string[]): Promise<number> {
   const parsed = parse(args, DISCARD_OPTIONS);
   const numbers = parsed.repeated.lane ?? [];
   if (numbers.length === 0) throw new UsageError("which lane? give --lane N, counted from 0");
-  const wanted = numbers.map((text) => wholeOption("lane", text, 0, LANES.MOST - 1)!);
+  const wanted = numbers.map((text) => wholeOption("lane", text, 0, LANES.MAX - 1)!);
   const { id, key } = findSegment(targetOf(parsed));
   // Its lanes are known before it is opened, and that it is a channel at all
   const { lanes } = statChannel(id, { trust: true });

@@ -5,8 +5,8 @@ import { ShmError } from "../../../ffi/shm_error.ts";
 import { IPC_PRIVATE } from "../../sysv/key.ts";
 import { isGone } from "../../sysv/object_stat.ts";
 import { Segment } from "../../sysv/segment.ts";
-import type { CreateOptions } from "../../sysv/segment_options.ts";
-import { listSegments, removeSegment, setSegment } from "../../sysv/segment_stat.ts";
+import type { SegmentCreateOptions } from "../../sysv/segment_options.ts";
+import { listSegments, removeSegment, setSegmentPermissions } from "../../sysv/segment_stat.ts";
 import { type Command, CommandFailure } from "../command.ts";
 import { Interrupted, Interruption } from "../terminal/interruption.ts";
 import { keyText } from "../objects/named_objects.ts";
@@ -102,7 +102,7 @@ export const createCommand: Command = {
 /** What the options say about the segment, but for its key. */
 function wantedSegment(
   options: Parsed<keyof typeof OPTIONS>["options"],
-): Omit<CreateOptions, "key"> & { readonly mode: number } {
+): Omit<SegmentCreateOptions, "key"> & { readonly mode: number } {
   const size = sizeOption("size", options.size, 1);
   if (size === undefined) throw new UsageError("how large? give --size 64K, for example");
   const hugePages = hugeSizeOption(options["huge-size"]) ?? options.huge === true;
@@ -124,12 +124,12 @@ function hugeSizeOption(text: string | true | undefined): number | undefined {
 }
 
 /** Makes the segment and gives its id; nobody is attached to it then. */
-function create(options: CreateOptions & { readonly mode: number }): number {
+function create(options: SegmentCreateOptions & { readonly mode: number }): number {
   const { mode } = options;
   // It is attached once, for which we need the owner's rights whatever it is to have in the end
   using segment = Segment.create({ ...options, mode: mode | OWNER_ACCESS });
   try {
-    if ((mode & OWNER_ACCESS) !== OWNER_ACCESS) setSegment(segment.id, { mode });
+    if ((mode & OWNER_ACCESS) !== OWNER_ACCESS) setSegmentPermissions(segment.id, { mode });
   } catch (error) {
     segment.remove();
     throw error;

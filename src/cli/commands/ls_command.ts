@@ -4,10 +4,10 @@ import { listSemaphoreSets } from "../../sysv/semaphore_stat.ts";
 import { type Command, CommandFailure } from "../command.ts";
 import { print, printJson, report } from "../output.ts";
 import { mayReadProc, PROC_NOTE } from "../objects/processes.ts";
-import { needsProc, segmentColumns, usualSegmentColumns } from "../objects/segment_columns.ts";
+import { defaultSegmentColumns, needsProc, segmentColumns } from "../objects/segment_columns.ts";
 import { FactsReader, type SegmentFacts } from "../objects/segment_facts.ts";
 import { ORPHANS_HELP, selection, SELECTION_OPTIONS, setSelection } from "../objects/selection.ts";
-import { SEMAPHORE_COLUMNS, USUAL_SEMAPHORE_COLUMNS } from "../objects/semaphore_columns.ts";
+import { DEFAULT_SEMAPHORE_COLUMNS, SEMAPHORE_COLUMNS } from "../objects/semaphore_columns.ts";
 import { SemaphoreFactsReader } from "../objects/semaphore_facts.ts";
 import { Inventory } from "../objects/unused.ts";
 import { type Column, TABLE_OPTIONS, tableJson, tableLines, tableSettings } from "../text/table.ts";
@@ -119,7 +119,7 @@ async function listAllSegments(options: Options): Promise<void> {
       .map((stat) => reader.facts(stat)),
   );
   if (options.json === true) return await printJson(tableJson(columns, rows));
-  const shown = columns ?? usualSegmentColumns(style);
+  const shown = columns ?? defaultSegmentColumns(style);
   await printLines(tableLines(asked.some(needsProc) ? withoutUnknown(shown) : shown, rows));
 }
 
@@ -144,7 +144,7 @@ async function listSets(options: Options): Promise<void> {
       .map((stat) => reader.facts(stat)),
   );
   if (options.json === true) return await printJson(tableJson(columns, rows));
-  await printLines(tableLines(columns ?? USUAL_SEMAPHORE_COLUMNS, rows));
+  await printLines(tableLines(columns ?? DEFAULT_SEMAPHORE_COLUMNS, rows));
 }
 
 async function printLines(lines: readonly string[]): Promise<void> {

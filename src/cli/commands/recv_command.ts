@@ -3,7 +3,7 @@
 import { formatKey, ShmError } from "../../../ffi/shm_error.ts";
 import { Channel } from "../../channel/channel.ts";
 import type { Consumer } from "../../channel/consumer.ts";
-import type { ChannelDeparture } from "../../channel/joining.ts";
+import type { LeaveResult } from "../../sync/membership.ts";
 import { Deadline } from "../../sync/deadline.ts";
 import { formatMode } from "../../sysv/object_stat.ts";
 import { statSegment } from "../../sysv/segment_stat.ts";
@@ -104,7 +104,7 @@ Examples:
 `;
 
 /** What became of the channel, in words. */
-const LEFT: Readonly<Record<ChannelDeparture, string>> = {
+const LEFT: Readonly<Record<LeaveResult, string>> = {
   removed: "removed",
   kept: "kept",
   unread: "kept: there are messages in it",

@@ -52,7 +52,7 @@ const OPTIONS = {
  * How much of stdin is a message unless it is asked for: a pipe gives 64K at a time, but a file all that
  * is asked of it. Several fit into a lane, so that one is read while another is received.
  */
-const USUAL_BLOCK = 1 << 18;
+const DEFAULT_BLOCK = 1 << 18;
 const BLOCKS_IN_LANE = 4;
 
 const help = (): string =>
@@ -66,7 +66,7 @@ soon as it is there, without its newline (\\n or \\r\\n). With --binary all of
 stdin is sent as it is: a message is what there is to read, at most SIZE bytes.
 \`recv --binary\` puts it together again.
 
-A channel has a lane for each that sends, ${LANES.USUAL} unless it was created with
+A channel has a lane for each that sends, ${LANES.DEFAULT} unless it was created with
 --lanes, and keeps what each sends in order; of several that send at the same
 time nothing is said. A message has at most half the capacity of a lane less 8
 bytes: 524280 of 1M. A longer one is refused, and the rest go on; so is one of
@@ -189,7 +189,7 @@ function blockSize(
         "--capacity of a channel that is still to be created",
     );
   }
-  return block ?? Math.min(USUAL_BLOCK, laneCapacity / BLOCKS_IN_LANE - RECORD.size);
+  return block ?? Math.min(DEFAULT_BLOCK, laneCapacity / BLOCKS_IN_LANE - RECORD.size);
 }
 
 /** One run of the command, with the lane it has. */

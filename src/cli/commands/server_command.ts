@@ -1,7 +1,7 @@
 /** `cli.ts server`: prints the messages of a mailbox as they come. */
 
 import { formatKey, ShmError } from "../../../ffi/shm_error.ts";
-import type { Departure } from "../../mailbox/mailbox.ts";
+import type { LeaveResult } from "../../sync/membership.ts";
 import { MailboxServer } from "../../mailbox/mailbox_server.ts";
 import type { Message } from "../../mailbox/message.ts";
 import { Deadline } from "../../sync/deadline.ts";
@@ -66,7 +66,7 @@ const IDLE = "Entry can not read. Sleep 1s.";
 const IDLE_MS = 1000;
 
 /** What became of the segment, in words. */
-const LEFT: Readonly<Record<Departure, string>> = {
+const LEFT: Readonly<Record<LeaveResult, string>> = {
   removed: "removed",
   kept: "kept",
   unread: "kept: a message in it is unread",
@@ -102,7 +102,7 @@ export const serverCommand: Command = {
     using server = MailboxServer.open({
       ...mailbox.open,
       ...(settings.timeout === undefined ? {} : { timeout: settings.timeout }),
-      keep: options.keep === true,
+      persistent: options.keep === true,
       recreate: options.recreate === true,
     });
     const { segment } = server;

@@ -1,7 +1,7 @@
 /** The columns of tables of channels and of lanes. For `channel_command.ts`. */
 
 import type { ChannelFacts, LaneFacts } from "./channel_facts.ts";
-import { OBJECT_COLUMNS, shortOwner, usualColumns } from "./object_columns.ts";
+import { defaultColumns, OBJECT_COLUMNS, shortOwner } from "./object_columns.ts";
 import { formatSize } from "../text/size.ts";
 import { type Column, UNKNOWN } from "../text/table.ts";
 
@@ -59,8 +59,8 @@ function yesNo(is: boolean): string {
 }
 
 /** The columns shown unless others are asked for. */
-export function usualChannelColumns(style: ChannelStyle): Column<ChannelFacts>[] {
-  return usualColumns(
+export function defaultChannelColumns(style: ChannelStyle): Column<ChannelFacts>[] {
+  return defaultColumns(
     channelColumns(style),
     [
       ...["key", "id", "owner", "lanes", "laneCapacity"] as const,

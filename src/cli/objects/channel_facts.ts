@@ -68,7 +68,7 @@ export function channelFacts(stat: ChannelStat, names = new AccountNames()): Cha
 
 /** Its figures. */
 export function channelFigures(stat: ChannelStats): ChannelFigures {
-  const { lanes, laneCapacity, messageSize, consumerPid, users, kept } = stat;
+  const { lanes, laneCapacity, messageSize, consumerPid, users, persistent: kept } = stat;
   const sum = (count: (lane: LaneStat) => number): number =>
     lanes.reduce((total, lane) => total + count(lane), 0);
   return {

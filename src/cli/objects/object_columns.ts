@@ -32,7 +32,7 @@ export const OBJECT_COLUMNS: readonly Column<ObjectFacts>[] = [
 export type ShortTexts<Facts> = Readonly<Partial<Record<keyof Facts, (facts: Facts) => string>>>;
 
 /** Those of `columns` that `names` says, shortened as `short` says: chosen by a person they show all. */
-export function usualColumns<Facts>(
+export function defaultColumns<Facts>(
   columns: readonly Column<Facts>[],
   names: readonly (string & keyof Facts)[],
   short: ShortTexts<Facts>,

@@ -1,10 +1,10 @@
 /** Changing several segments with `IPC_SET`, and telling what was and what is. For `chmod` and `chown`. */
 
-import type { ObjectChange } from "../../sysv/object_stat.ts";
+import type { PermissionChange } from "../../sysv/object_stat.ts";
 import {
   listSegments,
   type SegmentStat,
-  setSegment,
+  setSegmentPermissions,
   statSegment,
 } from "../../sysv/segment_stat.ts";
 import { attempt, namedObjects, type Outcome, segmentText, tellOutcomes } from "./named_objects.ts";
@@ -13,7 +13,7 @@ import type { Parsed } from "../usage.ts";
 /** How a command changes a segment, and what it tells about that. */
 export interface SegmentChange<Facts> {
   /** What to change. */
-  change(stat: SegmentStat): ObjectChange;
+  change(stat: SegmentStat): PermissionChange;
   /** The part of the segment that it changes, for `--json`. */
   facts(stat: SegmentStat): Facts;
   /** What that part is called, and what it is, for people. */
@@ -33,7 +33,7 @@ export async function changeSegments<Facts>(
     const { key, id } = stat;
     const before = facts(stat);
     const changed = attempt(() => {
-      setSegment(id, change(stat));
+      setSegmentPermissions(id, change(stat));
       return facts(statSegment(id));
     });
     if ("error" in changed) return { key, id, facts: { before, after: null }, ...changed };

@@ -1,6 +1,6 @@
 /** The columns of tables of segments. For the commands that list them. */
 
-import { OBJECT_COLUMNS, shortOwner, usualColumns } from "./object_columns.ts";
+import { defaultColumns, OBJECT_COLUMNS, shortOwner } from "./object_columns.ts";
 import type { Format } from "../output.ts";
 import { localTime, shortTime } from "./object_facts.ts";
 import type { SegmentFacts } from "./segment_facts.ts";
@@ -53,8 +53,8 @@ export function segmentColumns({ bytes = false }: ColumnStyle = {}): Column<Segm
 }
 
 /** The columns shown unless others are asked for. */
-export function usualSegmentColumns(style: ColumnStyle = {}): Column<SegmentFacts>[] {
-  return usualColumns(
+export function defaultSegmentColumns(style: ColumnStyle = {}): Column<SegmentFacts>[] {
+  return defaultColumns(
     segmentColumns(style),
     ["key", "id", "owner", "mode", "size", "nattch", "status", "ctime", "cpid", "lpid"],
     { owner: shortOwner, ctime: ({ ctime }) => shortTime(ctime) },

@@ -1,6 +1,6 @@
 /** The columns of tables of semaphore sets. For the commands that list them. */
 
-import { OBJECT_COLUMNS, shortOwner, usualColumns } from "./object_columns.ts";
+import { defaultColumns, OBJECT_COLUMNS, shortOwner } from "./object_columns.ts";
 import { localTime, shortTime } from "./object_facts.ts";
 import type { SemaphoreSetFacts } from "./semaphore_facts.ts";
 import { type Column, UNKNOWN } from "../text/table.ts";
@@ -15,7 +15,7 @@ export const SEMAPHORE_COLUMNS: readonly Column<SemaphoreSetFacts>[] = [
 ];
 
 /** The columns shown unless others are asked for. */
-export const USUAL_SEMAPHORE_COLUMNS: readonly Column<SemaphoreSetFacts>[] = usualColumns(
+export const DEFAULT_SEMAPHORE_COLUMNS: readonly Column<SemaphoreSetFacts>[] = defaultColumns(
   SEMAPHORE_COLUMNS,
   ["key", "id", "owner", "mode", "count", "otime", "ctime"],
   {

@@ -8,7 +8,7 @@ import { cropText } from "./spans.ts";
 const INTERVAL_MS = 200;
 const SAMPLES = 10;
 
-const USUAL_COLUMNS = 80;
+const DEFAULT_COLUMNS = 80;
 const BAR_COLUMNS = 24;
 
 const CLEAR_LINE = "\r\x1b[K";
@@ -116,8 +116,8 @@ export class Progress implements Disposable {
 
 function columns(): number {
   try {
-    return Deno.consoleSize().columns || USUAL_COLUMNS;
+    return Deno.consoleSize().columns || DEFAULT_COLUMNS;
   } catch {
-    return USUAL_COLUMNS;
+    return DEFAULT_COLUMNS;
   }
 }

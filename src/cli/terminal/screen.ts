@@ -26,7 +26,7 @@ const CLEAR_TO_END_OF_LINE = "\x1b[K";
 const CLEAR_BELOW = "\x1b[J";
 
 /** Where a terminal does not know its size, as on a serial line. */
-const USUAL_SIZE: Size = { columns: 80, rows: 24 };
+const DEFAULT_SIZE: Size = { columns: 80, rows: 24 };
 
 /** How long what begins like a key may take to go on; a lone Escape is noticed after it. */
 const ESCAPE_MS = 50;
@@ -106,9 +106,9 @@ export class Screen implements Disposable {
   get size(): Size {
     try {
       const { columns, rows } = Deno.consoleSize();
-      return columns > 0 && rows > 0 ? { columns, rows } : USUAL_SIZE;
+      return columns > 0 && rows > 0 ? { columns, rows } : DEFAULT_SIZE;
     } catch {
-      return USUAL_SIZE;
+      return DEFAULT_SIZE;
     }
   }
 

@@ -11,7 +11,7 @@ import {
   MailboxServer,
   Segment,
   SemaphoreSet,
-  setSegment,
+  setSegmentPermissions,
   statSegment,
 } from "../../../mod.ts";
 import { guardAgainstLeaks } from "../../support/leaks.ts";
@@ -258,7 +258,7 @@ testWith(
     const key = freshKey();
     await run("send", `--key=${key}`, "--quiet", "unread");
     const id = findSegment(key)!;
-    setSegment(id, { uid: NOBODY, mode: 0o660 });
+    setSegmentPermissions(id, { uid: NOBODY, mode: 0o660 });
     const { stdout } = await run("channel", "ls", "--columns=id,uid,depth");
     assert.match(stdout, new RegExp(`^ *${id} +${NOBODY} +1$`, "m"));
     assert.equal((await run("channel", "stat", `${key}`)).code, 0);

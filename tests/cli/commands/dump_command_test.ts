@@ -364,13 +364,13 @@ testWith(
   "dump: a segment one may only read, and one of another user, are shown without asking",
   async () => {
     using readable = segmentOf("readable");
-    readable.set({ mode: 0o444 });
+    readable.setPermissions({ mode: 0o444 });
     const { code, stdout, stderr } = await runAsNobody("dump", `id:${readable.id}`);
     assert.deepEqual([code, stderr], [0, ""]);
     assert.match(stdout, /\|readable\|\n00000008\n$/);
 
     using theirs = segmentOf("theirs");
-    theirs.set({ uid: NOBODY });
+    theirs.setPermissions({ uid: NOBODY });
     assert.match(await dump(`id:${theirs.id}`), /\|theirs\|\n/);
   },
 );

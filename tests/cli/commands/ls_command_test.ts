@@ -4,13 +4,13 @@
  */
 
 import assert from "node:assert/strict";
-import { removeSemaphoreSet, Segment, SemaphoreSet, setSegment } from "../../../mod.ts";
-import { segmentColumns, usualSegmentColumns } from "../../../src/cli/objects/segment_columns.ts";
+import { removeSemaphoreSet, Segment, SemaphoreSet, setSegmentPermissions } from "../../../mod.ts";
+import { defaultSegmentColumns, segmentColumns } from "../../../src/cli/objects/segment_columns.ts";
 import { shortTime } from "../../../src/cli/objects/object_facts.ts";
 import { FactsReader, type SegmentFacts } from "../../../src/cli/objects/segment_facts.ts";
 import {
+  DEFAULT_SEMAPHORE_COLUMNS,
   SEMAPHORE_COLUMNS,
-  USUAL_SEMAPHORE_COLUMNS,
 } from "../../../src/cli/objects/semaphore_columns.ts";
 import {
   SemaphoreFactsReader,
@@ -250,7 +250,7 @@ testWith(
       const mine = async (): Promise<boolean> =>
         (await listed("--mine")).some(({ id }) => id === segment.id);
       assert(await mine());
-      setSegment(segment.id, { uid: NOBODY });
+      setSegmentPermissions(segment.id, { uid: NOBODY });
       assert(!await mine());
       const peer = asNobody(`
       import { main } from "file://${PROJECT}cli.ts";
@@ -384,10 +384,10 @@ Deno.test("the usual columns fit 80 characters, whatever there is", () => {
     owner: "a-user-with-a-very-long-name",
     status: "orphan",
   };
-  for (const line of tableLines(usualSegmentColumns(), [facts])) {
+  for (const line of tableLines(defaultSegmentColumns(), [facts])) {
     assert(line.length <= 80, `${line.length}: ${line}`);
   }
-  const [, line] = tableLines(usualSegmentColumns(), [facts]);
+  const [, line] = tableLines(defaultSegmentColumns(), [facts]);
   assert.match(
     line!,
     /^0xffffffff 2147483647 a-user-\+ 0600 +4P +999 orphan \d\d-\d\d \d\d:\d\d 41/,
@@ -402,7 +402,7 @@ Deno.test("the usual columns fit 80 characters, whatever there is", () => {
     owner: "a-user-with-a-very-long-name",
     id: 2 ** 31 - 1,
   };
-  for (const line of tableLines(USUAL_SEMAPHORE_COLUMNS, [set])) assert(line.length <= 80, line);
+  for (const line of tableLines(DEFAULT_SEMAPHORE_COLUMNS, [set])) assert(line.length <= 80, line);
 });
 
 Deno.test("there is a column for every fact", () => {

@@ -176,7 +176,7 @@ testWith(
   "read: one may only read it, another user's, or not at all",
   async () => {
     using readable = segmentOf("readable");
-    readable.set({ mode: 0o444 });
+    readable.setPermissions({ mode: 0o444 });
     using secret = segmentOf("secret");
     for (
       const [{ id }, code, stdout, stderr] of [
@@ -189,7 +189,7 @@ testWith(
       assert.match(ended.stderr, stderr);
     }
     using theirs = segmentOf("theirs");
-    theirs.set({ uid: NOBODY });
+    theirs.setPermissions({ uid: NOBODY });
     assert.equal((await run("read", `id:${theirs.id}`)).stdout, "theirs");
   },
 );

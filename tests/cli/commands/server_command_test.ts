@@ -15,7 +15,7 @@ import { cliOnTerminal, ON_TERMINAL } from "../../support/terminal.ts";
 import {
   cliInShell,
   fullPipe,
-  handOf,
+  inFlightOf,
   leave,
   listening,
   namedPipe,
@@ -298,7 +298,7 @@ testWith(
     const key = freshKey();
     {
       using segment = Segment.create({ key, size: 2049 });
-      segment.set({ uid: NOBODY });
+      segment.setPermissions({ uid: NOBODY });
     }
     const refusal = new RegExp(`EUNTRUSTED.* uid ${NOBODY} .*--trust`);
     assertRefused(await run("server", `--key=${key}`), refusal);
@@ -338,8 +338,8 @@ testWith(CLI, "server: ending with a message unread keeps the segment and says s
   const key = freshKey();
   await using server = start(key);
   const id = await listening(server);
-  const hand = handOf(key);
-  assert(hand.tryTake()); // so that the server cannot take the message
+  const inFlight = inFlightOf(key);
+  assert(inFlight.tryAcquire()); // so that the server cannot take the message
   {
     using client = MailboxClient.open({ key });
     assert(client.trySend("unread"));
@@ -358,7 +358,7 @@ testWith(CLI, "server: ending with a message unread keeps the segment and says s
 async function block(server: Peer, key: number): Promise<void> {
   await listening(server);
   await leave(key, "in hand");
-  await until(() => handOf(key).holder === server.pid);
+  await until(() => inFlightOf(key).holder === server.pid);
 }
 
 testWith(

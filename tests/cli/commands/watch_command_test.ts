@@ -224,7 +224,7 @@ testWith(
     perlWrites(made.id, "a", 0);
     await peer.line();
     using segment = Segment.attach(made.id);
-    segment.set({ mode: 0o600 });
+    segment.setPermissions({ mode: 0o600 });
     perlWrites(made.id, "b", 0);
     assert.match(await peer.line(), / {2}61 -> 62$/);
     perlWrites(made.id, "c", 0);
@@ -243,7 +243,7 @@ testWith({ ...FOREIGN, root: true }, "watch: a segment of another user, read-onl
   using made = ForeignObject.segment(64);
   {
     using segment = Segment.attach(made.id);
-    segment.set({ uid: NOBODY });
+    segment.setPermissions({ uid: NOBODY });
   }
   await using peer = await watching(made.id, "--count", "1");
   perlWrites(made.id, "a", 0);

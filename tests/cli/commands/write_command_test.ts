@@ -188,7 +188,7 @@ testWith(
   "write: into another user's segment only with --trust, and not without permission",
   async () => {
     using theirs = segmentOfSize(10);
-    theirs.set({ uid: NOBODY, mode: 0o666 });
+    theirs.setPermissions({ uid: NOBODY, mode: 0o666 });
     const refused = await write("x", `id:${theirs.id}`);
     assert.equal(refused.code, 1);
     assert.match(refused.stderr, /^error: .*EUNTRUSTED.*--trust.*\n$/);
@@ -197,7 +197,7 @@ testWith(
     assert.equal(text(theirs), "xefore----");
 
     using readable = segmentOfSize(10);
-    readable.set({ mode: 0o444 });
+    readable.setPermissions({ mode: 0o444 });
     // Told before anything is read: its input is still open
     const { code, stderr } = await runAsNobody("write", `id:${readable.id}`);
     assert.equal(code, 1);

@@ -32,7 +32,7 @@ Deno.test("top: a look finds all segments, those chosen, and the limits", () => 
 
 Deno.test("top: a look into channels that somebody uses, and into nothing else", () => {
   const keys = [0x5eed6001, 0x5eed6002];
-  const [used, left] = keys.map((key) => Channel.openOrCreate({ key, lanes: 2, keep: true }));
+  const [used, left] = keys.map((key) => Channel.openOrCreate({ key, lanes: 2, persistent: true }));
   using mailbox = MailboxServer.open({ key: 0x5eed6003 });
   left!.close();
   const before = statSegment(left!.id);

@@ -5,12 +5,12 @@
  */
 
 /** The lines, by what their waits wait for. A set keeps the order in which they came. */
-const lines = new Map<string, Set<LinePlace>>();
+const lines = new Map<string, Set<QueuedWait>>();
 
 /** A place in a line, for one wait. To be left when the wait is over, however it ends. */
-export class LinePlace {
+export class QueuedWait {
   readonly #name: string;
-  readonly #line: Set<LinePlace>;
+  readonly #line: Set<QueuedWait>;
   #end: (() => void) | undefined;
 
   /** The last place of the line of waits called `name`. */

@@ -1,7 +1,7 @@
 /** Looking for a short while. */
 
 import assert from "node:assert/strict";
-import { checkSpin, spin, Spinning } from "../../src/sync/spin.ts";
+import { AdaptiveSpin, checkSpin, spin } from "../../src/sync/adaptive_spin.ts";
 
 Deno.test("what is ready is seen at the first look, with no time to spin too", () => {
   for (const time of [0, 50]) {
@@ -24,7 +24,7 @@ Deno.test("without time it looks once, with time again until it is over or ready
 });
 
 /** How often it looks now, for something that does not come. */
-function looksInVain(spinning: Spinning): number {
+function looksInVain(spinning: AdaptiveSpin): number {
   let looks = 0;
   spinning.look(() => ++looks < 0);
   return looks;
@@ -39,26 +39,26 @@ function comesSoon(): () => boolean {
 }
 
 /** A sleep that is over at once. */
-function sleepShortly(spinning: Spinning): void {
+function sleepShortly(spinning: AdaptiveSpin): void {
   spinning.sleeps();
   spinning.woke();
 }
 
 Deno.test("after a long sleep there is no spinning, until one is short", () => {
-  const spinning = new Spinning(1);
+  const spinning = new AdaptiveSpin(1);
   spinning.sleeps();
   for (const end = performance.now() + 5; performance.now() < end;);
   spinning.woke();
   assert.equal(looksInVain(spinning), 1);
 
-  const patient = new Spinning(A_SECOND);
+  const patient = new AdaptiveSpin(A_SECOND);
   patient.sleeps();
   patient.woke();
   assert(patient.look(comesSoon()));
 });
 
-Deno.test("Spinning: not after a silence, until a wait is short or something is there at the first look", () => {
-  const spinning = new Spinning(A_SECOND);
+Deno.test("AdaptiveSpin: not after a silence, until a wait is short or something is there at the first look", () => {
+  const spinning = new AdaptiveSpin(A_SECOND);
   assert(!spinning.look(comesSoon()));
   sleepShortly(spinning);
   assert(spinning.look(comesSoon()));
@@ -68,9 +68,9 @@ Deno.test("Spinning: not after a silence, until a wait is short or something is 
   assert(spinning.look(comesSoon()));
 });
 
-Deno.test("Spinning: where it is in vain it is tried ever more rarely, and each success makes that half as rare", () => {
+Deno.test("AdaptiveSpin: where it is in vain it is tried ever more rarely, and each success makes that half as rare", () => {
   // Long enough for every sleep below to be short
-  const spinning = new Spinning(100_000);
+  const spinning = new AdaptiveSpin(100_000);
   sleepShortly(spinning);
   const restsUntilTried = (): number => {
     let rests = 0;
@@ -91,7 +91,7 @@ Deno.test("Spinning: where it is in vain it is tried ever more rarely, and each 
 });
 
 Deno.test("with no time there is one look, always", () => {
-  const spinning = new Spinning(0);
+  const spinning = new AdaptiveSpin(0);
   assert.deepEqual([looksInVain(spinning), looksInVain(spinning)], [1, 1]);
 });
 

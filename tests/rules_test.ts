@@ -145,7 +145,7 @@ testWith(needs, "every file says at its top what it is for, and has a telling na
 function unsafeUses(text: string): string[] {
   const code = text.replaceAll(/^ *\*(?: |$)/gm, "");
   const raw = String
-    .raw`(?:\b(?:segment|slot|mine|theirs|owner|reader|writer)\.)(?:bytes|buffer)\b`;
+    .raw`(?:\b(?:segment|reservation|mine|theirs|owner|reader|writer)\.)(?:bytes|buffer)\b`;
   const twice = String.raw`(?:decode|digest|update|toString|write|writeSync|enqueue)`;
   const moves = String.raw`(?:sort|reverse|copyWithin|toString|toLocaleString)`;
   const found = [
@@ -172,7 +172,7 @@ Deno.test("raw memory: what is unsafe is found, and a copy is not", () => {
       "new Int32Array(segment.buffer).sort()",
       `consumer.drain((bytes) => texts.push(${decode}bytes)));`,
       `consumer.drain(async (payload, tag) => {\n  await Deno.stdout.write(payload);\n});`,
-      "slot.bytes.reverse()",
+      "reservation.bytes.reverse()",
       "hash.update(segment.bytes.subarray(4))",
     ]
   ) {

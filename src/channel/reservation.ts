@@ -1,10 +1,10 @@
 /**
- * A slot: the place of one message in a lane, claimed by a producer, to be written and then committed
+ * A reservation: the place of one message in a lane, claimed by a producer, to be written and then committed
  * or given up.
  */
 
-/** What a slot does to the lane it is in; made by {@linkcode Producer}. */
-export interface SlotEnd {
+/** What a reservation does to the lane it is in; made by {@linkcode Producer}. */
+export interface ReservationTarget {
   /** The payload's place. */
   readonly bytes: Uint8Array<ArrayBuffer>;
   /** Completes and publishes it. */
@@ -14,29 +14,29 @@ export interface SlotEnd {
 }
 
 /**
- * The place of a message that is being written. One producer has one slot, the same object each time:
+ * The place of a message that is being written. One producer has one reservation, the same object each time:
  * it is open from `claim` to `commit` or `abort`.
  *
  * @example
  * ```ts
- * import { Channel, type Slot } from "@sysv/shm";
+ * import { Channel, type Reservation } from "@sysv/shm";
  * import assert from "node:assert/strict";
  *
  * using channel = Channel.openOrCreate({ key: 0x5eed4002, lanes: 1, laneCapacity: 4096 });
  * using producer = channel.producer();
  * using consumer = channel.consumer();
- * const slot: Slot | undefined = producer.claim(4);
- * assert(slot !== undefined); // undefined: no room just now
- * slot.bytes.set([1, 2, 3, 4]);
- * slot.commit();
+ * const reservation: Reservation | undefined = producer.claim(4);
+ * assert(reservation !== undefined); // undefined: no room just now
+ * reservation.bytes.set([1, 2, 3, 4]);
+ * reservation.commit();
  * assert.deepEqual(consumer.tryReceive()?.bytes, Uint8Array.of(1, 2, 3, 4));
  * ```
  */
-export class Slot implements Disposable {
-  readonly #end: SlotEnd;
+export class Reservation implements Disposable {
+  readonly #end: ReservationTarget;
 
   /** For {@linkcode Producer} only. */
-  constructor(end: SlotEnd) {
+  constructor(end: ReservationTarget) {
     this.#end = end;
     Object.freeze(this);
   }
@@ -45,7 +45,7 @@ export class Slot implements Disposable {
    * Where to write the message; as long as was claimed. What is in it before is left over from others. It
    * is shared memory: nothing is to be decoded or sorted in it, see SECURITY.md.
    *
-   * @throws {ShmError} `EBUSY` the slot is not open
+   * @throws {ShmError} `EBUSY` the reservation is not open
    */
   get bytes(): Uint8Array<ArrayBuffer> {
     return this.#end.bytes;
@@ -54,7 +54,7 @@ export class Slot implements Disposable {
   /**
    * Publishes the message.
    *
-   * @throws {ShmError} `EBUSY` the slot is not open, `EDETACHED` the producer was closed
+   * @throws {ShmError} `EBUSY` the reservation is not open, `EDETACHED` the producer was closed
    */
   commit(): void {
     this.#end.commit();

@@ -7,9 +7,14 @@
 import { ShmError } from "../../ffi/shm_error.ts";
 import { ERRNO } from "../../ffi/errno.ts";
 import { checkFlag, checkTimeout } from "../layout/arguments.ts";
-import { Claim } from "../sync/claim.ts";
-import { type EntrySemaphores, Membership, type SharedObject } from "../sync/membership.ts";
-import { Word } from "../sync/word.ts";
+import { Role } from "../sync/role.ts";
+import {
+  type EntrySemaphores,
+  type LeaveResult,
+  Membership,
+  type SharedObject,
+} from "../sync/membership.ts";
+import { AtomicInt32 } from "../sync/atomic_int32.ts";
 import { checkKey } from "../sysv/key.ts";
 import { checkMode, saysGone } from "../sysv/object_stat.ts";
 import type { Segment } from "../sysv/segment.ts";
@@ -59,33 +64,16 @@ export const MAILBOX = {
   timeout: checkTimeout,
 };
 
-/**
- * What became of the segment when a peer left: `removed`; `kept` because that was asked for or because
- * it was there before us; `unread` because a message is in it; `in use` because others are attached,
- * or might be; `not ours` because another user created it, whose next one out removes it.
- *
- * @example
- * ```ts
- * import { type Departure, MailboxClient } from "@sysv/shm";
- * import assert from "node:assert/strict";
- *
- * const client = MailboxClient.open({ key: 0x5eed0013 });
- * const departure: Departure = client.close();
- * assert.equal(departure, "removed");
- * ```
- */
-export type Departure = "removed" | "kept" | "unread" | "in use" | "not ours";
-
-const { LOCK, USERS, SERVER, SENDER, HAND, DISPOSABLE } = SEMAPHORE;
+const { LOCK, USERS, SERVER, SENDER, IN_FLIGHT, DISPOSABLE } = SEMAPHORE;
 
 /** One peer's place at the mailbox. */
-export class Mailbox {
+export class MailboxMembership {
   readonly segment: Segment;
   /** Changes whenever the flag does. */
-  readonly word: Word;
-  readonly server: Claim;
-  readonly sender: Claim;
-  readonly hand: Claim;
+  readonly word: AtomicInt32;
+  readonly server: Role;
+  readonly sender: Role;
+  readonly inFlight: Role;
   readonly #entry: ShmEntry;
   readonly #text: Uint8Array<ArrayBuffer>;
   readonly #set: SemaphoreSet;
@@ -99,24 +87,24 @@ export class Mailbox {
     this.#entry = entry;
     const { offset, size } = LAYOUT.fields.msg;
     this.#text = new Uint8Array(entry.segment.buffer, offset, size);
-    this.word = new Word(entry.segment, WORD_OFFSET);
+    this.word = new AtomicInt32(entry.segment, WORD_OFFSET);
     this.#set = set;
     this.#membership = membership;
-    this.server = new Claim(set, SERVER);
-    this.sender = new Claim(set, SENDER);
-    this.hand = new Claim(set, HAND);
+    this.server = new Role(set, SERVER);
+    this.sender = new Role(set, SENDER);
+    this.inFlight = new Role(set, IN_FLIGHT);
   }
 
   /**
-   * Joins; `keep` says that what it creates is to stay. Blocks only while another peer joins or
+   * Joins; `persistent` says that what it creates is to stay. Blocks only while another peer joins or
    * leaves.
    */
-  static join(options: MailboxOptions, keep = false): Mailbox {
+  static join(options: MailboxOptions, persistent = false): MailboxMembership {
     const { membership, inside } = Membership.join(
-      new MailboxObject(options, keep),
+      new MailboxObject(options, persistent),
       options.timeout,
     );
-    return new Mailbox(inside, membership);
+    return new MailboxMembership(inside, membership);
   }
 
   /**
@@ -171,7 +159,7 @@ export class Mailbox {
     this.#set.tryOp(operations);
   }
 
-  /** As {@linkcode Mailbox.now}, to release what is held: if the set is gone, nothing is. */
+  /** As {@linkcode MailboxMembership.now}, to release what is held: if the set is gone, nothing is. */
   release(operations: PreparedOperations): void {
     try {
       this.now(operations);
@@ -223,18 +211,18 @@ export class Mailbox {
   /**
    * Leaves; roles and locks are released before. The last one out removes the set, and the segment too
    * if it is empty, nobody else is attached, and we may: because a peer of this round created it, or as
-   * the server (`keep` says whether it wants it kept). Twice is once.
+   * the server (`persistent` says whether it wants it kept). Twice is once.
    */
-  leave(asServer?: { readonly keep: boolean }): Departure {
+  leave(asServer?: { readonly persistent: boolean }): LeaveResult {
     const { segment } = this;
     const membership = this.#membership;
     return membership.leave(segment, (alone) => {
       if (!alone) {
         // Who leaves last does what we would have done
-        if (asServer !== undefined) membership.disposable = !asServer.keep;
+        if (asServer !== undefined) membership.disposable = !asServer.persistent;
         return "in use";
       }
-      const mayRemove = asServer === undefined ? membership.disposable : !asServer.keep;
+      const mayRemove = asServer === undefined ? membership.disposable : !asServer.persistent;
       if (!mayRemove) return "kept";
       if (this.#entry.canRead) return "unread";
       return segment.stat().nattch > 1 ? "in use" : "removed";
@@ -251,15 +239,15 @@ class MailboxObject implements SharedObject<ShmEntry> {
   readonly trust: boolean;
   readonly create: { readonly mode: number; readonly semaphores: number };
   readonly #recreate: boolean;
-  readonly #keep: boolean;
+  readonly #persistent: boolean;
 
-  constructor(options: MailboxOptions, keep: boolean) {
+  constructor(options: MailboxOptions, persistent: boolean) {
     const { key = MAILBOX_KEY, mode = 0o600, trust = false, recreate = false } = options;
     this.key = key;
     this.trust = trust;
     this.create = { mode, semaphores: SEMAPHORE_COUNT };
     this.#recreate = recreate;
-    this.#keep = keep;
+    this.#persistent = persistent;
   }
 
   fits(stat: SegmentStat, others: number): boolean {
@@ -277,7 +265,7 @@ class MailboxObject implements SharedObject<ShmEntry> {
   }
 
   enter(segment: Segment, membership: Membership): ShmEntry {
-    if (segment.created) membership.disposable = !this.#keep;
+    if (segment.created) membership.disposable = !this.#persistent;
     return ShmEntry.over(segment);
   }
 

@@ -24,11 +24,11 @@ import { promised, type Wait, waitAsync, type Waiting, waitSync } from "../sysv/
 import {
   readWaitOptions,
   readWaitSyncOptions,
-  Slices,
   timedOut,
   type WaitOptions,
+  WaitSchedule,
   type WaitSyncOptions,
-} from "./waiting.ts";
+} from "./wait_schedule.ts";
 
 const EVERYBODY = 0x7fffffff;
 const WORD_SIZE = 4;
@@ -42,20 +42,20 @@ const WORD_SIZE = 4;
  *
  * @example Telling another process that something is ready
  * ```ts
- * import { Segment, Word } from "@sysv/shm";
+ * import { Segment, AtomicInt32 } from "@sysv/shm";
  * import assert from "node:assert/strict";
  *
  * using segment = Segment.create({ size: 64 });
  * segment.remove();
- * const ready = new Word(segment, 0);
+ * const ready = new AtomicInt32(segment, 0);
  * const seen = ready.wait(0, { signal: AbortSignal.timeout(5_000) }); // in another process, usually
  * segment.write(new TextEncoder().encode("hello"), 4);
  * ready.store(1);
- * ready.wake();
+ * ready.notify();
  * assert.equal(await seen, 1);
  * ```
  */
-export class Word {
+export class AtomicInt32 {
   readonly #segment: Segment;
   readonly #offset: number;
   readonly #cell: Int32Array<ArrayBuffer>;
@@ -103,13 +103,13 @@ export class Word {
   }
 
   /**
-   * Stores `value`. Wakes nobody: that is {@linkcode Word.wake}, once for any number of changes.
+   * Stores `value`. Wakes nobody: that is {@linkcode AtomicInt32.notify}, once for any number of changes.
    *
    * @throws {ShmError} `EDETACHED`
    * @throws {RangeError} not an integer of 32 bits
    */
   store(value: number): void {
-    Atomics.store(this.#attached(CHANGE), 0, checkWord(value, "value"));
+    Atomics.store(this.#attached(CHANGE), 0, checkInt32(value, "value"));
   }
 
   /**
@@ -120,19 +120,19 @@ export class Word {
    *
    * @example
    * ```ts
-   * import { Segment, Word } from "@sysv/shm";
+   * import { Segment, AtomicInt32 } from "@sysv/shm";
    * import assert from "node:assert/strict";
    *
    * using segment = Segment.create({ size: 64 });
    * segment.remove();
-   * const word = new Word(segment, 0);
+   * const word = new AtomicInt32(segment, 0);
    * assert.equal(word.add(5), 0);
    * assert.equal(word.add(-1), 5);
    * assert.equal(word.load(), 4);
    * ```
    */
   add(summand: number): number {
-    return Atomics.add(this.#attached(CHANGE), 0, checkWord(summand, "summand"));
+    return Atomics.add(this.#attached(CHANGE), 0, checkInt32(summand, "summand"));
   }
 
   /**
@@ -144,20 +144,20 @@ export class Word {
    *
    * @example
    * ```ts
-   * import { Segment, Word } from "@sysv/shm";
+   * import { Segment, AtomicInt32 } from "@sysv/shm";
    * import assert from "node:assert/strict";
    *
    * using segment = Segment.create({ size: 64 });
    * segment.remove();
-   * const word = new Word(segment, 0);
+   * const word = new AtomicInt32(segment, 0);
    * assert.equal(word.compareExchange(0, 7), 0); // stored
    * assert.equal(word.compareExchange(0, 8), 7); // not stored
    * ```
    */
   compareExchange(expected: number, replacement: number): number {
     const cell = this.#attached(CHANGE);
-    const word = checkWord(expected, "expected");
-    return Atomics.compareExchange(cell, 0, word, checkWord(replacement, "replacement"));
+    const word = checkInt32(expected, "expected");
+    return Atomics.compareExchange(cell, 0, word, checkInt32(replacement, "replacement"));
   }
 
   /**
@@ -165,7 +165,7 @@ export class Word {
    * that is at once: between looking and sleeping nothing is missed. A change back before we looked is
    * not seen.
    *
-   * Who changes the word and calls {@linkcode Word.wake} is noticed at once; who only changes it, soon:
+   * Who changes the word and calls {@linkcode AtomicInt32.notify} is noticed at once; who only changes it, soon:
    * the word is looked at after 1 ms, 2 ms, and so on up to every 100 ms.
    *
    * @throws {ShmError} `ETIMEDOUT` the deadline passed, `EDETACHED` the segment is or was detached
@@ -173,35 +173,35 @@ export class Word {
    */
   wait(value: number, options: WaitOptions = {}): Promise<number> {
     return promised(() => {
-      const known = checkWord(value, "value");
+      const known = checkInt32(value, "value");
       const { deadline, signal } = readWaitOptions(options);
       return waitAsync(this.#changing(known, deadline), signal);
     });
   }
 
   /**
-   * As {@linkcode Word.wait}, blocking the thread.
+   * As {@linkcode AtomicInt32.wait}, blocking the thread.
    *
    * @example
    * ```ts
-   * import { Deadline, Segment, Word } from "@sysv/shm";
+   * import { Deadline, Segment, AtomicInt32 } from "@sysv/shm";
    * import assert from "node:assert/strict";
    *
    * using segment = Segment.create({ size: 64 });
    * segment.remove();
-   * const word = new Word(segment, 0);
+   * const word = new AtomicInt32(segment, 0);
    * const deadline = Deadline.after(10);
    * assert.throws(() => word.waitSync(0, { deadline }), { code: "ETIMEDOUT" });
    * assert.equal(word.waitSync(1), 0); // it is no 1
    * ```
    */
   waitSync(value: number, options: WaitSyncOptions = {}): number {
-    const known = checkWord(value, "value");
+    const known = checkInt32(value, "value");
     return waitSync(this.#changing(known, readWaitSyncOptions(options).deadline));
   }
 
   *#changing(known: number, deadline: Deadline = Deadline.never): Waiting<number> {
-    const slices = new Slices(deadline, () =>
+    const schedule = new WaitSchedule(deadline, () =>
       timedOut(WAIT, "futex", {
         key: this.#segment.key,
         id: this.#segment.id,
@@ -212,7 +212,7 @@ export class Word {
       for (;;) {
         const now = this.load();
         if (now !== known) return now;
-        yield this.changedFrom(known, slices.next(), futex ??= new AsyncFutex());
+        yield this.changedFrom(known, schedule.next(), futex ??= new AsyncFutex());
       }
     } finally {
       futex?.close();
@@ -226,7 +226,7 @@ export class Word {
    * @throws {ShmError} `EDETACHED`
    * @throws {RangeError} a count that is none
    */
-  wake(count: number = EVERYBODY): number {
+  notify(count: number = EVERYBODY): number {
     // Of 0 the kernel makes 1
     checkInteger(count, "count", 1, EVERYBODY);
     this.#attached("wake the waiting processes");
@@ -262,7 +262,7 @@ export class Word {
       },
       interrupt: () => {
         asked.interrupt();
-        if (this.#cell.length === 1) this.wake();
+        if (this.#cell.length === 1) this.notify();
       },
     };
   }
@@ -283,6 +283,6 @@ const CHANGE = "change the word of shared memory";
 const WAIT = "wait for a word of shared memory";
 
 /** A word as it is stored, signed. */
-function checkWord(value: unknown, name: string): number {
+function checkInt32(value: unknown, name: string): number {
   return checkInteger(value, name, -(2 ** 31), 2 ** 32 - 1) | 0;
 }

@@ -1,11 +1,11 @@
 /** What a Worker holds or waits for, when the Worker ends and its process lives on. */
 
 import assert from "node:assert/strict";
-import { Claim, Deadline, SemaphoreSet } from "../../mod.ts";
+import { Deadline, Role, SemaphoreSet } from "../../mod.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
 import { testWith } from "../support/needs.ts";
 import { Peer } from "../support/peer.ts";
-import type { Errand } from "./claiming_worker.ts";
+import type { Errand } from "./role_worker.ts";
 
 guardAgainstLeaks();
 
@@ -20,7 +20,7 @@ const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 
 
 /** Starts the Worker; `next` gives what it says, in order. */
 function startWorker(errand: Errand): { worker: Worker; next: () => Promise<string> } {
-  const worker = new Worker(new URL("./claiming_worker.ts", import.meta.url), { type: "module" });
+  const worker = new Worker(new URL("./role_worker.ts", import.meta.url), { type: "module" });
   const said: string[] = [];
   worker.onmessage = ({ data }) => void said.push(data);
   worker.postMessage(errand);
@@ -45,11 +45,11 @@ async function withSet(body: (set: SemaphoreSet) => Promise<void>): Promise<void
 }
 
 for (const close of [false, true]) {
-  for (const how of ["tryTake", "take", "takeSync"] as const) {
+  for (const how of ["tryAcquire", "acquire", "acquireSync"] as const) {
     const end = close ? "closes itself" : "is terminated";
     testWith(
       { files: true },
-      `Claim: what a Worker holds is free when it ${end} (${how})`,
+      `Role: what a Worker holds is free when it ${end} (${how})`,
       () =>
         withSet(async (set) => {
           const { worker, next } = startWorker({ id: set.id, how, close });
@@ -58,15 +58,15 @@ for (const close of [false, true]) {
           assert.equal(await next(), "has it");
           if (undoes) {
             if (!close) worker.terminate();
-            const claim = new Claim(set, 0);
-            await claim.take({ deadline: Deadline.after(LONG_MS) });
-            claim.release();
+            const role = new Role(set, 0);
+            await role.acquire({ deadline: Deadline.after(LONG_MS) });
+            role.release();
           } else {
             // No unshare here: it stays with the process, and the message says so
             worker.terminate();
-            const claim = new Claim(set, 0);
+            const role = new Role(set, 0);
             assert.throws(
-              () => claim.takeSync({ deadline: Deadline.after(10) }),
+              () => role.acquireSync({ deadline: Deadline.after(10) }),
               /which is this one: another task or Worker/,
             );
           }
@@ -75,31 +75,31 @@ for (const close of [false, true]) {
   }
 }
 
-for (const how of ["take", "takeSync"] as const) {
+for (const how of ["acquire", "acquireSync"] as const) {
   testWith(
     { files: true },
-    `Claim.${how} of a Worker that is terminated takes nothing later`,
+    `Role.${how} of a Worker that is terminated takes nothing later`,
     () =>
       withSet(async (set) => {
         for (let round = 0; round < 5; round++) {
-          const claim = new Claim(set, 0);
-          claim.takeSync();
+          const role = new Role(set, 0);
+          role.acquireSync();
           const { worker, next } = startWorker({ id: set.id, how });
           // Where its thread cannot leave the list, it keeps what it gets while it blocks
-          if (await next() === "keeps" && how === "takeSync") return worker.terminate();
+          if (await next() === "keeps" && how === "acquireSync") return worker.terminate();
           // Its wait is with the kernel, on another thread or its own
           while (set.waitingForZero(0) === 0) await pause();
           worker.terminate();
-          claim.release();
+          role.release();
           while (set.waitingForZero(0) > 0) await pause();
           // Had the kernel given it to the Worker, the end of the Worker's thread would free it
-          await claim.take({ deadline: Deadline.after(LONG_MS) });
-          assert.equal(claim.held, true);
-          if (how === "take") {
+          await role.acquire({ deadline: Deadline.after(LONG_MS) });
+          assert.equal(role.held, true);
+          if (how === "acquire") {
             // Nobody but us has changed it: the wait was one, and no more
             assert.equal(set.value(0), 1);
           }
-          claim.release();
+          role.release();
         }
       }),
   );
@@ -107,16 +107,16 @@ for (const how of ["take", "takeSync"] as const) {
 
 testWith(
   { files: true },
-  "Claim.take of a Worker takes it when it is released",
+  "Role.acquire of a Worker takes it when it is released",
   () =>
     withSet(async (set) => {
-      const claim = new Claim(set, 0);
-      claim.takeSync();
-      const { worker, next } = startWorker({ id: set.id, how: "take" });
+      const role = new Role(set, 0);
+      role.acquireSync();
+      const { worker, next } = startWorker({ id: set.id, how: "acquire" });
       await next();
       while (set.waitingForZero(0) === 0) await pause();
       assert.equal(set.value(0), 1);
-      claim.release();
+      role.release();
       assert.equal(await next(), "has it");
       assert.equal(set.value(0), 1);
       worker.terminate();
@@ -125,21 +125,21 @@ testWith(
 
 testWith(
   { files: true, tools: ["deno"] },
-  "Claim.take of a Worker has its turn beside a process that takes it again at once",
+  "Role.acquire of a Worker has its turn beside a process that takes it again at once",
   () =>
     withSet(async (set) => {
       await using _peer = Peer.typescript(`
-        import { Claim, SemaphoreSet } from "@sysv/shm";
-        const claim = new Claim(SemaphoreSet.attach(${set.id}), 0);
+        import { Role, SemaphoreSet } from "@sysv/shm";
+        const role = new Role(SemaphoreSet.attach(${set.id}), 0);
         console.log("begins");
         for (;;) {
-          claim.takeSync();
+          role.acquireSync();
           for (let i = 0; i < 10_000; i++) Atomics.pause();
-          claim.release();
+          role.release();
         }
       `);
       assert.equal(await _peer.line(), "begins");
-      const { worker, next } = startWorker({ id: set.id, how: "take" });
+      const { worker, next } = startWorker({ id: set.id, how: "acquire" });
       await next();
       assert.equal(await next(), "has it");
       worker.terminate();

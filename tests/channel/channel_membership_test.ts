@@ -58,8 +58,8 @@ Deno.test("what is unread stays, until somebody has received it", () => {
 });
 
 Deno.test("what was asked to be kept stays, whoever leaves", () => {
-  const first = scratchChannel({ keep: true });
-  assert(first.stats().kept);
+  const first = scratchChannel({ persistent: true });
+  assert(first.stats().persistent);
   assert.equal(first.close(), "kept");
   const second = Channel.openOrCreate({ key: first.key });
   assert.deepEqual([second.created, second.close()], [false, "kept"]);

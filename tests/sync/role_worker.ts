@@ -1,12 +1,12 @@
-/** A Worker that takes a claim in the way it is told, for tests that end it. */
+/** A Worker that takes a role in the way it is told, for tests that end it. */
 
 import { workerUndoes } from "../../ffi/libc.ts";
-import { Claim, SemaphoreSet } from "../../mod.ts";
+import { Role, SemaphoreSet } from "../../mod.ts";
 
 /** What the Worker is to do. */
 export interface Errand {
   readonly id: number;
-  readonly how: "tryTake" | "take" | "takeSync";
+  readonly how: "tryAcquire" | "acquire" | "acquireSync";
   /** Ends itself as soon as it has it. */
   readonly close?: boolean;
 }
@@ -18,9 +18,9 @@ const worker = self as unknown as {
 };
 
 worker.onmessage = async ({ data }) => {
-  const claim = new Claim(SemaphoreSet.attach(data.id), 0);
+  const role = new Role(SemaphoreSet.attach(data.id), 0);
   worker.postMessage(workerUndoes() ? "undoes" : "keeps");
-  await claim[data.how]();
+  await role[data.how]();
   worker.postMessage("has it");
   if (data.close === true) self.close();
 };

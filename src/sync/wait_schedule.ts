@@ -35,13 +35,13 @@ export interface WaitSyncOptions {
  *
  * @example
  * ```ts
- * import { Segment, type WaitOptions, Word } from "@sysv/shm";
+ * import { Segment, type WaitOptions, AtomicInt32 } from "@sysv/shm";
  * import assert from "node:assert/strict";
  *
  * const options: WaitOptions = { signal: AbortSignal.timeout(10) };
  * using segment = Segment.create({ size: 64 });
  * segment.remove();
- * await assert.rejects(new Word(segment, 0).wait(0, options), { name: "TimeoutError" });
+ * await assert.rejects(new AtomicInt32(segment, 0).wait(0, options), { name: "TimeoutError" });
  * ```
  */
 export interface WaitOptions extends WaitSyncOptions {
@@ -78,7 +78,7 @@ export const MAX_SLICE_MS = 100;
 const FIRST_SLICE_MS = 1;
 
 /** The lengths of the slices of one wait: short ones first, each twice the last, never past the end. */
-export class Slices {
+export class WaitSchedule {
   #next = FIRST_SLICE_MS;
   #waited = 0;
   readonly #deadline: Deadline;

@@ -1,7 +1,7 @@
 /** Words of shared memory: changed in one step, waited for, and of no harm when the memory has gone. */
 
 import assert from "node:assert/strict";
-import { Deadline, Segment, Word } from "../../mod.ts";
+import { AtomicInt32, Deadline, Segment } from "../../mod.ts";
 import { C_NEEDS } from "../support/c_program.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
 import { testWith } from "../support/needs.ts";
@@ -23,7 +23,7 @@ Deno.test("load, store, add and compareExchange work on the word alone, as signe
   using segment = scratch();
   const bytes = new Int32Array(segment.buffer);
   bytes.fill(-2);
-  const word = new Word(segment, 8);
+  const word = new AtomicInt32(segment, 8);
   assert.equal(word.load(), -2);
   word.store(0xffffffff);
   assert.equal(word.load(), -1);
@@ -38,7 +38,7 @@ Deno.test("load, store, add and compareExchange work on the word alone, as signe
 
 Deno.test("what is no 32-bit integer, no place or no count is refused", () => {
   using segment = scratch();
-  const word = new Word(segment, 0);
+  const word = new AtomicInt32(segment, 0);
   for (const value of [2 ** 32, -(2 ** 31) - 1, 0.5, NaN]) {
     assert.throws(() => word.store(value), RangeError, `${value}`);
     assert.throws(() => word.add(value), RangeError);
@@ -47,19 +47,19 @@ Deno.test("what is no 32-bit integer, no place or no count is refused", () => {
     assert.throws(() => word.waitSync(value), RangeError);
   }
   for (const count of [0, -1, 0.5, 2 ** 31, NaN]) {
-    assert.throws(() => word.wake(count), RangeError, `${count}`);
+    assert.throws(() => word.notify(count), RangeError, `${count}`);
   }
   for (const offset of [1, 2, 62, 64, -4, 4.5, NaN, Infinity]) {
-    assert.throws(() => new Word(segment, offset), RangeError, `${offset}`);
+    assert.throws(() => new AtomicInt32(segment, offset), RangeError, `${offset}`);
   }
   assert.equal(word.load(), 0);
   using reader = Segment.attach(segment.id, { readOnly: true });
-  assert.throws(() => new Word(reader, 0), { code: "EREADONLY" });
+  assert.throws(() => new AtomicInt32(reader, 0), { code: "EREADONLY" });
 });
 
 Deno.test("a wait for what has changed already is over at once, and says to what", async () => {
   using segment = scratch();
-  const word = new Word(segment, 8);
+  const word = new AtomicInt32(segment, 8);
   word.store(5);
   assert.equal(word.waitSync(4), 5);
   assert.equal(await word.wait(4), 5);
@@ -75,7 +75,7 @@ Deno.test("a wait for what has changed already is over at once, and says to what
 
 Deno.test("an unchanged word is waited for no longer than asked", async () => {
   using segment = scratch();
-  const word = new Word(segment, 4);
+  const word = new AtomicInt32(segment, 4);
   const late = { code: "ETIMEDOUT", call: "futex", message: /word at offset 4 is 0 still/ };
   assert.throws(() => word.waitSync(0, { deadline: Deadline.after(5) }), late);
   await assert.rejects(word.wait(0, { deadline: Deadline.after(5) }), late);
@@ -84,14 +84,14 @@ Deno.test("an unchanged word is waited for no longer than asked", async () => {
 });
 
 /** Wakes one sleeper, which may be asleep only soon. */
-async function wakeOne(word: Word): Promise<void> {
-  while (word.wake(1) === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+async function wakeOne(word: AtomicInt32): Promise<void> {
+  while (word.notify(1) === 0) await new Promise((resolve) => setTimeout(resolve, 1));
 }
 
 Deno.test("wake wakes as many as are asked for, and counts them", async () => {
   using segment = scratch();
-  const word = new Word(segment, 0);
-  assert.equal(word.wake(), 0);
+  const word = new AtomicInt32(segment, 0);
+  assert.equal(word.notify(), 0);
   let over = 0;
   const sleeps = Array.from({ length: 3 }, async () => {
     await word.changedFrom(0, LONG_MS).sleep();
@@ -102,7 +102,7 @@ Deno.test("wake wakes as many as are asked for, and counts them", async () => {
   assert.equal(over, 1);
   let woken = 1;
   while (woken < 3) {
-    woken += word.wake();
+    woken += word.notify();
     await new Promise((resolve) => setTimeout(resolve, 1));
   }
   assert.equal(woken, 3);
@@ -111,7 +111,7 @@ Deno.test("wake wakes as many as are asked for, and counts them", async () => {
 
 Deno.test("a wake without a change ends no wait; a change without a wake is found", async () => {
   using segment = scratch();
-  const word = new Word(segment, 0);
+  const word = new AtomicInt32(segment, 0);
   let seen: number | undefined;
   const waiting = word.wait(0).then((value) => seen = value);
   await wakeOne(word);
@@ -123,20 +123,20 @@ Deno.test("a wake without a change ends no wait; a change without a wake is foun
 
 Deno.test("who gives up gets the signal's reason, and nobody is left asleep", async () => {
   using segment = scratch();
-  const word = new Word(segment, 0);
+  const word = new AtomicInt32(segment, 0);
   const controller = new AbortController();
   const reason = new Error("stop");
   const waiting = word.wait(0, { signal: controller.signal });
   await wakeOne(word);
   controller.abort(reason);
   await assert.rejects(waiting, (error) => error === reason);
-  assert.equal(word.wake(), 0);
+  assert.equal(word.notify(), 0);
   await assert.rejects(word.wait(0, { signal: AbortSignal.abort(reason) }), /stop/);
 });
 
 Deno.test("an interrupt ends a slice before its time", async () => {
   using segment = scratch();
-  const wait = new Word(segment, 0).changedFrom(0, LONG_MS);
+  const wait = new AtomicInt32(segment, 0).changedFrom(0, LONG_MS);
   let over = false;
   const interrupted = wait.sleep().then(() => over = true);
   // The thread may not be asleep yet at the first interrupts
@@ -149,7 +149,7 @@ Deno.test("an interrupt ends a slice before its time", async () => {
 
 Deno.test("after detach every use says so, also where something else is in the place", () => {
   const segment = scratch();
-  const word = new Word(segment, 0);
+  const word = new AtomicInt32(segment, 0);
   const wait = word.changedFrom(0, LONG_MS);
   const detached = { code: "EDETACHED", message: /attach the segment again/ };
   segment.detach();
@@ -159,16 +159,16 @@ Deno.test("after detach every use says so, also where something else is in the p
   assert.throws(() => word.store(1), detached);
   assert.throws(() => word.add(1), detached);
   assert.throws(() => word.compareExchange(0, 1), detached);
-  assert.throws(() => word.wake(), detached);
+  assert.throws(() => word.notify(), detached);
   assert.throws(() => word.waitSync(0), detached);
   assert.throws(() => wait.block(), detached);
   wait.interrupt?.();
-  assert.throws(() => new Word(segment, 0), { code: "EDETACHED" });
+  assert.throws(() => new AtomicInt32(segment, 0), { code: "EDETACHED" });
 });
 
 Deno.test("a buffer that was given away is as good as detached", async () => {
   using segment = scratch();
-  const word = new Word(segment, 0);
+  const word = new AtomicInt32(segment, 0);
   structuredClone(segment.buffer, { transfer: [segment.buffer] });
   assert.throws(() => word.load(), { code: "EDETACHED" });
   await assert.rejects(word.wait(0), { code: "EDETACHED" });
@@ -176,7 +176,7 @@ Deno.test("a buffer that was given away is as good as detached", async () => {
 
 Deno.test("a wait whose segment is detached under it ends with EDETACHED", async () => {
   const segment = scratch();
-  const word = new Word(segment, 0);
+  const word = new AtomicInt32(segment, 0);
   const told = assert.rejects(word.wait(0), { code: "EDETACHED" });
   await wakeOne(word);
   segment.detach();
@@ -186,14 +186,14 @@ Deno.test("a wait whose segment is detached under it ends with EDETACHED", async
 testWith({ tools: ["deno"] }, "waits that a detach overtakes harm nobody", async () => {
   await using peer = Peer.typescript(
     `
-    import { Segment, Word } from "@sysv/shm";
+    import { Segment, AtomicInt32 } from "@sysv/shm";
     const ends = new Map();
     const count = (error) => ends.set(error.code, (ends.get(error.code) ?? 0) + 1);
     const waits = [];
     for (let round = 0; round < 2_000; round++) {
       const segment = Segment.create({ size: 4096 });
       segment.remove();
-      const word = new Word(segment, 4 * (round % 1024));
+      const word = new AtomicInt32(segment, 4 * (round % 1024));
       waits.push(word.wait(0).catch(count));
       if (round % 3 === 0) await new Promise((done) => setTimeout(done));
       if (round % 100 === 0) gc();
@@ -211,19 +211,19 @@ testWith({ tools: ["deno"] }, "waits that a detach overtakes harm nobody", async
 testWith({ tools: ["deno"] }, "a sleeper in another process is woken", async () => {
   using segment = scratch();
   await using peer = Peer.typescript(`
-    import { Segment, Word } from "@sysv/shm";
+    import { Segment, AtomicInt32 } from "@sysv/shm";
     using segment = Segment.attach(${segment.id});
-    console.log(new Word(segment, 0).waitSync(0));
-    console.log(await new Word(segment, 0).wait(7));
+    console.log(new AtomicInt32(segment, 0).waitSync(0));
+    console.log(await new AtomicInt32(segment, 0).wait(7));
   `);
-  const word = new Word(segment, 0);
+  const word = new AtomicInt32(segment, 0);
   await wakeOne(word);
   word.store(7);
-  word.wake();
+  word.notify();
   assert.equal(await peer.line(), "7");
   await wakeOne(word);
   word.store(8);
-  word.wake();
+  word.notify();
   assert.equal(await peer.line(), "8");
   assert.equal((await peer.ended()).code, 0);
 });
@@ -232,10 +232,10 @@ testWith(C_NEEDS, "a C program that waits without end is woken, and wakes us", a
   const LAST = 2_000;
   using segment = scratch();
   await using peer = pingPong.start(segment.id, LAST);
-  const word = new Word(segment, 0);
+  const word = new AtomicInt32(segment, 0);
   for (let turn = 1; turn < LAST; turn += 2) {
     word.store(turn);
-    word.wake();
+    word.notify();
     const answer = turn % 20 === 1 ? await word.wait(turn) : word.waitSync(turn);
     assert.equal(answer, turn + 1);
   }

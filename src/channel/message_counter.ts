@@ -3,13 +3,13 @@
  * whenever their writer dies. For the files of this folder.
  */
 
-import { TALLY_WORD } from "./lane_words.ts";
+import { COUNTER_WORD } from "./lane_words.ts";
 
-const { POSITION, LOW, HIGH, NEXT } = TALLY_WORD;
+const { POSITION, LOW, HIGH, NEXT } = COUNTER_WORD;
 const TWO_32 = 2 ** 32;
 
 /** The count up to `position` in the two tallies at `first`, or 0 if neither has it. */
-export function readTally(
+export function readMessageCount(
   words: Int32Array<ArrayBuffer>,
   first: number,
   position: number,
@@ -25,7 +25,7 @@ export function readTally(
  * The tallies of one line, as its one writer keeps them. The count is two words here as well: as one
  * number it is a floating-point one to the engine, to be divided and rounded before each publishing.
  */
-export class Tally {
+export class MessageCounter {
   readonly #words: Int32Array<ArrayBuffer>;
   readonly #first: number;
   #at: number;
@@ -36,7 +36,7 @@ export class Tally {
   constructor(words: Int32Array<ArrayBuffer>, first: number, position: number) {
     this.#words = words;
     this.#first = first;
-    this.skipTo(readTally(words, first, position));
+    this.skipTo(readMessageCount(words, first, position));
     this.#at = words[first + POSITION] === position ? first : first + NEXT;
   }
 

@@ -1,18 +1,18 @@
 /**
- * Turns: asynchronous work of which one piece is under way at a time, in the order it was asked for.
+ * SerialQueue: asynchronous work of which one piece is under way at a time, in the order it was asked for.
  * For the rooms to the right.
  */
 
 import { carryOut, type Waiting } from "../sysv/wait.ts";
 import { yieldBudget } from "../sysv/yield_budget.ts";
 import { Deadline } from "./deadline.ts";
-import type { WaitOptions } from "./waiting.ts";
+import type { WaitOptions } from "./wait_schedule.ts";
 
 /** A promise that is fulfilled: what follows it comes with the next microtask. */
 const NOW: Promise<void> = Promise.resolve();
 
 /** A queue of one process's own waits. */
-export class Turns {
+export class SerialQueue {
   #last: Promise<void> = NOW;
   #waiting = 0;
   #handing = false;
@@ -50,7 +50,7 @@ export class Turns {
    * its turn, the signal and the deadline (`expired` makes its error) end it too. The promise settles in
    * the moment the work ends: nobody comes in between.
    */
-  take<Result>(
+  run<Result>(
     { signal, deadline = Deadline.never }: WaitOptions,
     expired: () => Error,
     work: () => Waiting<Result>,

@@ -1,8 +1,8 @@
-/** Turns: one piece of work at a time, in the order it was asked for. */
+/** SerialQueue: one piece of work at a time, in the order it was asked for. */
 
 import assert from "node:assert/strict";
 import { Deadline } from "../../mod.ts";
-import { Turns } from "../../src/sync/turns.ts";
+import { SerialQueue } from "../../src/sync/serial_queue.ts";
 import type { Waiting } from "../../src/sysv/wait.ts";
 
 const expired = (): Error => new Error("expired");
@@ -33,10 +33,10 @@ function work<Result>(): {
 const settled = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 0));
 
 Deno.test("work is done one at a time and in order, whether it succeeds or fails", async () => {
-  const turns = new Turns();
+  const queue = new SerialQueue();
   const pieces = [work<number>(), work<number>(), work<number>()];
-  const results = pieces.map(({ run }) => turns.take({}, expired, run));
-  assert.equal(turns.waiting, 3);
+  const results = pieces.map(({ run }) => queue.run({}, expired, run));
+  assert.equal(queue.waiting, 3);
   await settled();
   assert.deepEqual(pieces.map(({ begun }) => begun()), [true, false, false]);
   pieces[0]!.end.resolve(1);
@@ -47,24 +47,24 @@ Deno.test("work is done one at a time and in order, whether it succeeds or fails
   await assert.rejects(results[1]!, /failed/);
   pieces[2]!.end.resolve(3);
   assert.equal(await results[2], 3);
-  assert.equal(turns.waiting, 0);
+  assert.equal(queue.waiting, 0);
 });
 
 Deno.test("who gives up waiting for its turn lets nobody overtake those before it", async () => {
-  const turns = new Turns();
+  const queue = new SerialQueue();
   const [first, never, last] = [work<void>(), work<void>(), work<void>()];
   const controller = new AbortController();
   const results = [
-    turns.take({}, expired, first.run),
-    turns.take({ signal: controller.signal }, expired, never.run),
-    turns.take({ deadline: Deadline.after(1) }, expired, never.run),
-    turns.take({}, expired, last.run),
+    queue.run({}, expired, first.run),
+    queue.run({ signal: controller.signal }, expired, never.run),
+    queue.run({ deadline: Deadline.after(1) }, expired, never.run),
+    queue.run({}, expired, last.run),
   ];
   controller.abort(new Error("enough"));
   await assert.rejects(results[1]!, /enough/);
   await assert.rejects(results[2]!, /expired/);
   await settled();
-  assert.deepEqual([turns.waiting, last.begun()], [2, false]);
+  assert.deepEqual([queue.waiting, last.begun()], [2, false]);
   first.end.resolve();
   await settled();
   assert(last.begun());
@@ -74,18 +74,18 @@ Deno.test("who gives up waiting for its turn lets nobody overtake those before i
 });
 
 Deno.test("a signal that has aborted keeps work from beginning", async () => {
-  const turns = new Turns();
+  const queue = new SerialQueue();
   const never = work<void>();
   const signal = AbortSignal.abort(new Error("before"));
-  await assert.rejects(turns.take({ signal }, expired, never.run), /before/);
-  assert.deepEqual([turns.waiting, never.begun()], [0, false]);
+  await assert.rejects(queue.run({ signal }, expired, never.run), /before/);
+  assert.deepEqual([queue.waiting, never.begun()], [0, false]);
 });
 
-Deno.test("Turns.take: a deadline further away than a timer can be does not pass at once", async () => {
-  const turns = new Turns();
+Deno.test("SerialQueue.run: a deadline further away than a timer can be does not pass at once", async () => {
+  const queue = new SerialQueue();
   const [first, second] = [work<number>(), work<number>()];
-  const before = turns.take({}, expired, first.run);
-  const behind = turns.take({ deadline: Deadline.after(2 ** 40) }, expired, second.run);
+  const before = queue.run({}, expired, first.run);
+  const behind = queue.run({ deadline: Deadline.after(2 ** 40) }, expired, second.run);
   // Longer than the millisecond after which too long a timer runs out
   await new Promise((resolve) => setTimeout(resolve, 5));
   first.end.resolve(1);

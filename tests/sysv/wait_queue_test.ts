@@ -1,13 +1,13 @@
 /** Lines of equal waits: the first asks, the others follow in the order of asking. */
 
 import assert from "node:assert/strict";
-import { LinePlace } from "../../src/sysv/wait_line.ts";
+import { QueuedWait } from "../../src/sysv/wait_queue.ts";
 
 /** So long that a test which has to wait it out has failed. */
 const LONG_MS = 3_600_000;
 
-Deno.test("LinePlace.leave makes the next one the first, and ends its turn", async () => {
-  const [a, b, c] = [new LinePlace("a line"), new LinePlace("a line"), new LinePlace("a line")];
+Deno.test("QueuedWait.leave makes the next one the first, and ends its turn", async () => {
+  const [a, b, c] = [new QueuedWait("a line"), new QueuedWait("a line"), new QueuedWait("a line")];
   assert.deepEqual([a, b, c].map(({ first }) => first), [true, false, false]);
   const turns = [b.turn(LONG_MS), c.turn(LONG_MS)];
   a.leave();
@@ -17,13 +17,13 @@ Deno.test("LinePlace.leave makes the next one the first, and ends its turn", asy
   await turns[1];
   assert(c.first);
   c.leave();
-  const again = new LinePlace("a line");
+  const again = new QueuedWait("a line");
   assert(again.first);
   again.leave();
 });
 
-Deno.test("LinePlace.leave from within the line changes nothing for the others", async () => {
-  const [a, b, c] = [new LinePlace("a line"), new LinePlace("a line"), new LinePlace("a line")];
+Deno.test("QueuedWait.leave from within the line changes nothing for the others", async () => {
+  const [a, b, c] = [new QueuedWait("a line"), new QueuedWait("a line"), new QueuedWait("a line")];
   const turn = c.turn(LONG_MS);
   b.leave();
   assert.deepEqual([a.first, c.first], [true, false]);
@@ -33,15 +33,15 @@ Deno.test("LinePlace.leave from within the line changes nothing for the others",
   c.leave();
 });
 
-Deno.test("LinePlace.turn ends in time, and when it is interrupted", async () => {
-  const [a, b] = [new LinePlace("a line"), new LinePlace("a line")];
+Deno.test("QueuedWait.turn ends in time, and when it is interrupted", async () => {
+  const [a, b] = [new QueuedWait("a line"), new QueuedWait("a line")];
   await b.turn(1);
   const turn = b.turn(LONG_MS);
   b.interrupt();
   await turn;
   assert.equal(b.first, false);
   // Lines of other names have nothing to do with it
-  const other = new LinePlace("another line");
+  const other = new QueuedWait("another line");
   assert(other.first);
   for (const place of [a, b, other]) place.leave();
 });

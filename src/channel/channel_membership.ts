@@ -8,8 +8,13 @@ import { ERRNO } from "../../ffi/errno.ts";
 import { processExists } from "../../ffi/libc.ts";
 import { ShmError } from "../../ffi/shm_error.ts";
 import type { Deadline } from "../sync/deadline.ts";
-import { type EntrySemaphores, Membership, type SharedObject } from "../sync/membership.ts";
-import { timedOut } from "../sync/waiting.ts";
+import {
+  type EntrySemaphores,
+  type LeaveResult,
+  Membership,
+  type SharedObject,
+} from "../sync/membership.ts";
+import { timedOut } from "../sync/wait_schedule.ts";
 import type { Segment } from "../sysv/segment.ts";
 import type { SegmentStat } from "../sysv/segment_stat.ts";
 import type { SemaphoreSet } from "../sysv/semaphore_set.ts";
@@ -20,30 +25,13 @@ import { isEmpty } from "./lane_words.ts";
 import { capacityFor, lanesFor } from "./lanes.ts";
 import { segmentSize, semaphoreCount, type Shape } from "./shape.ts";
 
-/**
- * What became of a channel when a peer left: `removed`; `kept` because that was asked for; `unread`
- * because messages are in it; `in use` because others are there, or might be; `not ours` because
- * another user created it, whose next one out removes it.
- *
- * @example
- * ```ts
- * import { Channel, type ChannelDeparture } from "@sysv/shm";
- * import assert from "node:assert/strict";
- *
- * const channel = Channel.openOrCreate({ key: 0x5eed4001, laneCapacity: 4096 });
- * const departure: ChannelDeparture = channel.close();
- * assert.equal(departure, "removed");
- * ```
- */
-export type ChannelDeparture = "removed" | "kept" | "unread" | "in use" | "not ours";
-
 /** How to join. */
 export interface JoinOptions {
   readonly key: number;
   /** What is said of it must be so; what is not said is the default when creating. */
   readonly wanted: Partial<Shape>;
   /** Permission bits of what is created; without it nothing is created. */
-  readonly create?: { readonly mode: number; readonly keep: boolean };
+  readonly create?: { readonly mode: number; readonly persistent: boolean };
   readonly trust: boolean;
   /** Milliseconds. */
   readonly timeout?: number | undefined;
@@ -91,7 +79,7 @@ export class ChannelMembership {
    * Leaves; roles and lanes are released before. The last one out removes segment and set if the
    * channel is empty and nobody asked to keep it. Twice is once.
    */
-  leave(): ChannelDeparture {
+  leave(): LeaveResult {
     const { segment, shape } = this;
     const membership = this.#membership;
     return membership.leave(segment, (alone) => {
@@ -120,20 +108,20 @@ class ChannelObject implements SharedObject<Inside> {
   readonly trust: boolean;
   readonly create: { readonly mode: number; readonly semaphores: number } | (() => ShmError);
   readonly #wanted: Partial<Shape>;
-  readonly #keep: boolean;
+  readonly #persistent: boolean;
 
   constructor({ key, wanted, create, trust }: JoinOptions) {
     this.key = key;
     this.trust = trust;
     this.#wanted = wanted;
-    this.#keep = create?.keep === true;
+    this.#persistent = create?.persistent === true;
     this.create = create === undefined
       ? () => this.#absent(MISSING)
-      : { mode: create.mode, semaphores: semaphoreCount(wanted.lanes ?? LANES.USUAL) };
+      : { mode: create.mode, semaphores: semaphoreCount(wanted.lanes ?? LANES.DEFAULT) };
   }
 
   fits({ id, size }: SegmentStat): boolean {
-    for (let lanes: number = LANES.LEAST; lanes <= LANES.MOST; lanes++) {
+    for (let lanes: number = LANES.MIN; lanes <= LANES.MAX; lanes++) {
       if (capacityFor(lanes, size) !== undefined) return true;
     }
     throw this.foreign(
@@ -175,7 +163,7 @@ class ChannelObject implements SharedObject<Inside> {
 
   /** The shape of what we would create beside a set for `lanes`. */
   #shape(lanes: number): Shape {
-    const { laneCapacity = LANE_CAPACITY.USUAL, messageSize = 0 } = this.#wanted;
+    const { laneCapacity = LANE_CAPACITY.DEFAULT, messageSize = 0 } = this.#wanted;
     return { lanes, laneCapacity, messageSize };
   }
 
@@ -191,7 +179,7 @@ class ChannelObject implements SharedObject<Inside> {
       return undefined;
     }
     if (state === "blank") {
-      membership.disposable = !this.#keep;
+      membership.disposable = !this.#persistent;
       initialise(segment.buffer, coming);
     }
     const shape = readHeader(segment.buffer, place);

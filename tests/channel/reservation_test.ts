@@ -6,62 +6,62 @@ import { byte, drained, scratchChannel } from "./scratch_channel.ts";
 
 guardAgainstLeaks();
 
-Deno.test("what is written into a slot arrives when it is committed, small and large", () => {
+Deno.test("what is written into a reservation arrives when it is committed, small and large", () => {
   using channel = scratchChannel({ laneCapacity: 1024 });
   using producer = channel.producer();
   using consumer = channel.consumer();
   for (const length of [0, 1, 7, 8, 63, 64, 65, 500, channel.maxMessage]) {
-    const slot = producer.claim(length, { tag: 0xffffffff })!;
-    assert.equal(slot.bytes.length, length);
-    slot.bytes.set(Array.from({ length }, (_, i) => i + length & 0xff));
+    const reservation = producer.claim(length, { tag: 0xffffffff })!;
+    assert.equal(reservation.bytes.length, length);
+    reservation.bytes.set(Array.from({ length }, (_, i) => i + length & 0xff));
     assert.equal(consumer.tryReceive(), undefined, "it was there before it was committed");
-    slot.commit();
+    reservation.commit();
     const message = consumer.tryReceive({ ack: "before" })!;
     assert.equal(message.tag, 0xffffffff);
     assert.deepEqual([...message.bytes], Array.from({ length }, (_, i) => i + length & 0xff));
   }
 });
 
-Deno.test("a slot given up was never there, and its place is taken by the next", () => {
+Deno.test("a reservation given up was never there, and its place is taken by the next", () => {
   using channel = scratchChannel();
   using producer = channel.producer();
   using consumer = channel.consumer();
   for (let i = 0; i < 100; i++) {
-    using slot = producer.claim(channel.maxMessage)!;
-    slot.bytes.fill(0xff);
+    using reservation = producer.claim(channel.maxMessage)!;
+    reservation.bytes.fill(0xff);
   }
-  const slot = producer.claim(1)!;
-  slot.abort();
-  slot.abort();
+  const reservation = producer.claim(1)!;
+  reservation.abort();
+  reservation.abort();
   assert(producer.trySend(byte(1)));
-  slot.abort();
+  reservation.abort();
   assert.deepEqual(drained(consumer), [1]);
 });
 
-Deno.test("a slot that is not open says so", () => {
+Deno.test("a reservation that is not open says so", () => {
   using channel = scratchChannel();
   using producer = channel.producer();
   using consumer = channel.consumer();
-  const slot = producer.claim(1)!;
-  slot.bytes[0] = 1;
-  slot.commit();
+  const reservation = producer.claim(1)!;
+  reservation.bytes[0] = 1;
+  reservation.commit();
   const shut = { code: "EBUSY", message: /it was committed or aborted: claim one/ };
-  assert.throws(() => slot.commit(), shut);
-  assert.throws(() => slot.bytes, shut);
+  assert.throws(() => reservation.commit(), shut);
+  assert.throws(() => reservation.bytes, shut);
   assert.deepEqual(drained(consumer), [1]);
 });
 
-Deno.test("bytes kept of a slot or a drain cannot be reached after the channel was closed", () => {
+Deno.test("bytes kept of a reservation or a drain cannot be reached after the channel was closed", () => {
   const channel = scratchChannel({ laneCapacity: 1024 });
   const producer = channel.producer();
   const consumer = channel.consumer();
-  const slot = producer.claim(300)!;
-  const written = slot.bytes;
-  slot.commit();
+  const reservation = producer.claim(300)!;
+  const written = reservation.bytes;
+  reservation.commit();
   let read: Uint8Array | undefined;
   consumer.drain((bytes) => read = bytes);
   assert.equal(read?.length, 300);
   assert.equal(channel.close(), "removed");
   assert.deepEqual([written.length, read.length, read[0]], [0, 0, undefined]);
-  assert.throws(() => slot.commit());
+  assert.throws(() => reservation.commit());
 });

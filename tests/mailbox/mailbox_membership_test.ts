@@ -38,25 +38,25 @@ Deno.test("the last one out removes what the first one in created", () => {
 
 Deno.test("a server that leaves first hands the removing on, unless it wants the segment kept", () => {
   const key = freshKey();
-  for (const keep of [false, true]) {
-    const server = MailboxServer.open({ key, keep });
+  for (const persistent of [false, true]) {
+    const server = MailboxServer.open({ key, persistent });
     const client = MailboxClient.open({ key });
     assert.equal(server.close(), "in use");
-    assert.equal(client.close(), keep ? "kept" : "removed");
+    assert.equal(client.close(), persistent ? "kept" : "removed");
   }
   assert.equal(left(key), 1, "the segment, and no semaphore set");
   assert.equal(MailboxClient.open({ key }).close(), "kept");
-  assert.equal(MailboxServer.open({ key, keep: true }).close(), "kept");
+  assert.equal(MailboxServer.open({ key, persistent: true }).close(), "kept");
   assert.equal(MailboxServer.open({ key }).close(), "removed");
 });
 
 Deno.test("a server that leaves first decides for what it did not create, too", () => {
   const key = freshKey();
-  for (const keep of [true, false]) {
+  for (const persistent of [true, false]) {
     const client = MailboxClient.open({ key });
-    const server = MailboxServer.open({ key, keep });
+    const server = MailboxServer.open({ key, persistent });
     assert.equal(server.close(), "in use");
-    assert.equal(client.close(), keep ? "kept" : "removed");
+    assert.equal(client.close(), persistent ? "kept" : "removed");
   }
   assert.equal(left(key), 0);
 });

@@ -9,7 +9,7 @@ import { checkNumber } from "../layout/arguments.ts";
  * How long to look before sleeping, in microseconds, if the caller does not say: about what going to
  * sleep and being woken on the event loop costs, so that spinning in vain at most doubles it.
  */
-export const USUAL_SPIN_US = 250;
+export const DEFAULT_SPIN_US = 250;
 
 /** Looks between two looks at the clock. */
 const LOOKS = 32;
@@ -40,11 +40,11 @@ const SILENCE_MS = 1;
  * where both sides share a core, it is tried again ever more rarely, and each time that it is not in vain
  * makes that half as rare.
  */
-export class Spinning {
+export class AdaptiveSpin {
   readonly #microseconds: number;
   /** Short sleeps to go until spinning is tried again. */
   #rests = 0;
-  /** What {@linkcode Spinning.#rests} begins with when it is in vain again. */
+  /** What {@linkcode AdaptiveSpin.#rests} begins with when it is in vain again. */
   #nextRests = 1;
   #began = 0;
   /** The same on the coarse clock, in milliseconds. */

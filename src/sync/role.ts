@@ -1,8 +1,8 @@
 /**
- * Claims: locks and roles that one process holds and that the kernel takes back when it dies, by
+ * Roles: locks and roles that one process holds and that the kernel takes back when it dies, by
  * SIGKILL too, at once.
  *
- * A claim is a semaphore that is 0 while free. Taking it waits for 0 and adds 1 in one step, so there
+ * A role is a semaphore that is 0 while free. Taking it waits for 0 and adds 1 in one step, so there
  * is nothing to initialise and no moment between the two (DESIGN: crash rules; semop(2), SEM_UNDO).
  */
 
@@ -12,22 +12,22 @@ import { isGone } from "../sysv/object_stat.ts";
 import type { PreparedOperations } from "../sysv/semaphore_operations.ts";
 import { checkSemaphore } from "../sysv/semaphore_options.ts";
 import { checkSet, SemaphoreSet } from "../sysv/semaphore_set.ts";
-import { doing } from "../sysv/semaphore_wait.ts";
+import { operate } from "../sysv/semaphore_wait.ts";
 import { Deadline } from "./deadline.ts";
 import { promised, waitAsync, type Waiting, waitSync } from "../sysv/wait.ts";
 import {
   readWaitOptions,
   readWaitSyncOptions,
-  Slices,
   timedOut,
   type WaitOptions,
+  WaitSchedule,
   type WaitSyncOptions,
-} from "./waiting.ts";
+} from "./wait_schedule.ts";
 
 /**
  * A role or lock that one holder has at a time: one semaphore of a set, which is 0 while it is free.
  *
- * When the process that holds it ends, however it ends, the kernel frees it. Two claims on the same
+ * When the process that holds it ends, however it ends, the kernel frees it. Two roles on the same
  * semaphore exclude each other within one process too.
  *
  * A Worker counts as a process of its own: what it holds is freed when it ends, by `terminate()` too,
@@ -37,12 +37,12 @@ import {
  *
  * @example A role for one process of many
  * ```ts
- * import { Claim, SemaphoreSet } from "@sysv/shm";
+ * import { Role, SemaphoreSet } from "@sysv/shm";
  * import assert from "node:assert/strict";
  *
  * const set = SemaphoreSet.openOrCreate({ key: 0x5eed2008, count: 2 });
- * const writer = new Claim(set, 1);
- * if (writer.tryTake()) {
+ * const writer = new Role(set, 1);
+ * if (writer.tryAcquire()) {
  *   assert.equal(writer.holder, Deno.pid);
  *   writer.release();
  * } else {
@@ -51,15 +51,15 @@ import {
  * set.remove();
  * ```
  */
-export class Claim {
+export class Role {
   readonly #set: SemaphoreSet;
   readonly #semaphore: number;
-  readonly #take: PreparedOperations;
+  readonly #acquire: PreparedOperations;
   readonly #release: PreparedOperations;
   #held = false;
 
   /**
-   * The claim that is semaphore number `semaphore` of `set`.
+   * The role that is semaphore number `semaphore` of `set`.
    *
    * @throws {RangeError} no such semaphore in the set
    */
@@ -67,7 +67,7 @@ export class Claim {
     this.#set = checkSet(set, "set");
     checkSemaphore(semaphore, set.count);
     this.#semaphore = semaphore;
-    ({ take: this.#take, release: this.#release } = operationsOn(semaphore));
+    ({ acquire: this.#acquire, release: this.#release } = operationsOn(semaphore));
     Object.freeze(this);
   }
 
@@ -76,8 +76,8 @@ export class Claim {
    *
    * @throws {ShmError} `EINVAL` or `EIDRM` the set was removed, `EACCES`
    */
-  tryTake(): boolean {
-    const taken = this.#set.tryOp(this.#take);
+  tryAcquire(): boolean {
+    const taken = this.#set.tryOp(this.#acquire);
     if (taken) this.#held = true;
     return taken;
   }
@@ -87,61 +87,61 @@ export class Claim {
    * within 100 ms, and nothing is held.
    *
    * @throws {ShmError} `ETIMEDOUT` the deadline passed, `EIDRM` the set was removed while we waited,
-   * or as {@linkcode Claim.tryTake}
+   * or as {@linkcode Role.tryAcquire}
    *
    * @example
    * ```ts
-   * import { Claim, Deadline, SemaphoreSet } from "@sysv/shm";
+   * import { Role, Deadline, SemaphoreSet } from "@sysv/shm";
    * import assert from "node:assert/strict";
    *
    * const set = SemaphoreSet.create({ count: 1 });
-   * const [one, two] = [new Claim(set, 0), new Claim(set, 0)];
-   * await one.take();
-   * await assert.rejects(two.take({ deadline: Deadline.after(10) }), { code: "ETIMEDOUT" });
+   * const [one, two] = [new Role(set, 0), new Role(set, 0)];
+   * await one.acquire();
+   * await assert.rejects(two.acquire({ deadline: Deadline.after(10) }), { code: "ETIMEDOUT" });
    * one.release();
-   * await two.take();
+   * await two.acquire();
    * set.remove();
    * ```
    */
-  take(options: WaitOptions = {}): Promise<void> {
+  acquire(options: WaitOptions = {}): Promise<void> {
     return promised(() => {
       const { deadline, signal } = readWaitOptions(options);
-      return waitAsync(this.taking(this.#slices(deadline)), signal);
+      return waitAsync(this.acquiring(this.#schedule(deadline)), signal);
     });
   }
 
   /**
-   * As {@linkcode Claim.take}, blocking the thread.
+   * As {@linkcode Role.acquire}, blocking the thread.
    *
-   * @throws {ShmError} also `EDEADLK` this very claim is held already, and the thread that could
+   * @throws {ShmError} also `EDEADLK` this very role is held already, and the thread that could
    * release it would sleep
    */
-  takeSync(options: WaitSyncOptions = {}): void {
+  acquireSync(options: WaitSyncOptions = {}): void {
     const { deadline } = readWaitSyncOptions(options);
     if (this.#held) {
-      throw new ShmError("take the claim", undefined, ERRNO.EDEADLK, {
+      throw new ShmError("acquire the role", undefined, ERRNO.EDEADLK, {
         key: this.#set.key,
         id: this.#set.id,
         remedy: "it is held already: release it first",
       });
     }
-    waitSync(this.taking(this.#slices(deadline)));
+    waitSync(this.acquiring(this.#schedule(deadline)));
   }
 
   /**
-   * Takes it, waiting in `slices`. For the rooms to the right.
+   * Takes it, waiting in `schedule`. For the rooms to the right.
    *
    * @internal
    */
-  *taking(slices: Slices): Waiting<void> {
-    yield* doing(this.#set, this.#take, slices);
+  *acquiring(schedule: WaitSchedule): Waiting<void> {
+    yield* operate(this.#set, this.#acquire, schedule);
     this.#held = true;
   }
 
-  #slices(deadline: Deadline = Deadline.never): Slices {
-    return new Slices(deadline, () => {
+  #schedule(deadline: Deadline = Deadline.never): WaitSchedule {
+    return new WaitSchedule(deadline, () => {
       const { holder } = this;
-      return timedOut("take the claim", "semtimedop", {
+      return timedOut("acquire the role", "semtimedop", {
         key: this.#set.key,
         id: this.#set.id,
         remedy: holder === undefined
@@ -186,20 +186,20 @@ export class Claim {
   }
 }
 
-/** Taking and releasing a claim. */
-interface ClaimOperations {
-  readonly take: PreparedOperations;
+/** Taking and releasing a role. */
+interface RoleOperations {
+  readonly acquire: PreparedOperations;
   readonly release: PreparedOperations;
 }
 
-/** Packed once a semaphore number: a mutex makes a claim each time it is locked. */
-const packed = new Map<number, ClaimOperations>();
+/** Packed once a semaphore number: a mutex makes a role each time it is locked. */
+const packed = new Map<number, RoleOperations>();
 
-function operationsOn(semaphore: number): ClaimOperations {
+function operationsOn(semaphore: number): RoleOperations {
   let operations = packed.get(semaphore);
   if (operations === undefined) {
     operations = {
-      take: SemaphoreSet.prepare([
+      acquire: SemaphoreSet.prepare([
         { semaphore, add: 0 },
         { semaphore, add: 1, undo: true },
       ]),

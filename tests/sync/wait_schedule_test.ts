@@ -1,0 +1,16 @@
+/** The slices that waits are cut into. */
+
+import assert from "node:assert/strict";
+import { Deadline } from "../../src/sync/deadline.ts";
+import { MAX_SLICE_MS, timedOut, WaitSchedule } from "../../src/sync/wait_schedule.ts";
+
+Deno.test("schedule begin short, double, and never exceed the longest one or the deadline", () => {
+  const expired = () => timedOut("wait", "futex", {});
+  const schedule = new WaitSchedule(Deadline.never, expired);
+  const given = Array.from({ length: 12 }, () => schedule.next());
+  assert.deepEqual(given.slice(0, 4), [1, 2, 4, 8]);
+  assert.equal(Math.max(...given), MAX_SLICE_MS);
+  assert.equal(schedule.waited, given.reduce((sum, ms) => sum + ms, 0));
+  assert(new WaitSchedule(Deadline.after(0.5), expired).next() <= 0.5);
+  assert.throws(() => new WaitSchedule(Deadline.after(0), expired).next(), { code: "ETIMEDOUT" });
+});
