@@ -97,7 +97,6 @@ export {
 } from "./src/sysv/semaphore_stat.ts";
 
 export { Role } from "./src/sync/role.ts";
-export { Deadline } from "./src/sync/deadline.ts";
 export { type LeaveResult } from "./src/sync/membership.ts";
 export { Mutex, type MutexLock, type MutexOptions } from "./src/sync/mutex.ts";
 export type { WaitOptions, WaitSyncOptions } from "./src/sync/wait_schedule.ts";

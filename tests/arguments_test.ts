@@ -10,7 +10,6 @@ import {
   AtomicInt32,
   Channel,
   cString,
-  Deadline,
   i32,
   MailboxClient,
   MailboxServer,
@@ -135,7 +134,7 @@ function opts(
 const bytes = (): Uint8Array => new Uint8Array(8);
 const key: In<number> = () => freshKey();
 const placement = "execute address round";
-const wait = "deadline signal";
+const wait = "timeout signal";
 const operations: Parameter = arg(
   "operations?|semaphore|add|undo|noWait",
   () => [{ semaphore: 0, add: -1 }],
@@ -176,7 +175,7 @@ const semaphore = arg("semaphore", () => 0);
 const consuming = opts("timeout signal until", () => ({ signal: AbortSignal.abort() }), {
   waits: true,
 });
-const soon = (): object => ({ deadline: Deadline.after(0) });
+const soon = (): object => ({ timeout: 0 });
 const text = arg("text", () => "hello");
 const memory = arg("ArrayBuffer", ({ buffer }) => buffer);
 const at = arg("offset", () => 0);
@@ -252,7 +251,6 @@ const PARAMETERS: Readonly<Record<string, readonly Parameter[]>> = {
   ],
   "SemaphoreSet.attach": [arg("id", ({ set }) => set.id), opts("trust")],
   "SemaphoreSet.prepare": [operations],
-  "Deadline.after": [arg("ms", () => 5)],
   "Mutex.openOrCreate": [opts("key mode trust", (world) => ({ key: key(world) }))],
   "Channel.openOrCreate": [
     opts("key lanes laneCapacity messageSize mode persistent trust timeout", (world) => ({
@@ -297,8 +295,8 @@ const PARAMETERS: Readonly<Record<string, readonly Parameter[]>> = {
   "Segment#remove": [],
   "Segment#detach": [],
   "SemaphoreSet#tryOp": [operations],
-  "SemaphoreSet#op": [operations, opts(`timeout ${wait}`)],
-  "SemaphoreSet#opSync": [operations, opts("timeout deadline")],
+  "SemaphoreSet#op": [operations, opts(wait)],
+  "SemaphoreSet#opSync": [operations, opts("timeout")],
   "SemaphoreSet#values": [],
   "SemaphoreSet#setValues": [
     arg("values?", () => [1, 2, 3], {
@@ -330,14 +328,14 @@ const PARAMETERS: Readonly<Record<string, readonly Parameter[]>> = {
   "AtomicInt32#add": [arg("summand", () => 5)],
   "AtomicInt32#compareExchange": [arg("expected", () => 5), arg("replacement", () => 6)],
   "AtomicInt32#wait": [arg("value", () => 5), opts(wait)],
-  "AtomicInt32#waitSync": [arg("value", () => 5), opts("deadline")],
+  "AtomicInt32#waitSync": [arg("value", () => 5), opts("timeout")],
   "AtomicInt32#notify": [arg("count", () => 5)],
   "Role#tryAcquire": [],
   "Role#acquire": [opts(wait)],
-  "Role#acquireSync": [opts("deadline")],
+  "Role#acquireSync": [opts("timeout")],
   "Role#release": [],
   "Mutex#lock": [opts(wait)],
-  "Mutex#lockSync": [opts("deadline")],
+  "Mutex#lockSync": [opts("timeout")],
   "Mutex#tryLock": [],
   "Mutex#remove": [],
   "MutexLock#release": [],
@@ -366,7 +364,7 @@ const PARAMETERS: Readonly<Record<string, readonly Parameter[]>> = {
     }),
     tag,
   ],
-  "Producer#sendSync": [payload, opts("tag deadline")],
+  "Producer#sendSync": [payload, opts("tag timeout")],
   "Producer#send": [payload, opts(`tag ${wait}`)],
   "Producer#claim": [arg("length|bytes", () => 8), tag],
   "Producer#scratch": [arg("length", () => 8)],
@@ -375,9 +373,9 @@ const PARAMETERS: Readonly<Record<string, readonly Parameter[]>> = {
   "Reservation#abort": [],
   "Consumer#tryReceive": [opts("ack")],
   "Consumer#receive": [opts(`ack until ${wait}`)],
-  "Consumer#receiveSync": [opts("ack until deadline")],
+  "Consumer#receiveSync": [opts("ack until timeout")],
   "Consumer#ready": [opts(`ack until ${wait}`)],
-  "Consumer#readySync": [opts("ack until deadline")],
+  "Consumer#readySync": [opts("ack until timeout")],
   "Consumer#consume": [arg("handler", () => () => {}), consuming],
   "Consumer#messages": [opts(`ack until ${wait}`)],
   "Consumer#drain": [arg("visit", () => () => {}), opts("max ack")],
@@ -388,9 +386,9 @@ const PARAMETERS: Readonly<Record<string, readonly Parameter[]>> = {
   "Consumer#close": [],
   "TypedConsumer#tryReceive": [opts("ack")],
   "TypedConsumer#receive": [opts(`ack until ${wait}`)],
-  "TypedConsumer#receiveSync": [opts("ack until deadline")],
+  "TypedConsumer#receiveSync": [opts("ack until timeout")],
   "TypedConsumer#ready": [opts(`ack until ${wait}`)],
-  "TypedConsumer#readySync": [opts("ack until deadline")],
+  "TypedConsumer#readySync": [opts("ack until timeout")],
   "TypedConsumer#consume": [arg("handler", () => () => {}), consuming],
   "TypedConsumer#messages": [opts(`ack until ${wait}`)],
   "TypedConsumer#drain": [arg("visit", () => () => {}), opts("max ack")],
@@ -405,12 +403,12 @@ const PARAMETERS: Readonly<Record<string, readonly Parameter[]>> = {
   "TypedProducer#trySend": [message, tag],
   "TypedProducer#stage": [message, tag],
   "TypedProducer#publish": [],
-  "TypedProducer#sendSync": [message, opts("tag deadline")],
+  "TypedProducer#sendSync": [message, opts("tag timeout")],
   "TypedProducer#send": [message, opts(`tag ${wait}`)],
   "TypedProducer#close": [],
   "MailboxServer#tryReceive": [],
   "MailboxServer#receive": [opts(wait)],
-  "MailboxServer#receiveSync": [opts("deadline")],
+  "MailboxServer#receiveSync": [opts("timeout")],
   "MailboxServer#serve": [
     arg("handler", () => () => {}),
     opts("timeout signal", () => ({ signal: AbortSignal.abort() }), { waits: true }),
@@ -420,7 +418,7 @@ const PARAMETERS: Readonly<Record<string, readonly Parameter[]>> = {
   "MailboxServer#nack": [],
   "MailboxServer#close": [],
   "MailboxClient#send": [text, opts(`${wait} onNoServer`, soon, { waits: true })],
-  "MailboxClient#sendSync": [text, opts("deadline onNoServer", soon, { waits: true })],
+  "MailboxClient#sendSync": [text, opts("timeout onNoServer", soon, { waits: true })],
   "MailboxClient#post": [text, opts(`${wait} onNoServer`, soon, { waits: true })],
   "MailboxClient#trySend": [text],
   "MailboxClient#close": [],
@@ -458,7 +456,6 @@ const PARAMETERS: Readonly<Record<string, readonly Parameter[]>> = {
 const NOT_CALLED = [
   "new Segment",
   "new SemaphoreSet",
-  "new Deadline",
   "new Channel",
   "new MailboxServer",
   "new MailboxClient",
@@ -545,7 +542,6 @@ const ODD: Readonly<Record<string, In<unknown>>> = {
   "proxy of bytes": () => new Proxy(new Uint8Array(8), {}),
   Date: () => new Date(0),
   AbortSignal: () => AbortSignal.timeout(1e6),
-  Deadline: () => Deadline.never,
   function: () => () => 1,
   valueOf: (world: World) => ({ valueOf: () => (world.close(), 0) }),
 };
@@ -606,7 +602,9 @@ function* trials(
     const one = new RegExp(`${name.source}|${option}`, "i");
     for (const [kind, odd] of Object.entries(ODD)) {
       if (option === "key" && kind === "-1") continue;
-      if (waits && ["undefined", "AbortSignal", "Deadline"].includes(kind)) continue;
+      // It would be waited for
+      if (option === "timeout" && ["2^53", "1e308"].includes(kind)) continue;
+      if (waits && ["undefined", "AbortSignal"].includes(kind)) continue;
       yield [`{ ${option}: ${kind} }`, one, (world) => ({
         ...value(world) as object,
         [option]: odd(world),

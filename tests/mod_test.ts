@@ -5,7 +5,6 @@ import * as library from "../mod.ts";
 import {
   AtomicInt32,
   Channel,
-  Deadline,
   i32,
   MailboxClient,
   MailboxServer,
@@ -47,7 +46,6 @@ function objects(stack: DisposableStack): Readonly<Record<string, object>> {
     Mutex: mutex,
     MutexLock: lock,
     Role: new Role(set, 0),
-    Deadline: Deadline.after(1),
     AtomicInt32: new AtomicInt32(segment, 0),
     ShmEntry: entry,
     ShmError: new ShmError("try", "shmget", 2),

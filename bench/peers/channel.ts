@@ -12,13 +12,7 @@
  * come.
  */
 
-import {
-  Channel,
-  type Consumer,
-  type ConsumerOptions,
-  Deadline,
-  type Producer,
-} from "../../mod.ts";
+import { Channel, type Consumer, type ConsumerOptions, type Producer } from "../../mod.ts";
 import {
   Arrivals,
   batchOf,
@@ -376,7 +370,7 @@ async function idle(part: Part): Promise<void> {
   using channel = open(part);
   using consumer = channel.consumer();
   const received = consumer.receive({
-    deadline: Deadline.after(SETTLE_MS + part.pause),
+    timeout: SETTLE_MS + part.pause,
   });
   await idling(part, received);
 }

@@ -7,7 +7,7 @@
  * PAUSE milliseconds for a message that does not come.
  */
 
-import { Deadline, MailboxClient, MailboxServer, SemaphoreSet } from "../../mod.ts";
+import { MailboxClient, MailboxServer, SemaphoreSet } from "../../mod.ts";
 import {
   Arrivals,
   idling,
@@ -113,7 +113,7 @@ async function send(part: Part): Promise<void> {
 async function idle(part: Part): Promise<void> {
   using server = MailboxServer.open({ key: Number(part.address) });
   const received = server.receive({
-    deadline: Deadline.after(SETTLE_MS + part.pause),
+    timeout: SETTLE_MS + part.pause,
   });
   await idling(part, received);
 }

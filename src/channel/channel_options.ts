@@ -11,7 +11,14 @@ import {
 } from "../layout/arguments.ts";
 import { mistyped } from "../layout/refusal.ts";
 import { checkSpin } from "../sync/adaptive_spin.ts";
-import { WAIT, WAIT_SYNC, type WaitOptions, type WaitSyncOptions } from "../sync/wait_schedule.ts";
+import {
+  type Limited,
+  WAIT,
+  WAIT_SYNC,
+  type WaitOptions,
+  type WaitSyncOptions,
+  withDeadline,
+} from "../sync/wait_schedule.ts";
 import { checkKey } from "../sysv/key.ts";
 import { checkMode } from "../sysv/object_stat.ts";
 
@@ -151,9 +158,9 @@ export interface ChannelTrySendOptions {
  *
  * @example
  * ```ts
- * import { Channel, type ChannelSendSyncOptions, Deadline } from "@sysv/shm";
+ * import { Channel, type ChannelSendSyncOptions } from "@sysv/shm";
  *
- * const options: ChannelSendSyncOptions = { tag: 7, deadline: Deadline.after(1_000) };
+ * const options: ChannelSendSyncOptions = { tag: 7, timeout: 1_000 };
  * using channel = Channel.openOrCreate({ key: 0x5eed4007, laneCapacity: 4096 });
  * using producer = channel.producer();
  * producer.sendSync(Uint8Array.of(1), options);
@@ -211,10 +218,10 @@ export type Acknowledgement = "before" | "after";
  *
  * @example
  * ```ts
- * import { Channel, type ChannelReceiveSyncOptions, Deadline } from "@sysv/shm";
+ * import { Channel, type ChannelReceiveSyncOptions } from "@sysv/shm";
  * import assert from "node:assert/strict";
  *
- * const options: ChannelReceiveSyncOptions = { deadline: Deadline.after(10) };
+ * const options: ChannelReceiveSyncOptions = { timeout: 10 };
  * using channel = Channel.openOrCreate({ key: 0x5eed400a, laneCapacity: 4096 });
  * using consumer = channel.consumer();
  * assert.throws(() => consumer.receiveSync(options), { code: "ETIMEDOUT" });
@@ -339,13 +346,22 @@ export const readTryReceiveOptions: (options: unknown) => Read<typeof TRY_RECEIV
 export const readDrainOptions: (options: unknown) => Read<typeof DRAIN> = optionsReader(DRAIN);
 
 /** Reads {@linkcode ChannelReceiveSyncOptions}. */
-export const readReceiveSyncOptions: (options: unknown) => Read<typeof RECEIVE_SYNC> =
-  optionsReader(RECEIVE_SYNC);
+const readReceiveSync = optionsReader(RECEIVE_SYNC);
+
+/** Reads {@linkcode ChannelReceiveSyncOptions}. */
+export function readReceiveSyncOptions(options: unknown): Limited<ChannelReceiveSyncOptions> {
+  return withDeadline<ChannelReceiveSyncOptions>(readReceiveSync(options));
+}
 
 /** Reads {@linkcode ChannelReceiveOptions}. */
-export const readReceiveOptions: (options: unknown) => Read<typeof RECEIVE> = optionsReader(
+export const readMessagesOptions: (options: unknown) => Read<typeof RECEIVE> = optionsReader(
   RECEIVE,
 );
+
+/** Reads {@linkcode ChannelReceiveOptions}, for one message. */
+export function readReceiveOptions(options: unknown): Limited<ChannelReceiveOptions> {
+  return withDeadline<ChannelReceiveOptions>(readMessagesOptions(options));
+}
 
 /** Reads {@linkcode ConsumeOptions}. */
 export const readConsumeOptions: (options: unknown) => Read<typeof CONSUME> = optionsReader(
@@ -385,15 +401,19 @@ export function readTag(options: unknown): number {
 }
 
 /** Reads {@linkcode ChannelSendSyncOptions}. */
-export function readSendSyncOptions(options: unknown): Read<typeof SEND_SYNC> {
+export function readSendSyncOptions(options: unknown): Limited<ChannelSendSyncOptions> {
   const tag = tagAlone(options);
-  return tag === undefined ? readSendSyncOptionsInFull(options) : { tag };
+  return tag === undefined
+    ? withDeadline<ChannelSendSyncOptions>(readSendSyncOptionsInFull(options))
+    : { tag };
 }
 
 /** Reads {@linkcode ChannelSendOptions}. */
-export function readSendOptions(options: unknown): Read<typeof SEND> {
+export function readSendOptions(options: unknown): Limited<ChannelSendOptions> {
   const tag = tagAlone(options);
-  return tag === undefined ? readSendOptionsInFull(options) : { tag };
+  return tag === undefined
+    ? withDeadline<ChannelSendOptions>(readSendOptionsInFull(options))
+    : { tag };
 }
 
 /** The tag where it is all that is said: the usual case, without what reading options in general takes. */

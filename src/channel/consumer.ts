@@ -10,7 +10,7 @@ import { Deadline } from "../sync/deadline.ts";
 import { AdaptiveSpin, DEFAULT_SPIN_US } from "../sync/adaptive_spin.ts";
 import { SerialQueue } from "../sync/serial_queue.ts";
 import { type Waiting, waitSync } from "../sysv/wait.ts";
-import { fromNow, timedOut, WaitSchedule } from "../sync/wait_schedule.ts";
+import { type Limited, timedOut, WaitSchedule } from "../sync/wait_schedule.ts";
 import {
   type Acknowledgement,
   type ChannelMessage,
@@ -20,6 +20,7 @@ import {
   type ConsumerOptions,
   readConsumeOptions,
   readDrainOptions,
+  readMessagesOptions,
   readReceiveOptions,
   readReceiveSyncOptions,
   readTryReceiveOptions,
@@ -506,7 +507,7 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
     return this.#readySync(readReceiveSyncOptions(options));
   }
 
-  #readySync(options: ChannelReceiveSyncOptions): boolean {
+  #readySync(options: Limited<ChannelReceiveSyncOptions>): boolean {
     this.#check();
     this.#settle();
     if (this.#soon()) return true;
@@ -525,7 +526,7 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
    */
   *#until<Found>(
     find: () => Found | undefined,
-    { deadline = Deadline.never, until }: ChannelReceiveSyncOptions,
+    { deadline = Deadline.never, until }: Limited<ChannelReceiveSyncOptions>,
   ): Waiting<Found | undefined> {
     const schedule = new WaitSchedule(deadline, () => this.#expired());
     this.#spin.sleeps();
@@ -632,7 +633,7 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
   receive(options: ChannelReceiveOptions): Promise<ChannelMessage | undefined>;
   receive(options?: ChannelReceiveOptions): Promise<ChannelMessage | undefined> {
     // No async function: each promise between a waker and who awaits the message takes a microsecond
-    let read: ChannelReceiveOptions;
+    let read: Limited<ChannelReceiveOptions>;
     try {
       read = readReceiveOptions(options);
       read.signal?.throwIfAborted();
@@ -718,7 +719,7 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
     while (signal?.aborted !== true) {
       let message: ChannelMessage | undefined;
       try {
-        message = await this.receive(fromNow(read));
+        message = await this.receive(read);
       } catch (failure) {
         // Only a signal that has aborted has a reason
         if (failure === signal?.reason) return;
@@ -745,7 +746,7 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
    * @throws {ShmError} as {@linkcode Consumer.ready}, from the loop
    */
   messages(options?: ChannelReceiveOptions): AsyncIterableIterator<ChannelMessage, undefined> {
-    const read: ChannelReceiveOptions = readReceiveOptions(options);
+    const read = readMessagesOptions(options);
     const iterator: AsyncIterableIterator<ChannelMessage, undefined> = {
       next: () =>
         this.receive(read).then((value) =>

@@ -12,7 +12,15 @@ import { Deadline } from "../sync/deadline.ts";
 import { AdaptiveSpin, DEFAULT_SPIN_US } from "../sync/adaptive_spin.ts";
 import { pause, promised, waitAsync, type Waiting, waitSync } from "../sysv/wait.ts";
 import { yieldBudget } from "../sysv/yield_budget.ts";
-import { MAX_SLICE_MS, timedOut, WAIT, WAIT_SYNC, WaitSchedule } from "../sync/wait_schedule.ts";
+import {
+  type Limited,
+  MAX_SLICE_MS,
+  timedOut,
+  WAIT,
+  WAIT_SYNC,
+  WaitSchedule,
+  withDeadline,
+} from "../sync/wait_schedule.ts";
 import { saysGone } from "../sysv/object_stat.ts";
 import type { Segment } from "../sysv/segment.ts";
 import { SemaphoreSet } from "../sysv/semaphore_set.ts";
@@ -25,17 +33,17 @@ import { MAILBOX, MailboxMembership, type MailboxOptions } from "./mailbox_membe
  *
  * @example
  * ```ts
- * import { Deadline, MailboxClient, type SendSyncOptions } from "@sysv/shm";
+ * import { MailboxClient, type SendSyncOptions } from "@sysv/shm";
  * import assert from "node:assert/strict";
  *
- * const options: SendSyncOptions = { deadline: Deadline.after(10) };
+ * const options: SendSyncOptions = { timeout: 10 };
  * using client = MailboxClient.open({ key: 0x5eed0016 });
  * assert.throws(() => client.sendSync("hello", options), { code: "ETIMEDOUT" });
  * ```
  */
 export interface SendSyncOptions {
-  /** When to give up; never if not said. */
-  readonly deadline?: Deadline;
+  /** Milliseconds to wait at most; then `ETIMEDOUT`. Defaults to no limit. */
+  readonly timeout?: number;
   /** Called once if no server seems to be there while we wait for one. */
   readonly onNoServer?: () => void;
 }
@@ -86,12 +94,12 @@ const done = SemaphoreSet.prepare([{ semaphore: SEMAPHORE.SENDER, add: -2, undo:
  *
  * @example
  * ```ts
- * import { Deadline, MailboxClient, ShmError } from "@sysv/shm";
+ * import { MailboxClient, ShmError } from "@sysv/shm";
  * import assert from "node:assert/strict";
  *
  * using client = MailboxClient.open({ key: 0x5eed0009 });
  * try {
- *   await client.send("anybody there?", { deadline: Deadline.after(50) });
+ *   await client.send("anybody there?", { timeout: 50 });
  * } catch (error) {
  *   assert(error instanceof ShmError);
  *   assert.equal(error.code, "ETIMEDOUT"); // and the message is withdrawn
@@ -143,7 +151,7 @@ export class MailboxClient implements Disposable {
    */
   send(text: string, options?: SendOptions): Promise<void> {
     return promised(() => {
-      const read = readSendOptions(options);
+      const read = withDeadline<SendOptions>(readSendOptions(options));
       read.signal?.throwIfAborted();
       const encoded = encode(text);
       const reached = this.#begin(encoded);
@@ -154,7 +162,7 @@ export class MailboxClient implements Disposable {
 
   /** As {@linkcode MailboxClient.send}, blocking the thread. */
   sendSync(text: string, options?: SendSyncOptions): void {
-    const read = readSendSyncOptions(options);
+    const read = withDeadline<SendSyncOptions>(readSendSyncOptions(options));
     const encoded = encode(text);
     const reached = this.#begin(encoded);
     if (reached === "deposited" && this.#takenSoon()) return;
@@ -170,7 +178,7 @@ export class MailboxClient implements Disposable {
    */
   post(text: string, options?: SendOptions): Promise<void> {
     return promised(() => {
-      const read = readSendOptions(options);
+      const read = withDeadline<SendOptions>(readSendOptions(options));
       read.signal?.throwIfAborted();
       const encoded = encode(text);
       // Later nothing would tell that there is no mailbox any more
@@ -407,7 +415,7 @@ class SendSchedule extends WaitSchedule {
   readonly #mailbox: MailboxMembership;
   #onNoServer: (() => void) | undefined;
 
-  constructor(mailbox: MailboxMembership, options: SendSyncOptions) {
+  constructor(mailbox: MailboxMembership, options: Limited<SendSyncOptions>) {
     super(options.deadline ?? Deadline.never, () =>
       timedOut("send the message", "futex", {
         key: mailbox.segment.key,

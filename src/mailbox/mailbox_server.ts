@@ -21,10 +21,10 @@ import { SerialQueue } from "../sync/serial_queue.ts";
 import { type Waiting, waitSync } from "../sysv/wait.ts";
 import { yieldBudget } from "../sysv/yield_budget.ts";
 import {
-  fromNow,
   readWaitOptions,
   readWaitSyncOptions,
   timedOut,
+  type WaitLimits,
   WaitSchedule,
 } from "../sync/wait_schedule.ts";
 import type { Segment } from "../sysv/segment.ts";
@@ -56,17 +56,17 @@ export interface MailboxServerOptions extends MailboxOptions {
  *
  * @example
  * ```ts
- * import { Deadline, MailboxServer, type ReceiveOptions } from "@sysv/shm";
+ * import { MailboxServer, type ReceiveOptions } from "@sysv/shm";
  * import assert from "node:assert/strict";
  *
- * const options: ReceiveOptions = { deadline: Deadline.after(10) };
+ * const options: ReceiveOptions = { timeout: 10 };
  * using server = MailboxServer.open({ key: 0x5eed0015 });
  * await assert.rejects(server.receive(options), { code: "ETIMEDOUT" });
  * ```
  */
 export interface ReceiveOptions {
-  /** When to give up; never if not said. */
-  readonly deadline?: Deadline;
+  /** Milliseconds to wait at most; then `ETIMEDOUT`. Defaults to no limit. */
+  readonly timeout?: number;
   /** Gives up when it aborts, with its reason. */
   readonly signal?: AbortSignal;
 }
@@ -217,11 +217,11 @@ export class MailboxServer implements Disposable {
    * The next message. Acknowledges the one that is in hand at the time of the call. Several calls at
    * once are served in their order, each after the message of the one before was acknowledged.
    *
-   * @throws {ShmError} `ETIMEDOUT` the deadline passed, `EIDRM` the mailbox was removed underneath,
+   * @throws {ShmError} `ETIMEDOUT` the timeout is over, `EIDRM` the mailbox was removed underneath,
    * `EDETACHED` after close
    */
   receive(options?: ReceiveOptions): Promise<Message> {
-    let read: ReceiveOptions;
+    let read: WaitLimits;
     try {
       read = readWaitOptions(options);
       read.signal?.throwIfAborted();
@@ -247,7 +247,7 @@ export class MailboxServer implements Disposable {
    * @throws {ShmError} as {@linkcode MailboxServer.receive}; `EBUSY` a `receive` has a message that its
    * caller has not had yet
    */
-  receiveSync(options?: { readonly deadline?: Deadline }): Message {
+  receiveSync(options?: { readonly timeout?: number }): Message {
     const { deadline } = readWaitSyncOptions(options);
     this.ack();
     if (this.#inFlight) {
@@ -327,7 +327,7 @@ export class MailboxServer implements Disposable {
     while (signal?.aborted !== true) {
       let message: Message;
       try {
-        message = await this.receive(fromNow(read));
+        message = await this.receive(read);
       } catch (failure) {
         // Only a signal that has aborted has a reason
         if (failure === signal?.reason) return;
@@ -355,7 +355,7 @@ export class MailboxServer implements Disposable {
   messages(options?: ServeOptions): AsyncIterableIterator<Message, undefined> {
     const read = readServeOptions(options);
     const iterator: AsyncIterableIterator<Message, undefined> = {
-      next: () => this.receive(fromNow(read)).then((value) => ({ done: false as const, value })),
+      next: () => this.receive(read).then((value) => ({ done: false as const, value })),
       return: () => {
         if (this.segment.attached) this.ack();
         return Promise.resolve({ done: true as const, value: undefined });

@@ -168,7 +168,7 @@ export class AtomicInt32 {
    * Who changes the word and calls {@linkcode AtomicInt32.notify} is noticed at once; who only changes it, soon:
    * the word is looked at after 1 ms, 2 ms, and so on up to every 100 ms.
    *
-   * @throws {ShmError} `ETIMEDOUT` the deadline passed, `EDETACHED` the segment is or was detached
+   * @throws {ShmError} `ETIMEDOUT` the timeout is over, `EDETACHED` the segment is or was detached
    * @throws {RangeError} not an integer of 32 bits
    */
   wait(value: number, options: WaitOptions = {}): Promise<number> {
@@ -184,14 +184,14 @@ export class AtomicInt32 {
    *
    * @example
    * ```ts
-   * import { Deadline, Segment, AtomicInt32 } from "@sysv/shm";
+   * import { Segment, AtomicInt32 } from "@sysv/shm";
    * import assert from "node:assert/strict";
    *
    * using segment = Segment.create({ size: 64 });
    * segment.remove();
    * const word = new AtomicInt32(segment, 0);
-   * const deadline = Deadline.after(10);
-   * assert.throws(() => word.waitSync(0, { deadline }), { code: "ETIMEDOUT" });
+   * const timeout = 10;
+   * assert.throws(() => word.waitSync(0, { timeout }), { code: "ETIMEDOUT" });
    * assert.equal(word.waitSync(1), 0); // it is no 1
    * ```
    */

@@ -4,22 +4,13 @@
  */
 
 import { checkTimeout } from "../layout/arguments.ts";
-import { mistyped } from "../layout/refusal.ts";
-
-let isDeadline: (value: unknown) => value is Deadline;
-
-/** Throws a `TypeError` unless `value` is a deadline. */
-export function checkDeadline(value: unknown, name: string): Deadline {
-  if (isDeadline(value)) return value;
-  throw mistyped(name, "a Deadline, such as Deadline.after(1000)", value);
-}
 
 /**
  * A point in time on this process's monotonic clock.
  *
  * @example
- * ```ts
- * import { Deadline } from "@sysv/shm";
+ * ```ts ignore
+ * import { Deadline } from "./deadline.ts";
  * import assert from "node:assert/strict";
  *
  * const deadline = Deadline.after(5_000);
@@ -29,11 +20,6 @@ export function checkDeadline(value: unknown, name: string): Deadline {
  * ```
  */
 export class Deadline {
-  static {
-    isDeadline = (value): value is Deadline =>
-      typeof value === "object" && value !== null && #at in value;
-  }
-
   static readonly #never = new Deadline(Infinity);
   readonly #at: number;
 

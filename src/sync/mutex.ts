@@ -154,18 +154,18 @@ export class Mutex {
    * Locks it as soon as nobody else has. When `signal` aborts, the promise rejects with its reason,
    * within 100 ms, and nothing is locked.
    *
-   * @throws {ShmError} `ETIMEDOUT` the deadline passed (the message names the holder), `EIDRM` the
+   * @throws {ShmError} `ETIMEDOUT` the timeout is over (the message names the holder), `EIDRM` the
    * mutex was removed while we waited, `EINVAL` before, `EACCES`
    *
    * @example
    * ```ts
-   * import { Deadline, Mutex } from "@sysv/shm";
+   * import { Mutex } from "@sysv/shm";
    * import assert from "node:assert/strict";
    *
    * const mutex = Mutex.openOrCreate({ key: 0x5eed200b });
    * {
    *   using _lock = await mutex.lock();
-   *   await assert.rejects(mutex.lock({ deadline: Deadline.after(10) }), { code: "ETIMEDOUT" });
+   *   await assert.rejects(mutex.lock({ timeout: 10 }), { code: "ETIMEDOUT" });
    * }
    * mutex.remove();
    * ```

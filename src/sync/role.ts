@@ -86,18 +86,18 @@ export class Role {
    * Takes it as soon as nobody holds it. When `signal` aborts, the promise rejects with its reason,
    * within 100 ms, and nothing is held.
    *
-   * @throws {ShmError} `ETIMEDOUT` the deadline passed, `EIDRM` the set was removed while we waited,
+   * @throws {ShmError} `ETIMEDOUT` the timeout is over, `EIDRM` the set was removed while we waited,
    * or as {@linkcode Role.tryAcquire}
    *
    * @example
    * ```ts
-   * import { Role, Deadline, SemaphoreSet } from "@sysv/shm";
+   * import { Role, SemaphoreSet } from "@sysv/shm";
    * import assert from "node:assert/strict";
    *
    * const set = SemaphoreSet.create({ count: 1 });
    * const [one, two] = [new Role(set, 0), new Role(set, 0)];
    * await one.acquire();
-   * await assert.rejects(two.acquire({ deadline: Deadline.after(10) }), { code: "ETIMEDOUT" });
+   * await assert.rejects(two.acquire({ timeout: 10 }), { code: "ETIMEDOUT" });
    * one.release();
    * await two.acquire();
    * set.remove();

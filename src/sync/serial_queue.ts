@@ -6,7 +6,7 @@
 import { carryOut, type Waiting } from "../sysv/wait.ts";
 import { yieldBudget } from "../sysv/yield_budget.ts";
 import { Deadline } from "./deadline.ts";
-import type { WaitOptions } from "./wait_schedule.ts";
+import type { WaitLimits } from "./wait_schedule.ts";
 
 /** A promise that is fulfilled: what follows it comes with the next microtask. */
 const NOW: Promise<void> = Promise.resolve();
@@ -51,7 +51,7 @@ export class SerialQueue {
    * the moment the work ends: nobody comes in between.
    */
   run<Result>(
-    { signal, deadline = Deadline.never }: WaitOptions,
+    { signal, deadline = Deadline.never }: WaitLimits,
     expired: () => Error,
     work: () => Waiting<Result>,
   ): Promise<Result> {

@@ -5,18 +5,18 @@
 
 import { ERRNO } from "../../ffi/errno.ts";
 import { type LibcCall, ShmError } from "../../ffi/shm_error.ts";
-import { checkSignal, optionsReader, type Read } from "../layout/arguments.ts";
-import { checkDeadline, Deadline } from "./deadline.ts";
+import { checkSignal, checkTimeout, optionsReader } from "../layout/arguments.ts";
+import { Deadline } from "./deadline.ts";
 
 /**
  * How long a wait that blocks the thread may take.
  *
  * @example
  * ```ts
- * import { Deadline, Mutex, type WaitSyncOptions } from "@sysv/shm";
+ * import { Mutex, type WaitSyncOptions } from "@sysv/shm";
  * import assert from "node:assert/strict";
  *
- * const options: WaitSyncOptions = { deadline: Deadline.after(5_000) };
+ * const options: WaitSyncOptions = { timeout: 5_000 };
  * const mutex = Mutex.openOrCreate({ key: 0x5eed2007 });
  * {
  *   using lock = mutex.lockSync(options);
@@ -26,8 +26,8 @@ import { checkDeadline, Deadline } from "./deadline.ts";
  * ```
  */
 export interface WaitSyncOptions {
-  /** When to give up; never if not said. */
-  readonly deadline?: Deadline;
+  /** Milliseconds to wait at most; then `ETIMEDOUT`. Defaults to no limit. */
+  readonly timeout?: number;
 }
 
 /**
@@ -50,25 +50,36 @@ export interface WaitOptions extends WaitSyncOptions {
 }
 
 /** What an object with {@linkcode WaitSyncOptions} may hold. */
-export const WAIT_SYNC = { deadline: checkDeadline };
+export const WAIT_SYNC = { timeout: checkTimeout };
 
 /** What an object with {@linkcode WaitOptions} may hold. */
 export const WAIT = { ...WAIT_SYNC, signal: checkSignal };
 
+/** Options as the waits inside have them: with the deadline that a timeout is once the call begins. */
+export type Limited<Options> = Omit<Options, "timeout"> & { readonly deadline?: Deadline };
+
+/** The limits of a wait, inside. */
+export type WaitLimits = Limited<WaitOptions>;
+
+/** Puts a deadline, from now on, in the place of the timeout. */
+export function withDeadline<Options extends { readonly timeout?: number }>(
+  read: Options,
+): Limited<Options> {
+  const { timeout, ...rest } = read;
+  return timeout === undefined ? read : { ...rest, deadline: Deadline.after(timeout) };
+}
+
+const readSync = optionsReader(WAIT_SYNC);
+const readAsync = optionsReader(WAIT);
+
 /** Reads {@linkcode WaitSyncOptions}. */
-export const readWaitSyncOptions: (options: unknown) => Read<typeof WAIT_SYNC> = optionsReader(
-  WAIT_SYNC,
-);
+export function readWaitSyncOptions(options: unknown): Limited<WaitSyncOptions> {
+  return withDeadline<WaitSyncOptions>(readSync(options));
+}
 
 /** Reads {@linkcode WaitOptions}. */
-export const readWaitOptions: (options: unknown) => Read<typeof WAIT> = optionsReader(WAIT);
-
-/** Options of many waits, as the one that begins now takes them: with a deadline instead of a timeout. */
-export function fromNow<Options extends { readonly timeout?: number }>(
-  options: Options,
-): Omit<Options, "timeout"> & { readonly deadline?: Deadline } {
-  const { timeout, ...others } = options;
-  return timeout === undefined ? options : { ...others, deadline: Deadline.after(timeout) };
+export function readWaitOptions(options: unknown): WaitLimits {
+  return withDeadline<WaitOptions>(readAsync(options));
 }
 
 /** A sleeping peer looks again at least this often, in milliseconds (DESIGN: crash rules). */

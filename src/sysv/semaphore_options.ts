@@ -13,7 +13,6 @@ import {
   optionsReader,
   type Read,
 } from "../layout/arguments.ts";
-import { mistyped } from "../layout/refusal.ts";
 import { checkKey } from "./key.ts";
 import { checkMode } from "./object_stat.ts";
 import { isWhole } from "./semaphore_operations.ts";
@@ -127,8 +126,6 @@ export interface SemaphoreSetOpenOrCreateOptions
 export interface OperationSyncOptions {
   /** Milliseconds after which to give up; 0 tries once. */
   readonly timeout?: number;
-  /** When to give up: a `Deadline`, or whatever knows how many milliseconds remain. */
-  readonly deadline?: { readonly remaining: number };
 }
 
 /**
@@ -163,7 +160,7 @@ const CREATE = { key: checkKey, count: checkCount, mode: checkMode, values: chec
 const OPEN_OR_CREATE = { ...CREATE, trust: checkFlag };
 const ATTACH = { trust: checkFlag };
 const OPEN = { count: checkCount, minCount: checkCount, ...ATTACH };
-const OPERATION_SYNC = { timeout: checkTimeout, deadline: checkRemaining };
+const OPERATION_SYNC = { timeout: checkTimeout };
 const OPERATION = { ...OPERATION_SYNC, signal: checkSignal };
 
 const readCreate = optionsReader(CREATE, ["count"]);
@@ -237,13 +234,4 @@ function checkEachValue(values: unknown, name: string): readonly number[] {
 function checkOneEach(values: readonly number[], count: number): readonly number[] {
   if (values.length === count) return values;
   throw new RangeError(`${values.length} values are not one for each of ${count} semaphores`);
-}
-
-/** A `Deadline`, which the room to the right makes, or what tells the time left as one does. */
-function checkRemaining(value: unknown, name: string): { readonly remaining: number } {
-  if (typeof value === "object" && value !== null && "remaining" in value) {
-    checkNumber(value.remaining, `${name}.remaining`);
-    return value as { readonly remaining: number };
-  }
-  throw mistyped(name, "a Deadline", value);
 }

@@ -489,12 +489,12 @@ export class SemaphoreSet {
 
   #schedule(
     operations: PackedOperations,
-    { timeout = Infinity, deadline }: OperationSyncOptions,
+    { timeout = Infinity }: OperationSyncOptions,
   ): WaitSlices {
     const end = performance.now() + timeout;
     return {
       next: () => {
-        const left = Math.min(end - performance.now(), deadline?.remaining ?? Infinity);
+        const left = end - performance.now();
         if (!(left > 0)) throw operationsExpired(this, operations);
         return Math.min(left, SLICE_MS);
       },

@@ -36,7 +36,7 @@ testWith(C_NEEDS, "from TypeScript to C, in all ways to send", async () => {
   using producer = channel.producer({ spin: 0 });
   for (let sequence = 0; sequence < 4000; sequence++) {
     const message = peerMessage(sequence, 7, lengthOf(sequence, 300));
-    const options = { tag: 7, deadline: SOON() };
+    const options = { tag: 7, timeout: SOON };
     switch (sequence % 4) {
       case 0:
         await producer.send(message, options);
@@ -68,8 +68,8 @@ testWith(C_NEEDS, "from C to TypeScript, in all ways to receive", async () => {
   const checker = new Checker();
   while (checker.count < 4000) {
     const { bytes, tag } = checker.count % 2 === 0
-      ? await consumer.receive({ deadline: SOON() })
-      : consumer.receiveSync({ deadline: SOON(), ack: "after" });
+      ? await consumer.receive({ timeout: SOON })
+      : consumer.receiveSync({ timeout: SOON, ack: "after" });
     checker.check(bytes, tag);
     consumer.drain((bytes, tag) => checker.check(bytes, tag), { max: 10 });
   }
@@ -88,7 +88,7 @@ testWith(C_NEEDS, "producers of both kinds into C, until all have closed", async
   await using sender = peer.start("send", channel.key, 3000, "0-400", 3, "--tag", 1);
   for (let sequence = 0; sequence < 3000; sequence++) {
     const message = peerMessage(sequence, 2, lengthOf(sequence, 100));
-    await producer.send(message, { tag: 2, deadline: SOON() });
+    await producer.send(message, { tag: 2, timeout: SOON });
   }
   await summary(sender);
   // The receiver sleeps, as all of C has: only a close of ours can wake it
@@ -106,12 +106,12 @@ testWith(C_NEEDS, "producers of both kinds into TypeScript, until all have close
   const sending = (async () => {
     for (let sequence = 0; sequence < 1000; sequence++) {
       const message = peerMessage(sequence, 2, lengthOf(sequence, 100));
-      await producer.send(message, { tag: 2, deadline: SOON() });
+      await producer.send(message, { tag: 2, timeout: SOON });
     }
     producer.close();
   })();
   const checker = new Checker();
-  for await (const { bytes, tag } of consumer.messages({ until: "closed", deadline: SOON() })) {
+  for await (const { bytes, tag } of consumer.messages({ until: "closed", timeout: SOON })) {
     checker.check(bytes, tag);
   }
   await sending;
@@ -128,7 +128,7 @@ testWith(C_NEEDS, "positions beyond 2^32, both ways, with counts beyond it too",
     using consumer = channel.consumer();
     await using sender = peer.start("send", channel.key, 50, "0-100", 4, "--tag", 1);
     while (checker.count < 50) {
-      const { bytes, tag } = await consumer.receive({ deadline: SOON() });
+      const { bytes, tag } = await consumer.receive({ timeout: SOON });
       checker.check(bytes, tag);
     }
     consumer.ack();
@@ -141,7 +141,7 @@ testWith(C_NEEDS, "positions beyond 2^32, both ways, with counts beyond it too",
   for (let sequence = 0; sequence < 50; sequence++) {
     await producer.send(peerMessage(sequence, 1, lengthOf(sequence, 100)), {
       tag: 1,
-      deadline: SOON(),
+      timeout: SOON,
     });
   }
   assert.equal((await summary(receiver)).messages, 50);
@@ -227,7 +227,7 @@ testWith(C_NEEDS, "a killed C producer is the end of the stream too", async () =
   await using sender = slicedPeer.start("send", channel.key, 0, 100);
   await sender.line();
   let received = 0;
-  for await (const _ of consumer.messages({ until: "closed", deadline: SOON() })) {
+  for await (const _ of consumer.messages({ until: "closed", timeout: SOON })) {
     if (++received === 100) sender.kill("SIGKILL");
   }
   assert(received >= 100);
@@ -266,8 +266,8 @@ testWith(
     using consumer = back.consumer({ spin: 0 });
     for (let i = 0; i < 300; i++) {
       const message = peerMessage(i, 9, lengthOf(i, 100));
-      await producer.send(message, { tag: 9, deadline: SOON() });
-      const { bytes, tag } = await consumer.receive({ deadline: SOON() });
+      await producer.send(message, { tag: 9, timeout: SOON });
+      const { bytes, tag } = await consumer.receive({ timeout: SOON });
       assert.deepEqual([bytes, tag], [message, 9]);
     }
     consumer.ack();

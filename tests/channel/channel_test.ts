@@ -109,13 +109,13 @@ testWith({ tools: ["deno"] }, "two processes talk in both directions", async () 
   const sending = (async () => {
     for (let i = 0; i < COUNT; i++) {
       const bytes = new Uint8Array(i % 100).fill(i);
-      await producer.send(bytes, { tag: i, deadline: SOON() });
+      await producer.send(bytes, { tag: i, timeout: SOON });
     }
     producer.close();
   })();
   let count = 0;
   for await (
-    const { bytes, tag } of consumer.messages({ until: "closed", deadline: SOON() })
+    const { bytes, tag } of consumer.messages({ until: "closed", timeout: SOON })
   ) {
     assert.deepEqual([bytes.length, tag], [count % 100, count + 1]);
     assert(bytes.every((value) => value === (count & 0xff)));

@@ -5,7 +5,6 @@ import {
   type Channel,
   type ChannelMessage,
   type Consumer,
-  Deadline,
   removeSegment,
   Segment,
   SemaphoreSet,
@@ -20,6 +19,7 @@ import { guardAgainstLeaks } from "../support/leaks.ts";
 import { testWith } from "../support/needs.ts";
 import { Peer } from "../support/peer.ts";
 import { byte, drained, fill, scratchChannel, SOON, withLaneWords } from "./scratch_channel.ts";
+import { Deadline } from "../../src/sync/deadline.ts";
 
 guardAgainstLeaks();
 
@@ -112,7 +112,7 @@ for (const budget of ["full", "spent"] as const) {
       for (let i = 1; i <= early; i++) producer.trySend(byte(i));
       if (budget === "spent") { while (yieldBudget.pause() === undefined); }
       const receives = ["a", "b"].map(async (name) => {
-        const { bytes } = await consumer.receive({ deadline: SOON() });
+        const { bytes } = await consumer.receive({ timeout: SOON });
         order.push(`${name}${bytes[0]}`);
       });
       if (budget === "full" && early === 0) assert.equal(consumer.tryReceive(), undefined);
@@ -170,7 +170,7 @@ Deno.test("Consumer.nack wakes a receive that waits, whose looks acknowledged no
   const [first, second] = [consumer.receive(), consumer.receive()];
   producer.trySend(byte(1));
   await first;
-  for (const limit = SOON(); !asleep() && !limit.passed;) await turn();
+  for (const limit = Deadline.after(SOON); !asleep() && !limit.passed;) await turn();
   assert.equal(depth(channel), 1, "it is in hand still");
   assert(asleep());
   consumer.nack();
@@ -424,18 +424,18 @@ Deno.test("receiving ends with its deadline and its signal, waiting and queued",
   using producer = channel.producer();
   using consumer = channel.consumer({ spin: 0 });
   const expired = { code: "ETIMEDOUT", message: /receive.*no message came in time/ };
-  assert.throws(() => consumer.receiveSync({ deadline: Deadline.after(5) }), expired);
-  assert.throws(() => consumer.readySync({ deadline: Deadline.after(5) }), expired);
-  await assert.rejects(consumer.receive({ deadline: Deadline.after(5) }), expired);
+  assert.throws(() => consumer.receiveSync({ timeout: 5 }), expired);
+  assert.throws(() => consumer.readySync({ timeout: 5 }), expired);
+  await assert.rejects(consumer.receive({ timeout: 5 }), expired);
   const controller = new AbortController();
   const { signal } = controller;
-  const first = consumer.receive({ deadline: SOON() });
+  const first = consumer.receive({ timeout: SOON });
   const queued = [
     assert.rejects(consumer.receive({ signal }), /enough/),
     assert.rejects(consumer.ready({ signal }), /enough/),
-    assert.rejects(consumer.receive({ deadline: Deadline.after(5) }), expired),
+    assert.rejects(consumer.receive({ timeout: 5 }), expired),
   ];
-  const last = consumer.receive({ deadline: SOON() });
+  const last = consumer.receive({ timeout: SOON });
   controller.abort(new Error("enough"));
   await Promise.all(queued);
   await assert.rejects(consumer.receive({ signal }), /enough/);
@@ -446,14 +446,14 @@ Deno.test("receiving ends with its deadline and its signal, waiting and queued",
   waiting.abort(new Error("no more"));
   await assert.rejects(aborted, /no more/);
   producer.trySend(byte(3));
-  assert.equal(consumer.receiveSync({ deadline: Deadline.after(0) }).bytes[0], 3);
+  assert.equal(consumer.receiveSync({ timeout: 0 }).bytes[0], 3);
   consumer.ack();
 });
 
 Deno.test("the stream ends when there was a producer, none is there, and all is received", async () => {
   using channel = scratchChannel({ lanes: 2 });
   const until = "closed" as const;
-  const options = { until, deadline: Deadline.after(20) };
+  const options = { until, timeout: 20 };
   {
     using early = channel.producer();
     early.trySend(byte(1));
@@ -469,7 +469,7 @@ Deno.test("the stream ends when there was a producer, none is there, and all is 
     assert.equal(await consumer.ready({ until }), false);
   }
   using consumer = channel.consumer();
-  await assert.rejects(consumer.receive({ until, deadline: Deadline.after(5) }), {
+  await assert.rejects(consumer.receive({ until, timeout: 5 }), {
     code: "ETIMEDOUT",
   }, "none yet: it may come");
   const two = [channel.producer(), channel.producer()];
@@ -497,7 +497,7 @@ Deno.test("a drain that received makes the stream one that had a producer", () =
   }
   using consumer = channel.consumer();
   assert.deepEqual(drained(consumer), [1]);
-  assert.equal(consumer.readySync({ until: "closed", deadline: SOON() }), false);
+  assert.equal(consumer.readySync({ until: "closed", timeout: SOON }), false);
 });
 
 testWith(
@@ -516,9 +516,9 @@ testWith(
       "--allow-ffi",
     );
     await peer.line();
-    const first = await consumer.receive({ until: "closed", deadline: SOON() });
+    const first = await consumer.receive({ until: "closed", timeout: SOON });
     assert.equal(first?.bytes[0], 1);
-    const end = consumer.receive({ until: "closed", deadline: SOON() });
+    const end = consumer.receive({ until: "closed", timeout: SOON });
     assert.throws(() => channel.producer(), {
       code: "EBUSY",
       message: new RegExp(`all 1 lanes are taken, by processes ${peer.pid}; close one`),
@@ -559,7 +559,7 @@ testWith(
     const all = async (): Promise<[number, number]> => {
       using consumer = channel.consumer();
       let received = 0;
-      const messages = consumer.messages({ until: "closed", deadline: SOON() });
+      const messages = consumer.messages({ until: "closed", timeout: SOON });
       for await (const _ of messages) received++;
       return [received, consumer.deadProducers];
     };
@@ -598,7 +598,7 @@ Deno.test("for await lets timers run while messages are always there", async () 
   let ticked = false;
   setTimeout(() => ticked = true, 1);
   fill(producer);
-  const limit = SOON();
+  const limit = Deadline.after(SOON);
   for await (const _ of consumer) {
     if (ticked || limit.passed) break;
     producer.trySend(byte(1));
@@ -637,9 +637,9 @@ Deno.test("a consumer whose channel was removed underneath learns it when it wai
   channel.remove();
   await waiting;
   assert.throws(() => consumer.receiveSync(), { code: "EIDRM" });
-  const now = Deadline.after(0);
-  assert.throws(() => consumer.receiveSync({ deadline: now }), { code: "EIDRM" });
-  await assert.rejects(consumer.receive({ deadline: now }), { code: "EIDRM" });
+  const now = 0;
+  assert.throws(() => consumer.receiveSync({ timeout: now }), { code: "EIDRM" });
+  await assert.rejects(consumer.receive({ timeout: now }), { code: "EIDRM" });
   producer.trySend(byte(1));
   assert.equal(consumer.receiveSync().bytes[0], 1, "what is there can still be received");
 });
@@ -655,7 +655,7 @@ Deno.test("ready: a message in a lane before the next one ends the wait", async 
         producers[(next + 2) % 3]!.trySend(byte(0));
         consumer.tryReceive({ ack: "before" });
         producers[lane]!.trySend(byte(1));
-        const found = await consumer[ready]({ deadline: SOON() });
+        const found = await consumer[ready]({ timeout: SOON });
         assert(found, `${ready}, ${next} is next, in ${lane}`);
         assert.deepEqual(drained(consumer), ready.startsWith("ready") ? [1] : []);
       }
@@ -691,10 +691,10 @@ Deno.test("Consumer: every wait notices that the semaphore set was removed, or t
       for await (const _ of consumer) assert.fail("nothing was sent");
     },
     "receive until closed": (consumer) => consumer.receive({ until: "closed" }),
-    receiveSync: (consumer) => consumer.receiveSync({ deadline: SOON() }),
-    readySync: (consumer) => consumer.readySync({ deadline: SOON() }),
+    receiveSync: (consumer) => consumer.receiveSync({ timeout: SOON }),
+    readySync: (consumer) => consumer.readySync({ timeout: SOON }),
     "receiveSync until closed": (consumer) => consumer.receiveSync({ until: "closed" }),
-    "receive at once": (consumer) => consumer.receive({ deadline: Deadline.after(0) }),
+    "receive at once": (consumer) => consumer.receive({ timeout: 0 }),
   };
   for (const what of ["segment", "semaphore set"]) {
     for (const [name, wait] of Object.entries(waits)) {
@@ -757,10 +757,10 @@ const WAYS: Readonly<
 > = {
   tryReceive: (consumer, seen) => seen.push(consumer.tryReceive()!.bytes[0]!),
   receiveSync: (consumer, seen) => {
-    seen.push(consumer.receiveSync({ deadline: SOON() }).bytes[0]!);
+    seen.push(consumer.receiveSync({ timeout: SOON }).bytes[0]!);
   },
   receive: async (consumer, seen) => {
-    seen.push((await consumer.receive({ deadline: SOON() })).bytes[0]!);
+    seen.push((await consumer.receive({ timeout: SOON })).bytes[0]!);
   },
   "for await": async (consumer, seen) => {
     for await (const { bytes } of consumer) {
@@ -770,11 +770,11 @@ const WAYS: Readonly<
   },
   drain: (consumer, seen) => seen.push(...drained(consumer, 1)),
   "readySync, then tryReceive": (consumer, seen) => {
-    assert(consumer.readySync({ deadline: SOON() }));
+    assert(consumer.readySync({ timeout: SOON }));
     seen.push(consumer.tryReceive()!.bytes[0]!);
   },
   "ready, then drain": async (consumer, seen) => {
-    assert(await consumer.ready({ deadline: SOON() }));
+    assert(await consumer.ready({ timeout: SOON }));
     seen.push(...drained(consumer, 1));
   },
 };
@@ -859,12 +859,12 @@ Deno.test("Consumer: all other lanes are received before the error that names th
       consumer.drainText((text) => seen.push(text.charCodeAt(0)));
     },
     "for await until closed": async (consumer, seen) => {
-      for await (const { bytes } of consumer.messages({ until: "closed", deadline: SOON() })) {
+      for await (const { bytes } of consumer.messages({ until: "closed", timeout: SOON })) {
         seen.push(bytes[0]!);
       }
     },
     "receive until closed": async (consumer, seen) => {
-      const message = await consumer.receive({ until: "closed", deadline: SOON() });
+      const message = await consumer.receive({ until: "closed", timeout: SOON });
       seen.push(message!.bytes[0]!);
     },
   };

@@ -3,7 +3,6 @@
 import assert from "node:assert/strict";
 import {
   array,
-  Deadline,
   type Producer,
   removeSegment,
   SemaphoreSet,
@@ -172,7 +171,7 @@ Deno.test("Producer.send: bytes of scratch that are written while it waits are s
   fill(producer);
   const bytes = producer.scratch(1);
   bytes[0] = 1;
-  const sent = producer.send(bytes, { deadline: SOON() });
+  const sent = producer.send(bytes, { timeout: SOON });
   bytes[0] = 2;
   drained(consumer);
   await sent;
@@ -278,7 +277,7 @@ Deno.test("waiting for room publishes what was staged: else there would never be
   using producer = channel.producer({ spin: 0 });
   using consumer = channel.consumer();
   for (let i = 0; i < FIT; i++) producer.stage(byte(i));
-  const sending = producer.send(byte(99), { deadline: SOON() });
+  const sending = producer.send(byte(99), { timeout: SOON });
   assert.equal(drained(consumer).length, FIT);
   await sending;
   assert.deepEqual(drained(consumer), [99]);
@@ -291,7 +290,7 @@ Deno.test("several send() that wait keep their order, and nothing overtakes them
   fill(producer);
   const done: number[] = [];
   const sends = [101, 102, 103].map((value) =>
-    producer.send(byte(value), { deadline: SOON() }).then(() => done.push(value))
+    producer.send(byte(value), { timeout: SOON }).then(() => done.push(value))
   );
   drained(consumer);
   assert.equal(producer.trySend(byte(1)), false, "trySend overtook a send");
@@ -319,8 +318,8 @@ Deno.test("a send that waits, or waits for its turn, ends with its signal and it
   const sends = [
     producer.send(byte(1), { signal: first.signal }),
     producer.send(byte(2), { signal: second.signal }),
-    producer.send(byte(3), { deadline: Deadline.after(5) }),
-    producer.send(byte(4), { deadline: SOON() }),
+    producer.send(byte(3), { timeout: 5 }),
+    producer.send(byte(4), { timeout: SOON }),
   ];
   second.abort(new Error("queued"));
   await assert.rejects(sends[1]!, /queued/);
@@ -340,7 +339,7 @@ Deno.test("a deadline ends sendSync, and nothing was sent", () => {
   using channel = scratchChannel();
   using producer = channel.producer();
   const there = fill(producer);
-  const options = { deadline: Deadline.after(5) };
+  const options = { timeout: 5 };
   assert.throws(() => producer.sendSync(byte(1), options), {
     code: "ETIMEDOUT",
     message: /lane 0 is full and nobody is the consumer: start one/,
@@ -367,9 +366,9 @@ Deno.test("without a consumer sending waits or fails, as asked for", async () =>
   const error = { code: "EPIPE", message: /the lane is full and nobody is the consumer/ };
   assert.throws(() => failing.sendSync(byte(1)), error);
   await assert.rejects(failing.send(byte(1)), error);
-  const sending = waiting.send(byte(98), { deadline: SOON() });
+  const sending = waiting.send(byte(98), { timeout: SOON });
   using consumer = channel.consumer();
-  const sendingToo = failing.send(byte(99), { deadline: SOON() });
+  const sendingToo = failing.send(byte(99), { timeout: SOON });
   assert.equal(drained(consumer).length, 2 * FIT);
   await Promise.all([sending, sendingToo]);
   assert.deepEqual(drained(consumer).sort(), [98, 99]);

@@ -1,20 +1,13 @@
 /** Small channels for the tests of this folder, and what they are filled with. */
 
-import {
-  Channel,
-  type ChannelOptions,
-  type Consumer,
-  Deadline,
-  type Producer,
-  Segment,
-} from "../../mod.ts";
+import { Channel, type ChannelOptions, type Consumer, type Producer, Segment } from "../../mod.ts";
 import { COUNTER_WORD, LANE_WORD } from "../../src/channel/lane_words.ts";
 import { laneOffset } from "../../src/channel/lanes.ts";
 import { LANE } from "../../src/channel/descriptor.ts";
 import { freshKey } from "../support/peer.ts";
 
 /** A safety net only: no test passes or fails by how fast something is. */
-export const SOON = (): Deadline => Deadline.after(30_000);
+export const SOON = 30_000;
 
 /** A channel at a key of its own: one lane of 256 bytes if not said otherwise. */
 export function scratchChannel(options: Partial<ChannelOptions> = {}): Channel {

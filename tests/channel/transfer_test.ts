@@ -125,7 +125,7 @@ Deno.test("send: bytes that are transferred away while it waits are not sent as 
       name: "TypeError",
       message: new RegExp(`bytes had ${length} bytes and have 0: .*nothing was sent`),
     });
-    const next = producer.send(byte(99), { deadline: SOON() });
+    const next = producer.send(byte(99), { timeout: SOON });
     transfer(bytes);
     drained(consumer);
     await sending;

@@ -77,9 +77,9 @@ Deno.test("a value that waits is sent as it was", async () => {
   let filled = 0;
   while (producer.trySend({ id: filled, x: 0, y: 0 })) filled++;
   const point = { id: 50, x: 0, y: 0 };
-  const sends = [producer.send(point, { deadline: SOON() })];
+  const sends = [producer.send(point, { timeout: SOON })];
   point.id = 51;
-  sends.push(producer.send(point, { deadline: SOON() }));
+  sends.push(producer.send(point, { timeout: SOON }));
   point.id = 0;
   const ids: number[] = [];
   for (let i = 0; i < filled + 2; i++) ids.push((await consumer.receive()).value.id);
@@ -173,7 +173,7 @@ testWith(
     producer.trySend({ a: 42, b: 0.5, c: 2 });`,
       "--allow-ffi",
     );
-    const { value } = await consumer.receive({ deadline: SOON() });
+    const { value } = await consumer.receive({ timeout: SOON });
     assert.deepEqual([value.id, value.x, value.y], [42, 0.5, 2]);
     consumer.ack();
     const { stdout, stderr } = await peer.ended();

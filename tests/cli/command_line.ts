@@ -1,11 +1,12 @@
 /** Running our command for the tests of this folder, and looking at what it leaves. */
 
 import assert from "node:assert/strict";
-import { Deadline, MailboxClient, SemaphoreSet } from "../../mod.ts";
+import { MailboxClient, SemaphoreSet } from "../../mod.ts";
 import { SEMAPHORE, SEMAPHORE_COUNT } from "../../src/mailbox/descriptor.ts";
 import { Role } from "../../src/sync/role.ts";
 import { ownObjects } from "../support/own_objects.ts";
 import { type Ended, Peer, PROJECT, type TestFolder } from "../support/peer.ts";
+import { Deadline } from "../../src/sync/deadline.ts";
 
 /** How hints name our command when a test has started it. */
 export const STARTED = `${Deno.execPath()} run --allow-ffi ${PROJECT}cli.ts`;

@@ -10,7 +10,6 @@ import {
   array,
   Channel,
   type Consumer,
-  Deadline,
   listChannels,
   type Producer,
   ShmError,
@@ -25,6 +24,7 @@ import { beginAt } from "../channel/scratch_channel.ts";
 import { freshKey } from "../support/peer.ts";
 import { type Corruption, Intruder, lanesOf } from "./channel_hostile_memory.ts";
 import { Random } from "./random.ts";
+import { Deadline } from "../../src/sync/deadline.ts";
 
 /** A safety net: an operation that waits for a millisecond is long back by then. */
 const NET_MS = 20_000;
@@ -182,7 +182,7 @@ class World implements Disposable {
     const { producer } = lane;
     if (!producer.isOpen) return;
     const length = this.#length();
-    const deadline = Deadline.after(this.#random.below(8) === 0 ? 1 : 0);
+    const timeout = this.#random.below(8) === 0 ? 1 : 0;
     this.#try("send", "wait", () => {
       switch (this.#random.below(7)) {
         case 0:
@@ -209,7 +209,7 @@ class World implements Disposable {
           return this.#write(lane, length, (bytes, tag) => {
             // Staged messages are published before a wait for room
             lane.published = lane.written;
-            producer.sendSync(bytes, { tag, deadline });
+            producer.sendSync(bytes, { tag, timeout });
             lane.published = tag + 1;
             return true;
           });
@@ -311,7 +311,7 @@ class World implements Disposable {
     const random = this.#random;
     const consumer = this.#consumer;
     const ack = random.of(["before", "after"] as const);
-    const deadline = Deadline.after(random.below(8) === 0 ? 1 : 0);
+    const timeout = random.below(8) === 0 ? 1 : 0;
     const until = random.below(4) === 0 ? { until: "closed" } as const : {};
     switch (random.below(8)) {
       case 0:
@@ -325,13 +325,13 @@ class World implements Disposable {
       case 2:
         this.#settle();
         return this.#try("receive", "wait", () => {
-          const message = consumer.receiveSync({ ack, deadline, ...until });
+          const message = consumer.receiveSync({ ack, timeout, ...until });
           if (message !== undefined) this.#take(message.bytes, message.tag, message.lane);
           if (ack === "before") this.#settle();
         });
       case 3:
         this.#settle();
-        this.#try("readySync", "wait", () => consumer.readySync({ deadline, ...until }));
+        this.#try("readySync", "wait", () => consumer.readySync({ timeout, ...until }));
         return;
       case 4:
         this.#try("nack", "use", () => consumer.nack());
@@ -490,7 +490,7 @@ class World implements Disposable {
   async #asleep(): Promise<void> {
     const random = this.#random;
     const lane = random.of(this.#lanes);
-    const deadline = Deadline.after(random.below(2) === 0 ? 1 : 5);
+    const timeout = random.below(2) === 0 ? 1 : 5;
     const spoil = (): void => this.#corrupt();
     const who = random.below(4);
     // Only the consumer's own calls count as asking for more
@@ -498,24 +498,24 @@ class World implements Disposable {
     switch (who) {
       case 0:
         return await this.#await("receive", async () => {
-          const { bytes, tag, lane } = await this.#consumer.receive({ deadline });
+          const { bytes, tag, lane } = await this.#consumer.receive({ timeout });
           this.#take(bytes, tag, lane);
         }, spoil);
       case 1:
         return await this.#await("messages", async () => {
-          for await (const { bytes, tag, lane } of this.#consumer.messages({ deadline })) {
+          for await (const { bytes, tag, lane } of this.#consumer.messages({ timeout })) {
             this.#take(bytes, tag, lane);
             this.#settle();
           }
         }, spoil);
       case 2:
-        return await this.#await("ready", () => this.#consumer.ready({ deadline }), spoil);
+        return await this.#await("ready", () => this.#consumer.ready({ timeout }), spoil);
       default:
         lane.spoiled = true;
         if (!lane.producer.isOpen) return;
         return await this.#await(
           "send",
-          () => lane.producer.send(payload(0, this.#length()), { deadline }),
+          () => lane.producer.send(payload(0, this.#length()), { timeout }),
           spoil,
         );
     }
@@ -538,7 +538,7 @@ class World implements Disposable {
       assert.equal(received, published, `lane ${number} was left alone and lost messages`);
     }
     assert.throws(
-      () => this.#consumer.readySync({ deadline: Deadline.after(0) }),
+      () => this.#consumer.readySync({ timeout: 0 }),
       (error) => error instanceof ShmError && error.code === "ETIMEDOUT",
     );
   }

@@ -4,7 +4,7 @@
  */
 
 import assert from "node:assert/strict";
-import { type Channel, Deadline, Segment } from "../../mod.ts";
+import { type Channel, Segment } from "../../mod.ts";
 import { HEADER, MAGIC_SWAPPED } from "../../src/channel/descriptor.ts";
 import { LANE_WORD } from "../../src/channel/lane_words.ts";
 import { byte, drained, scratchChannel, withLaneWords } from "../channel/scratch_channel.ts";
@@ -29,7 +29,7 @@ Deno.test("a head that is wrong in an empty lane is right again after discard", 
   using channel = scratchChannel();
   using producer = channel.producer();
   using consumer = channel.consumer();
-  const soon = { deadline: Deadline.after(0) };
+  const soon = { timeout: 0 };
   spoil(channel, HEAD, 64);
   assert.throws(() => consumer.readySync(soon), { code: "ECORRUPT" });
   assert.equal(consumer.discard(0), 0);
@@ -47,7 +47,7 @@ Deno.test("a tail that was there for an instant keeps nobody from sleeping", asy
   assert(consumer.readySync());
   spoil(channel, TAIL, 0);
   assert.equal(consumer.drain(() => {}), 0);
-  const soon = { deadline: Deadline.after(0) };
+  const soon = { timeout: 0 };
   assert.throws(() => consumer.readySync(soon), { code: "ETIMEDOUT" });
   await assert.rejects(consumer.ready(soon), { code: "ETIMEDOUT" });
 });

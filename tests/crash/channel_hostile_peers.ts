@@ -8,7 +8,6 @@ import { setTimeout as delay } from "node:timers/promises";
 import {
   Channel,
   type Consumer,
-  Deadline,
   findSegment,
   findSemaphoreSet,
   listChannels,
@@ -124,16 +123,16 @@ async function produce({ channel, random, counts, over }: Work): Promise<void> {
   for (let n = 0; !over(); n++) {
     if (n % 64 === 0) await breath();
     const bytes = new Uint8Array(random.below(200));
-    const deadline = Deadline.after(1);
+    const timeout = 1;
     try {
       producer ??= channel.producer({ spin: random.of([0, 20]) });
       counts.add("operation send");
       switch (random.below(6)) {
         case 0:
-          await producer.send(bytes, { deadline });
+          await producer.send(bytes, { timeout });
           break;
         case 1:
-          producer.sendSync(bytes, { deadline });
+          producer.sendSync(bytes, { timeout });
           break;
         case 2:
           producer.sendBatch([bytes, bytes, bytes]);
@@ -176,29 +175,30 @@ async function consume({ channel, random, counts, over }: Work): Promise<void> {
   };
   for (let n = 0; !over(); n++) {
     if (n % 64 === 0) await breath();
-    const deadline = Deadline.after(1);
+    const timeout = 1;
+    const end = performance.now() + timeout;
     const ack = random.of(["before", "after"] as const);
     try {
       consumer ??= channel.consumer({ spin: random.of([0, 20]) });
       counts.add("operation receive");
       switch (random.below(9)) {
         case 0: {
-          const { bytes, lane } = await consumer.receive({ deadline, ack });
+          const { bytes, lane } = await consumer.receive({ timeout, ack });
           look(bytes, lane);
           break;
         }
         case 1: {
-          const { bytes, lane } = consumer.receiveSync({ deadline, ack });
+          const { bytes, lane } = consumer.receiveSync({ timeout, ack });
           look(bytes, lane);
           break;
         }
         case 2:
-          await consumer.ready({ deadline });
+          await consumer.ready({ timeout });
           break;
         case 3:
-          for await (const { bytes, lane } of consumer.messages({ deadline, until: "closed" })) {
+          for await (const { bytes, lane } of consumer.messages({ timeout, until: "closed" })) {
             look(bytes, lane);
-            if (deadline.passed) break;
+            if (performance.now() > end) break;
           }
           break;
         case 4:

@@ -4,7 +4,7 @@
  */
 
 import assert from "node:assert/strict";
-import { Deadline, MailboxClient, MailboxServer, Segment, ShmError } from "../../mod.ts";
+import { MailboxClient, MailboxServer, Segment, ShmError } from "../../mod.ts";
 import { LAYOUT } from "../../src/mailbox/descriptor.ts";
 import { assertEnds, assertNothingAt, LANGUAGES, NEEDS, Programs } from "../interop/programs.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
@@ -46,7 +46,7 @@ Deno.test("a flag of 0xff nobody reads: a client waits its time, and withdraws n
   client.segment.bytes.fill(0xff);
   assert.equal(client.trySend("text"), false);
   assert.throws(
-    () => client.sendSync("text", { deadline: Deadline.after(20) }),
+    () => client.sendSync("text", { timeout: 20 }),
     (error) => error instanceof ShmError && error.code === "ETIMEDOUT",
   );
   assert.deepEqual(client.segment.read(), new Uint8Array(LAYOUT.size).fill(0xff));
@@ -124,13 +124,13 @@ testWith(NEEDS, "bytes that change under everybody: texts, refusals, no crash", 
     {
       using server = MailboxServer.open({ key, persistent: true });
       for (let i = 0; i < 2000; i++) {
-        const { text } = server.receiveSync({ deadline: Deadline.after(SOON) });
+        const { text } = server.receiveSync({ timeout: SOON });
         assert(text.length <= TEXT.size && !text.includes("\0"));
       }
       using client = MailboxClient.open({ key });
       for (let i = 0; i < 10; i++) {
         try {
-          await client.send("hello", { deadline: Deadline.after(10) });
+          await client.send("hello", { timeout: 10 });
         } catch (error) {
           assert(error instanceof ShmError && /^(ETIMEDOUT|EBUSY)$/.test(error.code), `${error}`);
         }

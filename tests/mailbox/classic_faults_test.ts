@@ -6,7 +6,6 @@
 
 import assert from "node:assert/strict";
 import {
-  Deadline,
   MAILBOX_KEY,
   MailboxClient,
   MailboxServer,
@@ -33,6 +32,7 @@ import {
 import { guardAgainstLeaks } from "../support/leaks.ts";
 import { testWith } from "../support/needs.ts";
 import { freshKey } from "../support/peer.ts";
+import { Deadline } from "../../src/sync/deadline.ts";
 
 guardAgainstLeaks();
 const programs = new Programs();
@@ -377,10 +377,10 @@ Deno.test("fault 20: sent means taken: not before the server says so, never if i
     await sent;
 
     // Nobody takes it: withdrawn. In somebody's hand for too long: nobody can know
-    const hasty = client.send("hasty", { deadline: Deadline.after(5) });
+    const hasty = client.send("hasty", { timeout: 5 });
     await assert.rejects(hasty, fails("ETIMEDOUT"));
     assert.equal(server.tryReceive(), undefined);
-    const unknown = client.send("unknown", { deadline: Deadline.after(5) });
+    const unknown = client.send("unknown", { timeout: 5 });
     await server.receive();
     await assert.rejects(unknown, fails("EBUSY", new RegExp(`process ${Deno.pid} has it in hand`)));
     server.ack();
@@ -394,9 +394,9 @@ Deno.test("fault 21: a client without a server is told, and gives up when asked 
   const reason = new Error("then not");
   const onNoServer = (): void => controller.abort(reason);
   await assert.rejects(client.send("anybody?", { signal: controller.signal, onNoServer }), reason);
-  const deadline = Deadline.after(5);
+  const timeout = 5;
   await assert.rejects(
-    client.send("no?", { deadline }),
+    client.send("no?", { timeout }),
     fails("ETIMEDOUT", /no server is attached/),
   );
 });

@@ -1,7 +1,7 @@
 /** Sending: in turn, and with certainty about what became of each message. */
 
 import assert from "node:assert/strict";
-import { Deadline, MailboxClient, MailboxServer, removeSegment, ShmError } from "../../mod.ts";
+import { MailboxClient, MailboxServer, removeSegment, ShmError } from "../../mod.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
 import { testWith } from "../support/needs.ts";
 import { freshKey, Peer } from "../support/peer.ts";
@@ -57,7 +57,7 @@ Deno.test("MailboxClient.send: one that stands back gives up by its signal, by i
       controller.abort();
       return sending;
     }],
-    ["ETIMEDOUT", (client) => client.send("x", { deadline: Deadline.after(1) })],
+    ["ETIMEDOUT", (client) => client.send("x", { timeout: 1 })],
     ["EDETACHED", (client) => {
       const sending = client.send("x");
       client.close();
@@ -113,15 +113,15 @@ Deno.test("what was not taken in time is withdrawn", async () => {
     code: "ETIMEDOUT",
     message: /send the message.*no server is attached.*nobody will receive it/,
   };
-  await assert.rejects(client.send("a", { deadline: Deadline.after(5) }), late);
-  assert.throws(() => client.sendSync("b", { deadline: Deadline.after(5) }), late);
+  await assert.rejects(client.send("a", { timeout: 5 }), late);
+  assert.throws(() => client.sendSync("b", { timeout: 5 }), late);
   const controller = new AbortController();
   const sending = client.send("c", { signal: controller.signal });
   controller.abort(new Error("stop"));
   await assert.rejects(sending, /stop/);
   using server = MailboxServer.open({ key });
   assert.equal(server.tryReceive(), undefined);
-  await assert.rejects(client.send("d", { deadline: Deadline.after(5) }), {
+  await assert.rejects(client.send("d", { timeout: 5 }), {
     message: /server did not take it in time/,
   });
   assert.equal(server.tryReceive(), undefined);
@@ -166,7 +166,7 @@ Deno.test("post leaves the message and waits only for room", async () => {
   const key = freshKey();
   using client = MailboxClient.open({ key });
   await client.post("left");
-  await assert.rejects(client.post("no room", { deadline: Deadline.after(5) }), {
+  await assert.rejects(client.post("no room", { timeout: 5 }), {
     code: "ETIMEDOUT",
   });
   using server = MailboxServer.open({ key });
@@ -197,14 +197,14 @@ Deno.test("no server: said once, and only if it lasts", async () => {
   using client = MailboxClient.open({ key });
   let said = 0;
   const onNoServer = () => said++;
-  await assert.rejects(client.send("x", { deadline: Deadline.after(5), onNoServer }));
+  await assert.rejects(client.send("x", { timeout: 5, onNoServer }));
   assert.equal(said, 0);
-  await assert.rejects(client.send("x", { deadline: Deadline.after(700), onNoServer }));
+  await assert.rejects(client.send("x", { timeout: 700, onNoServer }));
   assert.equal(said, 1);
   assert.equal(client.serverPid, undefined);
   using server = MailboxServer.open({ key });
   assert.equal(client.serverPid, Deno.pid);
-  await assert.rejects(client.send("x", { deadline: Deadline.after(300), onNoServer }));
+  await assert.rejects(client.send("x", { timeout: 300, onNoServer }));
   assert.equal(said, 1);
   assert.equal(server.tryReceive(), undefined);
 });
@@ -215,7 +215,7 @@ Deno.test("a send that gives up waiting for its turn leaves another's turn alone
   using client = MailboxClient.open({ key });
   using other = MailboxClient.open({ key });
   const first = client.send("first");
-  await assert.rejects(client.send("second", { deadline: Deadline.after(5) }), {
+  await assert.rejects(client.send("second", { timeout: 5 }), {
     code: "ETIMEDOUT",
   });
   const message = server.tryReceive();

@@ -1,7 +1,7 @@
 /** Receiving: each message once, in order, acknowledged when it is dealt with. */
 
 import assert from "node:assert/strict";
-import { Deadline, MailboxClient, MailboxServer, type Message, SemaphoreSet } from "../../mod.ts";
+import { MailboxClient, MailboxServer, type Message, SemaphoreSet } from "../../mod.ts";
 import { SEMAPHORE, SEMAPHORE_COUNT } from "../../src/mailbox/descriptor.ts";
 import { yieldBudget } from "../../src/sysv/yield_budget.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
@@ -211,7 +211,7 @@ Deno.test("MailboxServer.receive acknowledges before it looks at the word it sle
   assert(client.trySend("abc 1"));
   assert.equal((await server.receive()).text, "abc 1");
   // The acknowledgement changes the word. With the word of before it, an equal one would be slept on
-  const next = server.receive({ deadline: Deadline.after(60_000) });
+  const next = server.receive({ timeout: 60_000 });
   const flag = server.segment.read(0, 1)[0];
   assert.equal(flag, 0, "asking acknowledges at once");
   assert(client.trySend("abc 2"));
@@ -237,8 +237,8 @@ Deno.test("for await takes message after message; leaving the loop acknowledges"
 Deno.test("receiving ends with its deadline, its timeout, its signal", async () => {
   using box = pair();
   const { server } = box;
-  assert.throws(() => server.receiveSync({ deadline: Deadline.after(5) }), { code: "ETIMEDOUT" });
-  await assert.rejects(server.receive({ deadline: Deadline.after(5) }), {
+  assert.throws(() => server.receiveSync({ timeout: 5 }), { code: "ETIMEDOUT" });
+  await assert.rejects(server.receive({ timeout: 5 }), {
     code: "ETIMEDOUT",
     message: /receive a message/,
   });
@@ -256,7 +256,7 @@ Deno.test("receiving ends with its deadline, its timeout, its signal", async () 
 Deno.test("a message that is there beats a deadline that has passed", () => {
   using box = pair();
   assert(box.client.trySend("in time"));
-  assert.equal(box.server.receiveSync({ deadline: Deadline.after(0) }).text, "in time");
+  assert.equal(box.server.receiveSync({ timeout: 0 }).text, "in time");
 });
 
 Deno.test("a closed server says so", () => {

@@ -1,7 +1,7 @@
 /** Words of shared memory: changed in one step, waited for, and of no harm when the memory has gone. */
 
 import assert from "node:assert/strict";
-import { AtomicInt32, Deadline, Segment } from "../../mod.ts";
+import { AtomicInt32, Segment } from "../../mod.ts";
 import { C_NEEDS } from "../support/c_program.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
 import { testWith } from "../support/needs.ts";
@@ -68,7 +68,7 @@ Deno.test("a wait for what has changed already is over at once, and says to what
   // Negative words are words too
   word.store(-1);
   assert.equal(word.waitSync(1), -1);
-  assert.throws(() => word.waitSync(0xffffffff, { deadline: Deadline.after(1) }), {
+  assert.throws(() => word.waitSync(0xffffffff, { timeout: 1 }), {
     code: "ETIMEDOUT",
   });
 });
@@ -77,8 +77,8 @@ Deno.test("an unchanged word is waited for no longer than asked", async () => {
   using segment = scratch();
   const word = new AtomicInt32(segment, 4);
   const late = { code: "ETIMEDOUT", call: "futex", message: /word at offset 4 is 0 still/ };
-  assert.throws(() => word.waitSync(0, { deadline: Deadline.after(5) }), late);
-  await assert.rejects(word.wait(0, { deadline: Deadline.after(5) }), late);
+  assert.throws(() => word.waitSync(0, { timeout: 5 }), late);
+  await assert.rejects(word.wait(0, { timeout: 5 }), late);
   word.changedFrom(0, 1).block();
   await word.changedFrom(0, 1).sleep();
 });

@@ -5,10 +5,11 @@ import { BlockingCalls } from "../../ffi/blocking_calls.ts";
 import { FutexRing } from "../../ffi/io_uring.ts";
 import { AsyncFutex } from "../../src/sync/async_futex.ts";
 import { EventfdReader } from "../../src/sync/eventfd_reader.ts";
-import { AtomicInt32, Deadline, type Operation, Segment, SemaphoreSet } from "../../mod.ts";
+import { AtomicInt32, type Operation, Segment, SemaphoreSet } from "../../mod.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
 import { testWith } from "../support/needs.ts";
 import { Peer } from "../support/peer.ts";
+import { Deadline } from "../../src/sync/deadline.ts";
 
 guardAgainstLeaks();
 await EventfdReader.load();
@@ -211,7 +212,7 @@ Deno.test("AtomicInt32.wait that has timed out takes no wake from others", async
   segment.remove();
   const word = new AtomicInt32(segment, 0);
   for (let i = 0; i < 10; i++) {
-    await assert.rejects(word.wait(0, { deadline: Deadline.after(5) }), { code: "ETIMEDOUT" });
+    await assert.rejects(word.wait(0, { timeout: 5 }), { code: "ETIMEDOUT" });
     assert.equal(word.notify(), 0);
   }
 });

@@ -7,7 +7,7 @@
  */
 
 import assert from "node:assert/strict";
-import { array, Deadline, i32, Mutex, Segment, struct } from "../../mod.ts";
+import { array, i32, Mutex, Segment, struct } from "../../mod.ts";
 import { Random, seed } from "../crash/random.ts";
 import { C_NEEDS, CProgram } from "../support/c_program.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
@@ -125,7 +125,7 @@ testWith(
       };
       await Promise.all(Array.from({ length: AT_ONCE }, lives));
       // Nobody is left who could release it but the kernel
-      using _lock = await mutex.lock({ deadline: Deadline.after(60_000) });
+      using _lock = await mutex.lock({ timeout: 60_000 });
       const { total, notAlone, finds } = shared;
       const found = [...shared.found].slice(0, finds);
       if (shared.inside !== 0) found.push(shared.inside);

@@ -1,7 +1,7 @@
 /** Mutexes: one lock at a time, between processes and within one, that ends with its block. */
 
 import assert from "node:assert/strict";
-import { Deadline, Mutex, type MutexLock, SemaphoreSet } from "../../mod.ts";
+import { Mutex, type MutexLock, SemaphoreSet } from "../../mod.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
 import { testWith } from "../support/needs.ts";
 import { freshKey, Peer } from "../support/peer.ts";
@@ -70,8 +70,8 @@ Deno.test("who cannot lock in time, or gives up, has no lock", () =>
     const other = Mutex.openOrCreate({ key: mutex.set.key });
     using lock = mutex.lockSync();
     const late = { code: "ETIMEDOUT", message: new RegExp(`process ${Deno.pid} holds it`) };
-    assert.throws(() => other.lockSync({ deadline: Deadline.after(1) }), late);
-    await assert.rejects(other.lock({ deadline: Deadline.after(1) }), late);
+    assert.throws(() => other.lockSync({ timeout: 1 }), late);
+    await assert.rejects(other.lock({ timeout: 1 }), late);
     const controller = new AbortController();
     const locking = other.lock({ signal: controller.signal });
     while (mutex.set.waitingForZero(0) === 0) await new Promise((done) => setTimeout(done, 1));
@@ -91,7 +91,7 @@ Deno.test("blocking for one's own lock is refused, whichever way it was locked",
     ];
     for (const way of ways) {
       using lock = await way();
-      assert.throws(() => mutex.lockSync({ deadline: Deadline.after(1) }), refused);
+      assert.throws(() => mutex.lockSync({ timeout: 1 }), refused);
       assert.throws(() => mutex.lockSync(), refused);
       assert(lock.held);
       // Not blocking, it waits for what another task of ours will release

@@ -1,7 +1,7 @@
 /** Roles: one holder at a time, named, and freed by the kernel. */
 
 import assert from "node:assert/strict";
-import { Deadline, Role, type SemaphoreSet } from "../../mod.ts";
+import { Role, type SemaphoreSet } from "../../mod.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
 import { testWith } from "../support/needs.ts";
 import { freshKey, Peer } from "../support/peer.ts";
@@ -60,8 +60,8 @@ Deno.test(
       code: "ETIMEDOUT",
       message: new RegExp(`process ${Deno.pid} holds it, which is this one`),
     };
-    assert.throws(() => two.acquireSync({ deadline: Deadline.after(1) }), late);
-    await assert.rejects(two.acquire({ deadline: Deadline.after(1) }), late);
+    assert.throws(() => two.acquireSync({ timeout: 1 }), late);
+    await assert.rejects(two.acquire({ timeout: 1 }), late);
     assert.equal(two.held, false);
     const taking = two.acquire();
     await asleep(set);
@@ -76,9 +76,9 @@ Deno.test(
   inSet((set) => {
     const role = new Role(set, 0);
     role.acquireSync();
-    const deadline = Deadline.after(1);
+    const timeout = 1;
     const refused = { code: "EDEADLK", message: /held already: release/ };
-    assert.throws(() => role.acquireSync({ deadline }), refused);
+    assert.throws(() => role.acquireSync({ timeout }), refused);
     role.release();
     role.acquireSync();
   }),

@@ -1,9 +1,10 @@
 /** SerialQueue: one piece of work at a time, in the order it was asked for. */
 
 import assert from "node:assert/strict";
-import { Deadline } from "../../mod.ts";
+
 import { SerialQueue } from "../../src/sync/serial_queue.ts";
 import type { Waiting } from "../../src/sysv/wait.ts";
+import { Deadline } from "../../src/sync/deadline.ts";
 
 const expired = (): Error => new Error("expired");
 

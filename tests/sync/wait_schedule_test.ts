@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { Deadline } from "../../src/sync/deadline.ts";
 import { MAX_SLICE_MS, timedOut, WaitSchedule } from "../../src/sync/wait_schedule.ts";
 
-Deno.test("schedule begin short, double, and never exceed the longest one or the deadline", () => {
+Deno.test("WaitSchedule.next: slices begin short, double, and never exceed the longest one or the deadline", () => {
   const expired = () => timedOut("wait", "futex", {});
   const schedule = new WaitSchedule(Deadline.never, expired);
   const given = Array.from({ length: 12 }, () => schedule.next());

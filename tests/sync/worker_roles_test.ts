@@ -1,11 +1,12 @@
 /** What a Worker holds or waits for, when the Worker ends and its process lives on. */
 
 import assert from "node:assert/strict";
-import { Deadline, Role, SemaphoreSet } from "../../mod.ts";
+import { Role, SemaphoreSet } from "../../mod.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
 import { testWith } from "../support/needs.ts";
 import { Peer } from "../support/peer.ts";
 import type { Errand } from "./role_worker.ts";
+import { Deadline } from "../../src/sync/deadline.ts";
 
 guardAgainstLeaks();
 
@@ -59,14 +60,14 @@ for (const close of [false, true]) {
           if (undoes) {
             if (!close) worker.terminate();
             const role = new Role(set, 0);
-            await role.acquire({ deadline: Deadline.after(LONG_MS) });
+            await role.acquire({ timeout: LONG_MS });
             role.release();
           } else {
             // No unshare here: it stays with the process, and the message says so
             worker.terminate();
             const role = new Role(set, 0);
             assert.throws(
-              () => role.acquireSync({ deadline: Deadline.after(10) }),
+              () => role.acquireSync({ timeout: 10 }),
               /which is this one: another task or Worker/,
             );
           }
@@ -93,7 +94,7 @@ for (const how of ["acquire", "acquireSync"] as const) {
           role.release();
           while (set.waitingForZero(0) > 0) await pause();
           // Had the kernel given it to the Worker, the end of the Worker's thread would free it
-          await role.acquire({ deadline: Deadline.after(LONG_MS) });
+          await role.acquire({ timeout: LONG_MS });
           assert.equal(role.held, true);
           if (how === "acquire") {
             // Nobody but us has changed it: the wait was one, and no more

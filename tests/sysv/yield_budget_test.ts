@@ -4,7 +4,6 @@ import assert from "node:assert/strict";
 import {
   AtomicInt32,
   Channel,
-  Deadline,
   MailboxClient,
   MailboxServer,
   Mutex,
@@ -15,6 +14,7 @@ import {
 import { YieldBudget } from "../../src/sysv/yield_budget.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
 import { freshKey } from "../support/peer.ts";
+import { Deadline } from "../../src/sync/deadline.ts";
 
 guardAgainstLeaks();
 

@@ -3,7 +3,6 @@
 import { formatKey, ShmError } from "../../../ffi/shm_error.ts";
 import { MAX_TEXT_BYTES } from "../../mailbox/descriptor.ts";
 import { MailboxClient, type SendOptions } from "../../mailbox/mailbox_client.ts";
-import { Deadline } from "../../sync/deadline.ts";
 import type { Command } from "../command.ts";
 import { tellExposure } from "../objects/exposure.ts";
 import { Interrupted, Interruption, orAborted } from "../terminal/interruption.ts";
@@ -73,7 +72,7 @@ export const clientCommand: Command = {
     const send = async (text: string): Promise<void> => {
       underWay = text;
       const sendOptions: SendOptions = {
-        ...(timeout === undefined ? {} : { deadline: Deadline.after(timeout) }),
+        ...(timeout === undefined ? {} : { timeout }),
         signal: interruption.signal,
         onNoServer,
       };

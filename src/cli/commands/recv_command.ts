@@ -4,7 +4,6 @@ import { formatKey, ShmError } from "../../../ffi/shm_error.ts";
 import { Channel } from "../../channel/channel.ts";
 import type { Consumer } from "../../channel/consumer.ts";
 import type { LeaveResult } from "../../sync/membership.ts";
-import { Deadline } from "../../sync/deadline.ts";
 import { formatMode } from "../../sysv/object_stat.ts";
 import { statSegment } from "../../sysv/segment_stat.ts";
 import { CHANNEL_OPTIONS, channelSettings } from "../channel_options.ts";
@@ -256,7 +255,7 @@ class Receiving {
     try {
       return await this.#consumer.ready({
         ...(untilClosed ? { until: "closed" } : {}),
-        ...(timeout === undefined ? {} : { deadline: Deadline.after(timeout) }),
+        ...(timeout === undefined ? {} : { timeout }),
         signal,
       });
     } catch (error) {

@@ -5,7 +5,6 @@ import { Channel } from "../../channel/channel.ts";
 import { LANES, RECORD } from "../../channel/descriptor.ts";
 import type { Producer } from "../../channel/producer.ts";
 import { tryStat } from "../../sysv/segment_stat.ts";
-import { Deadline } from "../../sync/deadline.ts";
 import { CHANNEL_KEY, CHANNEL_OPTIONS, channelSettings } from "../channel_options.ts";
 import { type Command, CommandFailure } from "../command.ts";
 import { tellExposure } from "../objects/exposure.ts";
@@ -287,7 +286,7 @@ class Sending {
       if (withoutConsumer === "wait") this.#tellIfNobodyReceives();
       await this.#producer.send(bytes, {
         tag,
-        ...(timeout === undefined ? {} : { deadline: Deadline.after(timeout) }),
+        ...(timeout === undefined ? {} : { timeout }),
         signal: this.#signal,
       });
     }

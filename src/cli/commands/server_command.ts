@@ -157,9 +157,9 @@ async function next(
 ): Promise<Message | undefined> {
   const end = timeout === undefined ? Deadline.never : Deadline.after(timeout);
   for (;;) {
-    const deadline = verbose && end.remaining > IDLE_MS ? Deadline.after(IDLE_MS) : end;
+    const left = verbose ? Math.min(end.remaining, IDLE_MS) : end.remaining;
     try {
-      return await server.receive({ deadline, signal });
+      return await server.receive({ timeout: left, signal });
     } catch (error) {
       if (!(error instanceof ShmError && error.code === "ETIMEDOUT")) throw error;
       if (end.passed) return undefined;

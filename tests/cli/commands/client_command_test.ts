@@ -4,13 +4,7 @@
  */
 
 import assert from "node:assert/strict";
-import {
-  Deadline,
-  listSegments,
-  MailboxClient,
-  MailboxServer,
-  removeSegment,
-} from "../../../mod.ts";
+import { listSegments, MailboxClient, MailboxServer, removeSegment } from "../../../mod.ts";
 import { guardAgainstLeaks } from "../../support/leaks.ts";
 import { testWith } from "../../support/needs.ts";
 import { type Ended, freshKey, Peer, PROJECT, TestFolder } from "../../support/peer.ts";
@@ -172,7 +166,7 @@ testWith(
     const [before, after] = used as [number, number];
     assert(after - before < 75_000, `from ${before} kB to ${after} kB`);
     await client.write("next\n");
-    assert.equal((await server.receive({ deadline: Deadline.after(60_000) })).text, "next");
+    assert.equal((await server.receive({ timeout: 60_000 })).text, "next");
     server.ack();
     assert.equal((await toEnd(client)).code, 1);
   },
@@ -265,7 +259,7 @@ testWith(
     await client.stderr(/waiting for one\n/);
     {
       using server = MailboxServer.open({ key });
-      assert.equal((await server.receive({ deadline: Deadline.after(60_000) })).text, "one");
+      assert.equal((await server.receive({ timeout: 60_000 })).text, "one");
       server.ack();
     }
     await client.stderr(/waiting for one\n[^]*waiting for one\n/);
@@ -302,7 +296,7 @@ for (const [signal, code] of [["SIGINT", 130], ["SIGTERM", 143], ["SIGHUP", 129]
     await using client = start(key);
     await client.write("x\n");
     using server = MailboxServer.open({ key });
-    await server.receive({ deadline: Deadline.after(60_000) });
+    await server.receive({ timeout: 60_000 });
     server.ack();
     client.kill(signal);
     const ended = await client.ended();
@@ -315,7 +309,7 @@ testWith(CLI, "client: a signal while the server has the message in hand says th
   const key = freshKey();
   using server = MailboxServer.open({ key });
   await using client = start(key, "x");
-  await server.receive({ deadline: Deadline.after(60_000) });
+  await server.receive({ timeout: 60_000 });
   client.kill("SIGINT");
   const { code, stderr } = await client.ended();
   assert.match(stderr, new RegExp(`process ${Deno.pid} has it in hand and may still finish it`));
@@ -370,7 +364,7 @@ testWith(
       await client.stdout(/Input message>>> $/);
       await client.write(`${typed}\r`);
       await client.stdout(new RegExp(`\nSend message: ${RegExp.escape(shown!)}\r\n`));
-      const { text } = await server.receive({ deadline: Deadline.after(60_000) });
+      const { text } = await server.receive({ timeout: 60_000 });
       assert.equal(text, typed);
       server.ack();
     }
@@ -415,7 +409,7 @@ testWith(ON_TERMINAL, "client on a terminal: prompts never go into a file", asyn
   );
   await client.stdout(/Input message>>> $/);
   await client.write("hello\r");
-  assert.equal((await server.receive({ deadline: Deadline.after(60_000) })).text, "hello");
+  assert.equal((await server.receive({ timeout: 60_000 })).text, "hello");
   server.ack();
   await client.stdout(/Send message: hello\r\nInput message>>> $/);
   await client.write("\x04");

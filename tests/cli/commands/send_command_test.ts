@@ -5,14 +5,7 @@
 
 import assert from "node:assert/strict";
 import { formatKey } from "../../../ffi/shm_error.ts";
-import {
-  Channel,
-  type Consumer,
-  Deadline,
-  listChannels,
-  listSegments,
-  removeSegment,
-} from "../../../mod.ts";
+import { Channel, type Consumer, listChannels, listSegments, removeSegment } from "../../../mod.ts";
 import { guardAgainstLeaks } from "../../support/leaks.ts";
 import { testWith } from "../../support/needs.ts";
 import { freshKey, Peer, TestFolder } from "../../support/peer.ts";
@@ -29,7 +22,7 @@ const SMALL = { laneCapacity: 64, lanes: 2 } as const;
 const SMALL_OPTIONS = ["--capacity=64", "--lanes=2"] as const;
 
 /** A safety net only. */
-const net = (): Deadline => Deadline.after(60_000);
+const NET_MS = 60_000;
 
 /** Starts a sender at `key`. */
 const start = (key: number, ...args: readonly string[]): Peer =>
@@ -38,7 +31,7 @@ const start = (key: number, ...args: readonly string[]): Peer =>
 /** All that comes until everybody who sent is gone, as [text, tag]. */
 async function receiveAll(consumer: Consumer): Promise<[string, number][]> {
   const received: [string, number][] = [];
-  for await (const { bytes, tag } of consumer.messages({ until: "closed", deadline: net() })) {
+  for await (const { bytes, tag } of consumer.messages({ until: "closed", timeout: NET_MS })) {
     received.push([new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes), tag]);
   }
   return received;
@@ -159,7 +152,7 @@ testWith(
     using consumer = channel.consumer();
     await using sender = start(key);
     const next = async (): Promise<string> =>
-      new TextDecoder().decode((await consumer.receive({ deadline: net() })).bytes);
+      new TextDecoder().decode((await consumer.receive({ timeout: NET_MS })).bytes);
     for (const text of ["one", "two", "three"]) {
       await sender.write(`${text}\nlast`.slice(0, text === "three" ? undefined : -4));
       assert.equal(await next(), text);
@@ -301,7 +294,7 @@ for (const [signal, code] of [["SIGINT", 130], ["SIGTERM", 143], ["SIGHUP", 129]
       for (const args of [[], ["--binary"]]) {
         await using sender = start(key, ...args);
         await sender.write("hello\n");
-        await consumer.receive({ ack: "before", deadline: net() });
+        await consumer.receive({ ack: "before", timeout: NET_MS });
         sender.kill(signal);
         const ended = await sender.ended();
         assert.deepEqual([ended.code, ended.signal], [code, null]);
@@ -400,7 +393,7 @@ testWith(
       }
       using consumer = channel.consumer();
       const parts: Uint8Array[] = [];
-      for await (const part of consumer.messages({ until: "closed", deadline: net() })) {
+      for await (const part of consumer.messages({ until: "closed", timeout: NET_MS })) {
         parts.push(part.bytes);
       }
       assert.deepEqual(

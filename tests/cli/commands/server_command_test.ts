@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { geteuid } from "../../../ffi/libc.ts";
 import { formatKey } from "../../../ffi/shm_error.ts";
-import { Deadline, ftok, MailboxClient, Segment, statSegment } from "../../../mod.ts";
+import { ftok, MailboxClient, Segment, statSegment } from "../../../mod.ts";
 import { guardAgainstLeaks } from "../../support/leaks.ts";
 import { testWith } from "../../support/needs.ts";
 import { NOBODY } from "../../support/other_user.ts";
@@ -47,7 +47,7 @@ async function interrupt(server: Peer): Promise<Ended> {
 /** Sends each text and waits until it was taken. */
 async function send(key: number, ...texts: readonly string[]): Promise<void> {
   using client = MailboxClient.open({ key });
-  for (const text of texts) await client.send(text, { deadline: Deadline.after(60_000) });
+  for (const text of texts) await client.send(text, { timeout: 60_000 });
 }
 
 /** What the next server prints; it takes `count` messages and leaves nothing. */
