@@ -5,7 +5,7 @@
 
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { existsSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { addOwnProcess } from "./own_objects.ts";
 
 export { freshKey } from "./own_objects.ts";
@@ -209,6 +209,7 @@ export class TestFolder implements Disposable {
     const kept = Deno.env.get(PROGRAMS);
     const cached = kept === undefined ? undefined : `${kept}/${this.#fingerprint(compiler, args)}`;
     if (cached !== undefined && existsSync(cached)) {
+      rmSync(path, { force: true });
       Deno.symlinkSync(cached, path);
       return path;
     }

@@ -122,6 +122,9 @@ function settingsOf(
   };
 }
 
+/** How often a sender that waits for room looks whether there is a consumer, in milliseconds. */
+const LOOK_MS = 1_000;
+
 /** The subcommand. */
 export const sendCommand: Command = {
   options: OPTIONS,
@@ -283,12 +286,19 @@ class Sending {
   async #send(bytes: Uint8Array): Promise<void> {
     const { tag, timeout, withoutConsumer } = this.#settings;
     if (!this.#producer.trySend(bytes, { tag })) {
-      if (withoutConsumer === "wait") this.#tellIfNobodyReceives();
-      await this.#producer.send(bytes, {
-        tag,
-        ...(timeout === undefined ? {} : { timeout }),
-        signal: this.#signal,
-      });
+      const tell = (): void => this.#tellIfNobodyReceives();
+      if (withoutConsumer === "wait") tell();
+      // The consumer may go later too
+      const watch = withoutConsumer === "wait" ? setInterval(tell, LOOK_MS) : undefined;
+      try {
+        await this.#producer.send(bytes, {
+          tag,
+          ...(timeout === undefined ? {} : { timeout }),
+          signal: this.#signal,
+        });
+      } finally {
+        if (watch !== undefined) clearInterval(watch);
+      }
     }
     this.sent++;
   }

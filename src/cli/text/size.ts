@@ -44,7 +44,7 @@ export function formatSize(bytes: number | bigint): string {
     unit = next;
   }
   if (value >= 1000 && unit === UNITS.at(-1)) return `>999${unit}`;
-  if (unit === "") return String(value);
+  if (unit === "") return String(Math.round(value));
   const short = value < 10 ? Math.round(value * 10) / 10 : Math.round(value);
   return `${short}${unit}`;
 }
