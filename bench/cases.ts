@@ -123,33 +123,17 @@ const PAYLOADS = [
 ] as const;
 
 const WITHOUT_IO_URING = ["mailbox-await", "channel-await"];
-const ONE_BY_ONE = [
-  "channel-await",
-  "channel-sync",
-  "deno-unix",
-  "deno-worker",
-];
-const LIFECYCLES = [
-  "create",
-  "attach",
-  "channelNew",
-  "channelJoin",
-  "mailboxJoin",
-];
+const ONE_BY_ONE = ["channel-await", "channel-sync", "deno-unix", "deno-worker"];
+const LIFECYCLES = ["create", "attach", "channelNew", "channelJoin", "mailboxJoin"];
 
 /** Sums a field over the lines of a case. */
-function total(
-  lines: readonly Line[],
-  field: "cpuSeconds" | "rssBytes",
-): number {
+function total(lines: readonly Line[], field: "cpuSeconds" | "rssBytes"): number {
   return lines.reduce((sum, line) => sum + (line[field] ?? 0), 0);
 }
 
 function lineOf(lines: readonly Line[], role: string): Line {
   const line = lines.find((one) => one.role.startsWith(role));
-  if (line === undefined) {
-    throw new Error(`no side told what it measured as ${role}`);
-  }
+  if (line === undefined) throw new Error(`no side told what it measured as ${role}`);
   return line;
 }
 
@@ -163,38 +147,26 @@ export class Cases {
   }
 
   /** All that can be run, in the order of the report, and what cannot. */
-  all(): {
-    readonly cases: Case[];
-    readonly notRun: { peer: string; reason: string }[];
-  } {
+  all(): { readonly cases: Case[]; readonly notRun: { peer: string; reason: string }[] } {
     const { scale } = this.#setting;
     const notRun: { peer: string; reason: string }[] = [];
     const cases: Case[] = [];
-    const add = (
-      peer: string,
-      programs: readonly string[],
-      make: () => readonly Case[],
-    ): void => {
+    const add = (peer: string, programs: readonly string[], make: () => readonly Case[]): void => {
       const reason = this.#reasonAgainst(programs);
       if (reason === undefined) cases.push(...make());
-      else if (!notRun.some((one) => one.peer === peer)) {
-        notRun.push({ peer, reason });
-      }
+      else if (!notRun.some((one) => one.peer === peer)) notRun.push({ peer, reason });
     };
     const each = (make: (kind: PeerKind) => readonly Case[]): void => {
       for (const kind of PEERS) {
-        const sides = [kind.throughput, kind.spinning, kind.sleeping].flatMap((
-          pair,
-        ) => pair ?? []);
+        const sides = [kind.throughput, kind.spinning, kind.sleeping].flatMap((pair) => pair ?? []);
         const programs = sides.flatMap((side) => side === undefined ? [] : [side[0]]);
         add(kind.id, programs, () => make(kind));
       }
     };
     const sleeping = (kind: PeerKind, place: Place): Case[] =>
-      kind.sleeping === undefined ? [] : [
-        this.#roundTrip(kind, kind.sleeping, place),
-        this.#wake(kind, kind.sleeping, place),
-      ];
+      kind.sleeping === undefined
+        ? []
+        : [this.#roundTrip(kind, kind.sleeping, place), this.#wake(kind, kind.sleeping, place)];
     // As programs are run: unpinned, by promises, payloads that differ
     each((kind) => [
       ...sleeping(kind, "unpinned"),
@@ -206,11 +178,7 @@ export class Cases {
     cases.push(...scale.clients.map((count) => this.#clients(count)));
     cases.push(this.#idle(), this.#startUps());
     for (const others of scale.others) {
-      add(
-        "c",
-        ["lifecycle.c"],
-        () => [this.#lifecycle("c", "lifecycle.c", LIFECYCLES, others)],
-      );
+      add("c", ["lifecycle.c"], () => [this.#lifecycle("c", "lifecycle.c", LIFECYCLES, others)]);
       cases.push(this.#lifecycle("ts", "lifecycle.ts", LIFECYCLES, others));
     }
     add("node", ["node_lifecycle.cjs"], () => [
@@ -222,25 +190,17 @@ export class Cases {
       return [
         ...(sleeping === undefined ? [] : [this.#roundTrip(kind, sleeping, "pinned")]),
         ...(spinning === undefined ? [] : [this.#roundTrip(kind, spinning, "spinning")]),
-        ...(throughput === undefined ? [] : scale.sizes.map((size) =>
-          this.#throughput(
-            `throughput/${id}/${size}`,
-            kind,
-            throughput,
-            size,
-            "pinned",
-          )
-        )),
+        ...(throughput === undefined
+          ? []
+          : scale.sizes.map((size) =>
+            this.#throughput(`throughput/${id}/${size}`, kind, throughput, size, "pinned")
+          )),
       ];
     });
     for (const id of ["channel-ts-ts", "channel-c-c"]) {
       const kind = peerKind(id)!;
       const program = kind.throughput![1][0];
-      add(
-        id,
-        [program],
-        () => scale.producers.map((count) => this.#producers(kind, count)),
-      );
+      add(id, [program], () => scale.producers.map((count) => this.#producers(kind, count)));
     }
     cases.push(this.#allocation(), this.#fields());
     return { cases, notRun };
@@ -253,8 +213,7 @@ export class Cases {
 
   /** Whether the peer is measured without io_uring too. */
   #mayDeny(peer: string): boolean {
-    return WITHOUT_IO_URING.includes(peer) &&
-      this.#reasonAgainst([DENYING]) === undefined;
+    return WITHOUT_IO_URING.includes(peer) && this.#reasonAgainst([DENYING]) === undefined;
   }
 
   /** An address that no case has used. A key's neighbour is free too. */
@@ -301,13 +260,7 @@ export class Cases {
     const { machine: { pinned }, processes } = this.#setting;
     const [first, second] = pinned.map((core) => [core]);
     const address = this.#address(kind.address);
-    const own = this.#start(
-      sender,
-      address,
-      args,
-      place,
-      kind.oneProcess ? pinned : second,
-    );
+    const own = this.#start(sender, address, args, place, kind.oneProcess ? pinned : second);
     if (receiver !== undefined) {
       const other = this.#start(receiver, address, args, place, first);
       return await processes.together([other, own], TIMEOUT_MS);
@@ -316,36 +269,19 @@ export class Cases {
     const core: Record<string, string> = place === "pinned" && first !== undefined
       ? { PEER_CORE: `${first}` }
       : {};
-    return await processes.together(
-      [{ ...own, env: { ...own.env, ...core } }],
-      TIMEOUT_MS,
-    );
+    return await processes.together([{ ...own, env: { ...own.env, ...core } }], TIMEOUT_MS);
   }
 
-  #throughput(
-    name: string,
-    kind: PeerKind,
-    sides: Sides,
-    size: number,
-    place: Place,
-  ): Case {
+  #throughput(name: string, kind: PeerKind, sides: Sides, size: number, place: Place): Case {
     const { scale } = this.#setting;
     const [messages, bytes] = kind.about;
-    const first = countFor(
-      Math.min(messages, bytes / size) * scale.seconds,
-      size,
-    );
+    const first = countFor(Math.min(messages, bytes / size) * scale.seconds, size);
     let count = first;
     return {
       names: [name],
       run: async () => {
         const warm = Math.max(size >= LARGE ? 5 : 20, Math.ceil(count / 5));
-        const lines = await this.#pair(
-          kind,
-          sides,
-          [size, count, warm, 0, "-"],
-          place,
-        );
+        const lines = await this.#pair(kind, sides, [size, count, warm, 0, "-"], place);
         const received = lineOf(lines, "recv");
         const figure = received.messages! / received.seconds!;
         const beside = name !== `throughput/${kind.id}/${USUAL_BYTES}` ? undefined : {
@@ -353,28 +289,15 @@ export class Cases {
           rssBytes: total(lines, "rssBytes"),
         };
         count = Math.max(first >> 2, countFor(figure * scale.seconds, size));
-        return {
-          [name]: { figure, ...(beside === undefined ? {} : { beside }) },
-        };
+        return { [name]: { figure, ...(beside === undefined ? {} : { beside }) } };
       },
     };
   }
 
   /** Payloads that differ, and one by one, as most programs send. */
   #payloads(kind: PeerKind): Case[] {
-    const of = (
-      variant: string,
-      sides: Sides,
-      size: number,
-      place: Place = "unpinned",
-    ): Case =>
-      this.#throughput(
-        `payload/${kind.id}/${variant}`,
-        kind,
-        sides,
-        size,
-        place,
-      );
+    const of = (variant: string, sides: Sides, size: number, place: Place = "unpinned"): Case =>
+      this.#throughput(`payload/${kind.id}/${variant}`, kind, sides, size, place);
     const { id, throughput } = kind;
     if (throughput === undefined) return [];
     const [receiver, [program]] = throughput;
@@ -397,11 +320,7 @@ export class Cases {
     return {
       names: [name],
       run: async () => {
-        const round = await this.#trips(kind, sides, [
-          count,
-          Math.ceil(count / 5),
-          0,
-        ], place);
+        const round = await this.#trips(kind, sides, [count, Math.ceil(count / 5), 0], place);
         const wanted = Math.ceil(scale.seconds / round.figure * 1e9);
         count = Math.min(1_000_000, Math.max(first >> 2, wanted));
         return { [name]: round };
@@ -414,9 +333,7 @@ export class Cases {
     const args = [this.#setting.scale.wakes, WAKES_BEFORE, WAKE_PAUSE_MS];
     return {
       names: [name],
-      run: async () => ({
-        [name]: await this.#trips(kind, sides, args, place),
-      }),
+      run: async () => ({ [name]: await this.#trips(kind, sides, args, place) }),
     };
   }
 
@@ -438,39 +355,14 @@ export class Cases {
     const name = `lines/cli/${scale.lines}`;
     const cli = [Deno.execPath(), "run", "--allow-ffi", `${PROJECT}cli.ts`];
     const seconds = async (count: number): Promise<number> => {
-      const text = Array.from(
-        { length: count },
-        (_, i) => `message number ${1e6 + i}\n`,
-      ).join("");
+      const text = Array.from({ length: count }, (_, i) => `message number ${1e6 + i}\n`).join("");
       const file = `${folder}/lines`;
       Deno.writeTextFileSync(file, text);
       const key = this.#address("key");
       const start = performance.now();
       await processes.together([
-        {
-          command: [
-            ...cli,
-            "server",
-            "--quiet",
-            "--key",
-            key,
-            "--count",
-            `${count}`,
-          ],
-        },
-        {
-          command: [
-            "sh",
-            "-c",
-            'cat "$0" | "$@"',
-            file,
-            ...cli,
-            "client",
-            "-q",
-            "--key",
-            key,
-          ],
-        },
+        { command: [...cli, "server", "--quiet", "--key", key, "--count", `${count}`] },
+        { command: ["sh", "-c", 'cat "$0" | "$@"', file, ...cli, "client", "-q", "--key", key] },
       ], TIMEOUT_MS);
       return (performance.now() - start) / 1000;
     };
@@ -500,10 +392,7 @@ export class Cases {
         const start = (role: string): Start =>
           this.#start(["mailbox.ts", role], address, args, "unpinned");
         const lines = await processes.together(
-          [
-            start("recv"),
-            ...Array.from({ length: clients }, () => start("send")),
-          ],
+          [start("recv"), ...Array.from({ length: clients }, () => start("send"))],
           TIMEOUT_MS,
         );
         const received = lineOf(lines, "recv");
@@ -526,13 +415,7 @@ export class Cases {
         const [receiver, sender] = kind.throughput!;
         const address = this.#address(kind.address, 8);
         const start = (side: Side, times: number): Start => {
-          const amounts = [
-            size,
-            each * times,
-            Math.ceil(each / 5) * times,
-            0,
-            "-",
-          ];
+          const amounts = [size, each * times, Math.ceil(each / 5) * times, 0, "-"];
           return this.#start(side, address, amounts, "unpinned");
         };
         const lines = await processes.together(
@@ -544,10 +427,7 @@ export class Cases {
         );
         const received = lineOf(lines, "recv");
         const figure = received.messages! / received.seconds!;
-        each = Math.max(
-          first >> 2,
-          countFor(figure * scale.seconds / producers, size),
-        );
+        each = Math.max(first >> 2, countFor(figure * scale.seconds / producers, size));
         return { [name]: { figure } };
       },
     };
@@ -572,26 +452,13 @@ export class Cases {
       names,
       most: scale.idleRounds,
       run: async () => {
-        const lines = await Promise.all(
-          waiting.map(async ([, program, address, place]) => {
-            const args = [USUAL_BYTES, 0, 0, scale.idleMs, "-"];
-            const start = this.#start(
-              [program, "idle"],
-              this.#address(address),
-              args,
-              place,
-            );
-            return lineOf(
-              await processes.together([start], TIMEOUT_MS),
-              "idle",
-            );
-          }),
-        );
+        const lines = await Promise.all(waiting.map(async ([, program, address, place]) => {
+          const args = [USUAL_BYTES, 0, 0, scale.idleMs, "-"];
+          const start = this.#start([program, "idle"], this.#address(address), args, place);
+          return lineOf(await processes.together([start], TIMEOUT_MS), "idle");
+        }));
         return Object.fromEntries(
-          lines.map((
-            { cpuSeconds, seconds },
-            i,
-          ) => [names[i], { figure: cpuSeconds! / seconds! }]),
+          lines.map(({ cpuSeconds, seconds }, i) => [names[i], { figure: cpuSeconds! / seconds! }]),
         );
       },
     };
@@ -604,24 +471,13 @@ export class Cases {
       names: [name("drain"), name("claim")],
       run: async () => {
         const count = scale.allocations;
-        const sides: Sides = [["channel.ts", "recv-heap"], [
-          "channel.ts",
-          "send-heap",
-        ]];
+        const sides: Sides = [["channel.ts", "recv-heap"], ["channel.ts", "send-heap"]];
         const args = [USUAL_BYTES, count, count, 0, "-"];
-        const lines = await this.#pair(
-          peerKind("channel-ts-ts")!,
-          sides,
-          args,
-          "pinned",
-        );
+        const lines = await this.#pair(peerKind("channel-ts-ts")!, sides, args, "pinned");
         const round = (role: string): Round => ({
           figure: lineOf(lines, role).heapGrownBytes! / count,
         });
-        return {
-          [name("drain")]: round("recv"),
-          [name("claim")]: round("send"),
-        };
+        return { [name("drain")]: round("recv"), [name("claim")]: round("send") };
       },
     };
   }
@@ -653,59 +509,33 @@ export class Cases {
           }
         }
         return Object.fromEntries(
-          Object.entries(times).map((
-            [name, list],
-          ) => [name, { figure: median(list) }]),
+          Object.entries(times).map(([name, list]) => [name, { figure: median(list) }]),
         );
       },
     };
   }
 
   /** Opening and leaving, in an IPC namespace: no other program sees the segments, and none disturbs. */
-  #lifecycle(
-    peer: string,
-    program: string,
-    variants: readonly string[],
-    others: number,
-  ): Case {
+  #lifecycle(peer: string, program: string, variants: readonly string[], others: number): Case {
     const { scale, programs, firstKey } = this.#setting;
-    const args = [
-      this.#address("key"),
-      scale.lifecycles,
-      others,
-      firstKey + OTHERS_FROM,
-    ];
+    const args = [this.#address("key"), scale.lifecycles, others, firstKey + OTHERS_FROM];
     return this.#costs(
       (what) => `lifecycle/${peer}/${what}+${others}`,
       variants,
-      [
-        ...programs.namespace,
-        ...programs.command(program),
-        ...args.map(String),
-      ],
+      [...programs.namespace, ...programs.command(program), ...args.map(String)],
       "unpinned",
     );
   }
 
   #fields(): Case {
     const { scale, programs } = this.#setting;
-    const ways = [
-      "struct field",
-      "typed array",
-      "DataView",
-      "UnsafePointerView",
-    ];
+    const ways = ["struct field", "typed array", "DataView", "UnsafePointerView"];
     const variants = [
       ...["i32", "f64", "cString(16)"].flatMap((field) => ways.map((way) => `${field}/${way}`)),
       ...["struct field", "typed array", "restructure"].map((way) => `all three fields/${way}`),
     ];
     const command = [...programs.command("fields.ts"), String(scale.fieldsMs)];
-    return this.#costs(
-      (what) => `fields/fields/${what}`,
-      variants,
-      command,
-      "pinned",
-    );
+    return this.#costs((what) => `fields/fields/${what}`, variants, command, "pinned");
   }
 
   /** A program that prints the nanoseconds of several things. */
@@ -724,12 +554,8 @@ export class Cases {
         const [line] = await processes.together([start], TIMEOUT_MS);
         const { nanoseconds = {}, notRun = {} } = line!;
         return Object.fromEntries([
-          ...Object.entries(nanoseconds).map((
-            [what, figure],
-          ) => [name(what), { figure }]),
-          ...Object.entries(notRun).map((
-            [what, reason],
-          ) => [name(what), reason]),
+          ...Object.entries(nanoseconds).map(([what, figure]) => [name(what), { figure }]),
+          ...Object.entries(notRun).map(([what, reason]) => [name(what), reason]),
         ]);
       },
     };
@@ -741,9 +567,7 @@ export class Cases {
  * round was: with fewer the compiler would not be done before they count, and the next round be slow too.
  */
 function countFor(wanted: number, size: number): number {
-  return Math.round(
-    Math.min(50_000_000, Math.max(size >= LARGE ? 6 : 100, wanted)),
-  );
+  return Math.round(Math.min(50_000_000, Math.max(size >= LARGE ? 6 : 100, wanted)));
 }
 
 /** A port that nothing listens on just now. */

@@ -28,9 +28,7 @@ export function changes(before: Result, after: Result): {
 } {
   const measured = (result: Result): Map<string, CaseResult> =>
     new Map(
-      result.cases.filter(({ figures }) => figures.length > 0).map((
-        one,
-      ) => [caseName(one), one]),
+      result.cases.filter(({ figures }) => figures.length > 0).map((one) => [caseName(one), one]),
     );
   const [old, now] = [measured(before), measured(after)];
   const both: Change[] = [];
@@ -87,9 +85,7 @@ export function compareResults(before: Result, after: Result): string {
     `B: ${headline(after)}`,
     ...(other ? ["These are two machines: what differs need not be the library."] : []),
     ...(Math.min(before.rounds, after.rounds) < LEAST_ROUNDS
-      ? [
-        "With so few rounds their spread is not known: take nothing for a change.",
-      ]
+      ? ["With so few rounds their spread is not known: take nothing for a change."]
       : []),
     "",
     clear.length === 0

@@ -11,13 +11,9 @@ function digits(value: number): string {
 /** Scales by thousands: 25300000 and "msg/s" is `25.3 M msg/s`. */
 function scaled(value: number, unit: string): string {
   if (!Number.isFinite(value)) return UNKNOWN;
-  for (
-    const [factor, prefix] of [[1e9, "G"], [1e6, "M"], [1e3, "k"]] as const
-  ) {
+  for (const [factor, prefix] of [[1e9, "G"], [1e6, "M"], [1e3, "k"]] as const) {
     // 999.6 thousand would be written as 1000 thousand
-    if (value >= factor * 0.9995) {
-      return `${digits(value / factor)} ${prefix}${unit}`;
-    }
+    if (value >= factor * 0.9995) return `${digits(value / factor)} ${prefix}${unit}`;
   }
   return `${digits(value)} ${unit}`.trimEnd();
 }
@@ -30,12 +26,8 @@ export function rateText(value: number): string {
 /** A time of nanoseconds, in the unit it is read best in. */
 export function timeText(nanoseconds: number): string {
   if (!Number.isFinite(nanoseconds)) return UNKNOWN;
-  for (
-    const [factor, unit] of [[1e9, "s"], [1e6, "ms"], [1e3, "us"]] as const
-  ) {
-    if (nanoseconds >= factor * 0.9995) {
-      return `${digits(nanoseconds / factor)} ${unit}`;
-    }
+  for (const [factor, unit] of [[1e9, "s"], [1e6, "ms"], [1e3, "us"]] as const) {
+    if (nanoseconds >= factor * 0.9995) return `${digits(nanoseconds / factor)} ${unit}`;
   }
   return `${digits(nanoseconds)} ns`;
 }

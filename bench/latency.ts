@@ -15,9 +15,7 @@ export class Latency {
 
   /** Adds a round's times in nanoseconds. */
   add(times: Float64Array): void {
-    for (const time of times) {
-      this.#all.record(Math.min(HIGHEST_NS, Math.max(1, Math.round(time))));
-    }
+    for (const time of times) this.#all.record(Math.min(HIGHEST_NS, Math.max(1, Math.round(time))));
   }
 
   /** Over all rounds. */

@@ -12,21 +12,14 @@ function readText(path: string): string | undefined {
 
 /** `0-2,5` as numbers. */
 export function parseCores(list: string): number[] {
-  return list.trim().split(",").filter((part) => part !== "").flatMap(
-    (part) => {
-      const [first, last = first] = part.split("-").map(Number) as [
-        number,
-        number?,
-      ];
-      return Array.from({ length: last! - first + 1 }, (_, i) => first + i);
-    },
-  );
+  return list.trim().split(",").filter((part) => part !== "").flatMap((part) => {
+    const [first, last = first] = part.split("-").map(Number) as [number, number?];
+    return Array.from({ length: last! - first + 1 }, (_, i) => first + i);
+  });
 }
 
 function siblingsOf(core: number): number[] | undefined {
-  const list = readText(
-    `/sys/devices/system/cpu/cpu${core}/topology/thread_siblings_list`,
-  );
+  const list = readText(`/sys/devices/system/cpu/cpu${core}/topology/thread_siblings_list`);
   return list === undefined ? undefined : parseCores(list);
 }
 
@@ -36,9 +29,7 @@ function hasTaskset(): boolean {
 
 /** Two cores to pin to, of different cores where there are any; none if that cannot be done. */
 function choosePinned(): number[] {
-  const allowed = /^Cpus_allowed_list:\s*(\S+)/m.exec(
-    readText("/proc/self/status") ?? "",
-  )?.[1];
+  const allowed = /^Cpus_allowed_list:\s*(\S+)/m.exec(readText("/proc/self/status") ?? "")?.[1];
   const [first, ...others] = parseCores(allowed ?? "");
   if (first === undefined || others.length === 0 || !hasTaskset()) return [];
   const siblings = siblingsOf(first) ?? [];
@@ -64,15 +55,9 @@ export function describeMachine(): Machine {
 }
 
 /** The first line a program prints about itself; `undefined` if it is not there. */
-export function version(
-  command: string,
-  ...args: readonly string[]
-): string | undefined {
+export function version(command: string, ...args: readonly string[]): string | undefined {
   try {
-    const { success, stdout } = new Deno.Command(command, {
-      args: [...args],
-      stderr: "null",
-    })
+    const { success, stdout } = new Deno.Command(command, { args: [...args], stderr: "null" })
       .outputSync();
     return success ? new TextDecoder().decode(stdout).split("\n")[0]!.trim() : undefined;
   } catch {

@@ -31,12 +31,7 @@ const FAST = [2e7, 5e9] as const;
 const SOCKET = [2e5, 1e9] as const;
 const MAILBOX = [1e5, 1e9] as const;
 
-function both(
-  receiver: string,
-  sender: string,
-  program: string,
-  other = program,
-): Sides {
+function both(receiver: string, sender: string, program: string, other = program): Sides {
   return [[program, receiver], [other, sender]];
 }
 
@@ -76,12 +71,7 @@ function alone(
 }
 
 /** A channel that publishes batches, and spins for round trips. */
-function batchedChannel(
-  id: string,
-  name: string,
-  receiver: string,
-  sender: string,
-): PeerKind {
+function batchedChannel(id: string, name: string, receiver: string, sender: string): PeerKind {
   return {
     id,
     name,
@@ -109,11 +99,7 @@ export const PEERS: readonly PeerKind[] = [
     "mailbox, blocking (sendSync, receiveSync)",
     both("pong", "ping", "mailbox.ts"),
   ),
-  mailbox(
-    "mailbox-c",
-    "C twin of the mailbox",
-    both("pong", "ping", "mailbox.c"),
-  ),
+  mailbox("mailbox-c", "C twin of the mailbox", both("pong", "ping", "mailbox.c")),
   {
     id: "channel-await",
     name: "channel, promises (await send, for await)",
@@ -130,21 +116,11 @@ export const PEERS: readonly PeerKind[] = [
     throughput: both("recv-sync", "send-sync", "channel.ts"),
     sleeping: both("pong-sync", "ping-sync", "channel.ts"),
   },
-  batchedChannel(
-    "channel-ts-ts",
-    "channel, TS to TS",
-    "channel.ts",
-    "channel.ts",
-  ),
+  batchedChannel("channel-ts-ts", "channel, TS to TS", "channel.ts", "channel.ts"),
   batchedChannel("channel-ts-c", "channel, TS to C", "channel.c", "channel.ts"),
   batchedChannel("channel-c-ts", "channel, C to TS", "channel.ts", "channel.c"),
   {
-    ...batchedChannel(
-      "channel-c-c",
-      "C twin of the channel",
-      "channel.c",
-      "channel.c",
-    ),
+    ...batchedChannel("channel-c-c", "C twin of the channel", "channel.c", "channel.c"),
     sleeping: both("pong-wait", "ping-wait", "channel.c"),
   },
   alike("deno-unix", "Unix socket, Deno", "unix", "socket.ts"),
@@ -158,10 +134,7 @@ export const PEERS: readonly PeerKind[] = [
   },
   alike("deno-tcp", "TCP loopback, Deno", "tcp", "socket.ts"),
   alone("deno-stdin", "a child's stdin, Deno", "stdin_pipe.ts"),
-  {
-    ...alone("deno-worker", "Worker postMessage, Deno", "worker.ts"),
-    oneProcess: true,
-  },
+  { ...alone("deno-worker", "Worker postMessage, Deno", "worker.ts"), oneProcess: true },
   {
     id: "node-shm",
     name: "shm-typed-array, Node",

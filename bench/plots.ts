@@ -55,10 +55,7 @@ function colours(peers: readonly string[]): Record<string, unknown> {
     field: "peer",
     type: "nominal",
     title: null,
-    scale: {
-      domain: there.map(nameOf),
-      range: there.map((peer) => COLOURS[peer]),
-    },
+    scale: { domain: there.map(nameOf), range: there.map((peer) => COLOURS[peer]) },
     legend: { labelLimit: 0, symbolSize: 80, orient: "right" },
   };
 }
@@ -116,9 +113,7 @@ function bySize(
   const cases = casesOf(result, "throughput");
   const values = cases.map((one) => {
     const size = Number(one.variant);
-    const { median, least, most } = summarise(
-      one.figures.map((figure) => figureOf(figure, size)),
-    );
+    const { median, least, most } = summarise(one.figures.map((figure) => figureOf(figure, size)));
     return { peer: nameOf(one.peer), size, median, least, most };
   });
   if (values.length === 0) return undefined;
@@ -127,12 +122,7 @@ function bySize(
     field: "size",
     type: "quantitative",
     title: "bytes of a message",
-    scale: {
-      type: "log",
-      base: 2,
-      domain: [sizes[0], sizes.at(-1)],
-      nice: false,
-    },
+    scale: { type: "log", base: 2, domain: [sizes[0], sizes.at(-1)], nice: false },
     axis: { values: sizes, labelExpr: BYTES_LABEL },
   };
   const all = values.flatMap(({ least, most }) => [least, most]);
@@ -152,10 +142,7 @@ function bySize(
         },
         {
           mark: { type: "rule", strokeWidth: 1 },
-          encoding: {
-            y: { field: "least", type: "quantitative" },
-            y2: { field: "most" },
-          },
+          encoding: { y: { field: "least", type: "quantitative" }, y2: { field: "most" } },
         },
       ],
     },
@@ -188,11 +175,7 @@ function percentiles(
   );
   const sorted = cases.toSorted((a, b) => a.percentiles!.p50 - b.percentiles!.p50);
   const values = sorted.flatMap((one) =>
-    POINTS.map(([field, point]) => ({
-      peer: rowOf(one),
-      point,
-      time: one.percentiles![field],
-    }))
+    POINTS.map(([field, point]) => ({ peer: rowOf(one), point, time: one.percentiles![field] }))
   );
   if (values.length === 0) return undefined;
   const y = {
@@ -202,12 +185,7 @@ function percentiles(
     sort: sorted.map(rowOf),
     axis: { labelLimit: 0, grid: true },
   };
-  const x = logarithmic(
-    "time",
-    "one round trip",
-    values.map(({ time }) => time),
-    TIME_LABEL,
-  );
+  const x = logarithmic("time", "one round trip", values.map(({ time }) => time), TIME_LABEL);
   return {
     name,
     spec: {
@@ -217,10 +195,7 @@ function percentiles(
       height: { step: 24 },
       data: { values },
       layer: [
-        {
-          mark: { type: "line", color: "#bbbbbb" },
-          encoding: { x, y, detail: { field: "peer" } },
-        },
+        { mark: { type: "line", color: "#bbbbbb" }, encoding: { x, y, detail: { field: "peer" } } },
         {
           mark: { type: "point", filled: true, size: 70, opacity: 1 },
           encoding: {
@@ -272,16 +247,11 @@ function producers(result: Result): Plot | undefined {
       layer: [
         {
           mark: { type: "line", point: { size: 40 }, strokeWidth: 2 },
-          encoding: {
-            y: logarithmic("median", "messages a second", all, COUNT_LABEL),
-          },
+          encoding: { y: logarithmic("median", "messages a second", all, COUNT_LABEL) },
         },
         {
           mark: { type: "rule" },
-          encoding: {
-            y: { field: "least", type: "quantitative" },
-            y2: { field: "most" },
-          },
+          encoding: { y: { field: "least", type: "quantitative" }, y2: { field: "most" } },
         },
       ],
     },
@@ -316,13 +286,7 @@ function ranking(
         },
         x: logarithmic("value", axis, sorted.map(({ value }) => value), label),
       },
-      mark: {
-        type: "point",
-        filled: true,
-        size: 90,
-        color: "#1f77b4",
-        opacity: 1,
-      },
+      mark: { type: "point", filled: true, size: 90, color: "#1f77b4", opacity: 1 },
     },
   };
 }
@@ -330,8 +294,7 @@ function ranking(
 function cpu(result: Result): Plot | undefined {
   const cases = casesOf(result, "throughput").filter(({ variant }) => variant === "64");
   const values = cases.flatMap((one) => {
-    const value = summarise(one.beside?.cpuSecondsPerMillion ?? []).median *
-      1e9;
+    const value = summarise(one.beside?.cpuSecondsPerMillion ?? []).median * 1e9;
     return value > 0 ? [{ what: nameOf(one.peer), value }] : [];
   });
   const title = "CPU time of both sides for a million messages of 64 B";
@@ -376,13 +339,7 @@ export function plots(result: Result): Plot[] {
       "flowing",
       "Round trip, 64 B, traffic flowing, unpinned",
     ),
-    percentiles(
-      result,
-      "wake",
-      UNPINNED,
-      "wake",
-      "Round trip, 64 B, the other side asleep",
-    ),
+    percentiles(result, "wake", UNPINNED, "wake", "Round trip, 64 B, the other side asleep"),
     percentiles(
       result,
       "roundTrip",
@@ -397,10 +354,7 @@ export function plots(result: Result): Plot[] {
 }
 
 /** Draws them into the folder, in place of those that were there. */
-export async function writePlots(
-  result: Result,
-  folder: string,
-): Promise<void> {
+export async function writePlots(result: Result, folder: string): Promise<void> {
   const vegaLite = await load<VegaLite>("vega-lite");
   const vega = await load<Vega>("vega");
   Deno.mkdirSync(folder, { recursive: true });
@@ -408,9 +362,7 @@ export async function writePlots(
     if (name.endsWith(".svg")) Deno.removeSync(`${folder}/${name}`);
   }
   for (const { name, spec } of plots(result)) {
-    const view = new vega.View(vega.parse(vegaLite.compile(spec).spec), {
-      renderer: "none",
-    });
+    const view = new vega.View(vega.parse(vegaLite.compile(spec).spec), { renderer: "none" });
     Deno.writeTextFileSync(`${folder}/${name}.svg`, `${await view.toSVG()}\n`);
     view.finalize();
   }

@@ -38,9 +38,7 @@ export class Processes {
         Deno.kill(-pid, "SIGKILL");
       } catch (error) {
         // It ended by itself
-        if (
-          !(error instanceof TypeError || error instanceof Deno.errors.NotFound)
-        ) throw error;
+        if (!(error instanceof TypeError || error instanceof Deno.errors.NotFound)) throw error;
       }
     }
   }
@@ -62,11 +60,7 @@ export class Processes {
     try {
       const { code, stdout, stderr } = await child.output();
       const decoder = new TextDecoder();
-      return {
-        code,
-        stdout: decoder.decode(stdout),
-        stderr: decoder.decode(stderr),
-      };
+      return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
     } finally {
       this.#running.delete(child);
     }
@@ -84,10 +78,7 @@ export class Processes {
       failure ??= reason;
       this.killAll();
     };
-    const timer = setTimeout(
-      () => fail(`no end after ${timeoutMs / 1000} s`),
-      timeoutMs,
-    );
+    const timer = setTimeout(() => fail(`no end after ${timeoutMs / 1000} s`), timeoutMs);
     try {
       const outputs = await Promise.all(starts.map(async (start) => {
         try {

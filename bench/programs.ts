@@ -6,14 +6,7 @@ const HERE = new URL(".", import.meta.url).pathname;
 /** Where npm installs to; kept from run to run. */
 const INSTALLED = `${HERE}.packages`;
 
-const C_PROGRAMS = [
-  "channel",
-  "lifecycle",
-  "mailbox",
-  "pipe",
-  "unix_socket",
-  "without_io_uring",
-];
+const C_PROGRAMS = ["channel", "lifecycle", "mailbox", "pipe", "unix_socket", "without_io_uring"];
 const NODE_PACKAGES: readonly PackageName[] = ["shm-typed-array", "zeromq"];
 const NEEDS: Readonly<Record<string, PackageName>> = {
   "node_shm.cjs": "shm-typed-array",
@@ -21,11 +14,7 @@ const NEEDS: Readonly<Record<string, PackageName>> = {
   "node_zeromq.cjs": "zeromq",
 };
 
-const NAMESPACES = [["unshare", "--ipc"], [
-  "unshare",
-  "--map-root-user",
-  "--ipc",
-]];
+const NAMESPACES = [["unshare", "--ipc"], ["unshare", "--map-root-user", "--ipc"]];
 
 /** Where there is no Node, Deno starts itself in its place. */
 const REAL_NODE = `if (process.versions.deno) {
@@ -34,22 +23,14 @@ const REAL_NODE = `if (process.versions.deno) {
 }`;
 
 /** A command, and why it cannot be run, if it cannot. */
-function attempt(
-  command: string,
-  args: readonly string[],
-  env: Record<string, string> = {},
-):
+function attempt(command: string, args: readonly string[], env: Record<string, string> = {}):
   | string
   | undefined {
   try {
-    const { success, stderr } = new Deno.Command(command, {
-      args: [...args],
-      env,
-    }).outputSync();
+    const { success, stderr } = new Deno.Command(command, { args: [...args], env }).outputSync();
     if (success) return undefined;
     const lines = new TextDecoder().decode(stderr).trim().split("\n");
-    const told = lines.find((line) => /error/i.test(line)) ?? lines[0] ??
-      `${command} failed`;
+    const told = lines.find((line) => /error/i.test(line)) ?? lines[0] ?? `${command} failed`;
     return told.replace(/^error: /, "");
   } catch (error) {
     return `no ${command}: ${(error as Error).message}`;
@@ -96,9 +77,7 @@ export class Programs {
       ) ?? [];
     const noNode = attempt("node", ["-e", REAL_NODE]);
     this.#note("node", noNode);
-    if (noNode === undefined) {
-      for (const name of NODE_PACKAGES) this.#install(name, say);
-    }
+    if (noNode === undefined) { for (const name of NODE_PACKAGES) this.#install(name, say); }
   }
 
   #note(name: string, reason: string | undefined): void {
@@ -139,9 +118,7 @@ export class Programs {
 
   /** The command that starts it. */
   command(program: string): string[] {
-    if (program.endsWith(".c")) {
-      return [`${this.#folder}/${program.slice(0, -2)}`];
-    }
+    if (program.endsWith(".c")) return [`${this.#folder}/${program.slice(0, -2)}`];
     const path = `${HERE}peers/${program}`;
     return program.endsWith(".cjs") ? ["node", path] : [Deno.execPath(), "run", "-A", path];
   }

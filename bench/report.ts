@@ -38,10 +38,7 @@ function matrix(
     const one = cases.find((one) => rowOf(one) === row && columnOf(one) === column);
     return one === undefined ? "" : cell(one);
   };
-  return table(
-    [head, ...columns],
-    rows.map((row) => [row, ...columns.map((c) => at(row, c))]),
-  );
+  return table([head, ...columns], rows.map((row) => [row, ...columns.map((c) => at(row, c))]));
 }
 
 const PAYLOADS: Readonly<Record<string, string>> = {
@@ -112,12 +109,7 @@ function keptRuns(kept: readonly KeptResult[], file: string): string[] {
 
 const TWIN = "the C twin";
 const SOCKET = "a Unix socket in Deno";
-type Comparison = readonly [
-  of: string,
-  beside: string,
-  name: string,
-  says: string,
-];
+type Comparison = readonly [of: string, beside: string, name: string, says: string];
 const COMPARISONS: readonly Comparison[] = [
   [
     "roundTrip/mailbox-await/unpinned",
@@ -186,16 +178,7 @@ function inShort(result: Result): string[] {
 
 function percentilesTable(cases: readonly CaseResult[]): string {
   return table(
-    [
-      "peer",
-      "p50",
-      "p90",
-      "p99",
-      "p99.9",
-      "max",
-      "medians of the rounds",
-      "round trips",
-    ],
+    ["peer", "p50", "p90", "p99", "p99.9", "max", "medians of the rounds", "round trips"],
     cases.map((one) => {
       const { p50, p90, p99, p999, max, samples } = one.percentiles ??
         { p50: NaN, p90: NaN, p99: NaN, p999: NaN, max: NaN, samples: 0 };
@@ -211,20 +194,14 @@ function percentilesTable(cases: readonly CaseResult[]): string {
 }
 
 /** How many times as many messages `ours` carries. */
-function ratiosTable(
-  result: Result,
-  cases: readonly CaseResult[],
-  ours: string,
-): string {
+function ratiosTable(result: Result, cases: readonly CaseResult[], ours: string): string {
   return matrix(
     cases.filter(({ peer }) => peer !== ours),
     `${nameOf(ours)}, beside`,
     peerName,
     ({ variant }) => sizeText(Number(variant)),
     ({ figures, variant }) =>
-      ratioText(
-        medianOf(result, `throughput/${ours}/${variant}`) / median(figures),
-      ),
+      ratioText(medianOf(result, `throughput/${ours}/${variant}`) / median(figures)),
   );
 }
 
@@ -256,15 +233,8 @@ function openingRow({ variant }: CaseResult): string {
   return `${OPENINGS[what] ?? what}; ${others} others`;
 }
 
-function simpleTable(
-  cases: readonly CaseResult[],
-  head: string,
-  figure: string,
-): string {
-  return table(
-    [head, figure],
-    cases.map((one) => [fullName(one), spread(one)]),
-  );
+function simpleTable(cases: readonly CaseResult[], head: string, figure: string): string {
+  return table([head, figure], cases.map((one) => [fullName(one), spread(one)]));
 }
 
 function fieldOf({ variant }: CaseResult): [field: string, way: string] {
@@ -272,20 +242,12 @@ function fieldOf({ variant }: CaseResult): [field: string, way: string] {
 }
 
 /** A section, where there are figures for it. */
-function section(
-  cases: readonly CaseResult[],
-  title: string,
-  ...paragraphs: string[]
-): string[] {
+function section(cases: readonly CaseResult[], title: string, ...paragraphs: string[]): string[] {
   return cases.length === 0 ? [] : [`### ${title}`, ...paragraphs];
 }
 
 /** Sections under a title, if there are any. */
-function part(
-  title: string,
-  text: string,
-  sections: readonly string[],
-): string[] {
+function part(title: string, text: string, sections: readonly string[]): string[] {
   return sections.length === 0 ? [] : [`## ${title}`, text, ...sections];
 }
 
@@ -302,10 +264,7 @@ function machineText(result: Result): string {
     .map(([name, version]) => `${name} ${version}`);
   return table(["", "this run"], [
     ["processor", `${machine.cpu}, ${machine.cores} cores, ${machine.arch}`],
-    [
-      "virtual machine",
-      machine.virtual ? "yes" : "no, as far as the processor tells",
-    ],
+    ["virtual machine", machine.virtual ? "yes" : "no, as far as the processor tells"],
     [
       "where it says pinned",
       pinned.length === 0
@@ -319,10 +278,7 @@ function machineText(result: Result): string {
     ["Node", software.node!],
     ["C", software.gcc!],
     ["from npm", packages.join(", ")],
-    [
-      "commit",
-      `${commit}${modified ? ", with changes that are not in it" : ""}`,
-    ],
+    ["commit", `${commit}${modified ? ", with changes that are not in it" : ""}`],
     ["date", date.slice(0, 16).replace("T", " ") + " UTC"],
     ["rounds", `${rounds}, in ${seconds} s in all`],
   ]);
@@ -376,11 +332,7 @@ const LIMITS =
 - **Other machines.** Ratios travel better than absolute figures, and neither travels far: run it.`;
 
 /** The sections with figures: also what is printed where no page is written. */
-export function tables(
-  result: Result,
-  kept: readonly KeptResult[] = [],
-  file = "",
-): string {
+export function tables(result: Result, kept: readonly KeptResult[] = [], file = ""): string {
   const plotted = new Set(plots(result).map(({ name }) => name));
   const plot = (name: string, title: string): string[] =>
     plotted.has(name) ? [`![${title}](plots/${name}.svg)`] : [];
@@ -391,26 +343,17 @@ export function tables(
     trips("pinned"),
     trips("spinning"),
   ];
-  const [woken, payloads] = [
-    casesOf(result, "wake"),
-    casesOf(result, "payload"),
-  ];
+  const [woken, payloads] = [casesOf(result, "wake"), casesOf(result, "payload")];
   const [lines, clients, idle] = [
     casesOf(result, "lines"),
     casesOf(result, "clients"),
     casesOf(result, "idle"),
   ];
-  const [openings, producers] = [
-    casesOf(result, "lifecycle"),
-    casesOf(result, "producers"),
-  ];
+  const [openings, producers] = [casesOf(result, "lifecycle"), casesOf(result, "producers")];
   const throughput = casesOf(result, "throughput");
   const batched = throughput.filter(({ peer }) => peerKind(peer)?.batched === true);
   const each = throughput.filter(({ peer }) => peerKind(peer)?.batched !== true);
-  const [allocation, fields] = [
-    casesOf(result, "allocation"),
-    casesOf(result, "fields"),
-  ];
+  const [allocation, fields] = [casesOf(result, "allocation"), casesOf(result, "fields")];
   const bySize = (cases: readonly CaseResult[]): string =>
     matrix(cases, "peer", peerName, ({ variant }) => sizeText(Number(variant)));
   return [
@@ -439,12 +382,7 @@ export function tables(
         "Payloads",
         "Messages a second. All but the last column of one by one are batched. The channel sends 1024 " +
           "distinct payloads in turn.",
-        matrix(
-          payloads,
-          "peer",
-          peerName,
-          ({ variant }) => PAYLOADS[variant] ?? variant,
-        ),
+        matrix(payloads, "peer", peerName, ({ variant }) => PAYLOADS[variant] ?? variant),
       ),
       ...section(
         lines,
@@ -463,10 +401,7 @@ export function tables(
         idle,
         "Idle",
         "CPU time of a receiver that waits 10 s for a message that does not come.",
-        table(
-          ["peer", "share of a core"],
-          idle.map((one) => [peerName(one), spread(one)]),
-        ),
+        table(["peer", "share of a core"], idle.map((one) => [peerName(one), spread(one)])),
       ),
       ...section(
         casesOf(result, "startUp"),
@@ -478,12 +413,7 @@ export function tables(
         openings,
         "Opening and leaving",
         "In an IPC namespace with so many other segments, where the system permits one.",
-        matrix(
-          openings,
-          "what is done",
-          openingRow,
-          ({ peer }) => nameOf(peer),
-        ),
+        matrix(openings, "what is done", openingRow, ({ peer }) => nameOf(peer)),
       ),
     ]),
     ...part(
@@ -503,10 +433,7 @@ export function tables(
             "clock takes long beside one of them: the percentiles are those of means. For " +
             "`shm-typed-array` it is two bare words and no message.",
           percentilesTable(spinning),
-          ...plot(
-            "round_trip",
-            "Percentiles of a round trip on cores of its own, by peer",
-          ),
+          ...plot("round_trip", "Percentiles of a round trip on cores of its own, by peer"),
         ),
         ...section(
           batched,
@@ -523,14 +450,8 @@ export function tables(
           bySize(each),
           "How many times as many messages the channel by promises carries:",
           ratiosTable(result, each, "channel-await"),
-          ...plot(
-            "throughput",
-            "Messages a second over the bytes of a message, by peer",
-          ),
-          ...plot(
-            "bandwidth",
-            "Bytes a second over the bytes of a message, by peer",
-          ),
+          ...plot("throughput", "Messages a second over the bytes of a message, by peer"),
+          ...plot("bandwidth", "Bytes a second over the bytes of a message, by peer"),
         ),
         ...section(
           throughput,
@@ -543,10 +464,7 @@ export function tables(
           "Several producers",
           `64 B, batched, one consumer, no process pinned. This machine has ${result.machine.cores} cores.`,
           matrix(producers, "peer", peerName, ({ variant }) => variant),
-          ...plot(
-            "producers",
-            "Messages a second over the number of producers",
-          ),
+          ...plot("producers", "Messages a second over the number of producers"),
         ),
         ...section(
           allocation,
@@ -575,10 +493,7 @@ export function tables(
 /** What a run that is not a whole one has to say of itself. */
 function caution({ quick, only }: Result): string[] {
   if (!quick && only === null) return [];
-  const why = [
-    ...(quick ? ["quick"] : []),
-    ...(only === null ? [] : [`only \`${only}\``]),
-  ];
+  const why = [...(quick ? ["quick"] : []), ...(only === null ? [] : [`only \`${only}\``])];
   return [
     `> This run was ${
       why.join(", and ")
@@ -593,11 +508,7 @@ function notRun(result: Result): string[] {
       const { measure, variant, failures, figures } = one;
       if (failures === undefined) return [];
       const share = `${failures.length} of ${failures.length + figures.length} rounds`;
-      return [[
-        nameOf(one.peer),
-        `${measure} ${variant}, ${share}`,
-        failures[0]!,
-      ]];
+      return [[nameOf(one.peer), `${measure} ${variant}, ${share}`, failures[0]!]];
     }),
   ];
   return [
@@ -609,11 +520,7 @@ function notRun(result: Result): string[] {
 }
 
 /** The page. `kept` are the full runs of this machine, the oldest first, this one among them. */
-export function report(
-  result: Result,
-  file: string,
-  kept: readonly KeptResult[] = [],
-): string {
+export function report(result: Result, file: string, kept: readonly KeptResult[] = []): string {
   return [
     "# What it costs, beside other ways",
     "This page is written by `deno task bench`, from the result file " +

@@ -95,10 +95,7 @@ export function caseName({ measure, peer, variant }: {
 }
 
 /** The case of that name; `undefined` if it was not run. */
-export function findCase(
-  { cases }: Result,
-  name: string,
-): CaseResult | undefined {
+export function findCase({ cases }: Result, name: string): CaseResult | undefined {
   return cases.find((one) => caseName(one) === name);
 }
 
@@ -126,10 +123,7 @@ export function fileName(
 }
 
 /** The runs that are full ones of that machine, the oldest first. */
-export function wholeRuns(
-  all: readonly KeptResult[],
-  { cpu, cores }: Machine,
-): KeptResult[] {
+export function wholeRuns(all: readonly KeptResult[], { cpu, cores }: Machine): KeptResult[] {
   return all.filter(({ result: { quick, only, machine } }) =>
     !quick && only === null && machine.cpu === cpu && machine.cores === cores
   ).sort((a, b) => Date.parse(a.result.date) - Date.parse(b.result.date));
@@ -151,9 +145,7 @@ export function parseResult(text: string): Result {
   if (typeof value !== "object" || value === null || !("format" in value)) {
     throw new TypeError("this is no result of the bench");
   }
-  if (value.format !== 2) {
-    throw new TypeError(`format ${value.format} is not known: only 2 is`);
-  }
+  if (value.format !== 2) throw new TypeError(`format ${value.format} is not known: only 2 is`);
   if (!("cases" in value && Array.isArray(value.cases))) {
     throw new TypeError("this is no result of the bench");
   }

@@ -34,11 +34,7 @@ class Gathered {
   }
 
   result(name: string): CaseResult {
-    const [measure, peer, ...variant] = name.split("/") as [
-      Measure,
-      string,
-      ...string[],
-    ];
+    const [measure, peer, ...variant] = name.split("/") as [Measure, string, ...string[]];
     const { figures, beside, failures } = this;
     return {
       measure,
@@ -59,16 +55,12 @@ function rounded(figure: number): number {
 /** Runs the plan. A case that fails is noted, and the run goes on. */
 export async function runRounds(plan: Plan): Promise<CaseResult[]> {
   const gathered = new Map<string, Gathered>();
-  for (const name of plan.cases.flatMap(({ names }) => names)) {
-    gathered.set(name, new Gathered());
-  }
+  for (const name of plan.cases.flatMap(({ names }) => names)) gathered.set(name, new Gathered());
   const turns: [round: number, one: Case][] = [];
   for (let round = plan.rehearse ? 0 : 1; round <= plan.rounds; round++) {
     for (const one of plan.cases) {
       const { most } = one;
-      if (most === undefined || (round > 0 && round <= most)) {
-        turns.push([round, one]);
-      }
+      if (most === undefined || (round > 0 && round <= most)) turns.push([round, one]);
     }
   }
   for (const [done, [round, one]] of turns.entries()) {

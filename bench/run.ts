@@ -76,10 +76,7 @@ function keptRuns({ machine }: Result): KeptResult[] {
 
 async function writePage(result: Result, file: string): Promise<void> {
   await writePlots(result, `${HERE}plots`);
-  Deno.writeTextFileSync(
-    `${HERE}README.md`,
-    report(result, file, keptRuns(result)),
-  );
+  Deno.writeTextFileSync(`${HERE}README.md`, report(result, file, keptRuns(result)));
   format(`${HERE}README.md`);
 }
 
@@ -103,19 +100,13 @@ function removeObjects(firstKey: number): void {
   const ours = ({ key }: { readonly key: number }): boolean =>
     key >= firstKey && key < firstKey + KEYS;
   for (const segment of listSegments().filter(ours)) removeSegment(segment.id);
-  for (const set of listSemaphoreSets().filter(ours)) {
-    removeSemaphoreSet(set.id);
-  }
+  for (const set of listSemaphoreSets().filter(ours)) removeSemaphoreSet(set.id);
 }
 
-async function measure(
-  { quick, only, rounds }: Wanted,
-  listOnly: boolean,
-): Promise<void> {
+async function measure({ quick, only, rounds }: Wanted, listOnly: boolean): Promise<void> {
   const started = performance.now();
   const folder = Deno.makeTempDirSync({ prefix: "bench-" });
-  const firstKey = KEY_PREFIX +
-    crypto.getRandomValues(new Uint8Array(1))[0]! * KEYS;
+  const firstKey = KEY_PREFIX + crypto.getRandomValues(new Uint8Array(1))[0]! * KEYS;
   const processes = new Processes();
   const progress = new Progress();
   const cleanUp = (): void => {
@@ -123,12 +114,7 @@ async function measure(
     removeObjects(firstKey);
     Deno.removeSync(folder, { recursive: true });
   };
-  for (
-    const [signal, code] of [["SIGINT", 130], ["SIGTERM", 143], [
-      "SIGHUP",
-      129,
-    ]] as const
-  ) {
+  for (const [signal, code] of [["SIGINT", 130], ["SIGTERM", 143], ["SIGHUP", 129]] as const) {
     Deno.addSignalListener(signal, () => {
       progress.end();
       cleanUp();
@@ -142,18 +128,14 @@ async function measure(
     const setting = { programs, processes, machine, scale, folder, firstKey };
     const { cases: all, notRun } = new Cases(setting).all();
     const cases = only === null ? all : matching(all, only);
-    for (const { peer, reason } of notRun) {
-      progress.note(`not run: ${peer}: ${reason}`);
-    }
+    for (const { peer, reason } of notRun) progress.note(`not run: ${peer}: ${reason}`);
     if (listOnly) {
       const names = cases.flatMap((one) => one.names);
       if (only === null) names.unshift(...TARGETS.map(({ name }) => name));
       return console.log(names.join("\n"));
     }
     if (cases.length === 0) {
-      throw new Error(
-        `no target and no case is called ${only}: --list shows them`,
-      );
+      throw new Error(`no target and no case is called ${only}: --list shows them`);
     }
     const results = await runRounds({
       cases,
@@ -225,26 +207,17 @@ function parseOptions() {
 async function main(): Promise<void> {
   const { values, positionals } = parse();
   if (positionals.length !== (values.compare ? 2 : 0)) {
-    refuse(
-      values.compare ? "--compare takes two result files" : `what is ${positionals[0]}?`,
-    );
+    refuse(values.compare ? "--compare takes two result files" : `what is ${positionals[0]}?`);
   }
   if (values.compare) {
-    return console.log(
-      compareResults(read(positionals[0]!), read(positionals[1]!)),
-    );
+    return console.log(compareResults(read(positionals[0]!), read(positionals[1]!)));
   }
   if (values.report !== undefined) {
-    return await writePage(
-      read(values.report),
-      values.report.replace(/.*\//, ""),
-    );
+    return await writePage(read(values.report), values.report.replace(/.*\//, ""));
   }
   const { quick, only = null } = values;
   const rounds = Number(values.rounds ?? (quick ? 1 : ROUNDS));
-  if (!(Number.isInteger(rounds) && rounds >= 1)) {
-    refuse(`--rounds ${values.rounds} is no number`);
-  }
+  if (!(Number.isInteger(rounds) && rounds >= 1)) refuse(`--rounds ${values.rounds} is no number`);
   await measure({ quick, only, rounds }, values.list);
 }
 

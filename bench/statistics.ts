@@ -25,11 +25,7 @@ export interface Summary {
 /** Median and spread; all `NaN` of nothing. */
 export function summarise(list: readonly number[]): Summary {
   if (list.length === 0) return { median: NaN, least: NaN, most: NaN };
-  return {
-    median: median(list),
-    least: Math.min(...list),
-    most: Math.max(...list),
-  };
+  return { median: median(list), least: Math.min(...list), most: Math.max(...list) };
 }
 
 /** Whether no figure of one list lies within the other: the rounds disagree beyond their spread. */

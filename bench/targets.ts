@@ -28,12 +28,7 @@ const OURS = "channel-ts-ts";
 const TWIN = "channel-c-c";
 
 /** A throughput beside that of the C twin. */
-function besideTwin(
-  name: string,
-  says: string,
-  measureVariant: string,
-  least: number,
-): Target {
+function besideTwin(name: string, says: string, measureVariant: string, least: number): Target {
   const [measure, variant] = measureVariant.split("/");
   return {
     name,
@@ -83,12 +78,7 @@ function opening(others: number): Target {
 }
 
 function idle(peer: string, says: string): Target {
-  return {
-    name: `${peer}-idle`,
-    says,
-    of: `idle/${peer}-await/unpinned`,
-    most: 0.004,
-  };
+  return { name: `${peer}-idle`, says, of: `idle/${peer}-await/unpinned`, most: 0.004 };
 }
 
 /** All of them, in the order of the report. */
@@ -148,25 +138,10 @@ export const TARGETS: readonly Target[] = [
   startUp("version", "`--version`", "cli/--version", 1.6),
   startUp("ls", "`ls`", "cli/ls", 2),
   startUp("import", '`import "@sysv/shm"`', "import/-", 1.8),
-  besideTwin(
-    "distinct",
-    "payloads of 64 B, all distinct, batched, unpinned",
-    "payload/64",
-    0.5,
-  ),
+  besideTwin("distinct", "payloads of 64 B, all distinct, batched, unpinned", "payload/64", 0.5),
   besideTwin("distinct-pinned", "the same, pinned", "payload/64-pinned", 0.5),
-  besideTwin(
-    "8-bytes",
-    "8 B in `producer.scratch`, batched",
-    "throughput/8",
-    0.5,
-  ),
-  besideTwin(
-    "64-bytes",
-    "64 B in `producer.scratch`, batched",
-    "throughput/64",
-    0.5,
-  ),
+  besideTwin("8-bytes", "8 B in `producer.scratch`, batched", "throughput/8", 0.5),
+  besideTwin("64-bytes", "64 B in `producer.scratch`, batched", "throughput/64", 0.5),
   {
     name: "64-bytes-rate",
     says: "the same, at least 25 M msg/s where the C twin does 60 M",
@@ -174,18 +149,8 @@ export const TARGETS: readonly Target[] = [
     least: 25e6,
     where: [`throughput/${TWIN}/64`, 60e6],
   },
-  besideTwin(
-    "1-kib",
-    "one payload of 1 KiB again and again, batched",
-    "throughput/1024",
-    0.5,
-  ),
-  besideTwin(
-    "64-kib",
-    "one payload of 64 KiB again and again",
-    "throughput/65536",
-    0.95,
-  ),
+  besideTwin("1-kib", "one payload of 1 KiB again and again, batched", "throughput/1024", 0.5),
+  besideTwin("64-kib", "one payload of 64 KiB again and again", "throughput/65536", 0.95),
   {
     name: "spinning",
     says: "round trip where both sides spin, at most 1.3x the C twin",
@@ -234,8 +199,7 @@ export function matching<Case extends { readonly names: readonly string[] }>(
 export function checkTargets(result: Result): Checked[] {
   return TARGETS.map((target) => {
     const { of, beside, most = Infinity, least = -Infinity, where } = target;
-    const value = medianOf(result, of) /
-      (beside === undefined ? 1 : medianOf(result, beside));
+    const value = medianOf(result, of) / (beside === undefined ? 1 : medianOf(result, beside));
     const asked = where === undefined || medianOf(result, where[0]) >= where[1];
     const met = Number.isFinite(value) && asked ? value >= least && value <= most : undefined;
     return { target, value, met };

@@ -37,22 +37,13 @@ const SCRATCH = 256;
 function open({ address, size }: Part, offset = 0): Channel {
   const [key, lanes] = address.split("/").map(Number);
   // A message takes up at most half a lane: room for four, so that both sides can work at once
-  const laneCapacity = Math.max(
-    LEAST_CAPACITY,
-    2 ** Math.ceil(Math.log2(size)) * 4,
-  );
-  return Channel.openOrCreate({
-    key: key! + offset,
-    lanes: lanes!,
-    laneCapacity,
-  });
+  const laneCapacity = Math.max(LEAST_CAPACITY, 2 ** Math.ceil(Math.log2(size)) * 4);
+  return Channel.openOrCreate({ key: key! + offset, lanes: lanes!, laneCapacity });
 }
 
 /** Sending begins when the other side is there: a lane filled before it comes measures nothing. */
 async function consumerOf(channel: Channel): Promise<void> {
-  while (channel.consumerPid === undefined) {
-    await new Promise((done) => setTimeout(done, 1));
-  }
+  while (channel.consumerPid === undefined) await new Promise((done) => setTimeout(done, 1));
 }
 
 /** One side of a round trip: `ping` sends on KEY and receives on KEY + 1, `pong` the other way round. */
@@ -156,10 +147,7 @@ function sendVarying(part: Part): Promise<void> {
 }
 
 function sendText(part: Part): Promise<void> {
-  const texts = Array.from(
-    { length: DISTINCT },
-    (_, i) => numberedText(i, part.size),
-  );
+  const texts = Array.from({ length: DISTINCT }, (_, i) => numberedText(i, part.size));
   const encoder = new TextEncoder();
   return sendBatches(part, () => (i) => encoder.encode(texts[i % DISTINCT]!));
 }
@@ -202,13 +190,9 @@ async function sendAwait(part: Part): Promise<void> {
   await consumerOf(channel);
   const messages = distinct(() => part.size);
   const meter = new Meter(part);
-  for (let i = 0; i < part.warm; i++) {
-    await producer.send(messages[i % DISTINCT]!);
-  }
+  for (let i = 0; i < part.warm; i++) await producer.send(messages[i % DISTINCT]!);
   meter.begin();
-  for (let i = 0; i < part.count; i++) {
-    await producer.send(messages[i % DISTINCT]!);
-  }
+  for (let i = 0; i < part.count; i++) await producer.send(messages[i % DISTINCT]!);
   meter.end(part.count);
 }
 
@@ -369,9 +353,7 @@ async function sendHeap(part: Part): Promise<void> {
 async function idle(part: Part): Promise<void> {
   using channel = open(part);
   using consumer = channel.consumer();
-  const received = consumer.receive({
-    timeout: SETTLE_MS + part.pause,
-  });
+  const received = consumer.receive({ timeout: SETTLE_MS + part.pause });
   await idling(part, received);
 }
 

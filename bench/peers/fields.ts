@@ -15,11 +15,8 @@ const ACCESSES = 2000;
 const TEXT = "hello wörld";
 
 const Sample = struct({ count: i32, value: f64, name: cString(16) });
-const {
-  count: { offset: COUNT },
-  value: { offset: VALUE },
-  name: { offset: NAME },
-} = Sample.fields;
+const { count: { offset: COUNT }, value: { offset: VALUE }, name: { offset: NAME } } =
+  Sample.fields;
 
 const buffer = new ArrayBuffer(Sample.size);
 const view = Sample.view(buffer);
@@ -87,9 +84,7 @@ const ways: Record<string, Record<string, () => void>> = {
       for (let i = 0; i < ACCESSES; i++) view.count = (view.count + i) | 0;
     },
     "typed array": () => {
-      for (let i = 0; i < ACCESSES; i++) {
-        ints[COUNT / 4] = (ints[COUNT / 4]! + i) | 0;
-      }
+      for (let i = 0; i < ACCESSES; i++) ints[COUNT / 4] = (ints[COUNT / 4]! + i) | 0;
     },
     DataView: () => {
       for (let i = 0; i < ACCESSES; i++) {
@@ -97,9 +92,7 @@ const ways: Record<string, Record<string, () => void>> = {
       }
     },
     UnsafePointerView: () => {
-      for (let i = 0; i < ACCESSES; i++) {
-        ints[COUNT / 4] = (raw.getInt32(COUNT) + i) | 0;
-      }
+      for (let i = 0; i < ACCESSES; i++) ints[COUNT / 4] = (raw.getInt32(COUNT) + i) | 0;
     },
   },
   f64: {
@@ -107,9 +100,7 @@ const ways: Record<string, Record<string, () => void>> = {
       for (let i = 0; i < ACCESSES; i++) view.value = view.value + 1;
     },
     "typed array": () => {
-      for (let i = 0; i < ACCESSES; i++) {
-        floats[VALUE / 8] = floats[VALUE / 8]! + 1;
-      }
+      for (let i = 0; i < ACCESSES; i++) floats[VALUE / 8] = floats[VALUE / 8]! + 1;
     },
     DataView: () => {
       for (let i = 0; i < ACCESSES; i++) {
@@ -117,9 +108,7 @@ const ways: Record<string, Record<string, () => void>> = {
       }
     },
     UnsafePointerView: () => {
-      for (let i = 0; i < ACCESSES; i++) {
-        floats[VALUE / 8] = raw.getFloat64(VALUE) + 1;
-      }
+      for (let i = 0; i < ACCESSES; i++) floats[VALUE / 8] = raw.getFloat64(VALUE) + 1;
     },
   },
   "cString(16)": {
@@ -175,9 +164,7 @@ try {
   const step = (i: number): void => {
     const { count, value, name } = codec.fromBuffer(shared);
     seen += name.length;
-    shared.set(
-      codec.toBuffer({ count: (count + i) | 0, value: value + 1, name: TEXT }),
-    );
+    shared.set(codec.toBuffer({ count: (count + i) | 0, value: value + 1, name: TEXT }));
   };
   view.name = TEXT;
   step(1);
@@ -198,19 +185,12 @@ for (let round = 0; performance.now() < end || round < 12; round++) {
       run();
       const time = (performance.now() - start) * 1e6 / ACCESSES;
       // The first rounds are for the compiler
-      if (round >= 5) {
-        times.set(`${field}/${way}`, [
-          ...times.get(`${field}/${way}`) ?? [],
-          time,
-        ]);
-      }
+      if (round >= 5) times.set(`${field}/${way}`, [...times.get(`${field}/${way}`) ?? [], time]);
     }
   }
 }
 if (seen === 0) throw new Error("nothing was measured");
 const nanoseconds = Object.fromEntries(
-  [...times].map((
-    [name, list],
-  ) => [name, list.sort((a, b) => a - b)[list.length >> 1]!]),
+  [...times].map(([name, list]) => [name, list.sort((a, b) => a - b)[list.length >> 1]!]),
 );
 console.log(JSON.stringify({ role: "costs", nanoseconds, notRun }));

@@ -7,12 +7,7 @@
 import { Channel, MailboxClient, removeSegment, Segment } from "../../mod.ts";
 
 const SIZE = 1 << 20;
-const [key, count, othersCount, from] = Deno.args.map(Number) as [
-  number,
-  number,
-  number,
-  number,
-];
+const [key, count, othersCount, from] = Deno.args.map(Number) as [number, number, number, number];
 
 const others = Array.from({ length: othersCount }, (_, i) => {
   const segment = Segment.create({ key: from + i, size: 1 });
@@ -68,11 +63,5 @@ const mailboxJoin = joiningMailbox();
 for (const id of others) removeSegment(id);
 console.log(JSON.stringify({
   role: "costs",
-  nanoseconds: {
-    create: createAndRemove,
-    attach,
-    channelNew,
-    channelJoin,
-    mailboxJoin,
-  },
+  nanoseconds: { create: createAndRemove, attach, channelNew, channelJoin, mailboxJoin },
 }));

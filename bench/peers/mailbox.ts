@@ -70,11 +70,7 @@ async function met(
   { address }: Part,
 ): Promise<{ key: number; clients: number; set: SemaphoreSet }> {
   const [key, clients] = address.split("/").map(Number) as [number, number];
-  const set = SemaphoreSet.openOrCreate({
-    key: key + 1,
-    count: 1,
-    values: [clients + 1],
-  });
+  const set = SemaphoreSet.openOrCreate({ key: key + 1, count: 1, values: [clients + 1] });
   await set.op([{ semaphore: 0, add: -1 }]);
   await set.op([{ semaphore: 0, add: 0 }]);
   return { key, clients, set };
@@ -100,9 +96,7 @@ async function send(part: Part): Promise<void> {
   using client = MailboxClient.open({ key });
   const meter = new Meter(part);
   const run = async (count: number): Promise<void> => {
-    for (let i = 0; i < count; i++) {
-      await client.send(numberedText(i, part.size));
-    }
+    for (let i = 0; i < count; i++) await client.send(numberedText(i, part.size));
   };
   await run(part.warm);
   meter.begin();
@@ -112,18 +106,8 @@ async function send(part: Part): Promise<void> {
 
 async function idle(part: Part): Promise<void> {
   using server = MailboxServer.open({ key: Number(part.address) });
-  const received = server.receive({
-    timeout: SETTLE_MS + part.pause,
-  });
+  const received = server.receive({ timeout: SETTLE_MS + part.pause });
   await idling(part, received);
 }
 
-await play({
-  "ping-await": pingAwait,
-  "pong-await": pongAwait,
-  ping,
-  pong,
-  recv,
-  send,
-  idle,
-});
+await play({ "ping-await": pingAwait, "pong-await": pongAwait, ping, pong, recv, send, idle });

@@ -4,9 +4,7 @@
  */
 // deno-lint-ignore-file explicit-function-return-type no-process-global -- JavaScript, for Node
 const { fork } = require("node:child_process");
-const { Arrivals, COPIED, leave, Meter, play, RoundTrips } = require(
-  "./node_peer.cjs",
-);
+const { Arrivals, COPIED, leave, Meter, play, RoundTrips } = require("./node_peer.cjs");
 
 /** Messages sent before their callbacks are awaited: the queue has no end of its own. */
 const WINDOW_BYTES = 1 << 20;
@@ -20,10 +18,7 @@ function start(part) {
     execPath: "taskset",
     execArgv: ["-c", core, process.execPath],
   };
-  return fork(__filename, [CHILD[part.role], ...others], {
-    serialization: "advanced",
-    ...pinned,
-  });
+  return fork(__filename, [CHILD[part.role], ...others], { serialization: "advanced", ...pinned });
 }
 
 play({
@@ -39,10 +34,7 @@ play({
   async send(part) {
     const child = start(part);
     const message = Buffer.alloc(part.size, 1);
-    const window = Math.max(
-      1,
-      Math.min(WINDOW_MOST, Math.floor(WINDOW_BYTES / part.size)),
-    );
+    const window = Math.max(1, Math.min(WINDOW_MOST, Math.floor(WINDOW_BYTES / part.size)));
     const meter = new Meter(part);
     const run = async (count) => {
       for (let left = count; left > 0; left--) {

@@ -6,9 +6,7 @@ const fs = require("node:fs");
 const COPIED = 1024;
 
 function readPart() {
-  const [role, address, size, count, warm, pause, samples] = process.argv.slice(
-    2,
-  );
+  const [role, address, size, count, warm, pause, samples] = process.argv.slice(2);
   return {
     role,
     address,
@@ -138,9 +136,7 @@ class RoundTrips {
 async function play(roles) {
   const part = readPart();
   const role = roles[part.role];
-  if (role === undefined) {
-    throw new TypeError(`no role ${part.role}: ${Object.keys(roles)}`);
-  }
+  if (role === undefined) throw new TypeError(`no role ${part.role}: ${Object.keys(roles)}`);
   await role(part);
 }
 

@@ -6,9 +6,7 @@
  */
 // deno-lint-ignore-file explicit-function-return-type no-process-global -- JavaScript, for Node
 const shm = require("shm-typed-array");
-const { Arrivals, batchOf, COPIED, Meter, play, RoundTrips } = require(
-  "./node_peer.cjs",
-);
+const { Arrivals, batchOf, COPIED, Meter, play, RoundTrips } = require("./node_peer.cjs");
 
 /** The words, on lines of their own: bytes 0 and 128. */
 const TAIL = 0;
@@ -26,11 +24,7 @@ function open({ address, size }) {
   const bytes = RING_AT + slotsOf(size) * size;
   const buffer = shm.create(bytes, "Buffer", key) ?? shm.get(key, "Buffer");
   if (buffer === null) throw new Error("no segment");
-  return {
-    words: new Int32Array(buffer.buffer, buffer.byteOffset, RING_AT / 4),
-    buffer,
-    key,
-  };
+  return { words: new Int32Array(buffer.buffer, buffer.byteOffset, RING_AT / 4), buffer, key };
 }
 
 play({

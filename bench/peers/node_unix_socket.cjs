@@ -44,9 +44,7 @@ play({
     const meter = new Meter(part);
     const run = async (count) => {
       for (let left = count; left > 0; left--) {
-        if (!socket.write(message)) {
-          await new Promise((resolve) => socket.once("drain", resolve));
-        }
+        if (!socket.write(message)) await new Promise((resolve) => socket.once("drain", resolve));
       }
     };
     await run(part.warm);

@@ -2,15 +2,11 @@
 // deno-lint-ignore-file explicit-function-return-type no-process-global -- JavaScript, for Node
 const fs = require("node:fs");
 const zmq = require("zeromq");
-const { Arrivals, COPIED, leave, Meter, play, RoundTrips } = require(
-  "./node_peer.cjs",
-);
+const { Arrivals, COPIED, leave, Meter, play, RoundTrips } = require("./node_peer.cjs");
 
 /** Waits until the receiver has bound its path, or has taken it away. */
 async function untilPath({ address }, there) {
-  while (fs.existsSync(address) !== there) {
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
+  while (fs.existsSync(address) !== there) await new Promise((resolve) => setTimeout(resolve, 5));
 }
 
 play({

@@ -197,10 +197,7 @@ export class RoundTrips {
 export const SETTLE_MS = 500;
 
 /** Measures a wait for what does not come, from when it has settled until it is given up. */
-export async function idling(
-  part: Part,
-  waiting: Promise<unknown>,
-): Promise<void> {
+export async function idling(part: Part, waiting: Promise<unknown>): Promise<void> {
   const over = waiting.catch(() => {});
   const meter = new Meter(part);
   await new Promise((done) => setTimeout(done, SETTLE_MS));
@@ -215,8 +212,6 @@ export async function play(
 ): Promise<void> {
   const part = readPart();
   const role = roles[part.role];
-  if (role === undefined) {
-    throw new TypeError(`no role ${part.role}: ${Object.keys(roles)}`);
-  }
+  if (role === undefined) throw new TypeError(`no role ${part.role}: ${Object.keys(roles)}`);
   await role(part);
 }

@@ -41,10 +41,7 @@ function ready(connection: Deno.Conn): Deno.Conn {
 }
 
 async function idle(part: Part): Promise<void> {
-  using listener = Deno.listen({
-    transport: "unix",
-    path: part.address.split(":")[1]!,
-  });
+  using listener = Deno.listen({ transport: "unix", path: part.address.split(":")[1]! });
   const over = setTimeout(() => listener.close(), SETTLE_MS + part.pause);
   await idling(part, listener.accept());
   clearTimeout(over);

@@ -45,8 +45,7 @@ function start(part: Part): Deno.ChildProcess {
     CHILD[part.role]!,
     ...others,
   ];
-  return new Deno.Command(command!, { args, stdin: "piped", stdout: "piped" })
-    .spawn();
+  return new Deno.Command(command!, { args, stdin: "piped", stdout: "piped" }).spawn();
 }
 
 /** The child's line comes last on its stdout. */

@@ -16,9 +16,7 @@ export interface Writing {
 const READ_BYTES = 1 << 18;
 
 async function writeAll(to: Writing, bytes: Uint8Array): Promise<void> {
-  for (let done = 0; done < bytes.length;) {
-    done += await to.write(bytes.subarray(done));
-  }
+  for (let done = 0; done < bytes.length;) done += await to.write(bytes.subarray(done));
 }
 
 async function readAll(from: Reading, bytes: Uint8Array): Promise<void> {
@@ -62,11 +60,7 @@ export async function sendBatches(part: Part, to: Writing): Promise<void> {
   const run = async (count: number): Promise<void> => {
     for (let sent = 0; sent < count;) {
       let length = 0;
-      for (
-        ;
-        length < buffer.length && sent < count;
-        length += part.size, sent++
-      ) {
+      for (; length < buffer.length && sent < count; length += part.size, sent++) {
         buffer.set(messages[sent % DISTINCT]!, length);
       }
       await writeAll(to, buffer.subarray(0, length));
@@ -79,11 +73,7 @@ export async function sendBatches(part: Part, to: Writing): Promise<void> {
 }
 
 /** Makes round trips. */
-export async function ping(
-  part: Part,
-  from: Reading,
-  to: Writing,
-): Promise<void> {
+export async function ping(part: Part, from: Reading, to: Writing): Promise<void> {
   const message = new Uint8Array(part.size);
   const trips = new RoundTrips(part);
   while (trips.open) {
@@ -96,11 +86,7 @@ export async function ping(
 }
 
 /** Answers them. */
-export async function pong(
-  part: Part,
-  from: Reading,
-  to: Writing,
-): Promise<void> {
+export async function pong(part: Part, from: Reading, to: Writing): Promise<void> {
   const message = new Uint8Array(part.size);
   const meter = new Meter(part);
   for (let left = part.count + part.warm; left > 0; left--) {

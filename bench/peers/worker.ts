@@ -34,10 +34,7 @@ function answer(role: string, size: number): void {
 }
 
 function start(part: Part): Worker {
-  return new Worker(import.meta.url, {
-    type: "module",
-    name: `${part.role}/${part.size}`,
-  });
+  return new Worker(import.meta.url, { type: "module", name: `${part.role}/${part.size}` });
 }
 
 async function send(part: Part): Promise<void> {
