@@ -1,5 +1,5 @@
 /**
- * The channel: many producers, one consumer, between any processes of this machine, in TypeScript, C
+ * The channel: many producers, one consumer, between any processes on this machine, in TypeScript, C
  * and C++.
  */
 
@@ -33,11 +33,11 @@ import { checkShape, maxMessage, type Shape } from "./shape.ts";
 import { TypedChannel, type TypedChannelOptions } from "./typed_channel.ts";
 
 /**
- * A channel, as one process has it open.
+ * A channel that this process has open.
  *
- * Each producer has a lane of its own, a ring in shared memory; nothing is locked, and on the way of
- * a message no system call is made while both sides are awake. A producer or consumer that dies, by
- * SIGKILL too, harms no other: what it had published is there, its lane or role is free at once.
+ * Each producer owns a lane, a ring in shared memory. Nothing is locked, and sending or receiving a
+ * message makes no system call while both sides are awake. A producer or consumer that dies, even by
+ * SIGKILL, harms no other: its published messages stay, and its lane or role is free at once.
  *
  * @example One process sends, another one receives
  * ```ts
@@ -67,13 +67,13 @@ export class Channel implements Disposable {
   }
 
   /**
-   * Finds the channel or makes it; `created` says which. An existing one keeps its mode; `lanes`,
-   * `laneCapacity` and `messageSize` must be as said, where they are said. When the last one who has it
-   * open closes it, and it is empty, it is removed, unless whoever created it said `persistent`.
+   * Finds the channel or creates it; `created` tells which. A channel that exists keeps its mode; `lanes`,
+   * `laneCapacity` and `messageSize` must match it where they are given. When the last process closes the
+   * channel, and it is empty, it is removed, unless its creator set `persistent`.
    *
-   * @throws {ShmError} `EFORMAT` something else has the key, or a channel of another version or shape:
-   * the message names what differs; `ETIMEDOUT` it was not initialised in time; `EUNTRUSTED` another
-   * user's, `EACCES`, `ENOSPC` a limit of the system, `ENOMEM`
+   * @throws {ShmError} `EFORMAT` the key belongs to another object, or to a channel of another version or
+   * shape: the message names the difference; `ETIMEDOUT` it was not initialised in time; `EUNTRUSTED` it
+   * belongs to another user; `EACCES`; `ENOSPC` a limit of the system; `ENOMEM`
    * @throws {RangeError} a key, number of lanes, capacity, message size or mode out of range
    */
   static openOrCreate(options: ChannelOptions): Channel {
@@ -105,7 +105,7 @@ export class Channel implements Disposable {
   /**
    * Opens a channel that exists.
    *
-   * @throws {ShmError} `ENOENT` there is none, and as {@linkcode Channel.openOrCreate}
+   * @throws {ShmError} `ENOENT` it does not exist; and as {@linkcode Channel.openOrCreate}
    * @throws {RangeError} a key out of range
    *
    * @example
@@ -125,8 +125,8 @@ export class Channel implements Disposable {
   }
 
   /**
-   * A channel of structs: every message is one, and is sent and received as a view of its fields.
-   * Finds or makes it, as {@linkcode Channel.openOrCreate}.
+   * Finds or creates a channel of structs, as {@linkcode Channel.openOrCreate}. Every message is a struct,
+   * and is sent and received as a view of its fields.
    *
    * @throws {ShmError} as {@linkcode Channel.openOrCreate}; `EFORMAT` also if its messages have another
    * size
@@ -160,51 +160,51 @@ export class Channel implements Disposable {
     );
   }
 
-  /** The key it is found by. */
+  /** The key of the channel. */
   get key(): number {
     return this.#place.segment.key;
   }
 
-  /** The id of its segment. */
+  /** The id of its shared memory segment. */
   get id(): number {
     return this.#place.segment.id;
   }
 
-  /** How many producers there can be at a time. */
+  /** The highest number of producers at a time. */
   get lanes(): number {
     return this.#place.shape.lanes;
   }
 
-  /** Bytes of one lane's ring. */
+  /** Bytes of the ring of one lane. */
   get laneCapacity(): number {
     return this.#place.shape.laneCapacity;
   }
 
-  /** Bytes of every message, or 0 where they differ. */
+  /** Bytes of every message, or 0 if lengths differ. */
   get messageSize(): number {
     return this.#place.shape.messageSize;
   }
 
-  /** The longest message in bytes. */
+  /** Bytes of the longest possible message. */
   get maxMessage(): number {
     return maxMessage(this.laneCapacity);
   }
 
-  /** Whether this call created it. */
+  /** Whether this call created the channel. */
   get created(): boolean {
     return this.#membership.created;
   }
 
   /**
-   * Whether users other than the owner could change it when it was opened (mode & 0o022), which we did
-   * not ask for by creating it so.
+   * Whether users other than the owner could change the channel when it was opened (mode & 0o022).
+   * `false` for a channel created here: its mode was chosen here.
    */
   get othersMayWrite(): boolean {
     return !this.created &&
       (this.#place.segment.othersMayWrite || this.#place.set.othersMayWrite);
   }
 
-  /** Whether it was not closed. */
+  /** Whether the channel is open here. */
   get isOpen(): boolean {
     return this.#leaveResult === undefined && this.#place.segment.attached;
   }
@@ -214,11 +214,11 @@ export class Channel implements Disposable {
   }
 
   /**
-   * Acquires a lane and becomes its producer. One process may have several. A free lane whose words in
-   * memory cannot be those of a ring is passed over.
+   * Acquires a free lane and returns its producer. One process may have several. A free lane whose words
+   * in memory are impossible for a ring is skipped.
    *
-   * @throws {ShmError} `EBUSY` every lane has an owner: the message names them; `ECORRUPT` those
-   * without one cannot be used; `EIDRM` the channel was removed underneath, `EDETACHED` closed
+   * @throws {ShmError} `EBUSY` every lane has an owner: the message names the owners; `ECORRUPT` the free
+   * lanes cannot be used; `EIDRM` the channel was removed while in use; `EDETACHED` closed
    * @throws {RangeError} an option out of range
    *
    * @example
@@ -243,7 +243,7 @@ export class Channel implements Disposable {
         return this.#adopt(role, () => new Producer(this.#place, lane, role, read));
       } catch (error) {
         if (!(error instanceof ShmError && error.code === "ECORRUPT")) throw error;
-        // A lane that cannot be written does not keep us from the others
+        // A lane that cannot be written must not prevent the use of the others
         corrupt = error;
       }
     }
@@ -262,10 +262,10 @@ export class Channel implements Disposable {
   }
 
   /**
-   * Takes the role of the consumer. It goes on where the last one stopped.
+   * Acquires the role of the consumer. It continues where the last consumer stopped.
    *
    * @throws {ShmError} `EBUSY` there is a consumer: the message names it; `EIDRM` the channel was removed
-   * underneath, `EDETACHED` closed
+   * while in use; `EDETACHED` closed
    * @throws {RangeError} an option out of range
    *
    * @example
@@ -297,13 +297,13 @@ export class Channel implements Disposable {
     try {
       return role.tryAcquire();
     } catch (error) {
-      // The set goes with the segment: that says more than the semaphore's own failure
+      // The set is removed with the segment: report that, not the failure of the semaphore
       if (error instanceof ShmError && isGone(-error.errno)) this.#place.checkPresent();
       throw error;
     }
   }
 
-  /** An end of ours, to be closed with the channel; the role goes back if it cannot be made. */
+  /** Makes a producer or consumer that is closed with the channel; releases the role if that fails. */
   #adopt<End extends Producer | Consumer>(role: Role, make: () => End): End {
     let end: End;
     try {
@@ -318,7 +318,7 @@ export class Channel implements Disposable {
   }
 
   /**
-   * The process that is the consumer; `undefined` if none is.
+   * The pid of the consumer; `undefined` if there is none.
    *
    * @throws {ShmError} `EDETACHED` closed, `EINVAL` or `EIDRM` the channel was removed
    */
@@ -328,7 +328,7 @@ export class Channel implements Disposable {
   }
 
   /**
-   * Who is there, and how full each lane is.
+   * Returns the producers, the consumer, and how full each lane is.
    *
    * @throws {ShmError} `EDETACHED` closed, `EINVAL` or `EIDRM` the channel was removed
    */
@@ -339,10 +339,10 @@ export class Channel implements Disposable {
   }
 
   /**
-   * Removes it, whoever uses it: its key is free at once. Who has it open goes on until it has to wait,
-   * and then learns of it (`EIDRM`). Works after {@linkcode Channel.close} too.
+   * Removes the channel even if it is in use: its key is free at once. Other processes go on until they
+   * have to wait, and then fail with `EIDRM`. Works after {@linkcode Channel.close} too.
    *
-   * @throws {ShmError} `EPERM` if neither owner, creator nor root
+   * @throws {ShmError} `EPERM` the caller is neither owner, creator nor root
    *
    * @example
    * ```ts
@@ -361,14 +361,14 @@ export class Channel implements Disposable {
   }
 
   /**
-   * Closes its producers and its consumer, and leaves. Twice is once.
+   * Closes its producers and its consumer, and leaves the channel. Calling it again does nothing.
    *
-   * @returns what became of the channel
+   * @returns what happened to the channel
    * @throws {ShmError} `EBUSY` called from within a drain
    */
   close(): LeaveResult {
     if (this.#leaveResult !== undefined) return this.#leaveResult;
-    // The consumer first: within a drain it refuses, and then all must stay open
+    // The consumer first: within a drain its close throws, and then all must stay open
     for (const end of this.#ends) if (end instanceof Consumer) end.close();
     for (const end of this.#ends) end.close();
     this.#ends.clear();

@@ -1,4 +1,4 @@
-/** What callers of the channel can say. */
+/** The options of the channel, its producers and its consumer, and the functions that check them. */
 
 import {
   checkFlag,
@@ -35,18 +35,18 @@ import { checkMode } from "../sysv/object_stat.ts";
  * ```
  */
 export interface ChannelOpenOptions {
-  /** Accept a channel that another user, not root, created or owns. */
+  /** Whether to accept a channel that another user, not root, created or owns. Defaults to `false`. */
   readonly trust?: boolean;
   /**
-   * How many milliseconds to wait while others join or leave, or make the channel; opening fails with
-   * `ETIMEDOUT` then. Defaults to 5000. Closing waits as long too, and at most 1000: then it leaves the
+   * How many milliseconds to wait while other processes join, leave or create the channel; then opening
+   * fails with `ETIMEDOUT`. Defaults to 5000. Closing waits as long, but at most 1000; then it leaves the
    * channel as it is.
    */
   readonly timeout?: number;
 }
 
 /**
- * How {@linkcode Channel.openOrCreate} finds or makes a channel.
+ * How {@linkcode Channel.openOrCreate} finds or creates a channel.
  *
  * @example
  * ```ts
@@ -60,20 +60,20 @@ export interface ChannelOpenOptions {
  * ```
  */
 export interface ChannelOptions extends ChannelOpenOptions {
-  /** The key all sides use. */
+  /** The key that all processes use. */
   readonly key: number;
-  /** How many producers there can be at a time, 1 to 256; 8 if not said, or what is there. */
+  /** The highest number of producers at a time, 1 to 256. Defaults to that of the channel found, or to 8. */
   readonly lanes?: number;
   /**
-   * Bytes each producer can be ahead of the consumer, a power of two from 64 to 2^30; 1 MiB if not
-   * said, or what is there. A message is at most half of that, less 8.
+   * Bytes of each lane: how far a producer can be ahead of the consumer. A power of two from 64 to 2^30.
+   * Defaults to that of the channel found, or to 1 MiB. A message is at most half of it, less 8.
    */
   readonly laneCapacity?: number;
-  /** Bytes of every message; 0, or not said: they differ. */
+  /** Bytes of every message; 0 means that lengths differ. Defaults to that of the channel found, or to 0. */
   readonly messageSize?: number;
-  /** Permission bits of what is created; 0o600 if not said. */
+  /** Permission bits of a channel that is created here. Defaults to 0o600. */
   readonly mode?: number;
-  /** Leave it where it is when the last one goes, if it is created here. */
+  /** Whether a channel created here stays when the last process leaves. Defaults to `false`. */
   readonly persistent?: boolean;
 }
 
@@ -96,13 +96,13 @@ export interface ChannelOptions extends ChannelOpenOptions {
  */
 export interface ProducerOptions {
   /**
-   * What a send does that finds its lane full while nobody is the consumer: `"wait"` for one to come
-   * and make room (that is what happens if nothing is said), or fail with an `"error"` (`EPIPE`).
-   * Either way messages are accepted while there is room: they wait for a consumer.
+   * What a send does when its lane is full and there is no consumer: `"wait"` for a consumer to come and
+   * free space, or fail with an `"error"` (`EPIPE`). Defaults to `"wait"`. With both, messages are
+   * accepted while there is space: they wait for a consumer.
    */
   readonly withoutConsumer?: "wait" | "error";
   /**
-   * Microseconds to look for room before sleeping, while that is likely to pay. Defaults to 250. As
+   * Microseconds to look for space before sleeping, while that is likely to succeed. Defaults to 250. As
    * {@linkcode ConsumerOptions.spin}.
    */
   readonly spin?: number;
@@ -124,15 +124,15 @@ export interface ProducerOptions {
  */
 export interface ConsumerOptions {
   /**
-   * Microseconds to look for messages before sleeping, while that is likely to pay. Defaults to 250. After
-   * a long sleep it sleeps at once, until messages come sooner again; where looking is in vain, as with
-   * both sides on one core, it is tried ever more rarely.
+   * Microseconds to look for messages before sleeping, while that is likely to succeed. Defaults to 250.
+   * After a long sleep the consumer sleeps at once, until messages come sooner again. Where looking does
+   * not succeed, as with both sides on one core, it is tried less and less often.
    */
   readonly spin?: number;
 }
 
 /**
- * What travels with a message.
+ * The tag of a message.
  *
  * @example
  * ```ts
@@ -149,12 +149,12 @@ export interface ConsumerOptions {
  * ```
  */
 export interface ChannelTrySendOptions {
-  /** 32 bits that travel with the message, for the sender to choose; defaults to 0. */
+  /** A 32-bit number that travels with the message; the sender chooses it. Defaults to 0. */
   readonly tag?: number;
 }
 
 /**
- * A message's tag, and how long its sender waits for room, blocking.
+ * The tag of a message, and how long `sendSync` waits for space.
  *
  * @example
  * ```ts
@@ -172,7 +172,7 @@ export interface ChannelTrySendOptions {
 export interface ChannelSendSyncOptions extends ChannelTrySendOptions, WaitSyncOptions {}
 
 /**
- * As {@linkcode ChannelSendSyncOptions}, and what can end the wait.
+ * As {@linkcode ChannelSendSyncOptions}, and a signal that ends the wait.
  *
  * @example
  * ```ts
@@ -194,8 +194,8 @@ export interface ChannelSendOptions extends ChannelTrySendOptions, WaitOptions {
  *
  * - `"after"`: by {@linkcode Consumer.ack}, or when the consumer asks for the next one. If it closes or
  *   dies before that, the next consumer gets the message (again): at least once.
- * - `"before"`: when it is handed over, with all that is in hand then. If the consumer dies, it is lost:
- *   at most once.
+ * - `"before"`: when it is delivered, with all messages delivered before. If the consumer dies, it is
+ *   lost: at most once.
  *
  * @example
  * ```ts
@@ -214,7 +214,7 @@ export interface ChannelSendOptions extends ChannelTrySendOptions, WaitOptions {
 export type Acknowledgement = "before" | "after";
 
 /**
- * How a message is received, blocking.
+ * How `receiveSync` receives a message.
  *
  * @example
  * ```ts
@@ -228,17 +228,17 @@ export type Acknowledgement = "before" | "after";
  * ```
  */
 export interface ChannelReceiveSyncOptions extends WaitSyncOptions {
-  /** When it is acknowledged. Defaults to `"after"`. */
+  /** When the message is acknowledged. Defaults to `"after"`. */
   readonly ack?: Acknowledgement;
   /**
-   * `"closed"`: wait no longer than until there was a producer and all have closed or died, and all
-   * they sent was received. Without it one waits for further producers.
+   * `"closed"`: wait only until the end of the stream: there was a producer, all have closed or died, and
+   * all their messages were received. Defaults to waiting for further producers.
    */
   readonly until?: "closed";
 }
 
 /**
- * As {@linkcode ChannelReceiveSyncOptions}, and what can end the wait.
+ * As {@linkcode ChannelReceiveSyncOptions}, and a signal that ends the wait.
  *
  * @example
  * ```ts
@@ -257,7 +257,7 @@ export interface ChannelReceiveSyncOptions extends WaitSyncOptions {
  * ```
  */
 export interface ChannelReceiveOptions extends WaitOptions {
-  /** When it is acknowledged. Defaults to `"after"`. */
+  /** When the message is acknowledged. Defaults to `"after"`. */
   readonly ack?: Acknowledgement;
   /** As {@linkcode ChannelReceiveSyncOptions.until}. */
   readonly until?: "closed";
@@ -280,14 +280,14 @@ export interface ChannelReceiveOptions extends WaitOptions {
 export interface ConsumeOptions {
   /** How many milliseconds to wait for each message. Defaults to no limit. */
   readonly timeout?: number;
-  /** Ends it when it aborts: its promise fulfils. */
+  /** Ends `consume` when it aborts: the promise fulfils. */
   readonly signal?: AbortSignal;
   /** As {@linkcode ChannelReceiveSyncOptions.until}. */
   readonly until?: "closed";
 }
 
 /**
- * A message as it was received.
+ * A received message.
  *
  * @example
  * ```ts
@@ -304,13 +304,13 @@ export interface ConsumeOptions {
  * ```
  */
 export interface ChannelMessage {
-  /** The payload: a copy, which is the receiver's to keep. */
+  /** The payload: a copy, which the receiver may keep. */
   readonly bytes: Uint8Array<ArrayBuffer>;
-  /** The payload as UTF-8, of which anything else becomes U+FFFD. Decoded each time it is read. */
+  /** The payload as UTF-8; invalid bytes become U+FFFD. Decoded each time it is read. */
   readonly text: string;
-  /** What the sender gave it. */
+  /** The tag that the sender chose. */
   readonly tag: number;
-  /** The lane it came through: messages of one lane are in order. */
+  /** The lane of its producer: messages of one lane are in order. */
   readonly lane: number;
 }
 
@@ -337,12 +337,12 @@ const RECEIVE_SYNC = { ...TRY_RECEIVE, ...UNTIL, ...WAIT_SYNC };
 const RECEIVE = { ...RECEIVE_SYNC, ...WAIT };
 const CONSUME = { timeout: checkTimeout, signal: checkSignal, ...UNTIL };
 
-/** Reads what `tryReceive` can be told. */
+/** Reads the options of `tryReceive`. */
 export const readTryReceiveOptions: (options: unknown) => Read<typeof TRY_RECEIVE> = optionsReader(
   TRY_RECEIVE,
 );
 
-/** Reads what `drain` can be told. */
+/** Reads the options of `drain`. */
 export const readDrainOptions: (options: unknown) => Read<typeof DRAIN> = optionsReader(DRAIN);
 
 /** Reads {@linkcode ChannelReceiveSyncOptions}. */
@@ -377,7 +377,7 @@ export const readChannelOptions: (options: unknown) => Read<typeof CHANNEL, "key
   ["key"],
 );
 
-/** Reads the options of a typed channel, which has its layout's message size. */
+/** Reads the options of a typed channel. Its message size is that of its layout. */
 export const readTypedChannelOptions: (options: unknown) => Read<typeof TYPED, "key"> =
   optionsReader(TYPED, ["key"]);
 
@@ -395,7 +395,7 @@ const readTagOptions = optionsReader(TRY_SEND);
 const readSendSyncOptionsInFull = optionsReader(SEND_SYNC);
 const readSendOptionsInFull = optionsReader(SEND);
 
-/** The tag in {@linkcode ChannelTrySendOptions}: 0 where none is said. */
+/** The tag in {@linkcode ChannelTrySendOptions}. Defaults to 0. */
 export function readTag(options: unknown): number {
   return options === undefined ? 0 : tagAlone(options) ?? readTagOptions(options).tag ?? 0;
 }
@@ -416,7 +416,7 @@ export function readSendOptions(options: unknown): Limited<ChannelSendOptions> {
     : { tag };
 }
 
-/** The tag where it is all that is said: the usual case, without what reading options in general takes. */
+/** The tag if it is the only option: the common case, which avoids the cost of reading all options. */
 function tagAlone(options: unknown): number | undefined {
   if (typeof options !== "object" || options === null) return undefined;
   for (const name in options) if (name !== "tag") return undefined;

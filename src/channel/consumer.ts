@@ -38,12 +38,12 @@ import {
 } from "./lane_words.ts";
 import { SMALL, SmallPayload } from "./payload_views.ts";
 
-/** Looks again as often as this while producers come and go. */
+/** The number of times to read again while producers come and go. */
 const TRIES = 3;
 
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
-/** A message and its text, which is decoded when it is asked for. */
+/** A message and its text, which is decoded when it is read. */
 class ReceivedMessage implements ChannelMessage {
   constructor(
     readonly bytes: Uint8Array<ArrayBuffer>,
@@ -56,20 +56,20 @@ class ReceivedMessage implements ChannelMessage {
   }
 }
 
-/** More than a drain ever finds. Infinity would be an object for each call: it is no small integer. */
+/** More than a drain ever finds. `Infinity` is not a small integer: it would allocate in each call. */
 const MANY = 2 ** 30;
 
 /**
  * The one receiver of a channel.
  *
- * `consume` calls a handler with each message, and loses none by its exceptions. `tryReceive` never
- * waits, `receiveSync` blocks the thread, `receive` and `for await` use promises; each message they give
- * is a copy of its own. `drain` hands out the memory itself, many messages a call: it allocates nothing
- * and is the fastest. `drainText` hands out text instead.
+ * `consume` calls a handler with each message, and an exception there loses no message. `tryReceive`
+ * never waits, `receiveSync` blocks the thread, `receive` and `for await` use promises; each returns its
+ * own copy of the message. `drain` passes the channel's memory itself, many messages in one call: it
+ * allocates nothing and is the fastest. `drainText` passes text instead.
  *
- * A message that was handed out is in hand until it is acknowledged: by {@linkcode Consumer.ack}, or by
- * asking for the next one. What is in hand when the consumer closes or its process ends goes to the next
- * consumer.
+ * A delivered message must be acknowledged: by {@linkcode Consumer.ack}, or by asking for the next one.
+ * Messages that are delivered but not acknowledged when the consumer closes or its process ends go to
+ * the next consumer.
  *
  * @example
  * ```ts
@@ -92,34 +92,34 @@ const MANY = 2 ** 30;
 export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
   readonly #place: ChannelPlace;
   readonly #role: Role;
-  /** The consumer's line, empty when its memory is gone. */
+  /** The words of the consumer in shared memory; empty when the memory was detached. */
   readonly #words: Int32Array<ArrayBuffer>;
   readonly #readers: readonly LaneReader[];
   readonly #self: WaiterFlag;
   readonly #small = new SmallPayload();
   readonly #spin: AdaptiveSpin;
   readonly #queue = new SerialQueue();
-  /** How often each lane had been opened when we began, to notice who comes and goes. */
+  /** How often each lane had been opened at the start: shows which producers came later. */
   readonly #opened: readonly number[];
-  /** How many producers of each lane had died when we began, and left nothing to receive. */
+  /** How many producers of each lane had died before the start and left no message. */
   readonly #diedBefore: readonly number[];
-  /** The lane that is looked at next. */
+  /** The lane to read next. */
   #next = 0;
-  /** The only lane with messages in hand, or one of several. */
+  /** A lane with unacknowledged messages: the only one, unless `#keeping`. */
   #owing: number | undefined;
-  /** Whether several lanes may have messages in hand. */
+  /** Whether several lanes may have unacknowledged messages. */
   #keeping = false;
   #draining = false;
-  /** How many calls of `receive` wait, or wait for their turn. */
+  /** How many calls of `receive` are waiting, for a message or in the queue. */
   #receives = 0;
-  /** What the readers said last of a lane that cannot be read. */
+  /** The last failure that a reader reported for a lane that cannot be read. */
   #corruption: ShmError | undefined;
-  /** A failure of one lane that is thrown when the others have handed out what they held. */
+  /** The failure of one lane, thrown after the other lanes have delivered what they had. */
   #postponed: ShmError | undefined;
   #producerSeen = false;
   #open = true;
 
-  /** For {@linkcode Channel.consumer} only: `role` is held. */
+  /** Internal: used by {@linkcode Channel.consumer}. `role` is held. */
   constructor(place: ChannelPlace, role: Role, options: ConsumerOptions) {
     this.#spin = new AdaptiveSpin(options.spin ?? DEFAULT_SPIN_US);
     this.#place = place;
@@ -159,7 +159,7 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
     Object.freeze(this);
   }
 
-  /** Whether it was not closed. */
+  /** Whether the consumer is open. */
   get isOpen(): boolean {
     return this.#open && this.#words.length > 0;
   }
@@ -172,8 +172,8 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
   }
 
   /**
-   * Acknowledges what is in hand. What was taken for a caller who does not have it yet is not: all in
-   * hand before that was acknowledged when it was asked for.
+   * Acknowledges the delivered messages. A message that was taken for a `receive` whose promise is not
+   * fulfilled yet is not acknowledged: the messages before it were, when that `receive` was called.
    */
   #settle(): void {
     if (this.#queue.handing) return;
@@ -191,8 +191,8 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
   }
 
   /**
-   * Acknowledges all messages in hand: they count as received, and their space is free. Does nothing if
-   * none is in hand. Asking for the next one does it too; {@linkcode Consumer.close} does not.
+   * Acknowledges all delivered messages: they count as received, and their space is free. Does nothing if
+   * there are none. Asking for the next message does it too; {@linkcode Consumer.close} does not.
    *
    * @throws {ShmError} `EDETACHED` closed, `EBUSY` called from within a drain
    *
@@ -217,8 +217,8 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
   }
 
   /**
-   * Negative acknowledge: puts all messages in hand back. They are what is received next, here or by the
-   * next consumer. Does nothing if none is in hand, as with `ack: "before"`.
+   * Negative acknowledge: puts all messages back that are delivered but not acknowledged. They are
+   * received next, here or by the next consumer. Does nothing if there are none, as with `ack: "before"`.
    *
    * @throws {ShmError} `EDETACHED` closed, `EBUSY` called from within a drain
    *
@@ -232,7 +232,7 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
    * using consumer = channel.consumer();
    * producer.trySend(Uint8Array.of(1));
    * consumer.tryReceive();
-   * consumer.nack(); // what it was for could not be done
+   * consumer.nack(); // the work could not be done
    * assert.equal(consumer.tryReceive()?.bytes[0], 1);
    * consumer.ack();
    * ```
@@ -243,16 +243,16 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
     this.#keeping = false;
     this.#owing = undefined;
     for (const reader of this.#readers) reader.nack();
-    // A receive that waits behind the one whose message this was
+    // Another receive may be waiting, queued after the one that took this message
     if (this.#queue.waiting > 0) this.#self.wake();
   }
 
-  /** Ends the turn of a lane: the one behind it is looked at next. */
+  /** Ends the turn of a lane: the lane after it is read next. */
   #leave(lane: number): void {
     this.#next = lane + 1 === this.#readers.length ? 0 : lane + 1;
   }
 
-  /** Whether there is something to hand out, in any lane. One that cannot be read fails if not. */
+  /** Whether any lane has a message. If none has, a lane that cannot be read throws. */
   #look(): boolean {
     const readers = this.#readers;
     let failure: ShmError | undefined;
@@ -269,21 +269,21 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
     return false;
   }
 
-  /** The failure of a lane that cannot be read; any other one, of a visitor say, is thrown. */
+  /** The failure of a lane that cannot be read. Throws any other error, for example a visitor's. */
   #asCorruption(error: unknown): ShmError {
     if (error !== this.#corruption || this.#corruption === undefined) throw error;
     return this.#corruption;
   }
 
-  /** A failure to be thrown: the lanes behind its own are next. */
+  /** Prepares a failure to be thrown: the lane after the failed one is read next. */
   #behind(failure: ShmError): ShmError {
     this.#leave(failure.lane!);
     return failure;
   }
 
   /**
-   * Puts off the failure of a lane until the others have handed out what they hold now. What comes to
-   * them later does not count: it may be that they never hold nothing.
+   * Postpones the failure of a lane until the other lanes have delivered what they have now. Messages that
+   * arrive later do not count: a busy lane may never be empty.
    */
   #postpone(error: unknown): void {
     const failure = this.#asCorruption(error);
@@ -292,14 +292,14 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
       this.#postponed = failure;
       for (const reader of readers) reader.mark();
     }
-    // Of several that cannot be read, none is to wait for another one
+    // If several lanes cannot be read, none of them must wait for another
     readers[failure.lane!]!.unmark();
     if (this.#postponed.lane === failure.lane && readers.every(({ passed }) => passed)) {
       this.#throwPostponed();
     }
   }
 
-  /** Throws what was put off: the other lanes have handed out what they held. */
+  /** Throws the postponed failure: the other lanes have delivered what they had. */
   #throwPostponed(): void {
     const failure = this.#postponed;
     if (failure === undefined) return;
@@ -307,12 +307,12 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
     throw this.#behind(failure);
   }
 
-  /** Says that a lane can be read, and so is no failure any more. */
+  /** Records that a lane can be read, so its postponed failure no longer holds. */
   #isReadable(lane: number): void {
     if (this.#postponed?.lane === lane) this.#postponed = undefined;
   }
 
-  /** The next message of a lane if there is one. */
+  /** The next message of a lane, if there is one. */
   #takeFrom(lane: number): ReturnType<LaneReader["next"]> {
     const reader = this.#readers[lane]!;
     try {
@@ -325,18 +325,18 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
     }
   }
 
-  /** Whether others are to be served first. */
+  /** Whether other calls must be served first. */
   get #isBehind(): boolean {
     return this.#receives > 0 || this.#queue.handing;
   }
 
   /**
-   * The next message if there is one now; never waits. Acknowledges what is in hand. `undefined` also
-   * while a {@linkcode Consumer.receive} waits, which is served first.
+   * Returns the next message if there is one now; never waits. Acknowledges the delivered messages.
+   * Returns `undefined` also while a {@linkcode Consumer.receive} waits, which is served first.
    *
-   * @throws {ShmError} `EDETACHED` closed, `EBUSY` called from within a drain, `ECORRUPT` what is in a
-   * lane cannot be. The other lanes have their turn first; the error names the lane, and comes again
-   * after each round, until {@linkcode Consumer.discard} drops what is there
+   * @throws {ShmError} `EDETACHED` closed, `EBUSY` called from within a drain, `ECORRUPT` a lane has
+   * impossible contents. The other lanes are served first; the error names the lane, and is thrown again
+   * after each round, until {@linkcode Consumer.discard} drops the contents
    */
   tryReceive(options?: { readonly ack?: Acknowledgement }): ChannelMessage | undefined {
     const read = readTryReceiveOptions(options);
@@ -345,7 +345,7 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
     return this.#isBehind ? undefined : this.#take(read);
   }
 
-  /** The next message, in hand beside those that are. */
+  /** The next message. It joins the messages that are delivered but not acknowledged. */
   #take({ ack }: { readonly ack?: Acknowledgement }): ChannelMessage | undefined {
     const readers = this.#readers;
     for (let i = 0; i < readers.length; i++) {
@@ -360,7 +360,7 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
       this.#producerSeen = true;
       if (this.#owing !== undefined && this.#owing !== lane) this.#keeping = true;
       this.#owing = lane;
-      // A lane is left when all that was seen of it is handed out: none can keep the others waiting
+      // A lane's turn ends when all that was seen of it is delivered: no lane keeps the others waiting
       if (!reader.pending) this.#leave(lane);
       if (ack === "before") this.#settle();
       return new ReceivedMessage(message.bytes, message.tag, lane);
@@ -370,19 +370,19 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
   }
 
   /**
-   * Hands all messages that are there now to `visit`, lane by lane, at most `max`; never waits. The
-   * bytes are the channel's own memory or a piece of the consumer's: they are to be used or copied
-   * during the call only, and decoded from a copy only (see {@linkcode ChannelVisit}). A message is
-   * acknowledged when `visit` has come back from it; if it throws, its message and all behind it stay.
-   * After each lane the space of its messages is given back in one store. With `ack: "after"` they are in
-   * hand when the drain is over, until they are acknowledged. What was in hand before is acknowledged
-   * first. While a {@linkcode Consumer.receive} waits, which is served first, there is nothing to drain.
+   * Passes all messages that are there now to `visit`, lane by lane, at most `max`; never waits. The bytes
+   * are memory of the channel or of the consumer: use or copy them only during the call, and decode them
+   * only from a copy (see {@linkcode ChannelVisit}). A message is acknowledged when `visit` returns; if it
+   * throws, its message and all messages after it stay. The space of a lane's messages is freed in one
+   * store. With `ack: "after"` they stay unacknowledged after the drain, until they are acknowledged.
+   * Messages delivered before are acknowledged first. Returns 0 while a {@linkcode Consumer.receive} waits,
+   * which is served first.
    *
-   * @returns how many messages were handed out
-   * @throws {RangeError} `max` is no positive number
-   * @throws {TypeError} `visit` returned a promise: its message and all behind it stay
+   * @returns the number of messages that were passed to `visit`
+   * @throws {RangeError} `max` is not a positive number
+   * @throws {TypeError} `visit` returned a promise: its message and all messages after it stay
    * @throws {ShmError} as {@linkcode Consumer.tryReceive}; `EDETACHED` also if `visit` transferred the
-   * memory of the bytes away. What `visit` came back from may be received again then
+   * memory of the bytes away. Messages that `visit` has returned from may then be received again
    *
    * @example
    * ```ts
@@ -408,7 +408,7 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
     if (typeof visit !== "function") checkFunction(visit, "visit");
     let most = MANY;
     let keep = false;
-    // Who spins calls this every few nanoseconds, mostly without options
+    // A spinning caller calls this every few nanoseconds, mostly without options
     if (options !== undefined) {
       const { max = MANY, ack } = readDrainOptions(options);
       if (!(max >= 1)) throw new RangeError(`max ${max} is not 1 or more`);
@@ -442,10 +442,10 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
   }
 
   /**
-   * As {@linkcode Consumer.drain}, with each message as text: it is decoded from a copy, as UTF-8, and
-   * what is none becomes U+FFFD. The text is the caller's to keep.
+   * As {@linkcode Consumer.drain}, but passes each message as text. It is decoded as UTF-8 from a copy;
+   * invalid UTF-8 becomes U+FFFD. The caller may keep the text.
    *
-   * @returns how many messages were handed out
+   * @returns the number of messages that were passed to `visit`
    * @throws {RangeError} as {@linkcode Consumer.drain}
    * @throws {TypeError} as {@linkcode Consumer.drain}
    * @throws {ShmError} as {@linkcode Consumer.drain}
@@ -477,11 +477,11 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
   }
 
   /**
-   * Waits until there is something to receive. Acknowledges what is in hand.
+   * Waits until there is a message to receive. Acknowledges the delivered messages.
    *
    * @returns `false` at the end of the stream (see {@linkcode ChannelReceiveOptions.until})
-   * @throws {ShmError} `ETIMEDOUT`, `EDETACHED` closed, `ECORRUPT`, `EIDRM` the channel was removed
-   * underneath
+   * @throws {ShmError} `ETIMEDOUT`, `EDETACHED` closed, `ECORRUPT`, `EIDRM` the channel was removed while
+   * it was in use
    */
   async ready(options?: ChannelReceiveOptions): Promise<boolean> {
     const read = readReceiveOptions(options);
@@ -497,12 +497,12 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
     return found ?? false;
   }
 
-  /** Whether a promise may settle at once: none comes before it, and the event loop has its turns. */
+  /** Whether a promise may be fulfilled at once: no other is before it, and the event loop gets its turns. */
   #maySettleAtOnce(): boolean {
     return this.#queue.waiting === 0 && !this.#queue.handing && yieldBudget.pause() === undefined;
   }
 
-  /** As {@linkcode Consumer.ready}, blocking the thread. */
+  /** As {@linkcode Consumer.ready}, but blocks the thread. */
   readySync(options?: ChannelReceiveSyncOptions): boolean {
     return this.#readySync(readReceiveSyncOptions(options));
   }
@@ -514,7 +514,7 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
     return waitSync(this.#until(this.#found, options)) ?? false;
   }
 
-  /** Whether something is there, or comes within the time to spin. */
+  /** Whether a message is there, or comes while spinning. */
   #soon(): boolean {
     return this.#spin.look(() => this.#look());
   }
@@ -522,7 +522,7 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
   readonly #found = (): true | undefined => this.#look() ? true : undefined;
 
   /**
-   * Waits until `find` finds something, and gives that; `undefined` at the end of the stream.
+   * Waits until `find` finds something, and returns it; `undefined` at the end of the stream.
    */
   *#until<Found>(
     find: () => Found | undefined,
@@ -539,24 +539,24 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
         found = find();
         if (found !== undefined) return found;
         for (const reader of this.#readers) reader.checkHead();
-        // A system call, which most waits are over before; who only looks in is to learn of it too
+        // A system call; most waits end before it. A call with no time to wait must notice a removal too
         if (slept || deadline.passed || until !== undefined) this.#place.checkPresent();
         if (until === "closed" && this.#ended()) return undefined;
         this.#small.prepare();
         yield this.#self.sleep(schedule.next({ woken: true }));
       }
     } finally {
-      // After close the word may be the next consumer's
+      // After close the word may belong to the next consumer
       if (this.#open) this.#self.retract();
       this.#spin.woke();
     }
   }
 
   /**
-   * How many producers died without closing, of those whose messages this consumer received or was to
-   * receive: what they sent may end in the midst of something. Those count that died since the consumer
-   * began, and those that died before in a lane that was not empty then. The figure is exact while no
-   * producer is there, as at the end of a stream (`until: "closed"`).
+   * How many producers died without closing, among those whose messages this consumer has received or
+   * would receive: their stream of messages may be incomplete. Counts those that died since this consumer
+   * was opened, and those that died before in a lane that was not empty then. The number is exact while
+   * there is no producer, as at the end of a stream (`until: "closed"`).
    *
    * @throws {ShmError} `EDETACHED` closed, `EINVAL` or `EIDRM` the channel was removed
    *
@@ -572,7 +572,7 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
    *   producer.trySend(Uint8Array.of(1));
    * }
    * for await (const _ of consumer.messages({ until: "closed" }));
-   * assert.equal(consumer.deadProducers, 0); // all is complete
+   * assert.equal(consumer.deadProducers, 0); // the stream is complete
    * ```
    */
   get deadProducers(): number {
@@ -581,7 +581,7 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
     return this.#died().reduce((sum, died, lane) => sum + Math.max(0, died - before[lane]!), 0);
   }
 
-  /** How many producers of each lane opened it, did not close it, and do not have it any more. */
+  /** How many producers of each lane opened it, did not close it, and no longer own it. */
   #died(): number[] {
     const { OPENED, CLOSED } = LANE_WORD;
     const counted = (): number[] =>
@@ -592,7 +592,7 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
     for (let tries = 1;; tries++) {
       const counts = counted();
       const values = this.#place.set.values();
-      // One that opens or closes meanwhile must not be taken for dead
+      // A producer that opens or closes in between must not be counted as dead
       const still = counted().every((count, i) => count === counts[i]);
       if (!still && tries < TRIES) continue;
       return this.#readers.map((_, lane) => {
@@ -602,17 +602,17 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
     }
   }
 
-  /** Whether there was a producer, none is there now, and nothing of theirs is left. */
+  /** Whether there was a producer, there is none now, and no message is left. */
   #ended(): boolean {
     const readers = this.#readers;
-    // First who has been there, then who is: one who comes in between must not be taken for gone
+    // Read the past producers before the present ones: one that comes in between must not count as gone
     this.#producerSeen ||= readers.some(({ memory }, lane) =>
       Atomics.load(memory.words, LANE_WORD.OPENED) !== this.#opened[lane]
     );
     const values = this.#place.set.values();
     const present = readers.some((_, lane) => values[SEMAPHORE.LANE + lane] !== 0);
     this.#producerSeen ||= present;
-    // What those sent who had gone at that look is seen by this one
+    // This last look sees all messages of producers that were gone by then
     return this.#producerSeen && !present && !this.#look();
   }
 
@@ -622,17 +622,17 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
   }
 
   /**
-   * Waits for the next message. Acknowledges what is in hand when it is called; the promise has to be
-   * fulfilled for that. Several calls at once are served in their order, and their messages are in hand
-   * together: none of them acknowledges another one's. `undefined` only with `until`.
+   * Waits for the next message. Acknowledges the delivered messages at once, those of fulfilled promises.
+   * Several calls are served in order, and none acknowledges the message of another: all of them stay
+   * unacknowledged until a later call. Returns `undefined` only with `until`.
    *
    * @throws {ShmError} as {@linkcode Consumer.ready}
    */
   receive(options?: ChannelReceiveOptions & { readonly until?: never }): Promise<ChannelMessage>;
-  /** The same with `until`: `undefined` at the end of the stream. */
+  /** With `until`: returns `undefined` at the end of the stream. */
   receive(options: ChannelReceiveOptions): Promise<ChannelMessage | undefined>;
   receive(options?: ChannelReceiveOptions): Promise<ChannelMessage | undefined> {
-    // No async function: each promise between a waker and who awaits the message takes a microsecond
+    // Not an async function: each promise between the waker and the caller that awaits costs a microsecond
     let read: Limited<ChannelReceiveOptions>;
     try {
       read = readReceiveOptions(options);
@@ -659,13 +659,13 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
   readonly #served = (): void => void this.#receives--;
 
   /**
-   * As {@linkcode Consumer.receive}, blocking the thread: calls that wait for a promise cannot go on
-   * meanwhile, and are served later.
+   * As {@linkcode Consumer.receive}, but blocks the thread: calls that wait for a promise cannot continue
+   * in the meantime, and are served later.
    *
    * @throws {ShmError} as {@linkcode Consumer.ready}
    */
   receiveSync(options?: ChannelReceiveSyncOptions & { readonly until?: never }): ChannelMessage;
-  /** The same with `until`: `undefined` at the end of the stream. */
+  /** With `until`: returns `undefined` at the end of the stream. */
   receiveSync(options: ChannelReceiveSyncOptions): ChannelMessage | undefined;
   receiveSync(options?: ChannelReceiveSyncOptions): ChannelMessage | undefined {
     const read = readReceiveSyncOptions(options);
@@ -679,13 +679,13 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
   }
 
   /**
-   * Calls `handler` with each message as it comes, one after the other, and acknowledges it when the
-   * promise that `handler` returns fulfils. If that rejects, or `handler` throws, the message is put back
-   * for the next receive, and `consume` rejects with the same reason. So a message is lost neither by an
-   * exception nor by the end of the process; it may come twice.
+   * Calls `handler` with each message, one after the other, and acknowledges the message when the promise
+   * that `handler` returns fulfils. If the promise rejects, or `handler` throws, the message is put back for
+   * the next receive, and `consume` rejects with the same reason. So neither an exception nor the end of
+   * the process loses a message; a message may come twice.
    *
-   * It fulfils when `signal` aborts, at once or once the handler under way has ended, and with
-   * `until: "closed"` at the end of the stream.
+   * The promise of `consume` fulfils when `signal` aborts, at once or after the running handler has ended,
+   * and with `until: "closed"` at the end of the stream.
    *
    * @throws {ShmError} as {@linkcode Consumer.ready}; `ETIMEDOUT` no message came within `timeout`
    * milliseconds
@@ -703,7 +703,7 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
    * using consumer = channel.consumer();
    * const words: string[] = [];
    * await consumer.consume(async ({ text }) => {
-   *   await Promise.resolve(); // a write to a database, say
+   *   await Promise.resolve(); // for example, a write to a database
    *   words.push(text);
    * }, { until: "closed" });
    * assert.deepEqual(words, ["one", "two"]);
@@ -721,7 +721,7 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
       try {
         message = await this.receive(read);
       } catch (failure) {
-        // Only a signal that has aborted has a reason
+        // A failure equals the reason only if the signal has aborted
         if (failure === signal?.reason) return;
         throw failure;
       }
@@ -729,7 +729,7 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
       try {
         await handler(message);
       } catch (failure) {
-        // After close it is back already
+        // After close the message is back already
         if (this.isOpen) this.nack();
         throw failure;
       }
@@ -738,10 +738,10 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
   }
 
   /**
-   * The messages as they come. Each is acknowledged when the next is asked for, and when the loop is
-   * left, by `break` and by `throw` alike: the two cannot be told apart here. Where an exception must not
-   * lose a message, use {@linkcode Consumer.consume}. The consumer stays open. Without `until` it never
-   * ends by itself.
+   * Iterates over the messages as they come. Each message is acknowledged when the next is requested, and
+   * when the loop ends, by `break` and by `throw` alike: the iterator cannot tell them apart. If an
+   * exception must not lose a message, use {@linkcode Consumer.consume}. The consumer stays open. Without
+   * `until` the iteration never ends by itself.
    *
    * @throws {ShmError} as {@linkcode Consumer.ready}, from the loop
    */
@@ -761,17 +761,17 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
     return iterator;
   }
 
-  /** `for await` over the consumer gives the messages as they come, for ever. */
+  /** `for await` over the consumer iterates over the messages as they come, without an end. */
   [Symbol.asyncIterator](): AsyncIterableIterator<ChannelMessage, undefined> {
     return this.messages();
   }
 
   /**
-   * Drops everything that is in a lane now, which may be what no reader can make sense of (`ECORRUPT`;
-   * {@linkcode ShmError.lane} says in which lane).
+   * Drops everything that is in a lane now, even contents that no reader can interpret (`ECORRUPT`;
+   * {@linkcode ShmError.lane} is the lane).
    *
-   * @returns how many bytes of the lane were dropped; more than it has if its words made no sense
-   * @throws {RangeError} no such lane
+   * @returns the number of bytes dropped from the lane; more than its capacity if its words made no sense
+   * @throws {RangeError} the lane does not exist
    * @throws {ShmError} `EDETACHED` closed, `EBUSY` called from within a drain
    *
    * @example
@@ -799,8 +799,8 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
   }
 
   /**
-   * Lets the role go. Messages in hand are not acknowledged: the next consumer receives them. A `receive`
-   * that waits fails with `EDETACHED`. Twice is once.
+   * Releases the role. Unacknowledged messages stay: the next consumer receives them. A `receive` that waits
+   * fails with `EDETACHED`. Calling it again does nothing.
    *
    * @throws {ShmError} `EBUSY` called from within a drain
    */

@@ -1,5 +1,5 @@
 /**
- * A producer of a channel: owns one lane, until it closes or its process dies.
+ * A producer of a channel: owns one lane until it closes or its process dies.
  */
 
 import { ERRNO } from "../../ffi/errno.ts";
@@ -38,14 +38,14 @@ import { maxMessage } from "./shape.ts";
 import { SMALL } from "./payload_views.ts";
 import { Reservation } from "./reservation.ts";
 
-/** What no payload's length is: no reservation is open. */
+/** Not a length of any payload: no reservation is open. */
 const NOT_OPEN = -1;
 
 /**
- * One sender of a channel. What it sends arrives in order; between two producers there is no order.
+ * One sender of a channel. Its messages arrive in order; there is no order between two producers.
  *
- * `trySend` never waits, `sendSync` blocks the thread, `send` returns a promise. To send many at once,
- * `stage` them and `publish`: that is one atomic store for all of them.
+ * `trySend` never waits, `sendSync` blocks the thread, `send` returns a promise. To send many messages
+ * at once, `stage` them and then `publish`: one atomic store publishes all of them.
  *
  * @example
  * ```ts
@@ -73,7 +73,7 @@ export class Producer implements Disposable {
   readonly #consumer: WaiterFlag;
   readonly #self: WaiterFlag;
   readonly #words: Int32Array<ArrayBuffer>;
-  /** The shortest message, and how much longer the longest is: by 0 where all have one length. */
+  /** The shortest length, and how much longer the longest is: 0 if all messages have one length. */
   readonly #least: number;
   readonly #span: number;
   readonly #spin: AdaptiveSpin;
@@ -85,7 +85,7 @@ export class Producer implements Disposable {
   #reservedBytes: Uint8Array<ArrayBuffer> | undefined;
   #open = true;
 
-  /** For {@linkcode Channel.producer} only: `role` is held. */
+  /** Internal: used by {@linkcode Channel.producer}. `role` is held. */
   constructor(place: ChannelPlace, lane: number, role: Role, options: ProducerOptions) {
     const { withoutConsumer = "wait", spin = DEFAULT_SPIN_US } = options;
     this.#spin = new AdaptiveSpin(spin);
@@ -122,12 +122,12 @@ export class Producer implements Disposable {
     return this.#memory.lane;
   }
 
-  /** Whether it was not closed. */
+  /** Whether the producer is open. */
   get isOpen(): boolean {
     return this.#open && this.#words.length > 0;
   }
 
-  /** Checks a message and this producer, before anything else is done. Gives the length. */
+  /** Checks a message and this producer before anything else is done. Returns the length. */
   #check(length: number): number {
     const usable = this.#open && this.#words.length > 0 && this.#reservedLength === NOT_OPEN;
     const more = length - this.#least;
@@ -151,20 +151,20 @@ export class Producer implements Disposable {
     );
   }
 
-  /** Makes what was written there for the consumer, and wakes it if it sleeps. */
+  /** Makes the written messages visible to the consumer, and wakes it if it sleeps. */
   #publish(): void {
     this.#writer.publish();
     this.#consumer.wake();
   }
 
   /**
-   * Sends `bytes` if there is room, and says whether. Never waits.
+   * Sends `bytes` if there is room, and returns whether it did. Never waits.
    *
-   * @throws {RangeError} a message longer than {@linkcode Channel.maxMessage}, of another length than
-   * all messages of this channel, or a tag that is not 32 bits
-   * @throws {TypeError} options that are no object
-   * @throws {ShmError} `EDETACHED` closed, `EBUSY` a reservation is open, `ECORRUPT` the lane's words in memory
-   * cannot be
+   * @throws {RangeError} a message longer than {@linkcode Channel.maxMessage}, a length other than the
+   * fixed length of this channel, or a tag that is not 32 bits
+   * @throws {TypeError} options that are not an object
+   * @throws {ShmError} `EDETACHED` closed, `EBUSY` a reservation is open, `ECORRUPT` the lane's words in
+   * memory are impossible
    */
   trySend(bytes: ArrayBufferView | ArrayBufferLike, options?: ChannelTrySendOptions): boolean {
     if (!this.stage(bytes, options)) return false;
@@ -173,9 +173,9 @@ export class Producer implements Disposable {
   }
 
   /**
-   * Writes `bytes` into the lane if there is room, and says whether; the consumer does not see it until
-   * {@linkcode Producer.publish}, or whatever publishes next. If this process dies before that, it was
-   * not sent. Never waits.
+   * Writes `bytes` into the lane if there is room, and returns whether it did. The consumer does not see
+   * them until {@linkcode Producer.publish} or another send publishes. If this process dies before that,
+   * the message was not sent. Never waits.
    *
    * @throws {RangeError} as {@linkcode Producer.trySend}
    * @throws {ShmError} as {@linkcode Producer.trySend}
@@ -205,7 +205,7 @@ export class Producer implements Disposable {
   }
 
   /**
-   * Publishes what was staged, at once. With nothing staged it does nothing.
+   * Publishes all staged messages at once. Does nothing if none is staged.
    *
    * @throws {ShmError} `EDETACHED` closed
    */
@@ -217,8 +217,8 @@ export class Producer implements Disposable {
   /**
    * Sends as many of `messages` as there is room for, in order, and publishes them at once. Never waits.
    *
-   * @returns how many were sent: the first so many
-   * @throws {TypeError} `messages` is no array; and as {@linkcode Producer.trySend}: nothing is sent then
+   * @returns the number of messages sent, from the start of the array
+   * @throws {TypeError} `messages` is not an array; and as {@linkcode Producer.trySend}: nothing is sent then
    * @throws {RangeError} as {@linkcode Producer.trySend}; nothing is sent then
    * @throws {ShmError} as {@linkcode Producer.trySend}
    *
@@ -255,12 +255,12 @@ export class Producer implements Disposable {
   }
 
   /**
-   * Sends `bytes`, blocking the thread while the lane is full.
+   * Sends `bytes`, and blocks the thread while the lane is full.
    *
    * @throws {RangeError} as {@linkcode Producer.trySend}
    * @throws {ShmError} as {@linkcode Producer.trySend}; `ETIMEDOUT` there was no room in time, `EPIPE`
-   * nobody is the consumer (see {@linkcode ProducerOptions}), `EIDRM` the channel was removed
-   * underneath, `EBUSY` a `send` of this producer is waiting. Nothing was sent then
+   * there is no consumer (see {@linkcode ProducerOptions}), `EIDRM` the channel was removed while in use,
+   * `EBUSY` a `send` of this producer is waiting. Nothing was sent then
    */
   sendSync(bytes: ArrayBufferView | ArrayBufferLike, options?: ChannelSendSyncOptions): void {
     const { tag = 0, deadline } = readSendSyncOptions(options);
@@ -277,8 +277,8 @@ export class Producer implements Disposable {
   }
 
   /**
-   * Sends `bytes` as soon as there is room. They are not to be changed before the promise resolves. If
-   * several wait, they are sent in the order they were asked for.
+   * Sends `bytes` as soon as there is room. Do not change them before the promise fulfils. If several
+   * calls wait, they are sent in the order of the calls.
    *
    * @throws {RangeError} as {@linkcode Producer.trySend}
    * @throws {ShmError} as {@linkcode Producer.sendSync}. Nothing was sent then
@@ -328,7 +328,7 @@ export class Producer implements Disposable {
     this.#publish();
   }
 
-  /** Reserves room, of which there was none, if it comes soon: what was staged must be seen for that. */
+  /** Reserves room if some becomes free soon. Publishes first: the consumer frees only what it sees. */
   #findRoom(length: number): boolean {
     if (this.#writer.staged > 0) this.#publish();
     return this.#spin.look(() => this.#writer.reserve(length));
@@ -359,7 +359,7 @@ export class Producer implements Disposable {
         yield this.#self.sleep(schedule.next({ woken: true }));
       }
     } finally {
-      // After close the word may be the next owner's
+      // After close the word may belong to the next owner
       if (this.#open) this.#self.retract();
       this.#spin.woke();
     }
@@ -384,9 +384,9 @@ export class Producer implements Disposable {
   }
 
   /**
-   * A place for a message of `length` bytes, to be written without a copy; `undefined` if there is no
-   * room just now. Until its reservation is committed or aborted nothing else can be sent. Its bytes are shared
-   * memory: nothing is to be decoded or sorted in it, see SECURITY.md.
+   * Reserves a place for a message of `length` bytes, to be written there without a copy; returns
+   * `undefined` if there is no room now. Nothing else can be sent until the reservation is committed or
+   * aborted. Its bytes are shared memory: decode or sort nothing in it, see SECURITY.md.
    *
    * @throws {RangeError} as {@linkcode Producer.trySend}
    * @throws {ShmError} as {@linkcode Producer.trySend}
@@ -404,12 +404,13 @@ export class Producer implements Disposable {
   }
 
   /**
-   * An array of `length` bytes, at most 256, to write messages into and send them by any method: it is
-   * copied the fastest, because the producer knows its memory. It is private, and the same array for each
-   * call with the same length; arrays of other lengths and the reservations of {@linkcode Producer.claim} share
-   * its bytes. It may be written anew as soon as the method is back, or the promise of `send` is fulfilled.
+   * Returns an array of `length` bytes, at most 256, to write messages into and send them by any method.
+   * It is copied the fastest, because the producer knows its memory. It is private, and the same array for
+   * each call with the same length; arrays of other lengths and reservations of {@linkcode Producer.claim}
+   * share its bytes. It may be written again when the method has returned, or the promise of `send` has
+   * fulfilled.
    *
-   * @throws {RangeError} a length that is no integer from 0 to 256
+   * @throws {RangeError} a length that is not an integer from 0 to 256
    * @throws {ShmError} `EDETACHED` closed
    *
    * @example
@@ -441,7 +442,7 @@ export class Producer implements Disposable {
   }
 
   #makeReservation(): Reservation {
-    // deno-lint-ignore no-this-alias -- the getter below has a `this` of its own
+    // deno-lint-ignore no-this-alias -- the getter below has its own `this`
     const producer = this;
     return new Reservation({
       get bytes(): Uint8Array<ArrayBuffer> {
@@ -478,8 +479,8 @@ export class Producer implements Disposable {
   }
 
   /**
-   * Publishes what was staged and lets the lane go: the consumer learns of it. Sends that still wait
-   * fail with `EDETACHED`. Twice is once.
+   * Publishes the staged messages and releases the lane; the consumer is woken. Sends that still wait fail
+   * with `EDETACHED`. Calling it again does nothing.
    */
   close(): void {
     if (!this.#open) return;
@@ -490,7 +491,7 @@ export class Producer implements Disposable {
       if (this.#writer.staged > 0) this.#writer.publish();
       Atomics.add(this.#words, LANE_WORD.CLOSED, 1);
     }
-    // A send of ours that sleeps sees that it is over
+    // A sleeping send of this producer wakes and fails
     this.#self.close();
     this.#role.release();
     if (attached) this.#consumer.wake();

@@ -1,5 +1,5 @@
 /**
- * Channels of structs: the channel's own producer and consumer, with every message as a C struct.
+ * Channels of structs: the producer and consumer of a channel, with each message as a C struct.
  */
 
 import { checkFunction } from "../layout/arguments.ts";
@@ -26,8 +26,8 @@ import type { ChannelVisit } from "./lane_reader.ts";
 import type { Producer } from "./producer.ts";
 
 /**
- * How {@linkcode Channel.of} finds or makes a channel: as {@linkcode ChannelOptions}, but for the size
- * of a message, which is the struct's.
+ * How {@linkcode Channel.of} finds or creates a channel: as {@linkcode ChannelOptions}, without the
+ * message size, which is that of the struct.
  *
  * @example
  * ```ts
@@ -41,7 +41,7 @@ import type { Producer } from "./producer.ts";
 export type TypedChannelOptions = Omit<ChannelOptions, "messageSize">;
 
 /**
- * A struct as it was received.
+ * A received struct.
  *
  * @example
  * ```ts
@@ -61,9 +61,9 @@ export type TypedChannelOptions = Omit<ChannelOptions, "messageSize">;
 export interface TypedMessage<F extends Fields> {
   /** A view of the receiver's own copy. */
   readonly value: StructView<F>;
-  /** What the sender gave it. */
+  /** The tag that the sender chose. */
   readonly tag: number;
-  /** The lane it came through. */
+  /** The lane of its producer. */
   readonly lane: number;
 }
 
@@ -92,19 +92,19 @@ export class TypedChannel<F extends Fields> implements Disposable {
   readonly #channel: Channel;
   readonly #layout: StructLayout<F>;
 
-  /** For {@linkcode Channel.of} only. */
+  /** Internal: used by {@linkcode Channel.of}. */
   constructor(layout: StructLayout<F>, channel: Channel) {
     this.#layout = layout;
     this.#channel = channel;
     Object.freeze(this);
   }
 
-  /** The channel underneath. */
+  /** The underlying channel of bytes. */
   get channel(): Channel {
     return this.#channel;
   }
 
-  /** The struct. */
+  /** The layout of the struct. */
   get layout(): StructLayout<F> {
     return this.#layout;
   }
@@ -148,8 +148,8 @@ export class TypedChannel<F extends Fields> implements Disposable {
 }
 
 /**
- * A sender of structs. Each method is as the one of {@linkcode Producer}, whose errors it throws; what
- * a field does not take is a `TypeError` or `RangeError`, and nothing is sent.
+ * A sender of structs. Each method works as the method of {@linkcode Producer} and throws the same
+ * errors. A value that a field cannot hold is a `TypeError` or `RangeError`, and nothing is sent.
  *
  * @example
  * ```ts
@@ -169,7 +169,7 @@ export class TypedProducer<F extends Fields> implements Disposable {
   readonly #layout: StructLayout<F>;
   readonly #bytes: Uint8Array<ArrayBuffer>;
 
-  /** For {@linkcode TypedChannel.producer} only. */
+  /** Internal: used by {@linkcode TypedChannel.producer}. */
   constructor(layout: StructLayout<F>, producer: Producer) {
     this.#layout = layout;
     this.#producer = producer;
@@ -177,7 +177,7 @@ export class TypedProducer<F extends Fields> implements Disposable {
     Object.freeze(this);
   }
 
-  /** The producer underneath. */
+  /** The underlying producer of bytes. */
   get producer(): Producer {
     return this.#producer;
   }
@@ -187,32 +187,32 @@ export class TypedProducer<F extends Fields> implements Disposable {
     return this.#bytes;
   }
 
-  /** Sends `value` if there is room, and says whether. */
+  /** Sends `value` if there is room, and returns whether it did. */
   trySend(value: StructInput<F>, options?: ChannelTrySendOptions): boolean {
     return this.#producer.trySend(this.#encode(value), options);
   }
 
-  /** Writes `value` if there is room, and says whether; {@linkcode TypedProducer.publish} sends it. */
+  /** Writes `value` if there is room, and returns whether; {@linkcode TypedProducer.publish} sends it. */
   stage(value: StructInput<F>, options?: ChannelTrySendOptions): boolean {
     return this.#producer.stage(this.#encode(value), options);
   }
 
-  /** Publishes what was staged. */
+  /** Publishes the staged structs. */
   publish(): void {
     this.#producer.publish();
   }
 
-  /** Sends `value`, blocking the thread while the lane is full. */
+  /** Sends `value`, and blocks the thread while the lane is full. */
   sendSync(value: StructInput<F>, options?: ChannelSendSyncOptions): void {
     this.#producer.sendSync(this.#encode(value), options);
   }
 
-  /** Sends `value` as soon as there is room; as it is now, whatever happens to it meanwhile. */
+  /** Sends `value` as soon as there is room. Copies it at once: later changes to it are not sent. */
   send(value: StructInput<F>, options?: ChannelSendOptions): Promise<void> {
     return promised(() => this.#producer.send(this.#encode(value).slice(), options));
   }
 
-  /** Lets the lane go. */
+  /** Releases the lane. */
   close(): void {
     this.#producer.close();
   }
@@ -224,7 +224,8 @@ export class TypedProducer<F extends Fields> implements Disposable {
 }
 
 /**
- * The receiver of structs. Each method is as the one of {@linkcode Consumer}, whose errors it throws.
+ * The receiver of structs. Each method works as the method of {@linkcode Consumer} and throws the same
+ * errors.
  *
  * @example
  * ```ts
@@ -243,11 +244,11 @@ export class TypedProducer<F extends Fields> implements Disposable {
 export class TypedConsumer<F extends Fields> implements Disposable, AsyncIterable<TypedMessage<F>> {
   readonly #consumer: Consumer;
   readonly #layout: StructLayout<F>;
-  /** What `drain` hands out a view of; made anew if a visitor transferred it away. */
+  /** The memory of the view that `drain` passes; replaced if a visitor transferred it away. */
   #bytes: Uint8Array<ArrayBuffer>;
   #view: StructView<F>;
 
-  /** For {@linkcode TypedChannel.consumer} only. */
+  /** Internal: used by {@linkcode TypedChannel.consumer}. */
   constructor(layout: StructLayout<F>, consumer: Consumer) {
     this.#layout = layout;
     this.#consumer = consumer;
@@ -256,17 +257,17 @@ export class TypedConsumer<F extends Fields> implements Disposable, AsyncIterabl
     Object.freeze(this);
   }
 
-  /** The consumer underneath. */
+  /** The underlying consumer of bytes. */
   get consumer(): Consumer {
     return this.#consumer;
   }
 
-  /** All messages of the channel have the struct's size: the consumer sees to that. */
+  /** The consumer guarantees that all messages of the channel have the size of the struct. */
   #decode({ bytes, tag, lane }: ChannelMessage): TypedMessage<F> {
     return { value: this.#layout.view(bytes.buffer), tag, lane };
   }
 
-  /** The next struct if there is one. */
+  /** The next struct, if there is one. */
   tryReceive(
     options?: { readonly ack?: Acknowledgement },
   ): TypedMessage<F> | undefined {
@@ -274,17 +275,17 @@ export class TypedConsumer<F extends Fields> implements Disposable, AsyncIterabl
     return message && this.#decode(message);
   }
 
-  /** Waits for the next struct; `undefined` only with `until`. */
+  /** Waits for the next struct; returns `undefined` only with `until`. */
   receive(options?: ChannelReceiveOptions & { readonly until?: never }): Promise<TypedMessage<F>>;
-  /** The same with `until`: `undefined` at the end of the stream. */
+  /** With `until`: returns `undefined` at the end of the stream. */
   receive(options: ChannelReceiveOptions): Promise<TypedMessage<F> | undefined>;
   receive(options: ChannelReceiveOptions = {}): Promise<TypedMessage<F> | undefined> {
     return this.#consumer.receive(options).then((message) => message && this.#decode(message));
   }
 
-  /** As {@linkcode TypedConsumer.receive}, blocking the thread. */
+  /** As {@linkcode TypedConsumer.receive}, but blocks the thread. */
   receiveSync(options?: ChannelReceiveSyncOptions & { readonly until?: never }): TypedMessage<F>;
-  /** The same with `until`: `undefined` at the end of the stream. */
+  /** With `until`: returns `undefined` at the end of the stream. */
   receiveSync(options: ChannelReceiveSyncOptions): TypedMessage<F> | undefined;
   receiveSync(options: ChannelReceiveSyncOptions = {}): TypedMessage<F> | undefined {
     const message = this.#consumer.receiveSync(options);
@@ -302,12 +303,12 @@ export class TypedConsumer<F extends Fields> implements Disposable, AsyncIterabl
     });
   }
 
-  /** Acknowledges all structs in hand; as {@linkcode Consumer.ack}. */
+  /** Acknowledges all delivered structs; as {@linkcode Consumer.ack}. */
   ack(): void {
     this.#consumer.ack();
   }
 
-  /** Puts all structs in hand back; as {@linkcode Consumer.nack}. */
+  /** Puts all structs back that are delivered but not acknowledged; as {@linkcode Consumer.nack}. */
   nack(): void {
     this.#consumer.nack();
   }
@@ -318,11 +319,11 @@ export class TypedConsumer<F extends Fields> implements Disposable, AsyncIterabl
   }
 
   /**
-   * Hands all structs that are there to `visit`, at most `max`. It is the same view each time, of the
-   * consumer's own copy: what is to be kept is to be copied during the call.
+   * Passes all structs that are there to `visit`, at most `max`. The view is the same each time, of the
+   * consumer's own copy: to keep a value, copy it during the call.
    *
-   * @returns how many
-   * @throws {TypeError} `visit` returned a promise: its message and all behind it stay
+   * @returns the number of structs that were passed to `visit`
+   * @throws {TypeError} `visit` returned a promise: its struct and all structs after it stay
    */
   drain(
     visit: ChannelVisit<StructView<F>>,
@@ -354,19 +355,19 @@ export class TypedConsumer<F extends Fields> implements Disposable, AsyncIterabl
     return this.#consumer.readySync(options);
   }
 
-  /** The structs as they come; as {@linkcode Consumer.messages}. */
+  /** Iterates over the structs as they come; as {@linkcode Consumer.messages}. */
   async *messages(
     options?: ChannelReceiveOptions,
   ): AsyncGenerator<TypedMessage<F>, void, void> {
     for await (const message of this.#consumer.messages(options)) yield this.#decode(message);
   }
 
-  /** `for await` over the consumer gives the structs as they come, for ever. */
+  /** `for await` over the consumer iterates over the structs as they come, without an end. */
   [Symbol.asyncIterator](): AsyncGenerator<TypedMessage<F>, void, void> {
     return this.messages();
   }
 
-  /** Lets the role go. */
+  /** Releases the role. */
   close(): void {
     this.#consumer.close();
   }
