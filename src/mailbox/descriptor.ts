@@ -1,6 +1,6 @@
 /**
- * The mailbox's shape: its bytes, its semaphores, its numbers. Data only; `docs/wire_format.md` says
- * what they mean and `c/common.h` says the same to C, which a test compares with this file.
+ * The mailbox's layout: its bytes, its semaphores and its constants. Data only: `docs/wire_format.md`
+ * explains their meaning, and `c/common.h` has the same for C, which a test compares with this file.
  *
  * ```
  * offset  0        1                                                      2049
@@ -9,8 +9,9 @@
  *         └────────┴──────────────────────────────────────────────────────┘
  * ```
  *
- * - `can_read`: a sender stores 1 (or, withdrawing, 0), the server 0; one-byte atomics. While 0,
- *   `msg` is the sender's; while 1, it is a whole message that nobody changes.
+ * - `can_read`: a sender stores 1 (or 0 when it withdraws a message), the server stores 0; one-byte
+ *   atomics. While it is 0, the sender owns `msg`; while it is 1, `msg` is a complete message that no
+ *   process changes.
  * - `msg`: the sender writes it while `can_read` is 0, the server reads it while it is 1.
  *
  * Edges: SYNC message (sender's store of 1 -> server's load) and SYNC ack (server's store of 0 ->
@@ -45,8 +46,8 @@ export const LAYOUT: StructLayout<{ can_read: ScalarLayout<boolean>; msg: CStrin
   },
 );
 
-/** The longest text in bytes of UTF-8: one less than there are, for the NUL. */
+/** The longest text in bytes of UTF-8: one byte less than the field has, for the NUL. */
 export const MAX_TEXT_BYTES: number = LAYOUT.fields.msg.size - 1;
 
-/** The 32-bit word peers wait on: the flag and the first bytes of text, so any change ends a wait. */
+/** The 32-bit word that peers wait on: the flag and the first bytes of text. Any change ends a wait. */
 export const WORD_OFFSET = 0;

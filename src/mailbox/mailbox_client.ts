@@ -1,6 +1,6 @@
 /**
- * A client of a mailbox: puts messages in, in turn with other clients, and knows of each whether it
- * was taken.
+ * A client of a mailbox: it takes turns with other clients to send messages, and reports of each
+ * message whether the server took it.
  */
 
 import { ShmError } from "../../ffi/shm_error.ts";
@@ -29,7 +29,7 @@ import type { LeaveResult } from "../sync/membership.ts";
 import { MAILBOX, MailboxMembership, type MailboxOptions } from "./mailbox_membership.ts";
 
 /**
- * How long a sender waits, and what it wants to know meanwhile.
+ * How long a sender waits, and what it is notified of in the meantime.
  *
  * @example
  * ```ts
@@ -44,12 +44,12 @@ import { MAILBOX, MailboxMembership, type MailboxOptions } from "./mailbox_membe
 export interface SendSyncOptions {
   /** Milliseconds to wait at most; then `ETIMEDOUT`. Defaults to no limit. */
   readonly timeout?: number;
-  /** Called once if no server seems to be there while we wait for one. */
+  /** Called once if no server seems to be attached during the wait. */
   readonly onNoServer?: () => void;
 }
 
 /**
- * As {@linkcode SendSyncOptions}, and what can end the wait.
+ * As {@linkcode SendSyncOptions}, with a signal that can end the wait.
  *
  * @example
  * ```ts
@@ -62,7 +62,7 @@ export interface SendSyncOptions {
  * ```
  */
 export interface SendOptions extends SendSyncOptions {
-  /** Gives up when it aborts, with its reason. */
+  /** Ends the wait when it aborts; the promise rejects with its reason. */
   readonly signal?: AbortSignal;
 }
 
@@ -74,23 +74,23 @@ const readSendSyncOptions = optionsReader({
 const readSendOptions = optionsReader({ ...WAIT, onNoServer: checkFunction<() => void> });
 
 /**
- * A client that had its turn just now does not queue for the next one at once: it stands back meanwhile.
- * To hand a turn over takes as long as several messages of one sender, so senders that have much to send
+ * A client whose turn ended within this time does not queue for the next one at once: it pauses first.
+ * Handing over a turn takes as long as several messages of one sender. So senders with many messages
  * take turns in bursts, while one that sends now and then has its turn next.
  */
 const JUST_NOW_MS = 1;
-/** After each of these pauses it looks for its turn: others had one message, or have many. */
+/** After each of these pauses it tries for its turn: others had one message, or have many. */
 const STAND_BACK_MS = [1, 48];
 
-/** How far a send came without waiting: it has to queue for its turn, has its turn, is in the slot. */
+/** How far a send got without waiting: it must queue for its turn, has its turn, or is in the slot. */
 type Reached = "queue" | "turn" | "deposited";
 
-/** SENDER goes from 1 to 2 when our message is about to be in the slot, and from 2 to 0 after it. */
+/** SENDER goes from 1 to 2 before our message is in the slot, and from 2 to 0 after the turn. */
 const signed = SemaphoreSet.prepare([{ semaphore: SEMAPHORE.SENDER, add: 1, undo: true }]);
 const done = SemaphoreSet.prepare([{ semaphore: SEMAPHORE.SENDER, add: -2, undo: true }]);
 
 /**
- * A client of a mailbox. Any number of them may send at once: each waits for its turn.
+ * A client of a mailbox. Any number of clients may send at once: each waits for its turn.
  *
  * @example
  * ```ts
@@ -108,9 +108,9 @@ const done = SemaphoreSet.prepare([{ semaphore: SEMAPHORE.SENDER, add: -2, undo:
  */
 export class MailboxClient implements Disposable {
   readonly #mailbox: MailboxMembership;
-  /** Whether SENDER is ours: taken, or signed too (its value is 2), the message being in the slot. */
+  /** Whether we hold SENDER: taken, or signed too (its value is 2), with the message in the slot. */
   #turn: "taken" | "signed" | undefined;
-  /** When one with a message ended last, in milliseconds. */
+  /** When the last turn with a message ended, in milliseconds. */
   #turnEnded = 0;
   readonly #futex = new AsyncFutex();
   readonly #spin = new AdaptiveSpin(DEFAULT_SPIN_US);
@@ -124,7 +124,7 @@ export class MailboxClient implements Disposable {
   /**
    * Finds or creates the mailbox.
    *
-   * @throws {ShmError} `EINVAL` something else holds the key, `EUNTRUSTED`, `EACCES`, ...
+   * @throws {ShmError} `EINVAL` an object that is not a mailbox has the key, `EUNTRUSTED`, `EACCES`, ...
    */
   static open(options: MailboxOptions = {}): MailboxClient {
     return new MailboxClient(MailboxMembership.join(readMailboxOptions(options)));
@@ -135,19 +135,19 @@ export class MailboxClient implements Disposable {
     return this.#mailbox.segment;
   }
 
-  /** The server's process; `undefined` if there is none, or a classic one, which has no role. */
+  /** The server's process; `undefined` if there is none, or only a classic one, which has no role. */
   get serverPid(): number | undefined {
     return this.#mailbox.serverPid;
   }
 
   /**
-   * Sends `text` and waits until the server has taken it. If this fails for lack of time or by the
-   * signal, the message is withdrawn: nobody will receive it.
+   * Sends `text` and waits until the server has taken it. If the timeout or the signal ends the wait,
+   * the message is withdrawn: no server will receive it.
    *
-   * @throws {RangeError} more than 2047 bytes of UTF-8, or a NUL in it
-   * @throws {ShmError} `ETIMEDOUT` it was not taken in time and is withdrawn, `EBUSY` we gave up while
-   * the server had it in hand, so that its outcome is unknown, `EIDRM` the mailbox was removed
-   * underneath
+   * @throws {RangeError} the text has more than 2047 bytes of UTF-8 or a NUL
+   * @throws {ShmError} `ETIMEDOUT` it was not taken in time and is withdrawn, `EBUSY` the wait ended
+   * while the server handled it, so that its outcome is unknown, `EIDRM` the mailbox was removed while
+   * in use
    */
   send(text: string, options?: SendOptions): Promise<void> {
     return promised(() => {
@@ -170,18 +170,18 @@ export class MailboxClient implements Disposable {
   }
 
   /**
-   * Leaves `text` in the mailbox as soon as that is free, and does not wait for it to be taken. It
-   * stays there for a server that comes later, after this process too.
+   * Leaves `text` in the mailbox as soon as the mailbox is free, and does not wait for the server to
+   * take it. The message stays there for a server that starts later, even after this process ends.
    *
-   * @throws {RangeError} more than 2047 bytes of UTF-8, or a NUL in it
-   * @throws {ShmError} `ETIMEDOUT` the mailbox was not free in time, `EIDRM` it was removed underneath
+   * @throws {RangeError} the text has more than 2047 bytes of UTF-8 or a NUL
+   * @throws {ShmError} `ETIMEDOUT` the mailbox was not free in time, `EIDRM` it was removed while in use
    */
   post(text: string, options?: SendOptions): Promise<void> {
     return promised(() => {
       const read = withDeadline<SendOptions>(readSendOptions(options));
       read.signal?.throwIfAborted();
       const encoded = encode(text);
-      // Later nothing would tell that there is no mailbox any more
+      // After this, nothing would report that the mailbox is gone
       this.#mailbox.checkPresent();
       const reached = this.#begin(encoded);
       if (reached !== "deposited") {
@@ -193,9 +193,9 @@ export class MailboxClient implements Disposable {
   }
 
   /**
-   * Leaves `text` in the mailbox if that can be done without waiting, and says whether.
+   * Leaves `text` in the mailbox if that is possible without waiting, and returns whether it did.
    *
-   * @throws {RangeError} more than 2047 bytes of UTF-8, or a NUL in it
+   * @throws {RangeError} the text has more than 2047 bytes of UTF-8 or a NUL
    */
   trySend(text: string): boolean {
     const bytes = encode(text);
@@ -240,7 +240,7 @@ export class MailboxClient implements Disposable {
     return "deposited";
   }
 
-  /** Waits for our turn, if it is not ours yet, and for room, then deposits. The turn stays ours. */
+  /** Waits for our turn, unless we have it, and for an empty slot, then deposits. Keeps the turn. */
   *#depositing(
     bytes: Uint8Array<ArrayBuffer>,
     reached: "queue" | "turn",
@@ -264,15 +264,15 @@ export class MailboxClient implements Disposable {
     try {
       if (!(yield* this.#standingBack(schedule))) yield* this.#mailbox.sender.acquiring(schedule);
     } catch (reason) {
-      // After close the semaphores may be gone: that we closed is why
+      // After close the semaphores may be gone; the error must name the close
       this.#mailbox.checkOpen();
       throw reason;
     }
-    // From here on the turn is this send's to end: before, it may be another's of the same client
+    // From here on this send must end the turn: before, another send of this client may hold it
     this.#turn = "taken";
   }
 
-  /** Whether the server takes our message within the time to spin. The turn is over then. */
+  /** Whether the server takes our message within the spin time. If so, the turn is over. */
   #takenSoon(): boolean {
     const { entry } = this.#mailbox;
     // SYNC ack: seeing the flag cleared orders our next text after all the server read
@@ -281,9 +281,9 @@ export class MailboxClient implements Disposable {
     return taken;
   }
 
-  /** Lets others have their turn if we had ours just now, and says whether it is ours again. */
+  /** Lets others have their turn if ours has just ended; returns whether we have the turn again. */
   *#standingBack(schedule: SendSchedule): Waiting<boolean> {
-    // Another send of this client, in whose turn we are, needs no standing back
+    // If another send of this client has the turn, there is no need to pause
     if (this.#turn !== undefined || Date.now() - this.#turnEnded > JUST_NOW_MS) return false;
     for (const ms of STAND_BACK_MS) {
       yield pause(Math.min(ms, schedule.next({ woken: true })));
@@ -307,7 +307,7 @@ export class MailboxClient implements Disposable {
     }
   }
 
-  /** Puts the message into the slot, which is empty and, as we hold SENDER, ours. */
+  /** Puts the message into the slot, which is empty and ours, because we hold SENDER. */
   #deposit(bytes: Uint8Array<ArrayBuffer>): void {
     const { entry } = this.#mailbox;
     this.#mailbox.write(bytes);
@@ -317,7 +317,7 @@ export class MailboxClient implements Disposable {
     entry.canRead = true;
   }
 
-  /** Lets the next sender have its turn, if it is ours. */
+  /** Ends our turn, if we have it, so that the next sender has its turn. */
   #endTurn(): void {
     const turn = this.#turn;
     this.#turn = undefined;
@@ -329,11 +329,11 @@ export class MailboxClient implements Disposable {
   }
 
   /**
-   * Takes our message out again and throws `reason`, unless the server was faster. If it has the
-   * message in hand, it gets one slice of time to finish: then at least we know.
+   * Takes our message out again and throws `reason`, unless the server was faster. If the server is
+   * handling the message, waits one slice of time for it to finish, so that the outcome may be known.
    */
   *#withdrawing(reason: unknown): Waiting<void> {
-    // After close all of this has been done
+    // Close has done all of this
     if (this.#turn === undefined) throw reason;
     const { inFlight } = this.#mailbox;
     const grace = new WaitSchedule(
@@ -350,7 +350,7 @@ export class MailboxClient implements Disposable {
     try {
       yield* inFlight.acquiring(grace);
     } catch (error) {
-      // Without the set nobody can tell whether the server has it
+      // Without the set it is unknown whether the server has it
       throw saysGone(error) ? reason : error;
     }
     const withdrawn = this.#mailbox.entry.tryClear();
@@ -359,11 +359,11 @@ export class MailboxClient implements Disposable {
   }
 
   /**
-   * Leaves. A `send` still under way fails with `EDETACHED`, and its message is withdrawn unless the
-   * server has it in hand. Once nobody is there and nothing unread, what the clients created is
-   * removed. Twice is once.
+   * Leaves the mailbox. A `send` under way fails with `EDETACHED`, and its message is withdrawn unless
+   * the server is handling it. The last peer to leave removes what the clients created, unless an
+   * unread message is in it. Calling it again does nothing.
    *
-   * @returns what became of the segment
+   * @returns what happened to the segment
    */
   close(): LeaveResult {
     return this.#leaveResult ??= this.#close();
@@ -380,14 +380,14 @@ export class MailboxClient implements Disposable {
     return this.#leaveResult;
   }
 
-  /** Takes our message out again, unless the server has it in hand. */
+  /** Takes our message out again, unless the server is handling it. */
   #withdrawNow(): void {
     const { inFlight, segment } = this.#mailbox;
     if (this.#turn !== "signed" || !segment.attached) return;
     try {
       if (!inFlight.tryAcquire()) return;
     } catch (error) {
-      // The set is gone, and nobody is in turn any more
+      // The set is gone, so no sender has a turn any more
       if (saysGone(error)) return;
       throw error;
     }
@@ -395,22 +395,22 @@ export class MailboxClient implements Disposable {
     inFlight.release();
   }
 
-  /** `using` closes at the end of the block. */
+  /** Closes the client: `using` calls this at the end of the block. */
   [Symbol.dispose](): void {
     this.close();
   }
 }
 
 /**
- * The bytes of the text, before anything is waited for. They hold until the next call.
+ * The encoded text, checked before any wait. The bytes are valid until the next call.
  *
- * @throws {RangeError} more than 2047 bytes of UTF-8, or a NUL in it
+ * @throws {RangeError} the text has more than 2047 bytes of UTF-8 or a NUL
  */
 function encode(text: string): Uint8Array<ArrayBuffer> {
   return encodeText(LAYOUT.fields.msg.size, text, "text");
 }
 
-/** The slices of one send: each checks that there is still something to wait for. */
+/** The wait schedule of one send: each slice checks that the mailbox still exists. */
 class SendSchedule extends WaitSchedule {
   readonly #mailbox: MailboxMembership;
   #onNoServer: (() => void) | undefined;
@@ -428,9 +428,9 @@ class SendSchedule extends WaitSchedule {
   }
 
   override next(how: { readonly woken?: boolean } = {}): number {
-    // System calls, which most waits are over before
+    // This makes system calls, and most waits end before it
     if (this.waited > 0) this.#mailbox.checkPresent();
-    // A server that starts at the same moment needs no mention
+    // A server that starts at the same moment is not reported as missing
     if (this.waited >= MAX_SLICE_MS && this.#onNoServer && !this.#mailbox.serverMayBeThere) {
       this.#onNoServer();
       this.#onNoServer = undefined;

@@ -1,7 +1,7 @@
 /**
- * One peer's place at the mailbox, for its server and its client: how it is told from another program's
- * objects, its roles, and what becomes of its segment in the end. How one joins and leaves is the same
- * for a channel: `src/sync/membership.ts`.
+ * One peer's membership of a mailbox, used by its server and its client: how a mailbox is recognised,
+ * its roles, and when its segment is removed. Joining and leaving are the same as for a channel:
+ * `src/sync/membership.ts`.
  */
 
 import { ShmError } from "../../ffi/shm_error.ts";
@@ -25,7 +25,7 @@ import { LAYOUT, MAILBOX_KEY, SEMAPHORE, SEMAPHORE_COUNT, WORD_OFFSET } from "./
 import { ShmEntry, wrongSize } from "./shm_entry.ts";
 
 /**
- * How a server or a client finds or makes the mailbox.
+ * How a server or a client finds or creates the mailbox.
  *
  * @example
  * ```ts
@@ -40,22 +40,22 @@ import { ShmEntry, wrongSize } from "./shm_entry.ts";
  * ```
  */
 export interface MailboxOptions {
-  /** The key both sides use; 1111 (0x457), the classic one, if not said. */
+  /** The key that both sides use. Defaults to 1111 (0x457), the classic one. */
   readonly key?: number;
-  /** Permission bits of what is created; 0o600 if not said. */
+  /** Permission bits of the segment and the set if they are created. Defaults to 0o600. */
   readonly mode?: number;
-  /** Accept a mailbox that another user, not root, created or owns. */
+  /** Accept a mailbox that another user, other than root, created or owns. Defaults to `false`. */
   readonly trust?: boolean;
-  /** Replace a segment of another size that nobody is attached to, instead of refusing it. */
+  /** Replace a segment of another size that no process is attached to, instead of refusing it. */
   readonly recreate?: boolean;
   /**
-   * How many milliseconds to wait while others join or leave; opening fails with `ETIMEDOUT` then.
-   * Defaults to 5000. Closing waits as long too, and at most 1000: then it leaves the segment as it is.
+   * Milliseconds that opening waits at most while other peers join or leave; then `ETIMEDOUT`.
+   * Defaults to 5000. Closing waits as long, but 1000 at most; then it leaves the segment as it is.
    */
   readonly timeout?: number;
 }
 
-/** What an object with {@linkcode MailboxOptions} may hold. */
+/** The checks of {@linkcode MailboxOptions}, one for each option. */
 export const MAILBOX = {
   key: checkKey,
   mode: checkMode,
@@ -66,10 +66,10 @@ export const MAILBOX = {
 
 const { LOCK, USERS, SERVER, SENDER, IN_FLIGHT, DISPOSABLE } = SEMAPHORE;
 
-/** One peer's place at the mailbox. */
+/** One peer's membership of a mailbox. */
 export class MailboxMembership {
   readonly segment: Segment;
-  /** Changes whenever the flag does. */
+  /** The word that changes whenever the flag does. */
   readonly word: AtomicInt32;
   readonly server: Role;
   readonly sender: Role;
@@ -78,7 +78,7 @@ export class MailboxMembership {
   readonly #text: Uint8Array<ArrayBuffer>;
   readonly #set: SemaphoreSet;
   readonly #membership: Membership;
-  /** Whether classic programs were attached at the last check, if there was one. */
+  /** Whether classic programs were attached at the last check; `undefined` before the first one. */
   #classicPeers: boolean | undefined;
 
   private constructor(entry: ShmEntry, membership: Membership) {
@@ -96,8 +96,8 @@ export class MailboxMembership {
   }
 
   /**
-   * Joins; `persistent` says that what it creates is to stay. Blocks only while another peer joins or
-   * leaves.
+   * Joins the mailbox. With `persistent`, a segment that it creates stays. Blocks only while another
+   * peer joins or leaves.
    */
   static join(options: MailboxOptions, persistent = false): MailboxMembership {
     const { membership, inside } = Membership.join(
@@ -117,7 +117,7 @@ export class MailboxMembership {
     return this.#entry;
   }
 
-  /** Writes a text that is encoded already, and NULs to the end of the slot. */
+  /** Writes an encoded text, and fills the rest of the slot with NULs. */
   write(text: Uint8Array<ArrayBuffer>): void {
     this.checkOpen();
     this.#text.set(text);
@@ -134,32 +134,32 @@ export class MailboxMembership {
     });
   }
 
-  /** The process that is the server; `undefined` if none is, or a classic one, which has no role. */
+  /** The server's process; `undefined` if there is none, or only a classic one, which has no role. */
   get serverPid(): number | undefined {
     return this.server.holder;
   }
 
-  /** Whether somebody is there who may be the server: the one known, or a peer that knows no roles. */
+  /** Whether there may be a server: a peer holds the role, or a peer without roles is attached. */
   get serverMayBeThere(): boolean {
     return this.serverPid !== undefined ||
       this.segment.stat().nattch > this.#set.value(USERS);
   }
 
   /**
-   * The process whose message is in the slot, if it is a peer that knows the set and is still there.
-   * Asked twice, so that a change in between is noticed.
+   * The process whose message is in the slot, if it uses the set and still exists. Reads the pid twice,
+   * so that a change in between is noticed.
    */
   get senderPid(): number | undefined {
     const pid = this.#set.lastPid(SENDER);
     return this.#set.value(SENDER) === 2 && this.#set.lastPid(SENDER) === pid ? pid : undefined;
   }
 
-  /** Does operations on the set that never have to wait. */
+  /** Does operations on the set that never need to wait. */
   now(operations: PreparedOperations): void {
     this.#set.tryOp(operations);
   }
 
-  /** As {@linkcode MailboxMembership.now}, to release what is held: if the set is gone, nothing is. */
+  /** As {@linkcode MailboxMembership.now}, to release: if the set is gone, nothing is held. */
   release(operations: PreparedOperations): void {
     try {
       this.now(operations);
@@ -169,10 +169,10 @@ export class MailboxMembership {
   }
 
   /**
-   * Checks that segment and set are still those that the key leads to, and notes whether classic
-   * programs are attached: they change the flag and wake nobody.
+   * Checks that segment and set are not removed, and notes whether classic programs are attached: they
+   * change the flag and wake no process.
    *
-   * @throws {ShmError} `EIDRM` somebody removed one of them underneath, `EDETACHED` after leaving
+   * @throws {ShmError} `EIDRM` one of them was removed while in use, `EDETACHED` after leaving
    */
   checkPresent(): void {
     this.checkOpen();
@@ -189,8 +189,8 @@ export class MailboxMembership {
   }
 
   /**
-   * Whether all peers that may change the flag wake those that wait for it, as of the last check. If
-   * not, the flag is to be looked at again soon.
+   * Whether all peers that may change the flag wake the waiting ones, as of the last check. If not, a
+   * waiter must read the flag again soon.
    */
   get wakes(): boolean {
     if (this.#classicPeers === undefined) this.checkPresent();
@@ -209,16 +209,17 @@ export class MailboxMembership {
   }
 
   /**
-   * Leaves; roles and locks are released before. The last one out removes the set, and the segment too
-   * if it is empty, nobody else is attached, and we may: because a peer of this round created it, or as
-   * the server (`persistent` says whether it wants it kept). Twice is once.
+   * Leaves the mailbox; the caller releases roles and locks before. The last peer to leave removes the
+   * set. It removes the segment too if that is empty, no other process is attached, and it may: the
+   * segment is disposable, or this peer is the server and did not ask for `persistent`. Calling it again
+   * does nothing.
    */
   leave(asServer?: { readonly persistent: boolean }): LeaveResult {
     const { segment } = this;
     const membership = this.#membership;
     return membership.leave(segment, (alone) => {
       if (!alone) {
-        // Who leaves last does what we would have done
+        // The last peer to leave does what we would have done
         if (asServer !== undefined) membership.disposable = !asServer.persistent;
         return "in use";
       }
@@ -230,7 +231,7 @@ export class MailboxMembership {
   }
 }
 
-/** A mailbox, to those who join. */
+/** The mailbox as an object that peers join. */
 class MailboxObject implements SharedObject<ShmEntry> {
   readonly name = "mailbox";
   readonly semaphores = SEMAPHORE_COUNT;

@@ -1,8 +1,8 @@
 /**
- * The one server of a mailbox: takes messages out, one at a time, and acknowledges each.
+ * The server of a mailbox, of which there is one: it receives one message at a time and acknowledges it.
  *
- * A message stays in the slot, and with it the sender's wait, until the server acknowledges it. A
- * server that dies, closes or throws before that has taken nothing: the next one finds the message.
+ * A message stays in the slot, and its sender waits, until the server acknowledges it. If the server
+ * dies, closes or throws before that, the message is not lost: the next server receives it.
  */
 
 import { ShmError } from "../../ffi/shm_error.ts";
@@ -47,7 +47,7 @@ import type { Message } from "./message.ts";
  * ```
  */
 export interface MailboxServerOptions extends MailboxOptions {
-  /** Leave the segment where it is in the end, empty or not. */
+  /** Keep the segment after closing, empty or not. Defaults to `false`. */
   readonly persistent?: boolean;
 }
 
@@ -67,7 +67,7 @@ export interface MailboxServerOptions extends MailboxOptions {
 export interface ReceiveOptions {
   /** Milliseconds to wait at most; then `ETIMEDOUT`. Defaults to no limit. */
   readonly timeout?: number;
-  /** Gives up when it aborts, with its reason. */
+  /** Ends the wait when it aborts; the promise rejects with its reason. */
   readonly signal?: AbortSignal;
 }
 
@@ -85,9 +85,9 @@ export interface ReceiveOptions {
  * ```
  */
 export interface ServeOptions {
-  /** How many milliseconds to wait for each message. Defaults to no limit. */
+  /** Milliseconds to wait at most for each message; then `ETIMEDOUT`. Defaults to no limit. */
   readonly timeout?: number;
-  /** Ends it when it aborts: `serve` fulfils, the loop over `messages` throws its reason. */
+  /** Ends the wait when it aborts: `serve` fulfils, a loop over `messages` throws its reason. */
   readonly signal?: AbortSignal;
 }
 
@@ -95,7 +95,7 @@ const readServerOptions = optionsReader({ ...MAILBOX, persistent: checkFlag });
 const readServeOptions = optionsReader({ timeout: checkTimeout, signal: checkSignal });
 
 /**
- * The server of a mailbox. There is one at a time; its claim ends with its process.
+ * The server of a mailbox. There is one at a time; its role ends when its process ends.
  *
  * @example
  * ```ts
@@ -107,7 +107,7 @@ const readServeOptions = optionsReader({ timeout: checkTimeout, signal: checkSig
  * const sent = client.send("hello");
  * const message = await server.receive();
  * assert.equal(message.text, "hello");
- * server.ack(); // done with it; server.serve(handler) does this by itself
+ * server.ack(); // the message is handled; server.serve(handler) does this by itself
  * await sent;
  * ```
  */
@@ -127,10 +127,11 @@ export class MailboxServer implements Disposable {
   }
 
   /**
-   * Finds or creates the mailbox and becomes its server. What is in it already is received first.
+   * Finds or creates the mailbox and becomes its server. A message that is in it already is received
+   * first.
    *
-   * @throws {ShmError} `EBUSY` another process is the server (the message says which), `EINVAL`
-   * something else holds the key, `EUNTRUSTED`, `EACCES`, ...
+   * @throws {ShmError} `EBUSY` another process is the server (the error names it), `EINVAL` an object
+   * that is not a mailbox has the key, `EUNTRUSTED`, `EACCES`, ...
    */
   static open(options: MailboxServerOptions = {}): MailboxServer {
     const { persistent = false, ...read } = readServerOptions(options);
@@ -157,8 +158,8 @@ export class MailboxServer implements Disposable {
   }
 
   /**
-   * The next message if there is one now. Acknowledges the one before. `undefined` also while a
-   * {@linkcode MailboxServer.receive} waits, which is served first.
+   * Returns the next message if there is one now, and acknowledges the one before. Returns `undefined`
+   * also while a {@linkcode MailboxServer.receive} waits, because that is served first.
    *
    * @throws {ShmError} `EDETACHED` after close
    */
@@ -169,9 +170,9 @@ export class MailboxServer implements Disposable {
 
   #take(): Message | undefined {
     const { entry, inFlight } = this.#mailbox;
-    // SYNC message: seeing the flag here orders the copy below after all the sender wrote
+    // SYNC message: seeing the flag here orders the copy below after all that the sender wrote
     if (this.#inFlight || !entry.canRead || !inFlight.tryAcquire()) return undefined;
-    // Before the hand was ours, its sender may have withdrawn it
+    // The sender may have withdrawn it before we acquired IN_FLIGHT
     if (!entry.canRead) {
       inFlight.release();
       return undefined;
@@ -181,8 +182,9 @@ export class MailboxServer implements Disposable {
   }
 
   /**
-   * Acknowledges the message in hand: its sender goes on, the slot is free. Does nothing if none is in
-   * hand. Asking for the next message does it too; {@linkcode MailboxServer.close} does not.
+   * Acknowledges the message that was received last: its sender continues and the slot is free. Does
+   * nothing if there is none to acknowledge. Asking for the next message acknowledges too;
+   * {@linkcode MailboxServer.close} does not.
    *
    * @throws {ShmError} `EDETACHED` after close
    */
@@ -195,8 +197,8 @@ export class MailboxServer implements Disposable {
   }
 
   /**
-   * Negative acknowledge: leaves the message in hand in the mailbox, where the next receive finds it
-   * again. Does nothing if none is in hand.
+   * Negatively acknowledges: leaves the message that was received last in the mailbox, where the next
+   * receive finds it again. Does nothing if there is none to acknowledge.
    *
    * @throws {ShmError} `EDETACHED` after close
    */
@@ -204,7 +206,7 @@ export class MailboxServer implements Disposable {
     this.#mailbox.checkOpen();
     if (!this.#inFlight || this.#queue.handing) return;
     this.#letGo();
-    // A receive that waits behind the one whose message this was
+    // Another receive may wait behind the one that returned this message
     if (this.#queue.waiting > 0) this.#mailbox.word.notify();
   }
 
@@ -214,10 +216,11 @@ export class MailboxServer implements Disposable {
   }
 
   /**
-   * The next message. Acknowledges the one that is in hand at the time of the call. Several calls at
-   * once are served in their order, each after the message of the one before was acknowledged.
+   * Waits for the next message. Acknowledges the message that is delivered but not acknowledged at the
+   * time of the call. Several calls at once are served in their order, each after the message of the
+   * one before was acknowledged.
    *
-   * @throws {ShmError} `ETIMEDOUT` the timeout is over, `EIDRM` the mailbox was removed underneath,
+   * @throws {ShmError} `ETIMEDOUT` the timeout is over, `EIDRM` the mailbox was removed while in use,
    * `EDETACHED` after close
    */
   receive(options?: ReceiveOptions): Promise<Message> {
@@ -244,8 +247,8 @@ export class MailboxServer implements Disposable {
   /**
    * As {@linkcode MailboxServer.receive}, blocking the thread.
    *
-   * @throws {ShmError} as {@linkcode MailboxServer.receive}; `EBUSY` a `receive` has a message that its
-   * caller has not had yet
+   * @throws {ShmError} as {@linkcode MailboxServer.receive}; `EBUSY` a `receive` has a message that has
+   * not reached its caller yet
    */
   receiveSync(options?: { readonly timeout?: number }): Message {
     const { deadline } = readWaitSyncOptions(options);
@@ -259,7 +262,7 @@ export class MailboxServer implements Disposable {
     return this.#soon() ?? waitSync(this.#receiving(deadline));
   }
 
-  /** The message that is there, or comes within the time to spin. */
+  /** The message that is there, or that comes within the spin time. */
   #soon(): Message | undefined {
     const { entry } = this.#mailbox;
     return this.#spin.look(() => entry.canRead) ? this.#take() : undefined;
@@ -272,11 +275,11 @@ export class MailboxServer implements Disposable {
     try {
       for (let slept = false;; slept = true) {
         this.#mailbox.checkOpen();
-        // Before the look at the flag: what changes after this ends the wait or prevents it
+        // Before the flag is read: a change after this ends the wait or prevents it
         const seen = word.load();
         const message = this.#take();
         if (message !== undefined) return message;
-        // System calls, which most waits are over before
+        // This makes system calls, and most waits end before it
         if (slept || deadline.passed) this.#mailbox.checkPresent();
         yield word.changedFrom(seen, schedule.next({ woken: this.#mailbox.wakes }), this.#futex);
       }
@@ -293,15 +296,15 @@ export class MailboxServer implements Disposable {
   }
 
   /**
-   * Calls `handler` with each message as it comes, one after the other, and acknowledges it when the
-   * promise that `handler` returns fulfils. If that rejects, or `handler` throws, the message stays in
-   * the mailbox for the next receive, and `serve` rejects with the same reason. So a message is lost
-   * neither by an exception nor by the end of the process.
+   * Calls `handler` with each message, one after the other, and acknowledges a message when the promise
+   * that `handler` returns fulfils. If it rejects, or `handler` throws, the message stays in the mailbox
+   * for the next receive, and `serve` rejects with the same reason. So neither an exception nor the end
+   * of the process loses a message.
    *
-   * It fulfils when `signal` aborts: at once, or once the handler under way has ended.
+   * `serve` fulfils when `signal` aborts: at once, or when the running handler has ended.
    *
    * @throws {ShmError} `ETIMEDOUT` no message came within `timeout` milliseconds, `EIDRM` the mailbox
-   * was removed underneath, `EDETACHED` after close
+   * was removed while in use, `EDETACHED` after close
    *
    * @example
    * ```ts
@@ -329,14 +332,14 @@ export class MailboxServer implements Disposable {
       try {
         message = await this.receive(read);
       } catch (failure) {
-        // Only a signal that has aborted has a reason
+        // Only an aborted signal has a reason
         if (failure === signal?.reason) return;
         throw failure;
       }
       try {
         await handler(message);
       } catch (failure) {
-        // After close it is back already
+        // Close has put it back already
         if (this.segment.attached) this.nack();
         throw failure;
       }
@@ -345,12 +348,12 @@ export class MailboxServer implements Disposable {
   }
 
   /**
-   * The messages as they come, without end. Each is acknowledged when the next is asked for, and when
-   * the loop is left, by `break` and by `throw` alike: the two cannot be told apart here. Where an
-   * exception must not lose a message, use {@linkcode MailboxServer.serve}.
+   * Iterates over the messages as they come, without end. Each message is acknowledged when the loop
+   * asks for the next one, and when the loop is left, by `break` or by `throw`: an iterator cannot
+   * distinguish the two. If an exception must not lose a message, use {@linkcode MailboxServer.serve}.
    *
    * @throws {ShmError} `ETIMEDOUT` no message came within `timeout` milliseconds, `EIDRM` the mailbox
-   * was removed underneath
+   * was removed while in use
    */
   messages(options?: ServeOptions): AsyncIterableIterator<Message, undefined> {
     const read = readServeOptions(options);
@@ -365,17 +368,18 @@ export class MailboxServer implements Disposable {
     return iterator;
   }
 
-  /** `for await (const message of server)`: {@linkcode MailboxServer.messages} without end. */
+  /** `for await (const message of server)`: {@linkcode MailboxServer.messages} without options. */
   [Symbol.asyncIterator](): AsyncIterableIterator<Message, undefined> {
     return this.messages();
   }
 
   /**
-   * Stops being the server and leaves. A message in hand is not acknowledged: the next server receives
-   * it. The segment is removed if it is empty, nobody else is attached, and `persistent` was not asked for.
-   * A `receive` that waits rejects with `EDETACHED`. Twice is once.
+   * Stops being the server and leaves the mailbox. A message that is delivered but not acknowledged
+   * stays: the next server receives it. The segment is removed if it is empty, no other process is
+   * attached, and `persistent` is not set. A waiting `receive` rejects with `EDETACHED`. Calling it
+   * again does nothing.
    *
-   * @returns what became of the segment
+   * @returns what happened to the segment
    */
   close(): LeaveResult {
     return this.#leaveResult ??= this.#close();
@@ -392,13 +396,13 @@ export class MailboxServer implements Disposable {
     return this.#leaveResult;
   }
 
-  /** `using` closes at the end of the block. */
+  /** Closes the server: `using` calls this at the end of the block. */
   [Symbol.dispose](): void {
     this.close();
   }
 }
 
-/** The sender is asked for only where that is wanted: it takes three system calls. */
+/** A received message. It looks up the sender only on access, because that takes three system calls. */
 class ReceivedMessage implements Message {
   readonly text: string;
   readonly time = new Date();

@@ -1,7 +1,7 @@
-/** What a server receives. */
+/** The message that a mailbox server receives. */
 
 /**
- * One message, copied out of the mailbox: nothing in it changes when the memory does.
+ * One message, copied out of the mailbox: it does not change when the memory changes.
  *
  * @example
  * ```ts
@@ -17,14 +17,14 @@
  * ```
  */
 export interface Message {
-  /** The text; what was no UTF-8 in memory is U+FFFD here. */
+  /** The text; bytes that are not valid UTF-8 are U+FFFD here. */
   readonly text: string;
   /** When it was received. */
   readonly time: Date;
   /**
-   * The process that sent it; `null` where that is not known: for a message from a classic program, one
-   * whose sender did not wait for it to be taken, and one that was acknowledged. Asks the kernel at each
-   * use.
+   * The process that sent the message; `null` if it is unknown: the message comes from a classic
+   * program, its sender did not wait for it to be taken, or it was acknowledged. Each access asks the
+   * kernel.
    */
   readonly sender: number | null;
 }

@@ -1,6 +1,6 @@
 /**
- * By what a list of objects can tell a mailbox: its size and its semaphores. No layout is needed for
- * that. For `descriptor.ts`, which has the rest.
+ * The size and the semaphores by which a list of objects recognises a mailbox, without its layout.
+ * Internal: `descriptor.ts` re-exports them beside the layout.
  */
 
 /** Bytes of the segment. A test compares it with the layout. */
@@ -8,17 +8,17 @@ export const SEGMENT_SIZE = 2049;
 
 /** The semaphores of the set under the mailbox's key, by number. All start at 0. */
 export const SEMAPHORE = {
-  /** The entry lock: held briefly while joining and leaving. */
+  /** The entry lock: a peer holds it briefly while it joins or leaves. */
   LOCK: 0,
-  /** How many peers that know the set are attached. */
+  /** How many peers that use the set are attached. */
   USERS: 1,
-  /** Role of the one server. */
+  /** The role of the one server. */
   SERVER: 2,
-  /** Role of the sender whose turn it is; 2 once its message is in the slot. */
+  /** The role of the sender whose turn it is; 2 once its message is in the slot. */
   SENDER: 3,
-  /** Role on the message in the slot: the server's while it handles it, a sender's to withdraw it. */
+  /** The role on the message in the slot: the server holds it to handle it, a sender to withdraw it. */
   IN_FLIGHT: 4,
-  /** 1 if the last one out removes the segment. Set under LOCK, without undo. */
+  /** 1 if the last peer to leave removes the segment. Set under LOCK, without undo. */
   DISPOSABLE: 5,
 } as const;
 

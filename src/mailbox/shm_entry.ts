@@ -1,6 +1,6 @@
 /**
- * The classic struct in shared memory, flag and text and nothing else: for learning, for looking, and
- * as what the server and the client stand on. It takes no lock and knows no role.
+ * The classic struct in shared memory, a flag and a text: for learning, for inspecting, and as the base
+ * of the server and the client. It takes no lock and uses no role.
  */
 
 import type { CStringLayout, ScalarLayout, StructLayout, StructView } from "../layout/layout.ts";
@@ -14,7 +14,7 @@ import type { SegmentStat } from "../sysv/segment_stat.ts";
 import { LAYOUT, MAILBOX_KEY, WORD_OFFSET } from "./descriptor.ts";
 
 /**
- * How {@linkcode ShmEntry.open} finds or makes the segment.
+ * How {@linkcode ShmEntry.open} finds or creates the segment.
  *
  * @example
  * ```ts
@@ -28,16 +28,16 @@ import { LAYOUT, MAILBOX_KEY, WORD_OFFSET } from "./descriptor.ts";
  * ```
  */
 export interface ShmEntryOptions {
-  /** Permission bits of a new segment; 0o600 if not said. */
+  /** Permission bits of a new segment. Defaults to 0o600. */
   readonly mode?: number;
-  /** Accept a segment that another user, not root, created or owns. */
+  /** Accept a segment that another user, other than root, created or owns. Defaults to `false`. */
   readonly trust?: boolean;
 }
 
 const readEntryOptions = optionsReader({ mode: checkMode, trust: checkFlag });
 
 /**
- * The classic `struct ShmEntry { bool can_read; char msg[2048]; }`, exactly 2049 bytes, in a segment.
+ * The classic `struct ShmEntry { bool can_read; char msg[2048]; }` in a segment of exactly 2049 bytes.
  *
  * @example
  * ```ts
@@ -45,7 +45,7 @@ const readEntryOptions = optionsReader({ mode: checkMode, trust: checkFlag });
  * import assert from "node:assert/strict";
  *
  * using entry = ShmEntry.open(0x5eed0006);
- * entry.segment.remove(); // marked: it goes at the end of this block
+ * entry.segment.remove(); // marked for removal: it is gone at the end of this block
  * entry.msg = "hello";
  * entry.canRead = true;
  * assert.equal(entry.segment.size, 2049);
@@ -70,16 +70,16 @@ export class ShmEntry implements Disposable {
     Object.freeze(this);
   }
 
-  /** The struct, in C `can_read` at offset 0 and `msg` at 1. */
+  /** The layout of the struct: as in C, `can_read` at offset 0 and `msg` at offset 1. */
   static get layout(): StructLayout<{ can_read: ScalarLayout<boolean>; msg: CStringLayout }> {
     return LAYOUT;
   }
 
   /**
-   * Attaches the struct at `key` (1111 if not said), and creates it, empty, if it is not there, as
-   * both classic programs do. Unlike them it never resets what is in it.
+   * Attaches the struct at `key` (defaults to 1111), and creates an empty one if there is none, as both
+   * classic programs do. Unlike them, it never resets an existing one.
    *
-   * @throws {ShmError} `EINVAL` something of another size holds the key, `EUNTRUSTED`, `EACCES`, ...
+   * @throws {ShmError} `EINVAL` a segment of another size has the key, `EUNTRUSTED`, `EACCES`, ...
    */
   static open(key: number = MAILBOX_KEY, options: ShmEntryOptions = {}): ShmEntry {
     const read = readEntryOptions(options);
@@ -87,9 +87,9 @@ export class ShmEntry implements Disposable {
   }
 
   /**
-   * The struct at the start of `segment`, which is detached if it does not hold one.
+   * The struct at the start of `segment`. If the segment does not hold one, detaches it and throws.
    *
-   * @throws {ShmError} `EINVAL` it has another size, so something else is in it
+   * @throws {ShmError} `EINVAL` the segment has another size, so it holds something else
    */
   static over(segment: Segment): ShmEntry {
     checkSegment(segment, "segment");
@@ -101,39 +101,39 @@ export class ShmEntry implements Disposable {
     }
   }
 
-  /** The segment it is in. */
+  /** The segment that holds the struct. */
   get segment(): Segment {
     return this.#segment;
   }
 
-  /** Whether there is an unread message. Any value but 0 counts, as memory may hold anything. */
+  /** Whether there is an unread message. Any value other than 0 means `true`. */
   get canRead(): boolean {
     return Atomics.load(this.#flag, 0) !== 0;
   }
 
-  /** Publishes the text (`true`) or the empty slot (`false`), and wakes who waits for it. */
+  /** Publishes the text (`true`) or the empty slot (`false`), and wakes the processes that wait for it. */
   set canRead(value: boolean) {
     Atomics.store(this.#flag, 0, checkFlag(value, "canRead") ? 1 : 0);
     this.#word.notify();
   }
 
-  /** The text: up to the first NUL, or all 2048 bytes; what is no UTF-8 becomes U+FFFD. */
+  /** The text: up to the first NUL, or all 2048 bytes; invalid UTF-8 becomes U+FFFD. */
   get msg(): string {
     return this.#view.msg;
   }
 
   /**
-   * Writes the text and NULs to the end.
+   * Writes the text and fills the rest of the field with NULs.
    *
-   * @throws {RangeError} more than 2047 bytes of UTF-8, or a NUL in it; nothing is written then
+   * @throws {RangeError} the text has more than 2047 bytes of UTF-8 or a NUL; nothing is written then
    */
   set msg(text: string) {
     this.#view.msg = text;
   }
 
   /**
-   * Clears the flag if it says that there is a message, and says whether it did. Of two who try at
-   * once one succeeds.
+   * Clears the flag if there is a message, and returns whether it did. If two processes try at once,
+   * one succeeds.
    */
   tryClear(): boolean {
     const seen = Atomics.load(this.#flag, 0);
@@ -148,7 +148,10 @@ export class ShmEntry implements Disposable {
   }
 }
 
-/** The error for a segment at a mailbox's key that something else is in; `others` are attached to it. */
+/**
+ * The error for a segment at a mailbox's key that holds something else; `others` is the number of
+ * processes attached to it.
+ */
 export function wrongSize({ key, id, size, uid }: SegmentStat, others: number): ShmError {
   return new ShmError("use the segment as a mailbox", "shmget", ERRNO.EINVAL, {
     key,

@@ -1,14 +1,13 @@
 /**
- * A 32-bit word of shared memory that processes wait on until it changes, by futex(2).
+ * A 32-bit integer in shared memory that processes wait on until it changes, by futex(2).
  *
- * Whoever changes the word wakes the others; a process asleep here costs nothing. What the word means
- * is for its users to say: the rooms to the right, and the library's callers.
+ * A process that changes the word wakes the others; a process that sleeps here uses no CPU time. The
+ * users of the word define its meaning: mailbox, channel, and the library's callers.
  *
- * The kernel is given the word's address, which after a detach may be nothing's or another mapping's.
- * Every call looks first whether the memory is still there; that is enough on this thread. A wait on
- * another thread may be overtaken by a detach: then futex finds no memory (EFAULT), or compares and
- * waits on what is there now, which it only reads, and at its next slice the wait is over with
- * `EDETACHED`.
+ * The kernel gets the word's address, which after a detach may be unmapped or in another mapping. Every
+ * call first checks that the memory is still attached; on this thread that is enough. A detach may
+ * overtake a wait on another thread: then futex finds no memory (EFAULT), or compares and waits on
+ * what is there now, which it only reads, and the wait ends with `EDETACHED` at its next slice.
  */
 
 import { FUTEX } from "../../ffi/constants.ts";
@@ -34,13 +33,13 @@ const EVERYBODY = 0x7fffffff;
 const WORD_SIZE = 4;
 
 /**
- * A signed 32-bit word at a 4-byte aligned offset of an attached segment, shared with every process
- * that has it attached; in C an `_Atomic int32_t`.
+ * A signed 32-bit integer at a 4-byte aligned offset of an attached segment, shared with every process
+ * that has the segment attached; in C an `_Atomic int32_t`.
  *
- * Access is atomic and in order: what was written to the segment before a `store` is seen by who has
- * seen the word stored. Every use after detach throws `EDETACHED`.
+ * Access is atomic and ordered: a process that loads a stored value also sees everything that was
+ * written to the segment before that `store`. Every use after detach throws `EDETACHED`.
  *
- * @example Telling another process that something is ready
+ * @example Notify another process that data is ready
  * ```ts
  * import { Segment, AtomicInt32 } from "@sysv/shm";
  * import assert from "node:assert/strict";
@@ -64,7 +63,7 @@ export class AtomicInt32 {
   /**
    * The word at `offset` of `segment`.
    *
-   * @throws {RangeError} the offset is not aligned, or the word not within the segment
+   * @throws {RangeError} the offset is not aligned, or the word is not within the segment
    * @throws {ShmError} `EDETACHED`, or `EREADONLY` on a read-only attach
    */
   constructor(segment: Segment, offset: number) {
@@ -83,7 +82,7 @@ export class AtomicInt32 {
     Object.freeze(this);
   }
 
-  /** The word's memory, where it still is. */
+  /** The word's memory, if it is still attached. */
   #attached(action: string): Int32Array<ArrayBuffer> {
     if (this.#cell.length === 1) return this.#cell;
     throw new ShmError(action, undefined, "EDETACHED", {
@@ -94,7 +93,7 @@ export class AtomicInt32 {
   }
 
   /**
-   * Its value now: what was stored before it by the same writer is seen after this.
+   * Returns the value. Reads after this see everything that the writer of the value wrote before it.
    *
    * @throws {ShmError} `EDETACHED`
    */
@@ -103,7 +102,7 @@ export class AtomicInt32 {
   }
 
   /**
-   * Stores `value`. Wakes nobody: that is {@linkcode AtomicInt32.notify}, once for any number of changes.
+   * Stores `value`. Wakes no process: call {@linkcode AtomicInt32.notify}, once for any number of changes.
    *
    * @throws {ShmError} `EDETACHED`
    * @throws {RangeError} not an integer of 32 bits
@@ -113,7 +112,7 @@ export class AtomicInt32 {
   }
 
   /**
-   * Adds `summand` modulo 2^32, in one step, and gives the value before.
+   * Atomically adds `summand` modulo 2^32, and returns the value before.
    *
    * @throws {ShmError} `EDETACHED`
    * @throws {RangeError} not an integer of 32 bits
@@ -136,8 +135,8 @@ export class AtomicInt32 {
   }
 
   /**
-   * Stores `replacement` if the value is `expected`, in one step, and gives the value before: it was
-   * stored if that is `expected`.
+   * Atomically stores `replacement` if the value is `expected`, and returns the value before:
+   * `replacement` was stored if that is `expected`.
    *
    * @throws {ShmError} `EDETACHED`
    * @throws {RangeError} not an integer of 32 bits
@@ -161,12 +160,12 @@ export class AtomicInt32 {
   }
 
   /**
-   * Waits until the value is something else than `value`, and gives what it is then. If it is already,
-   * that is at once: between looking and sleeping nothing is missed. A change back before we looked is
-   * not seen.
+   * Waits until the value differs from `value`, and returns the new value. Returns at once if it differs
+   * already: no change between the check and the sleep is missed. A change that was changed back before
+   * the check is not seen.
    *
-   * Who changes the word and calls {@linkcode AtomicInt32.notify} is noticed at once; who only changes it, soon:
-   * the word is looked at after 1 ms, 2 ms, and so on up to every 100 ms.
+   * A change with {@linkcode AtomicInt32.notify} ends the wait at once. A change without it is noticed
+   * soon: the word is checked after 1 ms, then 2 ms, and so on up to every 100 ms.
    *
    * @throws {ShmError} `ETIMEDOUT` the timeout is over, `EDETACHED` the segment is or was detached
    * @throws {RangeError} not an integer of 32 bits
@@ -192,7 +191,7 @@ export class AtomicInt32 {
    * const word = new AtomicInt32(segment, 0);
    * const timeout = 10;
    * assert.throws(() => word.waitSync(0, { timeout }), { code: "ETIMEDOUT" });
-   * assert.equal(word.waitSync(1), 0); // it is no 1
+   * assert.equal(word.waitSync(1), 0); // it is not 1
    * ```
    */
   waitSync(value: number, options: WaitSyncOptions = {}): number {
@@ -220,14 +219,14 @@ export class AtomicInt32 {
   }
 
   /**
-   * Wakes those who wait on it, in every process: at most `count` of them, or all.
+   * Wakes at most `count` of the waiters on the word, in every process. Defaults to all.
    *
-   * @returns how many were asleep and are awake now
+   * @returns how many waiters it woke
    * @throws {ShmError} `EDETACHED`
-   * @throws {RangeError} a count that is none
+   * @throws {RangeError} `count` is not an integer from 1 to 2^31 - 1
    */
   notify(count: number = EVERYBODY): number {
-    // Of 0 the kernel makes 1
+    // The kernel treats 0 as 1
     checkInteger(count, "count", 1, EVERYBODY);
     this.#attached("wake the waiting processes");
     const result = futex(this.#address, FUTEX.WAKE, count, undefined);
@@ -236,9 +235,9 @@ export class AtomicInt32 {
   }
 
   /**
-   * A wait of at most `ms` milliseconds for the word to be something else than `value`. If it is
-   * something else already the wait is over at once. With a `futex` of its own, for this word alone, a
-   * waiter stays with the kernel from one slice to the next.
+   * A wait of at most `ms` milliseconds for the word to differ from `value`. If it differs already, the
+   * wait is over at once. With its own `futex`, used for this word alone, a waiter stays queued in the
+   * kernel from one slice to the next.
    *
    * @internal
    */
@@ -275,14 +274,14 @@ export class AtomicInt32 {
   }
 }
 
-/** Waits on other threads, where there is no other way. */
+/** Waits on other threads, for systems where there is no other way. */
 const calls = new BlockingCalls();
 
 const LOAD = "read the word of shared memory";
 const CHANGE = "change the word of shared memory";
 const WAIT = "wait for a word of shared memory";
 
-/** A word as it is stored, signed. */
+/** Checks a 32-bit integer, signed or unsigned, and returns it signed, as it is stored. */
 function checkInt32(value: unknown, name: string): number {
   return checkInteger(value, name, -(2 ** 31), 2 ** 32 - 1) | 0;
 }

@@ -1,6 +1,6 @@
 /**
- * Deadlines: points in time after which waiting is given up. A timeout is relative and starts anew
- * with every step of a long wait; a deadline is absolute and does not.
+ * Deadlines: points in time at which a wait ends. A timeout is relative and starts again with every
+ * step of a long wait; a deadline is absolute and does not.
  */
 
 import { checkTimeout } from "../layout/arguments.ts";
@@ -34,7 +34,7 @@ export class Deadline {
   }
 
   /**
-   * The deadline `ms` milliseconds from now; 0 has passed already.
+   * The deadline `ms` milliseconds from now. With 0 it has already passed.
    *
    * @throws {RangeError} negative or not a number
    */
@@ -44,11 +44,11 @@ export class Deadline {
 
   /** Milliseconds left, at least 0. */
   get remaining(): number {
-    // Many waits have no deadline, and where nothing is warm to ask the clock takes microseconds
+    // Many waits have no deadline, and in cold code reading the clock takes microseconds
     return this.#at === Infinity ? Infinity : Math.max(0, this.#at - performance.now());
   }
 
-  /** Whether it has passed. */
+  /** Whether the deadline has passed. */
   get passed(): boolean {
     return this.remaining === 0;
   }

@@ -1,13 +1,13 @@
 /**
- * Reading an eventfd on the event loop. Deno has no call for that; the handle under a socket of
- * `node:net` does it, for an eventfd too, which the socket itself refuses. The handle is not
- * documented: where it is missing or is another one there are no readers, and `atomic_int32.ts` waits on
- * another thread. A test pins it. For `async_futex.ts`.
+ * Reads an eventfd on the event loop. Deno has no call for that. The handle under a socket of `node:net`
+ * can read an eventfd, which the socket itself refuses. The handle is undocumented, so a test pins it:
+ * if it is missing or different, there are no readers, and `atomic_int32.ts` waits on another thread.
+ * Internal: used by `async_futex.ts`.
  */
 
 import { closeFd, openEventfd, openPipe } from "../../ffi/libc.ts";
 
-/** What we use of the handle: libuv's stream, as Node names its calls. They give 0, or -errno. */
+/** The part of the handle that we use: libuv's stream, with Node's names. Calls return 0 or -errno. */
 interface Handle {
   open(fd: number): number;
   useUserBuffer(buffer: Uint8Array): void;
@@ -19,23 +19,23 @@ interface Handle {
 
 type HandleClass = new (type: number) => Handle;
 
-/** The type of a handle that is connected to something, not listening. */
+/** The type of a handle that is connected, not listening. */
 const CONNECTED = 0;
-/** More than the 8 bytes an eventfd gives: a buffer that is full is read into again, for nothing. */
+/** More than the 8 bytes that an eventfd returns: a full buffer would cause a second, useless read. */
 const BUFFER_BYTES = 64;
 
-/** The handles' class; `null`: it is not what we know. */
+/** The handle's class; `null` if it is not the expected one, `undefined` before it was tried. */
 let handleClass: HandleClass | null | undefined;
 let Socket: typeof import("node:net").Socket | undefined;
 
-/** The class of the handle of a socket over a pipe of ours, which is gone again; tried once here. */
+/** The class of the handle of a socket, found with a temporary pipe and tried once on an eventfd. */
 function findHandleClass(): HandleClass | null | undefined {
   const pipe = openPipe();
   if (typeof pipe === "number") return undefined;
   const [readEnd, writeEnd] = pipe;
   closeFd(writeEnd);
   try {
-    // Not started: what it is asked for is its handle
+    // Not started: only its handle is needed
     const how = { fd: readEnd, readable: true, writable: false, manualStart: true };
     const socket: { readonly _handle?: object; destroy(): void } = new Socket!(how);
     const found = socket._handle?.constructor as HandleClass;
@@ -46,12 +46,12 @@ function findHandleClass(): HandleClass | null | undefined {
     tried?.close();
     return tried === undefined ? null : found;
   } catch {
-    // Whose the file descriptors are now is not known: they stay open
+    // The owner of the file descriptors is unknown now, so they stay open
     return null;
   }
 }
 
-/** A handle that reads `fd`, and owns it; `undefined`, and `fd` closed, if it cannot. */
+/** A handle that reads and owns `fd`. If it cannot read it, closes `fd` and returns `undefined`. */
 function startHandle(kind: HandleClass, fd: number, counted: () => void): Handle | undefined {
   const handle = new kind(CONNECTED);
   if (handle.open(fd) !== 0) {
@@ -68,10 +68,10 @@ function startHandle(kind: HandleClass, fd: number, counted: () => void): Handle
   return handle;
 }
 
-/** Ends when `node:net` is loaded, or cannot be. */
+/** Fulfils when `node:net` is loaded or has failed to load. */
 let loading: Promise<void> | undefined;
 
-/** Calls back when something was counted, until it is closed. Keeps no process alive. */
+/** Calls back when the eventfd counted something, until it is closed. Does not keep the process alive. */
 export class EventfdReader {
   readonly #handle: Handle;
 
@@ -84,7 +84,7 @@ export class EventfdReader {
     return Socket !== undefined && handleClass !== null;
   }
 
-  /** Loads what readers need, which takes milliseconds. Most programs never do. */
+  /** Loads `node:net`, which takes milliseconds. Most programs never need it. */
   static load(): Promise<void> {
     return loading ??= import("node:net").then(
       (net) => void (Socket = net.Socket),
@@ -93,8 +93,8 @@ export class EventfdReader {
   }
 
   /**
-   * Reads the eventfd `fd`, and owns it from now on; `undefined`, and closed, if it cannot be read, or
-   * not just now.
+   * Starts to read the eventfd `fd`, and owns it from then on. If it cannot be read, or cannot be read
+   * yet, closes `fd` and returns `undefined`.
    */
   static open(fd: number, counted: () => void): EventfdReader | undefined {
     if (handleClass === undefined && Socket !== undefined) handleClass = findHandleClass();
@@ -106,7 +106,7 @@ export class EventfdReader {
     return handle === undefined ? undefined : new EventfdReader(handle);
   }
 
-  /** Reads no more, and closes the file descriptor. */
+  /** Stops reading and closes the file descriptor. */
   close(): void {
     this.#handle.close();
   }

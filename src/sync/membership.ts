@@ -1,9 +1,9 @@
 /**
- * Joining and leaving what several processes share: a segment and a semaphore set under one key. An
- * entry lock in the set is held while joining and leaving, so that no peer joins what another one
- * removes, and a reference count says how many have joined; the kernel takes back both when a process
- * dies. For the mailbox and the channel; the steps, and what a peer killed between two of them leaves,
- * are in `docs/wire_format.md`.
+ * Joining and leaving a shared object: a segment and a semaphore set under one key. A peer holds an
+ * entry lock in the set while it joins or leaves, so that no peer joins what another one removes. A
+ * reference count holds the number of peers that have joined. The kernel undoes both when a process
+ * dies. Internal: used by mailbox and channel. `docs/wire_format.md` has the steps, and what a peer
+ * leaves that is killed between two of them.
  */
 
 import { ERRNO } from "../../ffi/errno.ts";
@@ -27,61 +27,61 @@ import { Deadline } from "./deadline.ts";
 import { pause, waitSync } from "../sysv/wait.ts";
 import { timedOut, WaitSchedule } from "./wait_schedule.ts";
 
-/** How long joining takes at most, in milliseconds, and how long leaving waits for the entry lock. */
+/** Milliseconds that joining takes at most by default, and that leaving waits for the entry lock. */
 const JOIN_MS = 5_000;
 const LEAVE_MS = 1_000;
 
-/** The semaphores of a set that joining and leaving are about, by number. */
+/** The semaphores that joining and leaving use, by number. */
 export interface EntrySemaphores {
   /** The entry lock. */
   readonly lock: number;
-  /** How many have joined and not left. */
+  /** How many peers have joined and not left. */
   readonly users: number;
-  /** 1 if the last one to leave removes the segment. */
+  /** 1 if the last peer to leave removes the segment. */
   readonly disposable: number;
 }
 
-/** What is joined: how it is told from another program's objects, and what a joining peer does there. */
+/** A kind of shared object: how it is distinguished from other programs' objects, and how it is joined. */
 export interface SharedObject<Inside> {
-  /** For errors: "mailbox". */
+  /** The object's name in errors: "mailbox". */
   readonly name: string;
   readonly key: number;
-  /** Whether another user's is accepted. */
+  /** Whether an object of another user is accepted. */
   readonly trust: boolean;
-  /** What is created where nothing is there, or the error that says so. */
+  /** How to create the object if it does not exist, or the error to throw then. */
   readonly create: { readonly mode: number; readonly semaphores: number } | (() => ShmError);
-  /** How many semaphores the set must have, if that does not depend on anything. */
+  /** How many semaphores the set must have, if that number is fixed. */
   readonly semaphores?: number;
-  /** Whether the segment may stand without a set. */
+  /** Whether the segment may exist without a set. */
   readonly standsAlone: boolean;
   /**
-   * Looks at a segment by the kernel's facts, before anything is done to segment or set; `others` are
-   * attached to it. `false` if the caller wants it replaced.
+   * Checks a segment by the kernel's facts, before segment or set are changed; `others` is the number
+   * of other processes attached to it. Returns `false` if the caller wants it replaced.
    *
-   * @throws {ShmError} it is something else
+   * @throws {ShmError} the segment is another program's
    */
   fits(segment: SegmentStat, others: number): boolean;
   /**
-   * Which semaphores of `set` are the entry's.
+   * Returns which semaphores of `set` are the entry's.
    *
-   * @throws {ShmError} the set is something else, or does not go with the segment beside it
+   * @throws {ShmError} the set is another program's, or does not match the segment with the same key
    */
   entry(set: SemaphoreSet, segment: SegmentStat | undefined): EntrySemaphores;
   /** The size of the segment to create beside `set`. */
   size(set: SemaphoreSet): number;
   /**
-   * Makes use of the segment, with the entry lock held; prepares it if it is new. `undefined` if it
-   * had to go, so that joining starts over.
+   * Enters the segment with the entry lock held, and prepares it if it is new. Returns `undefined` if it
+   * had to remove the segment, so that joining starts over.
    */
   enter(segment: Segment, membership: Membership, deadline: Deadline): Inside | undefined;
-  /** The error for what is something else. */
+  /** The error for an object that is another program's. */
   foreign(what: string, id?: number): ShmError;
 }
 
 /**
- * What became of the segment when a peer left: `removed`; `kept` because that was asked for or because
- * it was there before us; `unread` because a message is in it; `in use` because others are attached,
- * or might be; `not ours` because another user created it, whose next one out removes it.
+ * What happened to the segment when a peer left: `removed`; `kept` because it is persistent or existed
+ * before; `unread` because a message is in it; `in use` because other processes are attached, or might
+ * be; `not ours` because another user created it, and the next peer of that user to leave removes it.
  *
  * @example
  * ```ts
@@ -95,9 +95,9 @@ export interface SharedObject<Inside> {
  */
 export type LeaveResult = "removed" | "kept" | "unread" | "in use" | "not ours";
 
-/** Why joining starts over after a while: other peers must be done first. */
+/** The reason why joining starts over after a pause: other peers must finish first. */
 class Occupied {
-  /** What to say if they never are. */
+  /** The error if they never finish. */
   readonly error: ShmError;
 
   constructor(error: ShmError) {
@@ -105,7 +105,7 @@ class Occupied {
   }
 }
 
-/** One process's membership. */
+/** One process's membership of a shared object. */
 export class Membership {
   readonly set: SemaphoreSet;
   readonly #object: SharedObject<unknown>;
@@ -129,12 +129,12 @@ export class Membership {
   }
 
   /**
-   * Joins `object`, and creates it if it is not there and that is wanted. Blocks while others join or
-   * leave, for `timeout` milliseconds at most (defaults to 5000). Whatever fails, the entry lock is free
-   * again and what was created here is gone.
+   * Joins `object`, and creates it if it does not exist and `object.create` allows it. Blocks while
+   * other peers join or leave, for `timeout` milliseconds at most (defaults to 5000). After any failure
+   * the entry lock is free again and everything that was created here is removed.
    *
    * @throws {ShmError} `ETIMEDOUT` others did not finish in time; what `object` throws; `EUNTRUSTED`
-   * @throws {RangeError} a timeout that is none, or the key `IPC_PRIVATE`
+   * @throws {RangeError} the timeout is invalid, or the key is `IPC_PRIVATE`
    */
   static join<Inside>(
     object: SharedObject<Inside>,
@@ -161,7 +161,7 @@ export class Membership {
     }
   }
 
-  /** `undefined`: what was there when we looked was removed, or something came, before we were in. */
+  /** Returns `undefined` if an object was removed or created between the check and our entry. */
   static #tryJoin<Inside>(
     object: SharedObject<Inside>,
     timeout: number,
@@ -174,7 +174,7 @@ export class Membership {
     if (set === undefined) return undefined;
     const entry = object.entry(set, stat);
     if (found?.fits === false) {
-      // What will be refused for its set keeps its segment
+      // If the set will be refused, the segment stays
       const user = whoUses(object, set, entry, found.stat.id);
       if (user !== undefined) return user;
       unless(ERRNO.EINVAL, () => removeSegment(found.stat.id));
@@ -191,7 +191,7 @@ export class Membership {
     return inside === undefined ? undefined : { membership, inside };
   }
 
-  /** Everything that is done with the entry lock held; it is free in the end if this succeeds. */
+  /** Does everything that needs the entry lock, and unlocks it if this succeeds. */
   #enter<Inside>(
     object: SharedObject<Inside>,
     seen: SegmentStat | undefined,
@@ -201,7 +201,7 @@ export class Membership {
     if (segment === undefined) return undefined;
     let inside: Inside | undefined;
     try {
-      // Looked at already: the size of a segment is that of its id, and its owner was checked again
+      // Checked already: the size of a segment belongs to its id, and its owner was checked again
       const known = segment.created || (segment.id === seen?.id && segment.size === seen.size);
       if (known || this.#goesWith(segment, object)) {
         const found = object.enter(segment, this, deadline);
@@ -214,7 +214,7 @@ export class Membership {
     return inside;
   }
 
-  /** Looks again at a segment that is attached by now, and so does not change any more. */
+  /** Checks a segment again that is now attached, so that it does not change any more. */
   #goesWith(segment: Segment, object: SharedObject<unknown>): boolean {
     const stat = segment.stat();
     if (!object.fits(stat, stat.nattch - 1)) return false;
@@ -222,7 +222,7 @@ export class Membership {
     return true;
   }
 
-  /** Detaches; a segment that we created goes again if nobody else is attached. */
+  /** Detaches, and removes a segment that we created if no other process is attached. */
   #letGo(segment: Segment): void {
     try {
       if (segment.created && segment.stat().nattch <= 1) this.#remove(segment);
@@ -231,7 +231,7 @@ export class Membership {
     }
   }
 
-  /** Leaves after a failure, with the entry lock held; a set that we created for nothing goes again. */
+  /** Leaves after a failure, with the entry lock held; removes a set that we created for nothing. */
   #abandon(): void {
     const { standsAlone, key } = this.#object;
     let removing = false;
@@ -243,12 +243,12 @@ export class Membership {
     }
   }
 
-  /** Whether nobody else has joined. With the entry lock held. */
+  /** Whether no other peer has joined. Requires the entry lock. */
   get alone(): boolean {
     return this.set.value(this.#entry.users) <= 1;
   }
 
-  /** Whether no role is held, nor anything else of the set, but what joining takes. With the entry lock held. */
+  /** Whether only joining holds anything of the set: no role is held. Requires the entry lock. */
   get idle(): boolean {
     const { lock, users, disposable } = this.#entry;
     return this.alone &&
@@ -257,7 +257,7 @@ export class Membership {
       );
   }
 
-  /** Whether the last one to leave removes the segment. With the entry lock held. */
+  /** Whether the last peer to leave removes the segment. Requires the entry lock. */
   get disposable(): boolean {
     return this.set.value(this.#entry.disposable) === 1;
   }
@@ -267,8 +267,8 @@ export class Membership {
   }
 
   /**
-   * Removes a segment of which nobody makes use, and with it the set. For {@linkcode SharedObject.enter},
-   * which gives `undefined` then.
+   * Removes a segment that no process uses, and with it the set. {@linkcode SharedObject.enter} calls it
+   * and returns `undefined` then.
    */
   dissolve(segment: Segment): void {
     this.#remove(segment);
@@ -276,16 +276,17 @@ export class Membership {
   }
 
   #remove(segment: Segment): void {
-    // First: a set without a segment is used again only if all its values are 0
+    // Comes first: a set without a segment is used again only if all its values are 0
     this.disposable = false;
     segment.remove();
   }
 
   /**
-   * Leaves and detaches `segment`; roles and other locks are released before. `decide` says what is to
-   * become of the segment, with the entry lock held; it is told whether nobody else has joined.
-   * Waits for the entry lock for a second at most, or as long as the timeout of joining if that is less.
-   * Whatever fails, the segment is detached and the entry lock free again. Twice is once.
+   * Leaves and detaches `segment`; the caller releases roles and other locks before. `decide` is called
+   * with the entry lock held, with whether no other peer has joined, and returns what must happen to
+   * the segment. Waits for the entry lock for a second at most, or for the timeout of joining if that
+   * is less. After any failure the segment is detached and the entry lock is free again. Calling it
+   * again does nothing.
    */
   leave(
     segment: Segment,
@@ -300,13 +301,13 @@ export class Membership {
       locked = this.#lock();
       if (locked) {
         const { alone } = this;
-        // Memory that the caller gave away tells nothing
+        // If the caller transferred the buffer, the memory cannot be read
         const fate = segment.attached && segment.buffer.byteLength > 0 ? decide(alone) : "in use";
         result = fate === "removed" ? this.#tryRemove(segment) : fate;
         removing = alone && (this.#object.standsAlone || result === "removed");
       }
     } catch (error) {
-      // The set went at that moment: there is nothing to leave
+      // The set was just removed: there is nothing to leave
       if (!saysGone(error)) throw error;
     } finally {
       try {
@@ -323,7 +324,7 @@ export class Membership {
       this.#remove(segment);
       return "removed";
     } catch (error) {
-      // For the next one out, who may
+      // The next peer to leave may be permitted to remove it
       this.disposable = true;
       if (error instanceof ShmError && error.errno === ERRNO.EPERM) return "not ours";
       throw error;
@@ -331,8 +332,8 @@ export class Membership {
   }
 
   /**
-   * Takes the entry lock in order to leave. If that cannot be, because the set has gone or a stopped
-   * process holds it, we are not counted any more and all stays as it is.
+   * Takes the entry lock in order to leave. If that fails, because the set is gone or a stopped process
+   * holds the lock, we are no longer counted and everything else stays as it is.
    */
   #lock(): boolean {
     const { set } = this;
@@ -357,14 +358,14 @@ export class Membership {
     return taken;
   }
 
-  /** Goes, with the entry lock held: it is free then. */
+  /** The last step of leaving, with the entry lock held: uncounts and unlocks, or removes the set. */
   #exit(removing: boolean): void {
     let removed = false;
     try {
       removed = removing && tryRemoveSet(this.set);
     } finally {
       if (!removed && !quietly(this.set, this.#operations.exit)) {
-        // In one step nothing is done if one of both cannot be, as when somebody reset a value
+        // The single step does nothing if one of the two fails, as after another process reset a value
         quietly(this.set, this.#operations.uncount);
         quietly(this.set, this.#operations.unlock);
       }
@@ -372,7 +373,7 @@ export class Membership {
   }
 }
 
-/** Does what never waits, and says whether; what cannot be is let be: we are leaving. */
+/** Tries operations that never wait, and returns whether they succeeded. Ignores failures: we leave. */
 function quietly(set: SemaphoreSet, operations: PreparedOperations): boolean {
   try {
     return set.tryOp(operations);
@@ -382,7 +383,7 @@ function quietly(set: SemaphoreSet, operations: PreparedOperations): boolean {
   }
 }
 
-/** Removes the set if that is ours to do, and says whether. */
+/** Removes the set if we are permitted to, and returns whether it did. */
 function tryRemoveSet(set: SemaphoreSet): boolean {
   try {
     set.remove();
@@ -393,18 +394,18 @@ function tryRemoveSet(set: SemaphoreSet): boolean {
   }
 }
 
-/** What joining and leaving do on a set. */
+/** The prepared operations of joining and leaving. */
 interface EntryOperations {
   readonly takeLock: PreparedOperations;
-  /** Takes the lock and counts. */
+  /** Takes the lock and adds us to the count. */
   readonly enter: PreparedOperations;
   readonly unlock: PreparedOperations;
   readonly uncount: PreparedOperations;
-  /** Counts no more and unlocks. */
+  /** Removes us from the count and unlocks. */
   readonly exit: PreparedOperations;
 }
 
-/** Packed once for each entry there is: a mailbox has one, and channels one for each number of lanes. */
+/** Packed once for each entry: mailboxes have one, and channels one for each number of lanes. */
 const packed = new Map<string, EntryOperations>();
 
 function operationsOn({ lock, users }: EntrySemaphores): EntryOperations {
@@ -426,7 +427,7 @@ function operationsOn({ lock, users }: EntrySemaphores): EntryOperations {
   return operations;
 }
 
-/** The segment under the key by the kernel's facts, and whether it can be joined or is to be replaced. */
+/** The kernel's facts of the key's segment, and whether it fits: `false` if it must be replaced. */
 function lookAtSegment(
   object: SharedObject<unknown>,
 ): { readonly stat: SegmentStat; readonly fits: boolean } | undefined {
@@ -443,20 +444,20 @@ function lookAtSegment(
   }
 }
 
-/** The set under the key, created if there is none. `undefined`: it came or went while we looked. */
+/** The set under the key, created if there is none; `undefined` if it came or went during the check. */
 function findSet(
   object: SharedObject<unknown>,
   segment: SegmentStat | undefined,
 ): SemaphoreSet | undefined {
   const { key, trust, semaphores } = object;
   const wanted = { trust, ...(semaphores === undefined ? {} : { count: semaphores }) };
-  // Asked first where none is expected: an error that is caught takes longer than all the rest
+  // If no set is expected, this asks first: catching an error takes longer than everything else here
   if (segment !== undefined || findSemaphoreSet(key) !== undefined) {
     const found = unless(ERRNO.ENOENT, () => SemaphoreSet.open(key, wanted));
     if (found !== undefined) return found;
   }
   if (segment !== undefined && !object.standsAlone) {
-    // The set comes before the segment and goes after it
+    // The set is created before the segment and removed after it
     if (findSegment(key) !== segment.id) return undefined;
     throw object.foreign(
       "no semaphore set stands beside the segment. It is another program's, or somebody removed the " +
@@ -468,7 +469,7 @@ function findSet(
   return unless(ERRNO.EEXIST, () => SemaphoreSet.create({ key, count, mode }));
 }
 
-/** Takes the entry lock and is counted, which is `true`; or says that joining starts over. */
+/** Takes the entry lock and counts us, which is `true`; otherwise joining starts over. */
 function enterSet(
   object: SharedObject<unknown>,
   set: SemaphoreSet,
@@ -485,20 +486,20 @@ function enterSet(
       waitSync(operate(set, enter, schedule));
       return true;
     }
-    // It may be anything's. In one step: if all its values are 0, it is ours to use
+    // The set may be any program's. Tested and taken in one step: if all its values are 0, it is unused
     const unused = Array.from({ length: set.count }, (_, semaphore) => ({ semaphore, add: 0 }));
     const counting = [lock, users].map((semaphore) => ({ semaphore, add: 1, undo: true }));
     if (set.tryOp([...unused, ...counting])) return true;
   } catch (error) {
     if (saysGone(error)) return undefined;
-    // Created for nothing. What others have entered meanwhile is theirs
+    // Created for nothing. If other peers have entered it since then, it is theirs
     if (set.created && isUnused(set)) set.remove();
     throw error;
   }
   return whoUses(object, set, entry, undefined);
 }
 
-/** Whether the set has other values by now, somebody had its lock since `last` had, or it has gone. */
+/** Whether the values of the set changed, a process other than `last` had its lock, or it is gone. */
 function hasChanged(
   set: SemaphoreSet,
   values: readonly number[],
@@ -520,8 +521,9 @@ function isUnused(set: SemaphoreSet): boolean {
 }
 
 /**
- * Says of a set whose segment is not there, or cannot be joined, whether it can be that of peers who join or
- * leave: it pays to wait. `undefined`: it is not in use any more, or another segment is at the key by now.
+ * Checks a set whose segment is missing or cannot be joined: peers that join or leave may be using it,
+ * so that a wait is worthwhile. Returns `undefined` if the set is not in use any more, or if another
+ * segment has the key now.
  */
 function whoUses(
   object: SharedObject<unknown>,
@@ -543,7 +545,7 @@ function whoUses(
   if (values.every((value) => value === 0)) return undefined;
   const { key, id } = set;
   if (values[lock]! > 1 || values[users] === 0) {
-    // Peers that come meanwhile and are killed leave such values too, and a segment, which others remove
+    // Peers that join since then and are killed leave such values too, and a segment that others remove
     if (findSegment(key) !== segment || hasChanged(set, values, lock, last)) return undefined;
     throw object.foreign(
       `semaphore set ${id} has this key, with other values than 0 and without a segment: another ` +
@@ -558,14 +560,14 @@ function whoUses(
   return new Occupied(timedOut(`join the ${object.name}`, "semop", { key, id, remedy }));
 }
 
-/** The segment, with the entry lock held. `undefined`: somebody who does not know the lock created one. */
+/** The segment, with the entry lock held; `undefined` if a process that ignores the lock created one. */
 function openSegment(
   object: SharedObject<unknown>,
   set: SemaphoreSet,
   seen: SegmentStat | undefined,
 ): Segment | undefined {
   const { key, trust } = object;
-  // As for the set
+  // Asks first, as for the set
   if (seen !== undefined || findSegment(key) !== undefined) {
     const found = unless(ERRNO.ENOENT, () => Segment.open(key, { trust }));
     if (found !== undefined) return found;
@@ -574,7 +576,7 @@ function openSegment(
   return unless(ERRNO.EEXIST, () => Segment.create({ key, size: object.size(set), mode }));
 }
 
-/** What is to be created. */
+/** How to create the object; throws its error if it must exist already. */
 function creation(
   { create }: SharedObject<unknown>,
 ): { readonly mode: number; readonly semaphores: number } {
@@ -582,7 +584,7 @@ function creation(
   return create;
 }
 
-/** What `action` gives, or `undefined` if it fails with `errno`: others come and go meanwhile. */
+/** The result of `action`, or `undefined` if it fails with `errno`: other peers come and go. */
 function unless<Result>(errno: number, action: () => Result): Result | undefined {
   try {
     return action();

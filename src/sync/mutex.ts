@@ -1,6 +1,6 @@
 /**
- * Mutexes: a {@linkcode Role} that is taken and released again and again, as a lock that ends with a
- * block. Nothing here but that shape; what makes it safe is the role.
+ * Mutexes: a {@linkcode Role} that is acquired and released repeatedly, as a lock that ends with a
+ * block. This file adds only that interface; the role provides the safety.
  */
 
 import { checkFlag, optionsReader } from "../layout/arguments.ts";
@@ -11,7 +11,7 @@ import { Role } from "./role.ts";
 import type { WaitOptions, WaitSyncOptions } from "./wait_schedule.ts";
 
 /**
- * How {@linkcode Mutex.openOrCreate} finds or makes a mutex.
+ * How {@linkcode Mutex.openOrCreate} finds or creates a mutex.
  *
  * @example
  * ```ts
@@ -25,11 +25,11 @@ import type { WaitOptions, WaitSyncOptions } from "./wait_schedule.ts";
  * ```
  */
 export interface MutexOptions {
-  /** The key others find it by. */
+  /** The key by which other processes find the mutex. */
   readonly key: number;
-  /** Permission bits of a new one; 0o600 if not said. */
+  /** Permission bits of a new mutex. Defaults to 0o600. */
   readonly mode?: number;
-  /** Accept one that another user, not root, created or owns. */
+  /** Accept a mutex that another user, other than root, created or owns. Defaults to `false`. */
   readonly trust?: boolean;
 }
 
@@ -55,9 +55,9 @@ const readMutexOptions = optionsReader(
  * ```
  */
 export interface MutexLock extends Disposable {
-  /** Whether it was not released yet. */
+  /** Whether the lock is still held: it was not released yet. */
   readonly held: boolean;
-  /** Lets the next one have the mutex. Twice is once. */
+  /** Releases the mutex. Calling it again does nothing. */
   release(): void;
 }
 
@@ -85,13 +85,14 @@ class Lock implements MutexLock {
 /**
  * Mutual exclusion between processes, and between the tasks of one process.
  *
- * The kernel frees it when the process or the Worker that holds it ends, by SIGKILL and `terminate()`
- * too ({@linkcode Role} says where a Worker's lock stays with its process instead, and the way out).
- * The next holder is not told, so let what the mutex guards say for itself when a change of it is half
- * done. Lock and release in the same process; locking again what one holds waits like anybody.
+ * The kernel frees the mutex when the process or the Worker that holds it ends, also by SIGKILL and
+ * `terminate()` ({@linkcode Role} describes where a Worker's lock stays with its process instead, and
+ * the way out). The next holder is not notified, so the guarded data itself must show that a change is
+ * incomplete. Lock and release in the same process. The mutex is not recursive: a holder that locks it
+ * again waits like any other process.
  *
- * A lock that is dropped without being released stays held until its process ends: when garbage is
- * collected says nothing about when the work under the lock is over. So write `using`.
+ * A lock that is dropped without release stays held until its process ends, because garbage collection
+ * does not show that the work under the lock is over. So write `using`.
  *
  * @example
  * ```ts
@@ -103,7 +104,7 @@ class Lock implements MutexLock {
  * const counter = new Float64Array(segment.buffer);
  * {
  *   using _lock = await mutex.lock();
- *   counter[0]! += 1; // no other process is here at the same time
+ *   counter[0]! += 1; // no other process does this at the same time
  * }
  * assert.equal(counter[0], 1);
  * mutex.remove();
@@ -114,11 +115,11 @@ export class Mutex {
   readonly #set: SemaphoreSet;
   readonly #semaphore: number;
   readonly #view: Role;
-  /** What the lock that was given out last holds. */
+  /** The role of the lock that was returned last. */
   #last: Role | undefined;
 
   /**
-   * The mutex that is semaphore number `semaphore` of `set`, which is 0 while nobody holds it.
+   * The mutex in semaphore number `semaphore` of `set`, which is 0 while no process holds it.
    *
    * @throws {RangeError} no such semaphore in the set
    */
@@ -129,18 +130,18 @@ export class Mutex {
     Object.freeze(this);
   }
 
-  /** The semaphore set it is in. */
+  /** The semaphore set that holds the mutex. */
   get set(): SemaphoreSet {
     return this.#set;
   }
 
-  /** Which semaphore of the set it is. */
+  /** The number of its semaphore in the set. */
   get semaphore(): number {
     return this.#semaphore;
   }
 
   /**
-   * Finds the mutex that holds `key`, a set of one semaphore, or creates it, free.
+   * Finds the mutex with `key`, a set of one semaphore, or creates it unlocked.
    *
    * @throws {ShmError} as {@linkcode SemaphoreSet.openOrCreate}
    * @throws {RangeError} a key or mode out of range
@@ -151,11 +152,11 @@ export class Mutex {
   }
 
   /**
-   * Locks it as soon as nobody else has. When `signal` aborts, the promise rejects with its reason,
-   * within 100 ms, and nothing is locked.
+   * Locks the mutex as soon as no other holder has it. When `signal` aborts, the promise rejects with
+   * its reason within 100 ms, and nothing is locked.
    *
    * @throws {ShmError} `ETIMEDOUT` the timeout is over (the message names the holder), `EIDRM` the
-   * mutex was removed while we waited, `EINVAL` before, `EACCES`
+   * mutex was removed during the wait, `EINVAL` it was removed before, `EACCES`
    *
    * @example
    * ```ts
@@ -179,8 +180,8 @@ export class Mutex {
   /**
    * As {@linkcode Mutex.lock}, blocking the thread.
    *
-   * @throws {ShmError} also `EDEADLK` this very mutex is locked already, and the thread that could
-   * release it would sleep
+   * @throws {ShmError} also `EDEADLK` this object has locked the mutex already, and the thread that
+   * could release it would sleep
    *
    * @example
    * ```ts
@@ -198,14 +199,14 @@ export class Mutex {
    * ```
    */
   lockSync(options: WaitSyncOptions = {}): MutexLock {
-    // What this very mutex has locked is waited for in vain: the role itself refuses
+    // A wait for a lock of this object would never end: its role throws EDEADLK
     const role = this.#last?.held === true ? this.#last : new Role(this.#set, this.#semaphore);
     role.acquireSync(options);
     return this.#locked(role);
   }
 
   /**
-   * Locks it if nobody else has, and gives `undefined` otherwise. Never waits.
+   * Locks the mutex if no other holder has it, and returns `undefined` otherwise. Never waits.
    *
    * @throws {ShmError} `EINVAL` the mutex was removed, `EACCES`
    */
@@ -219,16 +220,16 @@ export class Mutex {
     return new Lock(role);
   }
 
-  /** The process that has it locked, or `undefined`; 0 if that is in another pid namespace. */
+  /** The process that holds the lock, or `undefined`; 0 if it is in another pid namespace. */
   get holder(): number | undefined {
     return this.#view.holder;
   }
 
   /**
-   * Removes the semaphore set it is in; whoever waits for it wakes with `EIDRM`, and whoever has it
-   * locked is alone no longer. For the last who needs it. Twice is once.
+   * Removes the semaphore set that holds the mutex. Waiters fail with `EIDRM`, and a holder is no longer
+   * protected, so only the last user may remove it. Calling it again does nothing.
    *
-   * @throws {ShmError} `EPERM` neither owner, creator nor root
+   * @throws {ShmError} `EPERM` the caller is neither owner, creator nor root
    */
   remove(): void {
     this.#set.remove();

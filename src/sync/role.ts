@@ -1,8 +1,8 @@
 /**
- * Roles: locks and roles that one process holds and that the kernel takes back when it dies, by
- * SIGKILL too, at once.
+ * Roles: locks and roles that one process holds, and that the kernel releases at once when the process
+ * dies, also by SIGKILL.
  *
- * A role is a semaphore that is 0 while free. Taking it waits for 0 and adds 1 in one step, so there
+ * A role is a semaphore that is 0 while free. Acquiring it waits for 0 and adds 1 in one step, so there
  * is nothing to initialise and no moment between the two (DESIGN: crash rules; semop(2), SEM_UNDO).
  */
 
@@ -25,15 +25,15 @@ import {
 } from "./wait_schedule.ts";
 
 /**
- * A role or lock that one holder has at a time: one semaphore of a set, which is 0 while it is free.
+ * A role or lock with one holder at a time: one semaphore of a set, which is 0 while the role is free.
  *
- * When the process that holds it ends, however it ends, the kernel frees it. Two roles on the same
- * semaphore exclude each other within one process too.
+ * When the process that holds it ends for any reason, the kernel frees it. Two `Role` objects on the
+ * same semaphore exclude each other within one process too.
  *
- * A Worker counts as a process of its own: what it holds is freed when it ends, by `terminate()` too,
- * and what it awaits it never gets after that. Where the system forbids unshare(2), as Docker does
- * unless told otherwise, what it holds stays with its process until that ends; `set.setValue(semaphore,
- * 0)` frees it for a program that knows that the Worker has ended.
+ * A Worker counts as its own process: its roles are freed when it ends, also by `terminate()`, and it
+ * acquires none after that. Where the system forbids unshare(2), as Docker does by default, the roles
+ * of a Worker stay held until its process ends; a program that knows that the Worker has ended can free
+ * one with `set.setValue(semaphore, 0)`.
  *
  * @example A role for one process of many
  * ```ts
@@ -59,7 +59,7 @@ export class Role {
   #held = false;
 
   /**
-   * The role that is semaphore number `semaphore` of `set`.
+   * The role in semaphore number `semaphore` of `set`.
    *
    * @throws {RangeError} no such semaphore in the set
    */
@@ -72,7 +72,7 @@ export class Role {
   }
 
   /**
-   * Takes it if nobody holds it, and says whether. Never waits.
+   * Acquires the role if it is free, and returns whether it did. Never waits.
    *
    * @throws {ShmError} `EINVAL` or `EIDRM` the set was removed, `EACCES`
    */
@@ -83,10 +83,10 @@ export class Role {
   }
 
   /**
-   * Takes it as soon as nobody holds it. When `signal` aborts, the promise rejects with its reason,
+   * Acquires the role as soon as it is free. When `signal` aborts, the promise rejects with its reason
    * within 100 ms, and nothing is held.
    *
-   * @throws {ShmError} `ETIMEDOUT` the timeout is over, `EIDRM` the set was removed while we waited,
+   * @throws {ShmError} `ETIMEDOUT` the timeout is over, `EIDRM` the set was removed during the wait,
    * or as {@linkcode Role.tryAcquire}
    *
    * @example
@@ -113,7 +113,7 @@ export class Role {
   /**
    * As {@linkcode Role.acquire}, blocking the thread.
    *
-   * @throws {ShmError} also `EDEADLK` this very role is held already, and the thread that could
+   * @throws {ShmError} also `EDEADLK` this object holds the role already, and the thread that could
    * release it would sleep
    */
   acquireSync(options: WaitSyncOptions = {}): void {
@@ -129,7 +129,7 @@ export class Role {
   }
 
   /**
-   * Takes it, waiting in `schedule`. For the rooms to the right.
+   * Acquires the role, waiting in `schedule`. Internal: used by mailbox and channel.
    *
    * @internal
    */
@@ -157,8 +157,8 @@ export class Role {
   }
 
   /**
-   * Lets it go. Does nothing if it was not taken through this object, or the set is gone: twice is
-   * once, and nobody frees what another one holds.
+   * Releases the role. Does nothing if this object does not hold it, or the set is gone. So calling it
+   * again does nothing, and no process frees another holder's role.
    */
   release(): void {
     if (!this.#held) return;
@@ -170,13 +170,13 @@ export class Role {
     }
   }
 
-  /** Whether it was taken through this object and not released since. */
+  /** Whether this object acquired the role and has not released it since. */
   get held(): boolean {
     return this.#held;
   }
 
   /**
-   * The process that holds it, or `undefined` if nobody does; 0 if that process is in another pid
+   * The process that holds the role, or `undefined` if it is free; 0 if that process is in another pid
    * namespace.
    *
    * @throws {ShmError} `EINVAL` or `EIDRM` the set was removed, `EACCES`
@@ -186,13 +186,13 @@ export class Role {
   }
 }
 
-/** Taking and releasing a role. */
+/** The prepared operations that acquire and release a role. */
 interface RoleOperations {
   readonly acquire: PreparedOperations;
   readonly release: PreparedOperations;
 }
 
-/** Packed once a semaphore number: a mutex makes a role each time it is locked. */
+/** Packed once for each semaphore number: a mutex makes a role each time it is locked. */
 const packed = new Map<number, RoleOperations>();
 
 function operationsOn(semaphore: number): RoleOperations {

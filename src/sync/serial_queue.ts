@@ -1,6 +1,6 @@
 /**
- * SerialQueue: asynchronous work of which one piece is under way at a time, in the order it was asked for.
- * For the rooms to the right.
+ * A serial queue: it runs asynchronous tasks one at a time, in the order of the calls.
+ * Internal: used by mailbox and channel.
  */
 
 import { carryOut, type Waiting } from "../sysv/wait.ts";
@@ -8,29 +8,29 @@ import { yieldBudget } from "../sysv/yield_budget.ts";
 import { Deadline } from "./deadline.ts";
 import type { WaitLimits } from "./wait_schedule.ts";
 
-/** A promise that is fulfilled: what follows it comes with the next microtask. */
+/** A fulfilled promise: its callbacks run with the next microtask. */
 const NOW: Promise<void> = Promise.resolve();
 
-/** A queue of one process's own waits. */
+/** A queue of the waits of one object in this process. */
 export class SerialQueue {
   #last: Promise<void> = NOW;
   #waiting = 0;
   #handing = false;
   #handed: unknown;
 
-  /** How many pieces of work are under way or wait for their turn. */
+  /** How many tasks are under way or wait for their turn. */
   get waiting(): number {
     return this.#waiting;
   }
 
-  /** Whether a value of `handOver` has not reached its caller yet. */
+  /** Whether a value passed to `handOver` has not reached its caller yet. */
   get handing(): boolean {
     return this.#handing;
   }
 
   /**
-   * A promise of `value`, which was had without waiting for a turn. Until its caller has it, all others
-   * wait for their turn.
+   * Returns a promise of `value`, which was available without waiting for a turn. Until the value
+   * reaches its caller, all other tasks wait for their turn.
    */
   handOver<Value>(value: Value): Promise<Value> {
     this.#handing = true;
@@ -46,9 +46,9 @@ export class SerialQueue {
   };
 
   /**
-   * Does `work` when all before it is over and the {@linkcode yieldBudget} allows it. While it waits for
-   * its turn, the signal and the deadline (`expired` makes its error) end it too. The promise settles in
-   * the moment the work ends: nobody comes in between.
+   * Runs `work` when all tasks before it are over and the {@linkcode yieldBudget} allows it. The signal
+   * and the deadline (`expired` makes its error) also end a task that waits for its turn. The promise
+   * settles when the work ends, before any other task starts.
    */
   run<Result>(
     { signal, deadline = Deadline.never }: WaitLimits,
@@ -69,19 +69,19 @@ export class SerialQueue {
     });
     const over = (): void => {
       this.#waiting--;
-      // Who gave up waiting lets nobody overtake those before it
+      // If this task stopped waiting, the next one still waits for the tasks before this one
       before.then(endTurn);
     };
-    // Not in between: whoever awaits the result is woken by it, and finds this done
+    // Attached first, so it has run before the caller of `run` continues
     result.then(over, over);
     return result;
   }
 }
 
-/** A timer that is to run longer, 25 days, runs out at once. */
+/** A timer that is set to more than this, 25 days, fires at once. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
-/** Waits for `before`, unless the signal or the deadline is faster. */
+/** Waits for `before`, unless the signal or the deadline comes first. */
 async function ended(
   before: Promise<unknown>,
   signal: AbortSignal | undefined,

@@ -1,6 +1,6 @@
 /**
- * The flag by which a peer that sleeps tells others to wake it, and the wake itself: one word of shared
- * memory, which the sleeper stores and a waker exchanges for 0.
+ * The flag with which a sleeping peer asks others to wake it, and the wake itself: one word of shared
+ * memory, which the sleeper sets to 1 and a waker exchanges for 0.
  */
 
 import type { Segment } from "../sysv/segment.ts";
@@ -8,7 +8,7 @@ import type { Wait } from "../sysv/wait.ts";
 import { AsyncFutex } from "./async_futex.ts";
 import { AtomicInt32 } from "./atomic_int32.ts";
 
-/** A word that says whether somebody sleeps, and those who are to be woken by it. */
+/** A word that is 1 while a peer sleeps on it, with the operations of the sleeper and the waker. */
 export class WaiterFlag {
   readonly #words: Int32Array<ArrayBuffer>;
   readonly #index: number;
@@ -28,10 +28,10 @@ export class WaiterFlag {
   }
 
   /**
-   * Wakes whoever sleeps, or is about to. To be called right after the store they wait for.
+   * Wakes every peer that sleeps or is about to. Call it right after the store that they wait for.
    *
-   * SYNC asleep: both sides store first and load then, in one order for all (sequential consistency).
-   * So either this load sees the sleeper's 1, or the sleeper's look sees what was stored before.
+   * SYNC asleep: each side stores first and loads second, in one order for all (sequential consistency).
+   * So either this load sees the sleeper's 1, or the sleeper's load sees what was stored before.
    */
   wake(): void {
     if (Atomics.load(this.#words, this.#index) !== 0) this.#wake();
@@ -41,24 +41,24 @@ export class WaiterFlag {
     if (Atomics.exchange(this.#words, this.#index, 0) !== 0) this.#word.notify();
   }
 
-  /** Says that we are about to sleep. What is waited for is to be looked at after this. */
+  /** Announces that we are about to sleep. The caller must check its condition again after this. */
   announce(): void {
-    // SYNC asleep: this store comes before that look
+    // SYNC asleep: this store comes before that check
     Atomics.store(this.#words, this.#index, 1);
   }
 
-  /** Sleeps until somebody wakes us, at most `ms` milliseconds. */
+  /** Sleeps until another peer wakes us, at most `ms` milliseconds. */
   sleep(ms: number): Wait {
     return this.#word.changedFrom(1, ms, this.#futex);
   }
 
-  /** Wakes a `sleep` of ours that is under way, for good. */
+  /** Ends our `sleep` if one is under way, and releases the futex. */
   close(): void {
     if (this.#words.length > 0) this.wake();
     this.#futex.close();
   }
 
-  /** Says that we are awake. */
+  /** Clears the flag: we are awake. */
   retract(): void {
     if (this.#words.length > 0) Atomics.store(this.#words, this.#index, 0);
   }
