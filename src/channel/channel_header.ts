@@ -1,6 +1,6 @@
 /**
- * The header of a channel: written once by whoever initialises it, checked by everybody else. For
- * the files of this folder.
+ * The header of a channel: written once by the process that initialises it, checked by all others.
+ * Internal: used by the channel.
  */
 
 import { ShmError } from "../../ffi/shm_error.ts";
@@ -8,25 +8,25 @@ import { HEADER, layoutHash, MAGIC, MAGIC_SWAPPED, VERSION } from "./descriptor.
 import { capacityFor, lanesFor } from "./lanes.ts";
 import { maxMessage, segmentSize, type Shape } from "./shape.ts";
 
-/** Facts of the kernel's about what may be a channel. */
+/** The kernel's information about an object that may be a channel. */
 export interface KernelFacts {
   readonly key: number;
   readonly id: number;
   /** Bytes of the segment. */
   readonly size: number;
-  /** Semaphores of the set beside it. */
+  /** Number of semaphores in the set of the same key. */
   readonly semaphores: number;
 }
 
 const MAGIC_WORD = HEADER.fields.magic.offset / Int32Array.BYTES_PER_ELEMENT;
 
-/** Whether somebody has initialised it. */
+/** Whether the channel was initialised. */
 export function isReady(memory: ArrayBuffer): boolean {
-  // SYNC ready: seeing a magic orders all reads of the header after the writes of its creator
+  // SYNC ready: a load that sees a magic orders all reads of the header after the creator's writes
   return Atomics.load(new Int32Array(memory, 0, HEADER.size / 4), MAGIC_WORD) !== 0;
 }
 
-/** Makes a segment of zeros a channel. To be called by one process, which holds the door. */
+/** Makes a segment of zeros a channel. The caller must hold the entry lock. */
 export function initialise(memory: ArrayBuffer, shape: Shape): void {
   HEADER.write(memory, {
     magic: 0,
@@ -44,12 +44,12 @@ export function initialise(memory: ArrayBuffer, shape: Shape): void {
 }
 
 /**
- * What the header of an initialised channel says, checked against what the kernel says.
+ * Reads the shape from the header of an initialised channel, checked against the kernel's information.
  *
- * @throws {ShmError} `EFORMAT` it is no channel, or not one of this version; names what differs
+ * @throws {ShmError} `EFORMAT` it is not a channel, or one of another version; names the difference
  */
 export function readHeader(memory: ArrayBuffer, place: KernelFacts): Shape {
-  // Copied first and looked at after: whoever can write here may go on doing so
+  // Copy first, then check: a process that can write here may write at any time
   const copy = memory.slice(0, HEADER.size);
   const header = HEADER.read(copy);
   const differs = (field: string, there: string, expected: string, remedy: string): ShmError =>
@@ -109,11 +109,11 @@ export function readHeader(memory: ArrayBuffer, place: KernelFacts): Shape {
   return shape;
 }
 
-/** What a caller asked for, where it said so. */
+/** The properties that a caller requested. */
 export type Wanted = Partial<Shape>;
 
 /**
- * Checks that an existing channel is as the caller wants it.
+ * Checks that an existing channel has the properties that the caller requested.
  *
  * @throws {ShmError} `EFORMAT` names the first option that differs
  */
@@ -131,7 +131,7 @@ export function checkWanted(shape: Shape, wanted: Wanted, place: KernelFacts): v
   }
 }
 
-/** The error for what is not the channel it should be. */
+/** The error for an object that is not the expected channel. */
 export function otherFormat(
   { key, id }: { readonly key: number; readonly id?: number | undefined },
   what: string,

@@ -1,7 +1,7 @@
 /**
- * Joining a channel and leaving it: how it is told from another program's objects, who makes its
- * segment a channel, and what becomes of that in the end. What is the same for a mailbox is in
- * `src/sync/membership.ts`. For `channel.ts`.
+ * Joining and leaving a channel: how it is distinguished from objects of other programs, which process
+ * initialises its segment, and when it is removed. The part in common with a mailbox is in
+ * `src/sync/membership.ts`. Internal: used by `channel.ts`.
  */
 
 import { ERRNO } from "../../ffi/errno.ts";
@@ -25,19 +25,19 @@ import { isEmpty } from "./lane_words.ts";
 import { capacityFor, lanesFor } from "./lanes.ts";
 import { segmentSize, semaphoreCount, type Shape } from "./shape.ts";
 
-/** How to join. */
+/** How to join a channel. */
 export interface JoinOptions {
   readonly key: number;
-  /** What is said of it must be so; what is not said is the default when creating. */
+  /** A channel that exists must match these; when creating, the others have their defaults. */
   readonly wanted: Partial<Shape>;
-  /** Permission bits of what is created; without it nothing is created. */
+  /** How to create the channel. Without it, a missing channel is not created. */
   readonly create?: { readonly mode: number; readonly persistent: boolean };
   readonly trust: boolean;
-  /** Milliseconds. */
+  /** Milliseconds to wait. */
   readonly timeout?: number | undefined;
 }
 
-/** How often a segment that is not ready is looked at, in milliseconds. */
+/** Milliseconds between two checks of a segment that is not ready. */
 const LOOK_MS = 2;
 
 const MISSING = "nobody has created it (or it was removed): start the program that does, or use " +
@@ -46,10 +46,10 @@ const NOT_READY =
   "its segment is not a channel yet, and its creator has gone: Channel.openOrCreate " +
   "makes it one";
 
-/** Where the header's fields end, which a creator that was killed may have written. */
+/** Where the header's fields end. A killed creator may have written any of the fields. */
 const FIELDS_END = HEADER.fields.segment_size.offset + HEADER.fields.segment_size.size;
 
-/** One process's membership of a channel. */
+/** The membership of one process in a channel. */
 export class ChannelMembership {
   readonly segment: Segment;
   readonly set: SemaphoreSet;
@@ -66,7 +66,7 @@ export class ChannelMembership {
   }
 
   /**
-   * Joins. Blocks only while another peer joins or leaves, or a channel is about to be ready.
+   * Joins. Blocks only while another peer joins or leaves, or initialises the channel.
    *
    * @throws {ShmError} see {@linkcode Channel.openOrCreate}
    */
@@ -76,8 +76,8 @@ export class ChannelMembership {
   }
 
   /**
-   * Leaves; roles and lanes are released before. The last one out removes segment and set if the
-   * channel is empty and nobody asked to keep it. Twice is once.
+   * Leaves; roles and lanes must be released before. The last peer to leave removes the segment and the
+   * set if the channel is empty and its creator did not keep it. Calling it again does nothing.
    */
   leave(): LeaveResult {
     const { segment, shape } = this;
@@ -86,7 +86,7 @@ export class ChannelMembership {
       if (!alone) return "in use";
       if (!membership.disposable) return "kept";
       const { markedForRemoval, nattch } = segment.stat();
-      // Its messages reach no peer any more, and its set alone would keep every other one out
+      // No peer can reach its messages, and a set without its segment would keep every peer from joining
       if (markedForRemoval) return "removed";
       if (!isEmpty(segment.buffer, shape)) return "unread";
       return nattch > 1 ? "in use" : "removed";
@@ -94,13 +94,13 @@ export class ChannelMembership {
   }
 }
 
-/** What is found or made with the entry lock held. */
+/** What is found or created while the entry lock is held. */
 interface Inside {
   readonly segment: Segment;
   readonly shape: Shape;
 }
 
-/** A channel, to those who join. */
+/** A channel, as an object that peers join. */
 class ChannelObject implements SharedObject<Inside> {
   readonly name = "channel";
   readonly standsAlone = false;
@@ -147,7 +147,7 @@ class ChannelObject implements SharedObject<Inside> {
     return { lock: lanes + LOCK, users: lanes + USERS, disposable: lanes + DISPOSABLE };
   }
 
-  /** Looks at a set without a segment: somebody is about to create it, or was killed before that. */
+  /** Checks a set without a segment: its creator is about to create the segment, or was killed before. */
   #checkLeftover(set: SemaphoreSet, lanes: number): void {
     const { lanes: wanted = lanes } = this.#wanted;
     if (wanted === lanes) return;
@@ -161,7 +161,7 @@ class ChannelObject implements SharedObject<Inside> {
     return segmentSize(this.#shape(lanesFor(set.count)!));
   }
 
-  /** The shape of what we would create beside a set for `lanes`. */
+  /** The shape of a segment that this process would create for a set of `lanes`. */
   #shape(lanes: number): Shape {
     const { laneCapacity = LANE_CAPACITY.DEFAULT, messageSize = 0 } = this.#wanted;
     return { lanes, laneCapacity, messageSize };
@@ -174,7 +174,7 @@ class ChannelObject implements SharedObject<Inside> {
     const coming = this.#shape(lanesFor(count)!);
     const state = segment.created ? "blank" : this.#await(segment, membership, coming, deadline);
     if (state === "other") {
-      // Of its creator nothing is left but its shape, which nobody asks for
+      // Nothing of its creator is left but the shape, which no process wants
       membership.dissolve(segment);
       return undefined;
     }
@@ -188,8 +188,9 @@ class ChannelObject implements SharedObject<Inside> {
   }
 
   /**
-   * Waits until somebody has made the segment a channel, who does not know the entry lock, for we hold
-   * it. Ends if nobody will: `blank` is ours to make a channel, `other` is one we would not have made.
+   * Waits until the segment is a channel. We hold the entry lock, so its creator is a process that does
+   * not use the lock. Ends if none will do it: `blank` is for this process to initialise, `other` has a
+   * shape that this process would not have created.
    */
   #await(
     segment: Segment,
@@ -199,12 +200,12 @@ class ChannelObject implements SharedObject<Inside> {
   ): "ready" | "blank" | "other" {
     while (!isReady(segment.buffer)) {
       const { cpid, nattch } = segment.stat();
-      // One that is dead and not yet reaped exists, but is not attached
+      // A process that is dead and not yet reaped exists, but is not attached
       if (nattch <= 1) {
         if (typeof this.create === "function") throw this.#absent(NOT_READY, segment.id);
         if (isBlank(segment.buffer)) {
           if (segment.size === segmentSize(coming)) return "blank";
-          // A pid of 0 is in another pid namespace: nobody knows
+          // A pid of 0 belongs to another pid namespace: whether it lives is unknown
           if (cpid !== 0 && !processExists(cpid) && membership.idle) return "other";
         }
       }
@@ -232,7 +233,7 @@ class ChannelObject implements SharedObject<Inside> {
   }
 }
 
-/** Whether nothing but fields of a header was ever written to it. */
+/** Whether nothing was written to it but fields of a header. */
 function isBlank(memory: ArrayBuffer): boolean {
   const words = new BigUint64Array(memory, FIELDS_END);
   for (let i = 0; i < words.length; i++) if (words[i] !== 0n) return false;

@@ -1,6 +1,6 @@
 /**
- * What a producer and a consumer need of the channel they belong to, and the failures both can meet.
- * For the files of this folder.
+ * The channel as its producers and its consumer need it, and the errors that both can throw. Internal:
+ * used by the channel.
  */
 
 import { ERRNO } from "../../ffi/errno.ts";
@@ -11,7 +11,7 @@ import type { SemaphoreSet } from "../sysv/semaphore_set.ts";
 import { tryReadSet } from "../sysv/semaphore_stat.ts";
 import type { Shape } from "./shape.ts";
 
-/** One process's channel. */
+/** The channel of one process. */
 export class ChannelPlace {
   readonly segment: Segment;
   readonly set: SemaphoreSet;
@@ -24,9 +24,9 @@ export class ChannelPlace {
   }
 
   /**
-   * Checks that the channel is still the one that its key leads to. A system call: for waits.
+   * Checks that the channel was not removed. A system call: only for waits.
    *
-   * @throws {ShmError} `EIDRM` somebody removed it underneath
+   * @throws {ShmError} `EIDRM` it was removed while in use
    */
   checkPresent(): void {
     const { segment, set } = this;
@@ -47,7 +47,7 @@ export class ChannelPlace {
     });
   }
 
-  /** The error for using what was closed, or what is `open` and lost its memory. */
+  /** The error for using an object that was closed, or that is `open` and lost its memory. */
   closed(what: string, open: boolean): ShmError {
     const { segment } = this;
     return new ShmError(`use ${what}`, undefined, "EDETACHED", {
@@ -60,7 +60,7 @@ export class ChannelPlace {
     });
   }
 
-  /** The error for a value in memory that cannot be. */
+  /** The error for an impossible value in memory. */
   corrupt(lane: number, what: string): ShmError {
     return new ShmError("go on using the channel", undefined, "ECORRUPT", {
       key: this.segment.key,
@@ -71,7 +71,7 @@ export class ChannelPlace {
     });
   }
 
-  /** The error for what cannot be done because something else of this process is under way. */
+  /** The error for a call that cannot run because another of this process is under way. */
   busy(action: string, remedy: string): ShmError {
     return new ShmError(action, undefined, ERRNO.EBUSY, {
       key: this.segment.key,

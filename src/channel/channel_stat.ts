@@ -1,6 +1,6 @@
 /**
- * What can be seen of a channel from outside and from inside: who is there, and how full it is. Looking
- * changes nothing and is not arriving.
+ * The state of a channel, read from outside and from inside: its producers, its consumer, and how full it
+ * is. Reading changes nothing and does not join the channel.
  */
 
 import { ShmError } from "../../ffi/shm_error.ts";
@@ -28,7 +28,7 @@ import type { Shape } from "./shape.ts";
 import { readMessageCount } from "./message_counter.ts";
 
 /**
- * One lane, at about one instant.
+ * One lane, at approximately one instant.
  *
  * @example
  * ```ts
@@ -46,28 +46,28 @@ import { readMessageCount } from "./message_counter.ts";
  * ```
  */
 export interface LaneStat {
-  /** Its number, from 0. */
+  /** The number of the lane, from 0. */
   readonly lane: number;
-  /** Messages that wait to be received. */
+  /** Messages that were sent and not yet received. */
   readonly depth: number;
-  /** Bytes of the ring that they take. */
+  /** Bytes that they occupy in the ring. */
   readonly bytes: number;
-  /** Messages ever sent through it. */
+  /** Messages ever sent through the lane. */
   readonly messages: number;
   /** How often a producer found too little room and waited. */
   readonly fullWaits: number;
-  /** How many producers had it. */
+  /** How many producers have opened it. */
   readonly opened: number;
-  /** How many of them closed it; others died, or one is there still. */
+  /** How many of them closed it; the others died, or one still owns it. */
   readonly closed: number;
-  /** The process that has it, or had it last; `undefined` if none had. */
+  /** The process that owns it or owned it last; `undefined` if no process ever did. */
   readonly pid: number | undefined;
-  /** Whether that process has it now. */
+  /** Whether that process owns it now. */
   readonly alive: boolean;
 }
 
 /**
- * A channel, at about one instant.
+ * A channel, at approximately one instant.
  *
  * @example
  * ```ts
@@ -81,22 +81,22 @@ export interface LaneStat {
  * ```
  */
 export interface ChannelStats {
-  /** Bytes of one ring. */
+  /** Bytes of the ring of one lane. */
   readonly laneCapacity: number;
-  /** Bytes of every message, or 0 where they differ. */
+  /** Bytes of every message, or 0 if lengths differ. */
   readonly messageSize: number;
-  /** The process that is the consumer; `undefined` if none is. */
+  /** The pid of the consumer; `undefined` if there is none. */
   readonly consumerPid: number | undefined;
-  /** How many peers are there: channels opened and not closed. */
+  /** How many times the channel is open now, in all processes. */
   readonly users: number;
-  /** Whether the last one out leaves it where it is. */
+  /** Whether the channel stays when the last process leaves. */
   readonly persistent: boolean;
-  /** Its lanes, in order. */
+  /** The lanes, in order. */
   readonly lanes: readonly LaneStat[];
 }
 
 /**
- * A channel and the segment it is in.
+ * A channel and its segment.
  *
  * @example
  * ```ts
@@ -111,13 +111,13 @@ export interface ChannelStats {
  * ```
  */
 export interface ChannelStat extends ChannelStats {
-  /** What the kernel knows of its segment. */
+  /** The kernel's information about the segment. */
   readonly segment: SegmentStat;
-  /** The id of the semaphore set beside it. */
+  /** The id of the channel's semaphore set. */
   readonly setId: number;
 }
 
-/** What the set and the memory tell. `copy` has at least the words before the rings. */
+/** The state from the set and the memory. `copy` has at least the words before the rings. */
 export function readStats(copy: ArrayBuffer, set: SemaphoreSet, shape: Shape): ChannelStats {
   const values = set.values();
   const { CONSUMER } = SEMAPHORE;
@@ -130,7 +130,7 @@ export function readStats(copy: ArrayBuffer, set: SemaphoreSet, shape: Shape): C
     lanes: Array.from({ length: shape.lanes }, (_, lane) => {
       const semaphore = SEMAPHORE.LANE + lane;
       const figures = readLane(copy, lane, shape.laneCapacity);
-      // Who created the channel waited for the zero of all semaphores
+      // The creator of the channel waited for the zero of all semaphores, which set the last pid
       const pid = figures.opened === 0 ? 0 : set.lastPid(semaphore);
       return {
         ...figures,
@@ -141,7 +141,7 @@ export function readStats(copy: ArrayBuffer, set: SemaphoreSet, shape: Shape): C
   };
 }
 
-/** Looks again as often as this while the figures change under it. */
+/** The number of times to read again while the figures change. */
 const TRIES = 3;
 
 function readLane(
@@ -173,9 +173,9 @@ function readLane(
 const readLookOptions = optionsReader({ trust: checkFlag });
 
 /**
- * Looks at the channel in the segment with this id, without arriving at it.
+ * Reads the state of the channel in the segment with this id, without joining it.
  *
- * @throws {ShmError} `EFORMAT` it is not a channel, `EINVAL` no such segment, `EACCES` no read
+ * @throws {ShmError} `EFORMAT` it is not a channel, `EINVAL` the segment does not exist, `EACCES` no read
  * permission, `EUNTRUSTED` another user created or owns it
  * @throws {RangeError} an id out of range
  *
@@ -206,13 +206,13 @@ export function statChannel(
   return look(stat, setStat, trust);
 }
 
-/** Whether these can be the segment and the set of a channel, as far as the kernel knows. */
+/** Whether these can be the segment and the set of a channel, by the kernel's information. */
 function areChannel({ size }: SegmentStat, { count }: SemaphoreSetStat): boolean {
   const lanes = lanesFor(count);
   return lanes !== undefined && capacityFor(lanes, size) !== undefined;
 }
 
-/** Looks into what {@linkcode areChannel}. */
+/** Reads the channel in a segment and set that passed {@linkcode areChannel}. */
 function look(stat: SegmentStat, setStat: SemaphoreSetStat, trust: boolean): ChannelStat {
   const { id } = stat;
   using segment = Segment.attach(id, { readOnly: true, trust });
@@ -227,7 +227,7 @@ function look(stat: SegmentStat, setStat: SemaphoreSetStat, trust: boolean): Cha
 }
 
 /**
- * All channels of the system that this user may look at and trust.
+ * Returns all channels of the system that this user may read and trusts.
  *
  * @example
  * ```ts
@@ -247,7 +247,7 @@ export function listChannels(options?: { readonly trust?: boolean }): ChannelSta
     try {
       return [look(stat, set, trust)];
     } catch (error) {
-      // Another's, another thing, or gone meanwhile
+      // It belongs to another user, is not a channel, or was removed since the listing
       const skipped = ["EFORMAT", "EUNTRUSTED", "EACCES"];
       if (error instanceof ShmError && (skipped.includes(error.code) || isGone(-error.errno))) {
         return [];

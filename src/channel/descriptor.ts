@@ -1,6 +1,6 @@
 /**
- * The channel's shape: its bytes, its semaphores, its numbers. Data only; `docs/wire_format.md` says
- * what they mean and `docs/memory_model.md` why that is right. The first part of
+ * The layout of the channel: its bytes, its semaphores, its numbers. Data only; `docs/wire_format.md`
+ * defines their meaning, and `docs/memory_model.md` explains why it is correct. The first part of
  * `c/shm_channel.h` is generated from this file (`deno task layout`).
  *
  * ```
@@ -11,20 +11,20 @@
  *         └──────────┴───────────┴─────────┴─────────┴─── ─ ───┴────────┴────────┴─── ─ ───┘
  * ```
  *
- * Words that different processes write live 128 bytes apart. For each: writer; readers.
+ * Words that different processes write are 128 bytes apart. For each: its writer; its readers.
  *
- * - header: the creator, once; everybody. `magic` is stored last, `version` before it.
+ * - header: the creator, once; all peers. `magic` is stored last, `version` before it.
  * - consumer line, `asleep`: the consumer stores 1 and 0, a producer exchanges it for 0; producers.
- *   `opened`: whoever takes the role; for people.
+ *   `opened`: each process that acquires the role; for display.
  * - lane, producer line: the lane's owner; the consumer. `asleep`: the owner stores 1 and 0, the
  *   consumer exchanges it for 0; the consumer.
  * - lane, consumer line: the consumer; the lane's owner.
- * - ring, from head to tail: nobody writes; the consumer reads. From tail to head: the owner writes;
- *   nobody reads.
+ * - ring, from head to tail: no writer; the consumer reads. From tail to head: the owner writes; no
+ *   reader.
  *
  * Invariants: 0 <= tail - head <= capacity, modulo 2^32; positions are multiples of 8; from head to
- * tail the ring holds whole records, none of which wraps. Of the two tallies of a line one has the
- * line's position, and counts the messages up to there.
+ * tail the ring holds whole records, and no record wraps. One of the two message counters of a line has
+ * the line's position, and counts the messages up to it.
  *
  * Edges: SYNC ready (magic), SYNC tail, SYNC head, SYNC asleep (twice), SYNC role.
  */
@@ -46,14 +46,14 @@ export {
 
 type U32 = ScalarLayout<number>;
 
-/** "SHMC" in memory. Read backwards it tells of a machine with the other byte order. */
+/** "SHMC" in memory. Its bytes are reversed on a machine with the other byte order. */
 export const MAGIC = 0x434d4853;
-/** {@linkcode MAGIC} as the other byte order has it. */
+/** {@linkcode MAGIC} in the other byte order. */
 export const MAGIC_SWAPPED = 0x53484d43;
-/** Changes whenever the meaning of the bytes does. */
+/** Changes when the meaning of the bytes changes. */
 export const VERSION = 1;
 
-/** What everybody checks before anything else. Written once. */
+/** The header, which all peers check first. Written once. */
 export const HEADER: StructLayout<{
   magic: U32;
   version: U32;
@@ -65,25 +65,25 @@ export const HEADER: StructLayout<{
 }> = struct({
   magic: u32,
   version: u32,
-  /** {@linkcode layoutHash} of whoever wrote it. */
+  /** {@linkcode layoutHash} of its creator. */
   layout_hash: u32,
   lanes: u32,
   /** Bytes of one ring, a power of two. */
   lane_capacity: u32,
-  /** Bytes of every message, or 0 where they differ. */
+  /** Bytes of every message, or 0 if lengths differ. */
   message_size: u32,
   segment_size: u64,
 }, { align: LINE });
 
-/** The consumer's own line. */
+/** The line of the consumer. */
 export const CONSUMER: StructLayout<{ asleep: U32; opened: U32 }> = struct({
-  /** 1 while the consumer sleeps or is about to: whoever publishes a tail must wake it. */
+  /** 1 while the consumer sleeps or is about to: a producer that publishes a tail must wake it. */
   asleep: u32,
-  /** How often the role was taken. */
+  /** How often the role was acquired. */
   opened: u32,
 }, { align: LINE });
 
-/** How many messages there were, ever, up to a position. */
+/** The number of messages ever sent up to a position. */
 export const MESSAGE_COUNTER: StructLayout<{ position: U32; count_low: U32; count_high: U32 }> =
   struct({
     position: u32,
@@ -93,7 +93,7 @@ export const MESSAGE_COUNTER: StructLayout<{ position: U32; count_low: U32; coun
 
 type MessageCounters = ArrayLayout<typeof MESSAGE_COUNTER>;
 
-/** A lane's words that its owner writes. */
+/** The words of a lane that its owner writes. */
 export const LANE_PRODUCER: StructLayout<{
   tail: U32;
   asleep: U32;
@@ -102,49 +102,49 @@ export const LANE_PRODUCER: StructLayout<{
   full_waits: U32;
   tallies: MessageCounters;
 }> = struct({
-  /** Up to here the ring is published. */
+  /** The position up to which the ring is published. */
   tail: u32,
-  /** 1 while the owner sleeps for room or is about to: whoever publishes the head must wake it. */
+  /** 1 while the owner sleeps for room or is about to: the consumer must wake it when it publishes a head. */
   asleep: u32,
-  /** How many owners the lane had. */
+  /** The number of owners that the lane has had. */
   opened: u32,
-  /** How many of them closed it; the others died, or one is there still. */
+  /** How many of them closed it; the others died, or one still owns it. */
   closed: u32,
   /** How often an owner found too little room and waited. */
   full_waits: u32,
   tallies: array(MESSAGE_COUNTER, 2),
 }, { align: LINE });
 
-/** A lane's words that the consumer writes. */
+/** The words of a lane that the consumer writes. */
 export const LANE_CONSUMER: StructLayout<{ head: U32; tallies: MessageCounters }> = struct({
-  /** Up to here the ring is free again. */
+  /** The position up to which the ring is free again. */
   head: u32,
   tallies: array(MESSAGE_COUNTER, 2),
 }, { align: LINE });
 
-/** All of a lane but its ring. */
+/** A lane without its ring. */
 export const LANE: StructLayout<{
   producer: typeof LANE_PRODUCER;
   consumer: typeof LANE_CONSUMER;
 }> = struct({ producer: LANE_PRODUCER, consumer: LANE_CONSUMER });
 
-/** What stands before the rings, for a channel of one lane. */
+/** The bytes before the rings, for a channel of one lane. */
 export const CONTROL: StructLayout<{
   header: typeof HEADER;
   consumer: typeof CONSUMER;
   lane: typeof LANE;
 }> = struct({ header: HEADER, consumer: CONSUMER, lane: LANE });
 
-/** A record: this, then the payload, then nothing up to a multiple of {@linkcode RECORD_ALIGN}. */
+/** A record: this, the payload, and unused bytes up to a multiple of {@linkcode RECORD_ALIGN}. */
 export const RECORD: StructLayout<{ length: U32; tag: U32 }> = struct({ length: u32, tag: u32 });
 
 /** Records and positions are multiples of this. */
 export const RECORD_ALIGN = 8;
 
-/** The length of a padding record, which fills the ring up to its end. Its tag means nothing. */
+/** The length of a padding record, which fills the ring up to its end. Its tag has no meaning. */
 export const PADDING = 0xffffffff;
 
-/** Every field with its place, as text: what {@linkcode layoutHash} is made of. */
+/** Every field with its offset and size, as text: the input of {@linkcode layoutHash}. */
 export function layoutText(): string {
   const structs = {
     HEADER,
@@ -166,8 +166,8 @@ export function layoutText(): string {
 let hash: number | undefined;
 
 /**
- * FNV-1a of {@linkcode layoutText}, 32 bits. Source: draft-eastlake-fnv. Reckoned at the first channel
- * that is opened: programs without one start sooner.
+ * FNV-1a of {@linkcode layoutText}, 32 bits. Source: draft-eastlake-fnv. Computed when the first channel
+ * is opened: programs without one start sooner.
  */
 export function layoutHash(): number {
   return hash ??= fnv1a(layoutText());

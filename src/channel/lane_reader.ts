@@ -1,10 +1,9 @@
 /**
- * The reading end of a lane: records from the head to the tail, which stay as they are until `publish`
- * stores the new head. Never waits. For `consumer.ts`.
+ * The reading end of a lane: records from the head to the tail. They stay unchanged until `publish`
+ * stores the new head. Never waits. Internal: used by `consumer.ts`.
  *
- * Everything in a lane may have been written by an enemy. A length is read once and bounded by the tail
- * we saw, which is bounded by the capacity; a payload is handed out as bytes, in which nothing is
- * believed.
+ * All bytes of a lane are untrusted data. A length is read once and bounded by the tail that we read,
+ * which is bounded by the capacity; a payload is delivered as bytes, and no decision depends on them.
  */
 
 import type { WaiterFlag } from "../sync/waiter_flag.ts";
@@ -19,21 +18,21 @@ const HEADER = RECORD.size;
 const ROUND_UP = RECORD_ALIGN - 1;
 const LENGTH_WORD = RECORD.fields.length.offset / Int32Array.BYTES_PER_ELEMENT;
 const TAG_WORD = RECORD.fields.tag.offset / Int32Array.BYTES_PER_ELEMENT;
-/** A long drain gives space back so often in one round of the ring. */
+/** A long drain frees space this many times in one round of the ring. */
 const PARTS = 4;
-/** More bytes than any ring has; no `Infinity`, with which all would be compared as floating-point numbers. */
+/** More bytes than any ring has. Not `Infinity`, which would make all comparisons floating-point. */
 const NEVER = 2 ** 31 - 1;
-/** {@linkcode PADDING} as a signed word has it. */
+/** {@linkcode PADDING} as a signed word. */
 const PADDING_WORD = PADDING | 0;
 
 /**
- * What {@linkcode Consumer.drain} calls with each message: its payload, tag and lane. The payload is
- * valid during the call only, so the call must not be asynchronous: a visitor that returns a promise is
- * refused.
+ * The function that {@linkcode Consumer.drain} calls with each message: its payload, tag and lane. The
+ * payload is valid only during the call, so the function must not be asynchronous: a promise as its
+ * result is an error.
  *
- * Bytes are the memory that the producer wrote, and a producer that went wrong may change them at any
- * time. Reading, copying and comparing single elements is safe. Decoders, `sort`, crypto and streams
- * need a copy (`bytes.slice()`), or {@linkcode Consumer.drainText}.
+ * The bytes are memory that the producer can write, and a faulty producer may change them at any time.
+ * Reading, copying and comparing single elements is safe. Decoders, `sort`, crypto and streams need a
+ * copy (`bytes.slice()`), or {@linkcode Consumer.drainText}.
  *
  * @example
  * ```ts
@@ -64,7 +63,7 @@ export type ChannelVisit<Payload = Uint8Array<ArrayBuffer>> = (
   | symbol
   | (object & { readonly then?: never });
 
-/** Refuses a promise, also one of another realm or library, as what `visit` returned. */
+/** Throws if `visit` returned a promise, even one of another realm or library. */
 function refusePromise(returned: unknown): void {
   if (returned === null || (typeof returned !== "object" && typeof returned !== "function")) return;
   if (typeof (returned as { readonly then?: unknown }).then !== "function") return;
@@ -78,7 +77,7 @@ function refusePromise(returned: unknown): void {
 export class LaneReader {
   readonly memory: LaneMemory;
   readonly #capacity: number;
-  /** The shortest message, and how much longer the longest is: by 0 where all have one length. */
+  /** The shortest length, and how much longer the longest is: 0 if all messages have one length. */
   readonly #least: number;
   readonly #span: number;
   readonly #small: SmallPayload;
@@ -87,23 +86,23 @@ export class LaneReader {
   readonly #owner: WaiterFlag;
   readonly #gone: () => Error;
   readonly #corrupt: (what: string) => Error;
-  /** So much is given back at once: the owner of a full lane writes on while we read. */
+  /** Bytes that are freed at once: the owner of a full lane continues to write while we read. */
   readonly #part: number;
-  /** Up to here the ring is given back. */
+  /** The position up to which the ring is free again. */
   #published: number;
-  /** Up to here messages were handed out. */
+  /** The position up to which messages were delivered. */
   #head: number;
-  /** Up to here there are messages, as we saw it last. */
+  /** The position up to which there are messages, as last read. */
   #tail: number;
   /** Messages from published to head. */
   #taken = 0;
-  /** Up to here messages are to be handed out before another lane's failure is told. */
+  /** Messages up to this position are delivered before another lane's failure is thrown. */
   #mark = 0;
 
   /**
-   * Goes on from the published head. `messageSize` is the length of every message, 0 where they differ;
+   * Continues at the published head. `messageSize` is the length of every message, or 0 if lengths differ;
    * `small` may be shared by all lanes of a consumer; `owner` is woken when there is room again; `gone`
-   * makes the error for memory that was detached, `corrupt` that for a value that cannot be.
+   * makes the error for detached memory, `corrupt` the error for an impossible value.
    */
   constructor(
     memory: LaneMemory,
@@ -123,21 +122,21 @@ export class LaneReader {
     this.#span = messageSize === 0 ? maxMessage(this.#capacity) : 0;
     this.#part = this.#capacity / PARTS;
     this.#views = new RingViews(memory.bytes);
-    // SYNC role: the semaphore orders this after all that the last consumer did
+    // SYNC role: the semaphore orders this after all actions of the last consumer
     this.#published = this.#head = this.#tail = Atomics.load(memory.words, HEAD);
     this.#counter = new MessageCounter(memory.words, HEAD_COUNTERS, this.#published);
   }
 
-  /** Whether there is something to hand out, after a new look at the tail if need be. */
+  /** Whether there is a message to deliver. Reads the tail again if needed. */
   look(): boolean {
     return this.#head !== this.#tail || this.#lookAnew();
   }
 
   #lookAnew(): boolean {
-    // SYNC tail: all records before it are seen after this load
+    // SYNC tail: all records before it are visible after this load
     const tail = Atomics.load(this.memory.words, TAIL);
     if (tail === this.#head) {
-      // A tail seen before and taken back is an enemy's: it is not to keep us awake
+      // A tail that was seen and taken back is untrusted data: it must not keep us awake
       this.#tail = tail;
       return false;
     }
@@ -149,12 +148,12 @@ export class LaneReader {
   }
 
   /**
-   * Hands out at most `most` messages up to the tail seen now, and gives their number. Their space is
-   * given back in the end, or with `keep` when `publish` is called. What cannot be is an error where it
-   * is the first; behind messages it ends them, and is the first next time.
+   * Passes at most `most` messages up to the present tail to `visit`, and returns their number. Their space
+   * is freed at the end, or with `keep` when `publish` is called. An impossible record is an error if it is
+   * the first; after other messages it ends the drain, and is the first next time.
    */
   drain(visit: ChannelVisit, most: number, keep = false): number {
-    // What came since the last look is there now too
+    // Include what was sent since the last look
     if (!this.#lookAnew()) return 0;
     const { ring, wide, lane } = this.memory;
     const capacity = this.#capacity;
@@ -195,7 +194,7 @@ export class LaneReader {
         }
       }
     } finally {
-      // Only those that `visit` came back from are taken
+      // Only messages that `visit` returned from are taken
       this.#head = head;
       if (!keep && ring.length > 0) this.publish();
     }
@@ -203,7 +202,7 @@ export class LaneReader {
     return count;
   }
 
-  /** Hands out a copy of the next message up to the tail seen last; `undefined` if there is none. */
+  /** Returns a copy of the next message up to the tail as last read; `undefined` if there is none. */
   next(): { readonly bytes: Uint8Array<ArrayBuffer>; readonly tag: number } | undefined {
     const { ring, wide } = this.memory;
     const capacity = this.#capacity;
@@ -221,7 +220,7 @@ export class LaneReader {
       const size = this.#sizeOf(length!, left);
       if (size === 0) throw this.#misfit(length, left, head);
       const tag = ring[word + TAG_WORD]! >>> 0;
-      // Half the time of `slice`
+      // Takes half the time of `slice`
       const copy = length! <= SMALL
         ? this.#small.copy(wide, (index + HEADER) >> 3, length!)
         : new Uint8Array(this.#views.at(index + HEADER, length!));
@@ -231,25 +230,25 @@ export class LaneReader {
     }
   }
 
-  /** Whether padding may be at `index`: it reaches to the ring's end, and is not all of it. */
+  /** Whether padding is possible at `index`: it extends to the end of the ring, and is not all of it. */
   #isPadding(index: number, left: number): boolean {
     return left === this.#capacity - index && index > 0;
   }
 
-  /** The bytes from a padding record to the ring's end. */
+  /** The number of bytes from a padding record to the end of the ring. */
   #skip(index: number, left: number): number {
     if (this.#isPadding(index, left)) return left;
     throw this.#corrupt(`there is padding at ${index} where it cannot be`);
   }
 
-  /** The size of a record of which the length was read; 0 if it cannot be, or ends behind `left` bytes. */
+  /** The size of a record from its length; 0 if it is impossible, or exceeds `left` bytes. */
   #sizeOf(length: number, left: number): number {
     const size = (length + HEADER + ROUND_UP) & ~ROUND_UP;
-    // Unsigned, what is less than the least is more than any span: one comparison for both bounds
+    // Unsigned, a length below the least exceeds any span: one comparison checks both bounds
     return ((length - this.#least) >>> 0) <= this.#span && size <= left ? size : 0;
   }
 
-  /** The error for a record that cannot be, or that is not there any more. */
+  /** The error for an impossible record, or for one whose memory was detached. */
   #misfit(length: number | undefined, left: number, head: number): Error {
     if (length === undefined) return this.#gone();
     return this.#corrupt(
@@ -258,44 +257,44 @@ export class LaneReader {
     );
   }
 
-  /** What a length may be that is `length` and may not. */
+  /** The possible lengths, for the error about one that is not. */
   #lengths(length: number, left: number): string {
     if (this.#span === 0 && length !== this.#least) return `every message has ${this.#least}`;
     return `at most ${Math.max(0, Math.min(left - HEADER, this.#least + this.#span))} can be`;
   }
 
-  /** Marks what is there now, readable or not. */
+  /** Marks all that is there now, readable or not. */
   mark(): void {
     this.#mark = Atomics.load(this.memory.words, TAIL);
   }
 
-  /** Takes the mark back: what is there cannot be read. */
+  /** Removes the mark: the lane cannot be read. */
   unmark(): void {
     this.#mark = this.#head;
   }
 
-  /** Whether all that was marked was handed out. */
+  /** Whether all messages up to the mark were delivered. */
   get passed(): boolean {
     return ((this.#head - this.#mark) | 0) >= 0;
   }
 
-  /** Whether there is more up to the tail seen last. */
+  /** Whether there is more up to the tail as last read. */
   get pending(): boolean {
     return this.#head !== this.#tail;
   }
 
-  /** Takes back what was handed out and is not acknowledged: it comes again. */
+  /** Takes back all messages that are delivered but not acknowledged: they are delivered again. */
   nack(): void {
     this.#head = this.#published;
     this.#taken = 0;
   }
 
-  /** Gives back the space of padding that was passed over, where no message is in hand. */
+  /** Frees the space of skipped padding if no message is unacknowledged. */
   publishPadding(): void {
     if (this.#taken === 0) this.publish();
   }
 
-  /** Gives back the space of all that was handed out, and wakes the owner if it waits for that. */
+  /** Frees the space of all delivered messages, and wakes the owner if it waits for room. */
   publish(): void {
     if (this.#head !== this.#published) this.#store();
   }
@@ -305,32 +304,32 @@ export class LaneReader {
     this.#counter.add(this.#taken, head);
     this.#taken = 0;
     this.#published = head;
-    // SYNC head: all reads of what is before it come before this store
+    // SYNC head: all reads of the bytes before it come before this store
     Atomics.store(this.memory.words, HEAD, head);
     this.#owner.wake();
   }
 
-  /** Drops all that is there now, readable or not, and goes on behind it. Gives the bytes dropped. */
+  /** Drops all that is there now, readable or not, and continues after it. Returns the bytes dropped. */
   discard(): number {
     const { words } = this.memory;
     const there = Atomics.load(words, TAIL);
     const tail = there & ~ROUND_UP;
-    // One that no owner stores none goes on from either: without this the lane would be lost
+    // No owner stores or accepts an unaligned tail: without this the lane would be lost
     if (tail !== there) Atomics.compareExchange(words, TAIL, there, tail);
     const bytes = (tail - this.#published) >>> 0;
     this.#head = this.#tail = tail;
-    // How many they were only the owner's tally knows, if anybody
+    // Only the owner's counter may know how many messages they were
     this.#counter.skipTo(readMessageCount(words, TAIL_COUNTERS, tail));
     this.#taken = 0;
-    // Even if we are there already: memory may say something else
+    // Even if the head does not move: memory may hold another value
     this.#store();
     return bytes;
   }
 
   /**
-   * Checks that memory still says what we published.
+   * Checks that memory still holds the head that we published.
    *
-   * @throws {ShmError} `ECORRUPT` somebody else wrote there
+   * @throws {ShmError} `ECORRUPT` another process wrote there
    */
   checkHead(): void {
     const head = Atomics.load(this.memory.words, HEAD);

@@ -1,6 +1,6 @@
 /**
- * A lane's memory: its words by name and its ring. For the files of this folder; who may write which
- * word says `descriptor.ts`.
+ * The memory of a lane: its words by name, and its ring. `descriptor.ts` defines which process writes
+ * which word. Internal: used by the channel.
  */
 
 import {
@@ -19,7 +19,7 @@ const WORD = Int32Array.BYTES_PER_ELEMENT;
 const PRODUCER_LINE = LANE.fields.producer.offset;
 const CONSUMER_LINE = LANE.fields.consumer.offset;
 
-/** Bytes of one lane's words that are looked at: the consumer's line may be anywhere in them. */
+/** Number of words of one lane. They include the consumer's line, wherever it is among them. */
 const LANE_WORDS = LANE.size / WORD;
 
 /** The index of each word in {@linkcode LaneMemory.words}. */
@@ -40,7 +40,7 @@ export const CONSUMER_WORD = {
   OPENED: CONSUMER.fields.opened.offset / WORD,
 } as const;
 
-/** The index of each word of a tally, and of the next tally. */
+/** The index of each word of a message counter, and of the next counter. */
 export const COUNTER_WORD = {
   POSITION: MESSAGE_COUNTER.fields.position.offset / WORD,
   LOW: MESSAGE_COUNTER.fields.count_low.offset / WORD,
@@ -48,21 +48,21 @@ export const COUNTER_WORD = {
   NEXT: MESSAGE_COUNTER.size / WORD,
 } as const;
 
-/** Where the words stand on which others wait, in bytes from the segment's beginning. */
+/** The offsets in the segment of the words that peers wait on. */
 export const WAITER_FLAG_OFFSET = {
   CONSUMER: CONTROL.fields.consumer.offset + CONSUMER.fields.asleep.offset,
   laneOwner: (lane: number): number =>
     laneOffset(lane) + PRODUCER_LINE + LANE_PRODUCER.fields.asleep.offset,
 } as const;
 
-/** One lane as arrays over the segment's memory, all of them empty after detach. */
+/** The memory of one lane as arrays, all of them empty after detach. */
 export interface LaneMemory {
   readonly lane: number;
   /** The lane's own words. */
   readonly words: Int32Array<ArrayBuffer>;
   /** The ring as words, for the headers of records. */
   readonly ring: Int32Array<ArrayBuffer>;
-  /** The ring as words of 8 bytes, for payloads: a record begins at one. */
+  /** The ring as words of 8 bytes, for payloads: each record begins at such a word. */
   readonly wide: BigUint64Array<ArrayBuffer>;
   /** The ring as bytes. */
   readonly bytes: Uint8Array<ArrayBuffer>;
@@ -80,12 +80,12 @@ export function laneMemory(memory: ArrayBuffer, shape: Shape, lane: number): Lan
   };
 }
 
-/** The consumer's line as words. */
+/** The words of the consumer's line. */
 export function consumerWords(memory: ArrayBuffer): Int32Array<ArrayBuffer> {
   return new Int32Array(memory, CONTROL.fields.consumer.offset, CONSUMER.size / WORD);
 }
 
-/** Whether no lane holds a message that was published and not taken. */
+/** Whether every message that was published in any lane was also received. */
 export function isEmpty(memory: ArrayBuffer, shape: Shape): boolean {
   for (let lane = 0; lane < shape.lanes; lane++) {
     const words = new Int32Array(memory, laneOffset(lane), LANE_WORDS);
@@ -94,7 +94,7 @@ export function isEmpty(memory: ArrayBuffer, shape: Shape): boolean {
   return true;
 }
 
-/** Whether these can be the two ends of what is in a ring. */
+/** Whether these are possible as the two ends of the records in a ring. */
 export function areEnds(head: number, tail: number, capacity: number): boolean {
   const bytes = (tail - head) | 0;
   return bytes >= 0 && bytes <= capacity && ((head | tail) & (RECORD_ALIGN - 1)) === 0;

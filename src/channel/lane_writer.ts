@@ -1,9 +1,9 @@
 /**
- * The writing end of a lane: records go into the ring from the tail on, and nothing of them is there
- * for others until `publish` stores the new tail. Never waits. For `producer.ts`.
+ * The writing end of a lane: appends records to the ring at the tail. Others see them only when
+ * `publish` stores the new tail. Never waits. Internal: used by `producer.ts`.
  *
- * What the consumer wrote (the head) is bounded before use; our own positions are private, and memory
- * only learns of them.
+ * The head, which the consumer writes, is checked before use. Our own positions are private; memory only
+ * receives copies of them.
  */
 
 import { areEnds, LANE_WORD, type LaneMemory } from "./lane_words.ts";
@@ -25,14 +25,14 @@ function recordSize(length: number): number {
   return (length + HEADER + ROUND_UP) & ~ROUND_UP;
 }
 
-/** A point in what is staged. */
+/** A point to which staged messages can be taken back. */
 interface Mark {
   readonly tail: number;
   readonly staged: number;
   readonly published: number;
 }
 
-/** One lane, to whom owns it. */
+/** One lane, for its owner. */
 export class LaneWriter {
   readonly memory: LaneMemory;
   readonly #ring: Int32Array<ArrayBuffer>;
@@ -44,21 +44,21 @@ export class LaneWriter {
   readonly #views: RingViews;
   readonly #counter: MessageCounter;
   readonly #corrupt: (what: string) => Error;
-  /** Up to here it is published. */
+  /** The position up to which records are published. */
   #published: number;
-  /** Up to here there are records. */
+  /** The position up to which there are records. */
   #tail: number;
-  /** The consumer's position as we saw it last. */
+  /** The consumer's position, as last read. */
   #head: number;
   /** Messages from published to tail. */
   #staged = 0;
-  /** Bytes that can be written at the tail in one piece, as far as we know. */
+  /** Bytes that can be written at the tail in one piece, by the head as last read. */
   #room = 0;
 
   /**
-   * Goes on from the published tail. `corrupt` makes the error for a value that cannot be.
+   * Continues at the published tail. `corrupt` makes the error for an impossible value.
    *
-   * @throws {ShmError} `ECORRUPT` head and tail cannot be those of a ring
+   * @throws {ShmError} `ECORRUPT` head and tail are impossible for a ring
    */
   constructor(memory: LaneMemory, corrupt: (what: string) => Error) {
     this.memory = memory;
@@ -68,7 +68,7 @@ export class LaneWriter {
     this.#corrupt = corrupt;
     this.#capacity = memory.bytes.length;
     this.#mask = this.#capacity - 1;
-    // SYNC role: the semaphore orders this after all that the lane's last owner did
+    // SYNC role: the semaphore orders this after all actions of the lane's last owner
     this.#published = this.#tail = Atomics.load(memory.words, TAIL);
     this.#head = this.#published;
     this.#refreshHead();
@@ -83,7 +83,7 @@ export class LaneWriter {
   }
 
   #refreshHead(): void {
-    // SYNC head: the consumer is done with all before it, which may be overwritten now
+    // SYNC head: the consumer has finished with all bytes before it, which may be overwritten now
     const head = Atomics.load(this.memory.words, HEAD);
     if (!areEnds(head, this.#published, this.#capacity)) {
       throw this.#corrupt(`its head is ${head >>> 0} and its tail ${this.#published >>> 0}`);
@@ -91,24 +91,24 @@ export class LaneWriter {
     this.#head = head;
   }
 
-  /** Takes note of how much can be written at the tail in one piece, by the head as we saw it last. */
+  /** Records how much can be written at the tail in one piece, by the head as last read. */
   #measure(): void {
     this.#room = Math.min(this.#toEnd, this.#free);
   }
 
-  /** Bytes of the ring that the consumer is done with, by the head as we saw it last. */
+  /** Bytes of the ring that are free, by the head as last read. */
   get #free(): number {
     return this.#capacity - ((this.#tail - this.#head) | 0);
   }
 
-  /** Bytes from the tail to the ring's end. */
+  /** Bytes from the tail to the end of the ring. */
   get #toEnd(): number {
     return this.#capacity - (this.#tail & this.#mask);
   }
 
   /**
-   * Whether there is room for a record of `length` payload bytes, at most {@linkcode maxMessage}. Looks
-   * at the head only if what it knew is not enough.
+   * Whether there is room for a record of `length` payload bytes, at most {@linkcode maxMessage}. Reads
+   * the head only if the last known one is not enough.
    */
   reserve(length: number): boolean {
     const size = recordSize(length);
@@ -124,7 +124,7 @@ export class LaneWriter {
     return needed <= this.#free;
   }
 
-  /** Passes over the ring's end where it is too near for `size` bytes, for which there is room. */
+  /** Skips the end of the ring if it is too near for `size` bytes, for which there is room. */
   #makeFit(size: number): void {
     const toEnd = this.#toEnd;
     if (size <= toEnd) return;
@@ -139,14 +139,14 @@ export class LaneWriter {
     return this.#small.view(length);
   }
 
-  /** The payload's place in the record that was reserved, to be written. */
+  /** The place of the payload in the reserved record, to be written. */
   place(length: number): Uint8Array<ArrayBuffer> {
     if (length <= SMALL) return this.#small.view(length);
     const index = recordSize(length) <= this.#toEnd ? this.#tail & this.#mask : 0;
     return this.#views.at(index + HEADER, length);
   }
 
-  /** Completes the record that was reserved and of which {@linkcode LaneWriter.place} was written. */
+  /** Completes the reserved record, whose {@linkcode LaneWriter.place} has been written. */
   commit(length: number, tag: number): void {
     const size = recordSize(length);
     this.#makeFit(size);
@@ -156,8 +156,8 @@ export class LaneWriter {
   }
 
   /**
-   * Writes a record with a payload that really has `length` bytes, at most {@linkcode maxMessage}, if
-   * there is room, and says whether.
+   * Writes a record if there is room, and returns whether it did. The payload must have `length` bytes, at
+   * most {@linkcode maxMessage}.
    */
   append(payload: Uint8Array, length: number, tag: number): boolean {
     const size = recordSize(length);
@@ -179,7 +179,7 @@ export class LaneWriter {
     return true;
   }
 
-  /** Writes the header of a record of `size` bytes at the tail, which is `index`, and passes over it. */
+  /** Writes the header of a record of `size` bytes at the tail, at `index`, and moves the tail past it. */
   #finish(index: number, size: number, length: number, tag: number): void {
     const ring = this.#ring;
     const at = index >> 2;
@@ -190,7 +190,7 @@ export class LaneWriter {
     this.#staged++;
   }
 
-  /** Makes all records there for the consumer. */
+  /** Makes all records visible to the consumer. */
   publish(): void {
     const tail = this.#tail;
     this.#counter.add(this.#staged, tail);
@@ -200,12 +200,12 @@ export class LaneWriter {
     Atomics.store(this.memory.words, TAIL, tail);
   }
 
-  /** What is staged now, for {@linkcode LaneWriter.takeBack}. */
+  /** The present state of the staged messages, for {@linkcode LaneWriter.takeBack}. */
   mark(): Mark {
     return { tail: this.#tail, staged: this.#staged, published: this.#published };
   }
 
-  /** Forgets what was staged since, which nobody has seen, unless it was published. */
+  /** Discards what was staged since `mark`, unless it was published: no process has seen it. */
   takeBack({ tail, staged, published }: Mark): void {
     if (this.#published !== published) return;
     this.#tail = tail;
@@ -214,9 +214,9 @@ export class LaneWriter {
   }
 
   /**
-   * Checks that memory still says what we published.
+   * Checks that memory still holds the tail that we published.
    *
-   * @throws {ShmError} `ECORRUPT` somebody else wrote there
+   * @throws {ShmError} `ECORRUPT` another process wrote there
    */
   checkTail(): void {
     const tail = Atomics.load(this.memory.words, TAIL);

@@ -1,6 +1,6 @@
 /**
- * How many messages passed a position: two tallies, of which one counts up to the published position
- * whenever their writer dies. For the files of this folder.
+ * Counts the messages up to a position. There are two counters, so that one of them holds the count at
+ * the published position whenever their writer dies. Internal: used by the channel.
  */
 
 import { COUNTER_WORD } from "./lane_words.ts";
@@ -8,7 +8,7 @@ import { COUNTER_WORD } from "./lane_words.ts";
 const { POSITION, LOW, HIGH, NEXT } = COUNTER_WORD;
 const TWO_32 = 2 ** 32;
 
-/** The count up to `position` in the two tallies at `first`, or 0 if neither has it. */
+/** The count up to `position` in the two counters at `first`, or 0 if neither has that position. */
 export function readMessageCount(
   words: Int32Array<ArrayBuffer>,
   first: number,
@@ -22,8 +22,8 @@ export function readMessageCount(
 }
 
 /**
- * The tallies of one line, as its one writer keeps them. The count is two words here as well: as one
- * number it is a floating-point one to the engine, to be divided and rounded before each publishing.
+ * The counters of one line, for their only writer. The count is two words here too: the engine would
+ * keep one number as floating-point, to be divided and rounded before each publish.
  */
 export class MessageCounter {
   readonly #words: Int32Array<ArrayBuffer>;
@@ -32,7 +32,7 @@ export class MessageCounter {
   #low = 0;
   #high = 0;
 
-  /** Goes on where the line's last writer stopped, at `position`, the published one. */
+  /** Continues where the last writer of the line stopped, at `position`, the published one. */
   constructor(words: Int32Array<ArrayBuffer>, first: number, position: number) {
     this.#words = words;
     this.#first = first;
@@ -40,25 +40,25 @@ export class MessageCounter {
     this.#at = words[first + POSITION] === position ? first : first + NEXT;
   }
 
-  /** How many there were up to the published position. */
+  /** The number of messages up to the published position. */
   get count(): number {
     return (this.#low >>> 0) + (this.#high >>> 0) * TWO_32;
   }
 
-  /** Counts up to `count`, if that is more. */
+  /** Raises the count to `count`, if that is more. */
   skipTo(count: number): void {
     if (count <= this.count) return;
     this.#low = count | 0;
     this.#high = (count / TWO_32) | 0;
   }
 
-  /** Counts `messages`, fewer than 2^31, up to `position`, which is published next. */
+  /** Adds `messages`, fewer than 2^31, up to `position`, which is published next. */
   add(messages: number, position: number): void {
     const first = this.#first;
     const at = this.#at = this.#at === first ? first + NEXT : first;
     const before = this.#low;
     const low = this.#low = (before + messages) | 0;
-    // 2^32 is passed where the word, taken as a signed one, is negative no more
+    // The low word wraps where, as a signed word, it changes from negative to not negative
     if (before < 0 && low >= 0) this.#high = (this.#high + 1) | 0;
     const words = this.#words;
     words[at + POSITION] = position;

@@ -1,28 +1,28 @@
 /**
- * Views of payloads without an allocation a message. For the files of this folder.
+ * Views of payloads without an allocation for each message. Internal: used by the channel.
  *
- * A `Uint8Array` over another place is another object, and making one costs more than copying a small
- * message. So small payloads pass through a piece of private memory that has a view for each length,
- * and larger ones get a view over the ring, which is kept: as the ring goes round, the same places
- * come again if all have one length.
+ * A `Uint8Array` over another place is a new object, and making one costs more than copying a small
+ * message. So small payloads pass through private memory with one view for each length. Larger payloads
+ * get a view over the ring, which is kept: the same places come again in the next rounds if all messages
+ * have one length.
  */
 
 /**
- * Payloads up to this many bytes are copied by words: a new view costs as much as four times that, and
- * where lengths vary, hardly one can be kept.
+ * Payloads up to this many bytes are copied by words: a new view costs as much as copying four times
+ * that, and where lengths vary, few views can be kept.
  */
 export const SMALL = 256;
 
 /**
- * Bytes of the words that payloads are copied by. Words of 4 take a third longer. Optimized code makes no
- * `bigint` of one that is only moved; with doubles a payload might come out with other bits (NaN).
+ * Bytes of the words that payloads are copied by. Words of 4 take a third longer. Optimized code does not
+ * allocate a `bigint` that is only copied; with doubles, a payload might change its bits (NaN).
  */
 const WIDE = BigUint64Array.BYTES_PER_ELEMENT;
 
-/** The words of a cache line. */
+/** The number of words in a cache line. */
 const LINE = 8;
 
-/** Copies a cache line of words, from one place to another. Written out: a loop takes half as long again. */
+/** Copies a cache line of words. Written out: a loop takes half as long again. */
 function copyLine(
   from: BigUint64Array,
   first: number,
@@ -39,7 +39,7 @@ function copyLine(
   to[target + 7] = from[first + 7]!;
 }
 
-/** Copies `count` words, from one place to another. */
+/** Copies `count` words. */
 function copyWords(
   from: BigUint64Array,
   first: number,
@@ -52,25 +52,25 @@ function copyWords(
   for (; i < count; i++) to[target + i] = from[first + i]!;
 }
 
-/** The words that `length` bytes are in. */
+/** The number of words that hold `length` bytes. */
 function wordsOf(length: number): number {
   return (length + WIDE - 1) >> 3;
 }
 
-/** Places for views. Not `undefined`: V8 takes an array of that for one of numbers, to be converted. */
+/** Places for views. Not `undefined`: V8 treats an array of that as one of numbers, to be converted. */
 function noViews(count: number): (Uint8Array<ArrayBuffer> | null)[] {
   return new Array(count).fill(null);
 }
 
 /**
- * Private memory for small payloads, and its views: one for each length that was asked for. Callers get
- * these views, and may transfer the memory away (`structuredClone`, `postMessage`): it is made anew
+ * Private memory for small payloads, and its views: one for each length requested so far. Callers get
+ * these views, and may transfer the memory away (`structuredClone`, `postMessage`): then it is replaced
  * before the next payload.
  */
 export class SmallPayload {
   #words: BigUint64Array<ArrayBuffer> = new BigUint64Array(SMALL / WIDE);
   #views: (Uint8Array<ArrayBuffer> | null)[] = noViews(SMALL + 1);
-  /** Made beforehand for the next copy, if that is as long as the last one. */
+  /** Made in advance for the next copy, in case it has the length of the last one. */
   #spare: Uint8Array<ArrayBuffer> | undefined;
   #lastLength = 0;
 
@@ -83,7 +83,7 @@ export class SmallPayload {
     return this.#views[length] = new Uint8Array(this.#words.buffer, 0, length);
   }
 
-  /** The first `length` bytes, whatever they are. */
+  /** The first `length` bytes, with any contents. */
   view(length: number): Uint8Array<ArrayBuffer> {
     if (this.#words.length === 0) this.#renew();
     return this.#views[length] ?? this.#newView(length);
@@ -94,7 +94,7 @@ export class SmallPayload {
     return this.#views[length] === payload;
   }
 
-  /** Copies `length` bytes from `ring`, beginning with its word `from`, and gives them. */
+  /** Copies `length` bytes from `ring`, starting at its word `from`, and returns them. */
   load(ring: BigUint64Array<ArrayBuffer>, from: number, length: number): Uint8Array<ArrayBuffer> {
     if (this.#words.length === 0) this.#renew();
     const words = this.#words;
@@ -104,7 +104,7 @@ export class SmallPayload {
     return this.#views[length] ?? this.#newView(length);
   }
 
-  /** As {@linkcode SmallPayload.load}, but what it gives is the caller's own. */
+  /** As {@linkcode SmallPayload.load}, but returns a copy that the caller may keep. */
   copy(ring: BigUint64Array<ArrayBuffer>, from: number, length: number): Uint8Array<ArrayBuffer> {
     const loaded = this.load(ring, from, length);
     const spare = this.#spare;
@@ -116,16 +116,16 @@ export class SmallPayload {
   }
 
   /**
-   * To be called before a sleep: after it nothing is warm, and an array that is there already saves the
-   * one who waits for the message microseconds.
+   * Makes an array in advance. To be called before a sleep: caches are cold after it, and an existing
+   * array saves microseconds of the receiver's latency.
    */
   prepare(): void {
     if (this.#spare?.length !== this.#lastLength) this.#spare = new Uint8Array(this.#lastLength);
   }
 
   /**
-   * Copies `length` bytes into `ring`, beginning with its word `to`, and whatever is behind them up to the
-   * end of a word.
+   * Copies `length` bytes into `ring`, starting at its word `to`, and the bytes after them up to the end of
+   * a word.
    */
   store(ring: BigUint64Array<ArrayBuffer>, to: number, length: number): void {
     const words = this.#words;
@@ -135,7 +135,7 @@ export class SmallPayload {
   }
 }
 
-/** Places of a ring that have a kept view of their own; of several in one place the last one has. */
+/** The number of kept views of a ring. Several offsets share a place; the last one used has it. */
 const MOST_KEPT = 4096;
 
 /** The views over one ring. */
@@ -151,14 +151,14 @@ export class RingViews {
   }
 
   #makePlaces(): void {
-    // Larger payloads than small ones cannot begin closer together than this
+    // Payloads that are not small cannot begin closer together than this
     const places = Math.max(1, Math.min(MOST_KEPT, this.#bytes.length / SMALL));
     this.#kept = noViews(places);
     this.#offsets = new Int32Array(places);
     this.#mask = places - 1;
   }
 
-  /** The `length` bytes at `offset`, which are in the ring. */
+  /** The `length` bytes at `offset`, which must be in the ring. */
   at(offset: number, length: number): Uint8Array<ArrayBuffer> {
     const place = (offset / SMALL) & this.#mask;
     const kept = this.#kept[place]!;

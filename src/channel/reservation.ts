@@ -1,21 +1,21 @@
 /**
- * A reservation: the place of one message in a lane, claimed by a producer, to be written and then committed
- * or given up.
+ * A reservation: the place of one message in a lane, claimed by a producer, to be written and then
+ * committed or aborted.
  */
 
-/** What a reservation does to the lane it is in; made by {@linkcode Producer}. */
+/** The operations of a reservation on its lane; made by {@linkcode Producer}. */
 export interface ReservationTarget {
-  /** The payload's place. */
+  /** The place of the payload. */
   readonly bytes: Uint8Array<ArrayBuffer>;
-  /** Completes and publishes it. */
+  /** Completes and publishes the message. */
   commit(): void;
-  /** Gives it up. */
+  /** Gives up the place. */
   abort(): void;
 }
 
 /**
- * The place of a message that is being written. One producer has one reservation, the same object each time:
- * it is open from `claim` to `commit` or `abort`.
+ * The place of a message that is being written. A producer has one reservation, the same object each
+ * time: it is open from `claim` to `commit` or `abort`.
  *
  * @example
  * ```ts
@@ -26,7 +26,7 @@ export interface ReservationTarget {
  * using producer = channel.producer();
  * using consumer = channel.consumer();
  * const reservation: Reservation | undefined = producer.claim(4);
- * assert(reservation !== undefined); // undefined: no room just now
+ * assert(reservation !== undefined); // undefined: no room now
  * reservation.bytes.set([1, 2, 3, 4]);
  * reservation.commit();
  * assert.deepEqual(consumer.tryReceive()?.bytes, Uint8Array.of(1, 2, 3, 4));
@@ -35,15 +35,15 @@ export interface ReservationTarget {
 export class Reservation implements Disposable {
   readonly #end: ReservationTarget;
 
-  /** For {@linkcode Producer} only. */
+  /** Internal: used by {@linkcode Producer}. */
   constructor(end: ReservationTarget) {
     this.#end = end;
     Object.freeze(this);
   }
 
   /**
-   * Where to write the message; as long as was claimed. What is in it before is left over from others. It
-   * is shared memory: nothing is to be decoded or sorted in it, see SECURITY.md.
+   * The bytes of the message, as many as were claimed. They hold old data until they are written. They are
+   * shared memory: decode or sort nothing in them, see SECURITY.md.
    *
    * @throws {ShmError} `EBUSY` the reservation is not open
    */
@@ -60,12 +60,12 @@ export class Reservation implements Disposable {
     this.#end.commit();
   }
 
-  /** Gives the place up: nothing was sent. Twice is once; after `commit` it does nothing. */
+  /** Gives up the place: nothing is sent. Calling it again, or after `commit`, does nothing. */
   abort(): void {
     this.#end.abort();
   }
 
-  /** `using` gives up what was not committed at the end of the block. */
+  /** `using` aborts a reservation that was not committed by the end of the block. */
   [Symbol.dispose](): void {
     this.#end.abort();
   }

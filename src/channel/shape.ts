@@ -1,6 +1,6 @@
 /**
- * How large a channel is and where its parts are: what the descriptor says, for a number of lanes and
- * a capacity. For the files of this folder.
+ * The shape of a channel: its sizes and offsets for a number of lanes and a capacity. Internal: used by
+ * the channel.
  */
 
 import { HEADER, RECORD } from "./descriptor.ts";
@@ -13,16 +13,16 @@ import {
   SEMAPHORES_BESIDE_LANES,
 } from "./lanes.ts";
 
-/** What does not change as long as a channel exists. */
+/** The properties that do not change while a channel exists. */
 export interface Shape {
   readonly lanes: number;
   /** Bytes of one ring. */
   readonly laneCapacity: number;
-  /** Bytes of every message, or 0 where they differ. */
+  /** Bytes of every message, or 0 if lengths differ. */
   readonly messageSize: number;
 }
 
-/** Where a lane's ring begins. */
+/** The offset of a lane's ring in the segment. */
 export function ringOffset({ lanes, laneCapacity }: Shape, lane: number): number {
   return laneOffset(lanes) + lane * laneCapacity;
 }
@@ -32,20 +32,20 @@ export function segmentSize(shape: Shape): number {
   return ringOffset(shape, shape.lanes);
 }
 
-/** How many semaphores the set has. */
+/** The number of semaphores in the set. */
 export function semaphoreCount(lanes: number): number {
   return lanes + SEMAPHORES_BESIDE_LANES;
 }
 
 /**
- * The longest message: one that fits into an empty ring wherever that begins, with the padding it may
- * need. See `docs/wire_format.md`.
+ * The longest message: it fits into an empty ring at every position, with the padding it may need. See
+ * `docs/wire_format.md`.
  */
 export function maxMessage(laneCapacity: number): number {
   return laneCapacity / 2 - RECORD.size;
 }
 
-/** The least memory that can be a channel. */
+/** The smallest possible size of a channel. */
 export const MIN_SIZE: number = segmentSize({
   lanes: LANES.MIN,
   laneCapacity: LANE_CAPACITY.MIN,
@@ -56,7 +56,7 @@ export const MIN_SIZE: number = segmentSize({
 export const HEADER_SIZE: number = HEADER.size;
 
 /**
- * Checks what a caller asks for.
+ * Checks the shape that a caller requests.
  *
  * @throws {RangeError} a number of lanes, capacity or message size out of range
  */
