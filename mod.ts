@@ -1,9 +1,9 @@
 /**
  * System V shared memory for Deno: segments, C structs in them, and messages between processes.
  *
- * Unrelated processes, in TypeScript, C, C++ or anything else, use the same physical memory. libc is
- * called directly: there is nothing to build, nothing to download, and one permission to give
- * (`--allow-ffi`). Linux on x86-64 and aarch64.
+ * Unrelated processes, written in TypeScript, C, C++ or any other language, use the same physical
+ * memory. The library calls libc directly: it needs no build, no download, and one permission
+ * (`--allow-ffi`). It runs on Linux on x86-64 and aarch64.
  *
  * @example Share a C struct with another process
  * ```ts
@@ -19,7 +19,7 @@
  * segment.remove();
  * ```
  *
- * @example Exchange messages, also with the classic C++ pair
+ * @example Exchange messages (the classic C++ programs can be peers, too)
  * ```ts
  * import { MailboxClient, MailboxServer } from "@sysv/shm";
  * import assert from "node:assert/strict";

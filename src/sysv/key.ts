@@ -1,8 +1,8 @@
 /**
- * Keys: the numbers by which programs that know nothing else of each other find the same object.
+ * Keys: the numbers that programs agree on to find the same object.
  *
- * A C `key_t` is a signed 32-bit number that people write in many ways; here it is always the signed
- * one, and every way of writing it goes through this file.
+ * A C `key_t` is a signed 32-bit number, written in many ways. This library always stores the signed
+ * number, and this file parses every way of writing it.
  */
 
 import { ftok as libcFtok } from "../../ffi/libc.ts";
@@ -12,7 +12,7 @@ import { checkNumber, checkText } from "../layout/arguments.ts";
 import { describe } from "../layout/refusal.ts";
 
 /**
- * The key that is none: each object created with it is a new one, found only by its id. It is 0.
+ * The key of private objects, 0. Each object created with it is a new one, found only by its id.
  *
  * @example
  * ```ts
@@ -44,11 +44,11 @@ export function checkKey(key: unknown): number {
 }
 
 /**
- * Reads a key as people write it: decimal (`1111`, `-5`), hexadecimal (`0x457`), octal (`02127`), or
- * `path:project`, which stands for `ftok(path, project)`. The project is a number or one character:
- * `/etc/hosts:65` and `/etc/hosts:A` are the same key.
+ * Parses a key: decimal (`1111`, `-5`), hexadecimal (`0x457`), octal (`02127`), or `path:project`,
+ * which means `ftok(path, project)`. The project is a number or one character: `/etc/hosts:65` and
+ * `/etc/hosts:A` are the same key.
  *
- * Only the last form looks at a file, through libc and so without `--allow-read`.
+ * Only the last form reads file metadata. It does so through libc and needs no `--allow-read`.
  *
  * @throws {TypeError} the text is none of these
  * @throws {RangeError} the number does not fit 32 bits
@@ -80,7 +80,7 @@ export function parseKey(text: string): number {
   );
 }
 
-/** C takes the low 8 bits of any number; a person who writes another one means another project. */
+/** C uses the low 8 bits of any number. A larger number is refused, because it looks like another project. */
 function checkProject(projectId: number): number {
   if (projectId >= 0 && projectId <= 0xff) return projectId;
   throw new RangeError(
@@ -98,13 +98,13 @@ function parseInteger(text: string): number | undefined {
 }
 
 /**
- * The key for a file and a project, as every program computes it:
+ * Returns the key for a file and a project, the same as in every other program:
  * `(projectId & 0xff) << 24 | (device & 0xff) << 16 | (inode & 0xffff)`.
  *
- * Different files can give the same key, and a file made anew gives another one. Source: ftok(3).
+ * Different files can have the same key, and a file created again has another one. Source: ftok(3).
  *
- * @throws {RangeError} the low 8 bits of `projectId` are zero, for which C promises no key
- * @throws {ShmError} the file cannot be looked at: `ENOENT`, `EACCES`, ...
+ * @throws {RangeError} the low 8 bits of `projectId` are zero, for which C does not define a key
+ * @throws {ShmError} the file's metadata cannot be read: `ENOENT`, `EACCES`, ...
  *
  * @example
  * ```ts

@@ -1,6 +1,6 @@
 /**
- * What the kernel tells of every System V object, segment or semaphore set (`struct ipc_perm`), and
- * whether such an object may be trusted. For the files of this folder.
+ * What the kernel reports about every System V object, segment or semaphore set (`struct ipc_perm`), and
+ * whether such an object is trusted. Internal: used by this folder.
  */
 
 import { ERRNO } from "../../ffi/errno.ts";
@@ -10,7 +10,7 @@ import { checkNumber, optionsReader } from "../layout/arguments.ts";
 import type { KernelStructReader } from "./kernel_struct.ts";
 
 /**
- * Who an object belongs to and who may use it.
+ * Owner, creator and permissions of an object.
  *
  * @example
  * ```ts
@@ -25,24 +25,24 @@ import type { KernelStructReader } from "./kernel_struct.ts";
  * ```
  */
 export interface ObjectStat {
-  /** The key, signed; 0 for a private object and for one marked for removal. */
+  /** The key as a signed number; 0 for a private object and for one marked for removal. */
   readonly key: number;
-  /** The kernel's handle; 0 is a valid one. */
+  /** The kernel's handle. 0 is a valid id. */
   readonly id: number;
   /** Permission bits, 0 to 0o777. */
   readonly mode: number;
-  /** The owner's user id. `set` can change it. */
+  /** The owner's user id. `setPermissions` can change it. */
   readonly uid: number;
-  /** The owner's group id. `set` can change it. */
+  /** The owner's group id. `setPermissions` can change it. */
   readonly gid: number;
-  /** The creator's user id, for ever. */
+  /** The creator's user id. It never changes. */
   readonly cuid: number;
-  /** The creator's group id, for ever. */
+  /** The creator's group id. It never changes. */
   readonly cgid: number;
 }
 
 /**
- * What can be changed of an object; what is not said stays. Only its owner, its creator and root may.
+ * What to change of an object. What is left out stays. Only the owner, the creator and root may.
  *
  * @example
  * ```ts
@@ -59,16 +59,16 @@ export interface ObjectStat {
 export interface PermissionChange {
   /** Permission bits, 0 to 0o777. */
   readonly mode?: number;
-  /** The user who owns it from now on. Its creator keeps all rights. */
+  /** The id of the new owner. The creator keeps all rights. */
   readonly uid?: number;
-  /** The group that owns it from now on. */
+  /** The id of the new owning group. */
   readonly gid?: number;
 }
 
 /** The fields of `struct ipc_perm`. */
 export type PermName = "key" | "uid" | "gid" | "cuid" | "cgid" | "mode";
 
-/** Reads the part that every object has. The mode's flag bits are left out. */
+/** Reads the part that all objects have. The flag bits of the mode are left out. */
 export function readPerm(id: number, struct: KernelStructReader<PermName>): ObjectStat {
   return {
     key: struct.number("key") | 0,
@@ -81,7 +81,7 @@ export function readPerm(id: number, struct: KernelStructReader<PermName>): Obje
   };
 }
 
-/** Writes what `IPC_SET` takes: the object as it is, but for `change`, which {@linkcode checkChange} saw. */
+/** Writes the argument of `IPC_SET`: `stat` with `change`, which {@linkcode checkChange} has checked. */
 export function writePerm(
   struct: KernelStructReader<PermName>,
   stat: ObjectStat,
@@ -93,8 +93,8 @@ export function writePerm(
 }
 
 /**
- * Why `IPC_SET` may find an account invalid of an object that is there: in a user namespace only some
- * ids mean a user or group. `undefined` where both are mapped. Source: user_namespaces(7).
+ * Why `IPC_SET` may refuse an account although the object exists: in a user namespace only some ids are
+ * mapped to a user or group. `undefined` if both are mapped. Source: user_namespaces(7).
  */
 export function unmappedAccount({ uid, gid }: Pick<ObjectStat, "uid" | "gid">): string | undefined {
   if (!isMapped("uid_map", uid)) return `user id ${uid} is not mapped in this user namespace`;
@@ -102,7 +102,7 @@ export function unmappedAccount({ uid, gid }: Pick<ObjectStat, "uid" | "gid">): 
   return undefined;
 }
 
-/** Each line of a map is the first id in here, the first outside, and how many there are. */
+/** Each line of a map holds the first id inside the namespace, the first id outside, and a count. */
 function isMapped(map: "uid_map" | "gid_map", id: number): boolean {
   const bytes = readFileStart(`/proc/self/${map}`, MAP_BYTES);
   if (typeof bytes === "number") return true;
@@ -113,10 +113,10 @@ function isMapped(map: "uid_map" | "gid_map", id: number): boolean {
   });
 }
 
-/** Room for the 340 lines that a map may have. */
+/** Enough for the 340 lines that a map may have. */
 const MAP_BYTES = 2 ** 16;
 
-/** A time of the kernel's, in whole seconds since 1970, of which 0 means never. */
+/** Reads a kernel time, in whole seconds since 1970. 0 means never. */
 export function readTime<Name extends string>(
   struct: KernelStructReader<Name>,
   name: Name,
@@ -126,8 +126,8 @@ export function readTime<Name extends string>(
 }
 
 /**
- * The user, neither us nor root, who created or owns the object, or `undefined`. At a well-known key
- * such a user may have been waiting for us.
+ * The user that created or owns the object, if it is neither this user nor root; otherwise `undefined`.
+ * Such a user may have created the object at a well-known key as a trap.
  */
 export function foreignUser({ cuid, uid }: ObjectStat): number | undefined {
   if (isForeign(cuid)) return cuid;
@@ -143,7 +143,7 @@ export function isGone(result: number): boolean {
   return result === -ERRNO.EIDRM || result === -ERRNO.EINVAL;
 }
 
-/** What a call means that is not there, or that no right of an object decides about. */
+/** The advice for a call that is missing, or that fails independently of the rights of an object. */
 export function missingCallRemedy(errno: number): string | undefined {
   switch (errno) {
     case ERRNO.ENOSYS:
@@ -156,12 +156,12 @@ export function missingCallRemedy(errno: number): string | undefined {
   }
 }
 
-/** Whether an error says that the object was removed before or while a call used it. */
+/** Whether an error means that the object was removed before or while a call used it. */
 export function saysGone(error: unknown): boolean {
   return error instanceof ShmError && isGone(-error.errno);
 }
 
-/** A mode as people write it: `0600`. */
+/** A mode in octal: `0600`. */
 export function formatMode(mode: number): string {
   return mode.toString(8).padStart(4, "0");
 }
@@ -186,9 +186,9 @@ const CHANGE = {
 };
 
 /**
- * Checks what is to be changed.
+ * Checks a {@linkcode PermissionChange}.
  *
- * @throws {RangeError} a mode, user id or group id out of range
+ * @throws {RangeError} a mode, user id or group id is out of range
  */
 export const checkChange: (change: unknown) => PermissionChange = optionsReader(
   CHANGE,

@@ -1,8 +1,8 @@
 /**
- * Segments: pieces of memory that unrelated processes attach at the same time.
+ * Segments: memory that unrelated processes attach at the same time.
  *
- * The kernel keeps a segment until somebody marks it for removal, whoever lives or dies. It gives no
- * synchronisation whatever: that is what `src/sync`, `src/mailbox` and `src/channel` are for.
+ * The kernel keeps a segment until a process marks it for removal, even when no process uses it. A
+ * segment has no synchronisation: `src/sync`, `src/mailbox` and `src/channel` provide it.
  */
 
 import { IPC } from "../../ffi/constants.ts";
@@ -47,7 +47,7 @@ import {
 } from "./segment_stat.ts";
 
 /**
- * What {@linkcode Segment.view} needs of a layout: what `struct` makes has it.
+ * The part of a layout that {@linkcode Segment.view} uses. Every layout that `struct` returns has it.
  *
  * @typeParam View the type of the live view
  *
@@ -56,7 +56,7 @@ import {
  * import { Segment, type Viewable } from "@sysv/shm";
  * import assert from "node:assert/strict";
  *
- * // A layout of one's own: the first bytes as a live array
+ * // A custom layout: the first bytes as a live array
  * const Head: Viewable<Uint8Array> = {
  *   size: 4,
  *   view: (memory, offset) => new Uint8Array(memory, offset, 4),
@@ -68,18 +68,18 @@ import {
  * ```
  */
 export interface Viewable<View> {
-  /** Bytes a view covers. */
+  /** The number of bytes that a view covers. */
   readonly size: number;
-  /** A live view of the bytes at `offset` of `memory`. */
+  /** Returns a live view of the bytes at `offset` of `memory`. */
   view(memory: ArrayBuffer, offset: number, options: { readonly readOnly: boolean }): View;
 }
 
-// A byte order mark at the start is text like any other
+// Keeps a byte order mark at the start: it is part of the text
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 let isSegment: (value: unknown) => value is Segment;
 
-/** Throws a `TypeError` unless `value` is a segment, and nothing that stands in for one. */
+/** Throws a `TypeError` unless `value` is a real `Segment` and not an object that looks like one. */
 export function checkSegment(value: unknown, name: string): Segment {
   if (isSegment(value)) return value;
   throw mistyped(name, "a Segment", value);
@@ -88,21 +88,21 @@ export function checkSegment(value: unknown, name: string): Segment {
 /**
  * An attached System V shared memory segment.
  *
- * Every use after {@linkcode Segment.detach} throws `ShmError` with code `EDETACHED`, and every raw
- * view handed out before is empty then: a stray access is an exception, never a crash.
+ * After {@linkcode Segment.detach} every use throws `ShmError` with code `EDETACHED`, and every raw
+ * view obtained before is empty. A late access is an exception, never a crash.
  *
- * A Worker detaches what it has attached before it ends, or it stays attached until the process does:
- * a Worker's end runs no finalizer. Each Worker attaches by `id` itself; `docs/shared_array_buffer.md`
- * says why there is no `SharedArrayBuffer` to post.
+ * A Worker must detach its segments before it ends. Otherwise they stay attached until the process
+ * ends, because no finalizer runs when a Worker ends. Each Worker attaches by `id` itself;
+ * `docs/shared_array_buffer.md` explains why there is no `SharedArrayBuffer` to post.
  *
- * @example Two attaches of the same memory
+ * @example Attach the same memory twice
  * ```ts
  * import { Segment } from "@sysv/shm";
  * import assert from "node:assert/strict";
  *
  * using mine = Segment.create({ size: 4096 });
  * using theirs = Segment.attach(mine.id, { readOnly: true });
- * mine.remove(); // marked: it goes when both have detached
+ * mine.remove(); // marked for removal: the kernel frees it when both have detached
  * mine.write(new TextEncoder().encode("hello"));
  * assert.equal(new TextDecoder().decode(theirs.read(0, 5)), "hello");
  * ```
@@ -137,49 +137,48 @@ export class Segment implements Disposable {
     Object.freeze(this);
   }
 
-  /** The key it was created or opened with; 0 (`IPC_PRIVATE`) for a private one. */
+  /** The key that the segment was created or opened with; 0 (`IPC_PRIVATE`) for a private segment. */
   get key(): number {
     return this.#key;
   }
 
-  /** The kernel's handle, "shmid"; 0 is a valid one. */
+  /** The kernel's handle, "shmid". 0 is a valid id. */
   get id(): number {
     return this.#id;
   }
 
-  /** Bytes, as asked for at creation: the kernel's word, not the opener's. */
+  /** The size in bytes that the creator asked for, as the kernel reports it. */
   get size(): number {
     return this.#size;
   }
 
-  /** Whether this call created it. */
+  /** Whether this call created the segment. */
   get created(): boolean {
     return this.#created;
   }
 
-  /** Whether it is attached for reading only. */
+  /** Whether the segment is attached read-only. */
   get readOnly(): boolean {
     return this.#readOnly;
   }
 
   /**
-   * Whether users other than the owner could write to it when it was attached (mode & 0o022), which
-   * the caller did not ask for by creating it so.
+   * Whether users other than the owner could write to the segment when it was attached
+   * (mode & 0o022). Always false if this call created it: then the caller chose the mode.
    */
   get othersMayWrite(): boolean {
     return this.#othersMayWrite;
   }
 
   /**
-   * Creates a segment that did not exist and attaches it.
+   * Creates a new segment and attaches it. If attaching fails, the new segment is removed again.
    *
    * @throws {ShmError} `EEXIST` the key is taken, `EINVAL` the size is beyond the limit, there are no
-   * huge pages of that size, or the address is not free, `ENOSPC` a limit of the system is reached (the
-   * message says which), `ENOMEM` no memory or no huge pages left, `EPERM` no right to huge pages,
-   * `EACCES` the mode does not let ourselves in; where attaching it fails, the new segment is removed
-   * again
-   * @throws {TypeError} options that exclude each other
-   * @throws {RangeError} a size, key, mode or address out of range
+   * huge pages of that size, or the address is not free, `ENOSPC` a system limit is reached (the
+   * message names it), `ENOMEM` no memory or no huge pages left, `EPERM` no right to huge pages,
+   * `EACCES` the mode denies access to this user itself
+   * @throws {TypeError} the options exclude each other
+   * @throws {RangeError} a size, key, mode or address is out of range
    *
    * @example
    * ```ts
@@ -206,8 +205,8 @@ export class Segment implements Disposable {
   }
 
   /**
-   * If we cannot attach what we have just created, nobody knows of it: it goes again. `undefined` if
-   * somebody has removed it already.
+   * Attaches the segment just created. If that fails, no other process knows the segment, and it is
+   * removed again. Returns `undefined` if another process has removed it already.
    */
   static #attachCreated(key: number, id: number, placement: Placement): Segment | undefined {
     const address = tryAttach(id, placement);
@@ -227,13 +226,13 @@ export class Segment implements Disposable {
   }
 
   /**
-   * Attaches the segment that holds `key`. Its size is the kernel's word.
+   * Attaches the segment that holds `key`. The size is the one that the kernel reports.
    *
-   * @throws {ShmError} `ENOENT` no such segment, `EACCES` its mode does not let this user in,
+   * @throws {ShmError} `ENOENT` no such segment, `EACCES` its mode denies access to this user,
    * `EUNTRUSTED` another user created or owns it, `EINVAL` it is smaller than `minSize`, or the address
    * is not free
-   * @throws {TypeError} options that exclude each other
-   * @throws {RangeError} a key or address out of range, or `IPC_PRIVATE`
+   * @throws {TypeError} the options exclude each other
+   * @throws {RangeError} a key or address is out of range, or the key is `IPC_PRIVATE`
    *
    * @example
    * ```ts
@@ -261,12 +260,12 @@ export class Segment implements Disposable {
   }
 
   /**
-   * Attaches the segment that holds `key`, or creates it. `created` says which. An existing segment
-   * keeps its size and mode; a larger one is accepted, a smaller one is not.
+   * Attaches the segment that holds `key`, or creates it. `created` reports which. An existing segment
+   * keeps its size and mode. It is accepted if it is larger than `size` and refused if it is smaller.
    *
    * @throws {ShmError} as {@linkcode Segment.create} and {@linkcode Segment.open}
-   * @throws {TypeError} options that exclude each other
-   * @throws {RangeError} a size, key, mode or address out of range
+   * @throws {TypeError} the options exclude each other
+   * @throws {RangeError} a size, key, mode or address is out of range
    *
    * @example
    * ```ts
@@ -294,7 +293,7 @@ export class Segment implements Disposable {
       }
       if (created !== -ERRNO.EEXIST) throw createFailure(key, asked, -created);
       const found = shmget(key, 0, 0);
-      // Between the two calls its owner may have removed it; then it is ours to create
+      // The owner may have removed it between the two calls: then create it
       if (found === -ERRNO.ENOENT) continue;
       if (found < 0) throw openFailure(key, -found);
       const segment = Segment.#attachFound(key, found, asked.size, placement, read);
@@ -302,7 +301,7 @@ export class Segment implements Disposable {
     }
   }
 
-  /** Attaches what a key led to, or gives `undefined` if it was removed in between. */
+  /** Attaches the segment found by a key. Returns `undefined` if it was removed in between. */
   static #attachFound(
     key: number,
     id: number,
@@ -319,8 +318,8 @@ export class Segment implements Disposable {
   }
 
   /**
-   * Decides about a segment that is attached already and so cannot go or change size any more.
-   * `undefined` if it is marked for removal, so that its key leads elsewhere by now.
+   * Accepts or refuses a segment that is already attached, so that it can no longer disappear or change
+   * size. Returns `undefined` if it is marked for removal: its key no longer leads to it.
    */
   static #adopt(
     id: number,
@@ -348,12 +347,13 @@ export class Segment implements Disposable {
   }
 
   /**
-   * Attaches the segment with this id, one marked for removal too as long as somebody is attached.
+   * Attaches the segment with this id. A segment marked for removal can be attached as long as another
+   * attach exists.
    *
-   * @throws {ShmError} `EINVAL` no such segment, or the address is not free, `EACCES` its mode does not
-   * let this user in, `EUNTRUSTED` another user created or owns it
-   * @throws {TypeError} options that exclude each other
-   * @throws {RangeError} an id or address out of range
+   * @throws {ShmError} `EINVAL` no such segment, or the address is not free, `EACCES` its mode denies
+   * access to this user, `EUNTRUSTED` another user created or owns it
+   * @throws {TypeError} the options exclude each other
+   * @throws {RangeError} an id or address is out of range
    *
    * @example
    * ```ts
@@ -375,7 +375,7 @@ export class Segment implements Disposable {
     return Segment.#adopt(checked, address, undefined, 0, placement, read)!;
   }
 
-  /** Whether its memory is here: it was not detached, and its buffer was not transferred away. */
+  /** Whether the memory is accessible: not detached, and its buffer not transferred. */
   get attached(): boolean {
     return this.#attachment !== undefined && !this.#attachment.memory.detached;
   }
@@ -410,11 +410,11 @@ export class Segment implements Disposable {
 
   /**
    * The memory itself, the same buffer each time; empty after detach. Plain access is not ordered
-   * between processes: use `Atomics` for whatever tells the other side that the rest is ready.
+   * between processes: use `Atomics` for the value that signals to the peer that the rest is ready.
    *
-   * This is where raw memory begins. Decode, sort, hash and send only copies of it: the engine's decoder and
-   * its `sort` end the process where others write meanwhile. {@linkcode Segment.text} and
-   * {@linkcode Segment.read} are the safe way; SECURITY.md has the whole table.
+   * This is raw memory. Decode, sort, hash and send only copies of it: the engine's decoder and `sort`
+   * can crash the process when a peer writes at the same time. {@linkcode Segment.text} and
+   * {@linkcode Segment.read} are safe; SECURITY.md has the whole table.
    *
    * @throws {ShmError} `EDETACHED`, or `EREADONLY` on a read-only attach
    */
@@ -423,8 +423,8 @@ export class Segment implements Disposable {
   }
 
   /**
-   * The memory as bytes, over {@linkcode Segment.buffer}: raw memory, of which only copies may be decoded
-   * or sorted.
+   * The memory as bytes, over {@linkcode Segment.buffer}. This is raw memory: decode and sort only
+   * copies of it.
    *
    * @throws {ShmError} `EDETACHED`, or `EREADONLY` on a read-only attach
    */
@@ -433,8 +433,8 @@ export class Segment implements Disposable {
   }
 
   /**
-   * Where the memory is, for foreign functions that take a pointer. A pointer knows nothing of
-   * detach: whoever uses it later than that is outside what this library can keep safe.
+   * A pointer to the memory, for foreign functions. The pointer stays the same after detach: using it
+   * then is undefined behaviour, and the library cannot prevent it.
    *
    * @throws {ShmError} `EDETACHED`, or `EREADONLY` on a read-only attach
    */
@@ -443,7 +443,7 @@ export class Segment implements Disposable {
   }
 
   /**
-   * The address of its first byte in this process, on a read-only attach too.
+   * The address of the first byte in this process. It works on a read-only attach, too.
    *
    * @throws {ShmError} `EDETACHED`
    */
@@ -452,10 +452,10 @@ export class Segment implements Disposable {
   }
 
   /**
-   * A copy of `length` bytes at `offset`; all that follow `offset` if no length is said.
+   * Returns a copy of `length` bytes at `offset`. `length` defaults to all bytes after `offset`.
    *
    * @throws {ShmError} `EDETACHED`
-   * @throws {RangeError} not within the segment
+   * @throws {RangeError} the range is not within the segment
    */
   read(offset = 0, length?: number): Uint8Array<ArrayBuffer> {
     const { memory } = this.#look("read the segment");
@@ -464,11 +464,12 @@ export class Segment implements Disposable {
   }
 
   /**
-   * The text in `length` bytes at `offset`, or in all that follow `offset`: up to the first NUL, if there
-   * is one. The bytes are copied first, as others may write there; what is not UTF-8 reads as U+FFFD.
+   * Returns the UTF-8 text in `length` bytes at `offset`, up to the first NUL if there is one. `length`
+   * defaults to all bytes after `offset`. The bytes are copied before they are decoded, because a peer
+   * may write there. Invalid UTF-8 reads as U+FFFD.
    *
    * @throws {ShmError} `EDETACHED`
-   * @throws {RangeError} not within the segment
+   * @throws {RangeError} the range is not within the segment
    *
    * @example
    * ```ts
@@ -489,11 +490,11 @@ export class Segment implements Disposable {
   }
 
   /**
-   * Copies the bytes of `data` into the segment at `offset`, or throws with nothing written.
+   * Copies the bytes of `data` into the segment at `offset`. It writes nothing if it throws.
    *
-   * @throws {TypeError} `data` is no view and no buffer, or was transferred away
+   * @throws {TypeError} `data` is neither a view nor a buffer, or was transferred
    * @throws {ShmError} `EDETACHED`, or `EREADONLY` on a read-only attach
-   * @throws {RangeError} not within the segment
+   * @throws {RangeError} the range is not within the segment
    */
   write(data: ArrayBufferView | ArrayBufferLike, offset = 0): void {
     const bytes = checkBytes(data, "data");
@@ -503,7 +504,7 @@ export class Segment implements Disposable {
     new Uint8Array(memory, offset, length).set(bytes);
   }
 
-  /** The length: of all that follows `offset`, if none is given. */
+  /** Checks the range and returns its length, which defaults to all bytes after `offset`. */
   #checkRange(verb: string, offset: number, length?: number): number {
     checkNumber(offset, "offset");
     const count = length === undefined ? this.#size - offset : checkNumber(length, "length");
@@ -517,14 +518,14 @@ export class Segment implements Disposable {
   }
 
   /**
-   * A live view of the C struct at `offset`; on a read-only attach one that refuses to be written. Its texts
-   * are copies. Its writable arrays are raw memory, of which only copies may be decoded; their `sort`,
+   * Returns a live view of the C struct at `offset`. On a read-only attach the view is read-only. Texts
+   * in it are copies. Writable arrays in it are raw memory: decode only copies of them. Their `sort`,
    * `reverse` and `copyWithin` are safe.
    *
    * @throws {ShmError} `EDETACHED`
-   * @throws {RangeError} not within the segment
-   * @throws {TypeError} `layout` is none, or one of one's own on a read-only attach, where it would get the
-   * memory
+   * @throws {RangeError} the range is not within the segment
+   * @throws {TypeError} `layout` is not a layout, or it is a custom one on a read-only attach, where its
+   * code would get the raw memory
    *
    * @example
    * ```ts
@@ -552,7 +553,7 @@ export class Segment implements Disposable {
   }
 
   /**
-   * What the kernel knows of it now.
+   * Returns what the kernel reports about the segment now.
    *
    * @throws {ShmError} `EDETACHED`
    */
@@ -562,10 +563,10 @@ export class Segment implements Disposable {
   }
 
   /**
-   * Changes mode, owner or group; what is not said stays.
+   * Changes mode, owner or group. What is left out does not change.
    *
    * @throws {ShmError} `EDETACHED`, or `EPERM` if neither owner, creator nor root
-   * @throws {RangeError} a mode, user id or group id out of range
+   * @throws {RangeError} a mode, user id or group id is out of range
    *
    * @example
    * ```ts
@@ -584,13 +585,13 @@ export class Segment implements Disposable {
   }
 
   /**
-   * Keeps its memory, as far as there is any by now, from being swapped out; the rest as soon as it is
-   * touched. Twice is once. This is about memory, not about who may use the segment, and it holds until
-   * {@linkcode Segment.unlockMemory} or the segment's end, not only as long as we are attached. Huge pages
-   * are never swapped out: for them nothing changes. Source: `SHM_LOCK`, shmctl(2).
+   * Keeps the memory from being swapped out: pages that are present at once, other pages as soon as
+   * they are touched. Calling it again does nothing. It locks memory, not access to the segment. It
+   * holds until {@linkcode Segment.unlockMemory} or until the kernel frees the segment, also after this
+   * process detaches. Huge pages are never swapped out and do not change. Source: `SHM_LOCK`, shmctl(2).
    *
-   * @throws {ShmError} `EDETACHED`, `EPERM` if neither owner, creator nor root, or without a right to
-   * lock memory, `ENOMEM` if it would be more than RLIMIT_MEMLOCK allows
+   * @throws {ShmError} `EDETACHED`, `EPERM` if neither owner, creator nor root, or without the right to
+   * lock memory, `ENOMEM` if it exceeds RLIMIT_MEMLOCK
    *
    * @example
    * ```ts
@@ -610,7 +611,8 @@ export class Segment implements Disposable {
   }
 
   /**
-   * Lets its memory be swapped out again, whoever locked it. Twice is once.
+   * Allows the memory to be swapped out again, even if another process locked it. Calling it again does
+   * nothing.
    *
    * @throws {ShmError} `EDETACHED`, or `EPERM` if neither owner, creator nor root
    */
@@ -620,8 +622,8 @@ export class Segment implements Disposable {
   }
 
   /**
-   * Marks it for removal: its key is free at once, its memory stays until the last detach. Works
-   * after {@linkcode Segment.detach} too; twice is once.
+   * Marks the segment for removal. Its key is free at once; its memory stays until the last detach. It
+   * works after {@linkcode Segment.detach}, too. Calling it again does nothing.
    *
    * @throws {ShmError} `EPERM` if neither owner, creator nor root
    */
@@ -630,33 +632,33 @@ export class Segment implements Disposable {
     try {
       removeSegment(this.#id);
     } catch (error) {
-      // Somebody else removed it: that is what was wanted
+      // Another process has removed it: the goal is reached
       if (!(error instanceof ShmError && isGone(-error.errno))) throw error;
     }
     this.#removed = true;
   }
 
   /**
-   * Detaches: every view is empty from now on, and what the engine still does with the memory finds zeros.
-   * Twice is once. The segment itself stays.
+   * Detaches the memory. Every view is empty from now on, and an engine operation still in progress
+   * reads zeros. Calling it again does nothing. The segment itself stays.
    *
-   * @throws {ShmError} `ENOMEM` there is no room for zero pages; it is still attached
+   * @throws {ShmError} `ENOMEM` no memory for the zero pages; the segment is still attached
    */
   detach(): void {
     this.#attachment?.detach();
     this.#attachment = undefined;
   }
 
-  /** `using` detaches at the end of the block. */
+  /** Detaches at the end of a `using` block. */
   [Symbol.dispose](): void {
     this.detach();
   }
 }
 
-/** Whether a segment of another user's is acceptable. */
+/** Whether a segment of another user is accepted. */
 type Trust = Pick<SegmentAttachOptions, "trust">;
 
-/** Whether an attach failed because the segment is gone: `EINVAL` may be about the address instead. */
+/** Whether an attach failed because the segment was removed. `EINVAL` can also mean the address. */
 function wasRemoved(id: number, result: number): boolean {
   if (!isGone(result)) return false;
   const stat = tryStat(id);

@@ -1,5 +1,5 @@
 /**
- * What the kernel allows all segments of an IPC namespace together, and what they use.
+ * The kernel's limits for all segments of an IPC namespace, and what all segments use together.
  */
 
 import { AT, IPC, SHM } from "../../ffi/constants.ts";
@@ -22,20 +22,20 @@ import { askAboutAll } from "./segment_stat.ts";
  * ```
  */
 export interface SegmentLimits {
-  /** Bytes a segment may have at most. Often near 2^64. */
+  /** The largest size of a segment in bytes. Often near 2^64. */
   readonly shmmax: bigint;
-  /** Bytes a segment must have at least. */
+  /** The smallest size of a segment in bytes. */
   readonly shmmin: number;
-  /** Segments there may be. */
+  /** The largest number of segments. */
   readonly shmmni: number;
-  /** Pages all segments together may have. Often near 2^64. */
+  /** The largest number of pages of all segments together. Often near 2^64. */
   readonly shmall: bigint;
-  /** Bytes of the pages in which `shmall` and {@linkcode SegmentUsage} count: not of huge ones. */
+  /** The page size in bytes in which `shmall` and {@linkcode SegmentUsage} count; never of huge pages. */
   readonly pageSize: number;
 }
 
 /**
- * The limits of this IPC namespace.
+ * Returns the limits of this IPC namespace.
  *
  * @throws {ShmError} the kernel has no System V shared memory
  *
@@ -59,7 +59,7 @@ export function segmentLimits(): SegmentLimits {
   };
 }
 
-/** Bytes of a page, as the kernel told this process. */
+/** The page size in bytes, as the kernel reports it to this process. */
 export function pageSize(): number {
   return Number(getauxval(AT.PAGESZ));
 }
@@ -77,22 +77,22 @@ export function pageSize(): number {
  * ```
  */
 export interface SegmentUsage {
-  /** Segments there are. */
+  /** The number of segments. */
   readonly segments: number;
-  /** Pages they have together. */
+  /** The number of pages of all segments together. */
   readonly pages: number;
-  /** Pages of those in memory. Linux (seen on 6.18) counts those of huge pages far too high. */
+  /** How many of these pages are in memory. Linux (seen on 6.18) counts far too many for huge pages. */
   readonly resident: number;
-  /** Pages of those swapped out. */
+  /** How many of these pages are swapped out. */
   readonly swapped: number;
-  /** How often swapping was tried; Linux has not counted it since 2.4 and says 0. */
+  /** How often swapping was tried. Always 0: Linux has not counted it since 2.4. */
   readonly swapAttempts: number;
-  /** How often swapping succeeded; as `swapAttempts`. */
+  /** How often swapping succeeded. Always 0, as `swapAttempts`. */
   readonly swapSuccesses: number;
 }
 
 /**
- * What all segments of this IPC namespace use together.
+ * Returns what all segments of this IPC namespace use together.
  *
  * @throws {ShmError} the kernel has no System V shared memory
  *

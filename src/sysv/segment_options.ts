@@ -1,6 +1,6 @@
 /**
- * How a segment is made, found and attached: the options of `segment.ts`, and what they come to in
- * `shmget`'s arguments. Where it is attached is `placement.ts`'s.
+ * The options that create, open and attach a segment, and the `shmget` arguments they become. Internal:
+ * used by `segment.ts`. `placement.ts` handles the address.
  */
 
 import { HUGE_PAGE, IPC, SHM } from "../../ffi/constants.ts";
@@ -10,19 +10,19 @@ import { checkKey } from "./key.ts";
 import { checkMode } from "./object_stat.ts";
 
 /**
- * Where a segment is attached, and for what. All of it can be left out.
+ * Where a segment is attached, and whether its code may run. Every option can be left out.
  *
- * An address of one's own makes sense for structs that hold pointers: every process attaches the
- * segment at the same place, and the pointers mean the same in each. It is safe to ask for one. The
- * kernel takes only a range of which not one page is mapped, and finds that out in the same step in
- * which it maps it; what V8, an allocator or a thread's stack has reserved is mapped, too, without
- * any rights. The two places it would let one have that are not free in truth are refused here: the
- * first pages, where null pointers lead, and the room the main stack may still grow into, together
- * with all of the upper half of the address space. In the lower half there is little but V8's heap,
- * in small pieces at random: `EINVAL` by chance is possible, and another address helps.
+ * A fixed address is useful for structs that hold pointers: every process attaches the segment at the
+ * same address, so the pointers mean the same in each. It is safe to ask for one. The kernel accepts
+ * only a range in which no page is mapped, and it checks and maps in one step. Memory reserved by V8, an
+ * allocator or a thread's stack is mapped, too, without access rights. This library refuses two ranges
+ * that the kernel would accept although they are not really free: the first pages, where null pointers
+ * point, and the upper half of the address space, where the main stack may still grow. The lower half
+ * holds little except V8's heap, in small pieces at random addresses: `EINVAL` by chance is possible;
+ * then try another address.
  *
- * Taking a range whatever is there (`SHM_REMAP`) is not offered: it would be the runtime's own memory
- * that is gone. Source: shmat(2); Linux `ipc/shm.c`, `do_shmat`.
+ * `SHM_REMAP`, which replaces what is mapped, is not offered: it could destroy the runtime's own memory.
+ * Source: shmat(2); Linux `ipc/shm.c`, `do_shmat`.
  *
  * @example
  * ```ts
@@ -36,13 +36,13 @@ import { checkMode } from "./object_stat.ts";
  * ```
  */
 export interface SegmentPlacementOptions {
-  /** Let code in it be executed (`SHM_EXEC`); unless root we need the mode's x bit then. */
+  /** Allow code in the segment to be executed (`SHM_EXEC`). Users other than root need the x bit. */
   readonly execute?: boolean;
   /**
-   * Attach it at exactly this address, or not at all: a multiple of the page size (of the huge page
-   * size for huge pages), at least 0x10000, with its end in the lower half of the address space:
-   * 0x4000_0000_0000 on x86-64. The range must be free: `EINVAL` if not. One whose segment was dropped
-   * without `detach`, or whose buffer was transferred away before, stays taken.
+   * Attach at exactly this address, or fail. It must be a multiple of the page size (of the huge page
+   * size for huge pages) and at least 0x10000, and the segment must end in the lower half of the address
+   * space: at or below 0x4000_0000_0000 on x86-64. The range must be free, otherwise `EINVAL`. A range
+   * stays taken if its segment was dropped without `detach`, or if its buffer was transferred before.
    */
   readonly address?: bigint;
   /** Round `address` down to a multiple of the page size (`SHM_RND`). */
@@ -50,14 +50,14 @@ export interface SegmentPlacementOptions {
 }
 
 /**
- * How {@linkcode Segment.create} makes a segment.
+ * Options of {@linkcode Segment.create}.
  *
  * @example
  * ```ts
  * import { type SegmentCreateOptions, Segment } from "@sysv/shm";
  * import assert from "node:assert/strict";
  *
- * // Room for far more than is in memory: pages come as they are touched
+ * // Larger than the free memory: a page takes memory only when it is touched
  * const options: SegmentCreateOptions = { size: 8 * 2 ** 30, mode: 0o640, noReserve: true };
  * using segment = Segment.create(options);
  * segment.remove();
@@ -65,29 +65,29 @@ export interface SegmentPlacementOptions {
  * ```
  */
 export interface SegmentCreateOptions extends SegmentPlacementOptions {
-  /** The key others find it by; without one it is private and found by its id. */
+  /** The key by which other processes find it. Without a key it is private and found by its id. */
   readonly key?: number;
   /** Bytes, at least 1. The memory starts as zeros. */
   readonly size: number;
-  /** Permission bits; 0o600 if not said, 0o700 with `execute`. The umask has no part in it. */
+  /** Permission bits. Defaults to 0o600, or to 0o700 with `execute`. The umask does not apply. */
   readonly mode?: number;
-  /** Promise no memory up front, so that a segment may be larger than what is free (Linux). */
+  /** Reserve no memory in advance, so that a segment may be larger than the free memory (Linux). */
   readonly noReserve?: boolean;
   /**
-   * Back it with huge pages: `true` for those of the system's usual size (`Hugepagesize` in
-   * `/proc/meminfo`), or their size in bytes, of those below `/sys/kernel/mm/hugepages`. They come
-   * from a pool that is empty unless somebody has filled it (`sysctl vm.nr_hugepages`) and are taken
-   * from it at once: enough for `size` rounded up. `size` itself stays as it is, also in
-   * {@linkcode SegmentStat}, and so do the bounds.
+   * Use huge pages: `true` for the system's default size (`Hugepagesize` in `/proc/meminfo`), or a size
+   * in bytes that is listed in `/sys/kernel/mm/hugepages`. They come from a pool that is empty until an
+   * administrator fills it (`sysctl vm.nr_hugepages`). The kernel reserves them at once, enough for
+   * `size` rounded up. `size` itself is not rounded, also in {@linkcode SegmentStat}, and neither are the
+   * bounds.
    *
-   * Not with `noReserve`: the kernel kills (SIGBUS) who touches a huge page there is none for, which
-   * can also happen in a segment that another program made so, and under a hugetlb cgroup limit.
+   * Not with `noReserve`: the kernel kills (SIGBUS) a process that touches a huge page when the pool is
+   * empty. This can also happen in a segment of another program, and under a hugetlb cgroup limit.
    */
   readonly hugePages?: boolean | number;
 }
 
 /**
- * How {@linkcode Segment.attach} and {@linkcode Segment.open} attach a segment.
+ * Options of {@linkcode Segment.attach}, and also of {@linkcode Segment.open}.
  *
  * @example
  * ```ts
@@ -102,14 +102,14 @@ export interface SegmentCreateOptions extends SegmentPlacementOptions {
  * ```
  */
 export interface SegmentAttachOptions extends SegmentPlacementOptions {
-  /** Attach for reading only: nothing writable is handed out. */
+  /** Attach read-only: the segment returns nothing writable. */
   readonly readOnly?: boolean;
-  /** Accept a segment that another user, not root, created or owns. */
+  /** Accept a segment that another user created or owns. Root is always accepted. */
   readonly trust?: boolean;
 }
 
 /**
- * How {@linkcode Segment.open} finds and attaches a segment.
+ * Options of {@linkcode Segment.open}.
  *
  * @example
  * ```ts
@@ -128,8 +128,8 @@ export interface SegmentOpenOptions extends SegmentAttachOptions {
 }
 
 /**
- * How {@linkcode Segment.openOrCreate} finds or makes a segment. What only says how it is made (`mode`,
- * `noReserve`, `hugePages`) has no effect on one that is there.
+ * Options of {@linkcode Segment.openOrCreate}. `mode`, `noReserve` and `hugePages` apply only to a new
+ * segment and not to an existing one.
  *
  * @example
  * ```ts
@@ -143,9 +143,9 @@ export interface SegmentOpenOptions extends SegmentAttachOptions {
  * ```
  */
 export interface SegmentOpenOrCreateOptions extends SegmentCreateOptions {
-  /** The key others find it by. */
+  /** The key by which other processes find it. */
   readonly key: number;
-  /** Accept a segment that another user, not root, created or owns. */
+  /** Accept a segment that another user created or owns. Root is always accepted. */
   readonly trust?: boolean;
 }
 
@@ -179,21 +179,21 @@ export const readAttachOptions: (options: unknown) => Read<typeof ATTACH> = opti
 /** Reads {@linkcode SegmentOpenOptions}. */
 export const readOpenOptions: (options: unknown) => Read<typeof OPEN> = optionsReader(OPEN);
 
-/** {@linkcode SegmentCreateOptions}, checked: what a new segment is to be. */
+/** {@linkcode SegmentCreateOptions}, checked: the properties of a new segment. */
 export interface NewSegment {
   readonly size: number;
   readonly mode: number;
-  /** Bytes of its pages where they are huge: 0 for the system's usual size. */
+  /** The size of huge pages in bytes; 0 for the system's default size. */
   readonly hugePageSize: number | undefined;
   /** The flags of `shmget`. */
   readonly flags: number;
 }
 
 /**
- * Checks that what {@linkcode readCreateOptions} gave goes together.
+ * Checks that the options from {@linkcode readCreateOptions} are compatible.
  *
  * @throws {TypeError} `hugePages` with `noReserve`
- * @throws {RangeError} `hugePages` is no size of huge pages
+ * @throws {RangeError} `hugePages` is not a size of huge pages
  */
 export function checkNew(options: SegmentCreateOptions): NewSegment {
   const { size, mode = options.execute === true ? 0o700 : 0o600 } = options;
@@ -215,14 +215,14 @@ export function checkNew(options: SegmentCreateOptions): NewSegment {
         HUGE_PAGE.LOGARITHMS.map((each) => 2 ** each).join(", "),
     );
   }
-  // 34, for pages of 16 GiB, goes into the sign bit: the kernel looks at the bits alone
+  // 34, for pages of 16 GiB, sets the sign bit: the kernel reads only the bits
   return { size, mode, hugePageSize: hugePages, flags: flags | logarithm << HUGE_PAGE.SHIFT };
 }
 
 /**
  * Checks a number of bytes.
  *
- * @throws {TypeError} no number
+ * @throws {TypeError} not a number
  * @throws {RangeError} not a positive integer that a number holds exactly
  */
 export function checkSize(value: unknown, name: string): number {

@@ -1,6 +1,6 @@
 /**
- * Segments without attaching them: finding them, what the kernel tells of one or all of them, and
- * what it changes of one by its id.
+ * Segments without attaching them: finds and lists them, reads what the kernel reports about one, and
+ * changes or removes one by its id.
  */
 
 import { IPC, SHM } from "../../ffi/constants.ts";
@@ -25,7 +25,7 @@ import {
 } from "./object_stat.ts";
 
 /**
- * What the kernel knows of one segment. Source: `struct shmid_ds`, shmctl(2).
+ * What the kernel reports about one segment. Source: `struct shmid_ds`, shmctl(2).
  *
  * @example
  * ```ts
@@ -42,25 +42,25 @@ import {
  */
 export interface SegmentStat extends ObjectStat {
   /**
-   * Bytes asked for at creation; not rounded to pages. Above 2^53, where no process can attach it, the
-   * nearest number there is.
+   * The size in bytes that the creator asked for, not rounded to pages. Above 2^53, where no process can
+   * attach it, the nearest number.
    */
   readonly size: number;
-  /** How many attaches there are, in all processes. */
+  /** The number of attaches, in all processes. */
   readonly nattch: number;
-  /** The process that created it. */
+  /** The pid of the process that created it. */
   readonly cpid: number;
-  /** The process that attached or detached last; 0 if none has. */
+  /** The pid of the process that last attached or detached it; 0 if there is none. */
   readonly lpid: number;
-  /** Last attach, to the second. */
+  /** The time of the last attach, to the second. */
   readonly atime: Date | null;
-  /** Last detach, to the second. */
+  /** The time of the last detach, to the second. */
   readonly dtime: Date | null;
-  /** Creation or last change of mode or owner, to the second. */
+  /** The time of creation or of the last change of mode or owner, to the second. */
   readonly ctime: Date | null;
-  /** Whether it goes when its last attach does. Its key is free again already. */
+  /** Whether the kernel frees it after the last detach. Its key is already free. */
   readonly markedForRemoval: boolean;
-  /** Whether it is locked into memory; never of huge pages, which cannot leave it anyway. */
+  /** Whether it is locked in memory. Always false for huge pages, which are never swapped out. */
   readonly locked: boolean;
 }
 
@@ -75,7 +75,7 @@ type ShmidName =
 
 let shmid: KernelStructReader<ShmidName | PermName> | undefined;
 
-/** The one `struct shmid_ds` that `shmctl` fills in: what it tells is copied before the next call. */
+/** The shared `struct shmid_ds` that `shmctl` fills in. The fields are copied before the next call. */
 function shmidStruct(): KernelStructReader<ShmidName | PermName> {
   if (shmid === undefined) {
     const { shmid_ds, ipc_perm } = platform().structs;
@@ -102,8 +102,8 @@ function read(id: number, struct: KernelStructReader<ShmidName | PermName>): Seg
 }
 
 /**
- * The segment's facts, or -errno: for callers with a better error to give. Where its mode gives this
- * user no read permission, which the owner of a segment may lack too, they come from the list.
+ * Returns the stat of the segment, or -errno for callers that throw a more specific error. If its mode
+ * gives this user no read permission (the owner may lack it, too), the stat comes from the list.
  */
 export function tryStat(id: number): SegmentStat | number {
   const struct = shmidStruct();
@@ -118,10 +118,10 @@ export function mayRead(id: number): boolean {
 }
 
 /**
- * What the kernel knows of the segment with this id, another user's too.
+ * Returns what the kernel reports about the segment with this id. It works for other users' segments.
  *
  * @throws {ShmError} `EINVAL` no such segment; `EACCES` no read permission, on Linux before 4.17
- * @throws {RangeError} an id out of range
+ * @throws {RangeError} the id is out of range
  *
  * @example
  * ```ts
@@ -139,7 +139,7 @@ export function statSegment(id: number): SegmentStat {
   throw statFailure(id, -stat);
 }
 
-/** The error for a segment that cannot be looked at. */
+/** The error for a segment whose stat cannot be read. */
 export function statFailure(id: number, errno: number): ShmError {
   return new ShmError("look at the segment", "shmctl", errno, {
     id,
@@ -162,10 +162,10 @@ export function checkSegmentId(value: unknown): number {
 }
 
 /**
- * The id of the segment that holds `key`, or `undefined` if none does. Needs no permission for it.
+ * Returns the id of the segment that holds `key`, or `undefined`. It needs no permission on it.
  *
- * @throws {TypeError} a key that is not an integer
- * @throws {RangeError} a key out of range
+ * @throws {TypeError} the key is not an integer
+ * @throws {RangeError} the key is out of range
  *
  * @example
  * ```ts
@@ -180,7 +180,7 @@ export function checkSegmentId(value: unknown): number {
  */
 export function findSegment(key: number): number | undefined {
   const checked = checkKey(key);
-  // No segment holds IPC_PRIVATE, and shmget would take it for a wish to create one
+  // No segment holds IPC_PRIVATE: shmget would create a new one
   if (checked === IPC.PRIVATE) return undefined;
   const id = shmget(checked, 0, 0);
   if (id >= 0) return id;
@@ -188,16 +188,16 @@ export function findSegment(key: number): number | undefined {
   throw new ShmError("look for a segment", "shmget", -id, { key: checked });
 }
 
-/** What to do when no segment has an id. */
+/** The advice when no segment has an id. */
 export const noSuchId = "no segment has this id (any more); `ipcs -m` lists those there are";
 
-/** What to do about a call that was given an id. */
+/** The advice for a failed call that took an id. */
 function idRemedy(errno: number): string | undefined {
   return isGone(-errno) ? noSuchId : missingCallRemedy(errno);
 }
 
 /**
- * Every segment of this IPC namespace, other users' too, by index in the kernel's table.
+ * Returns all segments of this IPC namespace, of all users, in the order of the kernel's table.
  *
  * @throws {ShmError} the kernel has no System V shared memory
  *
@@ -225,7 +225,7 @@ export function listSegments(): SegmentStat[] {
   return segments;
 }
 
-/** Fills `struct` with the kernel's limits or totals; gives the highest index in use of its table. */
+/** Fills `struct` with the kernel's limits or totals. Returns the highest used index of its table. */
 export function askAboutAll(
   command: typeof IPC.INFO | typeof SHM.INFO,
   struct: KernelStructReader<string>,
@@ -238,11 +238,11 @@ export function askAboutAll(
 }
 
 /**
- * Marks the segment with this id for removal: its key is free at once, its memory goes with the last
- * attach. Only its owner, its creator and root may.
+ * Marks the segment with this id for removal. Its key is free at once; its memory stays until the last
+ * detach. Only the owner, the creator and root may remove it.
  *
  * @throws {ShmError} `EINVAL` no such segment, `EPERM` neither owner, creator nor root
- * @throws {RangeError} an id out of range
+ * @throws {RangeError} the id is out of range
  *
  * @example
  * ```ts
@@ -266,11 +266,11 @@ export function removeSegment(id: number): void {
 }
 
 /**
- * Changes mode, owner or group of the segment with this id; what is not said stays as it is at that
- * moment. Its owner needs no permission bit for that. Source: `IPC_SET`, shmctl(2).
+ * Changes mode, owner or group of the segment with this id. What is left out keeps its current value.
+ * The owner needs no permission bit. Source: `IPC_SET`, shmctl(2).
  *
  * @throws {ShmError} `EINVAL` no such segment, `EPERM` neither owner, creator nor root
- * @throws {RangeError} an id, mode, user id or group id out of range
+ * @throws {RangeError} an id, mode, user id or group id is out of range
  *
  * @example
  * ```ts
@@ -304,7 +304,7 @@ function setFailure(id: number, errno: number, wanted?: ObjectStat): ShmError {
   });
 }
 
-/** Keeps the segment's memory from being swapped out, or no longer. For {@linkcode Segment.lockMemory}. */
+/** Locks or unlocks the segment's memory. Internal: used by {@linkcode Segment.lockMemory}. */
 export function setSegmentLocked(id: number, locked: boolean): void {
   const result = shmctl(id, locked ? SHM.LOCK : SHM.UNLOCK, null);
   if (result === 0) return;
@@ -329,8 +329,8 @@ function lockRemedy(id: number, errno: number): string | undefined {
 }
 
 /**
- * The segment in half a sentence, for an error: size, owner, mode and attaches, read permission or
- * not. Empty if it is not there.
+ * Describes the segment for an error message: size, owner, mode and attaches, with or without read
+ * permission. Empty if the segment does not exist.
  */
 export function describe(id: number): string {
   const stat = tryStat(id);

@@ -1,5 +1,5 @@
 /**
- * What the kernel allows all semaphore sets of an IPC namespace together, and what they use.
+ * The kernel's limits for all semaphore sets of an IPC namespace, and what all sets use together.
  */
 
 import { IPC, SEM } from "../../ffi/constants.ts";
@@ -20,20 +20,20 @@ import { askAboutAllSets } from "./semaphore_stat.ts";
  * ```
  */
 export interface SemaphoreLimits {
-  /** Sets there may be. */
+  /** The largest number of sets. */
   readonly semmni: number;
-  /** Semaphores a set may have. */
+  /** The largest number of semaphores in a set. */
   readonly semmsl: number;
-  /** Semaphores all sets together may have. */
+  /** The largest number of semaphores of all sets together. */
   readonly semmns: number;
-  /** Operations one `semop` may do. */
+  /** The largest number of operations in one `semop`. */
   readonly semopm: number;
   /** The largest value of a semaphore: 32767 on every Linux. */
   readonly semvmx: number;
 }
 
 /**
- * The limits of this IPC namespace.
+ * Returns the limits of this IPC namespace.
  *
  * @throws {ShmError} the kernel has no System V semaphores
  *
@@ -71,14 +71,14 @@ export function semaphoreLimits(): SemaphoreLimits {
  * ```
  */
 export interface SemaphoreUsage {
-  /** Sets there are. */
+  /** The number of sets. */
   readonly sets: number;
-  /** Semaphores they have together. */
+  /** The number of semaphores of all sets together. */
   readonly semaphores: number;
 }
 
 /**
- * What all semaphore sets of this IPC namespace use together.
+ * Returns what all semaphore sets of this IPC namespace use together.
  *
  * @throws {ShmError} the kernel has no System V semaphores
  *

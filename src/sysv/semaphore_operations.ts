@@ -1,6 +1,6 @@
 /**
- * Operations on semaphores: checked, packed once as the kernel takes them, and turned round to take
- * them back. For the files of this folder.
+ * Operations on semaphores: checked, packed once in the kernel's form, and inverted to revert them.
+ * Internal: used by this folder.
  */
 
 import { IPC, MAX_COUNT, MAX_VALUE, SEM } from "../../ffi/constants.ts";
@@ -15,7 +15,8 @@ import {
 import { mistyped } from "../layout/refusal.ts";
 
 /**
- * One operation of several that happen in one step or not at all. Source: `struct sembuf`, semop(2).
+ * One operation on a semaphore. The operations of one call happen in one step or not at all. Source:
+ * `struct sembuf`, semop(2).
  *
  * @example
  * ```ts
@@ -31,13 +32,13 @@ import { mistyped } from "../layout/refusal.ts";
  * ```
  */
 export interface Operation {
-  /** Which semaphore of the set, from 0. */
+  /** The index of the semaphore in the set, from 0. */
   readonly semaphore: number;
-  /** Added to its value, which never falls below 0: a subtraction waits. 0 waits for zero. */
+  /** The number to add. The value never falls below 0: a subtraction waits. 0 waits for zero. */
   readonly add: number;
-  /** Whether the kernel takes it back when this process ends, however it ends. */
+  /** Whether the kernel reverts it when this process ends, for whatever reason. */
   readonly undo?: boolean;
-  /** Fail with `EAGAIN` instead of waiting, if it is this operation that would have to wait. */
+  /** Fail with `EAGAIN` if this operation would have to wait. */
   readonly noWait?: boolean;
 }
 
@@ -57,25 +58,25 @@ export interface Operation {
  * ```
  */
 export interface PreparedOperations {
-  /** What they were made of. */
+  /** The operations that were prepared. */
   readonly operations: readonly Operation[];
 }
 
-/** Operations as the calls take them. */
+/** Operations in the form that the system calls take. */
 export class PackedOperations implements PreparedOperations {
   readonly operations: readonly Operation[];
   /** The same with `IPC_NOWAIT` on each. */
   readonly noWait: Sembufs;
-  /** How many semaphores a set must have for them. */
+  /** The smallest number of semaphores that a set must have. */
   readonly reach: number;
-  /** Whether one of them is not to wait. */
+  /** Whether one of them must not wait. */
   readonly impatient: boolean;
   #given: Sembufs | undefined;
   #inverse: PackedOperations | undefined;
   #probe: Sembufs | undefined;
 
   /**
-   * @throws {RangeError} no operations, or a semaphore or summand out of range
+   * @throws {RangeError} no operations, or a semaphore or summand is out of range
    */
   constructor(given: readonly Operation[]) {
     const operations = checkElements(given, "operations", LIST, checkOperation);
@@ -87,7 +88,7 @@ export class PackedOperations implements PreparedOperations {
     Object.freeze(this);
   }
 
-  /** Packs what is not packed yet. */
+  /** Packs operations unless they are packed already. */
   static of(operations: readonly Operation[] | PreparedOperations): PackedOperations {
     if (operations instanceof PackedOperations) return operations;
     if (typeof operations !== "object" || operations === null) {
@@ -96,19 +97,19 @@ export class PackedOperations implements PreparedOperations {
     return new PackedOperations("operations" in operations ? operations.operations : operations);
   }
 
-  /** As they were given. */
+  /** The operations with the flags that the caller gave. */
   get given(): Sembufs {
     return this.#given ??= pack(this.operations, 0);
   }
 
-  /** Equal for operations that the kernel takes for the same. */
+  /** A name that is equal for operations that are the same to the kernel. */
   get name(): string {
     return this.given.join();
   }
 
   /**
-   * Operations that wait as these do, and change nothing: these, and in the same step what takes them
-   * back, without undo.
+   * Operations that wait as these do but change nothing: these and their inverse in the same step,
+   * without undo.
    */
   get probe(): Sembufs {
     const inverse = this.inverse?.operations ?? [];
@@ -118,12 +119,12 @@ export class PackedOperations implements PreparedOperations {
     );
   }
 
-  /** What takes them back; `undefined` if they change nothing, as waiting for zero does not. */
+  /** The operations that revert these; `undefined` if these change nothing, such as a wait for zero. */
   get inverse(): PackedOperations | undefined {
     const changes = this.operations.filter(({ add }) => add !== 0);
     if (changes.length === 0) return undefined;
     return this.#inverse ??= new PackedOperations(
-      // In reverse, so that no value on the way back is one that was not there on the way forth
+      // In reverse order, so that the values pass only through values they had before
       changes.reverse().map(({ semaphore, add, undo = false }) => ({ semaphore, add: -add, undo })),
     );
   }

@@ -1,5 +1,5 @@
 /**
- * What the calls of a semaphore set can be told, and the checks of it before any system call. For
+ * The options of semaphore set calls, and their checks before any system call. Internal: used by
  * `semaphore_set.ts`.
  */
 
@@ -18,7 +18,7 @@ import { checkMode } from "./object_stat.ts";
 import { isWhole } from "./semaphore_operations.ts";
 
 /**
- * How {@linkcode SemaphoreSet.create} makes a set.
+ * Options of {@linkcode SemaphoreSet.create}.
  *
  * @example
  * ```ts
@@ -32,22 +32,22 @@ import { isWhole } from "./semaphore_operations.ts";
  * ```
  */
 export interface SemaphoreSetCreateOptions {
-  /** The key others find it by; without one it is private and found by its id. */
+  /** The key by which other processes find it. Without a key it is private and found by its id. */
   readonly key?: number;
-  /** How many semaphores, at least 1. */
+  /** The number of semaphores, at least 1. */
   readonly count: number;
-  /** Permission bits; 0o600 if not said. The umask has no part in it. */
+  /** Permission bits. Defaults to 0o600. The umask does not apply. */
   readonly mode?: number;
   /**
-   * Start values, one for each semaphore; all 0 if not said (Linux). Others can find the set a moment
-   * before they are in place: {@linkcode SemaphoreSet.openOrCreate} with `values` waits for that, and
-   * so do programs that wait until `otime` is set, as is the custom.
+   * Start values, one for each semaphore. Defaults to 0 for each (Linux). Other processes can find the
+   * set a moment before the values are in place. {@linkcode SemaphoreSet.openOrCreate} with `values`
+   * waits for them, and so do other programs that follow the custom of waiting until `otime` is set.
    */
   readonly values?: readonly number[];
 }
 
 /**
- * How {@linkcode SemaphoreSet.attach} takes up a set.
+ * Options of {@linkcode SemaphoreSet.attach}.
  *
  * @example
  * ```ts
@@ -62,12 +62,12 @@ export interface SemaphoreSetCreateOptions {
  * ```
  */
 export interface SemaphoreSetAttachOptions {
-  /** Accept a set that another user, not root, created or owns. */
+  /** Accept a set that another user created or owns. Root is always accepted. */
   readonly trust?: boolean;
 }
 
 /**
- * How {@linkcode SemaphoreSet.open} finds a set.
+ * Options of {@linkcode SemaphoreSet.open}.
  *
  * @example
  * ```ts
@@ -81,14 +81,14 @@ export interface SemaphoreSetAttachOptions {
  * ```
  */
 export interface SemaphoreSetOpenOptions extends SemaphoreSetAttachOptions {
-  /** Refuse a set that has not exactly this many semaphores. */
+  /** Refuse a set that does not have exactly this number of semaphores. */
   readonly count?: number;
   /** Refuse a set that has fewer semaphores. */
   readonly minCount?: number;
 }
 
 /**
- * How {@linkcode SemaphoreSet.openOrCreate} finds or makes a set.
+ * Options of {@linkcode SemaphoreSet.openOrCreate}.
  *
  * @example
  * ```ts
@@ -103,14 +103,14 @@ export interface SemaphoreSetOpenOptions extends SemaphoreSetAttachOptions {
  */
 export interface SemaphoreSetOpenOrCreateOptions
   extends SemaphoreSetCreateOptions, SemaphoreSetAttachOptions {
-  /** The key others find it by. */
+  /** The key by which other processes find it. */
   readonly key: number;
-  /** How many semaphores: an existing set must have exactly as many. */
+  /** The number of semaphores. An existing set must have exactly this number. */
   readonly count: number;
 }
 
 /**
- * How long {@linkcode SemaphoreSet.opSync} waits. Of two limits the earlier one counts.
+ * How long {@linkcode SemaphoreSet.opSync} waits.
  *
  * @example
  * ```ts
@@ -124,12 +124,12 @@ export interface SemaphoreSetOpenOrCreateOptions
  * ```
  */
 export interface OperationSyncOptions {
-  /** Milliseconds after which to give up; 0 tries once. */
+  /** Gives up after this many milliseconds; 0 tries once. Defaults to no limit. */
   readonly timeout?: number;
 }
 
 /**
- * As {@linkcode OperationSyncOptions}, and what can end the wait.
+ * How long {@linkcode SemaphoreSet.op} waits, and what can end the wait.
  *
  * @example
  * ```ts
@@ -144,11 +144,11 @@ export interface OperationSyncOptions {
  * ```
  */
 export interface OperationOptions extends OperationSyncOptions {
-  /** Gives up when it aborts, with its reason. */
+  /** Ends the wait when it aborts: the promise rejects with its reason. */
   readonly signal?: AbortSignal;
 }
 
-/** What a set is to be like, checked. */
+/** The properties of a new set, checked. */
 export interface Plan {
   readonly key: number;
   readonly count: number;
@@ -205,7 +205,7 @@ function checkCount(value: unknown): number {
   throw new RangeError(`count ${count} is not an integer from 1 to ${MAX_COUNT}`);
 }
 
-/** Checks the number of a semaphore in a set of `count`. */
+/** Checks the index of a semaphore in a set of `count`. */
 export function checkSemaphore(value: unknown, count: number): number {
   const semaphore = checkNumber(value, "semaphore");
   // Foreign functions take no -0

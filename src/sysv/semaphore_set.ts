@@ -1,6 +1,6 @@
 /**
- * Semaphore sets: counters in the kernel that several operations change in one step, and that the
- * kernel itself sets back when a process dies (`undo`). Every lock and role of this library is one.
+ * Semaphore sets: counters in the kernel. Several operations change them in one step, and the kernel
+ * reverts the changes of a process that dies (`undo`). Every lock and role of this library is a semaphore.
  */
 
 import { IPC, SEM } from "../../ffi/constants.ts";
@@ -61,27 +61,27 @@ import {
 } from "./semaphore_wait.ts";
 import { pause, waitAsync, waitSync } from "./wait.ts";
 
-/** The longest slice of a wait, and so how late an abort is noticed, in milliseconds. */
+/** The longest slice of a wait in milliseconds. An abort is noticed at most this late. */
 const SLICE_MS = 100;
 
-/** How long the creator of a set has for its start values, and how often it is looked at. */
+/** How long to wait for the creator's start values, and how often to check, in milliseconds. */
 const INITIALISED_MS = 1_000;
 const LOOK_MS = 1;
 
 /**
- * A bit of the mode that means nothing to the kernel. A set that is to have start values is created with
- * it and loses it when they are in place: it says that nobody has used the set, and that we made it.
+ * A bit of the mode that the kernel ignores. A set with start values is created with this bit and loses it
+ * when the values are in place. The bit means that this library made the set and that it is unused.
  */
 const UNINITIALISED = 0o100;
 
-/** The flags of `semget` that create what is planned. */
+/** The flags of `semget` that create the planned set. */
 function creation({ mode, values }: Plan): number {
   return IPC.CREAT | IPC.EXCL | mode | (values === undefined ? 0 : UNINITIALISED);
 }
 
 let isSet: (value: unknown) => value is SemaphoreSet;
 
-/** Throws a `TypeError` unless `value` is a set, and nothing that stands in for one. */
+/** Throws a `TypeError` unless `value` is a real `SemaphoreSet` and not an object that looks like one. */
 export function checkSet(value: unknown, name: string): SemaphoreSet {
   if (isSet(value)) return value;
   throw mistyped(name, "a SemaphoreSet", value);
@@ -91,12 +91,12 @@ export function checkSet(value: unknown, name: string): SemaphoreSet {
  * A System V semaphore set.
  *
  * `tryOp` never waits, `opSync` blocks the thread, `op` returns a promise. Several operations happen
- * in one step or not at all. What was done with `undo` the kernel takes back when this process ends, by
- * SIGKILL too. A Worker counts as a process of its own, unless the system forbids unshare(2), as some
- * containers do: then what it did is undone with its process. So take and give back with `undo` in the
- * same Worker.
+ * in one step or not at all. The kernel reverts operations with `undo` when this process ends, also
+ * after SIGKILL. A Worker counts as a process of its own, except where the system forbids unshare(2),
+ * as some containers do: there, its operations are undone when its process ends. Therefore acquire and
+ * release with `undo` in the same Worker.
  *
- * @example A semaphore that counts: three may work at once
+ * @example A counting semaphore: at most three processes work at the same time
  * ```ts
  * import { SemaphoreSet } from "@sysv/shm";
  * import assert from "node:assert/strict";
@@ -113,15 +113,15 @@ export function checkSet(value: unknown, name: string): SemaphoreSet {
  * places.remove();
  * ```
  *
- * @example A lock the kernel frees when its holder dies
+ * @example A lock that the kernel releases when its holder dies
  * ```ts
  * import { SemaphoreSet } from "@sysv/shm";
  * import assert from "node:assert/strict";
  *
  * const set = SemaphoreSet.openOrCreate({ key: 0x5eed0005, count: 1 });
  * const lock = SemaphoreSet.prepare([
- *   { semaphore: 0, add: 0 }, // wait until nobody holds it, and in the same step
- *   { semaphore: 0, add: 1, undo: true }, // hold it
+ *   { semaphore: 0, add: 0 }, // wait until no process holds it, and in the same step
+ *   { semaphore: 0, add: 1, undo: true }, // take it
  * ]);
  * assert(set.tryOp(lock));
  * assert(!set.tryOp(lock));
@@ -157,41 +157,41 @@ export class SemaphoreSet {
     Object.freeze(this);
   }
 
-  /** The key it was created or opened with; 0 (`IPC_PRIVATE`) for a private one. */
+  /** The key that the set was created or opened with; 0 (`IPC_PRIVATE`) for a private set. */
   get key(): number {
     return this.#key;
   }
 
-  /** The kernel's handle, "semid"; 0 is a valid one. */
+  /** The kernel's handle, "semid". 0 is a valid id. */
   get id(): number {
     return this.#id;
   }
 
-  /** How many semaphores it has. */
+  /** The number of semaphores in the set. */
   get count(): number {
     return this.#count;
   }
 
-  /** Whether this call created it. */
+  /** Whether this call created the set. */
   get created(): boolean {
     return this.#created;
   }
 
   /**
-   * Whether users other than the owner could change it when it was opened (mode & 0o022), which the
-   * caller did not ask for by creating it so.
+   * Whether users other than the owner could change the set when it was opened (mode & 0o022). Always
+   * false if this call created it: then the caller chose the mode.
    */
   get othersMayWrite(): boolean {
     return this.#othersMayWrite;
   }
 
   /**
-   * Creates a set that did not exist.
+   * Creates a new set.
    *
    * @throws {ShmError} `EEXIST` the key is taken, `EINVAL` more semaphores than a set may have,
-   * `ENOSPC` a limit of the system is reached (the message says which), `EACCES` the mode does not
-   * let ourselves set the start values (the new set is removed again)
-   * @throws {RangeError} a key, count, mode or value out of range
+   * `ENOSPC` a system limit is reached (the message names it), `EACCES` the mode does not let this
+   * user itself set the start values (the new set is removed again)
+   * @throws {RangeError} a key, count, mode or value is out of range
    *
    * @example
    * ```ts
@@ -215,8 +215,8 @@ export class SemaphoreSet {
   }
 
   /**
-   * Gives a new set its start values, and says so. If we may not, the set goes again. `undefined` if
-   * somebody has removed it already.
+   * Writes the start values of a new set and announces them. If that fails, the set is removed again.
+   * Returns `undefined` if another process has removed it already.
    */
   static #initialise(id: number, { key, count, mode, values }: Plan): SemaphoreSet | undefined {
     const set = new SemaphoreSet({ key, id, count, created: true, othersMayWrite: false });
@@ -234,19 +234,19 @@ export class SemaphoreSet {
     return set;
   }
 
-  /** Says by a `semop`, which sets `otime`, that the values are in place. */
+  /** Announces that the values are in place, by a `semop`, which sets `otime`. */
   #announceValues(values: readonly number[]): void {
-    // Up and down, or down and up: a change that changes nothing and that never waits
+    // Up and down, or down and up: the values stay the same, and it never waits
     const first = values[0]! === 0 ? 1 : -1;
     this.opSync([{ semaphore: 0, add: first }, { semaphore: 0, add: -first }]);
   }
 
   /**
-   * Takes up the set that holds `key`. Its count is the kernel's word.
+   * Opens the set that holds `key`. The count is the one that the kernel reports.
    *
    * @throws {ShmError} `ENOENT` no such set, `EACCES` its mode gives this user no read permission,
-   * `EUNTRUSTED` another user created or owns it, `EINVAL` it has another count than asked for
-   * @throws {RangeError} a key or count out of range, or `IPC_PRIVATE`
+   * `EUNTRUSTED` another user created or owns it, `EINVAL` its count does not match the options
+   * @throws {RangeError} a key or count is out of range, or the key is `IPC_PRIVATE`
    *
    * @example
    * ```ts
@@ -273,13 +273,13 @@ export class SemaphoreSet {
   }
 
   /**
-   * Takes up the set that holds `key`, or creates it. `created` says which. An existing set keeps its
-   * values and mode. With `values`, an existing set is waited for (a second at most, blocking) until
-   * its creator has set its own; one whose creator has died before that is made anew.
+   * Opens the set that holds `key`, or creates it. `created` reports which. An existing set keeps its
+   * values and mode. With `values`, this call blocks for at most a second until the creator of an
+   * existing set has written its start values. If the creator died before, the set is created again.
    *
    * @throws {ShmError} as {@linkcode SemaphoreSet.create} and {@linkcode SemaphoreSet.open};
-   * `ETIMEDOUT` another program's set, of which nobody has said that its values are in place
-   * @throws {RangeError} a key, count, mode or value out of range
+   * `ETIMEDOUT` another program's set whose start values have not been announced
+   * @throws {RangeError} a key, count, mode or value is out of range
    *
    * @example
    * ```ts
@@ -304,9 +304,9 @@ export class SemaphoreSet {
         continue;
       }
       if (created !== -ERRNO.EEXIST) throw createSetFailure(key, count, -created);
-      // Asks for what the mode grants us of a new set
+      // Asks for the rights that the mode grants to this user in a new set
       const found = semget(key, 0, mode);
-      // Between the two calls its owner may have removed it; then it is ours to create
+      // The owner may have removed it between the two calls: then create it
       if (found === -ERRNO.ENOENT) continue;
       if (found < 0) throw openSetFailure(key, -found);
       const set = SemaphoreSet.#adopt(found, key, { trust, count });
@@ -316,8 +316,8 @@ export class SemaphoreSet {
   }
 
   /**
-   * Whether the start values are in place; `false` if the set has gone. One whose creator has died
-   * before goes too: `semget` finds it no more, and a creator that was only stopped makes it anew.
+   * Waits for the start values. Returns `false` if the set no longer exists. If the creator died before
+   * writing them, this removes the set: a creator that was only stopped creates it again.
    */
   #awaitValues(values: readonly number[]): boolean {
     const since = performance.now();
@@ -335,7 +335,7 @@ export class SemaphoreSet {
           removeSemaphoreSet(this.id);
           return false;
         }
-        // It died between setting them and saying so
+        // The creator died between writing them and announcing them
         if (this.values().join() !== values.join()) throw notInitialised(this);
         this.#announceValues(values);
         return true;
@@ -347,11 +347,11 @@ export class SemaphoreSet {
   }
 
   /**
-   * Takes up the set with this id.
+   * Opens the set with this id.
    *
    * @throws {ShmError} `EINVAL` no such set, `EACCES` its mode gives this user no read permission,
    * `EUNTRUSTED` another user created or owns it
-   * @throws {RangeError} an id out of range
+   * @throws {RangeError} an id is out of range
    *
    * @example
    * ```ts
@@ -371,7 +371,7 @@ export class SemaphoreSet {
     return set;
   }
 
-  /** Decides about a set that a key or an id led to. `undefined` if it has gone. */
+  /** Accepts or refuses a set found by a key or an id. Returns `undefined` if it no longer exists. */
   static #adopt(
     id: number,
     key: number | undefined,
@@ -399,7 +399,7 @@ export class SemaphoreSet {
   /**
    * Checks and packs operations once for many calls.
    *
-   * @throws {RangeError} no operation, or a semaphore or summand out of range
+   * @throws {RangeError} no operation, or a semaphore or summand is out of range
    *
    * @example
    * ```ts
@@ -418,9 +418,9 @@ export class SemaphoreSet {
   }
 
   /**
-   * Does all the operations, or none of them if one would have to wait. Never waits.
+   * Performs all operations, or none of them if one would have to wait. Never waits.
    *
-   * @returns whether they were done
+   * @returns whether they were performed
    * @throws {ShmError} `EINVAL` or `EIDRM` the set was removed, `ERANGE` a value beyond 32767,
    * `E2BIG` more operations than the system allows in one step, `EACCES`
    * @throws {RangeError} no operation, or one that is out of range for this set
@@ -430,15 +430,14 @@ export class SemaphoreSet {
   }
 
   /**
-   * Does all the operations in one step, and blocks this thread until that is possible.
+   * Performs all operations in one step, and blocks this thread until that is possible.
    *
-   * @throws {ShmError} as {@linkcode SemaphoreSet.tryOp}; `ETIMEDOUT` the time was not enough, `EIDRM`
-   * the set was removed while we waited, `EAGAIN` an operation with `noWait` would have to wait.
-   * Nothing was done then
-   * @throws {RangeError} no operation, or one that is out of range for this set, or a timeout that is
-   * none
+   * @throws {ShmError} as {@linkcode SemaphoreSet.tryOp}; `ETIMEDOUT` the timeout passed, `EIDRM` the
+   * set was removed during the wait, `EAGAIN` an operation with `noWait` would have to wait. After an
+   * error no operation was performed
+   * @throws {RangeError} no operation, or one that is out of range for this set, or an invalid timeout
    *
-   * @example Waiting for zero: until all three have finished
+   * @example Wait for zero: until all three have finished
    * ```ts
    * import { SemaphoreSet } from "@sysv/shm";
    *
@@ -457,13 +456,13 @@ export class SemaphoreSet {
   }
 
   /**
-   * As {@linkcode SemaphoreSet.opSync} without blocking this thread. When `signal` aborts, within 100
-   * ms the promise rejects with its reason and nothing is left done: what another thread of ours had
-   * just done is taken back, which others may see as a change and its opposite. Only if somebody has
-   * used it already, so that it cannot be taken back, the promise resolves: it was done.
+   * Does the same as {@linkcode SemaphoreSet.opSync} without blocking this thread. When `signal` aborts,
+   * the promise rejects with its reason within 100 ms. If a helper thread had just performed the
+   * operations, they are reverted, and other processes may see the change and its reversal. If they
+   * cannot be reverted, because another process has used the change, the promise resolves instead.
    *
-   * Any number of these may wait: those that wait for the same do so in the order of asking, and all
-   * share a few threads, so a wait may be noticed up to 100 ms late when there are many different ones.
+   * Any number of calls may wait. Calls that wait for the same operations proceed in the order of the
+   * calls. All share a few threads: with many different waits, one may be noticed up to 100 ms late.
    *
    * @example
    * ```ts
@@ -502,7 +501,7 @@ export class SemaphoreSet {
   }
 
   /**
-   * All values at one instant.
+   * Returns all values, read at the same instant.
    *
    * @throws {ShmError} `EINVAL` the set was removed, `EACCES` no read permission
    */
@@ -513,10 +512,10 @@ export class SemaphoreSet {
   }
 
   /**
-   * Sets all values in one step, and drops what the kernel would have undone for them.
+   * Sets all values in one step, and clears every pending `undo` of them.
    *
    * @throws {ShmError} `EINVAL` the set was removed, `EACCES` no permission to change it
-   * @throws {RangeError} not one value for each semaphore, or one not from 0 to 32767
+   * @throws {RangeError} not one value for each semaphore, or a value not from 0 to 32767
    */
   setValues(values: readonly number[]): void {
     const result = tryWriteValues(this.#id, checkValues(values, this.#count));
@@ -524,7 +523,7 @@ export class SemaphoreSet {
   }
 
   /**
-   * The value of a semaphore.
+   * Returns the value of a semaphore.
    *
    * @throws {ShmError} `EINVAL` the set was removed, `EACCES` no read permission
    * @throws {RangeError} no such semaphore in the set
@@ -534,7 +533,7 @@ export class SemaphoreSet {
   }
 
   /**
-   * Sets a value outright, and drops what the kernel would have undone for it.
+   * Sets the value of a semaphore, and clears every pending `undo` of it.
    *
    * @throws {ShmError} `EINVAL` the set was removed, `EACCES` no permission to change it
    * @throws {RangeError} no such semaphore in the set, or a value not from 0 to 32767
@@ -545,21 +544,21 @@ export class SemaphoreSet {
   }
 
   /**
-   * How many threads are waiting, in all processes, until the semaphore has more (`GETNCNT`). Promises
-   * share threads: many that wait for the same count as one.
+   * Returns how many threads, in all processes, wait for the value to increase (`GETNCNT`). Promises
+   * share threads: several promises that wait for the same operations count as one.
    */
   waitingForIncrease(semaphore: number): number {
     return this.#control("count who waits", semaphore, SEM.GETNCNT);
   }
 
-  /** The same for those that wait until it is zero (`GETZCNT`). */
+  /** Returns how many threads, in all processes, wait for the value to become zero (`GETZCNT`). */
   waitingForZero(semaphore: number): number {
     return this.#control("count who waits", semaphore, SEM.GETZCNT);
   }
 
   /**
-   * The process that changed the semaphore last, or waited out its zero (`GETPID`); 0 if none did, or
-   * if it is in another pid namespace.
+   * Returns the pid of the process that last changed the semaphore, or last waited for zero and got it
+   * (`GETPID`). 0 if there is no such process, or if it is in another pid namespace.
    */
   lastPid(semaphore: number): number {
     return this.#control("read a semaphore", semaphore, SEM.GETPID);
@@ -572,7 +571,7 @@ export class SemaphoreSet {
   }
 
   /**
-   * What the kernel knows of it now.
+   * Returns what the kernel reports about the set now.
    *
    * @throws {ShmError} `EINVAL` it was removed
    */
@@ -583,10 +582,10 @@ export class SemaphoreSet {
   }
 
   /**
-   * Changes mode, owner or group; what is not said stays. Its owner needs no permission bit for that.
+   * Changes mode, owner or group. What is left out does not change. The owner needs no permission bit.
    *
    * @throws {ShmError} `EPERM` neither owner, creator nor root, `EINVAL` it was removed
-   * @throws {RangeError} a mode, user id or group id out of range
+   * @throws {RangeError} a mode, user id or group id is out of range
    *
    * @example
    * ```ts
@@ -604,7 +603,7 @@ export class SemaphoreSet {
   }
 
   /**
-   * Removes it at once; whoever waits on it wakes with `EIDRM`. Twice is once.
+   * Removes the set at once. Every waiting process gets `EIDRM`. Calling it again does nothing.
    *
    * @throws {ShmError} `EPERM` neither owner, creator nor root
    */
@@ -613,7 +612,7 @@ export class SemaphoreSet {
     try {
       removeSemaphoreSet(this.#id);
     } catch (error) {
-      // Somebody else removed it: that is what was wanted
+      // Another process has removed it: the goal is reached
       if (!(error instanceof ShmError && isGone(-error.errno))) throw error;
     }
     this.#removed = true;

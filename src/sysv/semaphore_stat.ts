@@ -1,6 +1,6 @@
 /**
- * Semaphore sets without opening them: finding them, what the kernel tells of one or all of them, and
- * what it changes of one by its id.
+ * Semaphore sets without opening them: finds and lists them, reads what the kernel reports about one, and
+ * changes or removes one by its id.
  */
 
 import { IPC, SEM } from "../../ffi/constants.ts";
@@ -24,7 +24,7 @@ import {
 } from "./object_stat.ts";
 
 /**
- * What the kernel knows of one semaphore set. Source: `struct semid_ds`, semctl(2).
+ * What the kernel reports about one semaphore set. Source: `struct semid_ds`, semctl(2).
  *
  * @example
  * ```ts
@@ -39,11 +39,11 @@ import {
  * ```
  */
 export interface SemaphoreSetStat extends ObjectStat {
-  /** How many semaphores it has. */
+  /** The number of semaphores in the set. */
   readonly count: number;
-  /** Last `semop`, to the second. */
+  /** The time of the last `semop`, to the second. */
   readonly otime: Date | null;
-  /** Creation or last change by `semctl`, to the second. */
+  /** The time of creation or of the last change by `semctl`, to the second. */
   readonly ctime: Date | null;
 }
 
@@ -51,7 +51,7 @@ type SemidName = "sem_otime" | "sem_ctime" | "sem_nsems";
 
 let semid: KernelStructReader<SemidName | PermName> | undefined;
 
-/** The one `struct semid_ds` that `semctl` fills in: what it tells is copied before the next call. */
+/** The shared `struct semid_ds` that `semctl` fills in. The fields are copied before the next call. */
 function semidStruct(): KernelStructReader<SemidName | PermName> {
   if (semid === undefined) {
     const { semid_ds, ipc_perm } = platform().structs;
@@ -70,7 +70,7 @@ function read(id: number, struct: KernelStructReader<SemidName | PermName>): Sem
   };
 }
 
-/** The set's facts, or -errno: `EACCES` without read permission for it. */
+/** Returns the stat of the set, or -errno: `EACCES` without read permission. */
 export function tryReadSet(id: number): SemaphoreSetStat | number {
   const struct = semidStruct();
   const result = semctlBuffer(id, IPC.STAT, struct.bytes);
@@ -78,8 +78,8 @@ export function tryReadSet(id: number): SemaphoreSetStat | number {
 }
 
 /**
- * The set's facts, or -errno: for callers with a better error to give. Where its mode gives this user
- * no read permission, which the owner of a set may lack too, they come from the list.
+ * Returns the stat of the set, or -errno for callers that throw a more specific error. If its mode gives
+ * this user no read permission (the owner may lack it, too), the stat comes from the list.
  */
 export function tryStatSet(id: number): SemaphoreSetStat | number {
   const stat = tryReadSet(id);
@@ -88,7 +88,7 @@ export function tryStatSet(id: number): SemaphoreSetStat | number {
 }
 
 /**
- * What the kernel knows of the semaphore set with this id, another user's too.
+ * Returns what the kernel reports about the semaphore set with this id. It works for other users' sets.
  *
  * @throws {ShmError} `EINVAL` no such set; `EACCES` no read permission, on Linux before 4.17
  * @throws {RangeError} an id out of range
@@ -112,7 +112,7 @@ export function statSemaphoreSet(id: number): SemaphoreSetStat {
   });
 }
 
-/** What to do when no set has an id. */
+/** The advice when no set has an id. */
 export const noSuchSet = "no semaphore set has this id (any more); `ipcs -s` lists those there are";
 
 /**
@@ -128,7 +128,7 @@ export function checkSetId(value: unknown): number {
 }
 
 /**
- * Every semaphore set of this IPC namespace, other users' too, by index in the kernel's table.
+ * Returns all semaphore sets of this IPC namespace, of all users, in the order of the kernel's table.
  *
  * @throws {ShmError} the kernel has no System V semaphores
  *
@@ -179,7 +179,7 @@ export function listSemaphoreSets(): SemaphoreSetStat[] {
  */
 export function findSemaphoreSet(key: number): number | undefined {
   const checked = checkKey(key);
-  // No set holds IPC_PRIVATE, and semget would take it for a wish to create one
+  // No set holds IPC_PRIVATE: semget would create a new one
   if (checked === IPC.PRIVATE) return undefined;
   const id = semget(checked, 0, 0);
   if (id >= 0) return id;
@@ -187,7 +187,7 @@ export function findSemaphoreSet(key: number): number | undefined {
   throw new ShmError("look for a semaphore set", "semget", -id, { key: checked });
 }
 
-/** Fills `struct` with the kernel's limits or totals; gives the highest index in use of its table. */
+/** Fills `struct` with the kernel's limits or totals. Returns the highest used index of its table. */
 export function askAboutAllSets(
   command: typeof IPC.INFO | typeof SEM.INFO,
   struct: KernelStructReader<string>,
@@ -200,10 +200,10 @@ export function askAboutAllSets(
 }
 
 /**
- * Removes the semaphore set with this id at once; whoever waits on it wakes with `EIDRM`. Only its
- * owner, its creator and root may.
+ * Removes the semaphore set with this id at once. Every waiting process gets `EIDRM`. Only the owner,
+ * the creator and root may remove it.
  *
- * @throws {ShmError} `EINVAL` no such set, `EPERM` not ours
+ * @throws {ShmError} `EINVAL` no such set, `EPERM` neither owner, creator nor root
  * @throws {RangeError} an id out of range
  *
  * @example
@@ -228,11 +228,11 @@ export function removeSemaphoreSet(id: number): void {
 }
 
 /**
- * Changes mode, owner or group of the semaphore set with this id; what is not said stays as it is at
- * that moment. Its owner needs no permission bit for that. Source: `IPC_SET`, semctl(2).
+ * Changes mode, owner or group of the semaphore set with this id. What is left out keeps its current
+ * value. The owner needs no permission bit. Source: `IPC_SET`, semctl(2).
  *
  * @throws {ShmError} `EINVAL` no such set, `EPERM` neither owner, creator nor root
- * @throws {RangeError} an id, mode, user id or group id out of range
+ * @throws {RangeError} an id, mode, user id or group id is out of range
  *
  * @example
  * ```ts
@@ -266,7 +266,7 @@ function changeFailure(id: number, errno: number, wanted?: ObjectStat): ShmError
   });
 }
 
-/** The set in half a sentence, for an error: count, owner and mode. Empty if it is not there. */
+/** Describes the set for an error message: count, owner and mode. Empty if it does not exist. */
 export function describeSet(id: number): string {
   const stat = tryStatSet(id);
   if (typeof stat === "number") return "";
