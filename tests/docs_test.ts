@@ -35,6 +35,7 @@ const FOLLOWING: Needs = {
 
 /** What a page, or one of its sections, needs besides. */
 const ALSO: Readonly<Record<string, Needs>> = {
+  "docs/command.md": both(ON_TERMINAL, { tools: ["g++", "make", "ipcmk", "perl"] }),
   "docs/guide.md": ON_TERMINAL,
   "examples/README.md": { tools: ["gcc", "make", "python3"] },
   "docs/recipes.md: A C program": { tools: ["gcc", "make"] },
