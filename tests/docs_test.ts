@@ -343,6 +343,22 @@ testWith(
   },
 );
 
+testWith(READING, "docs/architecture.md: the list of files is that of the repository", () => {
+  const { stdout } = new Deno.Command("git", {
+    args: ["ls-files", "ffi", "src", "c"],
+    cwd: PROJECT,
+  }).outputSync();
+  const listed: string[] = [];
+  let folder: string | undefined;
+  for (const line of Deno.readTextFileSync(`${PROJECT}docs/architecture.md`).split("\n")) {
+    if (line.startsWith("#")) folder = /^### `(.+)`$/.exec(line)?.[1];
+    const file = /^- `([^`]+)`: ./.exec(line)?.[1];
+    if (folder !== undefined && file !== undefined) listed.push(`${folder}/${file}`);
+  }
+  const files = new TextDecoder().decode(stdout).trim().split("\n");
+  assert.deepEqual(listed.toSorted(), files.toSorted());
+});
+
 testWith(
   both(READING, { tools: ["deno"] }),
   "the code at one's own risk does what it says",
