@@ -1,40 +1,42 @@
 /*
  * The channel of @sysv/shm for C11 and C++17: many producers, one consumer, in order per producer,
  * at the speed of memory. The protocol is docs/wire_format.md; this header follows it step by step
- * and uses its words. Header only, with shm_sync.h beside it. Include it before any system header
- * in C (it asks for the GNU interfaces).
+ * and uses its words. Header only; it needs shm_sync.h in the same directory. In C, include it
+ * before any system header (it requests the GNU interfaces).
  *
- * Who writes what in the segment is said in src/channel/descriptor.ts. In short: a lane's tail, and
- * the ring from there on, its owner; a lane's head the consumer; `asleep` the one who sleeps, and
- * whoever wakes them exchanges it for 0.
+ * src/channel/descriptor.ts defines which process writes which word of the segment. In short: the
+ * owner of a lane writes its tail, and the ring from there on; the consumer writes a lane's head; a
+ * process that sleeps writes `asleep`, and the process that wakes it exchanges it for 0.
  * Invariant: 0 <= tail - head <= capacity modulo 2^32, with whole records from head to tail.
  *
  * Happens-before edges
- *   SYNC ready   magic (release) by the creator -> load of it (acquire) by whoever arrives
+ *   SYNC ready   magic (release) by the creator -> load of it (acquire) by a process that joins
  *   SYNC tail    a lane's tail (release) by its owner -> load of it (acquire) by the consumer
  *   SYNC head    a lane's head (release) by the consumer -> load of it (acquire) by the owner
  *   SYNC asleep  not an edge but an order: each of two stores its own word, then loads the other's,
  *                all four sequentially consistent, so at least one of them sees what the other
  *                stored. Tail then asleep against asleep then tails; head then asleep against
  *                asleep then head
- *   SYNC role   whoever had a role or lane -> whoever takes it next: the kernel's semaphore. As a
- *                compiler does not know what that does, `closed` (lane) and `asleep` (consumer) are
- *                stored with release on closing, and loaded with acquire on opening
+ *   SYNC role    the last holder of a role or lane -> the next one: the kernel's semaphore. A
+ *                compiler does not know what that does, so `closed` (lane) and `asleep` (consumer)
+ *                are stored with release on closing, and loaded with acquire on opening
  *
- * Other users of the key may be hostile: what they write is read once and bounded before use. A
- * peer's own positions are read from memory when it takes its lane or role, and never again.
+ * Memory holds untrusted data: other users of the key may be hostile. A value is read once and
+ * bounded before use. A peer reads its own positions from memory when it acquires its lane or role,
+ * and never again.
  *
- * A ShmChannel may be used by several threads, a producer or the consumer by one at a time. A forked
- * child has none of what its parent holds here: calls with an inherited handle do nothing and, where
- * they say anything, say FORKED. A child that needs the channel opens it anew. Until it ends or calls
- * exec it keeps the segment attached, and so keeps its parent from removing it.
+ * Several threads may use one ShmChannel; only one at a time may use a producer or the consumer. A
+ * forked child holds nothing of what its parent holds here: calls with an inherited handle do
+ * nothing and, if they return a status, return FORKED. A child that needs the channel must open it
+ * again. Until the child ends or calls exec it keeps the segment attached, and so its parent does
+ * not remove it.
  *
  *   struct ShmChannel channel;
  *   struct ShmChannelOptions options = shm_channel_options(0x5eed0001);
  *   if (shm_channel_open_or_create(&channel, &options, NULL) != SHM_CHANNEL_OK)
  *     ...shm_channel_describe(&channel.error, line, sizeof line)...
  *
- *   one side                                            the other
+ *   one process                                         the other
  *   struct ShmChannelProducer producer;                 struct ShmChannelConsumer consumer;
  *   shm_channel_open_producer(&producer, &channel);     shm_channel_open_consumer(&consumer, ...);
  *   shm_channel_send(&producer, "hello", 5, 0, NULL);   shm_channel_consume(&consumer, print, ...);
@@ -159,19 +161,19 @@ SHMCI_PLACE(ShmChannelRecord, length, 0, 4);
 SHMCI_PLACE(ShmChannelRecord, tag, 4, 4);
 /* END LAYOUT */
 
-/* What a program may set before it includes this. */
+/* Macros that a program may define before it includes this. */
 
-/* No wait sleeps longer than this without looking again: a killed peer may owe a wake. */
+/* No wait sleeps longer than this before it checks again: a killed peer may not have woken us. */
 #ifndef SHM_CHANNEL_SLICE_MS
 #define SHM_CHANNEL_SLICE_MS 100
 #endif
 
-/* How often a wait looks before it sleeps, while that pays, unless its ShmChannelWait says otherwise. */
+/* How often a wait looks before it sleeps, while that helps. The default of ShmChannelWait.spin. */
 #ifndef SHM_CHANNEL_SPIN
 #define SHM_CHANNEL_SPIN 200
 #endif
 
-/* Instead of a deadline: none. */
+/* A deadline that never passes. */
 #define SHM_CHANNEL_FOREVER INT64_MAX
 
 enum ShmChannelStatus {
@@ -179,18 +181,18 @@ enum ShmChannelStatus {
   SHM_CHANNEL_FULL,        /* the lane has no room for the message now */
   SHM_CHANNEL_EMPTY,       /* there is nothing to receive now */
   SHM_CHANNEL_UNHANDLED,   /* the handler could not use a message, which stays */
-  SHM_CHANNEL_CLOSED,      /* there was a producer, there is none now, and nothing is left */
+  SHM_CHANNEL_CLOSED,      /* there was a producer, there is none now, and no message is left */
   SHM_CHANNEL_TIMEOUT,     /* the deadline passed */
   SHM_CHANNEL_STOPPED,     /* the caller's stop flag was set */
-  SHM_CHANNEL_BUSY,        /* another process is the consumer; every lane has an owner */
-  SHM_CHANNEL_NO_CONSUMER, /* there is no room, and nobody who would make some */
+  SHM_CHANNEL_BUSY,        /* there is a consumer already; or every lane has an owner */
+  SHM_CHANNEL_NO_CONSUMER, /* there is no room, and no consumer that would free some */
   SHM_CHANNEL_REFUSED,     /* an argument is out of range, such as the length of a message */
   SHM_CHANNEL_ABSENT,      /* there is no channel at the key */
-  SHM_CHANNEL_REMOVED,     /* the segment or the set was removed under us */
-  SHM_CHANNEL_UNTRUSTED,   /* another user made what stands at the key */
-  SHM_CHANNEL_FOREIGN,     /* what stands at the key is no channel, or not the one asked for */
-  SHM_CHANNEL_CORRUPT,     /* what is in memory cannot be */
-  SHM_CHANNEL_FORKED,      /* another process opened it, of which this one is a child */
+  SHM_CHANNEL_REMOVED,     /* the segment or the set was removed while in use */
+  SHM_CHANNEL_UNTRUSTED,   /* another user created or owns the object at the key */
+  SHM_CHANNEL_FOREIGN,     /* the object at the key is not a channel, or not the requested one */
+  SHM_CHANNEL_CORRUPT,     /* memory holds an impossible value */
+  SHM_CHANNEL_FORKED,      /* the handle was opened by a parent of this process */
   SHM_CHANNEL_FAILED       /* a system call failed */
 };
 
@@ -201,43 +203,43 @@ struct ShmChannelError {
   const char *call;   /* "shmget", NULL when no call failed */
   int number;         /* errno, 0 when no call failed */
   key_t key;
-  uint32_t lane;  /* of CORRUPT, to be discarded; else SHM_CHANNEL_NO_LANE */
-  char what[224]; /* what is wrong, when no call failed */
-  char hint[160]; /* what to do about it */
+  uint32_t lane;      /* of CORRUPT, to be discarded; else SHM_CHANNEL_NO_LANE */
+  char what[224];     /* what is wrong, when no call failed */
+  char hint[160];     /* what to do about it */
 };
 
-/* Begin with shm_channel_options(key). */
+/* Start with shm_channel_options(key). */
 struct ShmChannelOptions {
   key_t key;
-  uint32_t lanes;         /* 0: as many as there are, or 8 */
-  uint32_t lane_capacity; /* bytes of one ring, a power of two. 0: as it is, or 1 MiB */
-  uint32_t message_size;  /* bytes of every message. 0: as it is, or they differ */
+  uint32_t lanes;         /* 0: as found, or 8 */
+  uint32_t lane_capacity; /* bytes of one ring, a power of two. 0: as found, or 1 MiB */
+  uint32_t message_size;  /* bytes of every message. 0: as found, or lengths differ */
   unsigned mode;          /* permissions of what we create, within 0666 */
-  bool persistent;              /* whoever comes last leaves what we create behind */
-  bool trust;             /* accept what another user made */
+  bool persistent;        /* what we create stays when the last peer leaves */
+  bool trust;             /* accept an object that another user created or owns */
 };
 
-/* How long to wait and what ends it; begin with shm_channel_within. NULL instead: for ever. */
+/* How long to wait and what ends it; start with shm_channel_within. NULL instead: forever. */
 struct ShmChannelWait {
   int64_t deadline;                  /* of shm_now; SHM_CHANNEL_FOREVER: none */
   const volatile sig_atomic_t *stop; /* may be NULL */
-  uint32_t spin;                     /* how often to look before sleeping, while that pays */
-  bool need_consumer;                /* a producer does not wait for a consumer that is not there */
-  bool until_closed;                 /* the consumer waits no longer than there are producers */
+  uint32_t spin;                     /* looks before sleeping, while that is likely to succeed */
+  bool need_consumer;                /* a producer fails if there is no consumer to wait for */
+  bool until_closed;                 /* the consumer waits only as long as there are producers */
 };
 
 struct ShmChannel {
-  struct ShmMembership member; /* member.mode: permissions found, of segment and set together */
+  struct ShmMembership member;  /* member.mode: permissions found, of segment and set together */
   struct ShmChannelOptions options;
   uint32_t lanes;
   uint32_t lane_capacity;
-  uint32_t message_size; /* 0: they differ */
-  uint32_t max_message;  /* no message is longer */
-  bool created;          /* we made it a channel */
+  uint32_t message_size;        /* 0: lengths differ */
+  uint32_t max_message;         /* the longest message, in bytes */
+  bool created;                 /* we initialised it */
   struct ShmChannelError error; /* of the last call on the channel itself that did not return OK */
 };
 
-/* One message. The bytes are in the ring, 8-aligned, or where the caller wanted the copy. */
+/* One message. The bytes are in the ring, 8-aligned, or in the caller's buffer. */
 struct ShmChannelMessage {
   const void *bytes;
   uint32_t length;
@@ -245,14 +247,14 @@ struct ShmChannelMessage {
   uint32_t lane;
 };
 
-/* Called for each message of a drain; must not call anything with the consumer. */
+/* Called for each message of a drain; must not call any function with the consumer. */
 typedef void (*ShmChannelReceiver)(void *argument, const struct ShmChannelMessage *message);
 
-/* Called for each message of shm_channel_consume, as above; false: it could not be used and stays. */
+/* Called for each message of shm_channel_consume, as above; false: the message stays. */
 typedef bool (*ShmChannelHandler)(void *argument, const struct ShmChannelMessage *message);
 
 struct ShmChannelProducer {
-  /* all private: positions are ours, memory has copies for others */
+  /* all private: these positions are the authority, memory has copies for other processes */
   struct ShmiProcess process;
   unsigned char *ring;
   struct ShmChannelLane *words;
@@ -260,23 +262,23 @@ struct ShmChannelProducer {
   uint32_t capacity;
   uint32_t shortest; /* of a message */
   uint32_t span;     /* longest - shortest */
-  uint32_t head;     /* as last seen */
+  uint32_t head;     /* as last read */
   uint32_t tail;     /* published up to here */
   uint32_t written;  /* written up to here */
-  uint32_t claimed;  /* the claimed record would end here; written: none is */
-  uint32_t counter;    /* which one is current */
+  uint32_t claimed;  /* the claimed record would end here; equal to `written`: none is claimed */
+  uint32_t counter;  /* the index of the current one */
   uint64_t count;    /* messages up to `written` */
   uint32_t lane;
   struct ShmiSpinning spinning;
-  struct ShmChannel *channel; /* NULL: closed */
+  struct ShmChannel *channel;   /* NULL: closed */
   struct ShmChannelError error; /* of the last call that did not return OK, FULL or EMPTY */
 };
 
-/* What the consumer knows of a lane. */
+/* The consumer's state of a lane. */
 struct ShmciReader {
   uint32_t head; /* published up to here */
-  uint32_t read; /* handed out up to here */
-  uint32_t tail; /* as last seen and checked */
+  uint32_t read; /* delivered up to here */
+  uint32_t tail; /* as last read and checked */
   uint32_t counter;
   uint64_t count; /* messages up to `head` */
   uint32_t taken; /* messages from `head` to `read` */
@@ -292,35 +294,35 @@ struct ShmChannelConsumer {
   uint32_t capacity;
   uint32_t shortest;
   uint32_t span;
-  uint32_t lane;        /* whose turn it is */
-  uint32_t dirty_count; /* lanes with something in hand, or padding passed over */
+  uint32_t lane;        /* the lane to read next */
+  uint32_t dirty_count; /* lanes with unacknowledged messages, or skipped padding */
   bool seen;            /* there was a producer */
   struct ShmiSpinning spinning;
-  struct ShmChannel *channel; /* NULL: closed */
+  struct ShmChannel *channel;   /* NULL: closed */
   struct ShmChannelError error; /* of the last call that did not return OK, FULL or EMPTY */
   uint16_t dirty[SHM_CHANNEL_LANES_MAX];
   struct ShmciReader readers[SHM_CHANNEL_LANES_MAX];
 };
 
-/* What became of the channel when we left. */
+/* What happened to the channel when we left. */
 enum ShmChannelLeaveResult {
-  SHM_CHANNEL_IN_USE,     /* others are there */
-  SHM_CHANNEL_UNREAD,     /* it stays, with messages nobody has received */
-  SHM_CHANNEL_KEPT,       /* it stays, as its creator wanted */
-  SHM_CHANNEL_NOT_OURS,   /* it stays, another user's to remove */
-  SHM_CHANNEL_WAS_REMOVED /* it is gone */
+  SHM_CHANNEL_IN_USE,     /* it stays, other processes use it */
+  SHM_CHANNEL_UNREAD,     /* it stays, with messages that no consumer has received */
+  SHM_CHANNEL_KEPT,       /* it stays, as its creator chose */
+  SHM_CHANNEL_NOT_OURS,   /* it stays, only another user may remove it */
+  SHM_CHANNEL_WAS_REMOVED /* it was removed */
 };
 
-/* Figures for people; each is right, all together not of one instant. */
+/* Figures for display; each is correct, but not all of the same instant. */
 struct ShmChannelLaneStats {
-  uint64_t depth;     /* messages waiting */
-  uint32_t bytes;     /* waiting, headers and padding included */
-  uint64_t messages;  /* ever */
-  uint32_t full_waits;
+  uint64_t depth;      /* messages waiting */
+  uint32_t bytes;      /* waiting, with headers and padding */
+  uint64_t messages;   /* ever sent */
+  uint32_t full_waits; /* waits for room */
   uint32_t opened;
   uint32_t closed;
-  bool alive; /* the lane has an owner */
-  pid_t pid;  /* of the owner; 0: none, or beyond our pid namespace */
+  bool alive;          /* the lane has an owner */
+  pid_t pid;           /* of the owner; 0: none, or outside our pid namespace */
 };
 
 /* ---- for the compiler ------------------------------------------------------------------------ */
@@ -330,10 +332,10 @@ struct ShmChannelLaneStats {
 #define SHMCI_LIKELY(condition) __builtin_expect(!!(condition), 1)
 #define SHMCI_UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 
-/* Length and tag of a record in one word; the same bytes are payload at other times. */
+/* Length and tag of a record in one word; at other times the same bytes are payload. */
 typedef uint64_t __attribute__((may_alias)) ShmciHeader;
 
-/* Whatever is not part of a named edge. */
+/* Accesses that are not part of a named edge. */
 SHMCI_HOT uint32_t shmci_peek(const uint32_t *word) {
   return __atomic_load_n(word, __ATOMIC_RELAXED);
 }
@@ -352,7 +354,7 @@ static inline struct ShmChannelOptions shm_channel_options(key_t key) {
   return options;
 }
 
-/* For so many nanoseconds from now; SHM_CHANNEL_FOREVER: without end. */
+/* The wait for this number of nanoseconds from now; SHM_CHANNEL_FOREVER: without an end. */
 static inline struct ShmChannelWait shm_channel_within(int64_t nanoseconds) {
   struct ShmChannelWait wait;
   memset(&wait, 0, sizeof wait);
@@ -380,7 +382,7 @@ static inline void shm_channel_describe(const struct ShmChannelError *error, cha
   shmi_describe(&fault, error->key, out, size);
 }
 
-/* A call failed. */
+/* The error of a call that failed. */
 SHMCI_COLD enum ShmChannelStatus shmci_error(struct ShmChannelError *error,
                                              const struct ShmChannel *channel,
                                              enum ShmChannelStatus status, const char *action,
@@ -398,7 +400,7 @@ SHMCI_COLD enum ShmChannelStatus shmci_error(struct ShmChannelError *error,
   return status;
 }
 
-/* Something is not as it should be; what it is comes like printf's. */
+/* The error of a check that failed; the arguments from `what` on are as those of printf. */
 __attribute__((format(printf, 6, 7))) SHMCI_COLD enum ShmChannelStatus shmci_fault(
     struct ShmChannelError *error, const struct ShmChannel *channel, enum ShmChannelStatus status,
     const char *action, const char *hint, const char *what, ...) {
@@ -430,7 +432,7 @@ SHMCI_COLD enum ShmChannelStatus shmci_corrupt(struct ShmChannelError *error,
   return SHM_CHANNEL_CORRUPT;
 }
 
-/* A handle is of use to the process that opened it, and to no child of it. */
+/* A handle works only in the process that opened it, not in its children. */
 SHMCI_COLD enum ShmChannelStatus shmci_forked(struct ShmChannelError *error,
                                               const struct ShmChannel *channel) {
   return shmci_fault(error, channel, SHM_CHANNEL_FORKED, "use the channel",
@@ -443,9 +445,9 @@ SHMCI_COLD enum ShmChannelStatus shmci_forked(struct ShmChannelError *error,
 
 static inline int shmci_sem_lane(uint32_t lane) { return SHM_CHANNEL_SEM_LANE + (int)lane; }
 
-/* Takes a role or lane unless somebody has it: BUSY. */
+/* Acquires a role or lane. BUSY: another process holds it. */
 static inline enum ShmChannelStatus shmci_acquire(struct ShmChannelError *error,
-                                                const struct ShmChannel *channel, int number) {
+                                                  const struct ShmChannel *channel, int number) {
   if (shmi_acquire_now(channel->member.set, number) == 0) return SHM_CHANNEL_OK;
   if (errno == EAGAIN) return SHM_CHANNEL_BUSY;
   if (shmi_gone(errno)) return shmci_removed(error, channel);
@@ -460,7 +462,7 @@ static inline bool shmci_is_capacity(uint64_t capacity) {
          capacity <= SHM_CHANNEL_LANE_CAPACITY_MAX && (capacity & (capacity - 1)) == 0;
 }
 
-/* No longer than that: so it fits into an empty ring wherever that begins, padding included. */
+/* The longest message: it fits into an empty ring at every position, padding included. */
 static inline uint32_t shmci_max_message(uint32_t capacity) {
   return capacity / 2 - (uint32_t)sizeof(struct ShmChannelRecord);
 }
@@ -495,13 +497,13 @@ static inline bool shmci_fits(int count, size_t size) {
   return shmci_capacity_for((uint32_t)(count - SHM_CHANNEL_SEMAPHORES_BESIDE_LANES), size) != 0;
 }
 
-/* The capacity of a ring that we create. */
+/* The capacity of the rings that we create. */
 static inline uint32_t shmci_new_capacity(const struct ShmChannel *channel) {
   const uint32_t wanted = channel->options.lane_capacity;
   return wanted != 0 ? wanted : SHM_CHANNEL_LANE_CAPACITY_DEFAULT;
 }
 
-/* The channel of which this is the membership. */
+/* The channel that this membership belongs to. */
 static inline struct ShmChannel *shmci_channel_of(struct ShmMembership *member) {
   static_assert(offsetof(struct ShmChannel, member) == 0, "the membership comes first");
   return (struct ShmChannel *)(void *)member;
@@ -517,7 +519,7 @@ static inline void shmci_choose(struct ShmMembership *member) {
   member->new_size = shmci_size(channel->lanes, shmci_new_capacity(channel));
 }
 
-/* Makes zeros a channel, with the lock held. */
+/* Makes a segment of zeros a channel, with the lock held. */
 static inline void shmci_initialise(struct ShmChannel *channel) {
   struct ShmChannelHeader *const header = &shmci_control(channel)->header;
   const size_t size = channel->member.size;
@@ -531,7 +533,7 @@ static inline void shmci_initialise(struct ShmChannel *channel) {
   channel->created = true;
 }
 
-/* Whether all behind the fields of the header is 0, as where a creator was killed. */
+/* Whether all bytes after the header's fields are 0, as after the death of its creator. */
 static inline bool shmci_is_blank(const struct ShmChannel *channel) {
   const unsigned char *const base = channel->member.base;
   const size_t fields = offsetof(struct ShmChannelHeader, segment_size) + sizeof(uint64_t);
@@ -544,9 +546,9 @@ static inline bool shmci_is_blank(const struct ShmChannel *channel) {
 }
 
 /*
- * No magic, with the lock held: its creator, who would hold it, was killed, or does not know the lock.
- * What was abandoned is completed, or goes if it has another shape than we want. AGAIN: begin again;
- * ready false: wait for that creator.
+ * For a segment without a magic, with the lock held: its creator would hold the lock, so it was
+ * killed, or does not use the lock. Completes an abandoned segment, or removes it if it has another
+ * shape than we want. AGAIN: start again; ready false: wait for that creator.
  */
 static inline enum ShmiStatus shmci_complete(struct ShmChannel *channel, bool *ready) {
   struct ShmMembership *const member = &channel->member;
@@ -608,7 +610,7 @@ SHMCI_COLD enum ShmiStatus shmci_differs(struct ShmChannel *channel, const char 
                     (unsigned long long)here, (unsigned long long)here);
 }
 
-/* Every field of the header, read once, against what the kernel says and what is wanted. */
+/* Checks every field of the header, read once, against the kernel's information and the options. */
 static inline enum ShmiStatus shmci_check_header(struct ShmChannel *channel) {
   static const char release[] = "use the same release of the library and of shm_channel.h";
   static const char broken[] = "its header was overwritten: remove it (ipcrm) and start again";
@@ -734,8 +736,8 @@ static inline enum ShmChannelStatus shmci_join(struct ShmChannel *channel,
 }
 
 /*
- * Opens the channel at the key, or makes it. The wait is for others who join or leave; with no deadline
- * it lasts SHM_JOIN_MS. Use the handle in the process that opened it.
+ * Opens the channel at the key, or creates it. The wait is for peers that join or leave; without a
+ * deadline it lasts SHM_JOIN_MS. Use the handle only in the process that opened it.
  */
 static inline enum ShmChannelStatus shm_channel_open_or_create(
     struct ShmChannel *channel, const struct ShmChannelOptions *options,
@@ -762,22 +764,22 @@ static inline bool shmci_is_empty(const struct ShmChannel *channel) {
   return true;
 }
 
-/* Whether the channel goes, and if not, why; with the lock held. */
+/* Whether the channel is removed, and if not, why; with the lock held. */
 static inline enum ShmChannelLeaveResult shmci_leave_result(const struct ShmChannel *channel) {
   const struct ShmMembership *const member = &channel->member;
   struct shmid_ds segment;
   if (!shmi_alone(member)) return SHM_CHANNEL_IN_USE;
   if (shmi_value(member->set, member->disposable) != 1) return SHM_CHANNEL_KEPT;
   if (shmctl(member->segment, IPC_STAT, &segment) == -1) return SHM_CHANNEL_IN_USE;
-  /* a removed segment (ipcrm) cannot be found again, so its messages count for nothing */
+  /* a removed segment (ipcrm) cannot be found again, so its messages do not count */
   const bool found = (segment.shm_perm.mode & SHMI_MARKED_FOR_REMOVAL) == 0;
   if (found && !shmci_is_empty(channel)) return SHM_CHANNEL_UNREAD;
   return segment.shm_nattch == 1 ? SHM_CHANNEL_WAS_REMOVED : SHM_CHANNEL_IN_USE;
 }
 
 /*
- * Goes; harmless when not there, and in a forked child. Close producers and consumer first: their
- * memory goes too.
+ * Leaves. Does nothing if it has left already, and in a forked child. Close producers and consumer
+ * first: their memory is detached too.
  */
 static inline enum ShmChannelLeaveResult shm_channel_leave(struct ShmChannel *channel) {
   struct ShmMembership *const member = &channel->member;
@@ -791,7 +793,7 @@ static inline enum ShmChannelLeaveResult shm_channel_leave(struct ShmChannel *ch
   return fate;
 }
 
-/* Marks segment and set for removal, also while peers use them: their waits end with REMOVED. */
+/* Removes segment and set even if peers use them: their waits end with REMOVED. */
 static inline enum ShmChannelStatus shm_channel_remove(struct ShmChannel *channel) {
   if (!shmi_opened_here(&channel->member.process)) return shmci_forked(&channel->error, channel);
   if (shmctl(channel->member.segment, IPC_RMID, NULL) == -1 && !shmi_gone(errno)) {
@@ -805,21 +807,21 @@ static inline enum ShmChannelStatus shm_channel_remove(struct ShmChannel *channe
   return SHM_CHANNEL_OK;
 }
 
-/* Permissions others have on the channel although we did not ask for them, 0 if none. */
+/* Permissions that other users have on the channel beyond options.mode, 0 if none. */
 static inline unsigned shm_channel_excess(const struct ShmChannel *channel) {
   return channel->member.mode & 0022U & ~channel->options.mode;
 }
 
-/* The process that receives; 0: none, or beyond our pid namespace. */
+/* The process that is the consumer; 0: none, or outside our pid namespace. */
 static inline pid_t shm_channel_consumer_pid(const struct ShmChannel *channel) {
   return shmi_holder(channel->member.set, SHM_CHANNEL_SEM_CONSUMER, 1);
 }
 
-/* ---- tallies --------------------------------------------------------------------------------- */
+/* ---- message counters ------------------------------------------------------------------------ */
 
 /* Which of the two counts up to this position; if both do, the first. */
 static inline uint32_t shmci_current_counter(const struct ShmChannelMessageCounter tallies[2],
-                                           uint32_t position) {
+                                             uint32_t position) {
   return shmci_peek(&tallies[0].position) != position &&
                  shmci_peek(&tallies[1].position) == position
              ? 1
@@ -827,27 +829,28 @@ static inline uint32_t shmci_current_counter(const struct ShmChannelMessageCount
 }
 
 static inline uint64_t shmci_counter_value(const struct ShmChannelMessageCounter *counter) {
-  /* acquire: whoever checks the position again after this does it after this */
+  /* acquire: a later check of the position must not move before this */
   return (uint64_t)__atomic_load_n(&counter->count_high, __ATOMIC_ACQUIRE) << 32 |
          __atomic_load_n(&counter->count_low, __ATOMIC_ACQUIRE);
 }
 
-/* Fills in the one that is not current, before its position becomes the present one. */
-SHMCI_HOT void shmci_fill_counter(struct ShmChannelMessageCounter *counter, uint32_t position, uint64_t count) {
+/* Writes the counter that is not current, before its position is published. */
+SHMCI_HOT void shmci_fill_counter(struct ShmChannelMessageCounter *counter, uint32_t position,
+                                  uint64_t count) {
   shmci_note(&counter->position, position);
   shmci_note(&counter->count_low, (uint32_t)count);
   shmci_note(&counter->count_high, (uint32_t)(count >> 32));
 }
 
-/* Messages up to a position that its writer may move on meanwhile. */
+/* Messages up to a position that its writer may change in the meantime. */
 static inline uint64_t shmci_count_up_to(const uint32_t *position,
                                          const struct ShmChannelMessageCounter tallies[2]) {
   uint64_t count = 0;
   for (int looks = 0; looks < 100; looks++) {
-    /* SYNC tail or head: the counter of this position was filled in before */
+    /* SYNC tail or head: the counter of this position was written before */
     const uint32_t before = __atomic_load_n(position, __ATOMIC_ACQUIRE);
     count = shmci_counter_value(&tallies[shmci_current_counter(tallies, before)]);
-    /* nobody fills in that one again before the position has moved on */
+    /* that counter is not written again before the position has changed */
     if (__atomic_load_n(position, __ATOMIC_ACQUIRE) == before) break;
   }
   return count;
@@ -858,7 +861,7 @@ static inline void shm_channel_lane_stats(const struct ShmChannel *channel, uint
   memset(stats, 0, sizeof *stats);
   if (lane >= channel->lanes) return;
   const struct ShmChannelLane *const words = &shmci_lanes(channel)[lane];
-  /* what was received first: then it is never more than what was sent */
+  /* the received count first: so it is never more than the sent count */
   const uint64_t received = shmci_count_up_to(&words->consumer.head, words->consumer.tallies);
   const uint32_t head = shmci_peek(&words->consumer.head);
   stats->messages = shmci_count_up_to(&words->producer.tail, words->producer.tallies);
@@ -885,7 +888,7 @@ SHMCI_COLD enum ShmChannelStatus shmci_stopped(struct ShmChannelError *error,
   return shmci_fault(error, channel, SHM_CHANNEL_STOPPED, "use the channel", "", "told to stop");
 }
 
-/* How often to look before sleeping. */
+/* The number of looks before sleeping. */
 static inline uint32_t shmci_looks(const struct ShmiSpinning *spinning,
                                    const struct ShmChannelWait *wait) {
   if (!shmi_spins(spinning)) return 0;
@@ -893,8 +896,8 @@ static inline uint32_t shmci_looks(const struct ShmiSpinning *spinning,
 }
 
 /*
- * Sleeps until somebody stores anything but 1 to the word, or for a slice. Not OK: there is no use
- * in waiting on. Looks only now and then whether the channel is still there, that being two calls.
+ * Sleeps until the word is no longer 1, or for a slice. Not OK: the wait must end. Checks only once
+ * in a slice whether the channel still exists, because that takes two system calls.
  */
 static inline enum ShmChannelStatus shmci_sleep(struct ShmChannelError *error,
                                                 const struct ShmChannel *channel,
@@ -914,7 +917,7 @@ static inline enum ShmChannelStatus shmci_sleep(struct ShmChannelError *error,
   return SHM_CHANNEL_OK;
 }
 
-/* SYNC asleep, the waker's half: comes after a sequentially consistent store of a position. */
+/* SYNC asleep, the waker's half: follows a sequentially consistent store of a position. */
 SHMCI_HOT void shmci_wake(uint32_t *asleep) {
   if (SHMCI_UNLIKELY(__atomic_load_n(asleep, __ATOMIC_SEQ_CST) != 0) &&
       __atomic_exchange_n(asleep, 0U, __ATOMIC_SEQ_CST) != 0) {
@@ -938,14 +941,14 @@ SHMCI_COLD enum ShmChannelStatus shmci_no_lane(struct ShmChannelProducer *produc
   return SHM_CHANNEL_BUSY;
 }
 
-/* Takes this lane. BUSY: it has an owner; CORRUPT: its words cannot be those of a ring. */
+/* Acquires this lane. BUSY: it has an owner; CORRUPT: its words are impossible for a ring. */
 static inline enum ShmChannelStatus shmci_acquire_lane(struct ShmChannelProducer *producer,
-                                                    struct ShmChannel *channel, uint32_t lane) {
+                                                       struct ShmChannel *channel, uint32_t lane) {
   const enum ShmChannelStatus status =
       shmci_acquire(&producer->error, channel, shmci_sem_lane(lane));
   if (status != SHM_CHANNEL_OK) return status;
   struct ShmChannelLane *const words = &shmci_lanes(channel)[lane];
-  /* SYNC role: whatever our predecessor did in the ring comes before what we do */
+  /* SYNC role: all that the last owner did in the ring comes before what we do */
   __atomic_load_n(&words->producer.closed, __ATOMIC_ACQUIRE);
   const uint32_t tail = shmci_peek(&words->producer.tail);
   const uint32_t head = __atomic_load_n(&words->consumer.head, __ATOMIC_ACQUIRE); /* SYNC head */
@@ -974,7 +977,7 @@ static inline enum ShmChannelStatus shmci_acquire_lane(struct ShmChannelProducer
 }
 
 /*
- * Takes a lane. BUSY: all are taken, by whom is in producer->error. CORRUPT: those that are not taken
+ * Acquires a lane. BUSY: every lane has an owner, named in producer->error. CORRUPT: the free lanes
  * cannot be used.
  */
 static inline enum ShmChannelStatus shm_channel_open_producer(struct ShmChannelProducer *producer,
@@ -986,7 +989,7 @@ static inline enum ShmChannelStatus shm_channel_open_producer(struct ShmChannelP
     const enum ShmChannelStatus status = shmci_acquire_lane(producer, channel, lane);
     if (status == SHM_CHANNEL_BUSY) continue;
     if (status != SHM_CHANNEL_CORRUPT) return status;
-    /* a lane that cannot be written does not keep us from the others */
+    /* a lane that cannot be written must not prevent the use of the others */
     failure = status;
   }
   return failure == SHM_CHANNEL_BUSY ? shmci_no_lane(producer, channel) : failure;
@@ -1011,7 +1014,7 @@ SHMCI_HOT uint32_t shmci_record_size(uint32_t length) {
          ((length + SHM_CHANNEL_RECORD_ALIGN - 1) & ~(SHM_CHANNEL_RECORD_ALIGN - 1));
 }
 
-/* What it takes up, with the padding before it where it would wrap. */
+/* The bytes that a message needs, with the padding before it if it would wrap. */
 SHMCI_HOT uint32_t shmci_need(const struct ShmChannelProducer *producer, uint32_t length) {
   const uint32_t size = shmci_record_size(length);
   const uint32_t to_end = producer->capacity - (producer->written & (producer->capacity - 1));
@@ -1022,10 +1025,10 @@ SHMCI_HOT bool shmci_has_room(const struct ShmChannelProducer *producer, uint32_
   return producer->written + need - producer->head <= producer->capacity;
 }
 
-/* Loads the head anew (SYNC head). FULL: there is still too little room. */
+/* Loads the head again (SYNC head). FULL: there is still too little room. */
 SHMCI_COLD enum ShmChannelStatus shmci_look_for_room(struct ShmChannelProducer *producer,
                                                      uint32_t need) {
-  /* sequentially consistent, as the sleeper's half of SYNC asleep is */
+  /* sequentially consistent, for the sleeper's half of SYNC asleep */
   const uint32_t head = __atomic_load_n(&producer->words->consumer.head, __ATOMIC_SEQ_CST);
   if (SHMCI_UNLIKELY(producer->tail - head > producer->capacity ||
                      head % SHM_CHANNEL_RECORD_ALIGN != 0)) {
@@ -1037,8 +1040,8 @@ SHMCI_COLD enum ShmChannelStatus shmci_look_for_room(struct ShmChannelProducer *
 }
 
 /*
- * A place for a message, 8-aligned, to be written and then committed, or not. FULL: there is no
- * room. One at a time: a second claim takes the place of the first.
+ * Reserves a place for a message, 8-aligned, to be written and then committed or aborted. FULL:
+ * there is no room. One at a time: a second claim replaces the first.
  */
 SHMCI_HOT enum ShmChannelStatus shm_channel_claim(struct ShmChannelProducer *producer,
                                                   size_t length, uint32_t tag, void **place) {
@@ -1068,19 +1071,19 @@ SHMCI_HOT enum ShmChannelStatus shm_channel_claim(struct ShmChannelProducer *pro
   return SHM_CHANNEL_OK;
 }
 
-/* The claimed message is written and goes out with the next publish. */
+/* Stages the claimed message, which must be written: the next publish sends it. */
 SHMCI_HOT void shm_channel_stage_claimed(struct ShmChannelProducer *producer) {
   if (producer->claimed == producer->written) return;
   producer->written = producer->claimed;
   producer->count++;
 }
 
-/* The claimed message never was. */
+/* Gives up the claimed message: it is not sent. */
 SHMCI_HOT void shm_channel_abort(struct ShmChannelProducer *producer) {
   producer->claimed = producer->written;
 }
 
-/* All that was staged becomes visible, at once. */
+/* Makes all staged messages visible, at once. */
 SHMCI_HOT void shm_channel_publish(struct ShmChannelProducer *producer) {
   struct ShmChannelLaneProducer *const own = &producer->words->producer;
   if (producer->written == producer->tail || !shmi_opened_here(&producer->process)) return;
@@ -1092,7 +1095,7 @@ SHMCI_HOT void shm_channel_publish(struct ShmChannelProducer *producer) {
   shmci_wake(producer->consumer_asleep);
 }
 
-/* The claimed message is written: it becomes visible now, with all that was staged before. */
+/* Publishes the claimed message, which must be written, with all messages staged before. */
 SHMCI_HOT void shm_channel_commit(struct ShmChannelProducer *producer) {
   shm_channel_stage_claimed(producer);
   shm_channel_publish(producer);
@@ -1109,7 +1112,7 @@ SHMCI_HOT enum ShmChannelStatus shm_channel_stage(struct ShmChannelProducer *pro
   return SHM_CHANNEL_OK;
 }
 
-/* Sends a message, after all that was staged. FULL: there is no room for it. */
+/* Sends a message, after all staged messages. FULL: there is no room for it. */
 SHMCI_HOT enum ShmChannelStatus shm_channel_try_send(struct ShmChannelProducer *producer,
                                                      const void *bytes, size_t length,
                                                      uint32_t tag) {
@@ -1118,7 +1121,7 @@ SHMCI_HOT enum ShmChannelStatus shm_channel_try_send(struct ShmChannelProducer *
   return status;
 }
 
-/* While no consumer is there, nobody makes room. */
+/* Fails if the wait needs a consumer and there is none: no process would free room. */
 static inline enum ShmChannelStatus shmci_check_consumer(struct ShmChannelProducer *producer,
                                                          const struct ShmChannelWait *wait) {
   const struct ShmChannel *const channel = producer->channel;
@@ -1155,7 +1158,7 @@ SHMCI_COLD enum ShmChannelStatus shmci_sleep_for_room(struct ShmChannelProducer 
   return status;
 }
 
-/* Publishes what was staged, then waits until a message of this length can be claimed. */
+/* Publishes the staged messages, then waits until a message of this length can be claimed. */
 static inline enum ShmChannelStatus shm_channel_wait_room(struct ShmChannelProducer *producer,
                                                           size_t length,
                                                           const struct ShmChannelWait *wait) {
@@ -1179,7 +1182,7 @@ static inline enum ShmChannelStatus shm_channel_wait_room(struct ShmChannelProdu
   return status == SHM_CHANNEL_FULL ? shmci_sleep_for_room(producer, need, wait) : status;
 }
 
-/* Sends a message, after all that was staged, waiting for room. */
+/* Sends a message, after all staged messages, and waits for room. */
 SHMCI_HOT enum ShmChannelStatus shm_channel_send(struct ShmChannelProducer *producer,
                                                  const void *bytes, size_t length, uint32_t tag,
                                                  const struct ShmChannelWait *wait) {
@@ -1191,7 +1194,7 @@ SHMCI_HOT enum ShmChannelStatus shm_channel_send(struct ShmChannelProducer *prod
   return status;
 }
 
-/* Publishes what was staged and gives the lane back; harmless when not open, and in a forked child. */
+/* Publishes staged messages and releases the lane. Does nothing if closed or in a forked child. */
 static inline void shm_channel_close_producer(struct ShmChannelProducer *producer) {
   if (producer->channel == NULL || !shmi_opened_here(&producer->process)) return;
   uint32_t *const closed = &producer->words->producer.closed;
@@ -1219,11 +1222,11 @@ static inline enum ShmChannelStatus shm_channel_open_consumer(struct ShmChannelC
   if (status != SHM_CHANNEL_OK) return status;
   struct ShmChannelControl *const control = shmci_control(channel);
   struct ShmChannelLane *const words = shmci_lanes(channel);
-  /* SYNC role: whatever our predecessor read comes before what we free */
+  /* SYNC role: all that the last consumer read comes before what we free */
   __atomic_load_n(&control->consumer.asleep, __ATOMIC_ACQUIRE);
   for (uint32_t lane = 0; lane < channel->lanes; lane++) {
     struct ShmciReader *const reader = &consumer->readers[lane];
-    /* whatever it is: what cannot be read is said in this lane's turn, and can be discarded */
+    /* any value: a lane that cannot be read fails in its turn, and can be discarded */
     const uint32_t head = shmci_peek(&words[lane].consumer.head);
     reader->head = reader->read = reader->tail = head;
     reader->counter = shmci_current_counter(words[lane].consumer.tallies, head);
@@ -1248,7 +1251,7 @@ SHMCI_HOT void shmci_next_lane(struct ShmChannelConsumer *consumer) {
   consumer->lane = consumer->lane + 1 == consumer->lanes ? 0 : consumer->lane + 1;
 }
 
-/* What is handed out of the present lane is free again for its owner. */
+/* Frees the space of all delivered messages of a lane, for its owner. */
 SHMCI_HOT void shmci_publish_head(struct ShmChannelConsumer *consumer, uint32_t lane) {
   struct ShmChannelLane *const words = &consumer->words[lane];
   struct ShmciReader *const reader = &consumer->readers[lane];
@@ -1263,15 +1266,15 @@ SHMCI_HOT void shmci_publish_head(struct ShmChannelConsumer *consumer, uint32_t 
   shmci_wake(&words->producer.asleep);
 }
 
-/* Notes that the lane's head lags behind what was handed out, before it does. */
+/* Records that the lane's head will be behind what was delivered; called before it is. */
 SHMCI_HOT void shmci_lag(struct ShmChannelConsumer *consumer, uint32_t lane) {
   const struct ShmciReader *const reader = &consumer->readers[lane];
   if (reader->read == reader->head) consumer->dirty[consumer->dirty_count++] = (uint16_t)lane;
 }
 
 /*
- * Acknowledges all messages in hand: they count as received, and their space is free, so the bytes must
- * not be looked at any more. Asking for the next one does it too, closing does not.
+ * Acknowledges all delivered messages: they count as received, and their space is free, so their
+ * bytes must not be read any more. Asking for the next message does it too, closing does not.
  */
 SHMCI_HOT void shm_channel_ack(struct ShmChannelConsumer *consumer) {
   if (consumer->dirty_count > 0 && SHMCI_UNLIKELY(!shmi_opened_here(&consumer->process))) return;
@@ -1281,8 +1284,8 @@ SHMCI_HOT void shm_channel_ack(struct ShmChannelConsumer *consumer) {
 }
 
 /*
- * Negative acknowledge: puts all messages in hand back. They are what is received next, here or by the
- * next consumer.
+ * Negative acknowledge: puts all messages back that are delivered but not acknowledged. They are
+ * received next, here or by the next consumer.
  */
 static inline void shm_channel_nack(struct ShmChannelConsumer *consumer) {
   if (consumer->dirty_count > 0 && !shmi_opened_here(&consumer->process)) return;
@@ -1293,7 +1296,7 @@ static inline void shm_channel_nack(struct ShmChannelConsumer *consumer) {
   }
 }
 
-/* Whether a lane has something, looking at its tail only when all up to the last was handed out. */
+/* Whether a lane has a message. Reads its tail only if all up to the last one was delivered. */
 SHMCI_HOT enum ShmChannelStatus shmci_look_at_tail(struct ShmChannelConsumer *consumer,
                                                    uint32_t lane) {
   struct ShmciReader *const reader = &consumer->readers[lane];
@@ -1314,7 +1317,7 @@ SHMCI_HOT enum ShmChannelStatus shmci_look_at_tail(struct ShmChannelConsumer *co
 
 /*
  * The record at the position, which is before the tail; moves the position past padding. EMPTY:
- * there was nothing but padding.
+ * there was only padding.
  */
 SHMCI_HOT enum ShmChannelStatus shmci_parse(struct ShmChannelConsumer *consumer, uint32_t lane,
                                             uint32_t *position, uint32_t tail,
@@ -1325,7 +1328,7 @@ SHMCI_HOT enum ShmChannelStatus shmci_parse(struct ShmChannelConsumer *consumer,
     const uint32_t left = tail - *position;
     const uint32_t to_end = consumer->capacity - index;
     const uint32_t most = (left < to_end ? left : to_end) - SHM_CHANNEL_RECORD_ALIGN;
-    /* read once: it may change under us */
+    /* read once: it may change at any time */
     const ShmciHeader header =
         __atomic_load_n((const ShmciHeader *)(const void *)(ring + index), __ATOMIC_RELAXED);
     const uint32_t length = (uint32_t)header;
@@ -1339,7 +1342,7 @@ SHMCI_HOT enum ShmChannelStatus shmci_parse(struct ShmChannelConsumer *consumer,
     if (length != SHM_CHANNEL_PADDING || to_end > left || index == 0) {
       shmci_corrupt(&consumer->error, consumer->channel, lane, "the length of a record", length,
                     most);
-      /* the constant: so the compiler knows that OK means there is a message */
+      /* the constant: so the compiler knows that OK means that there is a message */
       return SHM_CHANNEL_CORRUPT;
     }
     *position += to_end;
@@ -1347,7 +1350,7 @@ SHMCI_HOT enum ShmChannelStatus shmci_parse(struct ShmChannelConsumer *consumer,
   }
 }
 
-/* The next message that was not handed out, which makes its lane the present one. */
+/* The next message that was not delivered; its lane becomes the current one. */
 SHMCI_HOT enum ShmChannelStatus shmci_front(struct ShmChannelConsumer *consumer,
                                             struct ShmChannelMessage *message) {
   if (SHMCI_UNLIKELY(!shmi_opened_here(&consumer->process))) {
@@ -1364,14 +1367,14 @@ SHMCI_HOT enum ShmChannelStatus shmci_front(struct ShmChannelConsumer *consumer,
       reader->read = position;
       if (SHMCI_LIKELY(status == SHM_CHANNEL_OK)) return status;
     }
-    /* a lane that cannot be read does not keep us from the others */
+    /* a lane that cannot be read must not prevent the use of the others */
     shmci_next_lane(consumer);
     if (status != SHM_CHANNEL_EMPTY) return status;
   }
   return SHM_CHANNEL_EMPTY;
 }
 
-/* The message at the front is handed out. A lane's turn ends where its tail was when it began. */
+/* Marks the message at the front as delivered. A lane's turn ends at the tail of its beginning. */
 SHMCI_HOT void shmci_advance(struct ShmChannelConsumer *consumer,
                              const struct ShmChannelMessage *message) {
   struct ShmciReader *const reader = &consumer->readers[message->lane];
@@ -1382,12 +1385,12 @@ SHMCI_HOT void shmci_advance(struct ShmChannelConsumer *consumer,
 }
 
 /*
- * The next message, in the ring, beside those that are in hand: none of them is acknowledged. For
- * batches that shm_channel_ack acknowledges together.
+ * The next message, in the ring. Acknowledges none of the messages before. For batches that
+ * shm_channel_ack acknowledges together.
  */
 SHMCI_HOT enum ShmChannelStatus shm_channel_more(struct ShmChannelConsumer *consumer,
                                                  struct ShmChannelMessage *message) {
-  /* no compiler sees that a status of OK comes with a message */
+  /* no compiler finds out that a status of OK comes with a message */
   memset(message, 0, sizeof *message);
   const enum ShmChannelStatus status = shmci_front(consumer, message);
   if (SHMCI_LIKELY(status == SHM_CHANNEL_OK)) shmci_advance(consumer, message);
@@ -1395,9 +1398,9 @@ SHMCI_HOT enum ShmChannelStatus shm_channel_more(struct ShmChannelConsumer *cons
 }
 
 /*
- * The next message, in the ring; acknowledges those before. It is in hand until shm_channel_ack or the
- * next question: a consumer that closes or dies before leaves it to the next one, at least once. EMPTY:
- * there is none.
+ * The next message, in the ring; acknowledges those before. It stays unacknowledged until
+ * shm_channel_ack or the next call: if the consumer closes or dies before, the next consumer
+ * receives it, at least once. EMPTY: there is none.
  */
 SHMCI_HOT enum ShmChannelStatus shm_channel_next(struct ShmChannelConsumer *consumer,
                                                  struct ShmChannelMessage *message) {
@@ -1406,16 +1409,16 @@ SHMCI_HOT enum ShmChannelStatus shm_channel_next(struct ShmChannelConsumer *cons
 }
 
 /*
- * Hands every message there is to the receiver, at most `max` of them (0: no limit), and acknowledges
- * those that it came back from: one store for many. Bytes are valid during the call only. EMPTY: there
- * was none. What the receiver had when the consumer died, or where it left by a C++ exception, comes
- * again, and some before it may: at least once.
+ * Passes every message that is there to the receiver, at most `max` of them (0: no limit), and
+ * acknowledges those that it returned from: one store for many. The bytes are valid only during the
+ * call. EMPTY: there was none. If the consumer dies in the receiver, or a C++ exception leaves it,
+ * its message comes again, and some before it may: at least once.
  */
 SHMCI_HOT enum ShmChannelStatus shm_channel_drain(struct ShmChannelConsumer *consumer,
                                                   ShmChannelReceiver receive, void *argument,
                                                   uint64_t max, uint64_t *received) {
   const uint64_t most = max != 0 ? max : UINT64_MAX;
-  /* freed in parts, so that the owner of a full lane writes on while we read */
+  /* freed in parts, so that the owner of a full lane continues to write while we read */
   const uint32_t part = consumer->capacity / 4;
   uint64_t count = 0;
   enum ShmChannelStatus status = SHM_CHANNEL_OK;
@@ -1459,10 +1462,10 @@ SHMCI_HOT enum ShmChannelStatus shm_channel_drain(struct ShmChannelConsumer *con
   return count > 0 ? SHM_CHANNEL_OK : SHM_CHANNEL_EMPTY;
 }
 
-/* Whether there is something to receive: OK. Looks at every tail anew. */
+/* Whether there is something to receive: OK. Reads every tail again. */
 static inline enum ShmChannelStatus shmci_look_at_tails(const struct ShmChannelConsumer *consumer) {
   for (uint32_t lane = 0; lane < consumer->lanes; lane++) {
-    /* sequentially consistent, as the sleeper's half of SYNC asleep is */
+    /* sequentially consistent, for the sleeper's half of SYNC asleep */
     if (__atomic_load_n(&consumer->words[lane].producer.tail, __ATOMIC_SEQ_CST) !=
         consumer->readers[lane].read) {
       return SHM_CHANNEL_OK;
@@ -1471,7 +1474,7 @@ static inline enum ShmChannelStatus shmci_look_at_tails(const struct ShmChannelC
   return SHM_CHANNEL_EMPTY;
 }
 
-/* Whether our own positions are still what we stored. */
+/* Checks that memory still holds the positions that we stored. */
 static inline enum ShmChannelStatus shmci_check_heads(struct ShmChannelConsumer *consumer) {
   for (uint32_t lane = 0; lane < consumer->lanes; lane++) {
     const uint32_t head = shmci_peek(&consumer->words[lane].consumer.head);
@@ -1483,12 +1486,12 @@ static inline enum ShmChannelStatus shmci_check_heads(struct ShmChannelConsumer 
   return SHM_CHANNEL_OK;
 }
 
-/* CLOSED: there was a producer, there is none, and, looked at after that, nothing is left. */
+/* CLOSED: there was a producer, there is none now, and, read after that, no message is left. */
 static inline enum ShmChannelStatus shmci_check_closed(struct ShmChannelConsumer *consumer,
                                                        const struct ShmChannelWait *wait) {
   const struct ShmChannel *const channel = consumer->channel;
   if (wait == NULL || !wait->until_closed) return SHM_CHANNEL_OK;
-  /* first who has been there, then who is: one who comes in between must not be taken for gone */
+  /* the past producers before the present ones: one that comes in between must not count as gone */
   for (uint32_t lane = 0; lane < consumer->lanes; lane++) {
     if (shmci_peek(&consumer->words[lane].producer.opened) != consumer->readers[lane].opened) {
       consumer->seen = true;
@@ -1533,7 +1536,7 @@ SHMCI_COLD enum ShmChannelStatus shmci_sleep_for_messages(struct ShmChannelConsu
   return status;
 }
 
-/* Acknowledges what is in hand, then waits until there is something to receive. */
+/* Acknowledges the delivered messages, then waits until there is something to receive. */
 static inline enum ShmChannelStatus shm_channel_wait(struct ShmChannelConsumer *consumer,
                                                      const struct ShmChannelWait *wait) {
   if (!shmi_opened_here(&consumer->process)) {
@@ -1552,14 +1555,14 @@ static inline enum ShmChannelStatus shm_channel_wait(struct ShmChannelConsumer *
 }
 
 /*
- * Copies the next message into the buffer; it is in hand as with shm_channel_next. EMPTY: there is none.
- * REFUSED: it needs more room, message->length bytes, and is not in hand. With shm_channel_ack right
- * after it a message comes at most once.
+ * Copies the next message into the buffer; it must be acknowledged as with shm_channel_next. EMPTY:
+ * there is none. REFUSED: the buffer is too small, it needs message->length bytes; the message was
+ * not delivered. With shm_channel_ack right after it, a message comes at most once.
  */
 SHMCI_HOT enum ShmChannelStatus shm_channel_try_receive(struct ShmChannelConsumer *consumer,
                                                         void *buffer, size_t size,
                                                         struct ShmChannelMessage *message) {
-  /* no compiler sees that a status of OK comes with a message */
+  /* no compiler finds out that a status of OK comes with a message */
   memset(message, 0, sizeof *message);
   shm_channel_ack(consumer);
   const enum ShmChannelStatus status = shmci_front(consumer, message);
@@ -1576,7 +1579,7 @@ SHMCI_HOT enum ShmChannelStatus shm_channel_try_receive(struct ShmChannelConsume
   return SHM_CHANNEL_OK;
 }
 
-/* As shm_channel_try_receive, waiting for a message. */
+/* As shm_channel_try_receive, but waits for a message. */
 SHMCI_HOT enum ShmChannelStatus shm_channel_receive(struct ShmChannelConsumer *consumer,
                                                     void *buffer, size_t size,
                                                     struct ShmChannelMessage *message,
@@ -1586,7 +1589,7 @@ SHMCI_HOT enum ShmChannelStatus shm_channel_receive(struct ShmChannelConsumer *c
     status = shm_channel_wait(consumer, wait);
     if (status != SHM_CHANNEL_OK) break;
     status = shm_channel_try_receive(consumer, buffer, size, message);
-    /* what comes and goes again is an enemy's, who must not keep us here */
+    /* a tail that was taken back is untrusted data: it must not keep us here */
     if (SHMCI_UNLIKELY(status == SHM_CHANNEL_EMPTY && shm_now() >= shmci_deadline(wait))) {
       return shmci_expired(&consumer->error, consumer->channel);
     }
@@ -1595,10 +1598,10 @@ SHMCI_HOT enum ShmChannelStatus shm_channel_receive(struct ShmChannelConsumer *c
 }
 
 /*
- * Calls the handler with each message as it comes, and acknowledges it when that has returned true. Ends
- * with UNHANDLED when it returns false, with CLOSED where the wait says until_closed, and as
- * shm_channel_wait does. A message that the handler refused, or left by a C++ exception, stays: it is
- * what is received next.
+ * Calls the handler with each message, one after the other, and acknowledges it when the handler
+ * returns true. Ends with UNHANDLED when it returns false, with CLOSED if the wait says
+ * until_closed, and as shm_channel_wait does. A message for which the handler returned false, or
+ * threw a C++ exception, stays: it is received next.
  */
 static inline enum ShmChannelStatus shm_channel_consume(struct ShmChannelConsumer *consumer,
                                                         ShmChannelHandler handler, void *argument,
@@ -1609,11 +1612,11 @@ static inline enum ShmChannelStatus shm_channel_consume(struct ShmChannelConsume
     enum ShmChannelStatus status = shm_channel_wait(consumer, wait);
     if (status == SHM_CHANNEL_OK) status = shmci_front(consumer, &message);
     if (shmci_should_stop(wait)) return shmci_stopped(&consumer->error, consumer->channel);
-    /* what comes and goes again is an enemy's, who must not keep us here */
+    /* a tail that was taken back is untrusted data: it must not keep us here */
     if (status == SHM_CHANNEL_EMPTY && shm_now() < shmci_deadline(wait)) continue;
     if (status == SHM_CHANNEL_EMPTY) return shmci_expired(&consumer->error, consumer->channel);
     if (status != SHM_CHANNEL_OK) return status;
-    /* it is not in hand yet: nothing has to be put back, an exception may pass */
+    /* it is not marked as delivered yet: nothing has to be put back, an exception may pass */
     if (!handler(argument, &message)) return SHM_CHANNEL_UNHANDLED;
     shmci_advance(consumer, &message);
     shm_channel_ack(consumer);
@@ -1621,8 +1624,8 @@ static inline enum ShmChannelStatus shm_channel_consume(struct ShmChannelConsume
 }
 
 /*
- * Drops everything that is in a lane now, which may be what no reader can make sense of (CORRUPT,
- * with the lane in error.lane), and goes on behind it. What is in hand of other lanes stays in hand.
+ * Drops everything that is in a lane now, even contents that no reader can interpret (CORRUPT, with
+ * the lane in error.lane), and continues after it. Unacknowledged messages of other lanes stay so.
  */
 static inline enum ShmChannelStatus shm_channel_discard(struct ShmChannelConsumer *consumer,
                                                         uint32_t lane) {
@@ -1637,21 +1640,22 @@ static inline enum ShmChannelStatus shm_channel_discard(struct ShmChannelConsume
   uint32_t *const place = &consumer->words[lane].producer.tail;
   uint32_t there = __atomic_load_n(place, __ATOMIC_ACQUIRE);
   const uint32_t tail = there & ~(SHM_CHANNEL_RECORD_ALIGN - 1);
-  /* one that no owner stores none goes on from either: without this the lane would be lost */
+  /* no owner stores or accepts an unaligned tail: without this the lane would be lost */
   if (tail != there) {
     __atomic_compare_exchange_n(place, &there, tail, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
   }
   if (reader->read == reader->head) shmci_lag(consumer, lane);
   reader->read = reader->tail = tail;
-  /* how many they were only the owner's counter knows, if anybody */
+  /* only the owner's counter may know how many messages they were */
   const struct ShmChannelMessageCounter *const tallies = consumer->words[lane].producer.tallies;
-  const struct ShmChannelMessageCounter *const counter = &tallies[shmci_current_counter(tallies, tail)];
+  const struct ShmChannelMessageCounter *const counter =
+      &tallies[shmci_current_counter(tallies, tail)];
   const uint64_t sent = shmci_counter_value(counter);
   if (shmci_peek(&counter->position) == tail && sent > reader->count) {
     reader->count = sent;
     reader->taken = 0;
   }
-  /* the store, even where memory alone differs from what we know */
+  /* store the head even if only memory differs from what we know */
   if (reader->read == reader->head) reader->head--;
   shmci_publish_head(consumer, lane);
   uint32_t at = 0;
@@ -1661,8 +1665,8 @@ static inline enum ShmChannelStatus shm_channel_discard(struct ShmChannelConsume
 }
 
 /*
- * Gives the role back and acknowledges nothing: what is in hand is for the next one. Harmless when not
- * open, and in a forked child.
+ * Releases the role and acknowledges nothing: unacknowledged messages go to the next consumer. Does
+ * nothing if closed, and in a forked child.
  */
 static inline void shm_channel_close_consumer(struct ShmChannelConsumer *consumer) {
   if (consumer->channel == NULL || !shmi_opened_here(&consumer->process)) return;
