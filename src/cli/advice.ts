@@ -1,14 +1,13 @@
 /**
- * What a person at the command line can do about a failure of the library. The library's own advice is
- * for the author of a program and names its options; here is the one place where the command puts its
- * flags and its other commands into their stead.
+ * Advice for a person at the command line about an error of the library. The library's own advice is for
+ * the author of a program and names its options; only this file replaces it with flags and commands.
  */
 
 import type { ShmError } from "../../ffi/shm_error.ts";
 import type { OptionTable } from "./usage.ts";
 import { programName } from "./program_name.ts";
 
-/** The flag that stands for an option of the library, in the commands that have it. */
+/** The flag that corresponds to an option of the library, in the commands that have it. */
 const FLAGS = {
   trust: "trust",
   recreate: "recreate",
@@ -20,7 +19,7 @@ const FLAGS = {
   withoutConsumer: "no-consumer",
 } as const;
 
-/** Why it failed in one line, with advice that works for the command that has these `options`. */
+/** The reason for the error in one line, with advice that works for a command with these `options`. */
 export function explained(error: ShmError, options: OptionTable = {}): string {
   const { message, remedy } = error;
   const advice = adviceFor(error, options);
@@ -29,7 +28,7 @@ export function explained(error: ShmError, options: OptionTable = {}): string {
   return [failure, advice].filter((part) => part !== "").join("; ");
 }
 
-/** `undefined` where the library's own advice is right here too, `""` where there is none. */
+/** The command's advice; `undefined` if the library's own advice fits, `""` if there is none. */
 function adviceFor({ code, option, lane, id }: ShmError, options: OptionTable): string | undefined {
   if (code === "ECORRUPT" && lane !== undefined) {
     return `\`${programName()} channel discard --lane ${lane} id:${id}\` drops what is in that lane, ` +

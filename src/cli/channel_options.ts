@@ -1,4 +1,4 @@
-/** What `send` and `recv` have in common on the command line. */
+/** The options that `send` and `recv` share. */
 
 import { LANE_CAPACITY, LANES } from "../channel/descriptor.ts";
 import type { ChannelOptions } from "../channel/channel_options.ts";
@@ -14,10 +14,10 @@ import {
   valueOf,
 } from "./usage.ts";
 
-/** The key of `send` and `recv` where none is said: two mailboxes are at 1111. */
+/** The default key of `send` and `recv`; the mailbox uses 1111. */
 export const CHANNEL_KEY = 2222;
 
-/** Options both commands have. */
+/** The options of both commands. */
 export const CHANNEL_OPTIONS = {
   key: {
     short: "k",
@@ -36,19 +36,19 @@ export const CHANNEL_OPTIONS = {
   help: { short: "h", help: "show this" },
 } as const satisfies OptionTable;
 
-/** What the common options ask for. */
+/** The values of the common options. */
 export interface ChannelSettings {
   /** How to open the channel. */
   readonly open: ChannelOptions;
   readonly quiet: boolean;
-  /** Tells a person something that is no error. */
+  /** Prints a notice that is not an error. */
   readonly tell: (line: string) => void;
 }
 
 /**
  * Reads the common options.
  *
- * @throws {UsageError} a key, mode, number of lanes or capacity that is none
+ * @throws {UsageError} an invalid key, mode, number of lanes or capacity
  */
 export function channelSettings(
   options: Parsed<keyof typeof CHANNEL_OPTIONS>["options"],

@@ -1,30 +1,30 @@
-/** What a subcommand is to the rest of the command, and how it says that it failed. */
+/** The interface of a subcommand, and the error by which it reports that it failed. */
 
 import type { OptionTable } from "./usage.ts";
 
-/** What is known of a subcommand before it is loaded. */
+/** The facts about a subcommand that are known before it is loaded. */
 export interface CommandEntry {
-  /** What it is called. */
+  /** Its name. */
   readonly name: string;
-  /** What it does, in a few words. */
+  /** A short description of what it does. */
   readonly summary: string;
-  /** Loads it, and what it needs of the library. */
+  /** Loads it, and the parts of the library that it needs. */
   load(): Promise<Command>;
 }
 
 /** A subcommand of the command line. */
 export interface Command {
-  /** Its options, by which the command line is read. */
+  /** Its options: the table by which the command line is parsed. */
   readonly options: OptionTable;
-  /** What its first argument is one of, if it does several things. */
+  /** The possible values of its first argument, if it has several verbs. */
   readonly verbs?: readonly string[];
-  /** What its arguments are, behind a verb, for completion; files if not said. */
+  /** The kind of its arguments, after a verb, for completion. Defaults to files. */
   readonly completes?: "segments" | "files" | "shells" | "nothing";
-  /** All of its `--help`, which is written when it is asked for. */
+  /** Returns its `--help` text. */
   help(): string;
-  /** Runs it and gives the exit code: 0 done, 1 failed; 128 + n when a signal cut it short. */
+  /** Runs it and returns the exit code: 0 success, 1 failure, 128 + n if signal n ended it. */
   run(args: readonly string[]): Promise<number>;
 }
 
-/** Why a command could not do what was asked, in one line; exit code 1. */
+/** The reason why a command failed, in one line; exit code 1. */
 export class CommandFailure extends Error {}

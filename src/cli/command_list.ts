@@ -1,6 +1,6 @@
 /**
- * The commands, in the order of the help: known by name before they are loaded, each from its own file.
- * The names of the files are literals, by which Deno finds them for `deno compile` and for its cache.
+ * The list of commands, in the order of the help. Each is known by name before it is loaded from its own
+ * file. The file names are literals, so that Deno finds them for `deno compile` and for its cache.
  */
 
 import type { CommandEntry } from "./command.ts";

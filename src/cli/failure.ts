@@ -1,4 +1,4 @@
-/** How a command tells that it failed: what it prints, and its exit code. For `cli.ts`. */
+/** Reports the failure of a command: the message and the exit code. Internal: used by `cli.ts`. */
 
 import { ShmError } from "../../ffi/shm_error.ts";
 import { explained } from "./advice.ts";
@@ -7,19 +7,19 @@ import { report, reportError, StandardStreamError } from "./output.ts";
 import { programName } from "./program_name.ts";
 import { UsageError } from "./usage.ts";
 
-/** Says why the command of `entry` failed, if one was named, and gives the exit code. */
+/** Prints why the command of `entry` failed, if one was named, and returns the exit code. */
 export async function reportFailure(
   error: unknown,
   entry: CommandEntry | undefined,
 ): Promise<number> {
-  // Nobody reads what a command goes on to print: it ends, as one that has printed all
+  // The reader is gone: the command ends as if it had printed everything
   if (error instanceof Deno.errors.BrokenPipe) return 0;
   if (error instanceof UsageError) {
     reportError(error.message);
     report(`try: ${programName()} ${entry === undefined ? "" : `${entry.name} `}--help`);
     return 2;
   }
-  // What the system refused is a mistake or a circumstance; only our own bugs show a stack
+  // A refusal by the system is a mistake or a circumstance; only our own bugs show a stack
   if (error instanceof ShmError) {
     reportError(explained(error, (await entry?.load())?.options));
     return 1;

@@ -1,25 +1,25 @@
 /**
- * Which senders of a channel ended without closing it, killed or crashed: what such a one sent may end
- * in the middle. Each lane counts who opens and who closes it. For `recv_command.ts`.
+ * Finds senders of a channel that ended without closing it, killed or crashed: their data may be
+ * incomplete. Each lane counts how often it was opened and closed. Internal: used by `recv_command.ts`.
  */
 
 import type { ChannelStats, LaneStat } from "../channel/channel_stat.ts";
 
-/** A sender that is gone and never said that it was done. */
+/** A sender that is gone and did not close its lane. */
 export interface LostSender {
   readonly lane: number;
-  /** Its process; `undefined` if the kernel does not tell. */
+  /** Its process; `undefined` if the kernel does not know it. */
   readonly pid: number | undefined;
 }
 
-/** How many had the lane and are gone without having closed it. Both counters are modulo 2^32. */
+/** How many owners of the lane are gone without closing it. Both counters are modulo 2^32. */
 function lostOf({ opened, closed, alive }: LaneStat): number {
   return (opened - closed - Number(alive)) >>> 0;
 }
 
 /**
- * The senders that were lost between two looks. One that was lost before the first counts if messages
- * were left in its lane then: they may have been its own.
+ * The senders that were lost between two readings. A sender that was lost before the first one counts if
+ * messages were left in its lane then: they may be its own.
  */
 export function lostSenders(before: ChannelStats, now: ChannelStats): LostSender[] {
   return now.lanes.filter((lane, i) => {

@@ -1,10 +1,10 @@
-/** What `server` and `client` have in common on the command line. */
+/** The options that `server` and `client` share. */
 
 import type { MailboxOptions } from "../mailbox/mailbox_membership.ts";
 import { report } from "./output.ts";
 import { keyOption, modeOption, type OptionTable, type Parsed } from "./usage.ts";
 
-/** Options both commands have. */
+/** The options of both commands. */
 export const MAILBOX_OPTIONS = {
   key: {
     short: "k",
@@ -17,18 +17,18 @@ export const MAILBOX_OPTIONS = {
   help: { short: "h", help: "show this" },
 } as const satisfies OptionTable;
 
-/** What the common options ask for. */
+/** The values of the common options. */
 export interface MailboxSettings {
   /** How to open the mailbox. */
   readonly open: MailboxOptions;
-  /** Tells a person something that is no error. */
+  /** Prints a notice that is not an error. */
   readonly tell: (line: string) => void;
 }
 
 /**
  * Reads the common options.
  *
- * @throws {UsageError} a key or mode that is none
+ * @throws {UsageError} an invalid key or mode
  */
 export function mailboxSettings(
   options: Parsed<keyof typeof MAILBOX_OPTIONS>["options"],

@@ -1,11 +1,11 @@
 /**
- * Where words go: results to standard output, which may be a pipe that somebody reads, and all talk
- * about them to standard error. For the commands of this folder.
+ * The output of commands: results go to standard output, which another program may read through a pipe,
+ * and all messages about them to standard error. Internal: used by the commands.
  */
 
 const encoder = new TextEncoder();
 
-/** Standard input or output failed, and not because the other side has gone. */
+/** Standard input or output failed for another reason than a closed pipe. */
 export class StandardStreamError extends Error {
   constructor(action: string, cause: unknown) {
     super(`cannot ${action}: ${cause instanceof Error ? cause.message : cause}`, { cause });
@@ -13,10 +13,10 @@ export class StandardStreamError extends Error {
 }
 
 /**
- * Prints what a command has found or done, and a newline. That nobody reads it any more changes nothing
- * about that, and so nothing about the exit code.
+ * Prints what a command has found or done, and a newline. A closed pipe does not change the result, so
+ * it does not change the exit code either.
  *
- * @throws {StandardStreamError} it cannot be written otherwise: a full disk, say
+ * @throws {StandardStreamError} the write failed for another reason, such as a full disk
  */
 export async function print(text: string): Promise<void> {
   try {
@@ -27,21 +27,21 @@ export async function print(text: string): Promise<void> {
 }
 
 /**
- * Prints a line of a stream, or one that must be read: whose end matters to what comes next.
+ * Prints a line of a stream, or a line that must be read: the command must know if the reader is gone.
  *
- * @throws {Deno.errors.BrokenPipe} nobody reads it any more
- * @throws {StandardStreamError} it cannot be written otherwise
+ * @throws {Deno.errors.BrokenPipe} the reader is gone
+ * @throws {StandardStreamError} the write failed for another reason
  */
 export async function printLine(line: string): Promise<void> {
   await printRaw(line + "\n");
 }
 
-/** As {@linkcode printLine}, without ending the line. */
+/** As {@linkcode printLine}, without a newline. */
 export async function printRaw(text: string): Promise<void> {
   await printBytes(encoder.encode(text));
 }
 
-/** As {@linkcode printRaw}, bytes as they are; written on this thread where that `needsNoWait`. */
+/** As {@linkcode printRaw}, for raw bytes; written on this thread if the write `needsNoWait`. */
 export async function printBytes(bytes: Uint8Array, needsNoWait = false): Promise<void> {
   try {
     let rest = needsNoWait ? bytes.subarray(Deno.stdout.writeSync(bytes)) : bytes;
@@ -53,19 +53,19 @@ export async function printBytes(bytes: Uint8Array, needsNoWait = false): Promis
 }
 
 /**
- * As {@linkcode printRaw}, at once and as far as it goes: for what must be said at the very end, when
- * nothing can be waited for and nothing be done about a failure.
+ * As {@linkcode printRaw}, synchronously and as far as possible: for output at the very end, when no
+ * wait is possible and a failure cannot be handled.
  */
 export function printRawAtOnce(text: string): void {
   writeAsFarAsItGoes(Deno.stdout, text);
 }
 
-/** Writes a line on standard error. That nobody reads it is no reason to stop. */
+/** Writes a line to standard error. Ignores a failure to write it. */
 export function report(line: string): void {
   reportRaw(line + "\n");
 }
 
-/** As {@linkcode report}, without ending the line. */
+/** As {@linkcode report}, without a newline. */
 export function reportRaw(text: string): void {
   writeAsFarAsItGoes(Deno.stderr, text);
 }
@@ -78,14 +78,14 @@ function writeAsFarAsItGoes(
   try {
     while (bytes.length > 0) bytes = bytes.subarray(stream.writeSync(bytes));
   } catch {
-    // Closed, full or broken: there is nowhere left to say so
+    // Closed, full or broken: there is nowhere left to report it
   }
 }
 
-/** An argument that is quoted may be of any length; what is wrong with it is said before or after. */
+/** The longest message. A quoted argument may have any length; the reason comes before or after it. */
 const MAX_MESSAGE = 800;
 
-/** Writes why a command failed as one line on standard error, a very long one without its middle. */
+/** Writes why a command failed as one line to standard error; a very long line loses its middle. */
 export function reportError(message: string): void {
   const line = printable(message);
   const half = MAX_MESSAGE / 2;
@@ -96,7 +96,7 @@ export function reportError(message: string): void {
 }
 
 /**
- * The codes that begin and end each way to stand out. Source: ECMA-48, SGR. Not by `node:util`, which
+ * The codes that begin and end each style. Source: ECMA-48, SGR. `node:util` is not used, because it
  * takes longer to load than most commands run.
  */
 const CODES = {
@@ -111,13 +111,13 @@ const CODES = {
   cyan: [36, 39],
 } as const;
 
-/** One way to stand out. */
+/** One style of text. */
 export type Style = keyof typeof CODES;
 
-/** How a piece of text stands out on a terminal. */
+/** The style, or the styles, of a piece of text on a terminal. */
 export type Format = Style | readonly Style[];
 
-/** Text that stands out where standard output is a terminal, and plain text under NO_COLOR. */
+/** Text with its style if standard output is a terminal; plain text otherwise and under NO_COLOR. */
 export function paint(format: Format, text: string): string {
   if (Deno.noColor || !Deno.stdout.isTerminal()) return text;
   return [format].flat().reduceRight((inner: string, style: Style) => {
@@ -129,33 +129,33 @@ export function paint(format: Format, text: string): string {
 const NAMED: Readonly<Record<string, string>> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
 
 /**
- * What a terminal would obey rather than show: control characters, and those that set the direction of
- * writing, join or hide what stands beside them (Unicode's Cf), and its separators of lines.
+ * Characters that a terminal would obey rather than show: control characters, characters that set the
+ * writing direction, join or hide their neighbours (Unicode's Cf), and line separators.
  */
 const obeyed = (): RegExp => /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
 
-/** Most texts are of these characters alone, and the first {@linkcode obeyed} takes a millisecond. */
+/** Most texts have only these characters, and the first {@linkcode obeyed} takes a millisecond. */
 const PLAIN = /^[ -~]*$/;
 
-/** Text as it can be shown on a terminal: what it would obey is shown as an escape instead. */
+/** Text that is safe to show on a terminal: characters that it would obey become escapes. */
 export function printable(text: string): string {
   if (PLAIN.test(text)) return text;
   return text.replace(obeyed(), (each) => NAMED[each] ?? escapeOf(each.codePointAt(0)!));
 }
 
-/** Prints JSON as {@linkcode print} does: as it is, or as a terminal can show it. */
+/** Prints JSON as {@linkcode print} does: unchanged, or escaped for a terminal. */
 export async function printJson(json: string): Promise<void> {
   await print(shownJson(json));
 }
 
-/** JSON for standard output: as it is, or where that is a terminal as one can show it. */
+/** JSON for standard output: unchanged, or escaped if standard output is a terminal. */
 export function shownJson(json: string): string {
   return Deno.stdout.isTerminal() ? printableJson(json) : json;
 }
 
 /**
- * JSON as it can be shown on a terminal: still JSON, and nothing in it that would control one. Its
- * lines stay lines, for a newline is never part of a string in it.
+ * JSON that is safe to show on a terminal: it is still JSON and has no control characters. Its lines
+ * stay lines, because a JSON string never contains a newline.
  */
 export function printableJson(json: string): string {
   return json.replace(obeyed(), (each) => {

@@ -1,22 +1,22 @@
 /**
- * Messages on their way to standard output: many are gathered and written at a time, in the form asked
- * for, or one is written as a line. For `recv_command.ts` and `server_command.ts`.
+ * Writes received messages to standard output: many are gathered and written together in the chosen
+ * form, or one is written as a line. Internal: used by `recv_command.ts` and `server_command.ts`.
  */
 
 import { isWritable, WRITABLE_BYTES } from "../../ffi/libc.ts";
 import { printable, printableJson, printBytes } from "./output.ts";
 
-/** How messages are written. */
+/** The form in which messages are written. */
 export type MessageForm = "lines" | "json" | "binary";
 
-/** One message, as long as it is there: its bytes may be memory that a peer can still change. */
+/** One message while it is valid: its bytes may be memory that a peer can still change. */
 export interface MessageFacts {
   readonly bytes: Uint8Array;
   readonly tag: number;
   readonly lane: number;
 }
 
-/** From so much on no more is gathered: a pipe takes 64K at a time, and each write has its price. */
+/** From this many bytes on, no more is gathered: a pipe takes 64K at a time, and each write costs. */
 const ENOUGH = 1 << 20;
 
 const NEWLINE = 0x0a;
@@ -26,8 +26,8 @@ const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const lenient = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /**
- * A message as `--json` tells it: `text` where it is UTF-8, else `bytes` in base64. Its bytes must be a
- * private copy: V8 reads what it decodes twice, and writes out of bounds where the two differ.
+ * A message as `--json` prints it: `text` if it is UTF-8, else `bytes` in base64. Its bytes must be a
+ * private copy: V8 reads them twice to decode them, and writes out of bounds if the two differ.
  */
 export function messageJson({ bytes, tag, lane }: MessageFacts): string {
   const facts = { lane, tag, length: bytes.length };
@@ -38,7 +38,7 @@ export function messageJson({ bytes, tag, lane }: MessageFacts): string {
   }
 }
 
-/** Messages to be written together. */
+/** Messages that are gathered and written together. */
 export class Gathering {
   readonly #form: MessageForm;
   readonly #terminal: boolean;
@@ -46,7 +46,7 @@ export class Gathering {
   #used = 0;
   #count = 0;
 
-  /** What goes to a terminal must not control it, unless it is asked for as it is. */
+  /** Output to a terminal must not control it, unless the raw bytes were asked for. */
   constructor(form: MessageForm, terminal: boolean) {
     this.#form = form;
     this.#terminal = terminal;
@@ -62,7 +62,7 @@ export class Gathering {
     return this.#used >= ENOUGH;
   }
 
-  /** Adds a message, of which the bytes are copied. */
+  /** Adds a message and copies its bytes. */
   add(message: MessageFacts): void {
     if (this.#form === "json") {
       this.#addText(messageJson({ ...message, bytes: message.bytes.slice() }), printableJson);
@@ -89,15 +89,15 @@ export class Gathering {
   }
 
   /**
-   * Writes all and forgets it. Gives the number of bytes.
+   * Writes all messages, forgets them, and returns the number of bytes.
    *
-   * @throws {Deno.errors.BrokenPipe} nobody reads it any more
-   * @throws {StandardStreamError} it cannot be written otherwise
+   * @throws {Deno.errors.BrokenPipe} the reader is gone
+   * @throws {StandardStreamError} the write failed for another reason
    */
   async write(): Promise<number> {
     const bytes = this.#used;
     await printBytes(this.#bytes.subarray(0, bytes));
-    // One that was unusually long need not be remembered for ever
+    // The buffer of an unusually long message is not kept
     if (this.#bytes.length > 2 * ENOUGH) this.#bytes = new Uint8Array(ENOUGH);
     this.#used = this.#count = 0;
     return bytes;
@@ -105,15 +105,15 @@ export class Gathering {
 }
 
 const STDOUT = 1;
-/** Whether standard output is a terminal, which Ctrl-S can stop at any time; looked at once. */
+/** Whether standard output is a terminal, which Ctrl-S can stop at any time; checked once. */
 let toTerminal: boolean | undefined;
 
 /**
- * Prints a message as a line. Where the write would not wait it is done on this thread: handing it to
- * another one takes longer, and the sender waits for it.
+ * Prints a message as a line. If the write would not wait, it is done on this thread: handing it to
+ * another thread takes longer, and the sender waits for it.
  *
- * @throws {Deno.errors.BrokenPipe} nobody reads it any more
- * @throws {StandardStreamError} it cannot be written otherwise
+ * @throws {Deno.errors.BrokenPipe} the reader is gone
+ * @throws {StandardStreamError} the write failed for another reason
  */
 export async function printMessage(line: string): Promise<void> {
   toTerminal ??= Deno.stdout.isTerminal();

@@ -1,42 +1,42 @@
 /**
- * Reading a command line: options by a table, values by their kind. Whatever is wrong with it becomes
- * one clear line (`UsageError`) and exit code 2. For the commands of this folder.
+ * Parses a command line: options by a table, values by their kind. Every mistake in it becomes one clear
+ * line (`UsageError`) and exit code 2. Internal: used by the commands.
  */
 
 import { parseKey } from "../sysv/key.ts";
 import { parseOctalMode } from "./objects/mode.ts";
 import { parseSize } from "./text/size.ts";
 
-/** A mistake on the command line, said in one line. */
+/** A mistake on the command line, described in one line. */
 export class UsageError extends Error {}
 
-/** One option: `--name`, perhaps `-s`, perhaps with a value. */
+/** One option: `--name`, with an optional short form `-s` and an optional value. */
 export interface OptionSpec {
   /** The letter of its short form. */
   readonly short?: string;
-  /** What its value is called in the help; without it the option takes no value. */
+  /** The name of its value in the help; if it is missing, the option takes no value. */
   readonly value?: string;
-  /** Whether it may be given several times, each counting; else the last one does. */
+  /** Whether the option may repeat and every value counts; otherwise the last one counts. */
   readonly multiple?: true;
-  /** What its value is one of, for completion; with `list`, or several of them with commas. */
+  /** The possible values, for completion; with `list`, several of them separated by commas. */
   readonly choices?: readonly string[];
   readonly list?: true;
-  /** What it does, for the help. */
+  /** The description of the option in the help. */
   readonly help: string;
 }
 
 /** A command's options by name. */
 export type OptionTable = Readonly<Record<string, OptionSpec>>;
 
-/** What a command line said: flags are `true`, options with a value their text. */
+/** A parsed command line: flags are `true`, options with a value are its text. */
 export interface Parsed<Name extends string> {
   readonly options: { readonly [K in Name]?: string | true };
-  /** All values of the options that may be given several times, in order. */
+  /** All values of the options that may repeat, in order. */
   readonly repeated: { readonly [K in Name]?: readonly string[] };
   readonly positionals: readonly string[];
 }
 
-/** A piece of a command line. */
+/** One token of a command line. */
 type Token =
   | { readonly kind: "positional"; readonly value: string }
   | {
@@ -51,8 +51,8 @@ type Token =
   };
 
 /**
- * `args` cut up by `table`; what the table does not know is in it all the same. As `parseArgs` of
- * `node:util` does it, which takes longer to load than most commands run.
+ * Splits `args` into tokens by `table`, unknown options included. Does the same as `parseArgs` of
+ * `node:util`, which takes longer to load than most commands run.
  */
 function* tokensOf(args: readonly string[], table: OptionTable): Generator<Token, void, void> {
   const longNames = new Map(Object.entries(table).map(([name, { short }]) => [short, name]));
@@ -75,7 +75,7 @@ function* tokensOf(args: readonly string[], table: OptionTable): Generator<Token
         yield { kind: "option", name, rawName, value, inline: false };
       }
     } else if (arg.startsWith("-") && arg !== "-") {
-      // Letters that take no value may stand together, and one that does behind them
+      // Letters without a value may be combined, with one letter that takes a value as the last
       for (let at = 1; at < arg.length; at++) {
         const letter = arg[at]!;
         const name = longNames.get(letter) ?? letter;
@@ -95,9 +95,9 @@ function* tokensOf(args: readonly string[], table: OptionTable): Generator<Token
 }
 
 /**
- * Reads `args` by `table`. The last of several equal options counts; `--` ends them.
+ * Parses `args` by `table`. The last of several equal options counts; `--` ends the options.
  *
- * @throws {UsageError} an unknown option, a missing value, a value where none belongs
+ * @throws {UsageError} an unknown option, a missing value, a value for an option without one
  */
 export function parse<Table extends OptionTable>(
   args: readonly string[],
@@ -120,7 +120,7 @@ export function parse<Table extends OptionTable>(
       if (token.value !== undefined) throw new UsageError(`option ${token.rawName} takes no value`);
       options[token.name] = true;
     } else {
-      // What looks like the next option is not taken for a value; a negative number is one
+      // Text that looks like an option is not taken as a value; a negative number is
       if (token.value === undefined || (!token.inline && /^-[^0-9]/.test(token.value))) {
         throw new UsageError(`option ${token.rawName} needs a value: ${spec.value}`);
       }
@@ -132,7 +132,7 @@ export function parse<Table extends OptionTable>(
 }
 
 /**
- * For a command that takes options only.
+ * Refuses arguments, for a command that takes only options.
  *
  * @throws {UsageError} there is an argument
  */
@@ -140,14 +140,14 @@ export function refuseArguments([first]: readonly string[]): void {
   if (first !== undefined) throw new UsageError(`unexpected argument ${first}`);
 }
 
-/** Whether the command line asks for help, whatever else is wrong with it. */
+/** Whether the command line asks for help, even if it has mistakes. */
 export function asksForHelp(args: readonly string[], table: OptionTable): boolean {
   return tokensOf(args, table).some((token) =>
     token.kind === "option" && token.name === "help" && token.value === undefined
   );
 }
 
-/** Lets what `read` throws about `text` be a mistake in the option `name`. */
+/** Reads `text` with `read`, and turns what that throws into a mistake in the option `name`. */
 export function valueOf<Value>(name: string, text: string, read: (text: string) => Value): Value {
   try {
     return read(text);
@@ -178,7 +178,7 @@ export function countOption(name: string, text: string | true | undefined): numb
   return wholeOption(name, text, 1);
 }
 
-/** A whole number of at least `least`, and at most `most` if that is said. */
+/** A whole number of at least `least`, and at most `most` if that is given. */
 export function wholeOption(
   name: string,
   text: string | true | undefined,
@@ -198,7 +198,7 @@ export function wholeOption(
   });
 }
 
-/** One of some words. */
+/** One of several words. */
 export function choiceOption<Choice extends string>(
   name: string,
   text: string | true | undefined,
@@ -221,12 +221,12 @@ const UNIT_MS: Readonly<Record<string, number>> = {
   d: 86400e3,
 };
 
-/** A duration such as `500ms`, `1.5s`, `2m`, `1h` or `7d`, in milliseconds; a bare number: seconds. */
+/** A duration in milliseconds from `500ms`, `1.5s`, `2m`, `1h`, `7d`; a bare number is in seconds. */
 export function durationOption(name: string, text: string | true | undefined): number | undefined {
   if (typeof text !== "string") return undefined;
   return valueOf(name, text, (each) => {
     const [, digits, unit] = /^([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d|)$/.exec(each) ?? [];
-    // To the microsecond: 1.001 s is 1001 ms, whatever binary fractions make of it
+    // Rounded to the microsecond: 1.001 s is 1001 ms in spite of binary fractions
     const ms = Math.round(Number(digits) * (UNIT_MS[unit ?? ""] ?? NaN) * 1e3) / 1e3;
     if (!Number.isFinite(ms)) {
       throw new TypeError(`"${each}" is no duration such as 500ms, 1.5s, 2m, 1h or 7d`);
@@ -235,7 +235,7 @@ export function durationOption(name: string, text: string | true | undefined): n
   });
 }
 
-/** A number of bytes, `64K` or `0x1000`, from `least` up. */
+/** A number of bytes, such as `64K` or `0x1000`, of at least `least`. */
 export function sizeOption(
   name: string,
   text: string | true | undefined,

@@ -60,7 +60,7 @@ const VERBS = { ls: list, stat: show, discard, rm: removeAll } as const;
 
 const NAMES = Object.keys(VERBS) as (keyof typeof VERBS)[];
 
-/** Every option of every verb once: what is the same in two of them has one line. */
+/** Every option of every verb once: an option that two verbs share has one line. */
 const OPTIONS: OptionTable = {
   ...LS_OPTIONS,
   ...RM_OPTIONS,
@@ -157,7 +157,7 @@ async function list(args: readonly string[]): Promise<number> {
 async function show(args: readonly string[]): Promise<number> {
   const parsed = parse(args, STAT_OPTIONS);
   const { id } = findSegment(targetOf(parsed));
-  // Looking harms nobody, whoever made it
+  // Reading is harmless, even if another user created it
   const stat = statChannel(id, { trust: true });
   const facts = channelFacts(stat);
   const lanes = laneFacts(stat);
@@ -166,7 +166,7 @@ async function show(args: readonly string[]): Promise<number> {
     return 0;
   }
   await printLabelled(channelLines(facts));
-  // Of many lanes most may never have been used
+  // If there are many lanes, most may never have been used
   const used = lanes.filter(({ opened, depth }) => opened > 0 || depth > 0);
   const unused = lanes.length - used.length;
   const note = unused === 0 ? [] : [`${counted(unused, "lane was", "lanes were")} never used`];
@@ -204,7 +204,7 @@ async function discard(args: readonly string[]): Promise<number> {
   if (numbers.length === 0) throw new UsageError("which lane? give --lane N, counted from 0");
   const wanted = numbers.map((text) => wholeOption("lane", text, 0, LANES.MAX - 1)!);
   const { id, key } = findSegment(targetOf(parsed));
-  // Its lanes are known before it is opened, and that it is a channel at all
+  // Before it is opened, this checks that it is a channel, and reads the number of its lanes
   const { lanes } = statChannel(id, { trust: true });
   const beyond = wanted.find((lane) => lane >= lanes.length);
   if (beyond !== undefined) {

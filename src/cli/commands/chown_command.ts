@@ -64,7 +64,7 @@ export const chownCommand: Command = {
   },
 };
 
-/** Who is to own a segment; what is not said stays. */
+/** The new owner of a segment; a missing field stays as it is. */
 export interface Owner {
   readonly uid?: number;
   readonly gid?: number;
@@ -73,7 +73,7 @@ export interface Owner {
 /**
  * Reads `USER`, `USER:GROUP` or `:GROUP`.
  *
- * @throws {UsageError} none of these
+ * @throws {UsageError} the text has none of these forms
  * @throws {CommandFailure} there is no such user or group
  */
 export function parseOwner(text: string): Owner {
@@ -89,10 +89,10 @@ export function parseOwner(text: string): Owner {
   };
 }
 
-/** The largest id there can be; the next, -1, means that there is none. */
+/** The largest possible id; the next, -1, means that there is none. */
 const MAX_ACCOUNT_ID = 0xfffffffe;
 
-/** A name, even one of digits, or else a number. Source: chown(1), POSIX. */
+/** The id of a name, even one of digits, or else of a number. Source: chown(1), POSIX. */
 function account(kind: AccountKind, text: string): number {
   const named = accountId(kind, text);
   if (named !== undefined) return named;

@@ -86,11 +86,11 @@ export const clientCommand: Command = {
     try {
       return await sendAll(source, send, interruption.signal);
     } catch (error) {
-      // What is said of a message whose outcome is unknown is no less true for the signal
+      // An error about a message with an unknown outcome must be reported in spite of the signal
       const inHand = error instanceof ShmError ? error : undefined;
       const interrupted = inHand === undefined ? error : inHand.cause;
       if (!(interrupted instanceof Interrupted)) throw error;
-      // The terminal has shown ^C: what comes next begins on a line of its own
+      // The terminal has shown ^C, so the next output begins on a new line
       if (source.say === undefined && Deno.stderr.isTerminal()) tell("");
       if (inHand !== undefined) reportError(inHand.message);
       else if (underWay !== undefined) tell(`not delivered, withdrawn: ${quoted(underWay)}`);
@@ -100,17 +100,17 @@ export const clientCommand: Command = {
   },
 };
 
-/** How much of a message is said again, in columns. */
+/** How much of a message is quoted, in columns. */
 const QUOTED_COLUMNS = 60;
 
 function quoted(text: string): string {
   return cropText(printable(JSON.stringify(text)), QUOTED_COLUMNS);
 }
 
-/** A message to send, or what is wrong with it. */
+/** A message to send, or the reason why it cannot be sent. */
 type Draft = { readonly text: string } | { readonly refusal: string };
 
-/** Where messages come from, those together that came together, and where a person is talked to. */
+/** The source of messages, in the batches in which they came, and the dialogue with a user who types. */
 interface Source {
   readonly drafts: AsyncIterator<Iterable<Draft>, void, void>;
   readonly say?: (text: string) => Promise<void>;
@@ -140,7 +140,7 @@ function fromInput(quiet: boolean): Source {
   return say === undefined ? { drafts: drafts() } : { drafts: drafts(), say };
 }
 
-/** How to talk to a person who types, if there is one: where the terminal is, and never into a file. */
+/** How to write to a user who types, if there is one: to the terminal, and never into a file. */
 function talk(quiet: boolean): Source["say"] {
   if (!Deno.stdin.isTerminal()) return undefined;
   if (Deno.stdout.isTerminal()) return printRaw;
@@ -149,7 +149,7 @@ function talk(quiet: boolean): Source["say"] {
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** The text, if it can be a message as it is; nothing is cut off and nothing changed. */
+/** The text, if it can be a message unchanged: nothing is cut off. */
 function check(what: string, bytes: Uint8Array, { length }: Pick<Line, "length"> = bytes): Draft {
   if (length > MAX_TEXT_BYTES) {
     return { refusal: `${what} has ${length} bytes, and a message at most ${MAX_TEXT_BYTES}` };
@@ -165,7 +165,7 @@ function check(what: string, bytes: Uint8Array, { length }: Pick<Line, "length">
   }
 }
 
-/** Sends all there is and gives the exit code. */
+/** Sends all messages and returns the exit code. */
 async function sendAll(
   { drafts, say }: Source,
   send: (text: string) => Promise<void>,
@@ -196,7 +196,7 @@ async function sendAll(
       }
     }
   } finally {
-    // What comes next, on stderr or from the shell, begins on a line of its own
+    // The next output, on stderr or from the shell, begins on a new line
     await say?.("\n");
   }
 }

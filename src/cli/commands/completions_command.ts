@@ -14,7 +14,7 @@ import { installedName } from "../program_name.ts";
 import { optionsHelp, type OptionTable, parse, UsageError } from "../usage.ts";
 import { zshCompletion } from "../completion/zsh_completion.ts";
 
-/** What the command is called once it is installed. */
+/** The name of the command after installation. */
 const PROGRAM = "sysv-shm";
 
 const OPTIONS = {
@@ -82,7 +82,7 @@ export function completionsCommand(commands: readonly CommandEntry[]): Command {
   };
 }
 
-/** Becomes part of the script, so only what needs no quoting anywhere is taken. */
+/** The program's name. It becomes part of the script, so only names that need no quoting are accepted. */
 function programName(text: string | true | undefined): string {
   if (typeof text !== "string") return completedName(installedName()) ?? PROGRAM;
   const name = completedName(text);

@@ -1,4 +1,4 @@
-/** `cli.ts create`: makes a segment for other programs to find. */
+/** `cli.ts create`: creates a segment for other programs. */
 
 import { HUGE_PAGE } from "../../../ffi/constants.ts";
 import { ShmError } from "../../../ffi/shm_error.ts";
@@ -63,7 +63,7 @@ Examples:
   id=$(deno run --allow-ffi cli.ts create --size 1M --private --json | jq .id)
 `;
 
-/** What the owner needs to attach a segment. */
+/** The permission bits that the owner needs to attach a segment. */
 const OWNER_ACCESS = 0o600;
 
 const DEFAULT_MODE = 0o600;
@@ -99,7 +99,7 @@ export const createCommand: Command = {
   },
 };
 
-/** What the options say about the segment, but for its key. */
+/** The segment that the options ask for, except its key. */
 function wantedSegment(
   options: Parsed<keyof typeof OPTIONS>["options"],
 ): Omit<SegmentCreateOptions, "key"> & { readonly mode: number } {
@@ -123,10 +123,10 @@ function hugeSizeOption(text: string | true | undefined): number | undefined {
   });
 }
 
-/** Makes the segment and gives its id; nobody is attached to it then. */
+/** Creates the segment and returns its id; no process is attached to it then. */
 function create(options: SegmentCreateOptions & { readonly mode: number }): number {
   const { mode } = options;
-  // It is attached once, for which we need the owner's rights whatever it is to have in the end
+  // Creation attaches it once, which needs the owner's permissions, whatever the final mode is
   using segment = Segment.create({ ...options, mode: mode | OWNER_ACCESS });
   try {
     if ((mode & OWNER_ACCESS) !== OWNER_ACCESS) setSegmentPermissions(segment.id, { mode });
@@ -153,7 +153,7 @@ export function createAtFreeKey<Result>(
   }
 }
 
-/** What is told of a segment that we have just created. */
+/** The facts of a segment that was just created. */
 function factsOf(id: number): SegmentFacts {
   const stat = listSegments().find((each) => each.id === id);
   if (stat !== undefined) return new FactsReader().facts(stat);
@@ -171,7 +171,7 @@ async function unlessAborted(promise: Promise<void>, signal: AbortSignal): Promi
   ]);
 }
 
-/** Removes what nobody could be told of; gives the exit code, or throws what is to be said. */
+/** Removes a segment that could not be reported; returns the exit code, or throws the error to print. */
 function giveUp(id: number, error: unknown): number {
   try {
     removeSegment(id);

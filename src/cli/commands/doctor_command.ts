@@ -1,4 +1,4 @@
-/** `cli.ts doctor`: looks for what is wrong with shared memory, and for what is worth knowing. */
+/** `cli.ts doctor`: finds problems with shared memory, and facts that are worth knowing. */
 
 import type { Command } from "../command.ts";
 import { examineObjects } from "../doctor/doctor_objects.ts";
@@ -104,7 +104,7 @@ function skippedChecks(text: string | true | undefined): ReadonlySet<CheckName> 
   return new Set(names);
 }
 
-/** Makes every check that can be made. */
+/** Makes every check that is possible. */
 function examine(): Diagnosis {
   const inventory = new Inventory();
   const names = new AccountNames();
@@ -144,7 +144,7 @@ function diagnosisText({ findings, remarks }: Diagnosis, verbose: boolean): stri
   ].join("\n\n");
 }
 
-/** One chapter a check: its name, why it matters, and each thing found with what to do. */
+/** One section for each check: its name, why it matters, and each finding with its fix. */
 function chapters(found: readonly Finding[], verbose: boolean): string {
   const checks = CHECK_NAMES.filter((name) => found.some(({ check }) => check === name));
   return checks.map((check) => {

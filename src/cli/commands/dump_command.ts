@@ -44,7 +44,7 @@ const OPTIONS = {
   help: { short: "h", help: "show this" },
 } as const satisfies OptionTable;
 
-/** How many fields are shown at most, and of how many bytes: a struct is decoded in memory. */
+/** The most fields that are shown, and the most bytes of a struct, which is decoded in memory. */
 const LIMITS = { fields: 65536, bytes: 16 * 2 ** 20 } as const;
 
 const help = (): string =>
@@ -89,7 +89,7 @@ Examples:
   deno run --allow-ffi cli.ts dump id:5 --struct "$(cat point.h)" --count 3
 `;
 
-/** What `--struct` asks for. */
+/** The records that `--struct` asks for. */
 interface Records {
   readonly layout: AnyStructLayout;
   readonly count: number;
@@ -114,7 +114,7 @@ export const dumpCommand: Command = {
       ? rangeIn(segment, wanted)
       : recordsIn(segment, wanted.offset, records);
     if (options.force !== true) confirmMemory(segment, range);
-    // Fields and bytes of one copy, so that they cannot contradict each other
+    // Fields and bytes come from one copy, so that they cannot contradict each other
     const copy = records && segment.read(range.offset, range.length);
     const rows = records && copy && rowsOf(copy, range.offset, records);
     const bytes = copy === undefined ? pieces(segment, range) : [copy];
@@ -136,7 +136,7 @@ export const dumpCommand: Command = {
   },
 };
 
-/** Reads `--struct` and what belongs to it. */
+/** Reads `--struct` and its options. */
 function recordsOf(options: Options): Records | undefined {
   if (typeof options.struct !== "string") {
     for (const name of ["count", "full"] as const) {
@@ -161,7 +161,7 @@ function recordsOf(options: Options): Records | undefined {
   return { layout, count, full };
 }
 
-/** Where the records lie, if they are all there. */
+/** The range of the records, if the segment holds all of them. */
 function recordsIn(segment: Segment, offset: number, { layout, count }: Records): ByteRange {
   const length = layout.size * count;
   const range = rangeIn(segment, { offset, length: undefined });
@@ -184,7 +184,7 @@ function rowsOf(copy: Uint8Array, base: number, { layout, count, full }: Records
   return Array.from({ length: count }, (_, index) => record(index)).flat();
 }
 
-/** Offsets as in the lines of the dump, so that a field is found there without colours too. */
+/** Offsets as in the lines of the dump, so that a field can be found there without colours. */
 const FIELD_COLUMNS: readonly Column<FieldRow>[] = [
   { name: "offset", title: "OFFSET", text: ({ offset }) => hexOffset(offset) },
   { name: "size", title: "SIZE", right: true },
@@ -202,7 +202,7 @@ async function printHex(bytes: Iterable<Uint8Array>, options: HexOptions): Promi
   await printLines(hexLines(bytes, options));
 }
 
-/** How many lines are written at a time. */
+/** How many lines are written at once. */
 const BATCH_LINES = 1024;
 
 async function printLines(lines: Iterable<string>): Promise<void> {
@@ -216,7 +216,7 @@ async function printLines(lines: Iterable<string>): Promise<void> {
   if (batch.length > 0) await printLine(batch.join("\n"));
 }
 
-/** The object piece by piece: as one text, the bytes of a large segment would be none at all. */
+/** Prints the object in pieces: the bytes of a large segment do not fit into one string. */
 async function printRecord(
   head: Readonly<Record<string, number | string>>,
   bytes: Iterable<Uint8Array>,

@@ -1,4 +1,4 @@
-/** `cli.ts limits`: what the system allows, how much of it is used, and what sets it. */
+/** `cli.ts limits`: prints the system's limits, how much of each is used, and what sets it. */
 
 import type { Command } from "../command.ts";
 import { type LimitFacts, limitFacts } from "../objects/limit_facts.ts";
@@ -41,7 +41,7 @@ Examples:
   deno run --allow-ffi cli.ts limits --json | jq '.[] | select(.percent > 80)'
 `;
 
-/** From where on a use stands out. */
+/** From this percentage on, a use is highlighted. */
 const HIGH_PERCENT = 80;
 
 const COLUMNS: readonly Column<LimitFacts>[] = [
@@ -67,7 +67,7 @@ export const limitsCommand: Command = {
   },
 };
 
-/** JSON whose numbers have all their digits, which `JSON.stringify` refuses for a bigint. */
+/** JSON whose numbers have all their digits; `JSON.stringify` refuses a bigint. */
 function exactJson(rows: readonly LimitFacts[]): string {
   const json = JSON.stringify(
     rows,

@@ -73,7 +73,7 @@ Examples:
   deno run -A cli.ts ls --columns id,size,resident,pids
 `;
 
-/** The names of columns in lines of at most 80 characters. */
+/** The names of columns, in lines of at most 80 characters. */
 function columnsHelp(columns: readonly { readonly name: string }[]): string {
   const lines: string[] = [""];
   for (const { name } of columns) {
@@ -123,7 +123,7 @@ async function listAllSegments(options: Options): Promise<void> {
   await printLines(tableLines(asked.some(needsProc) ? withoutUnknown(shown) : shown, rows));
 }
 
-/** The columns that have something to show; of the others it is said why they are not there. */
+/** The columns that have data; reports why the others are missing. */
 function withoutUnknown(columns: readonly Column<SegmentFacts>[]): readonly Column<SegmentFacts>[] {
   if (mayReadProc()) return columns;
   const known = columns.filter((column) => !needsProc(column));

@@ -1,4 +1,4 @@
-/** `cli.ts read`: bytes of a segment on standard output, as they are. */
+/** `cli.ts read`: writes bytes of a segment to standard output, unchanged. */
 
 import { Segment } from "../../sysv/segment.ts";
 import {
@@ -53,7 +53,7 @@ Examples:
   deno run --allow-ffi cli.ts read id:5 --offset 1 --length 2K | strings
 `;
 
-/** The longest text that goes to a terminal unasked. */
+/** The longest text that goes to a terminal without being asked for. */
 const TERMINAL_BYTES = 2 ** 20;
 
 /** The subcommand. */
@@ -77,7 +77,7 @@ export const readCommand: Command = {
   },
 };
 
-/** A copy that was looked at: what is in the segment may change between a look and a write. */
+/** A checked copy: the segment may change between the check and the write. */
 function copyForTerminal(segment: Segment, { offset, length }: ByteRange): Uint8Array {
   const copy = length > TERMINAL_BYTES ? undefined : segment.read(offset, length);
   if (copy !== undefined && isHarmless(copy)) return copy;
@@ -87,7 +87,7 @@ function copyForTerminal(segment: Segment, { offset, length }: ByteRange): Uint8
   );
 }
 
-/** Whether a terminal shows the bytes and does nothing else with them but end lines. */
+/** Whether a terminal only shows the bytes: text without control characters but newlines and tabs. */
 function isHarmless(bytes: Uint8Array): boolean {
   try {
     const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);

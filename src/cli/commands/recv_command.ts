@@ -102,7 +102,7 @@ Examples:
   deno run --allow-ffi cli.ts recv --binary > copy
 `;
 
-/** What became of the channel, in words. */
+/** What happened to the channel, in words. */
 const LEFT: Readonly<Record<LeaveResult, string>> = {
   removed: "removed",
   kept: "kept",
@@ -152,7 +152,7 @@ export const recvCommand: Command = {
     const end = await receiving.run(interruption.signal);
     progress.end(tell, "received");
     const lost = lostSenders(before, channel.stats());
-    // The terminal has shown ^C: what comes next begins on a line of its own
+    // The terminal has shown ^C, so the next output begins on a new line
     if (interruption.signal.aborted && Deno.stderr.isTerminal()) tell("");
     for (const { lane, pid = "unknown" } of lost) {
       report(
@@ -184,18 +184,18 @@ function settingsOf(options: Parsed<keyof typeof OPTIONS>["options"]): Settings 
   };
 }
 
-/** Why the loop ended, and the exit code that stands for it. */
+/** Why the loop ended, and its exit code. */
 interface End {
   readonly why: string;
   readonly code: number;
 }
 
-/** The lane of which a failure says that it cannot be read, if that is what it says. */
+/** The lane that cannot be read, if that is what the error reports. */
 function unreadableLane(error: unknown): number | undefined {
   return error instanceof ShmError && error.code === "ECORRUPT" ? error.lane : undefined;
 }
 
-/** Thrown at the message that is to wait for the next round. */
+/** Thrown at the message that must wait for the next round. */
 const ENOUGH = Symbol("enough");
 
 /** One run of the command. */
@@ -204,9 +204,9 @@ class Receiving {
   readonly #settings: Settings;
   readonly #progress: Progress;
   readonly #gathering: Gathering;
-  /** What was said of lanes that cannot be read, by lane. */
+  /** The errors of lanes that cannot be read, by lane. */
   readonly #unreadable = new Map<number, ShmError>();
-  /** Those of them that were met since the last message. */
+  /** The unreadable lanes that were met since the last message. */
   readonly #met = new Set<number>();
   #metTwice = false;
   #received = 0;
@@ -218,7 +218,7 @@ class Receiving {
     this.#gathering = new Gathering(settings.form, Deno.stdout.isTerminal());
   }
 
-  /** Why lanes could not be read, an error for each. */
+  /** The errors of the lanes that could not be read, one for each. */
   get unreadable(): readonly ShmError[] {
     return [...this.#unreadable.values()];
   }
@@ -233,7 +233,7 @@ class Receiving {
           return { why: "all who sent are gone", code: count === undefined ? 0 : 1 };
         }
         await this.#pass();
-        // Met again, with no message of another lane in between: they hold none
+        // Met again, with no message of another lane in between: the other lanes are empty
         if (this.#metTwice) return { why: "a lane cannot be read", code: 1 };
       }
       return { why: `${count} received`, code: 0 };
@@ -260,12 +260,12 @@ class Receiving {
       });
     } catch (error) {
       if (unreadableLane(error) === undefined) throw error;
-      // The lanes behind it may hold something; those before it do not
+      // The lanes after it may hold messages; those before it do not
       return true;
     }
   }
 
-  /** Notes that a lane cannot be read, or gives `false` where the failure is another. */
+  /** Notes that a lane cannot be read; returns `false` if the error is about something else. */
   #note(error: unknown): boolean {
     const lane = unreadableLane(error);
     if (lane === undefined) return false;
@@ -275,7 +275,7 @@ class Receiving {
     return true;
   }
 
-  /** Passes on what is there, or as much of it as goes at a time. */
+  /** Passes on the messages that are there, or as many of them as fit into one write. */
   async #pass(): Promise<void> {
     const gathering = this.#gathering;
     const { count = Infinity } = this.#settings;
@@ -284,7 +284,7 @@ class Receiving {
     try {
       this.#progress.add(await gathering.write());
     } catch (error) {
-      // What nobody could read is for the next to receive
+      // A message that could not be printed stays for the next receiver
       this.#consumer.nack();
       throw error;
     }
@@ -303,7 +303,7 @@ class Receiving {
         gathering.add({ bytes, tag, lane });
       }, { max, ack: this.#settings.ack });
     } catch (error) {
-      // What was handed out before a failure is passed on first; the failure comes again
+      // Messages delivered before an error are passed on first; the error comes again
       if (error !== ENOUGH && !this.#note(error) && gathering.count === 0) throw error;
     }
   }

@@ -1,4 +1,4 @@
-/** `cli.ts send`: sends arguments, lines of stdin or all of it through a channel. */
+/** `cli.ts send`: sends arguments, lines of stdin, or all of stdin through a channel. */
 
 import { formatKey } from "../../../ffi/shm_error.ts";
 import { Channel } from "../../channel/channel.ts";
@@ -48,8 +48,8 @@ const OPTIONS = {
 } as const satisfies OptionTable;
 
 /**
- * How much of stdin is a message unless it is asked for: a pipe gives 64K at a time, but a file all that
- * is asked of it. Several fit into a lane, so that one is read while another is received.
+ * The default size of a message from stdin. A read from a pipe returns at most 64K, and a read from a
+ * file as much as was asked for. Several fit into a lane: one is read while another is received.
  */
 const DEFAULT_BLOCK = 1 << 18;
 const BLOCKS_IN_LANE = 4;
@@ -122,7 +122,7 @@ function settingsOf(
   };
 }
 
-/** How often a sender that waits for room looks whether there is a consumer, in milliseconds. */
+/** How often a sender that waits for space checks whether there is a consumer, in milliseconds. */
 const LOOK_MS = 1_000;
 
 /** The subcommand. */
@@ -151,7 +151,7 @@ export const sendCommand: Command = {
       else await sending.lines();
     } catch (error) {
       if (!(error instanceof Interrupted)) throw error;
-      // The terminal has shown ^C: what comes next begins on a line of its own
+      // The terminal has shown ^C, so the next output begins on a new line
       if (Deno.stderr.isTerminal()) tell("");
       tell(`${error.message}: ${counted(sending.sent, "message", "messages")} sent`);
       return error.exitCode;
@@ -177,7 +177,7 @@ export const sendCommand: Command = {
   },
 };
 
-/** How much is read at a time, so that it fits into a message. */
+/** How many bytes are read at once, so that they fit into a message. */
 function blockSize(
   { maxMessage, messageSize, laneCapacity }: Channel,
   { block }: Settings,
@@ -194,9 +194,9 @@ function blockSize(
   return block ?? Math.min(DEFAULT_BLOCK, laneCapacity / BLOCKS_IN_LANE - RECORD.size);
 }
 
-/** One run of the command, with the lane it has. */
+/** One run of the command, with its lane. */
 class Sending {
-  /** Messages sent, and those refused. */
+  /** The number of messages sent, and of messages refused. */
   sent = 0;
   refused = 0;
   readonly #channel: Channel;
@@ -220,14 +220,14 @@ class Sending {
     this.#producer = channel.producer({ withoutConsumer: settings.withoutConsumer });
   }
 
-  /** Each text is a message. */
+  /** Sends each text as a message. */
   async texts(texts: readonly string[]): Promise<void> {
     for (const [index, text] of texts.entries()) {
       await this.#sendWhole(`argument ${index + 1}`, new TextEncoder().encode(text));
     }
   }
 
-  /** Each line of stdin is a message; those that come together are seen together. */
+  /** Sends each line of stdin as a message; lines that come together become visible together. */
   async lines(): Promise<void> {
     const { tag } = this.#settings;
     const input = inputChunks(this.#signal);
@@ -243,7 +243,7 @@ class Sending {
     }
   }
 
-  /** All of stdin, in messages of at most `block` bytes, or of the size that all have here. */
+  /** Sends all of stdin, in messages of at most `block` bytes, or of the channel's fixed size. */
   async input(block: number, talks: boolean): Promise<void> {
     const { messageSize } = this.#channel;
     const blocks = messageSize === 0
@@ -266,7 +266,7 @@ class Sending {
     return messageSize === 0 ? length <= maxMessage : length === messageSize;
   }
 
-  /** Sends it if it can be a message as it is: nothing is cut off. */
+  /** Sends the bytes if they can be a message unchanged: nothing is cut off. */
   async #sendWhole(
     what: string,
     bytes: Uint8Array,
@@ -282,13 +282,13 @@ class Sending {
     this.refused++;
   }
 
-  /** A signal is heard here only if there is no room: else what there is goes on being sent. */
+  /** Sends one message. A signal has an effect here only if the channel is full. */
   async #send(bytes: Uint8Array): Promise<void> {
     const { tag, timeout, withoutConsumer } = this.#settings;
     if (!this.#producer.trySend(bytes, { tag })) {
       const tell = (): void => this.#tellIfNobodyReceives();
       if (withoutConsumer === "wait") tell();
-      // The consumer may go later too
+      // The consumer may also leave later
       const watch = withoutConsumer === "wait" ? setInterval(tell, LOOK_MS) : undefined;
       try {
         await this.#producer.send(bytes, {

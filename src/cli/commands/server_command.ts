@@ -65,7 +65,7 @@ Examples:
 const IDLE = "Entry can not read. Sleep 1s.";
 const IDLE_MS = 1000;
 
-/** What became of the segment, in words. */
+/** What happened to the segment, in words. */
 const LEFT: Readonly<Record<LeaveResult, string>> = {
   removed: "removed",
   kept: "kept",
@@ -112,14 +112,14 @@ export const serverCommand: Command = {
         `mode ${formatMode(segment.stat().mode)}`,
     );
     const end = await receiveAll(server, settings, interruption.signal);
-    // The terminal has shown ^C: what comes next begins on a line of its own
+    // The terminal has shown ^C, so the next output begins on a new line
     if (interruption.signal.aborted && Deno.stderr.isTerminal()) tell("");
     tell(`${end.why}; segment ${segment.id} ${LEFT[server.close()]}`);
     return end.code;
   },
 };
 
-/** Why the loop ended, and the exit code that stands for it. */
+/** Why the loop ended, and its exit code. */
 interface End {
   readonly why: string;
   readonly code: number;
@@ -140,7 +140,7 @@ async function receiveAll(
     }
     return { why: `${count} received`, code: 0 };
   } catch (error) {
-    // Only what was printed is taken: what nobody could read stays for the next server
+    // Only printed messages are acknowledged: one that could not be printed stays for the next server
     server.nack();
     if (error instanceof Deno.errors.BrokenPipe) return { why: "nobody reads our output", code: 0 };
     if (!(error instanceof Interrupted)) throw error;
@@ -149,7 +149,7 @@ async function receiveAll(
   }
 }
 
-/** The next message, or `undefined` when none came in time. */
+/** The next message, or `undefined` if none came in time. */
 async function next(
   server: MailboxServer,
   { timeout, verbose }: Settings,
@@ -169,7 +169,7 @@ async function next(
 }
 
 async function show(message: Message, json: boolean): Promise<void> {
-  // The classic client sends the newline that its fgets leaves
+  // The classic client also sends the newline, which its fgets keeps
   const text = message.text.replace(/\n$/, "");
   if (json) {
     const { time, sender } = message;

@@ -1,4 +1,4 @@
-/** `cli.ts stat`: all that there is to know of one segment or semaphore set. */
+/** `cli.ts stat`: prints everything that is known about one segment or semaphore set. */
 
 import { pageSize } from "../../sysv/segment_limits.ts";
 import type { SegmentStat } from "../../sysv/segment_stat.ts";
@@ -162,7 +162,7 @@ function lastUserText({ lpid }: SegmentStat, { lastUserState }: SegmentFacts): s
   return lastUserState === null ? "nobody yet" : `pid ${processText(lpid, lastUserState)}`;
 }
 
-/** Since when it is idle, and what speaks for a use. */
+/** The lines about its use: since when it is idle, and the evidence that it is used. */
 function useLines({ use, useReason, idleSince, library }: SegmentFacts): LabelledLine[] {
   const made: LabelledLine[] = library === null ? [] : [["looks like", `a ${library} of shm`]];
   if (use === "in use") return made;
@@ -173,7 +173,7 @@ function useLines({ use, useReason, idleSince, library }: SegmentFacts): Labelle
   ];
 }
 
-/** What is known under -A. */
+/** The lines that are known only under -A. */
 function procLines(
   { resident, swapped, nattch }: SegmentFacts,
   attachers: readonly Attacher[] | undefined,

@@ -30,7 +30,7 @@ const OPTIONS = {
 
 const DEFAULT_INTERVAL = "1s";
 const SHORTEST_INTERVAL_MS = 100;
-/** Looking at all processes can take long; no more than this share of the time is spent on it. */
+/** Reading all processes can take long; at most this share of the time is spent on it. */
 const SHARE_OF_TIME = 0.25;
 
 const help = (): string =>
@@ -94,7 +94,7 @@ type Settings = TopSettings & Interval;
 
 function settingsOf(options: Parsed<keyof typeof OPTIONS>["options"]): Settings {
   const interval = intervalOption(options.interval, DEFAULT_INTERVAL, SHORTEST_INTERVAL_MS);
-  selection(options); // what is wrong with it must be said before the terminal is ours
+  selection(options); // mistakes in it must be reported before we take the terminal
   const filter = Object.keys(SELECTION_OPTIONS).flatMap((name) => {
     const value = options[name as keyof typeof SELECTION_OPTIONS];
     return value === undefined ? [] : value === true ? [name] : [`${name} ${value}`];
@@ -118,26 +118,26 @@ class Top {
     this.#refresh = Deadline.after(settings.every);
   }
 
-  /** Draws and does what keys say until one of them says quit, and gives the exit code. */
+  /** Draws, and does what keys ask for until one of them quits; returns the exit code. */
   async run(signal: AbortSignal): Promise<number> {
     for (;;) {
       const frame = topFrame(this.#model, this.#screen.size, this.#settings);
       await this.#screen.draw(frame.lines);
       const event = await this.#screen.next(this.#refresh.remaining, signal);
       if (signal.aborted) return exitCode(signal);
-      // Nobody sees us any more
+      // The terminal is gone
       if (event?.kind === "closed") return 0;
       if (event?.kind === "key" && !this.#press(event.key, frame)) return 0;
       if (this.#refresh.passed) this.#update();
     }
   }
 
-  /** Does what the key says; `false` when it says quit. */
+  /** Does what the key asks for; returns `false` if it quits. */
   #press(key: string, frame: TopFrame): boolean {
     const model = this.#model;
     const asked = model.asked;
     const action = model.press(key, frame);
-    // Whoever answers must have seen the question
+    // An answer counts only if the question was shown before it
     if (model.asked !== undefined && asked === undefined) this.#screen.forgetKeys();
     if (action !== undefined) this.#carryOut(action);
     return action?.kind !== "quit";
@@ -167,7 +167,7 @@ class Top {
   }
 }
 
-/** Ctrl-C is how one leaves, however it comes. */
+/** The exit code after a signal: Ctrl-C is a normal way to quit, as a key and as a signal. */
 function exitCode({ reason }: AbortSignal): number {
   return (reason as Interrupted).exitCodeOfEndless;
 }

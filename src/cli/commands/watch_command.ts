@@ -55,13 +55,13 @@ const OPTIONS = {
 
 const DEFAULT_INTERVAL = "100ms";
 const SHORTEST_INTERVAL_MS = 10;
-/** A look copies and compares everything, so there are limits to what is looked at. */
+/** Each look copies and compares everything, so there are limits to what can be watched. */
 const LIMITS = { fields: 10_000, bytes: 16 * 2 ** 20 } as const;
-/** And to the share of the time that is spent on it. */
+/** The largest share of the time that is spent on looks. */
 const SHARE_OF_TIME = 0.25;
-/** A screen on which nothing changes is drawn anew for its clock, and to let highlights fade. */
+/** A screen without changes is redrawn this often for its clock, and to let highlights fade. */
 const REDRAW_MS = 250;
-/** How much output is written at a time. */
+/** How much output is written at once. */
 const BATCH_LENGTH = 65536;
 
 const help = (): string =>
@@ -108,7 +108,7 @@ Examples:
 
 type Options = Parsed<keyof typeof OPTIONS>["options"];
 
-/** What the command line asks for. */
+/** The settings from the command line. */
 interface Settings extends Interval {
   readonly wanted: RangeWanted;
   readonly layout: WatchedFacts["layout"];
@@ -116,7 +116,7 @@ interface Settings extends Interval {
   readonly timeout: number | undefined;
 }
 
-/** Why it ended, and the exit code that stands for it. */
+/** Why it ended, and its exit code. */
 interface End {
   readonly why: string;
   readonly code: number;
@@ -178,7 +178,7 @@ function layoutOf(options: Options): WatchedFacts["layout"] {
   return layout;
 }
 
-/** The range that is meant, and of a large segment as much as can be watched. */
+/** The wanted range; of a large segment, as much as can be watched. */
 function boundedRange(segment: SegmentStat, wanted: RangeWanted): WatchedFacts["range"] {
   const range = rangeIn(segment, wanted);
   if (range.length <= LIMITS.bytes) return range;
@@ -214,7 +214,7 @@ class Watch {
     return timeout === undefined ? Deadline.never : Deadline.after(timeout);
   }
 
-  /** Looks, and lets `tell` say how many changes that were. */
+  /** Looks once, and calls `tell`, which returns the number of changes. */
   async #look(tell: (look: Look) => number | Promise<number>): Promise<End | undefined> {
     const start = performance.now();
     const look = this.#watched.look();

@@ -1,4 +1,4 @@
-/** `cli.ts write`: standard input into a segment, all of it or nothing. */
+/** `cli.ts write`: writes standard input into a segment, all of it or nothing. */
 
 import { Segment } from "../../sysv/segment.ts";
 import { byteCount, OFFSET_OPTION, rangeIn, rangeWanted } from "../bytes/byte_range.ts";
@@ -39,7 +39,7 @@ Examples:
   deno run --allow-ffi cli.ts write id:5 --length 4096 < page.bin
 `;
 
-/** How much memory is taken at a time for the input. */
+/** How much memory is allocated at once for the input. */
 const BLOCK_BYTES = 2 ** 20;
 
 /** The subcommand. */
@@ -52,7 +52,7 @@ export const writeCommand: Command = {
     const { options } = parsed;
     const wanted = rangeWanted(options);
     const { id } = findSegment(targetOf(parsed));
-    // Attached before anything is read: what is refused is refused at once, and it cannot go meanwhile
+    // Attached before any input is read: a refusal comes at once, and the segment cannot go meanwhile
     using segment = Segment.attach(id, { trust: options.trust === true });
     const { offset, length } = rangeIn(segment, wanted);
     const blocks = await readInput(length);
@@ -83,8 +83,8 @@ export const writeCommand: Command = {
 };
 
 /**
- * All of standard input, but of what is longer than `limit` no more than one byte beyond it. In
- * blocks that are filled up, so that an input that trickles takes no more memory than its size.
+ * All of standard input, but at most one byte more than `limit`. Each block is filled before the next
+ * one is allocated, so that a slow input takes no more memory than its size.
  */
 async function readInput(limit: number): Promise<Uint8Array[]> {
   const blocks: Uint8Array[] = [];
@@ -98,7 +98,7 @@ async function readInput(limit: number): Promise<Uint8Array[]> {
   return blocks;
 }
 
-/** How many bytes came before the block was full or the input at its end. */
+/** Fills the block; returns how many bytes came before it was full or the input ended. */
 async function fill(block: Uint8Array): Promise<number> {
   let filled = 0;
   try {

@@ -1,4 +1,4 @@
-/** The completion script for bash. For `completions_command.ts`. */
+/** The completion script for bash. Internal: used by `completions_command.ts`. */
 
 import {
   type CommandWords,
@@ -13,8 +13,8 @@ import {
 /**
  * The script that completes `program`, an executable name.
  *
- * bash cuts words at `:` and `=` too, and wants only the part behind the last cut back: the script
- * reads the line itself, and cuts off what bash keeps at the end.
+ * bash also splits words at `:` and `=`, and expects only the part after the last split: the script
+ * parses the line itself, and cuts off the part that bash keeps.
  */
 export function bashCompletion(program: string, commands: readonly CommandWords[]): string {
   const name = functionName(program);
@@ -147,7 +147,7 @@ function assignment(completion: Completion): string {
   return `REPLY=${completion.list ? "list" : "words"} words=(${words})`;
 }
 
-/** Looks for the option that makes keys and ids those of semaphore sets. */
+/** The shell code that finds the option that makes keys and ids those of semaphore sets. */
 function semaphoresCase(commands: readonly CommandWords[]): string {
   const patterns = semaphorePatterns(commands);
   return patterns === ""

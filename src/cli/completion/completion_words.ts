@@ -1,22 +1,22 @@
 /**
- * What can be completed, read from the commands themselves, in the form in which the scripts for all
- * shells need it. For `completions_command.ts` and the scripts it prints.
+ * The words that can be completed, read from the commands themselves, in the form that the scripts for
+ * all shells need. Internal: used by `completions_command.ts` and the scripts for each shell.
  */
 
 import type { Command, CommandEntry } from "../command.ts";
 import type { OptionSpec } from "../usage.ts";
 
-/** What the value of an option, or an argument, is completed with. */
+/** The kind of completion of an option's value or of an argument. */
 export type Completion =
   | { readonly kind: "words"; readonly words: readonly string[]; readonly list: boolean }
   | { readonly kind: "keys" | "ids" | "segments" | "files" | "nothing" };
 
 /** One option of a command. */
 export interface OptionWords {
-  /** `--columns`, `-c`: as they are typed, the long form first. */
+  /** The forms as they are typed, the long one first: `--columns`, `-c`. */
   readonly forms: readonly string[];
   readonly help: string;
-  /** What its value is completed with; `undefined` if it takes none. */
+  /** The completion of its value; `undefined` if it takes no value. */
   readonly value: Completion | undefined;
 }
 
@@ -25,7 +25,7 @@ export interface CommandWords {
   readonly name: string;
   readonly summary: string;
   readonly options: readonly OptionWords[];
-  /** What its first argument is one of; none if it is like the others. */
+  /** The possible values of its first argument; empty if it has no verbs. */
   readonly verbs: readonly string[];
   readonly argument: Completion;
   /** Whether its option `--semaphores` makes keys and ids those of semaphore sets. */
@@ -38,7 +38,7 @@ export const GLOBAL_OPTIONS: readonly OptionWords[] = [
   { forms: ["--version", "-V"], help: "show the version", value: undefined },
 ];
 
-/** A command that was loaded, with what it is called. */
+/** A loaded command with its name. */
 export type NamedCommand = Command & Omit<CommandEntry, "load">;
 
 /** The words of all commands. */
@@ -59,10 +59,10 @@ export function commandWords(commands: readonly NamedCommand[]): CommandWords[] 
 
 const SHELLS = ["bash", "zsh", "fish"] as const;
 
-/** A shell there is a script for. */
+/** A shell that has a script. */
 export type Shell = typeof SHELLS[number];
 
-/** The shell of that name, or `undefined`. */
+/** The shell with that name, or `undefined`. */
 export function shellNamed(name: string): Shell | undefined {
   return SHELLS.find((shell) => shell === name);
 }
@@ -72,7 +72,7 @@ function argumentOf(completes: Command["completes"]): Completion {
   return { kind: completes ?? "files" };
 }
 
-/** By what the help calls it: a KEY is a key wherever it stands. */
+/** The completion of a value, by its name in the help: a KEY is a key in every command. */
 function valueOf({ value, choices, list }: OptionSpec): Completion | undefined {
   if (value === undefined) return undefined;
   if (choices !== undefined) return { kind: "words", words: choices, list: list === true };
@@ -85,17 +85,17 @@ function oneLine(text: string): string {
   return text.replaceAll(/\s+/g, " ");
 }
 
-/** A name for the functions of a script, made of the program's. */
+/** A name for the functions of a script, derived from the program's name. */
 export function functionName(program: string): string {
   return `_${program.replaceAll(/[^A-Za-z0-9]/g, "_")}`;
 }
 
-/** A text as one word of bash or zsh, in which nothing is special. */
+/** A text quoted as one word of bash or zsh. */
 export function shellQuote(text: string): string {
   return `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
-/** The words, as bash and zsh match them, by which a command turns to semaphore sets. */
+/** The words, as patterns of bash and zsh, that make a command work on semaphore sets. */
 export function semaphorePatterns(commands: readonly CommandWords[]): string {
   return commands.filter(({ semaphores }) => semaphores).flatMap(({ name, options }) =>
     options.find(({ forms }) => forms[0] === "--semaphores")!.forms

@@ -1,4 +1,4 @@
-/** The completion script for fish. For `completions_command.ts`. */
+/** The completion script for fish. Internal: used by `completions_command.ts`. */
 
 import {
   type CommandWords,
@@ -94,7 +94,7 @@ function option(name: string, { forms, help, value }: OptionWords, semaphores?: 
     `${takes} -d ${quote(help)}`;
 }
 
-/** The part of a `complete` that says with what; `undefined` for nothing. */
+/** The part of a `complete` command that names the candidates; `undefined` if there are none. */
 function source(name: string, completion: Completion, semaphores = ""): string | undefined {
   switch (completion.kind) {
     case "words":
@@ -110,12 +110,12 @@ function source(name: string, completion: Completion, semaphores = ""): string |
   }
 }
 
-/** Words for `-a`, which reads its text as a command line once more. */
+/** Words for `-a`, which parses its text as a command line again. */
 function words(texts: readonly string[]): string {
   return quote(texts.map(quote).join(" "));
 }
 
-/** A text as one word of fish, in which nothing is special. */
+/** A text quoted as one word of fish. */
 function quote(text: string): string {
   return `'${text.replaceAll(/['\\]/g, "\\$&")}'`;
 }

@@ -1,4 +1,4 @@
-/** The completion script for zsh. For `completions_command.ts`. */
+/** The completion script for zsh. Internal: used by `completions_command.ts`. */
 
 import {
   type CommandWords,
@@ -141,19 +141,19 @@ function action(name: string, completion: Completion): string {
   }
 }
 
-/** Options with their help, as `_describe` takes them. */
+/** Options with their help, in the form that `_describe` takes. */
 function described(options: readonly OptionWords[]): string {
   return options.flatMap(({ forms, help }) =>
     forms.map((form) => shellQuote(`${colons(form)}:${help}`))
   ).join(" ");
 }
 
-/** A word whose colons do not begin its description. */
+/** A word with escaped colons, so that they do not begin its description. */
 function colons(word: string): string {
   return word.replaceAll(/[\\:]/g, "\\$&");
 }
 
-/** Looks for the option that makes keys and ids those of semaphore sets. */
+/** The shell code that finds the option that makes keys and ids those of semaphore sets. */
 function semaphoresCase(commands: readonly CommandWords[]): string {
   const patterns = semaphorePatterns(commands);
   return patterns === ""
