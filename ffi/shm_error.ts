@@ -1,13 +1,13 @@
 /**
- * The one error of the library: a call that failed, or a use the library refuses, said in one line
- * that names the action, the call, the reason, the object and what to do about it.
+ * The library's error class: a failed call, or a use that the library refuses. Its one-line message names
+ * the action, the call, the reason, the object and the remedy.
  */
 
 import { IPC } from "./constants.ts";
 import { type ErrnoName, errnoName, errnoText } from "./errno.ts";
 
 /**
- * The C functions that a failure can come from. `dlopen` is how they are reached.
+ * The C functions that can fail, and `dlopen`, which loads them.
  *
  * @example
  * ```ts
@@ -38,15 +38,15 @@ export type LibcCall =
   | "mmap";
 
 /**
- * Refusals of the library itself; their `errno` is 0.
+ * The codes of errors that the library itself raises. Their `errno` is 0.
  *
- * - `EDETACHED`: the segment was detached, its memory is gone
+ * - `EDETACHED`: the segment was detached; its memory is gone
  * - `EREADONLY`: the segment is attached read-only
  * - `EUNTRUSTED`: another user created or owns the object
- * - `EFORMAT`: what is in the memory is not what was expected there: not a channel, or another kind
- * - `ECORRUPT`: a value in shared memory that cannot be; a peer has gone wrong, or is hostile
+ * - `EFORMAT`: the memory does not have the expected format: not a channel, or another kind of channel
+ * - `ECORRUPT`: shared memory holds an impossible value; a peer is faulty or hostile
  * - `ENOTSUP`: this operating system, processor or C library is not supported
- * - `ENOTCAPABLE`: Deno was not given `--allow-ffi`
+ * - `ENOTCAPABLE`: Deno runs without `--allow-ffi`
  *
  * @example
  * ```ts
@@ -85,35 +85,35 @@ const libraryErrorText: Readonly<Record<LibraryErrorCode, string>> = {
   ENOTCAPABLE: "Deno's permission for foreign functions is missing",
 };
 
-/** What a failure is about and what to do; each part is left out where it is not known. */
+/** The object of a failure and the remedy. Each part is left out if it is not known. */
 export interface FailureDetails {
-  /** The key the call was made with. */
+  /** The key that the call was made with. */
   readonly key?: number | undefined;
-  /** The id the call was made with. */
+  /** The id that the call was made with. */
   readonly id?: number | undefined;
-  /** The lane of the channel, where the failure is about one. */
+  /** The lane of the channel, if the failure concerns one. */
   readonly lane?: number | undefined;
-  /** What is known of it that explains the failure, without a final period. */
+  /** Facts that explain the failure, without a final period. */
   readonly facts?: string | undefined;
   /** What a program can do about it, without a final period. */
   readonly remedy?: string | undefined;
-  /** The option that the remedy is about. */
+  /** The option that the remedy recommends. */
   readonly option?: ShmError["option"];
-  /** The error underneath, if there is one. */
+  /** The underlying error, if there is one. */
   readonly cause?: unknown;
 }
 
-/** A key in hexadecimal with no more digits than it has, as commands take it: `0x457`. */
+/** A key in hexadecimal without leading zeros, as commands accept it: `0x457`. */
 export function keyInHex(key: number): string {
   return `0x${(key >>> 0).toString(16)}`;
 }
 
-/** How a key is shown everywhere: decimal, as programs write it, and hexadecimal, as `ipcs` does. */
+/** A key in decimal, as in source code, and in hexadecimal, as in `ipcs`: the format of all messages. */
 export function formatKey(key: number): string {
   return `${key} (${keyInHex(key)})`;
 }
 
-/** The call and the object, as far as there are any. */
+/** The call and the object, where they are known. */
 function where(call: LibcCall | undefined, details: FailureDetails): string {
   const parts: string[] = [];
   if (details.key === IPC.PRIVATE) parts.push("a private key");
@@ -125,13 +125,13 @@ function where(call: LibcCall | undefined, details: FailureDetails): string {
 }
 
 /**
- * A failed System V call, or a use of shared memory the library refuses.
+ * A failed System V call, or a use of shared memory that the library refuses.
  *
- * `code` is the errno name (`"ENOENT"`, `"EACCES"`, ...) or one of {@linkcode LibraryErrorCode}, `errno`
- * its number (0 for a refusal), `call` the C function that failed, if one did. `key` and `id` say which object, `lane` which
- * lane of a channel (`"ECORRUPT"`).
+ * `code` is the errno name (`"ENOENT"`, `"EACCES"`, ...) or a {@linkcode LibraryErrorCode}. `errno` is the
+ * number, or 0 if the library refused. `call` is the C function that failed, if one did. `key` and `id`
+ * identify the object, and `lane` the lane of a channel (`"ECORRUPT"`).
  *
- * @example Telling one failure from another
+ * @example Distinguish failures by their code
  * ```ts
  * import { Segment, ShmError } from "@sysv/shm";
  * import assert from "node:assert/strict";
@@ -145,7 +145,7 @@ function where(call: LibcCall | undefined, details: FailureDetails): string {
  * }
  * ```
  *
- * @example Dropping what a lane holds where somebody wrote over it, and going on
+ * @example Discard the messages of a corrupt lane and continue
  * ```ts
  * import { Channel, Segment, ShmError } from "@sysv/shm";
  * import assert from "node:assert/strict";
@@ -159,7 +159,7 @@ function where(call: LibcCall | undefined, details: FailureDetails): string {
  * new Uint32Array(intruder.buffer)[768 / 4] = 0x7fffffff; // the length of the message in lane 0
  *
  * using consumer = channel.consumer();
- * assert.equal(consumer.tryReceive()?.bytes[0], 2); // what the other lanes hold comes first
+ * assert.equal(consumer.tryReceive()?.bytes[0], 2); // messages of the other lanes come first
  * try {
  *   consumer.tryReceive();
  * } catch (error) {
@@ -171,23 +171,23 @@ function where(call: LibcCall | undefined, details: FailureDetails): string {
  * ```
  */
 export class ShmError extends Error {
-  /** The class name, as it is printed. */
+  /** The class name, as printed. */
   override readonly name = "ShmError";
   /** The errno name, or a {@linkcode LibraryErrorCode}. */
   readonly code: ErrnoName | LibraryErrorCode | `E${number}`;
-  /** The errno value; 0 where the library itself refused. */
+  /** The errno value; 0 if the library itself refused. */
   readonly errno: number;
-  /** The C function that failed; `undefined` where the library refused without a call. */
+  /** The C function that failed; `undefined` if the library refused without a call. */
   readonly call: LibcCall | undefined;
-  /** The key of the object, where the call named one. */
+  /** The key of the object, if the call named one. */
   readonly key: number | undefined;
-  /** The id of the object, where it is known. */
+  /** The id of the object, if it is known. */
   readonly id: number | undefined;
-  /** The lane whose memory cannot be (`"ECORRUPT"`): the one to `discard`. */
+  /** The lane whose memory is corrupt (`"ECORRUPT"`): pass it to `discard`. */
   readonly lane: number | undefined;
-  /** What a program can do about it: the end of the message, where it is known. */
+  /** What a program can do about it, if known. It is also the end of the message. */
   readonly remedy: string | undefined;
-  /** The option that the remedy is about, for a program that words its own advice. */
+  /** The option that the remedy recommends, for a program that writes its own advice. */
   readonly option:
     | "trust"
     | "recreate"
@@ -200,8 +200,8 @@ export class ShmError extends Error {
     | undefined;
 
   /**
-   * Makes the error for `action` ("open the segment") that the library refuses. No call but `dlopen`
-   * fails with a refusal, so none is named.
+   * Makes the error for an `action` ("open the segment") that the library refuses. Among the calls, only
+   * `dlopen` can fail with a {@linkcode LibraryErrorCode}.
    */
   constructor(
     action: string,
@@ -210,8 +210,8 @@ export class ShmError extends Error {
     details?: FailureDetails,
   );
   /**
-   * The same for an errno value that `call` failed with; `undefined` where the library refuses with an
-   * errno's meaning (`EBUSY`, `EDEADLK`) and made no call.
+   * Makes the error for a `call` that failed with an errno value. `call` is `undefined` if the library
+   * itself refuses with an errno (`EBUSY`, `EDEADLK`) and made no call.
    */
   constructor(action: string, call: LibcCall | undefined, reason: number, details?: FailureDetails);
   constructor(
@@ -245,7 +245,7 @@ export class ShmError extends Error {
     this.lane = details.lane;
     this.remedy = details.remedy;
     this.option = details.option;
-    // Not frozen: `stack` and what a debugger or a logger adds are nothing of ours
+    // Not frozen: `stack`, and properties that a debugger or a logger adds, stay writable
     for (const fact of ["name", "code", "errno", "call", "key", "id", "lane", "remedy", "option"]) {
       Object.defineProperty(this, fact, { writable: false, configurable: false });
     }

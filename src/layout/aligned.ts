@@ -1,19 +1,19 @@
 /**
- * Fields with an explicit alignment. For programs.
+ * Fields with an explicit alignment.
  */
 
 import { checkAlignment, checkLayout } from "./check.ts";
 import type { AlignedLayout, Layout } from "./layout.ts";
 
 /**
- * A field aligned to at least `align` bytes: C's `__attribute__((aligned(n)))`. As in C it never lowers
- * an alignment, and the `pack` of the struct bounds it.
+ * Returns a field aligned to at least `align` bytes: C's `__attribute__((aligned(n)))`. As in C, it never
+ * reduces an alignment, and the `pack` of the struct limits it.
  *
  * @param align Bytes, a power of two up to 2^28.
- * @throws {TypeError} `layout` is not a layout, or is aligned already.
+ * @throws {TypeError} `layout` is not a layout, or is already aligned.
  * @throws {RangeError} `align` is not such a power of two.
  *
- * @example Two words on cache lines of their own
+ * @example Two fields on separate cache lines
  * ```ts
  * import assert from "node:assert/strict";
  * import { aligned, struct, u32 } from "@sysv/shm";

@@ -1,5 +1,5 @@
 /**
- * C arrays of a fixed length. For programs; how an array looks in a view is `array_view.ts`.
+ * C arrays of a fixed length. `array_view.ts` holds the arrays in live views.
  */
 
 import { checkLayout, makeLayout } from "./check.ts";
@@ -7,12 +7,12 @@ import { describe } from "./refusal.ts";
 import type { ArrayLayout, Layout } from "./layout.ts";
 
 /**
- * `length` elements side by side, as `element name[length]` in C. An element can be anything but an
- * `aligned` layout: a scalar, a `cString`, a struct, or another array.
+ * Returns the layout of an array, as `element name[length]` in C. An element can be a scalar, a
+ * `cString`, a struct or another array, but not an `aligned` layout.
  *
- * @param length How many elements.
+ * @param length The number of elements.
  * @throws {TypeError} `element` is not a layout.
- * @throws {RangeError} `length` is not a positive integer, or the whole is too large to address.
+ * @throws {RangeError} `length` is not a positive integer, or the array is larger than 2^53-1 bytes.
  *
  * @example
  * ```ts

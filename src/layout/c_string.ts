@@ -1,6 +1,6 @@
 /**
- * Text in a `char[n]`: its layout, and reading and writing it. Programs call `cString`; `readText`
- * and `writeText` are for the views and the codec of this room.
+ * Text in a `char[n]`: its layout, and how to read and write it. Programs call `cString`. The views and
+ * the codec of this folder call `readText` and `writeText`.
  */
 
 import type { CStringLayout } from "./layout.ts";
@@ -8,11 +8,11 @@ import { makeLayout } from "./check.ts";
 import { describe, gone, mistyped } from "./refusal.ts";
 
 const encoder = new TextEncoder();
-// A byte order mark at the start is text like any other: what was written must come back.
+// Keeps a byte order mark at the start: reading must return what was written.
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
-// Private memory to copy into before looking at anything, at least one byte longer than the field.
-// Made once and grown: making it anew cost five times as much as all the rest.
+// Private memory for a copy before anything is decoded, at least one byte longer than the field. It is
+// reused and grown: allocating it for each call cost five times as much as the rest of the call.
 let scratch = new Uint8Array(256);
 
 function scratchFor(size: number): Uint8Array<ArrayBuffer> {
@@ -21,13 +21,14 @@ function scratchFor(size: number): Uint8Array<ArrayBuffer> {
 }
 
 /**
- * `char[size]` with UTF-8 text of at most `size - 1` bytes, a NUL, and NULs to the end.
+ * Returns the layout of a `char[size]`: UTF-8 text of at most `size - 1` bytes, a NUL, and NULs to the
+ * end.
  *
- * Reading copies the bytes, then stops at the first NUL or at the end; bytes that are not UTF-8 read
- * as U+FFFD. Setting a text that is too long or holds a NUL throws a `RangeError` and writes nothing;
- * a lone surrogate is written as U+FFFD.
+ * Reading copies the bytes and decodes them up to the first NUL or the end. Invalid UTF-8 reads as
+ * U+FFFD. Setting a text that is too long or contains a NUL throws a `RangeError` and writes nothing. A
+ * lone surrogate is written as U+FFFD.
  *
- * @param size Bytes, the NUL included.
+ * @param size The size in bytes, including the NUL.
  * @throws {RangeError} `size` is not a positive integer.
  *
  * @example
@@ -50,8 +51,8 @@ export function cString(size: number): CStringLayout {
 }
 
 /**
- * The text in the `size` bytes at `at`. Another process may be writing there: a decoder run on the
- * memory itself could see a byte change between its two looks at it, so it is run on a copy.
+ * Returns the text in the `size` bytes at `at`. It decodes a copy, because a peer may write there: in the
+ * shared memory itself a byte could change while the decoder reads it twice.
  */
 export function readText(data: DataView, at: number, size: number): string {
   const copy = scratchFor(size);
@@ -64,7 +65,7 @@ export function readText(data: DataView, at: number, size: number): string {
   return decoder.decode(copy.subarray(0, copy.indexOf(0)));
 }
 
-/** Writes a text and zeroes the rest, or throws and writes nothing. */
+/** Writes a text and fills the rest with zeros. It writes nothing if it throws. */
 export function writeText(
   data: DataView,
   at: number,
@@ -82,7 +83,7 @@ export function writeText(
   }
 }
 
-/** The bytes of a text for a `char[size]`, without the NUL. The next call of this room reuses them. */
+/** Returns the bytes of a text for a `char[size]`, without the NUL. The next call reuses the memory. */
 export function encodeText(size: number, value: unknown, name: string): Uint8Array<ArrayBuffer> {
   if (typeof value !== "string") throw mistyped(name, "a string", value);
   const nul = value.indexOf("\0");

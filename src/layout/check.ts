@@ -1,5 +1,5 @@
 /**
- * What the makers of layouts refuse, because C has no such thing. Called by `array`, `aligned`,
+ * Checks for layouts: they refuse what is not possible in C. Internal: used by `array`, `aligned`,
  * `struct` and `declare`.
  */
 
@@ -9,7 +9,7 @@ import { describe } from "./refusal.ts";
 /** The largest alignment gcc accepts, in bytes. */
 const LARGEST_ALIGNMENT = 2 ** 28;
 
-/** Words that mean something in C11 to C23, C++11 to C++23, or in the declarations we write. */
+/** Words with a meaning in C11 to C23, C++11 to C++23, or in the declarations that `declare` writes. */
 const TAKEN = new Set(
   `alignas alignof and and_eq asm auto bitand bitor bool break case catch char char8_t char16_t char32_t
   class co_await co_return co_yield compl concept const const_cast consteval constexpr constinit continue
@@ -26,18 +26,18 @@ const TAKEN = new Set(
 
 const made = new WeakSet<object>();
 
-/** Freezes a layout and remembers it: a look-alike with functions of its own would be given memory. */
+/** Freezes a layout and records it. A look-alike is refused: its functions would get the memory. */
 export function makeLayout<L extends Layout>(layout: L): L {
   made.add(layout);
   return Object.freeze(layout);
 }
 
-/** Whether `value` was made by one of the makers of layouts. */
+/** Whether `value` is a layout that this library made. */
 export function isLayout(value: unknown): value is Layout {
   return typeof value === "object" && value !== null && made.has(value);
 }
 
-/** Throws a `TypeError` unless `layout` is one, an `aligned` one apart. */
+/** Throws a `TypeError` unless `layout` is a layout. An `aligned` field is not one. */
 export function checkLayout(layout: unknown, what: string): void {
   if (!isLayout(layout)) {
     throw new TypeError(`${what} takes a layout, got ${describe(layout)}`);
@@ -57,7 +57,7 @@ export function checkAlignment(align: unknown, what: string): number {
   );
 }
 
-/** Whether C or C++ use this word for something else. */
+/** Whether this word has another meaning in C or C++. */
 export function isTaken(name: string): boolean {
   return TAKEN.has(name);
 }
@@ -67,7 +67,7 @@ export function checkName(name: unknown, what: string): void {
   if (typeof name !== "string" || !/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) {
     throw new TypeError(`${what} is a C identifier, got ${describe(name)}`);
   }
-  // An object literal takes a value of this name as its prototype, so no object could hold the field.
+  // An object literal uses a value of this name as its prototype, so no object could hold the field.
   if (name === "__proto__") throw new TypeError(`${what} cannot be "__proto__"`);
   if (isTaken(name)) {
     throw new TypeError(`${what} cannot be "${name}": it means something in C or C++ already`);

@@ -1,12 +1,12 @@
 /**
- * What a C type is to this library: plain data that says how many bytes it takes and where its parts
- * lie. This file holds the words for it, as types; every other file of the room imports it, and it
- * imports none. Programs meet the types through inference and seldom write one down, except
- * {@linkcode ViewOf}, {@linkcode ValueOf} and {@linkcode InputOf}.
+ * The types of layouts. A layout describes a C type as plain data: its size and the offsets of its parts.
+ * Every other file of this folder imports this file, and this file imports none. Programs get these types
+ * by inference and rarely write one, except {@linkcode ViewOf}, {@linkcode ValueOf} and
+ * {@linkcode InputOf}.
  */
 
 /**
- * What a scalar is in TypeScript. 64-bit integers are `bigint`, a `char` is a one-character string.
+ * The TypeScript types of scalars. A 64-bit integer is a `bigint`, a `char` is a one-character string.
  *
  * @example
  * ```ts
@@ -46,7 +46,7 @@ export type ScalarName =
   | "f64";
 
 /**
- * One number, truth value or character. There are twelve, from `bool` to `f64`; nobody makes more.
+ * The layout of a number, boolean or character. There are exactly twelve, from `bool` to `f64`.
  *
  * @example
  * ```ts
@@ -59,27 +59,27 @@ export type ScalarName =
  * ```
  */
 export interface ScalarLayout<T extends Scalar = Scalar> {
-  /** Tells layouts apart. */
+  /** Distinguishes the kinds of layouts. */
   readonly kind: "scalar";
-  /** Its name here, such as `"i32"`. */
+  /** The name in this library, such as `"i32"`. */
   readonly name: ScalarName;
-  /** Its name in C, such as `"int32_t"`. */
+  /** The name in C, such as `"int32_t"`. */
   readonly cType: string;
-  /** Bytes it takes. */
+  /** The size in bytes. */
   readonly size: number;
-  /** Its address is a multiple of this many bytes, unless the struct is packed. */
+  /** The alignment in bytes: the address is a multiple of it, unless the struct is packed. */
   readonly alignment: number;
-  /** Reads it at byte `at` of `data`. A `TypeError` says that the memory is gone. */
+  /** Reads the scalar at byte `at` of `data`. It throws a `TypeError` if the memory is gone. */
   readonly get: (data: DataView, at: number) => T;
   /**
-   * Writes it at byte `at` of `data`, or throws a `TypeError` or `RangeError` that names the field
-   * (and the element, if it is one) and writes nothing.
+   * Writes the scalar at byte `at` of `data`. If it refuses the value, it writes nothing and throws a
+   * `TypeError` or `RangeError` that names the field (and the element, if it is one).
    */
   readonly set: (data: DataView, at: number, value: unknown, name: string, index?: number) => void;
 }
 
 /**
- * `char[size]` that holds UTF-8 text and a NUL. Made by `cString`.
+ * The layout of a `char[size]` that holds UTF-8 text and a NUL. `cString` makes it.
  *
  * @example
  * ```ts
@@ -91,16 +91,16 @@ export interface ScalarLayout<T extends Scalar = Scalar> {
  * ```
  */
 export interface CStringLayout {
-  /** Tells layouts apart. */
+  /** Distinguishes the kinds of layouts. */
   readonly kind: "cString";
-  /** Bytes it takes, the NUL included. */
+  /** The size in bytes, including the NUL. */
   readonly size: number;
   /** Always 1. */
   readonly alignment: number;
 }
 
 /**
- * `length` elements side by side. Made by `array`.
+ * The layout of an array of `length` elements. `array` makes it.
  *
  * @example
  * ```ts
@@ -112,20 +112,20 @@ export interface CStringLayout {
  * ```
  */
 export interface ArrayLayout<E extends Layout = Layout> {
-  /** Tells layouts apart. */
+  /** Distinguishes the kinds of layouts. */
   readonly kind: "array";
-  /** What each element is. */
+  /** The layout of each element. */
   readonly element: E;
-  /** How many elements. */
+  /** The number of elements. */
   readonly length: number;
-  /** Bytes it takes. */
+  /** The size in bytes. */
   readonly size: number;
-  /** That of its elements. */
+  /** The alignment of the elements in bytes. */
   readonly alignment: number;
 }
 
 /**
- * A field whose alignment was raised. Made by `aligned`; only a field of a struct can be one.
+ * A field with a larger alignment. `aligned` makes it. Only a field of a struct can have it.
  *
  * @example
  * ```ts
@@ -137,16 +137,16 @@ export interface ArrayLayout<E extends Layout = Layout> {
  * ```
  */
 export interface AlignedLayout<L extends Layout = Layout> {
-  /** Tells it from layouts proper. */
+  /** Distinguishes it from layouts. */
   readonly kind: "aligned";
-  /** What the field is. */
+  /** The layout of the field. */
   readonly layout: L;
-  /** The alignment asked for, in bytes. */
+  /** The requested alignment in bytes. */
   readonly align: number;
 }
 
 /**
- * What can be the element of an array.
+ * A layout: anything that can be the element of an array.
  *
  * @example
  * ```ts
@@ -160,7 +160,7 @@ export interface AlignedLayout<L extends Layout = Layout> {
 export type Layout = ScalarLayout | CStringLayout | ArrayLayout | AnyStructLayout;
 
 /**
- * What can be a field of a struct.
+ * Anything that can be a field of a struct.
  *
  * @example
  * ```ts
@@ -174,7 +174,7 @@ export type Layout = ScalarLayout | CStringLayout | ArrayLayout | AnyStructLayou
 export type FieldLayout = Layout | AlignedLayout;
 
 /**
- * The fields of a struct as `struct` takes them, in their order in memory.
+ * The fields that `struct` takes, in their order in memory.
  *
  * @example
  * ```ts
@@ -188,7 +188,7 @@ export type FieldLayout = Layout | AlignedLayout;
 export type Fields = Readonly<Record<string, FieldLayout>>;
 
 /**
- * Where a field lies in its struct.
+ * The offset, size and layout of a field in its struct.
  *
  * @example
  * ```ts
@@ -202,18 +202,18 @@ export type Fields = Readonly<Record<string, FieldLayout>>;
  * ```
  */
 export interface Field<L extends FieldLayout = FieldLayout> {
-  /** Bytes from the start of the struct, as C's `offsetof`. */
+  /** The offset in bytes from the start of the struct, as C's `offsetof`. */
   readonly offset: number;
-  /** Bytes it takes. */
+  /** The size in bytes. */
   readonly size: number;
-  /** What it is. For an `aligned` field, what was aligned. */
+  /** The layout of the field; for an `aligned` field, the inner layout. */
   readonly layout: L extends AlignedLayout<infer Inner> ? Inner : Exclude<L, AlignedLayout>;
-  /** The alignment `aligned` asked for, in bytes. */
+  /** The alignment requested by `aligned`, in bytes. */
   readonly align?: number;
 }
 
 /**
- * A bound on the alignment of fields, as in C's `#pragma pack(n)`.
+ * The largest alignment of fields, as in C's `#pragma pack(n)`.
  *
  * @example
  * ```ts
@@ -229,7 +229,7 @@ export interface Field<L extends FieldLayout = FieldLayout> {
 export type Pack = 1 | 2 | 4 | 8 | 16;
 
 /**
- * How a struct is laid out, where it differs from C's default.
+ * Options of `struct` that change C's default layout.
  *
  * @example
  * ```ts
@@ -248,7 +248,7 @@ export interface StructOptions {
 }
 
 /**
- * How to look at memory.
+ * Options of a live view.
  *
  * @example
  * ```ts
@@ -261,12 +261,12 @@ export interface StructOptions {
  * ```
  */
 export interface ViewOptions {
-  /** Nothing that can be reached from the view writes. Default: false. */
+  /** Make the view and everything reachable from it read-only. Defaults to false. */
   readonly readOnly?: boolean;
 }
 
 /**
- * What every struct is, whatever its fields: what arrays, nested structs and declarations need.
+ * The layout of a struct with any fields. Arrays, nested structs and declarations use this type.
  *
  * @example
  * ```ts
@@ -278,24 +278,24 @@ export interface ViewOptions {
  * ```
  */
 export interface AnyStructLayout {
-  /** Tells layouts apart. */
+  /** Distinguishes the kinds of layouts. */
   readonly kind: "struct";
-  /** Bytes it takes, the padding included: C's `sizeof`. */
+  /** The size in bytes, including padding: C's `sizeof`. */
   readonly size: number;
-  /** Its address should be a multiple of this many bytes: C's `alignof`. */
+  /** The alignment in bytes: C's `alignof`. The address should be a multiple of it. */
   readonly alignment: number;
-  /** Where each field lies, in order. */
+  /** The fields with their offsets, in order. */
   readonly fields: Readonly<Record<string, Field>>;
-  /** The bound on field alignment asked for. */
+  /** The requested bound on field alignment. */
   readonly pack?: Pack;
-  /** The alignment of the whole asked for, in bytes. */
+  /** The requested alignment of the whole struct in bytes. */
   readonly align?: number;
-  /** A live view, see {@linkcode StructLayout}. */
+  /** Returns a live view, see {@linkcode StructLayout}. */
   view(buffer: ArrayBufferLike, offset?: number, options?: ViewOptions): object;
 }
 
 /**
- * A C struct: what `struct` returns. Its methods need no `this` and may be taken off it.
+ * The layout of a C struct, as `struct` returns it. Its methods do not use `this` and can be detached.
  *
  * @example
  * ```ts
@@ -310,25 +310,25 @@ export interface AnyStructLayout {
  * ```
  */
 export interface StructLayout<F extends Fields> extends AnyStructLayout {
-  /** Where each field lies, in order. */
+  /** The fields with their offsets, in order. */
   readonly fields: { readonly [K in keyof F]: Field<F[K]> };
 
   /**
-   * A live view: its fields are the memory, read and written in place, little-endian, at any offset.
+   * Returns a live view. Its fields read and write the memory in place, little-endian, at any offset.
    *
-   * - A number or `bigint` array in it is a real typed array where the view is writable and the
-   *   memory aligned; its `sort`, `reverse` and `copyWithin` work on a copy, as others may write to the
-   *   memory meanwhile, and only copies of it are to be decoded. Any other array is an {@linkcode ArrayView} of at most 65536 elements; the
-   *   getter of a longer one throws a `RangeError` (`read` has no such bound).
+   * - An array of numbers or `bigint`s is a real typed array if the view is writable and the memory
+   *   aligned. Its `sort`, `reverse` and `copyWithin` work on a copy, because peers may write to the
+   *   memory at the same time; decode only copies of it. Any other array is an {@linkcode ArrayView} of
+   *   at most 65536 elements; the getter of a longer one throws a `RangeError` (`read` has no limit).
    * - A setter that refuses a value throws a `TypeError` (wrong type, unknown or missing field) or a
    *   `RangeError` (out of range, wrong length, too long), and writes nothing. A whole array or nested
-   *   struct can be assigned too; TypeScript wants that written as `write` or as `set`.
-   * - Once the memory is gone (its segment detached, its buffer transferred) every field throws a
-   *   `TypeError` that says so. Typed arrays taken before are empty then.
+   *   struct can be assigned, too; in TypeScript use `write` or `set` for that.
+   * - After the memory is gone (segment detached, buffer transferred) every field throws a `TypeError`
+   *   with that reason. Typed arrays obtained before are empty then.
    *
-   * Fields are read one by one: what another process writes meanwhile can be seen half done.
+   * Fields are read one by one: a value that a peer writes at the same time can be read half written.
    *
-   * @throws {RangeError} The struct does not fit into the buffer at that offset (bytes).
+   * @throws {RangeError} The struct does not fit into the buffer at that byte offset.
    * @throws {TypeError} `buffer` is not an `ArrayBuffer` or `SharedArrayBuffer`.
    *
    * @example
@@ -349,10 +349,10 @@ export interface StructLayout<F extends Fields> extends AnyStructLayout {
   view(buffer: ArrayBufferLike, offset?: number, options?: ViewOptions): StructView<F>;
 
   /**
-   * A copy of the fields as a plain object, arrays as plain arrays. The bytes are copied first, so
-   * what another process writes meanwhile cannot change it.
+   * Returns a copy of the fields as a plain object, with plain arrays. The bytes are copied before they
+   * are decoded, so a peer that writes at the same time cannot change the result.
    *
-   * @throws {RangeError} The struct does not fit into the buffer at that offset (bytes).
+   * @throws {RangeError} The struct does not fit into the buffer at that byte offset.
    * @throws {TypeError} `buffer` is not an `ArrayBuffer` or `SharedArrayBuffer`.
    *
    * @example
@@ -367,12 +367,12 @@ export interface StructLayout<F extends Fields> extends AnyStructLayout {
   read(buffer: ArrayBufferLike, offset?: number): StructValue<F>;
 
   /**
-   * Writes all fields, or none: everything is checked before the first byte is written. Padding
-   * becomes zero. A view is a value too, so this also copies from one struct to another.
+   * Writes all fields, or none: all values are checked before the first byte is written. Padding becomes
+   * zero. A view is also a valid value, so this copies from one struct to another.
    *
    * @throws {TypeError} A field is missing, unknown or of the wrong type; the error names it.
-   * @throws {RangeError} A value is out of range, an array has another length, a text is too long, or
-   * the struct does not fit into the buffer at that offset (bytes).
+   * @throws {RangeError} A value is out of range, an array has the wrong length, a text is too long, or
+   * the struct does not fit into the buffer at that byte offset.
    *
    * @example
    * ```ts
@@ -389,13 +389,13 @@ export interface StructLayout<F extends Fields> extends AnyStructLayout {
   write(buffer: ArrayBufferLike, value: StructInput<F>, offset?: number): void;
 
   /**
-   * The same struct in C11 and C++11, complete: includes, nested structs (`Name_field`), packing and
-   * alignment. Static asserts on the size and on every offset make the compiler refuse it wherever
-   * it would differ.
+   * Returns the complete struct as C11 and C++11 text: includes, nested structs (`Name_field`), packing
+   * and alignment. Static asserts on the size and on every offset make the compiler reject a different
+   * layout.
    *
-   * gcc warns (`-Wpacked-not-aligned`) where a packed struct holds one with `align`, and it is right.
+   * gcc warns rightly (`-Wpacked-not-aligned`) if a packed struct contains a struct with `align`.
    *
-   * @throws {TypeError} `name` is not a C identifier, or means something in C or C++ already.
+   * @throws {TypeError} `name` is not a C identifier, or already has a meaning in C or C++.
    *
    * @example
    * ```ts
@@ -411,11 +411,11 @@ export interface StructLayout<F extends Fields> extends AnyStructLayout {
 }
 
 /**
- * An array in a live view. It is a typed array where it can be, and otherwise an object that does
- * what this interface says, so code written against the interface works with both.
+ * An array in a live view. It is a typed array where possible, and otherwise an object with this
+ * interface. Code written for the interface works with both.
  *
- * They differ in one way: an index or value out of range throws here when written, as elsewhere in
- * a view, while a typed array ignores the index and wraps the value, as typed arrays do.
+ * They differ in one way: writing an index or value out of range throws here, as everywhere in a view. A
+ * typed array ignores such an index and wraps such a value.
  *
  * @example
  * ```ts
@@ -432,24 +432,24 @@ export interface StructLayout<F extends Fields> extends AnyStructLayout {
  * ```
  */
 export interface ArrayView<T, Input = T> {
-  /** How many elements. */
+  /** The number of elements. */
   readonly length: number;
   /** The element at this index, or `undefined` past the end. */
   [index: number]: T;
-  /** The element at this index, counted from the end if negative; `undefined` out of range. */
+  /** Returns the element at this index, from the end if negative; `undefined` if out of range. */
   at(index: number): T | undefined;
   /**
-   * Writes these elements from `offset` (an index) on.
+   * Writes these elements, starting at the index `offset`.
    *
    * @throws {RangeError} They do not fit, or one of them is out of range.
    */
   set(values: ArrayLike<Input>, offset?: number): void;
-  /** The elements in order. */
+  /** Iterates over the elements in order. */
   [Symbol.iterator](): IterableIterator<T>;
 }
 
 /**
- * The live view of a struct with these fields.
+ * The type of the live view of a struct with these fields.
  *
  * @example
  * ```ts
@@ -464,7 +464,7 @@ export interface ArrayView<T, Input = T> {
 export type StructView<F extends Fields> = { -readonly [K in keyof F]: ViewOf<F[K]> };
 
 /**
- * The plain copy of a struct with these fields.
+ * The type of the plain copy of a struct with these fields.
  *
  * @example
  * ```ts
@@ -478,7 +478,7 @@ export type StructView<F extends Fields> = { -readonly [K in keyof F]: ViewOf<F[
 export type StructValue<F extends Fields> = { -readonly [K in keyof F]: ValueOf<F[K]> };
 
 /**
- * What can be written to a struct with these fields.
+ * The type of values that can be written to a struct with these fields.
  *
  * @example
  * ```ts
@@ -494,7 +494,7 @@ export type StructValue<F extends Fields> = { -readonly [K in keyof F]: ValueOf<
 export type StructInput<F extends Fields> = { readonly [K in keyof F]: InputOf<F[K]> };
 
 /**
- * What a layout is in a live view: `ViewOf<typeof Point>`.
+ * The type of a layout in a live view: `ViewOf<typeof Point>`.
  *
  * @example
  * ```ts
@@ -520,7 +520,7 @@ export type ViewOf<L> = L extends ScalarLayout<infer T> ? T
   : never;
 
 /**
- * What `read` makes of a layout: plain values, objects and arrays.
+ * The type that `read` returns for a layout: plain values, objects and arrays.
  *
  * @example
  * ```ts
@@ -541,8 +541,8 @@ export type ValueOf<L> = L extends ScalarLayout<infer T> ? T
   : never;
 
 /**
- * What `write` takes for a layout: plain values, anything with a length and indexes for an array,
- * and views.
+ * The type that `write` takes for a layout: plain values, anything with a length and indexes for an
+ * array, and views.
  *
  * @example
  * ```ts

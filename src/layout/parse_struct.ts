@@ -1,6 +1,6 @@
 /**
- * C declarations, as people paste them, as layouts. Programs call `parseStruct`, and so do the
- * commands that take `--struct`.
+ * Parses C declarations, such as those pasted from a header, into layouts. Programs and the commands with
+ * `--struct` call `parseStruct`.
  */
 
 import { parseDeclaration } from "./c_declaration.ts";
@@ -10,9 +10,9 @@ import type { AnyStructLayout, ViewOptions } from "./layout.ts";
 import { describe } from "./refusal.ts";
 
 /**
- * What `parseStruct` returns: a struct whose fields are known only when the program runs, so the
- * values of its views and copies are `unknown` until looked at. Everything else is as in
- * {@linkcode StructLayout}; `fields` says where each field lies and what it is.
+ * The result of `parseStruct`: a struct whose fields are known only at run time. Therefore the fields of
+ * its views and copies have the type `unknown`. Everything else is as in {@linkcode StructLayout}.
+ * `fields` holds the offset and the layout of each field.
  *
  * @example
  * ```ts
@@ -26,42 +26,42 @@ import { describe } from "./refusal.ts";
  * ```
  */
 export interface ParsedStruct extends AnyStructLayout {
-  /** A live view, see {@linkcode StructLayout}. */
+  /** Returns a live view, see {@linkcode StructLayout}. */
   view(buffer: ArrayBufferLike, offset?: number, options?: ViewOptions): Record<string, unknown>;
-  /** A copy of the fields, see {@linkcode StructLayout}. */
+  /** Returns a copy of the fields, see {@linkcode StructLayout}. */
   read(buffer: ArrayBufferLike, offset?: number): Record<string, unknown>;
   /** Writes all fields, or none, see {@linkcode StructLayout}. */
   write(buffer: ArrayBufferLike, value: Readonly<Record<string, unknown>>, offset?: number): void;
-  /** The struct in C, see {@linkcode StructLayout}. */
+  /** Returns the struct as C text, see {@linkcode StructLayout}. */
   declare(name: string): string;
 }
 
 /**
- * The layout of a struct declared in C, with the sizes and offsets gcc gives it on 64-bit Linux.
+ * Returns the layout of a struct declared in C, with the sizes and offsets of gcc on 64-bit Linux.
  *
- * The text is a list of fields, `bool can_read; char msg[2048]`, or one or more struct definitions, of
- * which the last one counts: names declared outside any struct are fields, and where there are none,
- * the last struct is the result. Comments, `typedef`, nested structs, arrays, enums, `#define` without
- * parameters, header guards, `#pragma pack`, `__attribute__((packed))`, `aligned`, `alignas` and
- * constant expressions mean what they mean in C. `const`, `volatile`, `_Atomic` and `std::atomic` of a
- * scalar change nothing. `#include` is ignored: a type only the header defines is refused where it
- * is used. `static_assert` is skipped.
+ * The text is either a list of fields, `bool can_read; char msg[2048]`, or one or more struct
+ * definitions. If names are declared outside a struct, they are the fields of the result. Otherwise the
+ * last struct is the result. Comments, `typedef`, nested structs, arrays, enums, `#define` without
+ * parameters, header guards, `#pragma pack`, `__attribute__((packed))`, `aligned`, `alignas` and constant
+ * expressions have their meaning in C. `const`, `volatile`, `_Atomic` and `std::atomic` of a scalar do not
+ * change the layout. `#include` is ignored: a type that only the header defines is refused where it is
+ * used. `static_assert` is skipped.
  *
- * - `char name[n]` is text (`cString`), a single `char` is `char`; arrays of `unsigned char`, `int8_t`
- *   and the like are arrays of numbers.
- * - A pointer is a `u64`: the address it has in the process that wrote it, which means nothing here.
- * - An enum is a `u32`, or an `i32` if it has a negative constant, an underlying type of `int`, or no
- *   definition in the text; one with an underlying type is that.
+ * - `char name[n]` is text (`cString`), and a single `char` is a `char`. An array of `unsigned char`,
+ *   `int8_t` or a similar type is an array of numbers.
+ * - A pointer is a `u64`: an address in the process that wrote it, without a meaning in this process.
+ * - An enum with an underlying type has that type. Any other enum is a `u32`, or an `i32` if it has a
+ *   negative constant or is not defined in the text.
  * - Unions, bit-fields, flexible and zero-length arrays, function pointers, `long double`, `__int128`,
- *   anonymous members, functions, base classes and everything else of C++ are refused.
+ *   anonymous members, functions, base classes and all other features of C++ are refused.
  *
- * What {@linkcode StructLayout.declare} writes reads back as the same layout; an array of `char` comes
- * back as the text it is in C.
+ * The output of {@linkcode StructLayout.declare} parses back to the same layout, except that an array of
+ * `char` becomes text.
  *
  * @param text The declaration, at most 65536 characters.
- * @throws {TypeError} The text is no declaration, or asks for what cannot be laid out here: one line
- * with the place and what to do. Parts of the text in it are quoted, short and escaped.
- * @throws {RangeError} The text is too long or nested too deep, or a size or an alignment is out of
+ * @throws {TypeError} The text is not a declaration, or the layout is not supported. The message is one
+ * line with the position and the remedy. It quotes short, escaped parts of the text.
+ * @throws {RangeError} The text is too long or nested too deeply, or a size or an alignment is out of
  * range.
  *
  * @example
@@ -80,7 +80,7 @@ export interface ParsedStruct extends AnyStructLayout {
  * assert.equal(Point.size, 48);
  * ```
  *
- * @example An error says where and why
+ * @example An error names the position and the reason
  * ```ts
  * import assert from "node:assert/strict";
  * import { parseStruct } from "@sysv/shm";

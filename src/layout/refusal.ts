@@ -1,6 +1,5 @@
 /**
- * The errors of this room that more than one file throws, so that the same mistake reads the same
- * everywhere. Called inside `src/layout/` only.
+ * Errors that several files throw, so that the same mistake gives the same message everywhere. Internal.
  */
 
 const LONGEST = 40;
@@ -9,7 +8,7 @@ function shorten(text: string): string {
   return text.length > LONGEST ? `${text.slice(0, LONGEST)}...` : text;
 }
 
-/** A value in a few words, without running any code of its own. */
+/** Describes a value in a few words, without running code of the value. */
 export function describe(value: unknown): string {
   switch (typeof value) {
     case "string":
@@ -26,24 +25,24 @@ export function describe(value: unknown): string {
   }
 }
 
-/** For a value of the wrong type. `takes` says what is wanted, such as "a boolean". */
+/** The error for a value of the wrong type. `takes` describes the expected type, such as "a boolean". */
 export function mistyped(name: string, takes: string, got: unknown): TypeError {
   return new TypeError(`"${name}" takes ${takes}, got ${describe(got)}`);
 }
 
-/** For a value of the right type that does not fit. */
+/** The error for a value of the right type that is out of range. */
 export function outOfRange(name: string, takes: string, got: unknown): RangeError {
   return new RangeError(`"${name}" takes ${takes}, got ${describe(got)}`);
 }
 
-/** For a write through a read-only view. */
+/** The error for a write through a read-only view. */
 export function readOnly(name: string): TypeError {
   return new TypeError(`"${name}" is read-only: it belongs to a read-only view`);
 }
 
 /**
- * For memory that is no longer there. A `DataView` throws when its buffer was detached, and since
- * offsets and values are checked before, that is the only reason it ever has to throw here.
+ * The error for memory that is gone. A `DataView` throws when its buffer was detached. Offsets and values
+ * are checked before, so that is the only reason for it to throw here.
  */
 export function gone(): TypeError {
   return new TypeError(

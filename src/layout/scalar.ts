@@ -1,9 +1,9 @@
 /**
- * The twelve scalars of C that have the same size everywhere this library runs. Programs use them as
- * fields and elements; the files of this room read and write memory with their `get` and `set`.
+ * The twelve C scalars that have the same size on all supported platforms. Programs use them as fields
+ * and elements. This folder reads and writes memory with their `get` and `set`.
  *
- * Each is written out, because V8 optimises by place in the source: one shared body for all of them
- * would be several times slower than these.
+ * Each scalar has its own function bodies, because V8 optimises per place in the source: one body shared
+ * by all would be several times slower.
  */
 
 import type { Scalar, ScalarLayout, ScalarName } from "./layout.ts";
@@ -20,7 +20,7 @@ function scalar<T extends Scalar>(
   return makeLayout({ kind: "scalar", name, cType, size, alignment: size, get, set });
 }
 
-/** Where to write: what is no number would be taken for one, and written at. */
+/** Checks the offset of a write: `DataView` would convert another type to a number and write there. */
 function place(at: unknown): number {
   if (typeof at === "number") return at;
   throw mistyped("at", "a number", at);
@@ -75,8 +75,8 @@ function float(value: unknown, type: ScalarName, name: string, index: number | u
 }
 
 /**
- * A truth value, one byte: `true` writes 1, and any byte but 0 reads as true. Setting anything but a
- * boolean throws a `TypeError`.
+ * A boolean in one byte: `true` writes 1, and any byte other than 0 reads as true. Setting another type
+ * throws a `TypeError`.
  *
  * @example
  * ```ts
@@ -112,8 +112,8 @@ export const bool: ScalarLayout<boolean> = scalar(
 const ONE_BYTE_CHARACTER = "one character from U+0000 to U+00FF (char)";
 
 /**
- * One byte as a one-character string from U+0000 to U+00FF, whether C's `char` is signed or not.
- * Setting another string throws a `RangeError`, anything else a `TypeError`. For text use `cString`.
+ * One byte as a one-character string from U+0000 to U+00FF. It does not matter whether C's `char` is
+ * signed. Setting another string throws a `RangeError`, another type a `TypeError`. For text use `cString`.
  *
  * @example
  * ```ts
@@ -153,7 +153,7 @@ export const char: ScalarLayout<string> = scalar(
 
 /**
  * A signed 8-bit integer, -128 to 127. Setting another number throws a
- * `RangeError`, anything else a `TypeError`.
+ * `RangeError`, another type a `TypeError`.
  *
  * @example
  * ```ts
@@ -189,7 +189,7 @@ export const i8: ScalarLayout<number> = scalar(
 
 /**
  * An unsigned 8-bit integer, 0 to 255. Setting another number throws a
- * `RangeError`, anything else a `TypeError`.
+ * `RangeError`, another type a `TypeError`.
  *
  * @example
  * ```ts
@@ -225,7 +225,7 @@ export const u8: ScalarLayout<number> = scalar(
 
 /**
  * A signed 16-bit integer, -32768 to 32767. Setting another number throws a
- * `RangeError`, anything else a `TypeError`.
+ * `RangeError`, another type a `TypeError`.
  *
  * @example
  * ```ts
@@ -261,7 +261,7 @@ export const i16: ScalarLayout<number> = scalar(
 
 /**
  * An unsigned 16-bit integer, 0 to 65535. Setting another number throws a
- * `RangeError`, anything else a `TypeError`.
+ * `RangeError`, another type a `TypeError`.
  *
  * @example
  * ```ts
@@ -297,7 +297,7 @@ export const u16: ScalarLayout<number> = scalar(
 
 /**
  * A signed 32-bit integer, -2147483648 to 2147483647. Setting another number throws a
- * `RangeError`, anything else a `TypeError`.
+ * `RangeError`, another type a `TypeError`.
  *
  * @example
  * ```ts
@@ -333,7 +333,7 @@ export const i32: ScalarLayout<number> = scalar(
 
 /**
  * An unsigned 32-bit integer, 0 to 4294967295. Setting another number throws a
- * `RangeError`, anything else a `TypeError`.
+ * `RangeError`, another type a `TypeError`.
  *
  * @example
  * ```ts
@@ -368,8 +368,8 @@ export const u32: ScalarLayout<number> = scalar(
 );
 
 /**
- * A signed 64-bit integer, a `bigint` from -2^63 to 2^63-1. Setting another `bigint` throws a `RangeError`, anything else a
- * `TypeError`.
+ * A signed 64-bit integer: a `bigint` from -2^63 to 2^63-1. Setting another `bigint` throws a
+ * `RangeError`, another type a `TypeError`.
  *
  * @example
  * ```ts
@@ -411,8 +411,8 @@ export const i64: ScalarLayout<bigint> = scalar(
 );
 
 /**
- * An unsigned 64-bit integer, a `bigint` from 0 to 2^64-1. Setting another `bigint` throws a `RangeError`, anything else a
- * `TypeError`.
+ * An unsigned 64-bit integer: a `bigint` from 0 to 2^64-1. Setting another `bigint` throws a
+ * `RangeError`, another type a `TypeError`.
  *
  * @example
  * ```ts
@@ -447,7 +447,8 @@ export const u64: ScalarLayout<bigint> = scalar(
 );
 
 /**
- * A 32-bit float; any number, rounded to the nearest one there is. Setting anything but a number throws a `TypeError`.
+ * A 32-bit float. Any number is accepted and rounded to the nearest 32-bit float. Setting another type
+ * throws a `TypeError`.
  *
  * @example
  * ```ts
@@ -481,7 +482,7 @@ export const f32: ScalarLayout<number> = scalar(
 );
 
 /**
- * A 64-bit float; any number. Setting anything but a number throws a `TypeError`.
+ * A 64-bit float. Any number is accepted. Setting another type throws a `TypeError`.
  *
  * @example
  * ```ts

@@ -1,7 +1,7 @@
 /**
- * C structs: where each field lies, and the ways to the memory of one. For programs.
+ * C structs: the offset of each field, and the functions that view, read and write a struct in memory.
  *
- * Sizes and offsets are those of gcc on Linux, x86-64 and aarch64, where they are the same.
+ * Sizes and offsets are those of gcc on Linux. They are the same on x86-64 and aarch64.
  */
 
 import { checkAlignment, checkLayout, checkName, makeLayout } from "./check.ts";
@@ -34,7 +34,7 @@ const readStructOptions = optionsReader({
 });
 const readViewOptions = optionsReader({ readOnly: checkFlag });
 
-/** The least multiple of `alignment` that is not less than `offset`. */
+/** The smallest multiple of `alignment` that is not less than `offset`. */
 function roundUp(offset: number, alignment: number): number {
   // Not with `&`: offsets can go beyond 32 bits.
   return Math.ceil(offset / alignment) * alignment;
@@ -50,7 +50,7 @@ function place(name: string, declared: FieldLayout, end: number, pack: number): 
   return Object.freeze({ offset, size: layout.size, layout, ...align });
 }
 
-/** C's rule: the larger of its own alignment and the one asked for, and `pack` bounds both. */
+/** C's rule: the larger of the natural and the requested alignment, and at most `pack`. */
 function alignmentOf({ layout, align = 1 }: Pick<Field, "layout" | "align">, pack: number): number {
   return Math.min(Math.max(layout.alignment, align), pack);
 }
@@ -68,7 +68,7 @@ function checkFields(fields: Fields): void {
   for (const name of names) checkName(name, "the name of a field");
 }
 
-/** The bytes of one struct, and no others. */
+/** A `DataView` of exactly the bytes of one struct. */
 function memory(buffer: ArrayBufferLike, offset: number, size: number): DataView {
   if (!(buffer instanceof ArrayBuffer || buffer instanceof SharedArrayBuffer)) {
     throw new TypeError(
@@ -86,13 +86,13 @@ function memory(buffer: ArrayBufferLike, offset: number, size: number): DataView
 }
 
 /**
- * A C struct with these fields, in this order. Make it once, beside the program's constants: it costs
- * far more than a view.
+ * Returns the layout of a C struct with these fields, in this order. Make it once, as a constant of the
+ * program: it costs much more than a view.
  *
- * @param fields The fields: names that C and C++ accept, and a layout each.
+ * @param fields The fields: a name that C and C++ accept, and a layout, for each.
  * @param options `pack` and `align`, as `#pragma pack` and `aligned` in C.
- * @throws {TypeError} There is no field, or one whose name or layout C could not have.
- * @throws {RangeError} `pack` or `align` is not a number C takes, or the whole is too large to address.
+ * @throws {TypeError} There is no field, or a field has a name or a layout that is not possible in C.
+ * @throws {RangeError} `pack` or `align` is not a number that C accepts, or the struct is too large.
  *
  * @example
  * ```ts
@@ -141,7 +141,7 @@ export function struct<F extends Fields>(fields: F, options: StructOptions = {})
     kind: "struct",
     size,
     alignment,
-    // The types of the fields are lost in the loop above, and nowhere else.
+    // Only the loop above loses the types of the fields.
     fields: Object.freeze(placed) as StructLayout<F>["fields"],
     ...read,
     view(
@@ -150,7 +150,7 @@ export function struct<F extends Fields>(fields: F, options: StructOptions = {})
       options?: ViewOptions,
     ): StructView<F> {
       const { readOnly = false } = readViewOptions(options);
-      // The class of the views is made with the first: most of our own structs are never viewed
+      // The first view makes the class: most structs inside this library are never viewed
       views ??= viewsOf(layout);
       return views(memory(buffer, offset, size), readOnly) as StructView<F>;
     },
