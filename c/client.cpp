@@ -1,5 +1,5 @@
 // The client of the classic pair: sends its arguments, or else the lines of its input, through the
-// mailbox, and says truthfully what became of each.
+// mailbox, and reports what happened to each message.
 
 #include "program.hpp"
 
@@ -42,7 +42,7 @@ std::optional<double> parse_timeout(const char *text) {
   return value;
 }
 
-// Ends the program itself for --help and wrong usage: nothing is held yet.
+// Exits for --help and wrong usage: nothing is held yet.
 Options parse_options(int argc, char **argv) {
   static const option known[] = {
       {"key", required_argument, nullptr, 'k'},  {"timeout", required_argument, nullptr, 'T'},
@@ -77,7 +77,7 @@ Options parse_options(int argc, char **argv) {
 
 enum class Input { line, end, stopped, failed };
 
-// Lines of any length in a bounded buffer: of what cannot be sent only the length is of use.
+// Lines of any length in a bounded buffer: of a line that is too long only the length is kept.
 class LineReader {
  public:
   Input next() {
@@ -93,7 +93,7 @@ class LineReader {
         }
         append(byte);
       }
-      // an input that is always ready would otherwise outrun every signal
+      // a signal must end the program even if the input is always ready
       if (stop_signal != 0 || !wait_ready(STDIN_FILENO, POLLIN)) return Input::stopped;
       const ssize_t count = read(STDIN_FILENO, buffer_, sizeof buffer_);
       if (count == 0) return length_ > 0 ? Input::line : Input::end;
@@ -112,7 +112,7 @@ class LineReader {
     length_++;
     last_ = byte;
     if (byte == '\0') has_nul_ = true;
-    // one more than a message holds: it may be the \r that goes
+    // one byte more than a message holds: it may be the \r that is removed
     if (text_.size() <= SHM_MAILBOX_TEXT_MAX) text_ += byte;
   }
 
@@ -134,7 +134,7 @@ class Client {
  public:
   explicit Client(const Options &options) : options_(options), key_(key_text(options.mailbox)) {}
 
-  // Nothing: go on. Else the exit code to end with.
+  // Nothing: continue. Else the exit code.
   std::optional<int> join() {
     const ShmMailboxWait wait{options_.deadline(), &stop_signal, nullptr, nullptr};
     const ShmMailboxStatus status = mailbox_.arrive(options_.mailbox, wait);
@@ -147,7 +147,7 @@ class Client {
     return std::nullopt;
   }
 
-  // Nothing: go on. Else the exit code to end with; what became of the message has been said.
+  // Nothing: continue. Else the exit code, after what happened to the message was reported.
   std::optional<int> send(std::string_view text) {
     if (stop_signal != 0) return 128 + stop_signal;
     const ShmMailboxWait wait{options_.deadline(), &stop_signal, &Client::idle, this};

@@ -1,23 +1,24 @@
 /*
  * The mailbox of @sysv/shm for C11 and C++17: one message at a time, shared at a System V key.
  * The protocol is docs/wire_format.md; this header follows it step by step and uses its words.
- * Header only, with shm_sync.h beside it. Include it before any system header in C (it asks for the
- * GNU interfaces).
+ * Header only; it needs shm_sync.h in the same directory. In C, include it before any system header
+ * (it requests the GNU interfaces).
  *
- * Who writes what in the segment
+ * Which process writes what in the segment
  *   can_read  a sender 0 -> 1; the server 1 -> 0; a sender withdrawing 1 -> 0. Byte atomics only
  *   msg       the holder of SENDER, while can_read is 0. Read by the server while can_read is 1
- * Invariant: can_read 1 means msg is a whole message and nobody changes it.
+ * Invariant: while can_read is 1, msg is a whole message and no process changes it.
  *
  * Happens-before edges
  *   SYNC message  can_read = 1 (release) by the sender -> load of 1 (acquire) by the server
- *   SYNC ack    can_read = 0 (release) by the server -> load of 0 (acquire) by a sender
+ *   SYNC ack      can_read = 0 (release) by the server -> load of 0 (acquire) by a sender
  *
- * Other users of the key may be hostile: what is in memory is copied first and looked at after.
+ * Memory holds untrusted data: other users of the key may be hostile. It is copied before it is
+ * checked.
  *
- * A forked child has none of what its parent holds here: calls with an inherited handle do nothing and
- * say FORKED. A child that needs the mailbox opens it anew. Until it ends or calls exec it keeps the
- * segment attached, and so keeps its parent from removing it.
+ * A forked child holds nothing of what its parent holds here: calls with an inherited handle do
+ * nothing and return FORKED. A child that needs the mailbox must open it again. Until the child
+ * ends or calls exec it keeps the segment attached, and so its parent does not remove it.
  *
  *   struct ShmMailbox box;
  *   struct ShmMailboxOptions options = {SHM_MAILBOX_KEY, 0600, false, false};
@@ -30,7 +31,7 @@
 
 #include "shm_sync.h"
 
-/* Layout is data: a test reads these lines and compares them with src/mailbox/descriptor.ts. */
+/* The layout: a test reads these lines and compares them with src/mailbox/descriptor.ts. */
 
 /* the segment */
 #define SHM_MAILBOX_KEY 1111
@@ -40,7 +41,7 @@
 #define SHM_MAILBOX_TEXT_SIZE 2048
 #define SHM_MAILBOX_TEXT_MAX 2047
 
-/* the semaphores beside it */
+/* the semaphores of its set */
 #define SHM_MAILBOX_SEM_LOCK 0
 #define SHM_MAILBOX_SEM_USERS 1
 #define SHM_MAILBOX_SEM_SERVER 2
@@ -49,7 +50,7 @@
 #define SHM_MAILBOX_SEM_DISPOSABLE 5
 #define SHM_MAILBOX_SEM_COUNT 6
 
-/* who sent so lately looks again for so long, first after such a pause, before it queues to send */
+/* a sender that sent within JUST_NOW retries for STAND_BACK, from FIRST_PAUSE on, then queues */
 #define SHMI_JUST_NOW_NS INT64_C(1000000)
 #define SHMI_STAND_BACK_NS INT64_C(50000000)
 #define SHMI_FIRST_PAUSE_NS INT64_C(100000)
@@ -70,22 +71,22 @@ enum ShmMailboxStatus {
   SHM_MAILBOX_TIMEOUT,   /* the deadline passed */
   SHM_MAILBOX_STOPPED,   /* the caller's stop flag was set */
   SHM_MAILBOX_BUSY,      /* another process holds the role */
-  SHM_MAILBOX_REFUSED,   /* the text does not fit the mailbox */
-  SHM_MAILBOX_REMOVED,   /* the segment or the set was removed under us */
-  SHM_MAILBOX_UNTRUSTED, /* another user made what stands at the key */
-  SHM_MAILBOX_FOREIGN,   /* what stands at the key is no mailbox */
-  SHM_MAILBOX_FORKED,    /* another process opened it, of which this one is a child */
+  SHM_MAILBOX_REFUSED,   /* the text does not fit into the mailbox */
+  SHM_MAILBOX_REMOVED,   /* the segment or the set was removed while in use */
+  SHM_MAILBOX_UNTRUSTED, /* another user created or owns the object at the key */
+  SHM_MAILBOX_FOREIGN,   /* the object at the key is not a mailbox */
+  SHM_MAILBOX_FORKED,    /* the handle was opened by a parent of this process */
   SHM_MAILBOX_FAILED     /* a system call failed */
 };
 
-/* What became of a message; a status alone does not say it. */
+/* What happened to a message; the status alone does not tell. */
 enum ShmMailboxOutcome {
   SHM_MAILBOX_NOT_SENT,  /* it was never in the slot */
-  SHM_MAILBOX_LEFT,      /* in the slot, for the server or the next one */
-  SHM_MAILBOX_TAKEN,     /* a server has it */
-  SHM_MAILBOX_WITHDRAWN, /* it was in the slot, nobody took it, nobody will */
-  SHM_MAILBOX_IN_FLIGHT,   /* a server is at it and has not said that it is done */
-  SHM_MAILBOX_UNKNOWN    /* the mailbox was removed under it */
+  SHM_MAILBOX_LEFT,      /* it is in the slot, for this server or the next */
+  SHM_MAILBOX_TAKEN,     /* a server has acknowledged it */
+  SHM_MAILBOX_WITHDRAWN, /* it was in the slot; no server received it or will */
+  SHM_MAILBOX_IN_FLIGHT, /* a server has received it and not acknowledged it yet */
+  SHM_MAILBOX_UNKNOWN    /* the mailbox was removed during the send */
 };
 
 struct ShmMailboxError {
@@ -99,16 +100,16 @@ struct ShmMailboxError {
 
 struct ShmMailboxOptions {
   key_t key;
-  unsigned mode; /* permissions of what we create, within 0666 */
-  bool persistent;     /* leave the segment behind */
-  bool trust;    /* accept what another user made */
+  unsigned mode;   /* permissions of what we create, within 0666 */
+  bool persistent; /* leave the segment behind */
+  bool trust;      /* accept an object that another user created or owns */
 };
 
-/* How long to wait and what ends it early. NULL instead of one: for ever. */
+/* How long to wait and what ends it early. NULL instead: forever. */
 struct ShmMailboxWait {
   int64_t deadline;                  /* of shm_mailbox_now; SHM_MAILBOX_FOREVER: none */
   const volatile sig_atomic_t *stop; /* may be NULL */
-  void (*idle)(void *);              /* called after each slice in vain; may be NULL */
+  void (*idle)(void *);              /* called after each slice without success; may be NULL */
   void *idle_argument;
 };
 
@@ -116,13 +117,13 @@ static const int64_t SHM_MAILBOX_FOREVER = INT64_MAX;
 
 struct ShmMailbox {
   struct ShmMailboxOptions options;
-  struct ShmMembership member; /* member.mode: permissions found, of segment and set together */
-  bool serving;                /* we hold SERVER */
-  bool was_server;             /* we held it once */
-  bool in_flight;                /* we hold IN_FLIGHT */
-  bool wakes; /* whoever changes the flag wakes those who wait for it, when last looked */
+  struct ShmMembership member;  /* member.mode: permissions found, of segment and set together */
+  bool serving;                 /* we hold SERVER */
+  bool was_server;              /* we held it once */
+  bool in_flight;               /* we hold IN_FLIGHT */
+  bool wakes;                   /* the last check found only members, which wake waiters */
   struct ShmiSpinning spinning;
-  int64_t turn_ended; /* when we let go of SENDER last */
+  int64_t turn_ended;           /* when we last released SENDER */
   struct ShmMailboxError error; /* of the last call that did not return OK */
 };
 
@@ -189,14 +190,14 @@ static inline int64_t shmi_deadline(const struct ShmMailboxWait *wait) {
   return wait != NULL ? wait->deadline : SHM_MAILBOX_FOREVER;
 }
 
-/* Whether what we wait in is still there. Notes whether strangers are, who wake nobody. */
+/* Whether the mailbox still exists. Records whether there are strangers, which wake no waiters. */
 static inline enum ShmMailboxStatus shm_mailbox_check(struct ShmMailbox *box) {
   const enum ShmiPresence presence = shmi_presence(&box->member);
   box->wakes = presence == SHMI_AMONG_MEMBERS;
   return presence != SHMI_REMOVED ? SHM_MAILBOX_OK : shmi_removed(box);
 }
 
-/* A handle is of use to the process that opened it, and to no child of it. */
+/* A handle works only in the process that opened it, not in its children. */
 static inline enum ShmMailboxStatus shmi_check_process(struct ShmMailbox *box) {
   if (shmi_opened_here(&box->member.process)) return SHM_MAILBOX_OK;
   return shmi_fault(box, SHM_MAILBOX_FORKED, "use the mailbox",
@@ -205,8 +206,8 @@ static inline enum ShmMailboxStatus shmi_check_process(struct ShmMailbox *box) {
 }
 
 /*
- * Does the operations in one step, trying once at least and waiting in slices, as long as the mailbox is
- * there.
+ * Does the operations in one step. Tries at least once, then waits in slices while the mailbox
+ * exists.
  */
 static inline enum ShmMailboxStatus shmi_operate(struct ShmMailbox *box, struct sembuf *operations,
                                                  size_t count, const struct ShmMailboxWait *wait) {
@@ -229,9 +230,9 @@ static inline enum ShmMailboxStatus shmi_operate(struct ShmMailbox *box, struct 
   }
 }
 
-/* Wait for zero and add are one step; when we die the kernel takes the 1 back. */
+/* Waiting for zero and adding are one step; when we die the kernel subtracts the 1 again. */
 static inline enum ShmMailboxStatus shmi_acquire(struct ShmMailbox *box, int number,
-                                              const struct ShmMailboxWait *wait) {
+                                                 const struct ShmMailboxWait *wait) {
   struct sembuf take[2] = {shmi_operation(number, 0, 0), shmi_operation(number, +1, SEM_UNDO)};
   return shmi_operate(box, take, 2, wait);
 }
@@ -245,14 +246,14 @@ static inline enum ShmMailboxStatus shmi_try_acquire(struct ShmMailbox *box, int
 
 /* ---- the flag and the waits ------------------------------------------------------------------ */
 
-/* The word and the flag overlap ShmEntry, so the compiler must not assume they do not. */
+/* The word and the flag overlap ShmEntry, so the compiler must not assume that they do not. */
 typedef uint32_t __attribute__((may_alias)) ShmiWord;
 
 static inline unsigned char *shmi_flag(const struct ShmMailbox *box) {
   return box->member.base + SHM_MAILBOX_FLAG_OFFSET;
 }
 
-/* Not a bool: memory may hold a third value, which no bool may. Any but 0 counts as 1. */
+/* Not a bool: memory may hold a third value, which a bool cannot. Any value but 0 counts as 1. */
 static inline bool shmi_can_read(const struct ShmMailbox *box) {
   return __atomic_load_n(shmi_flag(box), __ATOMIC_ACQUIRE) != 0;
 }
@@ -269,9 +270,9 @@ static inline bool shmi_spin_for_flag(const struct ShmMailbox *box, bool wanted)
 }
 
 /*
- * Whether the mailbox is still there, and whether a classic peer is, which wakes nobody, takes system calls:
- * most waits are over before. Where one is, the slices begin short: one that answers at once is heard at
- * once, one that takes its time costs ten looks a second.
+ * System calls show whether the mailbox still exists, and whether a classic peer, which wakes no
+ * waiter, is attached; most waits end before them. With a classic peer the slices begin short: an
+ * immediate answer is seen at once, and a slow one costs ten checks a second.
  */
 static inline enum ShmMailboxStatus shmi_sleep_for_flag(struct ShmMailbox *box, bool wanted,
                                                         const struct ShmMailboxWait *wait) {
@@ -279,7 +280,7 @@ static inline enum ShmMailboxStatus shmi_sleep_for_flag(struct ShmMailbox *box, 
   int64_t shorter = 100000;
   int64_t next_check = shm_mailbox_now() + (box->wakes ? SHMI_SLICE_NS : shorter);
   for (;;) {
-    /* the word before the flag: a change between the two looks then prevents the sleep */
+    /* the word before the flag: then a change between the two loads prevents the sleep */
     const ShmiWord *const first = (const ShmiWord *)(const void *)box->member.base;
     const uint32_t word = __atomic_load_n(first, __ATOMIC_ACQUIRE);
     if (shmi_can_read(box) == wanted) return SHM_MAILBOX_OK;
@@ -311,11 +312,11 @@ static inline enum ShmMailboxStatus shmi_await_flag(struct ShmMailbox *box, bool
   return status;
 }
 
-/* ---- giving back ----------------------------------------------------------------------------- */
+/* ---- acknowledging and releasing ------------------------------------------------------------- */
 
 /*
- * Acknowledges the message in hand: its sender goes on, the slot is free. Asking for the next one does it
- * too, leaving does not.
+ * Acknowledges the received message: its sender continues, and the slot is free. Asking for the
+ * next message does it too, leaving does not.
  */
 static inline void shm_mailbox_ack(struct ShmMailbox *box) {
   if (!box->in_flight || !shmi_opened_here(&box->member.process)) return;
@@ -325,7 +326,7 @@ static inline void shm_mailbox_ack(struct ShmMailbox *box) {
   box->in_flight = false;
 }
 
-/* Negative acknowledge: the message in hand stays, for the next receive or the next server. */
+/* Negative acknowledge: the received message stays, for the next receive or the next server. */
 static inline void shm_mailbox_nack(struct ShmMailbox *box) {
   if (!box->in_flight || !shmi_opened_here(&box->member.process)) return;
   shmi_release(box->member.set, SHM_MAILBOX_SEM_IN_FLIGHT, 1);
@@ -351,7 +352,7 @@ static inline void shmi_mailbox_choose(struct ShmMembership *member) {
   member->new_size = SHM_MAILBOX_SIZE;
 }
 
-/* Zeros are a mailbox, and whatever is in it may be a message. */
+/* A segment of zeros is a mailbox, and any contents may be a message. */
 static inline enum ShmiStatus shmi_mailbox_prepare(struct ShmMembership *member,
                                                    const struct ShmiUntil *until) {
   (void)member;
@@ -364,12 +365,13 @@ static const struct ShmiKind SHMI_MAILBOX_KIND = {
     shmi_mailbox_fits, shmi_mailbox_choose, shmi_mailbox_prepare};
 
 /*
- * Joins the mailbox at the key, or makes it. The wait is for others who join or leave; with no deadline
- * it lasts SHM_JOIN_MS. Join before you fork or after, but use the handle where it was opened.
+ * Joins the mailbox at the key, or creates it. The wait is for peers that join or leave; without a
+ * deadline it lasts SHM_JOIN_MS. Use the handle only in the process that joined, not in its
+ * children.
  */
 static inline enum ShmMailboxStatus shm_mailbox_join(struct ShmMailbox *box,
-                                                       const struct ShmMailboxOptions *options,
-                                                       const struct ShmMailboxWait *wait) {
+                                                     const struct ShmMailboxOptions *options,
+                                                     const struct ShmMailboxWait *wait) {
   static const enum ShmMailboxStatus statuses[] = {
       SHM_MAILBOX_OK,     SHM_MAILBOX_FAILED,    SHM_MAILBOX_TIMEOUT, SHM_MAILBOX_STOPPED,
       SHM_MAILBOX_FAILED, SHM_MAILBOX_UNTRUSTED, SHM_MAILBOX_FOREIGN, SHM_MAILBOX_FAILED};
@@ -393,7 +395,7 @@ static inline enum ShmMailboxStatus shm_mailbox_join(struct ShmMailbox *box,
   return statuses[status];
 }
 
-/* Whether we, who are alone, remove the segment, with the lock held. */
+/* Whether we remove the segment; called with the lock held, when we are the only member. */
 static inline bool shmi_removes(const struct ShmMailbox *box) {
   struct shmid_ds segment;
   const struct ShmMembership *const member = &box->member;
@@ -404,7 +406,7 @@ static inline bool shmi_removes(const struct ShmMailbox *box) {
          shmctl(member->segment, IPC_STAT, &segment) == 0 && segment.shm_nattch == 1;
 }
 
-/* Gives back everything held, then goes; harmless when not joined, and in a forked child. */
+/* Releases all roles, then leaves. Does nothing if not joined, and in a forked child. */
 static inline void shm_mailbox_leave(struct ShmMailbox *box) {
   struct ShmMembership *const member = &box->member;
   if (member->set == -1 || shmi_check_process(box) != SHM_MAILBOX_OK) return;
@@ -421,24 +423,24 @@ static inline void shm_mailbox_leave(struct ShmMailbox *box) {
   shmi_exit_from(member, alone);
 }
 
-/* Permissions others have on the mailbox although we did not ask for them, 0 if none. */
+/* Permissions that other users have on the mailbox beyond options.mode, 0 if none. */
 static inline unsigned shm_mailbox_excess(const struct ShmMailbox *box) {
   return box->member.mode & 0022U & ~box->options.mode;
 }
 
 /* ---- roles ----------------------------------------------------------------------------------- */
 
-/* Peers by this protocol only: a classic server holds no role. */
+/* Counts only peers of this protocol: a classic server holds no role. */
 static inline bool shm_mailbox_has_server(const struct ShmMailbox *box) {
   return shmi_value(box->member.set, SHM_MAILBOX_SEM_SERVER) > 0;
 }
 
-/* Whether somebody is attached who does not know the protocol, such as a classic program. */
+/* Whether a process is attached that does not use the protocol, such as a classic program. */
 static inline bool shm_mailbox_has_stranger(const struct ShmMailbox *box) {
   return shmi_presence(&box->member) == SHMI_WITH_STRANGER;
 }
 
-/* BUSY: another server is there, named in the error. */
+/* BUSY: there is another server, named in the error. */
 static inline enum ShmMailboxStatus shm_mailbox_acquire_server(struct ShmMailbox *box) {
   enum ShmMailboxStatus status = shmi_check_process(box);
   if (status == SHM_MAILBOX_OK) status = shmi_try_acquire(box, SHM_MAILBOX_SEM_SERVER);
@@ -461,9 +463,9 @@ static inline enum ShmMailboxStatus shm_mailbox_acquire_server(struct ShmMailbox
 /* ---- sending --------------------------------------------------------------------------------- */
 
 /*
- * Takes SENDER. Who had it just now does not queue for it at once, but looks again ever more rarely: to
- * hand it over takes as long as several messages of one sender, so those with much to send take turns in
- * bursts, while one that sends now and then has its turn next.
+ * Acquires SENDER. A sender that held it until now does not queue for it at once, but tries again
+ * less and less often. Handing it over takes as long as several messages of one sender; so senders
+ * with many messages take turns in bursts, while an occasional sender has its turn next.
  */
 static inline enum ShmMailboxStatus shmi_take_turn(struct ShmMailbox *box,
                                                    const struct ShmMailboxWait *wait) {
@@ -482,9 +484,9 @@ static inline enum ShmMailboxStatus shmi_take_turn(struct ShmMailbox *box,
   return shmi_acquire(box, SHM_MAILBOX_SEM_SENDER, wait);
 }
 
-/* Takes back a message nobody took; says for certain what became of it, or that nobody can. */
+/* Withdraws a message that no server took; returns what happened to it, or that this is unknown. */
 static inline enum ShmMailboxOutcome shmi_withdraw(struct ShmMailbox *box) {
-  /* a server that has it in hand is given one slice to say that it is done */
+  /* a server that has received it has one slice to acknowledge it */
   const struct ShmMailboxWait grace = {shm_mailbox_now() + SHMI_SLICE_NS, NULL, NULL, NULL};
   const enum ShmMailboxStatus status = shmi_acquire(box, SHM_MAILBOX_SEM_IN_FLIGHT, &grace);
   if (status == SHM_MAILBOX_OK) {
@@ -501,8 +503,8 @@ static inline enum ShmMailboxOutcome shmi_withdraw(struct ShmMailbox *box) {
 }
 
 /*
- * Sends one message; with wait_taken, OK means a server has it. Whatever the status, the outcome
- * says what became of the message.
+ * Sends one message; with wait_taken, OK means that a server has acknowledged it. With any status,
+ * the outcome is what happened to the message.
  */
 static inline enum ShmMailboxStatus shm_mailbox_send(struct ShmMailbox *box, const char *text,
                                                      size_t length, bool wait_taken,
@@ -547,15 +549,16 @@ static inline enum ShmMailboxStatus shm_mailbox_send(struct ShmMailbox *box, con
 
 /* ---- receiving ------------------------------------------------------------------------------- */
 
-/* The process whose message is in the slot, asked of the kernel; 0 where it is not known. */
+/* The process whose message is in the slot, from the kernel; 0 if unknown. */
 static inline pid_t shm_mailbox_sender(const struct ShmMailbox *box) {
   return shmi_holder(box->member.set, SHM_MAILBOX_SEM_SENDER, 2);
 }
 
 /*
- * Acknowledges the message in hand, if there is one, then waits for a message and copies it, with a NUL
- * behind it, into text. It stays in the slot, in our hand, until shm_mailbox_ack or shm_mailbox_nack.
- * `sender` may be NULL: shm_mailbox_sender says it too, while the message is in hand.
+ * Acknowledges the received message, if there is one, then waits for a message and copies it into
+ * text, with a NUL after it. It stays in the slot, not acknowledged, until shm_mailbox_ack or
+ * shm_mailbox_nack. `sender` may be NULL: shm_mailbox_sender returns it too, until the message is
+ * acknowledged.
  */
 static inline enum ShmMailboxStatus shm_mailbox_receive(struct ShmMailbox *box,
                                                         char text[SHM_MAILBOX_TEXT_SIZE + 1],
@@ -568,7 +571,7 @@ static inline enum ShmMailboxStatus shm_mailbox_receive(struct ShmMailbox *box,
     if (status != SHM_MAILBOX_OK) return status;
     status = shmi_try_acquire(box, SHM_MAILBOX_SEM_IN_FLIGHT);
     if (status == SHM_MAILBOX_BUSY) {
-      /* a sender is withdrawing; one stopped halfway must not make us spin */
+      /* a sender is withdrawing; if it was stopped halfway, it must not make us spin */
       struct sembuf free_again = shmi_operation(SHM_MAILBOX_SEM_IN_FLIGHT, 0, 0);
       status = shmi_operate(box, &free_again, 1, wait);
       if (status != SHM_MAILBOX_OK) return status;

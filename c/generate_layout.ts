@@ -1,7 +1,7 @@
 /**
- * Writes the layout of the channel, as `src/channel/descriptor.ts` has it, into `c/shm_channel.h`,
- * between two comments there. A tool of this repository: `deno task layout`. With `--check` it
- * changes nothing and fails if the header says anything else.
+ * Writes the layout of the channel from `src/channel/descriptor.ts` into `c/shm_channel.h`, between two
+ * comments there. A tool of this repository: `deno task layout`. With `--check` it changes nothing and
+ * fails if the header differs.
  */
 
 import {
@@ -28,11 +28,11 @@ import {
 } from "../src/channel/descriptor.ts";
 import type { AnyStructLayout, Layout } from "../src/layout/layout.ts";
 
-/** Where the layout stands in the header: from the first of these to the second. */
+/** The lines of the header that enclose the layout. */
 const BEGIN = "/* BEGIN LAYOUT: written by `deno task layout` from src/channel/descriptor.ts */\n";
 const END = "/* END LAYOUT */\n";
 
-/** The structs by the names C has for them, inner ones first. */
+/** The structs by their names in C, inner ones first. */
 export const STRUCTS: Readonly<Record<string, AnyStructLayout>> = {
   ShmChannelHeader: HEADER,
   ShmChannelConsumerLine: CONSUMER,
@@ -44,10 +44,10 @@ export const STRUCTS: Readonly<Record<string, AnyStructLayout>> = {
   ShmChannelRecord: RECORD,
 };
 
-/** The header of C, as a URL beside this file. */
+/** The URL of the C header, in the directory of this file. */
 export const HEADER_FILE: URL = new URL("shm_channel.h", import.meta.url);
 
-/** Decimal, or for what people know by its digits hexadecimal; unsigned like the fields they are for. */
+/** The constants, unsigned like their fields. Hexadecimal where people recognise the digits. */
 function numbers(): string[] {
   const hex = (value: number): string => `0x${value.toString(16).padStart(8, "0")}U`;
   const all: [name: string, value: string][] = [
@@ -75,7 +75,7 @@ function prefixed(
   return Object.entries(values).map(([name, value]) => [`${prefix}_${name}`, `${value}${suffix}`]);
 }
 
-/** A struct, and that the compiler lays it out as TypeScript does. */
+/** A struct, with assertions that the compiler lays it out as TypeScript does. */
 function declaration(name: string, { fields, size, align }: AnyStructLayout): string {
   const entries = Object.entries(fields);
   return [
@@ -89,7 +89,7 @@ function declaration(name: string, { fields, size, align }: AnyStructLayout): st
   ].join("\n");
 }
 
-/** Asserts where a member is. */
+/** Asserts the offset and size of a member. */
 const PLACE = String.raw`#define SHMCI_PLACE(type, member, offset, size)                         \
   static_assert(offsetof(struct type, member) == (offset) &&            \
                     sizeof(((struct type *)0)->member) == (size),       \
@@ -111,13 +111,13 @@ function member(name: string, layout: Layout): string {
   }
 }
 
-/** All of the layout, as C and C++ text. */
+/** The whole layout, as text for C and C++. */
 export function layoutText(): string {
   const structs = Object.entries(STRUCTS).map(([name, layout]) => declaration(name, layout));
   return [numbers().join("\n"), PLACE, ...structs].join("\n\n") + "\n";
 }
 
-/** The header with the layout as it should be in it. */
+/** The text of the header with the present layout. */
 export function withLayout(header: string): string {
   const [begin, end] = [header.indexOf(BEGIN), header.indexOf(END)];
   if (begin === -1 || end < begin) throw new Error(`no lines "${BEGIN.trim()}", "${END.trim()}"`);

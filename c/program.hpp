@@ -1,7 +1,7 @@
-// What the server and the client program share: options, signals, a mailbox that is always left.
+// The common part of the server and the client program: options, signals, and leaving the mailbox.
 //
-// Signals only set a flag. Every wait looks at it, and a wait for a file descriptor opens the
-// signals in the same step as it begins, so that none can slip in between look and wait.
+// Signals only set a flag. Every wait checks it. A wait for a file descriptor unblocks the signals
+// in the same step as it begins, so that no signal is lost between the check and the wait.
 #ifndef SYSV_SHM_PROGRAM_HPP
 #define SYSV_SHM_PROGRAM_HPP
 
@@ -21,7 +21,7 @@
 
 constexpr int EXIT_USAGE = 2;
 
-// The signal that asked us to end, 0 as long as none did.
+// The signal that asked the program to end, 0 if none did.
 inline volatile std::sig_atomic_t stop_signal = 0;
 
 extern "C" inline void on_stop_signal(int number) { stop_signal = number; }
@@ -40,23 +40,23 @@ inline void install_signals() {
   action.sa_handler = on_stop_signal;
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
-  // nohup ignores SIGHUP on our behalf
+  // nohup sets SIGHUP to be ignored, which must stay so
   struct sigaction before {};
   if (sigaction(SIGHUP, nullptr, &before) == 0 && before.sa_handler != SIG_IGN) {
     sigaction(SIGHUP, &action, nullptr);
   }
-  // a reader that went away is an error of write, not our death with a message in hand
+  // a reader that has gone must be an error of write: a message may not be acknowledged yet
   action.sa_handler = SIG_IGN;
   sigaction(SIGPIPE, &action, nullptr);
 }
 
-// Waits until the descriptor can be read or written. False: a signal asked us to end first.
+// Waits until the descriptor can be read or written. False: a signal asked to end first.
 inline bool wait_ready(int descriptor, short events) {
   const sigset_t closed = stop_signals();
   sigset_t open;
   sigprocmask(SIG_BLOCK, &closed, &open);
   pollfd waited{descriptor, events, 0};
-  // asked to end already: whether it is ready right now is all that still counts
+  // if a signal came before, return only whether it is ready now
   timespec none{};
   int ready = ppoll(&waited, 1, &none, &open);
   while (stop_signal == 0 && (ready == 0 || (ready == -1 && errno == EINTR))) {
@@ -66,7 +66,7 @@ inline bool wait_ready(int descriptor, short events) {
   return ready > 0;
 }
 
-// Whoever goes out of scope has left the mailbox, by whatever way.
+// The destructor leaves the mailbox, so every way out of a scope does.
 class Mailbox {
  public:
   Mailbox() = default;
@@ -109,7 +109,7 @@ inline void warn_of_excess(const char *program, const ShmMailbox &box) {
                (excess & 0002U) != 0 ? "every user" : "the group", box.member.mode);
 }
 
-// Decimal (signed), 0x hexadecimal or leading-0 octal, all of 32 bits but the 0 of IPC_PRIVATE.
+// Decimal (signed), 0x hexadecimal or leading-0 octal; any 32 bits except the 0 of IPC_PRIVATE.
 inline std::optional<key_t> parse_key(const char *text) {
   const bool negative = text[0] == '-';
   const char first = negative ? text[1] : text[0];
@@ -131,7 +131,7 @@ inline std::optional<unsigned> parse_mode(const char *text) {
   return static_cast<unsigned>(value);
 }
 
-// False, and said why, if it is none of the options both programs take or its argument is wrong.
+// False if it is not a common option, or if its argument is wrong, after an error message.
 inline bool take_common_option(const char *program, int option, ShmMailboxOptions &options) {
   if (option == 'k') {
     const std::optional<key_t> key = parse_key(optarg);

@@ -1,7 +1,7 @@
 // The server of the classic pair: prints every message that arrives in the mailbox.
 //
-// A message is acknowledged only after its line was written, so one that could not be printed, or
-// whose server was killed, is there for the next server.
+// A message is acknowledged only after its line was written. So if it could not be printed, or the
+// server was killed, the next server receives it.
 
 #include "program.hpp"
 
@@ -24,7 +24,7 @@ constexpr const char *USAGE =
 
 struct Options {
   ShmMailboxOptions mailbox{SHM_MAILBOX_KEY, 0600, false, false};
-  std::uint64_t count = 0;  // 0: without end
+  std::uint64_t count = 0;  // 0: no limit
 };
 
 std::optional<std::uint64_t> parse_count(const char *text) {
@@ -36,7 +36,7 @@ std::optional<std::uint64_t> parse_count(const char *text) {
   return value;
 }
 
-// Ends the program itself for --help and wrong usage: nothing is held yet.
+// Exits for --help and wrong usage: nothing is held yet.
 Options parse_options(int argc, char **argv) {
   static const option known[] = {
       {"key", required_argument, nullptr, 'k'},  {"count", required_argument, nullptr, 'n'},
@@ -80,7 +80,7 @@ bool is_control(std::string_view text, std::size_t at) {
   return (byte(at) < 0x20 && byte(at) != '\t') || byte(at) == 0x7f;
 }
 
-// A terminal obeys control characters, and anybody may have sent them: it gets to see their bytes.
+// A terminal obeys control characters, and messages are untrusted data: print their bytes as text.
 std::string escape_controls(std::string_view text) {
   std::string shown;
   for (std::size_t i = 0; i < text.size(); i++) {
@@ -106,8 +106,8 @@ std::string make_line(std::string_view text, bool terminal) {
 
 enum class Written { all, stopped, failed };
 
-// Waits for room first: a line fits into the room a pipe announces, so a signal finds all of a
-// line written or nothing of it.
+// Waits for room first: a line fits into the room that a pipe reports, so at a signal either the
+// whole line was written or nothing of it.
 Written write_line(const std::string &line) {
   std::size_t done = 0;
   while (done < line.size()) {
@@ -119,7 +119,7 @@ Written write_line(const std::string &line) {
   return Written::all;
 }
 
-// A reader that closed its end is treated as the SIGPIPE it would have sent.
+// The exit code after a signal. A reader that closed its end counts as SIGPIPE.
 int exit_code_of(int signal_number, const Options &options) {
   return options.count == 0 ? EXIT_SUCCESS : 128 + signal_number;
 }

@@ -1,7 +1,7 @@
 /*
- * What common.h and shm_channel.h share: time, errno names, semaphores that the kernel gives back when
- * their holder dies, futex waits, joining and leaving a segment with a semaphore set beside it. Not to
- * be included by programs, which include one of the two.
+ * The common part of common.h and shm_channel.h: time, errno names, semaphores that the kernel
+ * undoes when their holder dies, futex waits, joining and leaving a segment with its semaphore set.
+ * Internal: programs include one of the two headers.
  */
 #ifndef SYSV_SHM_SYNC_H
 #define SYSV_SHM_SYNC_H
@@ -40,14 +40,14 @@ static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ && sizeof(void *) == 8,
 /* the kernel's SHM_DEST, a bit of shm_perm.mode: the segment is marked for removal */
 #define SHMI_MARKED_FOR_REMOVAL 01000
 
-/* Before a program includes this it may say how long joining takes at most, where no deadline says it. */
+/* How long joining may take without a deadline. A program may define it before it includes this. */
 #ifndef SHM_JOIN_MS
 #define SHM_JOIN_MS 5000
 #endif
 
-/* No wait sleeps longer than this without looking again. */
+/* No wait sleeps longer than this before it checks again. */
 #define SHMI_SLICE_NS INT64_C(100000000)
-/* How long leaving waits for the entry lock. Its holder needs microseconds, unless it is stopped. */
+/* How long leaving waits for the entry lock. Its holder needs microseconds, unless stopped. */
 #define SHMI_LEAVE_NS INT64_C(1000000000)
 
 /* ---- time ------------------------------------------------------------------------------------ */
@@ -98,7 +98,7 @@ static inline const char *shm_errno_name(int number) {
   }
 }
 
-/* What to do about an errno of shmget and its like; "" when there is nothing to say. */
+/* What to do about an errno of shmget or a similar call; "" if there is no advice. */
 static inline const char *shmi_remedy(int number) {
   switch (number) {
     case ENOSPC:
@@ -111,7 +111,7 @@ static inline const char *shmi_remedy(int number) {
   }
 }
 
-/* What an error says: a failed call, or in its own words what is wrong. */
+/* The contents of an error: a failed call, or a text that says what is wrong. */
 struct ShmiFault {
   const char *action; /* "open the mailbox" */
   const char *call;   /* NULL when no call failed */
@@ -133,10 +133,10 @@ static inline void shmi_describe(const struct ShmiFault *fault, key_t key, char 
            (unsigned long)(uint32_t)key, fault->hint[0] != '\0' ? ": " : "", fault->hint);
 }
 
-/* Whether a set or segment went between our finding and our using it. */
+/* Whether the errno means that a set or segment was removed after we found it. */
 static inline bool shmi_gone(int number) { return number == EIDRM || number == EINVAL; }
 
-/* Whether a process is gone for certain, or a zombie; one beyond our pid namespace (0) is unknown. */
+/* Whether a process has certainly ended, or is a zombie. Unknown outside our pid namespace (0). */
 static inline bool shmi_process_gone(pid_t pid) {
   if (pid <= 0) return false;
   if (kill(pid, 0) == -1) return errno == ESRCH;
@@ -152,7 +152,7 @@ static inline bool shmi_trusted(uid_t uid) { return uid == 0 || uid == geteuid()
 
 /* ---- semaphores ------------------------------------------------------------------------------ */
 
-/* semctl is variadic and leaves this union to its callers. */
+/* semctl is variadic and leaves the definition of this union to its callers. */
 union ShmiSemun {
   int val;
   struct semid_ds *buf;
@@ -175,22 +175,22 @@ static inline int shmi_set_value(int set, int number, int value) {
   return semctl(set, number, SETVAL, argument);
 }
 
-/* Waits for zero and adds 1 in one step, unless that would wait: EAGAIN. The kernel undoes it. */
+/* Waits for zero and adds 1 in one step; EAGAIN if it would have to wait. The kernel undoes it. */
 static inline int shmi_acquire_now(int set, int number) {
   struct sembuf take[2] = {shmi_operation(number, 0, IPC_NOWAIT),
                            shmi_operation(number, +1, IPC_NOWAIT | SEM_UNDO)};
   return semop(set, take, 2);
 }
 
-/* IPC_NOWAIT: if somebody reset the value by hand, giving back must not wait for it to return. */
+/* IPC_NOWAIT: if another program reset the value, releasing must not wait for it to return. */
 static inline bool shmi_release(int set, int number, int count) {
   struct sembuf give = shmi_operation(number, -count, IPC_NOWAIT | SEM_UNDO);
   return semop(set, &give, 1) == 0;
 }
 
-/* The process that holds a role or lock: 0 when it is free, or beyond our pid namespace. */
+/* The process that holds a role or lock: 0 if it is free, or outside our pid namespace. */
 static inline pid_t shmi_holder(int set, int number, int value) {
-  /* the pid first: if the value still stands afterwards, the pid was that of its holder */
+  /* the pid first: if the value is unchanged afterwards, the pid was that of its holder */
   const int pid = semctl(set, number, GETPID);
   return pid > 0 && shmi_value(set, number) >= value ? (pid_t)pid : 0;
 }
@@ -205,27 +205,27 @@ static inline void shmi_relax(void) {
 #endif
 }
 
-/* How long to look before sleeping: about what going to sleep and being woken costs. */
+/* How long to look before sleeping: about the cost of going to sleep and being woken. */
 #define SHMI_SPIN_NS INT64_C(100000)
-/* A sleep that was shorter than this might have been spared by looking on. */
+/* A shorter sleep than this might have been avoided by looking longer. */
 #define SHMI_SHORT_SLEEP_NS (2 * SHMI_SPIN_NS)
-/* Spinning in vain is tried again after 2^6 short sleeps at the latest. */
+/* After vain spinning, the next try comes after 2^6 short sleeps at the latest. */
 #define SHMI_MOST_DOUBLINGS 6
 
 /*
- * Whether to look again and again for a while before sleeping: only while that pays. After a long sleep it
- * does not, until one is short. Where it was in vain though sleeps are short, as it is where both sides
- * share a core, it is tried again ever more rarely, and each time that it was not in vain makes that half
- * as rare. Zeros are one that spins. src/sync/adaptive_spin.ts does the same.
+ * Whether to look repeatedly for a while before sleeping: only while that helps. After a long sleep
+ * it does not, until a sleep is short. If it is in vain although sleeps are short, as when both
+ * sides share a core, it is tried less and less often; each success makes it twice as frequent
+ * again. An object of zeros spins. src/sync/adaptive_spin.ts does the same.
  */
 struct ShmiSpinning {
-  uint32_t rests;     /* short sleeps to go until spinning is tried again */
-  uint32_t doublings; /* when it is in vain again there will be 2^doublings rests */
+  uint32_t rests;     /* short sleeps until spinning is tried again */
+  uint32_t doublings; /* after the next vain try there will be 2^doublings rests */
 };
 
 static inline bool shmi_spins(const struct ShmiSpinning *spinning) { return spinning->rests == 0; }
 
-/* Says what came of spinning. */
+/* Records whether spinning succeeded. */
 static inline void shmi_spun(struct ShmiSpinning *spinning, bool found) {
   if (found) {
     if (spinning->doublings > 0) spinning->doublings--;
@@ -235,7 +235,7 @@ static inline void shmi_spun(struct ShmiSpinning *spinning, bool found) {
   }
 }
 
-/* Says how long a sleep was, instead of which there could have been spinning. */
+/* Records how long a sleep was that spinning could have replaced. */
 static inline void shmi_slept(struct ShmiSpinning *spinning, int64_t nanoseconds) {
   if (nanoseconds >= SHMI_SHORT_SLEEP_NS) spinning->rests = 1;
   else if (spinning->rests > 0) spinning->rests--;
@@ -255,13 +255,13 @@ static inline void shmi_futex_wake(const void *word) {
 
 /* ---- the process ----------------------------------------------------------------------------- */
 
-/* fork copies handles, and the kernel gives the child nothing of what they stand for */
+/* fork copies handles, but the kernel does not pass their locks and roles to the child */
 struct ShmiProcess {
   const uint32_t *word; /* holds the id of the process that last joined; 0 in a forked child */
   uint32_t id;          /* of the process that opened the handle */
 };
 
-/* A word that the kernel wipes in a forked child; one that is always 0 where it cannot. */
+/* A word that the kernel wipes in a forked child; NULL if the kernel cannot do that. */
 static inline uint32_t *shmi_process_word(void) {
   static uint32_t *word = NULL;
   static const size_t size = 4096;
@@ -278,7 +278,7 @@ static inline uint32_t *shmi_process_word(void) {
   return (uint32_t *)made;
 }
 
-/* This process, which opens a handle. */
+/* This process, as the opener of a handle. */
 static inline struct ShmiProcess shmi_this_process(void) {
   static const uint32_t unknown = 0;
   struct ShmiProcess process = {&unknown, (uint32_t)getpid()};
@@ -289,29 +289,29 @@ static inline struct ShmiProcess shmi_this_process(void) {
   return process;
 }
 
-/* Whether this process opened the handle. One load, but in a forked child, where it is a call. */
+/* Whether this process opened the handle. One load; in a forked child also a system call. */
 static inline __attribute__((always_inline)) bool shmi_opened_here(
     const struct ShmiProcess *process) {
   return __builtin_expect(__atomic_load_n(process->word, __ATOMIC_RELAXED) == process->id, 1) ||
          process->id == (uint32_t)getpid();
 }
 
-/* ---- membership: joining and leaving ---------------------------------------------------------- */
+/* ---- membership: joining and leaving --------------------------------------------------------- */
 
 /*
- * The steps are those of docs/wire_format.md, "Joining" and "Leaving". Two rules are behind them: nothing
- * is done to what stands at a key before it is known what it is, and whatever fails in between, the
- * entry lock is let go.
+ * The steps are those of docs/wire_format.md, "Joining" and "Leaving". They follow two rules: an
+ * object at the key is not changed before it is known what it is; and the entry lock is released,
+ * whatever fails in between.
  */
 
 enum ShmiStatus {
   SHMI_OK,
-  SHMI_AGAIN,   /* it came or went while we looked: begin again. Never the outcome of joining */
+  SHMI_AGAIN,   /* an object came or went in between: start again. Never the result of joining */
   SHMI_TIMEOUT,
   SHMI_STOPPED, /* the caller's stop flag was set */
-  SHMI_ABSENT,  /* there is none, and none is to be created */
+  SHMI_ABSENT,  /* there is none, and none must be created */
   SHMI_UNTRUSTED,
-  SHMI_FOREIGN, /* what stands at the key is something else */
+  SHMI_FOREIGN, /* the object at the key is something else */
   SHMI_FAILED   /* a system call failed */
 };
 
@@ -323,22 +323,22 @@ struct ShmiUntil {
 
 struct ShmMembership;
 
-/* What mailbox and channel do not share. */
+/* The differences between mailbox and channel. */
 struct ShmiKind {
   const char *thing;  /* "mailbox" */
   const char *action; /* "open the mailbox" */
   int least;          /* semaphores in its set */
   int most;
-  bool stands_alone;  /* whether its segment may stand without a set */
-  /* whether a segment of this size can stand beside a set of so many semaphores */
+  bool stands_alone;  /* whether its segment may exist without a set */
+  /* whether a segment of this size is possible with a set of this many semaphores */
   bool (*fits)(int count, size_t size);
-  /* with the set known: which semaphores are which, and the size of a new segment */
+  /* with the set known: sets the numbers of the semaphores, and the size of a new segment */
   void (*choose)(struct ShmMembership *member);
-  /* with the lock held and the segment attached: makes or checks what is in it */
+  /* with the lock held and the segment attached: initialises or checks its contents */
   enum ShmiStatus (*prepare)(struct ShmMembership *member, const struct ShmiUntil *until);
 };
 
-/* What is wrong when joining fails. */
+/* Why joining failed. */
 struct ShmiError {
   enum ShmiStatus status;
   const char *action;
@@ -348,35 +348,35 @@ struct ShmiError {
   char hint[160];
 };
 
-/* One process's membership of a segment and the semaphore set beside it. */
+/* The membership of one process in a segment and its semaphore set. */
 struct ShmMembership {
   const struct ShmiKind *kind;
   key_t key;
   unsigned wanted_mode; /* permissions of what we create */
   bool create;
-  bool persistent; /* what we create stays when the last one leaves */
+  bool persistent;      /* what we create stays when the last peer leaves */
   bool trust;
-  int wanted_count; /* of semaphores; 0: as many as there are, or `default_count` */
+  int wanted_count;     /* of semaphores; 0: as found, or `default_count` */
   int default_count;
-  size_t new_size; /* of a segment that we create */
-  int count;       /* of semaphores, as found */
-  int lock;        /* which semaphore: held while joining and leaving */
-  int users;       /* which semaphore: how many members there are */
-  int disposable;  /* which semaphore: whether the last one removes it all */
-  int set;         /* -1: not a member */
-  int segment;     /* -1: none */
-  unsigned char *base; /* NULL: not attached */
-  size_t size;         /* of the segment, from the kernel */
-  unsigned mode;       /* permissions found, of segment and set together */
+  size_t new_size;      /* of a segment that we create */
+  int count;            /* of semaphores, as found */
+  int lock;             /* semaphore number: held while joining and leaving */
+  int users;            /* semaphore number: how many members there are */
+  int disposable;       /* semaphore number: whether the last member removes segment and set */
+  int set;              /* -1: not a member */
+  int segment;          /* -1: none */
+  unsigned char *base;  /* NULL: not attached */
+  size_t size;          /* of the segment, from the kernel */
+  unsigned mode;        /* permissions found, of segment and set together */
   bool made_set;
   bool made_segment;
-  bool dissolved;    /* we removed an abandoned segment */
-  int64_t leave_for; /* how long leaving waits for the lock, in nanoseconds */
+  bool dissolved;       /* we removed an abandoned segment */
+  int64_t leave_for;    /* how long leaving waits for the lock, in nanoseconds */
   struct ShmiProcess process;
   struct ShmiError error;
 };
 
-/* A call failed. */
+/* The error of a call that failed. */
 static inline enum ShmiStatus shmi_failed(struct ShmMembership *member, const char *action,
                                           const char *call, int number) {
   struct ShmiError *const error = &member->error;
@@ -392,7 +392,7 @@ static inline enum ShmiStatus shmi_failed(struct ShmMembership *member, const ch
   return SHMI_FAILED;
 }
 
-/* Something is not as it should be; what it is comes like printf's. */
+/* The error of a check that failed; the arguments from `what` on are as those of printf. */
 __attribute__((format(printf, 4, 5))) static inline enum ShmiStatus shmi_wrong(
     struct ShmMembership *member, enum ShmiStatus status, const char *hint, const char *what, ...) {
   struct ShmiError *const error = &member->error;
@@ -412,21 +412,21 @@ static inline bool shmi_is_stopped(const struct ShmiUntil *until) {
   return until->stop != NULL && *until->stop != 0;
 }
 
-/* Not OK: it is time to give up. */
+/* Whether to continue. Not OK: stopped, or the deadline passed. */
 static inline enum ShmiStatus shmi_go_on(struct ShmMembership *member,
                                          const struct ShmiUntil *until) {
   if (shmi_is_stopped(until)) return shmi_wrong(member, SHMI_STOPPED, "", "told to stop");
   return shm_now() >= until->deadline ? SHMI_TIMEOUT : SHMI_OK;
 }
 
-/* It is time to give up, because the lock is held. */
+/* The error when the deadline passed because the lock is held. */
 static inline enum ShmiStatus shmi_held(struct ShmMembership *member) {
   return shmi_wrong(member, SHMI_TIMEOUT, "is it stopped?",
                     "process %ld has been joining or leaving for too long",
                     (long)shmi_holder(member->set, member->lock, 1));
 }
 
-/* Does operations that begin with waiting for the lock, in slices. AGAIN: the set has gone. */
+/* Does operations of which the first waits for the lock, in slices. AGAIN: the set was removed. */
 static inline enum ShmiStatus shmi_lock(struct ShmMembership *member, struct sembuf *operations,
                                         size_t count, const struct ShmiUntil *until) {
   for (int64_t wanted = 0;; wanted = SHMI_SLICE_NS) {
@@ -453,7 +453,7 @@ static inline void shmi_detach(struct ShmMembership *member) {
   member->segment = -1;
 }
 
-/* Goes, and lets go of the lock; both must go, even if somebody reset one of them by hand. */
+/* Leaves and releases the lock; does both even if another program reset one of the semaphores. */
 static inline void shmi_exit(struct ShmMembership *member) {
   struct sembuf out[2] = {shmi_operation(member->users, -1, IPC_NOWAIT | SEM_UNDO),
                           shmi_operation(member->lock, -1, IPC_NOWAIT | SEM_UNDO)};
@@ -470,10 +470,10 @@ static inline bool shmi_alone(const struct ShmMembership *member) {
   return shmi_value(member->set, member->users) == 1;
 }
 
-/* the most that any kind has */
+/* the highest number of semaphores of any kind */
 #define SHMI_SEMAPHORES_MAX 260
 
-/* All values of the set; false: it has gone, or cannot be read. */
+/* All values of the set; false: it was removed, or cannot be read. */
 static inline bool shmi_values(const struct ShmMembership *member,
                                unsigned short values[SHMI_SEMAPHORES_MAX]) {
   union ShmiSemun argument;
@@ -490,7 +490,7 @@ static inline bool shmi_are_zero(const struct ShmMembership *member, const unsig
   return true;
 }
 
-/* Whether we are alone and no role is held, with the lock held. */
+/* Whether we are the only member and no role is held, with the lock held. */
 static inline bool shmi_is_idle(const struct ShmMembership *member) {
   unsigned short values[SHMI_SEMAPHORES_MAX];
   if (!shmi_values(member, values)) return false;
@@ -516,7 +516,7 @@ static inline enum ShmiStatus shmi_absent(struct ShmMembership *member) {
                     "start the program that creates it, or agree on the key", "there is none");
 }
 
-/* What the kernel says of a segment must be right; `size` is left to the caller. */
+/* Checks the kernel's information about a segment, except its size. */
 static inline enum ShmiStatus shmi_inspect(struct ShmMembership *member, int id,
                                            struct shmid_ds *segment) {
   if (shmctl(id, IPC_STAT, segment) == -1) {
@@ -543,8 +543,8 @@ static inline enum ShmiStatus shmi_check_size(struct ShmMembership *member, int 
 }
 
 /*
- * Enters a set beside which no segment stands: new, left behind, or of something else. In one step, and
- * only if all its values are 0: nothing is done to any other.
+ * Enters a set that has no segment: it is new, abandoned, or another program's. In one step, and
+ * only if all its values are 0: any other set is left unchanged.
  */
 static inline enum ShmiStatus shmi_enter_unused(struct ShmMembership *member) {
   struct sembuf operations[SHMI_SEMAPHORES_MAX + 2];
@@ -560,7 +560,7 @@ static inline enum ShmiStatus shmi_enter_unused(struct ShmMembership *member) {
   const bool known = shmi_values(member, values);
   const bool unused = known && shmi_are_zero(member, values, -1, -1);
   if (number != EAGAIN) {
-    /* made for nothing; what others have entered meanwhile is theirs */
+    /* we made it in vain; but if others have entered in the meantime, they need it */
     if (member->made_set && unused) semctl(member->set, 0, IPC_RMID);
     return shmi_failed(member, "enter the semaphore set", "semop", number);
   }
@@ -577,14 +577,14 @@ static inline enum ShmiStatus shmi_enter_unused(struct ShmMembership *member) {
     if (values[member->lock] == 1) shmi_held(member);
     return SHMI_AGAIN;
   }
-  /* peers that come meanwhile and are killed leave such values too, and a segment, which others remove */
+  /* peers that came in between and were killed leave such values too, and a segment, for removal */
   const bool alone = shmget(member->key, 0, 0) == -1 && shmi_values(member, later) &&
                      memcmp(later, values, (size_t)member->count * sizeof values[0]) == 0 &&
                      semctl(member->set, member->lock, GETPID) == last;
   return alone ? SHMI_FOREIGN : SHMI_AGAIN;
 }
 
-/* Step 3: the set, whose count and owner are known before anything is done to it. */
+/* Step 3: the set. Its count and owner are checked before it is changed. */
 static inline enum ShmiStatus shmi_find_set(struct ShmMembership *member, bool has_segment) {
   member->set = semget(member->key, 0, 0);
   if (member->set == -1 && errno == ENOENT) {
@@ -647,7 +647,7 @@ static inline enum ShmiStatus shmi_enter(struct ShmMembership *member,
   if (id == -1 && !member->create) return shmi_absent(member);
   if (id != -1) {
     status = shmi_inspect(member, id, &segment);
-    /* a mailbox's size does not depend on the set, so that none is made for nothing */
+    /* the size of a mailbox does not depend on the set: check it first, and make no set in vain */
     if (status == SHMI_OK && member->kind->least == member->kind->most) {
       status = shmi_check_size(member, id, &segment, member->kind->least);
     }
@@ -706,7 +706,7 @@ static inline enum ShmiStatus shmi_find_segment(struct ShmMembership *member,
   return member->kind->prepare(member, until);
 }
 
-/* Removes the segment; DISPOSABLE first, as a set is used again only if all its values are 0. */
+/* Removes the segment. DISPOSABLE first: a set is used again only if all its values are 0. */
 static inline bool shmi_remove_segment(struct ShmMembership *member) {
   shmi_set_value(member->set, member->disposable, 0);
   if (shmctl(member->segment, IPC_RMID, NULL) == 0) return true;
@@ -716,7 +716,7 @@ static inline bool shmi_remove_segment(struct ShmMembership *member) {
   return false;
 }
 
-/* Undoes what joining did, with the lock held: what we made goes, what we found is left as it was. */
+/* Undoes joining, with the lock held: removes what we made, and leaves what we found unchanged. */
 static inline void shmi_undo(struct ShmMembership *member) {
   struct shmid_ds segment;
   if (member->made_segment &&
@@ -734,7 +734,7 @@ static inline void shmi_undo(struct ShmMembership *member) {
   }
 }
 
-/* Joins what stands at the key, or makes it; the options are in the membership, all else is not. */
+/* Joins the object at the key, or creates it. The membership holds the options, else zeros. */
 static inline enum ShmiStatus shmi_join(struct ShmMembership *member, int64_t deadline,
                                         const volatile sig_atomic_t *stop) {
   const int64_t begin = shm_now();
@@ -744,7 +744,8 @@ static inline enum ShmiStatus shmi_join(struct ShmMembership *member, int64_t de
   member->leave_for = allowed < 0 ? 0 : allowed < SHMI_LEAVE_NS ? allowed : SHMI_LEAVE_NS;
   member->segment = -1;
   member->process = shmi_this_process();
-  for (int64_t wanted = 1000000;; wanted = wanted * 2 < SHMI_SLICE_NS ? wanted * 2 : SHMI_SLICE_NS) {
+  for (int64_t wanted = 1000000;;
+       wanted = wanted * 2 < SHMI_SLICE_NS ? wanted * 2 : SHMI_SLICE_NS) {
     shmi_wrong(member, SHMI_TIMEOUT, "", "others made and removed it again and again meanwhile");
     enum ShmiStatus status = shmi_enter(member, &until);
     if (status == SHMI_OK) {
@@ -763,8 +764,8 @@ static inline enum ShmiStatus shmi_join(struct ShmMembership *member, int64_t de
 }
 
 /*
- * Takes the lock in order to leave. Not OK: we have left, and removed nothing; AGAIN says that the set
- * is gone already.
+ * Acquires the lock in order to leave. Not OK: we have left, and removed nothing; AGAIN: the set
+ * was removed before.
  */
 static inline enum ShmiStatus shmi_lock_to_leave(struct ShmMembership *member) {
   const struct ShmiUntil until = {shm_now() + member->leave_for, NULL};
@@ -779,17 +780,17 @@ static inline enum ShmiStatus shmi_lock_to_leave(struct ShmMembership *member) {
   return status;
 }
 
-/* Goes, removing the set if it is to; another user's is theirs to remove. */
+/* Leaves, and removes the set on request; a set of another user stays. */
 static inline void shmi_exit_from(struct ShmMembership *member, bool remove_set) {
   shmi_detach(member);
   if (remove_set && semctl(member->set, 0, IPC_RMID) == 0) member->set = -1;
   else shmi_exit(member);
 }
 
-/* Whether what we joined is still there, and who uses it. */
+/* Whether the object that we joined still exists, and which processes use it. */
 enum ShmiPresence {
-  SHMI_REMOVED,       /* segment or set: no peer wakes those who wait there */
-  SHMI_WITH_STRANGER, /* somebody is attached who has not joined, or may be */
+  SHMI_REMOVED,       /* segment or set: no peer wakes processes that wait there */
+  SHMI_WITH_STRANGER, /* a process is, or may be, attached that has not joined */
   SHMI_AMONG_MEMBERS
 };
 

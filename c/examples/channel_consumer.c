@@ -1,5 +1,5 @@
 /*
- * Prints the messages of a channel, one a line, until all its producers are gone, from C. To be
+ * Prints the messages of a channel, one per line, until all its producers have gone, from C. To be
  * copied and changed.
  *
  *   make -C c && c/build/channel_consumer 0x5eed0042
@@ -25,7 +25,7 @@ static int fail(const struct ShmChannelError *error) {
   return 1;
 }
 
-/* Prints what is there, and acknowledges it when it is printed for certain: a kill leaves it to the next. */
+/* Prints all messages, then acknowledges them: after a kill the next consumer receives them. */
 static int receive(struct ShmChannelConsumer *consumer) {
   struct ShmChannelWait wait = shm_channel_within(SHM_CHANNEL_FOREVER);
   bool unreadable[SHM_CHANNEL_LANES_MAX] = {false};
@@ -46,7 +46,7 @@ static int receive(struct ShmChannelConsumer *consumer) {
     }
     shm_channel_ack(consumer);
     if (status == SHM_CHANNEL_CORRUPT) {
-      /* all other lanes come first: it is its turn again after theirs */
+      /* all other lanes are read first: its turn comes again after theirs */
       const uint32_t lane = consumer->error.lane;
       if (unreadable[lane]) return code;
       unreadable[lane] = true;
@@ -67,7 +67,7 @@ int main(int count, char **arguments) {
   signal(SIGINT, on_signal);
   signal(SIGTERM, on_signal);
 
-  /* whoever comes first makes the channel; zeros in the options stand for what is usual */
+  /* the first process creates the channel; zeros in the options are the defaults */
   const struct ShmChannelOptions options =
       shm_channel_options((key_t)strtoul(arguments[1], NULL, 0));
   struct ShmChannel channel;
@@ -75,7 +75,7 @@ int main(int count, char **arguments) {
     return fail(&channel.error);
   }
 
-  /* the one consumer, until we close it or die; static, for it knows 256 lanes */
+  /* the one consumer, until it is closed or this process dies; static: it is large (256 lanes) */
   static struct ShmChannelConsumer consumer;
   int code = shm_channel_open_consumer(&consumer, &channel) == SHM_CHANNEL_OK
                  ? receive(&consumer)

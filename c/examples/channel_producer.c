@@ -24,9 +24,9 @@ static int fail(const struct ShmChannelError *error) {
   return 1;
 }
 
-/* A line is sent whole, whatever bytes are in it, or refused. */
+/* Sends a line whole, with any bytes in it, or fails. */
 static int send_lines(struct ShmChannelProducer *producer) {
-  /* waits for room for ever, unless somebody presses Ctrl-C */
+  /* waits for room forever, until Ctrl-C */
   struct ShmChannelWait wait = shm_channel_within(SHM_CHANNEL_FOREVER);
   wait.stop = &stop;
   char *line = NULL;
@@ -60,7 +60,7 @@ int main(int count, char **arguments) {
   sigaction(SIGINT, &action, NULL);
   sigaction(SIGTERM, &action, NULL);
 
-  /* whoever comes first makes the channel; zeros in the options stand for what is usual */
+  /* the first process creates the channel; zeros in the options are the defaults */
   const struct ShmChannelOptions options =
       shm_channel_options((key_t)strtoul(arguments[1], NULL, 0));
   struct ShmChannel channel;
@@ -68,7 +68,7 @@ int main(int count, char **arguments) {
     return fail(&channel.error);
   }
 
-  /* a lane of our own, until we close it or die: the kernel gives it back then */
+  /* owns a lane, until it is closed or this process dies: then the kernel releases it */
   struct ShmChannelProducer producer;
   int code = shm_channel_open_producer(&producer, &channel) == SHM_CHANNEL_OK
                  ? send_lines(&producer)
