@@ -1,4 +1,4 @@
-/** What `doctor` looks for in segments and semaphore sets. It is given them and changes nothing. */
+/** The checks of `doctor` on segments and semaphore sets. They change nothing. */
 
 import { LAYOUT, MAILBOX_KEY, SEMAPHORE_COUNT } from "../../mailbox/descriptor.ts";
 import { foreignUser, formatMode, type ObjectStat } from "../../sysv/object_stat.ts";
@@ -10,34 +10,34 @@ import { type Inventory, processText } from "../objects/unused.ts";
 import { accountInWords, plural, sizeInWords } from "../text/wording.ts";
 import { type CheckName, type Finding, type NotChecked, objectFinding } from "./doctor_report.ts";
 
-/** All objects, and what more can be known of them. */
+/** All objects, with further information about them. */
 export interface Objects {
   readonly inventory: Inventory;
   readonly names: AccountNames;
-  /** Who has a segment attached; `undefined` without -A. */
+  /** The processes that have a segment attached; `undefined` without -A. */
   readonly attachersOf: (id: number) => readonly Attacher[] | undefined;
 }
 
-/** A segment or a semaphore set, so that one check serves both. */
+/** A segment or a semaphore set, so that one check works for both. */
 interface Subject {
   readonly kind: "segment" | "semaphore set";
   readonly stat: ObjectStat;
-  /** 0 of a semaphore set. */
+  /** Its size; 0 for a semaphore set. */
   readonly bytes: number;
-  /** What it is called. */
+  /** Its name in findings. */
   readonly name: string;
 }
 
-/** What a check found about one object. */
+/** The result of a check for one object. */
 interface Item {
   readonly check: CheckName;
   readonly subject: Subject;
-  /** The process whose objects belong together; null if none is known. */
+  /** The process by which objects are grouped; null if it is unknown. */
   readonly process: number | null;
   readonly detail: string;
 }
 
-/** All that is found about objects. */
+/** All findings about objects. */
 export function examineObjects(
   objects: Objects,
 ): { readonly found: readonly Finding[]; readonly notChecked: readonly NotChecked[] } {
@@ -85,7 +85,7 @@ function ownerText({ uid }: ObjectStat, names: AccountNames): string {
   return `owner ${names.name("user", uid) ?? `uid ${uid}`}`;
 }
 
-/** One finding for a check, a kind of object, an owner and a process. */
+/** Groups items into one finding for each check, kind of object, owner and process. */
 function together(items: readonly Item[], names: AccountNames): Finding[] {
   const groups = Map.groupBy(
     items,
@@ -112,7 +112,7 @@ function together(items: readonly Item[], names: AccountNames): Finding[] {
   });
 }
 
-/** Segments that nobody is attached to and whose creator is not alive, so far as can be seen. */
+/** Segments without an attached process and, as far as can be seen, without a living creator. */
 function unused(stat: SegmentStat, { inventory, names }: Objects): Item[] {
   const { verdict, abandoned, reasons, creator } = inventory.segment(stat);
   if (abandoned === false) return [];
@@ -130,7 +130,7 @@ function unused(stat: SegmentStat, { inventory, names }: Objects): Item[] {
   }];
 }
 
-/** With its creator alive it is the usual way of X, ffmpeg and this library, and nothing to speak of. */
+/** Marked segments that are still held. With a living creator that is normal: X, ffmpeg, this library. */
 function held(stat: SegmentStat, { inventory, names, attachersOf }: Objects): Item[] {
   const { creator } = inventory.segment(stat);
   if (!stat.markedForRemoval || creator === "alive") return [];
@@ -145,7 +145,7 @@ function held(stat: SegmentStat, { inventory, names, attachersOf }: Objects): It
 const OTHERS = { shift: 0, write: 0o002 };
 const GROUP = { shift: 3, write: 0o020 };
 
-/** What is exposed, and to whom. */
+/** Objects that other users can access. */
 function exposed(subject: Subject, names: AccountNames): Item[] {
   const { mode, gid } = subject.stat;
   const to = [OTHERS, GROUP].find(({ write }) => (mode & write) !== 0);
@@ -158,7 +158,7 @@ function exposed(subject: Subject, names: AccountNames): Item[] {
   return [{ check, subject, process, detail: `mode ${formatMode(mode)}: ${who} may ${may} it` }];
 }
 
-/** What stands at the key that `server` and `client` use unless told otherwise. */
+/** An object at the default key of `server` and `client` that is not a mailbox of this user or root. */
 function mailboxKey(subject: Subject, names: AccountNames): Item[] {
   const { stat, kind, bytes } = subject;
   if (stat.key !== MAILBOX_KEY) return [];
@@ -181,7 +181,7 @@ function leftSemaphores({ inventory, names }: Objects): Item[] {
   const keys = new Set(inventory.segments.map(({ key }) => key));
   return inventory.sets.filter(({ key }) => key === 0 || !keys.has(key)).flatMap((set): Item[] => {
     const users = (inventory.semaphores(set) ?? []).flatMap(({ lastPid }) => lastPid ?? []);
-    // Of a set that no process has used yet it is not known who made it
+    // The creator of a set that no process has used yet is unknown
     const { verdict, reasons } = inventory.set(set);
     if (users.length === 0 || verdict === "in use") return [];
     const gone = [...new Set(users)].slice(0, 3).join(", ");

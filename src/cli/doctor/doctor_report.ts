@@ -1,23 +1,23 @@
 /**
- * What `doctor` says: its checks by name, what one of them finds, and all they find together. For the
- * files of `doctor`.
+ * The report of `doctor`: its checks by name, the findings of one, and the diagnosis of all. Internal:
+ * used by the files of `doctor`.
  *
- * A check either finds what is wrong, each time with a command that is safe to run as printed, or what is
- * worth knowing, without a command. What another program may need, and whether a wide mode is meant,
- * cannot be seen from outside, so nothing about single objects is called wrong.
+ * A check finds either problems, each with a command that is safe to run as printed, or remarks, without
+ * a command. From outside it cannot be seen what another program needs, or whether a wide mode is
+ * intended, so no finding about a single object is a problem.
  */
 
-/** What a check looks for, in words. */
+/** The description of a check. */
 interface Check {
-  /** For the help. */
+  /** What it looks for, for the help. */
   readonly looksFor: string;
-  /** Why it matters where it is found. */
+  /** Why a finding matters. */
   readonly why: string;
-  /** It says what is wrong; without, what is worth knowing. */
+  /** Whether its findings are problems; otherwise they are remarks. */
   readonly wrong?: true;
 }
 
-/** The checks by name, in the order in which they are told. */
+/** The checks by name, in the order of the report. */
 export const CHECKS = {
   limits: {
     looksFor: "limits that are used to 80 %, or very low",
@@ -96,7 +96,7 @@ export const CHECKS = {
 /** The name of a check. */
 export type CheckName = keyof typeof CHECKS;
 
-/** An object that something was found about; one of the two ids is null. */
+/** An object with a finding; one of the two ids is null. */
 export interface FoundObject {
   readonly segment: number | null;
   readonly semaphoreSet: number | null;
@@ -104,43 +104,43 @@ export interface FoundObject {
   readonly detail: string;
 }
 
-/** What was found of one kind about the objects of one process, or about the system. */
+/** A finding of one check about the objects of one process, or about the system. */
 export interface Finding {
   readonly check: CheckName;
-  /** The id of the object, where it is about a single one. */
+  /** The id of the object, if the finding is about a single one. */
   readonly segment: number | null;
   readonly semaphoreSet: number | null;
-  /** The process that created or holds all of them; null where there is none, or none is known. */
+  /** The process that created or holds all of them; null if there is none, or it is unknown. */
   readonly process: number | null;
-  /** How many objects, and the bytes of all segments; 0 and null where it is the system. */
+  /** The number of objects, and the bytes of all segments; 0 and null for the system. */
   readonly count: number;
   readonly bytes: number | null;
   readonly what: string;
-  /** What is known of it, of the first of several; null where it is the system. */
+  /** Details about the object, or about the first of several; null for the system. */
   readonly detail: string | null;
   readonly why: string;
-  /** The command that puts it right, safe to run as printed; null of what is worth knowing. */
+  /** The command that fixes the problem, safe to run as printed; null for a remark. */
   readonly fix: string | null;
-  /** Each of them. */
+  /** The objects, one by one. */
   readonly objects: readonly FoundObject[];
 }
 
-/** A check that could not be made, wholly or in part, and why not. */
+/** A check that could not be made, or only in part, and the reason. */
 export interface NotChecked {
   readonly check: CheckName;
   readonly why: string;
 }
 
-/** All that the checks found. */
+/** The findings of all checks. */
 export interface Diagnosis {
-  /** What is wrong. */
+  /** The problems. */
   readonly findings: readonly Finding[];
-  /** What is worth knowing. */
+  /** The remarks: facts that are worth knowing. */
   readonly remarks: readonly Finding[];
   readonly notChecked: readonly NotChecked[];
 }
 
-/** Says what `check` found about the system. */
+/** Makes a finding of `check` about the system. */
 export function systemFinding(check: CheckName, what: string, fix: string | null): Finding {
   return {
     check,
@@ -157,7 +157,7 @@ export function systemFinding(check: CheckName, what: string, fix: string | null
   };
 }
 
-/** Says what `check` found about objects, which belong together. */
+/** Makes a finding of `check` about objects that belong together. */
 export function objectFinding(
   check: CheckName,
   objects: readonly FoundObject[],
@@ -173,7 +173,7 @@ export function objectFinding(
   return { ...about, what, detail, why, fix: null, objects };
 }
 
-/** Whether what the check finds is only worth knowing. */
+/** Whether a finding is only a remark. */
 export function isRemark({ check }: Pick<Finding, "check">): boolean {
   const known: Check = CHECKS[check];
   return known.wrong !== true;

@@ -1,6 +1,6 @@
 /**
- * What `doctor` looks for in the system: limits, and what only /proc and the files of systemd tell,
- * which Deno opens under -A. Changes nothing.
+ * The checks of `doctor` on the system: its limits, and facts from /proc and the files of systemd, which
+ * Deno opens only under -A. They change nothing.
  */
 
 import { geteuid } from "../../../ffi/libc.ts";
@@ -12,15 +12,16 @@ import type { AccountNames } from "../objects/object_facts.ts";
 import { programName } from "../program_name.ts";
 import { plural, sizeInWords } from "../text/wording.ts";
 
-/** What of a limit may be used before it is worth a word. */
+/** The percentage of a limit that may be used before it is reported. */
 const HIGH_PERCENT = 80;
 
-/** Less than this for one segment, or for all together, is no use to most programs: 32 MiB. */
+/** Less than this for one segment, or for all together, is too little for most programs: 32 MiB. */
 const LOW_BYTES = 32 * 2 ** 20;
 
 /**
- * Fewer than this are no use to most programs. A set of PostgreSQL has 20 semaphores and one of a mailbox
- * 6; joining a channel takes an operation of as many as its set has, 12 unless told otherwise.
+ * Fewer than this are too few for most programs. A set of PostgreSQL has 20 semaphores and one of a
+ * mailbox 6. Joining a channel takes one call with as many operations as its set has semaphores, by
+ * default 12.
  */
 const LEAST: Readonly<Record<string, number>> = {
   shmmni: 8,
@@ -30,12 +31,12 @@ const LEAST: Readonly<Record<string, number>> = {
   semopm: 12,
 };
 
-/** As good as no limit, and what the kernel starts with. Source: SHMMAX of <linux/shm.h>. */
+/** The kernel's default, practically no limit. Source: SHMMAX of <linux/shm.h>. */
 const UNLIMITED = 2n ** 64n - 1n - 2n ** 24n;
 
 /**
- * What the kernel starts with, and the most it takes. Source: <linux/shm.h>, <linux/sem.h>, IPCMNI of
- * Linux ipc/util.h.
+ * The kernel's defaults, and the largest values it accepts. Source: <linux/shm.h>, <linux/sem.h>, IPCMNI
+ * of Linux ipc/util.h.
  */
 const SETTINGS: Readonly<Record<string, { readonly usual: bigint; readonly most: bigint }>> = {
   shmmni: { usual: 4096n, most: 32768n },
@@ -47,16 +48,16 @@ const SETTINGS: Readonly<Record<string, { readonly usual: bigint; readonly most:
   semopm: { usual: 500n, most: 2n ** 31n - 1n },
 };
 
-/** What `kernel.shmmax` and `kernel.shmall` allow so and so many bytes of. */
+/** What `kernel.shmmax` and `kernel.shmall` limit, in words. */
 const ALLOWED: Readonly<Record<string, string>> = {
   shmmax: "a segment",
   shmall: "all segments together",
 };
 
-/** Limits that are nearly reached, and such as nobody can work with. */
+/** Limits that are nearly reached, and limits that are too low for most programs. */
 export function examineLimits(limits: readonly LimitFacts[]): Finding[] {
   const scarce = limits.filter((each) => isLow(each) || isHigh(each));
-  // One sysctl is set in one go
+  // One command sets all numbers of a sysctl
   const bySysctl = Map.groupBy(scarce, ({ sysctl }) => sysctl);
   return [...bySysctl.values()].map((group) =>
     systemFinding("limits", group.map(limitText).join("; "), raising(group[0]!, scarce, limits))
@@ -83,9 +84,8 @@ function isHigh({ percent }: LimitFacts): boolean {
 }
 
 /**
- * The command that raises a limit, and with it all scarce ones that the same sysctl sets; where that
- * has several numbers the others stay. Where a limit cannot be raised, the command that makes room or
- * shows what takes it.
+ * The command that raises a limit, and with it all scarce limits of the same sysctl; its other numbers
+ * stay. If a limit cannot be raised, the command that frees space or shows what uses it.
  */
 function raising(
   limit: LimitFacts,
@@ -108,7 +108,7 @@ function setting(assignment: string): string {
   return `${geteuid() === 0 ? "" : "sudo "}sysctl -w ${assignment}`;
 }
 
-/** Twice a limit, but at least what is usual and at most what the kernel takes; never less. */
+/** Twice a limit, at least the default and at most the kernel's maximum; never less than the limit. */
 function raised({ resource, limit }: LimitFacts): bigint {
   const { usual, most } = SETTINGS[resource]!;
   const twice = BigInt(limit!) * 2n;
@@ -120,7 +120,7 @@ function raised({ resource, limit }: LimitFacts): bigint {
 /** Checks that need /proc. */
 const NEED_PROC: readonly CheckName[] = ["rmid-forced", "container", "logout"];
 
-/** What there is to say of the system around us. */
+/** The findings about the system. */
 export function examineSystem(
   segments: readonly SegmentStat[],
   names: AccountNames,
@@ -140,7 +140,7 @@ function rmidForced(): Finding[] {
   return [systemFinding("rmid-forced", "kernel.shm_rmid_forced is 1", fix)];
 }
 
-/** The namespace the system starts with. Source: PROC_IPC_INIT_INO of <linux/proc_ns.h>. */
+/** The initial IPC namespace of the system. Source: PROC_IPC_INIT_INO of <linux/proc_ns.h>. */
 const FIRST_IPC_NAMESPACE = "ipc:[4026531839]";
 
 function container(): Finding[] {
@@ -149,13 +149,13 @@ function container(): Finding[] {
   return [systemFinding("container", `this is the IPC namespace ${namespace}`, null)];
 }
 
-/** Users below are of the system, and logind leaves theirs alone. Source: logind.conf(5). */
+/** Users with a lower id are system users; logind keeps their objects. Source: logind.conf(5). */
 const FIRST_REGULAR_USER = 1000;
 
 /** The user without rights, who never logs in. */
 const NOBODY = 65534;
 
-/** Users whose segments logind removes. `root` is the folder of the system's files. */
+/** The users whose segments logind removes at logout. `root` is the folder of the system's files. */
 export function logout(
   segments: readonly SegmentStat[],
   names: AccountNames,
@@ -173,7 +173,7 @@ export function logout(
   });
 }
 
-/** Where logind is told what to do; what comes later counts. Source: logind.conf(5). */
+/** The folders of logind's configuration; a later one overrides an earlier one. Source: logind.conf(5). */
 const LOGIND_FOLDERS = [
   "/usr/lib/systemd",
   "/usr/local/lib/systemd",

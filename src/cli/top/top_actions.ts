@@ -1,4 +1,4 @@
-/** What `top` asks of the system: a look at all segments, the bytes of one, its removal. */
+/** The system access of `top`: a snapshot of all segments, the bytes of one, its removal. */
 
 import { statChannel } from "../../channel/channel_stat.ts";
 import { lanesFor } from "../../channel/lanes.ts";
@@ -15,10 +15,10 @@ import { Inventory } from "../objects/unused.ts";
 import type { FirstBytes, Snapshot } from "./top_model.ts";
 import type { TopChannel, TopRow } from "./top_row.ts";
 
-/** How many bytes are shown of a segment: enough to recognise it. */
+/** How many bytes of a segment are shown: enough to recognise it. */
 const FIRST_BYTES = 256;
 
-/** Everything as it is now. `chosen` says which segments were asked for; all, if nothing does. */
+/** A snapshot of all segments. `chosen` selects the segments to show; defaults to all. */
 export function snapshot(chosen: Choice = () => true): Snapshot {
   const inventory = new Inventory();
   const stats = inventory.segments;
@@ -44,7 +44,7 @@ export function snapshot(chosen: Choice = () => true): Snapshot {
   };
 }
 
-/** What looks into those segments that somebody has attached and that can be channels. */
+/** Returns a function that reads a segment's channel; null if it has none or no process is attached. */
 function channelReader(): (stat: SegmentStat) => TopChannel | null {
   const counts = new Map(listSemaphoreSets().map(({ key, count }) => [key, count]));
   return ({ id, key, nattch }) => {
@@ -55,7 +55,7 @@ function channelReader(): (stat: SegmentStat) => TopChannel | null {
   };
 }
 
-/** The first bytes, for which it is attached for a moment, or why they cannot be read. */
+/** The first bytes, for which the segment is briefly attached, or why they cannot be read. */
 export function firstBytes(id: number): FirstBytes {
   const copied = attempt(() => {
     using segment = Segment.attach(id, { readOnly: true, trust: true });
@@ -64,9 +64,9 @@ export function firstBytes(id: number): FirstBytes {
   return "result" in copied ? { bytes: copied.result } : { why: copied.error };
 }
 
-/** Marks the segment for removal and says what has become of it. */
+/** Marks the segment for removal and returns what happened to it. */
 export function remove(row: TopRow): string {
-  // Between the question and its answer there was time for much
+  // Much may have changed between the question and its answer
   const inventory = new Inventory();
   const now = inventory.segments.find(({ id }) => id === row.id);
   if (now === undefined || !isSame(row, now)) return `segment ${row.id} is gone`;

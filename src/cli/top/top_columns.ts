@@ -1,4 +1,4 @@
-/** The columns of `top`: what they show, what they sort by, and which go first where it is narrow. */
+/** The columns of `top`: their text, their sort order, and which ones a narrow terminal leaves out. */
 
 import { accountText, hexKey } from "../objects/object_facts.ts";
 import { formatSize } from "../text/size.ts";
@@ -6,17 +6,17 @@ import { type Column, UNKNOWN } from "../text/table.ts";
 import type { TopRow } from "./top_row.ts";
 import { formatRate } from "../text/wording.ts";
 
-/** A column, and how much it matters. */
+/** A column with its priority. */
 export interface TopColumn extends Column<TopRow> {
   /** Its text; the view makes it `printable`. */
   readonly text: (row: TopRow) => string;
-  /** Where not all fit, those of the highest numbers are left out. */
+  /** Its priority: if not all columns fit, those with the highest numbers are left out. */
   readonly matters: number;
-  /** It never gets wider, whatever is in it; without, it takes what is left of the line. */
+  /** Its greatest width; without it, the column takes the rest of the line. */
   readonly widest?: number;
-  /** Nor narrower, so that columns do not jump about as values come and go. */
+  /** Its smallest width, so that columns do not move as values change. */
   readonly narrowest?: number;
-  /** Whether it has something to say of a row: it is there if it has of one of them. */
+  /** Whether the column applies to a row; it is shown if it applies to any row. */
   readonly concerns?: (row: TopRow) => boolean;
 }
 
@@ -24,7 +24,7 @@ function orUnknown(value: number | null): string {
   return value === null ? UNKNOWN : String(value);
 }
 
-/** Only under -A /proc says who is attached. */
+/** Whether the attached processes are known: /proc lists them only under -A. */
 function isSeen({ pids }: TopRow): boolean {
   return pids !== null;
 }
@@ -33,7 +33,7 @@ function isChannel({ channel }: TopRow): boolean {
   return channel !== null;
 }
 
-/** In the order in which they stand. */
+/** The columns from left to right. */
 export const TOP_COLUMNS: readonly TopColumn[] = [
   {
     name: "key",

@@ -1,7 +1,7 @@
 /**
- * What `top` knows and shows: the segments and what has changed, which one is selected, what a key
- * does. It asks nothing of the system and draws nothing: `top_command.ts` does what it asks for,
- * `top_view.ts` shows it.
+ * The state of `top`: the segments and their changes, the selected one, and the effect of each key. It
+ * makes no system calls and draws nothing: `top_command.ts` carries out its actions, and `top_view.ts`
+ * shows it.
  */
 
 import type { SegmentLimits, SegmentUsage } from "../../sysv/segment_limits.ts";
@@ -11,24 +11,24 @@ import { tableSettings } from "../text/table.ts";
 import { TOP_COLUMNS } from "./top_columns.ts";
 import { CHANGE, changeOf, rateOf, type TopFacts, type TopRow } from "./top_row.ts";
 
-/** All that one refresh has found out. */
+/** The results of one refresh. */
 export interface Snapshot {
   readonly time: Date;
-  /** Every segment there is. */
+  /** All existing segments. */
   readonly segments: readonly TopFacts[];
-  /** Which of them were chosen on the command line. */
+  /** Whether a segment was chosen on the command line. */
   readonly chosen: (id: number) => boolean;
   readonly usage: SegmentUsage;
   readonly limits: SegmentLimits;
 }
 
-/** What is on the screen. */
+/** The page on the screen. */
 export type TopPage =
   | { readonly kind: "list" }
   | { readonly kind: "help" }
   | { readonly kind: "segment"; readonly row: TopRow };
 
-/** What a key asks to be done. */
+/** The action that a key asks for. */
 export type TopAction =
   | { readonly kind: "quit" }
   | { readonly kind: "refresh" }
@@ -36,13 +36,13 @@ export type TopAction =
   | { readonly kind: "remove"; readonly row: TopRow }
   | { readonly kind: "look"; readonly id: number };
 
-/** What the first bytes of a segment are: themselves, or why they are not shown. */
+/** The first bytes of a segment, or why they are not shown. */
 export type FirstBytes = { readonly bytes: Uint8Array } | { readonly why: string };
 
-/** Why the bytes of a segment nobody is attached to are not shown unasked. */
+/** Why the bytes of a segment without attached processes are shown only on request. */
 const UNASKED = "nobody is attached: reading would make us the last pid; x reads";
 
-/** The state. */
+/** The state of `top`. */
 export class TopModel {
   #snapshot: Snapshot;
   #rows: readonly TopRow[] = [];
@@ -69,22 +69,22 @@ export class TopModel {
     );
   }
 
-  /** What the last refresh found. */
+  /** The snapshot of the last refresh. */
   get snapshot(): Snapshot {
     return this.#snapshot;
   }
 
-  /** The rows of the list, in order; those that have gone since the last refresh among them. */
+  /** The rows of the list, in order, with those that have gone since the last refresh. */
   get rows(): readonly TopRow[] {
     return this.#rows;
   }
 
-  /** Which row is selected; 0 where there is none. */
+  /** The index of the selected row; 0 if there are no rows. */
   get index(): number {
     return this.#index;
   }
 
-  /** What is on the screen. */
+  /** The page on the screen. */
   get page(): TopPage {
     return this.#page;
   }
@@ -94,37 +94,37 @@ export class TopModel {
     return this.#scroll;
   }
 
-  /** Of the segment that is inspected, if they were asked for. */
+  /** The first bytes of the inspected segment, if they were requested. */
   get firstBytes(): FirstBytes | undefined {
     return this.#firstBytes;
   }
 
-  /** The segment that is to be removed if the next key says yes. */
+  /** The segment that will be removed if the next key confirms it. */
   get asked(): TopRow | undefined {
     return this.#asked;
   }
 
-  /** What the bottom line says until the next key. */
+  /** The message in the bottom line until the next key. */
   get message(): string {
     return this.#message;
   }
 
-  /** The name of the column by which rows are sorted, and whether the other way round. */
+  /** The name of the column by which rows are sorted, and whether the order is reversed. */
   get order(): { readonly sort: string; readonly reverse: boolean } {
     return { sort: this.#sort, reverse: this.#reverse };
   }
 
-  /** Says something until the next key. */
+  /** Shows a message until the next key. */
   say(message: string): void {
     this.#message = message;
   }
 
-  /** Shows the first bytes of the segment that is inspected. */
+  /** Shows the first bytes of the inspected segment. */
   showBytes(firstBytes: FirstBytes): void {
     this.#firstBytes = firstBytes;
   }
 
-  /** Takes in what a refresh has found, and what has changed by it. */
+  /** Takes over the snapshot of a refresh, and notes what it changed. */
   update(next: Snapshot): void {
     const before = new Map(this.#snapshot.segments.map((facts) => [facts.id, facts]));
     const now = new Map(next.segments.map((facts) => [facts.id, facts]));
@@ -135,7 +135,7 @@ export class TopModel {
       rate: rateOf(before.get(facts.id), facts, ms),
     });
     const rows = next.segments.filter(({ id }) => next.chosen(id)).map(rowOf);
-    // What is there no more stays for one refresh, so that one sees it go
+    // A segment that is gone stays for one refresh, so that its end can be seen
     const gone = this.#rows.filter(({ id, change }) => !now.has(id) && change !== CHANGE.gone)
       .map((row) => ({ ...row, change: CHANGE.gone, rate: null }));
     this.#snapshot = next;
@@ -155,9 +155,9 @@ export class TopModel {
       { sort: this.#sort, ...(this.#reverse ? { reverse: true } : {}) },
       TOP_COLUMNS,
     );
-    // Equals stand in the order of ids, so that they do not change places as others come and go
+    // Equal rows are ordered by id, so that they do not change places as others come and go
     this.#rows = sorted([...rows].sort((a, b) => a.id - b.id));
-    // The selection is of a segment, not of a place; when that has gone, the place is what is left
+    // The selection follows a segment, not a position; if the segment is gone, the position stays
     const index = this.#rows.findIndex(({ id }) => id === this.#selected);
     this.#select(index === -1 ? this.#index : index);
   }
@@ -167,7 +167,7 @@ export class TopModel {
     this.#selected = this.#rows[this.#index]?.id;
   }
 
-  /** Does what the key does here and gives what is left for others to do. */
+  /** Applies the key, and returns the action that the caller must carry out, if any. */
   press(key: Key, extent: Extent): TopAction | undefined {
     this.#message = "";
     if (key === "ctrl-c") return { kind: "quit" };
@@ -251,7 +251,7 @@ export class TopModel {
     this.#firstBytes = undefined;
   }
 
-  /** Where nobody is attached, who was is worth more than a look at the bytes, which would undo it. */
+  /** If no process is attached, the last pid is worth more than the bytes: reading would replace it. */
   #inspect(row: TopRow): TopAction | undefined {
     this.#open({ kind: "segment", row });
     if (row.change === CHANGE.gone) return undefined;

@@ -1,4 +1,4 @@
-/** The pages of `top` beside the list: all that is known of one segment, and the help. */
+/** The pages of `top` besides the list: everything known about one segment, and the help. */
 
 import { hexRow, hexShape } from "../bytes/hex_rows.ts";
 import { printable } from "../output.ts";
@@ -12,7 +12,7 @@ import type { FirstBytes } from "./top_model.ts";
 import { CHANGE, type TopRow } from "./top_row.ts";
 import { accountInWords, formatRate, plural, sizeInWords } from "../text/wording.ts";
 
-/** The help, as the keys are. */
+/** The lines of the help: the keys and what they do. */
 export const HELP_LINES: readonly string[] = [
   "Up, Down, k, j     the row before, the next one",
   "PgUp, PgDn         a page",
@@ -34,12 +34,12 @@ export const HELP_LINES: readonly string[] = [
   `${PROC_NOTE[0]!.toUpperCase()}${PROC_NOTE.slice(1)}.`,
 ];
 
-/** Columns of the names. */
+/** The width of the names, in columns. */
 const NAME_WIDTH = 10;
-/** Where it is too narrow for two columns, values go under their names. */
+/** Below this width two columns do not fit, so values go under their names. */
 const NARROW = 30;
 
-/** All about a segment. */
+/** Everything about a segment. */
 export function segmentLines(
   row: TopRow,
   firstBytes: FirstBytes | undefined,
@@ -105,7 +105,7 @@ function facts(row: TopRow): [name: string, value: string][] {
   ];
 }
 
-/** What is known of the channel in it. */
+/** The facts of the channel in the segment. */
 function channelFacts({ channel, rate }: TopRow): [name: string, value: string][] {
   if (channel === null) return [];
   const { lanes, laneCapacity, depth, bytes, messages, fullWaits, senders, consumer } = channel;

@@ -1,4 +1,4 @@
-/** A segment as `top` shows it: its facts, who is attached, what has changed and what has moved. */
+/** A segment as `top` shows it: its facts, the attached processes, its changes and its message rate. */
 
 import type { ChannelFigures } from "../objects/channel_facts.ts";
 import type { Attacher } from "../objects/processes.ts";
@@ -6,32 +6,32 @@ import type { SegmentFacts } from "../objects/segment_facts.ts";
 
 /** A channel in a segment. */
 export interface TopChannel extends ChannelFigures {
-  /** The processes that have a lane. */
+  /** The processes that own a lane. */
   readonly senders: readonly number[];
 }
 
-/** A segment, and what is in it. */
+/** A segment and its contents. */
 export interface TopFacts extends SegmentFacts {
-  /** By name who is attached; null without -A. */
+  /** The attached processes with their names; null without -A. */
   readonly attachers: readonly Attacher[] | null;
-  /** The channel it is, if somebody is attached; null if it is none. */
+  /** The channel in it, if a process is attached; null if it is not a channel. */
   readonly channel: TopChannel | null;
-  /** Messages that wait in it. */
+  /** The number of messages that wait in it. */
   readonly depth: number | null;
 }
 
 /** A segment on the screen. */
 export interface TopRow extends TopFacts {
-  /** What has changed since the refresh before, as short as `+1`, `new`, `gone`; or empty. */
+  /** The change since the refresh before, such as `+1`, `new`, `gone`; or empty. */
   readonly change: string;
-  /** Messages a second since the refresh before; null where nobody counts them. */
+  /** Messages per second since the refresh before; null if they are not counted. */
   readonly rate: number | null;
 }
 
-/** What `change` is for a segment that has come or gone. */
+/** The values of `change` for a segment that is new or gone. */
 export const CHANGE = { new: "new", gone: "gone" } as const;
 
-/** What is different, most telling first. */
+/** The changes between two snapshots, the most important first. */
 export function changeOf(before: TopFacts | undefined, now: TopFacts): string {
   if (before === undefined) return CHANGE.new;
   const attached = now.nattch - before.nattch;
@@ -45,9 +45,9 @@ export function changeOf(before: TopFacts | undefined, now: TopFacts): string {
   return changes.filter((change) => change !== "").join(",");
 }
 
-/** Messages a second between two looks that are `ms` apart. */
+/** Messages per second between two snapshots that are `ms` milliseconds apart. */
 export function rateOf(before: TopFacts | undefined, now: TopFacts, ms: number): number | null {
   if (before?.channel === undefined || before.channel === null || now.channel === null) return null;
-  // Whoever put another channel under the same id, or forges the count, gets no negative rate
+  // Another channel under the same id, or a forged count, must not cause a negative rate
   return Math.max(0, now.channel.messages - before.channel.messages) / Math.max(1, ms) * 1e3;
 }

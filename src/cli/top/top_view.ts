@@ -1,6 +1,6 @@
 /**
- * What `top` looks like: a function from its state and the size of the terminal to lines. Nothing here
- * is wider or higher than the terminal, and nothing that others named can do anything to it.
+ * The view of `top`: a function from its state and the terminal's size to lines. No line is wider than
+ * the terminal, no frame is higher, and no text from other programs can control it.
  */
 
 import type { Format, Style } from "../output.ts";
@@ -23,26 +23,26 @@ import type { TopModel } from "./top_model.ts";
 import { HELP_LINES, segmentLines } from "./top_pages.ts";
 import { CHANGE, type TopRow } from "./top_row.ts";
 
-/** A frame, and what its size means for the keys that move. */
+/** A frame, with the extent that the keys that move need. */
 export interface TopFrame extends Extent {
   readonly lines: readonly Line[];
 }
 
-/** What stays the same while `top` runs, for the head. */
+/** The settings in the head, which stay the same while `top` runs. */
 export interface TopSettings {
-  /** How often it refreshes, as the person said it. */
+  /** The refresh interval, as the user typed it. */
   readonly interval: string;
-  /** The options that choose segments, as they were given. */
+  /** The options that choose segments, as the user typed them. */
   readonly filter: string;
 }
 
-/** From how many rows on there is room for two lines of head, and for one. */
+/** The least number of rows for each optional line of the head. */
 const ROOM = { totals: 5, memory: 10, titles: 3 } as const;
-/** A message takes several lines at most, where there is room for it. */
+/** A message takes at most one row of this many, but at least one. */
 const MESSAGE_SHARE = 4;
-/** In percent: from here on a limit is worth a colour. */
+/** From this percentage on, a limit is coloured. */
 const NEARLY_REACHED = 80;
-/** In bytes: what no machine has is not told as a limit. */
+/** From this many bytes on, more than any machine has, a limit is not shown. */
 const NO_LIMIT = 2n ** 60n;
 
 /** The whole screen. */
@@ -55,7 +55,7 @@ export function topFrame(model: TopModel, size: Size, settings: TopSettings): To
     : pageFrame(model, size.columns, height);
   const empty = Array.from({ length: Math.max(0, height - body.lines.length) }, () => []);
   const lines = [...head, ...body.lines.slice(0, height), ...empty, ...foot];
-  // On one row the bottom line is all there is, for it may be a question
+  // On a terminal of one row only the bottom line is shown, because it may be a question
   return { ...body, lines: lines.slice(-size.rows) };
 }
 
@@ -103,7 +103,7 @@ function part(text: string, used: number, limit: number | bigint): Line[number] 
     : { text: `${text} (${Math.floor(percent)}%)`, format: ["bold", "red"] };
 }
 
-/** The parts that fit, and `right` at the end of the line if there is room for it beside the first. */
+/** The parts that fit, and `right` at the end of the line if it fits beside the first part. */
 function withRight(parts: readonly Line[], right: string, columns: number): Line {
   const room = columns - textWidth(right) - 2;
   if (room < lineWidth(parts[0] ?? [])) return joinFitting(parts, columns);
@@ -134,7 +134,7 @@ function footLines(model: TopModel, { columns, rows }: Size): Line[] {
   return [withRight(hints, place, columns)];
 }
 
-/** The longest form that fits: what a `y` does must be said in whole. */
+/** The longest form of the question that fits: the effect of `y` must be complete. */
 function question({ id, keyHex, key, nattch, use }: TopRow, columns: number): string {
   const attached = nattch > 0 ? `${nattch} attached` : use === "idle" ? "may be needed" : use;
   const named = key === 0 ? "" : ` (key ${keyHex})`;
@@ -151,7 +151,7 @@ function listFrame(model: TopModel, columns: number, height: number, titles: boo
   const { rows, index, order } = model;
   const shown = columnsThatFit(rows, columns);
   const page = Math.max(1, height - (titles ? 1 : 0));
-  // The selected row stays in the middle, but for the first and the last of them
+  // The selected row stays in the middle, except near the first and the last row
   const start = Math.max(0, Math.min(index - Math.floor(page / 2), rows.length - page));
   const lines = rows.slice(start, start + page)
     .map((row, i) => rowLine(row, shown, start + i === index));
@@ -168,10 +168,10 @@ interface Placed {
   readonly width: number;
 }
 
-/** Columns before the first: the selection and the change, one character each. */
+/** The width before the first column: the selection and the change, one character each. */
 const MARKS_WIDTH = 2;
 
-/** The columns that matter most, as wide as what is in them. */
+/** The most important columns that fit, each as wide as its contents. */
 function columnsThatFit(rows: readonly TopRow[], columns: number): Placed[] {
   const known = TOP_COLUMNS.filter(({ concerns }) => concerns === undefined || rows.some(concerns));
   const byWeight = known.map((column) => ({ column, width: naturalWidth(column, rows) }))
@@ -224,7 +224,7 @@ function rowLine(row: TopRow, placed: readonly Placed[], selected: boolean): Lin
   return [format === undefined ? { text } : { text, format }];
 }
 
-/** How a row shows that it has changed, with colours and without. */
+/** How a row shows a change, with colours and without. */
 function look({ change, orphan }: TopRow): {
   readonly mark: string;
   readonly format: Style | undefined;

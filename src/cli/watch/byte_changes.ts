@@ -1,4 +1,4 @@
-/** Where two copies of the same bytes differ. Pure. For `watch`. */
+/** Finds where two copies of the same bytes differ. Pure. Internal: used by `watch`. */
 
 /** A run of neighbouring bytes that all differ, from `start` up to but not including `end`. */
 export interface Run {
@@ -8,12 +8,12 @@ export interface Run {
 
 const WORD = Uint32Array.BYTES_PER_ELEMENT;
 
-/** The runs in which `now` differs from `before`, in order. Both are as long, and begin aligned. */
+/** The runs in which `now` differs from `before`, in order. Both have the same length and are aligned. */
 export function* runs(
   before: Uint8Array<ArrayBuffer>,
   now: Uint8Array<ArrayBuffer>,
 ): Generator<Run, void, void> {
-  // Most of a segment stays as it is: words are looked at before bytes
+  // Most of a segment does not change, so words are compared before bytes
   const wordCount = Math.floor(now.length / WORD);
   const oldWords = new Uint32Array(before.buffer, before.byteOffset, wordCount);
   const newWords = new Uint32Array(now.buffer, now.byteOffset, wordCount);

@@ -1,6 +1,6 @@
 /**
- * What has changed between two looks, as lines: text for people, JSON for programs. Pure. For `watch`
- * where it has no screen to draw on, and where it counts.
+ * The changes between two looks as lines: text for people, JSON for programs. Pure. Internal: used by
+ * `watch` when it has no screen to draw on, and when it counts.
  */
 
 import type { AnyStructLayout } from "../../layout/layout.ts";
@@ -18,19 +18,19 @@ export interface Change {
   readonly json: object;
 }
 
-/** What of a look is compared: the bytes that lie at `offset`, or the fields of a struct there. */
+/** The part of a look that is compared: the bytes at `offset`, or the fields of a struct there. */
 export interface Watching {
   readonly offset: number;
   readonly layout: AnyStructLayout | undefined;
 }
 
-/** Bytes of a change in one line for people, and in one record. */
+/** The most bytes of a change in one line and in one record. */
 const SHOWN_BYTES = 8;
 const RECORD_BYTES = 4096;
-/** Columns of a field's value in a line. */
+/** The width of a field's value in a line, in columns. */
 const VALUE_WIDTH = 48;
 
-/** All changes of a look, in the order of memory; those of bytes in pieces that fit a record. */
+/** All changes of a look, in the order of memory; changed bytes in pieces that fit a record. */
 export function* changes(look: Look, { offset, layout }: Watching): Generator<Change, void, void> {
   if (look.before === look.now) return;
   if (layout !== undefined) {
@@ -72,7 +72,7 @@ export interface FieldChange {
   readonly now: FieldRow;
 }
 
-/** The fields of which bytes differ; what lies between fields counts for none. */
+/** The fields whose bytes differ; padding between fields is ignored. */
 export function* fieldChanges(
   { before, now }: Look,
   layout: AnyStructLayout,

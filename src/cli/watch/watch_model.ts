@@ -1,6 +1,6 @@
 /**
- * What `watch` knows and shows on a screen: the bytes or fields, when each of them changed, how far one
- * has scrolled. It asks nothing of the system and draws nothing: `watch_command.ts` feeds it,
+ * The state of `watch` on a screen: the bytes or fields, when each of them changed, and the scroll
+ * position. It makes no system calls and draws nothing: `watch_command.ts` updates it, and
  * `watch_view.ts` shows it.
  */
 
@@ -13,43 +13,43 @@ import { type FieldRow, fieldRows } from "../bytes/struct_fields.ts";
 import { fieldChanges } from "./watch_lines.ts";
 import type { Look } from "./watched.ts";
 
-/** How long a change stands out. */
+/** How long a change is highlighted. */
 export const FRESH_MS = 1000;
 
-/** How long ago something changed. */
+/** The age of a change. */
 export type Age = "fresh" | "old" | "never";
 
-/** What is watched, as it was named and found. */
+/** The watched segment, as it was named and found. */
 export interface WatchedFacts {
   readonly id: number;
   readonly keyHex: string;
   readonly size: number;
   readonly range: ByteRange;
   readonly layout: AnyStructLayout | undefined;
-  /** How often it is looked at, as the person said it. */
+  /** The interval between looks, as the user typed it. */
   readonly interval: string;
 }
 
 /** A field on the screen. */
 export interface ShownField {
   readonly row: FieldRow;
-  /** What it was before its last change, if it has changed. */
+  /** Its text before its last change, if it has changed. */
   readonly was: string | undefined;
   readonly age: Age;
 }
 
-/** What a frame knew of its size, and which line was its first. */
+/** The extent of a frame, and the number of its first line. */
 export interface WatchExtent extends Extent {
   readonly start: number;
 }
 
-/** The state. */
+/** The state of `watch`. */
 export class WatchModel {
   readonly facts: WatchedFacts;
   #look: Look;
   #changes = 0;
   #last: number | undefined;
-  /** Per byte or field, milliseconds from the first look to its last change, and one; 0 is never. */
+  /** Per byte or field: milliseconds from the first look to its last change, plus 1; 0 is never. */
   readonly #changedAt: Uint32Array;
   readonly #was = new Map<number, string>();
   readonly #start: number;
@@ -72,7 +72,7 @@ export class WatchModel {
     return layout === undefined ? [] : fieldRows(layout, now, { base: range.offset });
   }
 
-  /** What the last look found. */
+  /** The last look. */
   get look(): Look {
     return this.#look;
   }
@@ -82,7 +82,7 @@ export class WatchModel {
     return this.#changes;
   }
 
-  /** Which byte of the range, or which field, changed last. */
+  /** The byte of the range, or the field, that changed last. */
   get last(): number | undefined {
     return this.#last;
   }
@@ -92,12 +92,12 @@ export class WatchModel {
     return this.#scroll;
   }
 
-  /** Whether the page scrolls to where something changes. */
+  /** Whether the page scrolls to each change. */
   get following(): boolean {
     return this.#following;
   }
 
-  /** The fields, or none where bytes are watched. */
+  /** The fields; empty if bytes are watched. */
   get fields(): readonly ShownField[] {
     return this.#fields.map((row, index) => ({
       row,
@@ -106,7 +106,7 @@ export class WatchModel {
     }));
   }
 
-  /** How long ago the byte changed that lies at this offset of the segment. */
+  /** The age of the last change of the byte at this offset of the segment. */
   byteAge(offset: number): Age {
     return this.#age(offset - this.facts.range.offset);
   }
@@ -121,7 +121,7 @@ export class WatchModel {
     return this.#look.at - this.#start + 1;
   }
 
-  /** Takes in what a look has found, and gives how many changes that are. */
+  /** Takes over the results of a look, and returns the number of changes. */
   update(look: Look): number {
     const before = this.#changes;
     this.#look = look;
@@ -151,7 +151,7 @@ export class WatchModel {
     this.#last = index;
   }
 
-  /** Scrolls as the key says; `false` when it says quit. */
+  /** Scrolls by the key; returns `false` if the key quits. */
   press(key: Key, { start, page, lastScroll }: WatchExtent): boolean {
     if (key === "q" || key === "escape" || key === "ctrl-c") return false;
     const to = moved(key, start, page, lastScroll);

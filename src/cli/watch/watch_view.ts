@@ -1,4 +1,4 @@
-/** What `watch` looks like on a screen: a function from its state and the terminal's size to lines. */
+/** The view of `watch` on a screen: a function from its state and the terminal's size to lines. */
 
 import { hexOffset } from "../bytes/hex_dump.ts";
 import { hexRow, hexShape } from "../bytes/hex_rows.ts";
@@ -15,16 +15,16 @@ import {
 import type { Age, ShownField, WatchExtent, WatchModel } from "./watch_model.ts";
 import { sizeInWords } from "../text/wording.ts";
 
-/** A frame, and what its size means for the keys that move. */
+/** A frame, with the extent that the keys that move need. */
 export interface WatchFrame extends WatchExtent {
   readonly lines: readonly Line[];
 }
 
-/** From how many rows on there is room for each line around the bytes. */
+/** The least number of rows for each line around the bytes. */
 const ROOM = { title: 3, state: 6, hints: 4 } as const;
-/** The mark of a row with a change in it, for who sees no colours, and a space. */
+/** The width of the mark of a row with a change, which needs no colours, and a space. */
 const MARK_WIDTH = 2;
-/** How much of the line the names of fields take at most, and their values. */
+/** The largest share of the line for the names of fields, and for their values. */
 const SHARE = { name: 0.4, value: 0.6 } as const;
 
 const FORMATS: Readonly<Record<Age, Format | undefined>> = {
@@ -84,15 +84,15 @@ function stateLine({ facts, look, changes, following }: WatchModel, columns: num
   return joinFitting(texts.filter((text) => text !== "").map((text) => [{ text }]), columns);
 }
 
-/** Lines, each made when it is shown. */
+/** Lines that are made when they are shown. */
 interface Body {
   readonly count: number;
   line(index: number): Line;
-  /** The line in which the byte or the field of that index stands. */
+  /** The line of the byte or the field with that index. */
   lineOf(index: number): number;
 }
 
-/** Where it is scrolled to; when it follows, to where the last change is seen. */
+/** The scroll position; if the view follows changes, one that shows the last change. */
 function firstLine(
   { scroll, following, last }: WatchModel,
   lineOf: Body["lineOf"],

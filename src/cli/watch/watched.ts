@@ -1,10 +1,10 @@
 /**
- * A segment that is looked at again and again, read-only, from the first copy of its bytes to its end.
- * For `watch`.
+ * A segment that is copied and compared repeatedly, read-only, from the first copy to its end. Internal:
+ * used by `watch`.
  *
- * Our own attach keeps a segment that is marked for removal, so its end is told by the mark. One that
- * bore it when we came ends when nobody else is attached any more. Between looks we may be detached:
- * then it may go at any time, and counts as gone.
+ * Our own attach keeps a segment that is marked for removal, so the mark shows its end. A segment that
+ * was marked from the start ends when no other process is attached any more. Between looks we may be
+ * detached: then the segment may go at any time, and counts as gone.
  */
 
 import { ShmError } from "../../../ffi/shm_error.ts";
@@ -14,26 +14,26 @@ import { type SegmentStat, tryStat } from "../../sysv/segment_stat.ts";
 import { runs } from "./byte_changes.ts";
 import type { ByteRange } from "../bytes/byte_range.ts";
 
-/** What one look has found. */
+/** The results of one look. */
 export interface Look {
   readonly time: Date;
-  /** Milliseconds on a clock that nobody sets. */
+  /** Milliseconds on the monotonic clock. */
   readonly at: number;
-  /** Private copies of the bytes, at the look before and now; one and the same if they are equal. */
+  /** Private copies of the bytes at the look before and now; the same array if they are equal. */
   readonly before: Uint8Array<ArrayBuffer>;
   readonly now: Uint8Array<ArrayBuffer>;
-  /** How many attaches there are beside ours. */
+  /** The number of attaches besides ours. */
   readonly others: number;
-  /** Why there is nothing more to see, if so. */
+  /** Why there will be no more changes, if the segment has ended. */
   readonly end: string | undefined;
 }
 
-/** What is watched. Attached until it is disposed, or only while it is looked at. */
+/** The watched segment. It is attached until disposal, or only during each look. */
 export class Watched implements Disposable {
   readonly #id: number;
   readonly #range: ByteRange;
   readonly #marked: boolean;
-  /** Our attach, if it stays between looks. */
+  /** Our attach, if it is kept between looks. */
   readonly #segment: Segment | undefined;
   #bytes: Uint8Array<ArrayBuffer>;
 
@@ -58,7 +58,7 @@ export class Watched implements Disposable {
     return segment.read(offset, length);
   }
 
-  /** The bytes as they are now; `undefined` where the segment has gone. */
+  /** The current bytes; `undefined` if the segment is gone. */
   #tryRead(): Uint8Array<ArrayBuffer> | undefined {
     try {
       return this.#read();
@@ -70,7 +70,7 @@ export class Watched implements Disposable {
 
   /** Looks again. */
   look(): Look {
-    // What was written before the end must be seen, so the end is looked for first
+    // Writes before the end must be seen, so the end is checked before the bytes are read
     const stat = tryStat(this.#id);
     const ours = Number(this.#segment !== undefined);
     const others = typeof stat === "number" ? 0 : Math.max(0, stat.nattch - ours);
@@ -83,7 +83,7 @@ export class Watched implements Disposable {
 
   #endOf(stat: SegmentStat | number, others: number): string | undefined {
     const id = this.#id;
-    // Attached it cannot go; but before Linux 4.17 no facts are to be had without read permission
+    // While attached it cannot go; but before Linux 4.17 its facts need read permission
     if (typeof stat === "number") return `segment ${id} cannot be looked at any more`;
     if (!stat.markedForRemoval) return undefined;
     if (!this.#marked) return `segment ${id} was marked for removal`;
@@ -96,7 +96,7 @@ export class Watched implements Disposable {
   }
 }
 
-/** Looking harms nobody, whoever made it; what is in it is shown and never obeyed. */
+/** Reading is harmless, even if another user created it: its contents are shown and never obeyed. */
 function attach(id: number): Segment {
   return Segment.attach(id, { readOnly: true, trust: true });
 }
