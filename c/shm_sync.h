@@ -577,7 +577,7 @@ static inline enum ShmiStatus shmi_enter_unused(struct ShmMembership *member) {
     if (values[member->lock] == 1) shmi_held(member);
     return SHMI_AGAIN;
   }
-  /* peers that came in between and were killed leave such values too, and a segment, for removal */
+  /* peers that came and were killed since then leave such values too, and a segment to remove */
   const bool alone = shmget(member->key, 0, 0) == -1 && shmi_values(member, later) &&
                      memcmp(later, values, (size_t)member->count * sizeof values[0]) == 0 &&
                      semctl(member->set, member->lock, GETPID) == last;

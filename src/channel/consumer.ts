@@ -622,9 +622,9 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
   }
 
   /**
-   * Waits for the next message. Acknowledges the delivered messages at once, those of fulfilled promises.
-   * Several calls are served in order, and none acknowledges the message of another: all of them stay
-   * unacknowledged until a later call. Returns `undefined` only with `until`.
+   * Waits for the next message. The call acknowledges the messages delivered before it; that of an earlier
+   * `receive` counts as delivered when its promise has fulfilled. So calls made together are served in
+   * order, and none acknowledges the message of another. Returns `undefined` only with `until`.
    *
    * @throws {ShmError} as {@linkcode Consumer.ready}
    */
