@@ -335,6 +335,7 @@ const PARAMETERS: Readonly<Record<string, readonly Parameter[]>> = {
   "Role#acquireSync": [opts("timeout")],
   "Role#release": [],
   "Mutex#lock": [opts(wait)],
+  "Mutex#withLock": [arg("body", () => () => {}), opts(wait)],
   "Mutex#lockSync": [opts("timeout")],
   "Mutex#tryLock": [],
   "Mutex#remove": [],

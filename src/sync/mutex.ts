@@ -3,7 +3,7 @@
  * block. This file adds only that interface; the role provides the safety.
  */
 
-import { checkFlag, optionsReader } from "../layout/arguments.ts";
+import { checkFlag, checkFunction, optionsReader } from "../layout/arguments.ts";
 import { checkKey } from "../sysv/key.ts";
 import { checkMode } from "../sysv/object_stat.ts";
 import { SemaphoreSet } from "../sysv/semaphore_set.ts";
@@ -102,10 +102,9 @@ class Lock implements MutexLock {
  * using segment = Segment.openOrCreate({ key: 0x5eed200a, size: 8 });
  * const mutex = Mutex.openOrCreate({ key: 0x5eed200a });
  * const counter = new Float64Array(segment.buffer);
- * {
- *   using _lock = await mutex.lock();
+ * await mutex.withLock(() => {
  *   counter[0]! += 1; // no other process does this at the same time
- * }
+ * });
  * assert.equal(counter[0], 1);
  * mutex.remove();
  * segment.remove();
@@ -175,6 +174,33 @@ export class Mutex {
     const role = new Role(this.#set, this.#semaphore);
     await role.acquire(options);
     return this.#locked(role);
+  }
+
+  /**
+   * Locks the mutex, calls `body`, and releases the lock when the promise that `body` returns settles.
+   * Returns what `body` returns. If `body` throws or rejects, the lock is released first.
+   *
+   * @throws {ShmError} as {@linkcode Mutex.lock}; then `body` is not called
+   *
+   * @example
+   * ```ts
+   * import { Mutex } from "@sysv/shm";
+   * import assert from "node:assert/strict";
+   *
+   * const mutex = Mutex.openOrCreate({ key: 0x5eed200e });
+   * const pid = await mutex.withLock(() => mutex.holder, { timeout: 5_000 });
+   * assert.equal(pid, Deno.pid);
+   * assert.equal(mutex.holder, undefined);
+   * mutex.remove();
+   * ```
+   */
+  async withLock<Result>(
+    body: () => Result | PromiseLike<Result>,
+    options: WaitOptions = {},
+  ): Promise<Result> {
+    checkFunction(body, "body");
+    using _lock = await this.lock(options);
+    return await body();
   }
 
   /**

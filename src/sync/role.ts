@@ -41,17 +41,16 @@ import {
  * import assert from "node:assert/strict";
  *
  * const set = SemaphoreSet.openOrCreate({ key: 0x5eed2008, count: 2 });
- * const writer = new Role(set, 1);
+ * using writer = new Role(set, 1); // the end of the block releases it
  * if (writer.tryAcquire()) {
  *   assert.equal(writer.holder, Deno.pid);
- *   writer.release();
  * } else {
  *   console.log(`process ${writer.holder} is the writer already`);
  * }
  * set.remove();
  * ```
  */
-export class Role {
+export class Role implements Disposable {
   readonly #set: SemaphoreSet;
   readonly #semaphore: number;
   readonly #acquire: PreparedOperations;
@@ -168,6 +167,11 @@ export class Role {
     } catch (error) {
       if (!(error instanceof ShmError && isGone(-error.errno))) throw error;
     }
+  }
+
+  /** `using` releases the role at the end of the block. */
+  [Symbol.dispose](): void {
+    this.release();
   }
 
   /** Whether this object acquired the role and has not released it since. */

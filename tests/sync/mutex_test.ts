@@ -36,6 +36,28 @@ Deno.test("a lock excludes others until its block ends", () =>
     lock.release();
   }));
 
+Deno.test("Mutex.withLock: the body has the lock until its promise settles, also when it rejects", () =>
+  withMutex(async (mutex) => {
+    const started = Promise.withResolvers<void>();
+    const end = Promise.withResolvers<string>();
+    const result = mutex.withLock(() => {
+      started.resolve();
+      return end.promise;
+    });
+    await started.promise;
+    assert.equal(mutex.tryLock(), undefined);
+    await assert.rejects(mutex.withLock(() => assert.fail(), { timeout: 1 }), {
+      code: "ETIMEDOUT",
+    });
+    end.resolve("done");
+    assert.equal(await result, "done");
+    assert.equal(mutex.holder, undefined);
+    for (const body of [() => Promise.reject(new Error("no")), () => assert.fail("no")]) {
+      await assert.rejects(mutex.withLock<void>(body), /no/);
+      assert.equal(mutex.holder, undefined);
+    }
+  }));
+
 Deno.test("a lock is released once, and only its own", () =>
   withMutex((mutex) => {
     const first = mutex.lockSync();

@@ -1,7 +1,7 @@
 /** Roles: one holder at a time, named, and freed by the kernel. */
 
 import assert from "node:assert/strict";
-import { Role, type SemaphoreSet } from "../../mod.ts";
+import { Role, SemaphoreSet } from "../../mod.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
 import { testWith } from "../support/needs.ts";
 import { freshKey, Peer } from "../support/peer.ts";
@@ -16,6 +16,18 @@ const inSet = (body: (set: SemaphoreSet) => void | Promise<void>) => () =>
 async function asleep(set: SemaphoreSet, count = 1): Promise<void> {
   while (set.waitingForZero(0) !== count) await new Promise((resolve) => setTimeout(resolve, 1));
 }
+
+Deno.test("Role: the end of a block releases it, and does nothing where it is not held", () => {
+  const set = SemaphoreSet.create({ count: 1 });
+  {
+    using role = new Role(set, 0);
+    assert(role.tryAcquire());
+    using other = new Role(set, 0);
+    assert(!other.tryAcquire());
+  }
+  assert.equal(new Role(set, 0).holder, undefined);
+  set.remove();
+});
 
 Deno.test(
   "one holds it at a time, and is named",
