@@ -139,8 +139,7 @@ function where(call: LibcCall | undefined, details: FailureDetails): string {
  * try {
  *   Segment.open(0x5eed0001);
  * } catch (error) {
- *   assert(error instanceof ShmError);
- *   assert.equal(error.code, "ENOENT");
+ *   assert(ShmError.is(error, "ENOENT"));
  *   assert.equal(error.call, "shmget");
  * }
  * ```
@@ -198,6 +197,34 @@ export class ShmError extends Error {
     | "messageSize"
     | "withoutConsumer"
     | undefined;
+
+  /**
+   * Whether `error` is a `ShmError` with one of `codes`, or any `ShmError` if no code is given.
+   *
+   * @example
+   * ```ts
+   * import { Segment, ShmError } from "@sysv/shm";
+   * import assert from "node:assert/strict";
+   *
+   * function exists(key: number): boolean {
+   *   try {
+   *     Segment.open(key).detach();
+   *     return true;
+   *   } catch (error) {
+   *     if (ShmError.is(error, "ENOENT")) return false;
+   *     throw error;
+   *   }
+   * }
+   * assert(!exists(0x5eed0002));
+   * ```
+   */
+  static is<Code extends ShmError["code"]>(
+    error: unknown,
+    ...codes: readonly Code[]
+  ): error is ShmError & { readonly code: Code } {
+    return error instanceof ShmError &&
+      (codes.length === 0 || (codes as readonly unknown[]).includes(error.code));
+  }
 
   /**
    * Makes the error for an `action` ("open the segment") that the library refuses. Among the calls, only

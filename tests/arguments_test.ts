@@ -233,6 +233,8 @@ const PARAMETERS: Readonly<Record<string, readonly Parameter[]>> = {
     arg("reason", () => 2),
     arg("details", () => ({})),
   ],
+  // Any value at all is an error that is not ours
+  "ShmError.is": [],
   "Segment.create": [
     opts(`key size mode noReserve hugePages ${placement}`, () => ({ size: 8 })),
   ],

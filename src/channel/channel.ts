@@ -242,7 +242,7 @@ export class Channel implements Disposable {
       try {
         return this.#adopt(role, () => new Producer(this.#place, lane, role, read));
       } catch (error) {
-        if (!(error instanceof ShmError && error.code === "ECORRUPT")) throw error;
+        if (!ShmError.is(error, "ECORRUPT")) throw error;
         // A lane that cannot be written must not prevent the use of the others
         corrupt = error;
       }

@@ -326,7 +326,7 @@ export class Membership {
     } catch (error) {
       // The next peer to leave may be permitted to remove it
       this.disposable = true;
-      if (error instanceof ShmError && error.errno === ERRNO.EPERM) return "not ours";
+      if (ShmError.is(error, "EPERM")) return "not ours";
       throw error;
     }
   }
@@ -351,7 +351,7 @@ export class Membership {
       }
       taken = true;
     } catch (error) {
-      if (!(error instanceof ShmError && error.errno === ERRNO.ETIMEDOUT)) throw error;
+      if (!ShmError.is(error, "ETIMEDOUT")) throw error;
     } finally {
       if (!taken) quietly(set, uncount);
     }
@@ -389,7 +389,7 @@ function tryRemoveSet(set: SemaphoreSet): boolean {
     set.remove();
     return true;
   } catch (error) {
-    if (error instanceof ShmError && error.errno === ERRNO.EPERM) return false;
+    if (ShmError.is(error, "EPERM")) return false;
     throw error;
   }
 }

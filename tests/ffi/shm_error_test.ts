@@ -53,6 +53,16 @@ Deno.test("a refusal of the library's own has errno 0, and keeps its cause", () 
   assert.deepEqual([error.code, error.errno, error.cause], ["EDETACHED", 0, cause]);
 });
 
+Deno.test("ShmError.is: a ShmError with one of the codes, or with any code", () => {
+  const error: unknown = new ShmError("open", "shmget", ERRNO.ENOENT);
+  assert(ShmError.is(error, "EACCES", "ENOENT"));
+  assert(ShmError.is(error));
+  assert(!ShmError.is(error, "EACCES"));
+  for (const other of [undefined, null, "ENOENT", { code: "ENOENT" }, new Error("ENOENT")]) {
+    assert(!ShmError.is(other) && !ShmError.is(other, "ENOENT"));
+  }
+});
+
 Deno.test("an errno without a name still has a number", () => {
   assert.equal(errnoName(9999), "E9999");
   assert.equal(new ShmError("x", "semop", 9999).code, "E9999");

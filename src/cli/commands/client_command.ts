@@ -187,7 +187,7 @@ async function sendAll(
           try {
             await send(draft.text);
           } catch (error) {
-            if (!(error instanceof ShmError && error.code === "ETIMEDOUT")) throw error;
+            if (!ShmError.is(error, "ETIMEDOUT")) throw error;
             reportError(error.message);
             return 1;
           }

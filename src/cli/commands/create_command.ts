@@ -148,7 +148,7 @@ export function createAtFreeKey<Result>(
     try {
       return create(key);
     } catch (error) {
-      if (!(error instanceof ShmError && error.code === "EEXIST")) throw error;
+      if (!ShmError.is(error, "EEXIST")) throw error;
     }
   }
 }

@@ -192,7 +192,7 @@ interface End {
 
 /** The lane that cannot be read, if that is what the error reports. */
 function unreadableLane(error: unknown): number | undefined {
-  return error instanceof ShmError && error.code === "ECORRUPT" ? error.lane : undefined;
+  return ShmError.is(error, "ECORRUPT") ? error.lane : undefined;
 }
 
 /** Thrown at the message that must wait for the next round. */
@@ -241,7 +241,7 @@ class Receiving {
       if (error instanceof Deno.errors.BrokenPipe) {
         return { why: "nobody reads our output", code: 0 };
       }
-      if (error instanceof ShmError && error.code === "ETIMEDOUT") {
+      if (ShmError.is(error, "ETIMEDOUT")) {
         return { why: `no message for ${timeout} ms`, code: 1 };
       }
       if (!(error instanceof Interrupted)) throw error;

@@ -161,7 +161,7 @@ async function next(
     try {
       return await server.receive({ timeout: left, signal });
     } catch (error) {
-      if (!(error instanceof ShmError && error.code === "ETIMEDOUT")) throw error;
+      if (!ShmError.is(error, "ETIMEDOUT")) throw error;
       if (end.passed) return undefined;
       report(IDLE);
     }
