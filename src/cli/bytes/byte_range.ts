@@ -1,31 +1,32 @@
 /**
- * Which bytes of a segment a command line means, and copies of them. For `dump`, `read` and `write`.
+ * The range of a segment that a command line names, and copies of its bytes. Internal: used by `dump`,
+ * `read` and `write`.
  */
 
 import type { Segment } from "../../sysv/segment.ts";
 import { CommandFailure } from "../command.ts";
 import { type OptionTable, type Parsed, sizeOption } from "../usage.ts";
 
-/** The option that says where; short as in hexdump. */
+/** The option for the start of the range; its short form is that of hexdump. */
 export const OFFSET_OPTION = {
   offset: { short: "s", value: "BYTES", help: "where to begin: 4096, 0x1000, 4K (default 0)" },
 } as const satisfies OptionTable;
 
-/** And the one that says how many, for what shows them. */
+/** The option for the number of bytes, for commands that show them. */
 export const LENGTH_OPTION = {
   length: { short: "n", value: "BYTES", help: "how many (default: up to the end)" },
 } as const satisfies OptionTable;
 
-/** How much of a segment is copied at a time: enough to be fast, little beside a large segment. */
+/** How much of a segment is copied at once: enough to be fast, and small beside a large segment. */
 const PIECE_BYTES = 2 ** 20;
 
-/** Some bytes of a segment. */
+/** A range of bytes of a segment. */
 export interface ByteRange {
   readonly offset: number;
   readonly length: number;
 }
 
-/** What a command line says of a range: the length is left open where it says none. */
+/** The range that a command line asks for; without a length it goes to the end. */
 export interface RangeWanted {
   readonly offset: number;
   readonly length: number | undefined;
@@ -34,7 +35,7 @@ export interface RangeWanted {
 /**
  * Reads `--offset` and `--length`.
  *
- * @throws {UsageError} one of them is no number of bytes
+ * @throws {UsageError} one of them is not a number of bytes
  */
 export function rangeWanted(options: Parsed<"offset" | "length">["options"]): RangeWanted {
   return {
@@ -49,9 +50,9 @@ export function byteCount(count: number): string {
 }
 
 /**
- * The range, up to the end of the segment if no length was said.
+ * The range within the segment. The length defaults to the rest of the segment.
  *
- * @throws {CommandFailure} not within the segment
+ * @throws {CommandFailure} the range is not within the segment
  */
 export function rangeIn(
   { id, size }: Pick<Segment, "id" | "size">,
@@ -62,7 +63,7 @@ export function rangeIn(
       `segment ${id} has ${byteCount(size)}: offset ${offset} is beyond its end`,
     );
   }
-  // Both may be near 2^53, their sum beyond
+  // Both may be near 2^53, so that their sum would exceed it
   if (length > size - offset) {
     throw new CommandFailure(
       `segment ${id} has ${byteCount(size)}: from offset ${offset} there are ` +
@@ -72,7 +73,7 @@ export function rangeIn(
   return { offset, length };
 }
 
-/** The bytes as copies of a MiB at most, each taken when it is asked for. */
+/** The bytes in copies of at most 1 MiB, each made on request. */
 export function* pieces(
   segment: Segment,
   { offset, length }: ByteRange,

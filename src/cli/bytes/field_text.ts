@@ -1,6 +1,6 @@
 /**
- * Fields of a C struct as text for people and as values for JSON. Whatever the bytes are, the text is
- * one line of printable characters. Pure. For `struct_fields.ts`.
+ * Fields of a C struct as text for people and as values for JSON. For any bytes the text is one line of
+ * printable characters. Pure. Internal: used by `struct_fields.ts`.
  */
 
 import type { AnyStructLayout, Layout, ScalarLayout } from "../../layout/layout.ts";
@@ -12,10 +12,10 @@ export type Leaf = Exclude<Layout, AnyStructLayout>;
 /** A field in JSON. */
 export type FieldValue = boolean | number | string | readonly FieldValue[];
 
-/** How many characters of a string, and how many elements of an array, are shown if not all are. */
+/** The most characters of a string, and elements of an array, in a shortened text. */
 export const SHOWN = { characters: 64, elements: 8 } as const;
 
-/** As many digits as tell any two floats apart. */
+/** The number of digits that distinguishes any two floats. */
 const FLOAT_DIGITS = 9;
 
 /** The type as C writes it, the outermost dimension first. */
@@ -35,9 +35,9 @@ function stringBytes(data: DataView, at: number, size: number): Uint8Array {
 }
 
 /**
- * What a field is worth in JSON. Numbers are numbers, but an integer beyond 2^53 - 1, which most
- * readers would round, is its digits as a string, and NaN, the infinities and -0, which JSON lacks or
- * writes as 0, are their names. A bool byte other than 0 and 1 is its number. Bytes that are no UTF-8 are U+FFFD.
+ * The value of a field in JSON. Numbers are numbers. But an integer beyond 2^53 - 1, which most readers
+ * would round, is a string of its digits, and NaN, the infinities and -0, which JSON lacks or writes as
+ * 0, are their names. A bool byte other than 0 and 1 is its number. Invalid UTF-8 is U+FFFD.
  */
 export function fieldValue(layout: Leaf, data: DataView, at: number): FieldValue {
   switch (layout.kind) {
@@ -67,7 +67,7 @@ function isExactInJson(value: number): boolean {
   return Number.isFinite(value) && !Object.is(value, -0);
 }
 
-/** What a field holds, for people; `full` shows all of a long string or array. */
+/** The text of a field for people; `full` shows all of a long string or array. */
 export function fieldText(layout: Leaf, data: DataView, at: number, full: boolean): string {
   switch (layout.kind) {
     case "scalar":
@@ -103,7 +103,7 @@ function scalarText(layout: ScalarLayout, data: DataView, at: number): string {
   }
 }
 
-/** The shortest decimal that is this float: 0.1, not the double 0.10000000149011612. */
+/** The shortest decimal of a float: 0.1, not the double 0.10000000149011612. */
 function floatText(value: number): string {
   if (Number.isSafeInteger(value) || !Number.isFinite(value)) return numberText(value);
   for (let digits = 1;; digits++) {
@@ -116,7 +116,7 @@ function numberText(value: number): string {
   return Object.is(value, -0) ? "-0" : String(value);
 }
 
-/** A string as a C literal, and what is to be known of it: how long, if it was cut; no NUL. */
+/** A string as a C literal, with its length if it is cut, and a note if it has no NUL. */
 function stringText(bytes: Uint8Array, size: number, full: boolean): string {
   const limit = full ? Infinity : SHOWN.characters;
   const parts: string[] = [];
@@ -136,7 +136,7 @@ function stringText(bytes: Uint8Array, size: number, full: boolean): string {
 
 const STRICT = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** One character after the other, escaped as in C; a byte that is part of none by its number. */
+/** The characters one by one, escaped as in C; a byte that is not part of one as its number. */
 function* escaped(bytes: Uint8Array, quote: string): Generator<string, void, void> {
   for (let at = 0; at < bytes.length;) {
     const byte = bytes[at]!;
@@ -149,7 +149,7 @@ function* escaped(bytes: Uint8Array, quote: string): Generator<string, void, voi
   }
 }
 
-/** How many bytes the UTF-8 character has that begins with this one; 0 if none does. */
+/** The number of bytes of the UTF-8 character that begins with this byte; 0 if there is none. */
 function sequenceLength(lead: number): number {
   if (lead < 0x80) return 1;
   if (lead < 0xc2 || lead > 0xf4) return 0;
@@ -169,7 +169,7 @@ function decoded(sequence: Uint8Array): string | undefined {
 function escapedCharacter(character: string, quote: string): string {
   if (character === quote || character === "\\") return `\\${character}`;
   const shown = printable(character);
-  // Formats, what is private or unassigned: nobody can tell what a terminal makes of them
+  // Format, private and unassigned characters: their effect on a terminal is unknown
   return shown === character && /[\p{C}\p{Zl}\p{Zp}]/u.test(character)
     ? `\\u{${character.codePointAt(0)!.toString(16)}}`
     : shown;

@@ -1,18 +1,18 @@
 /**
- * Bytes as `hexdump -C` of util-linux prints them, line for line, and a way to let some of them stand
- * out. Pure. For `dump`, and for `watch` and `top`, which show bytes live.
+ * Prints bytes exactly as `hexdump -C` of util-linux does, with an option to highlight some of them.
+ * Pure. Internal: used by `dump`, and by `watch` and `top`, which show bytes live.
  */
 
-/** Bytes a line. */
+/** The number of bytes per line. */
 export const LINE_BYTES = 16;
 
 const OFFSET_DIGITS = 8;
-/** Where a line's second half begins, after one more space. */
+/** The byte at which a line's second half begins, after one more space. */
 const HALF = LINE_BYTES / 2;
-/** How wide the bytes of a full line are, `xx` and a space each, and the gap. */
+/** The width of the bytes of a full line: `xx` and a space for each, and the gap. */
 const HEX_WIDTH = 3 * LINE_BYTES;
 
-/** A byte as two hexadecimal digits, and as the character it stands for or a dot. */
+/** Each byte as two hexadecimal digits, and in `TEXT` as its character or a dot. */
 export const HEX: readonly string[] = Array.from(
   { length: 256 },
   (_, byte) => byte.toString(16).padStart(2, "0"),
@@ -22,28 +22,28 @@ export const TEXT: readonly string[] = Array.from(
   (_, byte) => byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : ".",
 );
 
-/** Makes a piece of a line stand out: gives it back with colours around, say. */
+/** Highlights a piece of a line, for example with colours around it. */
 export type Highlight = (text: string) => string;
 
-/** How the byte at an offset stands out, if at all. Neighbours of the same one are painted as one. */
+/** The highlight of the byte at an offset, if any. Neighbours with the same one are painted together. */
 export type Mark = (offset: number) => Highlight | undefined;
 
-/** What {@linkcode hexLines} prints beyond the bytes. */
+/** The options of {@linkcode hexLines}. */
 export interface HexOptions {
-  /** The offset of the first byte; 0 if not said. */
+  /** The offset of the first byte. Defaults to 0. */
   readonly base?: number;
-  /** Prints lines equal to the one before, for which else one `*` stands: `hexdump -v`. */
+  /** Prints lines equal to the one before, in place of one `*`: `hexdump -v`. Defaults to `false`. */
   readonly repeat?: boolean;
-  /** Lets bytes stand out, on both sides. A line that is marked otherwise is not equal. */
+  /** Highlights bytes, in hexadecimal and as text. A line with other highlights is not equal. */
   readonly mark?: Mark;
 }
 
-/** An offset as the lines begin with it: at least 8 hexadecimal digits. */
+/** An offset at the beginning of a line: at least 8 hexadecimal digits. */
 export function hexOffset(offset: number): string {
   return offset.toString(16).padStart(OFFSET_DIGITS, "0");
 }
 
-/** One line: up to 16 bytes that lie at `offset`, without the end of line. */
+/** One line without a newline: up to 16 bytes at `offset`. */
 export function hexLine(bytes: Uint8Array, offset: number, mark?: Mark): string {
   let hex = "";
   let text = "";
@@ -55,7 +55,7 @@ export function hexLine(bytes: Uint8Array, offset: number, mark?: Mark): string 
     let hexRun = "";
     let textRun = "";
     for (let i = start; i < end; i++) {
-      // The space before a run is no part of it
+      // The space before a run is not part of it
       if (i > start) hexRun += i === HALF ? "  " : " ";
       hexRun += HEX[bytes[i]!];
       textRun += TEXT[bytes[i]!];
@@ -65,14 +65,14 @@ export function hexLine(bytes: Uint8Array, offset: number, mark?: Mark): string 
     text += highlight === undefined ? textRun : highlight(textRun);
     start = end;
   }
-  // Colours take no room, so what a full line has more is counted and not measured
+  // Colours have no width, so the padding is computed from the number of bytes
   const width = 3 * count - 1 + Number(count > HALF);
   return `${hexOffset(offset)}  ${hex}${" ".repeat(HEX_WIDTH - width)}  |${text}|`;
 }
 
 /**
- * All lines, the last of them the offset after the last byte. What comes in pieces must come in
- * multiples of 16 bytes, all but the last. Nothing at all at offset 0 is no line, as in hexdump.
+ * All lines; the last one is the offset after the last byte. Every piece except the last must be a
+ * multiple of 16 bytes long. No bytes at offset 0 give no line, as in hexdump.
  */
 export function* hexLines(
   source: Uint8Array | Iterable<Uint8Array>,
@@ -101,13 +101,13 @@ export function* hexLines(
   if (offset > 0) yield hexOffset(offset);
 }
 
-/** Whether the whole line is there at `start`. A loop: gigabytes of zeros are compared line by line. */
+/** Whether `bytes` has the whole line at `start`. A loop, because gigabytes of zeros pass through it. */
 function isAt(line: Uint8Array, bytes: Uint8Array, start: number): boolean {
   for (let i = 0; i < LINE_BYTES; i++) if (bytes[start + i] !== line[i]) return false;
   return true;
 }
 
-/** Whether the line at `offset` stands out as the one before it does. */
+/** Whether the line at `offset` has the same highlights as the one before it. */
 function equallyMarked(mark: Mark | undefined, offset: number): boolean {
   if (mark === undefined) return true;
   for (let at = offset; at < offset + LINE_BYTES; at++) {

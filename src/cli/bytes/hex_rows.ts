@@ -1,23 +1,23 @@
 /**
- * Bytes in hexadecimal and as text on a screen as wide as it happens to be: as `hexdump -C` has them
- * where that fits, fewer on a line where it does not. Pure. For `top` and `watch`; `hex_dump.ts` is for
- * output that a program may read.
+ * Bytes in hexadecimal and as text on a screen of any width: as `hexdump -C` shows them if that fits,
+ * otherwise fewer per line. Pure. Internal: used by `top` and `watch`; `hex_dump.ts` is for output that
+ * a program may read.
  */
 
 import { HEX, hexOffset, LINE_BYTES, TEXT } from "./hex_dump.ts";
 import type { Format } from "../output.ts";
 import type { Line, Span } from "../terminal/spans.ts";
 
-/** How one byte stands out, if it does. */
+/** The style of one byte, if it has one. */
 export type ByteMark = (offset: number) => Format | undefined;
 
-/** How rows are laid out in a width. */
+/** The layout of rows for a width. */
 export interface HexShape {
-  /** Bytes a row. */
+  /** Bytes per row. */
   readonly bytes: number;
-  /** Digits of the offset. */
+  /** The number of digits of the offset. */
   readonly digits: number;
-  /** What stands between offset, bytes and text, and around the text. */
+  /** The separator between offset, bytes and text, and the bar around the text. */
   readonly gap: string;
   readonly bar: string;
 }
@@ -25,21 +25,21 @@ export interface HexShape {
 /** The widest shape, that of `hexdump -C`: 16 bytes in 78 columns. */
 const WIDE = { bytes: LINE_BYTES, gap: "  ", bar: "|" } as const;
 const NARROW = { gap: " ", bar: "" } as const;
-/** Offsets with fewer digits would jump about as one scrolls. */
+/** The fewest digits of an offset, so that columns do not move during scrolling. */
 const FEWEST_DIGITS = 4;
 
-/** The columns a row of this shape takes. */
+/** The width of a row of this shape, in columns. */
 function widthOf({ bytes, digits, gap, bar }: HexShape): number {
   const hex = 3 * bytes - 1 + halfGap(bytes).length;
   return digits + gap.length + hex + gap.length + 2 * bar.length + bytes;
 }
 
-/** Sixteen bytes are read as twice eight. */
+/** The gap in the middle: sixteen bytes are shown as two groups of eight. */
 function halfGap(bytes: number): string {
   return bytes === WIDE.bytes ? " " : "";
 }
 
-/** The shape that shows most in `columns`, for offsets up to `end`. */
+/** The shape that shows the most bytes in `columns`, for offsets up to `end`. */
 export function hexShape(columns: number, end: number): HexShape {
   const wide = { ...WIDE, digits: hexOffset(end).length };
   if (widthOf(wide) <= columns) return wide;
@@ -49,7 +49,7 @@ export function hexShape(columns: number, end: number): HexShape {
   return { ...NARROW, bytes, digits };
 }
 
-/** One row: the bytes that lie at `offset`, of which `shape.bytes` are shown at most. */
+/** One row: at most `shape.bytes` of the bytes at `offset`. */
 export function hexRow(
   bytes: Uint8Array,
   offset: number,
@@ -78,7 +78,7 @@ function span(text: string, format: Format | undefined): Span {
   return format === undefined ? { text } : { text, format };
 }
 
-/** Neighbours that look the same as one. */
+/** Merges neighbours of the same style. */
 function merged(spans: readonly Span[]): Line {
   const line: Span[] = [];
   for (const each of spans) {

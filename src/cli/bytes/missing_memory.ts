@@ -1,7 +1,7 @@
 /**
- * Memory that reading a segment would take. A page nobody has touched has none; the kernel gives it some
- * when it is looked at, zeros, and for good. Of a sparse segment that may be more than the machine has.
- * For `dump` and `read`.
+ * The memory that reading a segment would allocate. A page that was never accessed has no memory; at the
+ * first read the kernel allocates a page of zeros, which stays. For a sparse segment that may be more
+ * than the machine has. Internal: used by `dump` and `read`.
  */
 
 import { readFileStart } from "../../../ffi/libc.ts";
@@ -11,19 +11,19 @@ import { confirm } from "../terminal/question.ts";
 import { formatSize } from "../text/size.ts";
 import type { ByteRange } from "./byte_range.ts";
 
-/** Room for the lines of 100 000 segments. */
+/** Enough for the lines of 100 000 segments. */
 const PROC_BYTES = 2 ** 25;
 
-/** From so much on it is said what reading takes. */
+/** From this many bytes on, a message reports how much memory reading takes. */
 const TOLD_BYTES = 2 ** 26;
 
 function readText(path: string): string {
   const bytes = readFileStart(path, PROC_BYTES);
-  // What the kernel does not tell is not known, and keeps nobody from reading
+  // If the kernel does not report it, it is unknown, which does not prevent reading
   return typeof bytes === "number" ? "" : new TextDecoder().decode(bytes);
 }
 
-/** Bytes of the segment that have memory, in it or swapped out, from the lines of /proc/sysvipc/shm. */
+/** Bytes of the segment that are in memory or swapped out, from the lines of /proc/sysvipc/shm. */
 export function presentBytes(id: number, table: string): number | undefined {
   const [head = "", ...rows] = table.trimEnd().split("\n").map((line) => line.trim().split(/\s+/));
   const [idAt, rssAt, swapAt] = ["shmid", "rss", "swap"].map((name) => head.indexOf(name));
@@ -32,17 +32,17 @@ export function presentBytes(id: number, table: string): number | undefined {
   return Number.isNaN(present) ? undefined : present;
 }
 
-/** Bytes that can be had without swapping, from /proc/meminfo. */
+/** Bytes that are available without swapping, from /proc/meminfo. */
 export function availableBytes(meminfo: string): number | undefined {
   const kilobytes = /^MemAvailable: +(\d+) kB$/m.exec(meminfo)?.[1];
   return kilobytes === undefined ? undefined : Number(kilobytes) * 1024;
 }
 
 /**
- * Says where reading the range may take much memory, and asks where that is more than is free, or
- * refuses it where nobody is there to be asked.
+ * Reports if reading the range may take much memory. If that is more than is available, asks first, or
+ * refuses without a terminal.
  *
- * @throws {CommandFailure} it is not to be read
+ * @throws {CommandFailure} the range must not be read
  */
 export function confirmMemory({ id, size }: { readonly id: number; readonly size: number }, {
   length,

@@ -1,6 +1,6 @@
 /**
- * The fields of a C struct as rows: where each lies, what it is and what it holds. Pure. For `dump`,
- * and for `watch`, which compares the rows of two looks.
+ * The fields of a C struct as rows: the offset, type and value of each. Pure. Internal: used by `dump`,
+ * and by `watch`, which compares the rows of two looks.
  */
 
 import type { AnyStructLayout, Layout } from "../../layout/layout.ts";
@@ -13,17 +13,17 @@ import {
   typeText,
 } from "./field_text.ts";
 
-/** What is asked of {@linkcode fieldRows}. */
+/** The options of {@linkcode fieldRows}. */
 export interface FieldOptions {
-  /** The offset of the struct's first byte, which those of the rows count from; 0 if not said. */
+  /** The offset of the struct's first byte, added to the offsets of the rows. Defaults to 0. */
   readonly base?: number;
-  /** What the paths begin with: `[3].` for the fourth of several records. */
+  /** The prefix of the paths: `[3].` for the fourth of several records. */
   readonly prefix?: string;
-  /** Shows all of long strings and arrays; else their beginning, and of structs in an array the first. */
+  /** Shows long strings, arrays and arrays of structs in full; otherwise only their beginning. */
   readonly full?: boolean;
 }
 
-/** One field, or the rest of an array of structs that is not shown. */
+/** One field, or the rest of an array of structs, which is not shown. */
 export interface FieldRow {
   /** `can_read`, `head.count`, `points[2].x`; `points[8..99]` for a rest. */
   readonly path: string;
@@ -32,13 +32,13 @@ export interface FieldRow {
   readonly size: number;
   /** As C writes it: `int32_t`, `char[2048]`; `struct[92]` for a rest. */
   readonly type: string;
-  /** For JSON, see {@linkcode fieldValue}; null for a rest. */
+  /** The value for JSON, see {@linkcode fieldValue}; null for a rest. */
   readonly value: FieldValue | null;
-  /** For people: one printable line. */
+  /** The text for people: one printable line. */
   readonly text: string;
 }
 
-/** Where a field lies. */
+/** The place of a field. */
 interface Place {
   readonly path: string;
   readonly offset: number;
@@ -46,8 +46,8 @@ interface Place {
 }
 
 /**
- * The fields in the order of memory, those of nested structs each for itself. An array that holds no
- * structs is one row. Offsets begin at `options.base`.
+ * The fields in the order of memory, each field of a nested struct by itself. An array without structs
+ * is one row. Offsets begin at `options.base`.
  */
 function* places(
   layout: AnyStructLayout,
@@ -87,7 +87,7 @@ function holdsStructs(layout: Layout): boolean {
   return layout.kind === "array" ? holdsStructs(layout.element) : layout.kind === "struct";
 }
 
-/** How many rows {@linkcode fieldRows} would give, counted up to `limit` and one more. */
+/** The number of rows that {@linkcode fieldRows} would return, counted up to `limit` + 1. */
 export function countFields(
   layout: AnyStructLayout,
   options: FieldOptions,
@@ -98,7 +98,7 @@ export function countFields(
   return count;
 }
 
-/** A field whose value and text are made when they are looked at. */
+/** A field whose value and text are decoded on access. */
 class Row implements FieldRow {
   readonly path: string;
   readonly offset: number;
@@ -132,8 +132,8 @@ class Row implements FieldRow {
 }
 
 /**
- * The rows of the struct at the beginning of `bytes`, which must be a private copy as long as the
- * struct: values are decoded when they are looked at.
+ * The rows of the struct at the beginning of `bytes`. That must be a private copy of the struct's size,
+ * because values are decoded on access.
  */
 export function fieldRows(
   layout: AnyStructLayout,

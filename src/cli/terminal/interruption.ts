@@ -1,20 +1,20 @@
 /**
- * Signals that ask a command to end. The first lets it finish what it has in hand and clean up; the
- * second ends it at once, and the kernel does the cleaning up. For the commands of this folder.
+ * Signals that ask a command to end. At the first one the command finishes its current work and cleans
+ * up; the second one ends it at once, and the kernel cleans up. Internal: used by the commands.
  */
 
 import { ignoresSignal } from "../../../ffi/libc.ts";
 
 const SIGNALS = { SIGHUP: 1, SIGINT: 2, SIGQUIT: 3, SIGTERM: 15 } as const;
 
-/** Shells let what they start under nohup(1), or behind `&`, ignore these: that is to be kept so. */
+/** Programs under nohup(1), or started with `&`, ignore these signals, and must continue to do so. */
 const LEFT_IGNORED = ["SIGHUP", "SIGQUIT"] as const;
 
 type SignalName = keyof typeof SIGNALS;
 
-/** Thrown where a command waits when it is asked to end. */
+/** Thrown where a command waits, when a signal asks it to end. */
 export class Interrupted extends Error {
-  /** Which signal asked. */
+  /** The name of the signal. */
   readonly signalName: SignalName;
 
   constructor(signalName: SignalName) {
@@ -22,12 +22,12 @@ export class Interrupted extends Error {
     this.signalName = signalName;
   }
 
-  /** What shells expect of a command that a signal cut short: 128 + its number. */
+  /** The exit code that shells expect of a command ended by a signal: 128 + its number. */
   get exitCode(): number {
     return 128 + SIGNALS[this.signalName];
   }
 
-  /** The same for a command that has no end of its own: Ctrl-C is how a person gives it one. */
+  /** The exit code of a command that runs without end: Ctrl-C is the normal way to end it. */
   get exitCodeOfEndless(): number {
     return this.signalName === "SIGINT" ? 0 : this.exitCode;
   }
@@ -36,7 +36,7 @@ export class Interrupted extends Error {
 /** Listens for the signals until disposed. */
 export class Interruption implements Disposable {
   readonly #controller = new AbortController();
-  /** To be asked before the first listener is there. */
+  /** The ignored signals. They must be read before the first listener is added. */
   readonly #ignored: readonly SignalName[] = LEFT_IGNORED.filter((name) =>
     ignoresSignal(SIGNALS[name])
   );
@@ -46,7 +46,7 @@ export class Interruption implements Disposable {
       if (this.signal.aborted) Deno.exit(new Interrupted(name).exitCode);
       this.#controller.abort(new Interrupted(name));
     };
-    // Listening to one signal makes Deno end at others by default, so each needs its listener
+    // A listener for one signal makes Deno end at the others by default, so each needs a listener
     Deno.addSignalListener(name, listener);
     return { name, listener };
   });
@@ -56,17 +56,17 @@ export class Interruption implements Disposable {
     return this.#controller.signal;
   }
 
-  /** Stops listening: the signals do again what they do by default. */
+  /** Stops listening: the signals have their default effect again. */
   [Symbol.dispose](): void {
     for (const { name, listener } of this.#listeners) Deno.removeSignalListener(name, listener);
   }
 }
 
-/** `promise`, unless `signal` aborts before it. Unlike a race it leaves nothing on the signal behind. */
+/** `promise`, unless `signal` aborts first. Unlike a race, it leaves no listener on the signal. */
 export function orAborted<Result>(promise: Promise<Result>, signal: AbortSignal): Promise<Result> {
   return new Promise((resolve, reject) => {
     const abort = (): void => reject(signal.reason);
-    // While something else was waited for, the moment may have passed
+    // The signal may have aborted during another wait
     if (signal.aborted) abort();
     signal.addEventListener("abort", abort, { once: true });
     promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));

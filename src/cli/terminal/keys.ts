@@ -1,9 +1,9 @@
 /**
- * What a terminal in raw mode sends, as the keys that were pressed. Pure but for what is kept between
- * two pieces. For `screen.ts`.
+ * Decodes the bytes of a terminal in raw mode into pressed keys. Pure, except for the bytes kept between
+ * two pieces. Internal: used by `screen.ts`.
  *
- * Escape is a key, and the beginning of what most other keys send. Which of the two it was only time
- * tells: when nothing follows, {@linkcode KeyDecoder.flush} takes it for the key.
+ * Escape is a key, and also the first byte of most other keys. Only time shows which one it is: if no
+ * byte follows, {@linkcode KeyDecoder.flush} decodes it as the key.
  */
 
 /** A key: a name such as `up` or `ctrl-c`, or the character it types. */
@@ -12,7 +12,7 @@ export type Key = string;
 const ESCAPE = 0x1b;
 const BACKSPACE = 0x7f;
 const FIRST_PRINTING = 0x20;
-/** Adds up with a control character to the letter that is pressed with Ctrl. */
+/** Added to a control character, this gives the letter that was pressed with Ctrl. */
 const CONTROL_TO_LETTER = 0x60;
 
 const SINGLE: Readonly<Record<number, Key>> = {
@@ -23,7 +23,7 @@ const SINGLE: Readonly<Record<number, Key>> = {
   [BACKSPACE]: "backspace",
 };
 
-/** What follows `ESC [` or `ESC O`, parameters of modifiers left out. Source: xterm, ctlseqs. */
+/** The bytes after `ESC [` or `ESC O`, without the parameters of modifiers. Source: xterm, ctlseqs. */
 const SEQUENCES: Readonly<Record<string, Key>> = {
   "A": "up",
   "B": "down",
@@ -41,24 +41,24 @@ const SEQUENCES: Readonly<Record<string, Key>> = {
   "8~": "end",
 };
 
-/** Around what is pasted, where the terminal was asked to say so: text, and nobody pressed its keys. */
+/** The marks around pasted text, which the terminal sends on request: its keys were not pressed. */
 const PASTE = { begins: "200~", ends: "201~" } as const;
 
-/** No key sends more; what does is noise, and none of it is kept. */
+/** No key sends more bytes than this; a longer sequence is noise and is dropped. */
 const LONGEST_SEQUENCE = 32;
 
-/** Turns bytes into keys, wherever the pieces they come in are cut. */
+/** Decodes bytes into keys, wherever the pieces of input are split. */
 export class KeyDecoder {
   #pending: readonly number[] = [];
   #pasting = false;
   readonly #text = new TextDecoder();
 
-  /** Whether what has come so far may go on: an Escape, say. */
+  /** Whether the last bytes may be an incomplete key, such as an Escape. */
   get pending(): boolean {
     return this.#pending.length > 0;
   }
 
-  /** The keys in these bytes. What is no known key is none, and so is what is pasted. */
+  /** The keys in these bytes, without unknown sequences and without pasted text. */
   decode(bytes: Uint8Array): Key[] {
     const input = [...this.#pending, ...bytes];
     const keys: Key[] = [];
@@ -76,7 +76,7 @@ export class KeyDecoder {
     return keys;
   }
 
-  /** Nothing has followed for a while: what is pending was Escape, or nothing that is known. */
+  /** Call this if no byte followed for a while: the pending bytes are Escape or an unknown sequence. */
   flush(): Key[] {
     const keys = this.#pending.length === 1 ? this.#pressed(["escape"]) : [];
     this.#pending = [];
@@ -92,7 +92,7 @@ export class KeyDecoder {
     return key === undefined ? [] : this.#pressed([key]);
   }
 
-  /** Of these keys, those somebody pressed. Ctrl-C always counts, should a paste never end. */
+  /** The keys that were pressed, not pasted. Ctrl-C always counts, in case a paste never ends. */
   #pressed(keys: Key[]): Key[] {
     return this.#pasting ? keys.filter((key) => key === "ctrl-c") : keys;
   }
@@ -101,12 +101,12 @@ export class KeyDecoder {
     const named = SINGLE[byte];
     if (named !== undefined) return [named];
     if (byte < FIRST_PRINTING) return [`ctrl-${String.fromCharCode(byte + CONTROL_TO_LETTER)}`];
-    // A character of several bytes comes out with its last one
+    // A character of several bytes is decoded with its last byte
     return [...this.#text.decode(Uint8Array.of(byte), { stream: true })];
   }
 }
 
-/** How long the sequence at `at` is, or `undefined` if its end has not come. 1: Escape itself. */
+/** The length of the sequence at `at`; `undefined` if it is incomplete, 1 for Escape itself. */
 function sequenceLength(input: readonly number[], at: number): number | undefined {
   const kind = input[at + 1];
   if (kind === undefined) return undefined;
@@ -114,13 +114,13 @@ function sequenceLength(input: readonly number[], at: number): number | undefine
   if (kind !== "[".charCodeAt(0)) return 1;
   for (let end = at + 2; end < input.length; end++) {
     const byte = input[end]!;
-    // Parameters and intermediates; then one that ends it (ECMA-48, 5.4)
+    // Parameter and intermediate bytes, then a final byte (ECMA-48, 5.4)
     if (byte < 0x20 || byte > 0x3f) return end - at + (byte < 0x20 ? 0 : 1);
   }
   return undefined;
 }
 
-/** The key of what comes after the introducer: `A`, `3~`, or with modifiers `1;5A`, `3;2~`. */
+/** The key of the bytes after the introducer: `A`, `3~`, or with modifiers `1;5A`, `3;2~`. */
 function sequenceKey(text: string): Key | undefined {
   const [, number = "", final] = /^([0-9]*)(?:;[0-9]+)?([A-Z~])$/.exec(text) ?? [];
   const name = final === "~" ? number + final : final;

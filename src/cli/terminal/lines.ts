@@ -1,13 +1,13 @@
 /**
- * Lines of standard input, read as bytes so that a line that is too long, or no text at all, can be
- * told by what it is and costs no memory. For `client_command.ts` and `send_command.ts`.
+ * Splits standard input into lines of bytes, so that a line that is too long, or is not text, can be
+ * reported as such and uses no memory. Internal: used by `client_command.ts` and `send_command.ts`.
  */
 
-/** One line without its end (`\n` or `\r\n`). */
+/** One line without its terminator (`\n` or `\r\n`). */
 export interface Line {
-  /** How many bytes it has. */
+  /** Its length in bytes. */
   readonly length: number;
-  /** The bytes, of which those beyond the limit are left out. */
+  /** Its bytes, without those beyond the limit. */
   readonly bytes: Uint8Array;
 }
 
@@ -15,7 +15,7 @@ const NEWLINE = 0x0a;
 const RETURN = 0x0d;
 
 /**
- * The lines of `input`, those together that came together, keeping at most `limit` bytes and one of each.
+ * The lines of `input`, in the batches in which they came. Keeps at most `limit` + 1 bytes of each line.
  */
 export async function* readLines(
   input: AsyncIterable<Uint8Array>,

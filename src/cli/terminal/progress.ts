@@ -1,10 +1,10 @@
-/** How far a stream of bytes has come, on one line of a terminal. For `send` and `recv`. */
+/** Shows the progress of a stream of bytes on one terminal line. Internal: used by `send` and `recv`. */
 
 import { reportRaw } from "../output.ts";
 import { formatSize } from "../text/size.ts";
 import { cropText } from "./spans.ts";
 
-/** How often the line is drawn, and over how many of these times the rate is taken. */
+/** The interval at which the line is drawn, and the number of intervals over which the rate is taken. */
 const INTERVAL_MS = 200;
 const SAMPLES = 10;
 
@@ -13,12 +13,12 @@ const BAR_COLUMNS = 24;
 
 const CLEAR_LINE = "\r\x1b[K";
 
-/** What the line tells. */
+/** The facts that the line shows. */
 export interface ProgressFacts {
   readonly bytes: number;
-  /** How many there will be, if that is known. */
+  /** The total number of bytes, if it is known. */
   readonly total: number | undefined;
-  /** Bytes per second, of late. */
+  /** Recent bytes per second. */
   readonly rate: number;
   readonly seconds: number;
 }
@@ -30,7 +30,7 @@ export function progressText(
 ): string {
   const moved = [`${formatSize(rate)}/s`, clock(seconds)];
   if (total === undefined) return cropText([formatSize(bytes), ...moved].join("  "), columns);
-  // A file may grow while it is read
+  // A file may grow while it is being read
   const share = total === 0 ? 1 : Math.min(1, bytes / total);
   const done = Math.floor(share * BAR_COLUMNS);
   const bar = `[${"=".repeat(done)}${" ".repeat(BAR_COLUMNS - done)}]`;
@@ -54,7 +54,7 @@ function clock(seconds: number): string {
     : `${Math.floor(minutes / 60)}:${two(minutes % 60)}:${rest}`;
 }
 
-/** Draws the line while bytes move; not `shown` it does nothing. */
+/** Draws the line while bytes move. If it is not `shown`, it does nothing. */
 export class Progress implements Disposable {
   readonly #start = performance.now();
   readonly #total: number | undefined;
@@ -71,12 +71,12 @@ export class Progress implements Disposable {
     if (shown) this.#timer = setInterval(() => this.#draw(), INTERVAL_MS);
   }
 
-  /** Counts. */
+  /** Counts bytes. */
   add(bytes: number): void {
     this.#bytes += bytes;
   }
 
-  /** Takes the line away and tells in another what has come of it: `sent 5.2G in 3.1 s, 1.7G/s`. */
+  /** Removes the line and prints the result in another one: `sent 5.2G in 3.1 s, 1.7G/s`. */
   end(tell: (line: string) => void, done: string): void {
     this[Symbol.dispose]();
     if (!this.#shown) return;
@@ -96,18 +96,18 @@ export class Progress implements Disposable {
       rate: (this.#bytes - since.bytes) / ((at - since.at) / 1e3),
       seconds: (at - this.#start) / 1e3,
     };
-    // The last column stays free: behind it some terminals begin a new line
+    // The last column stays empty: after it some terminals begin a new line
     reportRaw(CLEAR_LINE + progressText(facts, columns() - 1));
     this.#drawn = true;
   }
 
-  /** Takes the line away until it is drawn again, so that something else can be said. */
+  /** Removes the line until it is drawn again, so that other output can be printed. */
   clear(): void {
     if (this.#drawn) reportRaw(CLEAR_LINE);
     this.#drawn = false;
   }
 
-  /** Takes the line away for good. */
+  /** Removes the line and stops drawing it. */
   [Symbol.dispose](): void {
     clearInterval(this.#timer);
     this.clear();

@@ -1,4 +1,4 @@
-/** Asking the person at the terminal yes or no. For the commands of this folder. */
+/** Asks the user at the terminal a yes-or-no question. Internal: used by the commands. */
 
 import { CommandFailure } from "../command.ts";
 import { report, reportRaw, StandardStreamError } from "../output.ts";
@@ -7,10 +7,10 @@ const ANSWER_BYTES = 1024;
 const NEWLINE = 0x0a;
 
 /**
- * Asks on standard error and reads a line of standard input; only `y` or `yes` is yes. A person must
- * be at both.
+ * Asks on standard error and reads a line of standard input; only `y` or `yes` means yes. Both must be
+ * terminals.
  *
- * @throws {CommandFailure} nobody is there; `otherwise` says what to do then
+ * @throws {CommandFailure} one of them is not a terminal; `otherwise` is the advice for that case
  * @throws {StandardStreamError} the terminal is gone
  */
 export function confirm(question: string, otherwise: string): boolean {
@@ -19,12 +19,12 @@ export function confirm(question: string, otherwise: string): boolean {
   }
   reportRaw(`${question} [y/N] `);
   const answer = readAnswer();
-  // Ctrl-D leaves the cursor behind the question
+  // Ctrl-D leaves the cursor after the question
   if (answer === undefined) report("");
   return answer === "y" || answer === "yes";
 }
 
-/** The line that was typed, or `undefined` if its end never came. A long one is read to its end. */
+/** The typed line, or `undefined` if its end never came. A long line is read to its end. */
 function readAnswer(): string | undefined {
   const bytes = new Uint8Array(ANSWER_BYTES);
   let answer = "";

@@ -1,10 +1,10 @@
 /**
- * The terminal as a screen of our own: keys one by one, whole frames, and everything as it was
- * afterwards, whatever ends us. For `top` and `watch`.
+ * Takes the terminal as a screen: reads single keys, draws whole frames, and restores the terminal
+ * however the process ends. Internal: used by `top` and `watch`.
  *
- * While it is ours the terminal is in raw mode, so that Ctrl-C and Ctrl-Z are keys like others, shows
- * its alternate screen without a cursor, and does not wrap lines. Deno itself puts raw mode back when
- * the process ends in any way but SIGKILL; the rest is put back here.
+ * While taken, the terminal is in raw mode, so that Ctrl-C and Ctrl-Z are ordinary keys. It shows its
+ * alternate screen without a cursor, and does not wrap lines. Deno itself resets raw mode when the
+ * process ends in any way but SIGKILL; this file resets the rest.
  */
 
 import { stopThisProcess } from "../../../ffi/libc.ts";
@@ -12,7 +12,7 @@ import { paint, printRaw, printRawAtOnce, StandardStreamError } from "../output.
 import { type Key, KeyDecoder } from "./keys.ts";
 import { cropLine, type Line, lineWidth, type Size, type Span } from "./spans.ts";
 
-/** What a person did: pressed a key, gave the terminal another size, closed it. */
+/** An action of the user: a pressed key, a new size of the terminal, or its end. */
 export type ScreenEvent =
   | { readonly kind: "key"; readonly key: Key }
   | { readonly kind: "resize" }
@@ -25,15 +25,15 @@ const CLEAR = "\x1b[2J";
 const CLEAR_TO_END_OF_LINE = "\x1b[K";
 const CLEAR_BELOW = "\x1b[J";
 
-/** Where a terminal does not know its size, as on a serial line. */
+/** The size if the terminal does not know it, as on a serial line. */
 const DEFAULT_SIZE: Size = { columns: 80, rows: 24 };
 
-/** How long what begins like a key may take to go on; a lone Escape is noticed after it. */
+/** How long an incomplete key may take to continue; a lone Escape is recognised after it. */
 const ESCAPE_MS = 50;
 
 const INPUT_BYTES = 1024;
 
-/** What happens just before the process ends while the terminal is ours. */
+/** The events just before the process ends, at which the terminal is restored. */
 const ENDS = ["unload", "error", "unhandledrejection"] as const;
 
 /** Whether there is a terminal to draw on and to read keys from. */
@@ -41,7 +41,7 @@ export function hasTerminal(): boolean {
   return Deno.stdin.isTerminal() && Deno.stdout.isTerminal();
 }
 
-/** The terminal, ours until disposed. */
+/** The terminal, taken until disposal. */
 export class Screen implements Disposable {
   readonly #decoder = new KeyDecoder();
   readonly #events: ScreenEvent[] = [];
@@ -53,7 +53,7 @@ export class Screen implements Disposable {
     this.#clear = true;
     this.#push({ kind: "resize" });
   };
-  /** Somebody stopped us and the shell had the terminal meanwhile; or it has gone, which says so too. */
+  /** Called after a stop, during which the shell had the terminal; also called if the terminal is gone. */
   readonly #continued = (): void => {
     try {
       this.#take();
@@ -63,7 +63,7 @@ export class Screen implements Disposable {
     }
   };
   readonly #leave = (): void => this.#giveBack();
-  /** Who stops us gives the terminal to the shell: as it was, and then we stop as we would have. */
+  /** A stop returns the terminal to the shell: restores it first, and then stops the process. */
   readonly #stopped = (): void => {
     this.#giveBack();
     stopThisProcess();
@@ -74,7 +74,7 @@ export class Screen implements Disposable {
     Deno.addSignalListener("SIGWINCH", this.#resized);
     Deno.addSignalListener("SIGCONT", this.#continued);
     Deno.addSignalListener("SIGTSTP", this.#stopped);
-    // Where a second signal ends the process at once, and where an error does that nobody catches
+    // Also when a second signal or an uncaught error ends the process
     for (const end of ENDS) globalThis.addEventListener(end, this.#leave);
     try {
       this.#take();
@@ -98,11 +98,11 @@ export class Screen implements Disposable {
     try {
       Deno.stdin.setRaw(false);
     } catch {
-      // The terminal has gone: there is nothing to put back
+      // The terminal is gone: there is nothing to restore
     }
   }
 
-  /** How large the terminal is now. */
+  /** The current size of the terminal. */
   get size(): Size {
     try {
       const { columns, rows } = Deno.consoleSize();
@@ -113,9 +113,9 @@ export class Screen implements Disposable {
   }
 
   /**
-   * Draws a whole frame in one write. What does not fit is left out: nothing wraps, nothing scrolls.
+   * Draws a whole frame in one write. Text that does not fit is left out: nothing wraps or scrolls.
    *
-   * @throws {StandardStreamError} the terminal has gone
+   * @throws {StandardStreamError} the terminal is gone
    */
   async draw(lines: readonly Line[]): Promise<void> {
     const { columns, rows } = this.size;
@@ -125,7 +125,7 @@ export class Screen implements Disposable {
     for (const [row, line] of shown.entries()) {
       const cropped = cropLine(line, columns);
       frame += cursorTo(row) + cropped.map(styled).join("");
-      // Behind a full line the cursor stands on its last character, which must stay
+      // After a full line the cursor is on its last character, which must stay
       if (lineWidth(cropped) < columns) frame += CLEAR_TO_END_OF_LINE;
     }
     if (shown.length < rows) frame += cursorTo(shown.length) + CLEAR_BELOW;
@@ -148,12 +148,12 @@ export class Screen implements Disposable {
     return signal.aborted ? undefined : this.#events.shift();
   }
 
-  /** Lets the next frame be drawn on an empty screen, should something else have written on it. */
+  /** Makes the next frame start with an empty screen, in case other output is on it. */
   redraw(): void {
     this.#clear = true;
   }
 
-  /** Forgets the keys that have been pressed already: what comes next must be answered knowingly. */
+  /** Drops the keys that were pressed already: the answer to the next question must come after it. */
   forgetKeys(): void {
     const others = this.#events.filter(({ kind }) => kind !== "key");
     this.#events.splice(0, Infinity, ...others);
@@ -168,7 +168,7 @@ export class Screen implements Disposable {
     for (const key of keys) this.#push({ kind: "key", key });
   }
 
-  /** Reads keys for ever. The read that is under way in the end keeps nobody: the process exits. */
+  /** Reads keys for ever. The last pending read does not matter, because the process exits. */
   async #read(): Promise<void> {
     const bytes = new Uint8Array(INPUT_BYTES);
     try {
@@ -182,12 +182,12 @@ export class Screen implements Disposable {
         }
       }
     } catch {
-      // A terminal that has gone gives an error or an end, as it pleases
+      // A terminal that is gone causes an error or an end of input
     }
     this.#push({ kind: "closed" });
   }
 
-  /** Gives the terminal back as it was. */
+  /** Restores the terminal. */
   [Symbol.dispose](): void {
     clearTimeout(this.#escape);
     Deno.removeSignalListener("SIGWINCH", this.#resized);

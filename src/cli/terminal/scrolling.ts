@@ -1,14 +1,14 @@
-/** The keys that move through lines, the same in every view. Pure. For `top` and `watch`. */
+/** The keys that move through lines, the same in every view. Pure. Internal: used by `top` and `watch`. */
 
 import type { Key } from "./keys.ts";
 
-/** What a frame knew of its size: how far a page goes, and how far one can scroll. */
+/** The extent of a frame: the length of a page, and the last scroll position. */
 export interface Extent {
   readonly page: number;
   readonly lastScroll: number;
 }
 
-/** Where a key moves to from `at`, between 0 and `last`; `undefined` if it is none that moves. */
+/** The position a key moves to from `at`, between 0 and `last`; `undefined` if it does not move. */
 export function moved(key: Key, at: number, page: number, last: number): number | undefined {
   const steps: Readonly<Record<string, number>> = {
     up: -1,

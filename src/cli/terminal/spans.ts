@@ -1,15 +1,15 @@
 /**
- * Lines of a screen: pieces of text with the way they stand out, measured in the columns they take on
- * a terminal, so that a line can be cut to a width whatever is written in it. Pure. For the views of
- * `top` and `watch`, and for `screen.ts`, which draws them.
+ * Lines of a screen: pieces of styled text, measured in the columns that they take on a terminal, so
+ * that any line can be cut to a width. Pure. Internal: used by the views of `top` and `watch`, and by
+ * `screen.ts`, which draws them.
  */
 
 import type { Format } from "../output.ts";
 
-/** A piece of a line. Its text has been made `printable` where it comes from others. */
+/** A piece of a line. Text from other programs must be made `printable` before. */
 export interface Span {
   readonly text: string;
-  /** How it stands out, if it does. */
+  /** Its style, if it has one. */
   readonly format?: Format;
 }
 
@@ -22,15 +22,15 @@ export interface Size {
   readonly rows: number;
 }
 
-/** Stands at the end of a text of which not all is shown. */
+/** The mark at the end of a text that is cut. */
 const CUT = "~";
 
-/** Characters that take no column of their own: they go with the one before. */
+/** Characters without a column of their own: they combine with the one before. */
 const ZERO_WIDTH = /^[\p{Mn}\p{Me}\p{Cf}\u1160-\u11ff]$/u;
 
 /**
  * Characters that take two columns: those of East Asian Width W and F, by block, and emoji. Source:
- * Unicode UAX #11; terminals differ at the edges, which costs a crooked row and nothing else.
+ * Unicode UAX #11; terminals differ in rare cases, which only misaligns a row.
  */
 const DOUBLE_WIDTH =
   /^[\u1100-\u115f\u2e80-\u303e\u3041-\u33ff\u3400-\u4dbf\u4e00-\u9fff\ua000-\ua4cf\ua960-\ua97f\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{16fe0}-\u{18aff}\u{1b000}-\u{1b2ff}\u{20000}-\u{3fffd}\p{Emoji_Presentation}]$/u;
@@ -65,13 +65,13 @@ function beginning(text: string, columns: number): string {
   return text.slice(0, end);
 }
 
-/** The text if it takes no more than `columns`; else its beginning, with a mark that it is cut. */
+/** The text if it takes at most `columns`; otherwise its beginning with the mark of a cut. */
 export function cropText(text: string, columns: number): string {
   if (textWidth(text) <= columns) return text;
   return columns < 1 ? "" : beginning(text, columns - CUT.length) + CUT;
 }
 
-/** The line if it takes no more than `columns`; else its beginning. */
+/** The line if it takes at most `columns`; otherwise its beginning. */
 export function cropLine(line: Line, columns: number): Line {
   const cropped: Span[] = [];
   let left = columns;
@@ -84,14 +84,14 @@ export function cropLine(line: Line, columns: number): Line {
   return cropped;
 }
 
-/** The text in exactly `columns`: cut, or filled up with spaces. */
+/** The text in exactly `columns`: cut, or padded with spaces. */
 export function fitText(text: string, columns: number, side: "left" | "right" = "left"): string {
   const cropped = cropText(text, columns);
   const space = " ".repeat(Math.max(0, columns - textWidth(cropped)));
   return side === "right" ? space + cropped : cropped + space;
 }
 
-/** As many of the parts as fit beside each other, the first one cut if even that does not. */
+/** As many parts as fit beside each other; if even the first does not fit, it is cut. */
 export function joinFitting(parts: readonly Line[], columns: number, separator = "  "): Line {
   const [first = [], ...rest] = parts;
   const joined: Span[] = [...cropLine(first, columns)];
@@ -102,7 +102,7 @@ export function joinFitting(parts: readonly Line[], columns: number, separator =
   return joined;
 }
 
-/** The text on lines of at most `columns`, broken between words where it can be; `most` lines. */
+/** The text in at most `most` lines of at most `columns`, broken between words if possible. */
 export function wrapText(text: string, columns: number, most = Infinity): string[] {
   const lines: string[] = [];
   let rest = text;

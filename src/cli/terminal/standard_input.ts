@@ -1,6 +1,5 @@
 /**
- * Standard input as bytes, read so that a signal ends the wait for it. For the commands of this
- * folder.
+ * Reads standard input as bytes, so that a signal ends the wait for it. Internal: used by the commands.
  */
 
 import { fstatSync } from "node:fs";
@@ -8,20 +7,20 @@ import { orAborted } from "./interruption.ts";
 import { StandardStreamError } from "../output.ts";
 
 const STDIN = 0;
-/** As much as a pipe holds, unless somebody made it larger. */
+/** The default capacity of a pipe. */
 const CHUNK_BYTES = 65536;
 
 /**
- * What there is to read, at most `most` bytes at a time, as soon as it is there. What is given is valid
- * until the next is asked for. A signal is heard where there is nothing to read.
+ * The input in chunks of at most `most` bytes, as soon as bytes arrive. A chunk is valid until the next
+ * one is requested. A signal ends the wait when there is nothing to read.
  *
- * @throws {StandardStreamError} it cannot be read
+ * @throws {StandardStreamError} the read failed
  */
 export async function* inputChunks(
   signal: AbortSignal,
   most: number = CHUNK_BYTES,
 ): AsyncGenerator<Uint8Array, void, void> {
-  // While one is made use of, the other is filled
+  // One buffer is filled while the caller uses the other
   let chunk = new Uint8Array(most);
   let next = new Uint8Array(most);
   let reading = read(chunk);
@@ -35,7 +34,7 @@ export async function* inputChunks(
   }
 }
 
-/** As {@linkcode inputChunks}, in blocks of `size` bytes, of which only the last one may have fewer. */
+/** As {@linkcode inputChunks}, in blocks of `size` bytes; only the last block may be shorter. */
 export async function* inputBlocks(
   signal: AbortSignal,
   size: number,
@@ -56,7 +55,7 @@ export async function* inputBlocks(
   if (filled > 0) yield block.subarray(0, filled);
 }
 
-/** Never fails where nobody waits for it: that is told by whoever does. */
+/** Reads a chunk. An early failure is not an unhandled rejection: the code that awaits it reports it. */
 function read(chunk: Uint8Array): Promise<number | null> {
   const reading = Deno.stdin.read(chunk).catch((error) => {
     throw new StandardStreamError("read standard input", error);
@@ -65,13 +64,13 @@ function read(chunk: Uint8Array): Promise<number | null> {
   return reading;
 }
 
-/** How many bytes there will be, where standard input is a file; `undefined` where nobody knows. */
+/** The total number of bytes if standard input is a file; `undefined` if it is unknown. */
 export function inputSize(): number | undefined {
   try {
     const stat = fstatSync(STDIN);
     return stat.isFile() ? stat.size : undefined;
   } catch {
-    // It is closed, which reading it tells better
+    // It is closed; reading it reports that better
     return undefined;
   }
 }

@@ -1,20 +1,20 @@
-/** `--interval`: how often a live view looks. For `top` and `watch`. */
+/** The option `--interval`: how often a live view refreshes. Internal: used by `top` and `watch`. */
 
 import { durationOption, UsageError } from "../usage.ts";
 
-/** Timers of JavaScript end at 24.8 days; nobody watches that slowly. */
+/** The longest interval. JavaScript timers end at 24.8 days; no user needs one that long. */
 const LONGEST_MS = 24 * 3600e3;
 
-/** An interval as it was said, and in milliseconds. */
+/** An interval as the user typed it, and in milliseconds. */
 export interface Interval {
   readonly interval: string;
   readonly every: number;
 }
 
 /**
- * Reads `--interval`, or takes `usual`.
+ * Reads `--interval`; defaults to `usual`.
  *
- * @throws {UsageError} no duration, or one shorter than `least` milliseconds or longer than a day
+ * @throws {UsageError} not a duration, or shorter than `least` milliseconds or longer than a day
  */
 export function intervalOption(
   text: string | true | undefined,

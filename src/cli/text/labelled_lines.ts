@@ -1,6 +1,6 @@
 /**
- * What is known of one object, a line each: what it is called and what it is. For the commands that
- * show a single one.
+ * Labelled lines: the facts about one object, one fact a line. Internal: used by the commands that show
+ * a single object.
  */
 
 import { formatKey } from "../../../ffi/shm_error.ts";
@@ -8,10 +8,10 @@ import { print, printable } from "../output.ts";
 import { localTime, type ObjectFacts } from "../objects/object_facts.ts";
 import { accountInWords, ageInWords } from "./wording.ts";
 
-/** What is said about something, and what it is called. */
+/** A fact as text, and its label. */
 export type LabelledLine = readonly [label: string, text: string];
 
-/** What is said of every object. */
+/** The lines for every kind of object. */
 export function objectLines(facts: ObjectFacts): LabelledLine[] {
   const { key, owner, uid, group, gid, creator, cuid, creatorGroup, cgid, mode } = facts;
   return [
@@ -22,20 +22,20 @@ export function objectLines(facts: ObjectFacts): LabelledLine[] {
   ];
 }
 
-/** As `ls -l` shows it: `rw-r-----`. */
+/** The permission bits as `ls -l` shows them: `rw-r-----`. */
 function permissionLetters(mode: number): string {
   return [...mode.toString(2).padStart(9, "0")]
     .map((bit, i) => bit === "1" ? "rwx"[i % 3] : "-")
     .join("");
 }
 
-/** A time of the reader's own zone, and how long ago that is. */
+/** A time in the reader's time zone, and how long ago it is. */
 export function timeText(iso: string | null): string {
   if (iso === null) return "never";
   return `${localTime(iso)} (${ageInWords(new Date(iso))} ago)`;
 }
 
-/** Prints them below each other. */
+/** Prints the lines with aligned texts. */
 export async function printLabelled(lines: readonly LabelledLine[]): Promise<void> {
   const width = Math.max(...lines.map(([label]) => label.length));
   await print(

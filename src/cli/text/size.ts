@@ -1,19 +1,19 @@
 /**
- * Sizes and offsets in bytes as people write them: `4096`, `0x1000`, `64K`, `64KiB`, `64KB`. For the
- * commands of this folder.
+ * Parses and formats sizes and offsets in bytes: `4096`, `0x1000`, `64K`, `64KiB`, `64KB`. Internal: used
+ * by the commands.
  */
 
-/** The letters of the units in ascending order; each is 1024 (or 1000) times the one before. */
+/** The letters of the units in ascending order: each unit is 1024 (or 1000) times the one before. */
 const UNITS = "KMGTP";
 
 const FORM = /^(?:0x([0-9a-f]+)|([0-9]+)(?:\.([0-9]{1,9}))?(?:([KMGTP])(iB|B)?|B)?)$/i;
 
 /**
- * A number of bytes: decimal with an optional unit, or hexadecimal without. As in ipcmk(1), K and
- * KiB are 1024 and KB is 1000; so for M, G, T and P. A fraction must come out whole: `1.5K` is 1536.
+ * A number of bytes: decimal with an optional unit, or hexadecimal without. As in ipcmk(1), K and KiB are
+ * 1024 and KB is 1000; the same for M, G, T and P. A fraction must give whole bytes: `1.5K` is 1536.
  *
- * @throws {TypeError} the text is none of these
- * @throws {RangeError} not a whole number of bytes, or beyond 2^53 - 1
+ * @throws {TypeError} the text has none of these forms
+ * @throws {RangeError} not a whole number of bytes, or more than 2^53 - 1
  */
 export function parseSize(text: string): number {
   const match = FORM.exec(text);

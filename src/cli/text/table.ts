@@ -1,34 +1,34 @@
 /**
- * Tables for people and for programs from the same rows: columns to choose, to sort by and to print.
- * For the commands that list things.
+ * Tables from rows of facts, as text for people and as JSON for programs: columns to choose, to sort by
+ * and to print. Internal: used by the commands that list objects.
  */
 
 import { type Format, paint, printable } from "../output.ts";
 import { type OptionTable, type Parsed, UsageError } from "../usage.ts";
 
-/** What a row says under one name: in JSON as it is, in a table as text. */
+/** The value of one fact of a row: unchanged in JSON, as text in a table. */
 export type Cell = string | number | boolean | null | readonly number[];
 
-/** One column over rows of facts; its name is a name of the facts, and so of the JSON. */
+/** One column over rows of facts. Its name is a name of the facts, and so of the JSON. */
 export interface Column<Facts> {
-  /** What `--columns` and `--sort` call it; they understand its heading too. */
+  /** Its name in `--columns` and `--sort`, which accept its heading too. */
   readonly name: string & keyof Facts;
   /** Its heading. */
   readonly title: string;
-  /** Numbers stand at the right. */
+  /** Whether it is aligned to the right, as numbers are. */
   readonly right?: true;
-  /** How a row shows it, if not as it is. */
+  /** The text of a row's cell. Defaults to the fact itself. */
   readonly text?: (facts: Facts) => string;
-  /** How it stands out on a terminal, in the rows where it does. */
+  /** The style of a row's cell on a terminal, if it has one. */
   readonly format?: (facts: Facts) => Format | undefined;
-  /** What it sorts by, if not by itself. */
+  /** The value it sorts by. Defaults to the fact itself. */
   readonly rank?: (facts: Facts) => Cell;
 }
 
-/** What a table shows for a fact that is not known. */
+/** The text of an unknown fact in a table. */
 export const UNKNOWN = "-";
 
-/** Options of a command that prints a table. */
+/** The options of a command that prints a table. */
 export const TABLE_OPTIONS = {
   columns: { value: "NAMES", help: "which columns, in this order: size,key,..." },
   sort: { value: "NAME", help: "by which column" },
@@ -37,9 +37,9 @@ export const TABLE_OPTIONS = {
 } as const satisfies OptionTable;
 
 /**
- * The column of that name.
+ * The column with that name.
  *
- * @throws {UsageError} there is none
+ * @throws {UsageError} there is no such column
  */
 function columnOf<Facts>(columns: readonly Column<Facts>[], name: string): Column<Facts> {
   const asked = name.toLowerCase();
@@ -50,20 +50,20 @@ function columnOf<Facts>(columns: readonly Column<Facts>[], name: string): Colum
   throw new UsageError(`no column ${JSON.stringify(name)}: choose from ${names}`);
 }
 
-/** Which columns and which order a command line asks for. */
+/** The columns and the order that a command line asks for. */
 export interface TableSettings<Facts> {
-  /** The columns chosen, or `undefined` for the usual ones. */
+  /** The chosen columns; `undefined` for the default ones. */
   readonly columns: readonly Column<Facts>[] | undefined;
-  /** The column to sort by, if one was said. */
+  /** The column to sort by, if one was given. */
   readonly by: Column<Facts> | undefined;
-  /** Puts rows into the order asked for. */
+  /** Sorts rows into the requested order. */
   readonly sorted: <Row extends Facts>(rows: readonly Row[]) => Row[];
 }
 
 /**
  * Reads the options of {@linkcode TABLE_OPTIONS}.
  *
- * @throws {UsageError} a column that there is not
+ * @throws {UsageError} an unknown column
  */
 export function tableSettings<Facts>(
   options: Parsed<keyof typeof TABLE_OPTIONS>["options"],
@@ -90,7 +90,7 @@ function rankOf<Facts>({ name, rank }: Column<Facts>, facts: Facts): Cell {
   return rank === undefined ? facts[name] as Cell : rank(facts);
 }
 
-/** Numbers by value, texts by their characters; what is unknown comes last whichever way round. */
+/** Compares numbers by value and texts by their characters; unknown values are last in both orders. */
 function compare(a: Cell, b: Cell, sign: 1 | -1): number {
   if (a === null || b === null) return Number(a === null) - Number(b === null);
   if (typeof a === "string" && typeof b === "string") return sign * (a < b ? -1 : Number(a > b));
@@ -109,7 +109,7 @@ function cellText<Facts>({ name, text }: Column<Facts>, facts: Facts): string {
   return printable(typeof cell === "object" ? cell.join(",") : String(cell));
 }
 
-/** The table as lines, headings first, with no space at their ends. */
+/** The table as lines, headings first, without trailing spaces. */
 export function tableLines<Facts>(
   columns: readonly Column<Facts>[],
   rows: readonly Facts[],
@@ -135,7 +135,7 @@ function painted(text: string, format: Format | undefined): string {
   return format === undefined ? text : paint(format, text);
 }
 
-/** The rows as JSON: all their facts, or those of the columns chosen. */
+/** The rows as JSON: all facts, or those of the chosen columns. */
 export function tableJson<Facts extends object>(
   columns: readonly Column<Facts>[] | undefined,
   rows: readonly Facts[],
