@@ -1,11 +1,11 @@
-/** The columns of tables of channels and of lanes. For `channel_command.ts`. */
+/** The columns of tables of channels and of lanes. Internal: used by `channel_command.ts`. */
 
 import type { ChannelFacts, LaneFacts } from "./channel_facts.ts";
 import { defaultColumns, OBJECT_COLUMNS, shortOwner } from "./object_columns.ts";
 import { formatSize } from "../text/size.ts";
 import { type Column, UNKNOWN } from "../text/table.ts";
 
-/** How columns show sizes: as people read them, or as the number of bytes. */
+/** How columns show sizes: in short form, or as the number of bytes. */
 export interface ChannelStyle {
   readonly bytes?: boolean;
 }
@@ -58,7 +58,7 @@ function yesNo(is: boolean): string {
   return is ? "yes" : "no";
 }
 
-/** The columns shown unless others are asked for. */
+/** The default columns. */
 export function defaultChannelColumns(style: ChannelStyle): Column<ChannelFacts>[] {
   return defaultColumns(
     channelColumns(style),

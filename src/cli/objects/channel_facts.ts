@@ -1,41 +1,41 @@
 /**
- * All that can be told of a channel: the record that `channel ls --json` and `channel stat --json`
- * print, of which names and meaning are the stable contract. For the commands of this folder.
+ * The facts of a channel: the record that `channel ls --json` and `channel stat --json` print, whose names
+ * and meanings are the stable contract. Internal: used by the commands.
  */
 
 import type { ChannelStat, ChannelStats, LaneStat } from "../../channel/channel_stat.ts";
 import { maxMessage } from "../../channel/shape.ts";
 import { AccountNames, type ObjectFacts, objectFacts } from "./object_facts.ts";
 
-/** What a channel is and how it goes. Numbers are numbers, null is unknown or nobody. */
+/** The properties and the state of a channel. Numbers are numbers; null is unknown or no process. */
 export interface ChannelFigures {
-  /** How many may send at a time, and the bytes of each lane. */
+  /** How many producers may send at the same time, and the bytes of each lane. */
   readonly lanes: number;
   readonly laneCapacity: number;
-  /** Bytes of every message; null where they differ. The most that one can have. */
+  /** Bytes of every message, null if they differ; and the most bytes of a message. */
   readonly messageSize: number | null;
   readonly maxMessage: number;
-  /** Messages that wait, and the bytes they take. */
+  /** The number of waiting messages, and the bytes they take. */
   readonly depth: number;
   readonly bytes: number;
-  /** Messages there were, ever. */
+  /** The number of messages so far. */
   readonly messages: number;
-  /** How often somebody who sent found no room and waited. */
+  /** How often a sender found no space and waited. */
   readonly fullWaits: number;
-  /** Lanes that have an owner, and the process that receives. */
+  /** The number of lanes with an owner, and the process that receives. */
   readonly producers: number;
   readonly consumer: number | null;
-  /** How many peers are there, and whether it stays when the last one goes. */
+  /** The number of peers, and whether the channel stays when the last one leaves. */
   readonly users: number;
   readonly kept: boolean;
 }
 
 /** A channel in `--json`. */
 export interface ChannelFacts extends ObjectFacts, ChannelFigures {
-  /** Bytes of the segment, and how often it is attached. */
+  /** The bytes of the segment, and the number of attaches. */
   readonly size: number;
   readonly nattch: number;
-  /** The semaphore set beside it. */
+  /** The semaphore set with the same key. */
   readonly setId: number;
 }
 
@@ -46,10 +46,10 @@ export interface LaneFacts {
   readonly bytes: number;
   readonly messages: number;
   readonly fullWaits: number;
-  /** How many owners it had, and how many of them said that they were done. */
+  /** How many owners it had, and how many of them closed it. */
   readonly opened: number;
   readonly closed: number;
-  /** The process that had it last, and whether it has it now. */
+  /** The process that owned it last, and whether it owns it now. */
   readonly pid: number | null;
   readonly alive: boolean;
 }
@@ -66,7 +66,7 @@ export function channelFacts(stat: ChannelStat, names = new AccountNames()): Cha
   };
 }
 
-/** Its figures. */
+/** The figures of a channel. */
 export function channelFigures(stat: ChannelStats): ChannelFigures {
   const { lanes, laneCapacity, messageSize, consumerPid, users, persistent: kept } = stat;
   const sum = (count: (lane: LaneStat) => number): number =>
@@ -87,12 +87,12 @@ export function channelFigures(stat: ChannelStats): ChannelFigures {
   };
 }
 
-/** The processes that have a lane, each once. */
+/** The processes that own a lane, each once. */
 export function senders({ lanes }: ChannelStats): number[] {
   return [...new Set(lanes.flatMap(({ alive, pid }) => alive ? pid ?? [] : []))];
 }
 
-/** The facts of its lanes. */
+/** The facts of a channel's lanes. */
 export function laneFacts({ lanes }: ChannelStats): LaneFacts[] {
   return lanes.map((lane) => ({ ...lane, pid: lane.pid ?? null }));
 }

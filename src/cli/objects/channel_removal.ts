@@ -1,4 +1,4 @@
-/** Channels as `channel rm` removes them: the segment, and the semaphore set beside it. */
+/** How `channel rm` removes channels: the segment, and the semaphore set with the same key. */
 
 import { ShmError } from "../../../ffi/shm_error.ts";
 import { type ChannelStat, listChannels } from "../../channel/channel_stat.ts";
@@ -11,12 +11,12 @@ import { counted, type Removable, SEGMENTS } from "./removable.ts";
 import { formatSize } from "../text/size.ts";
 import { type ChannelContent, Inventory } from "./unused.ts";
 
-/** A channel's segment, and what is known of the channel. */
+/** A channel's segment with the state of the channel. */
 interface ChannelSegment extends SegmentStat {
   readonly channel: ChannelStat;
 }
 
-/** What a channel holds, for the rule of what is unused. */
+/** The content of a channel, for the rule that decides what is unused. */
 export function contentOf(stat: ChannelStat): ChannelContent {
   const { depth, kept } = channelFigures(stat);
   return { depth, kept };
@@ -41,7 +41,7 @@ export const CHANNELS: Removable<ChannelSegment> = {
   remove: removeChannel,
 };
 
-/** Who sends and who receives: `; process 12 receives, 13 and 14 send`. */
+/** The peers in words: `; process 12 receives, 13 and 14 send`. */
 function peersText(stat: ChannelStat): string {
   const { consumerPid } = stat;
   const sending = senders(stat);
@@ -52,13 +52,13 @@ function peersText(stat: ChannelStat): string {
   return parts.length === 0 ? "" : ` (${parts.join("; ")})`;
 }
 
-/** Marks the segment for removal and removes its set, which would be in the way of the next channel. */
+/** Marks the segment for removal and removes its set, which would block the next channel. */
 function removeChannel({ id, channel }: ChannelSegment): void {
   removeSegment(id);
   try {
     removeSemaphoreSet(channel.setId);
   } catch (error) {
-    // The last peer to leave has taken it along
+    // The last peer to leave has removed it
     if (!(error instanceof ShmError && isGone(-error.errno))) throw error;
   }
 }

@@ -1,17 +1,17 @@
-/** What a person should know before trusting what comes from shared memory. For what receives and sends. */
+/** Warns about shared memory that other users can write to. Internal: used by commands for messages. */
 
 import { formatKey } from "../../../ffi/shm_error.ts";
 import { formatMode } from "../../sysv/object_stat.ts";
 import { statSegment } from "../../sysv/segment_stat.ts";
 
-/** A segment, or what is in one. */
+/** A segment, or an object in one. */
 interface Exposed {
   readonly id: number;
   readonly key: number;
   readonly othersMayWrite: boolean;
 }
 
-/** Tells what a person should know of memory that others may write to, unless they asked for it. */
+/** Prints a warning about memory that other users may write to, unless the user asked for it. */
 export function tellExposure(
   { id, key, othersMayWrite }: Exposed,
   { open, tell }: {

@@ -1,31 +1,31 @@
 /**
- * The limits of this IPC namespace and how much of each is used: the record that `limits --json`
- * prints. For `limits_command.ts` and `doctor`.
+ * The limits of this IPC namespace and how much of each is used: the record that `limits --json` prints.
+ * Internal: used by `limits_command.ts` and `doctor`.
  */
 
 import { segmentLimits, segmentUsage } from "../../sysv/segment_limits.ts";
 import { semaphoreLimits, semaphoreUsage } from "../../sysv/semaphore_limits.ts";
 
-/** One limit, or one figure of use without a limit. */
+/** One limit, or one usage figure without a limit. */
 export interface LimitFacts {
-  /** Its C name in small letters, or `resident`, `swapped`. */
+  /** Its C name in lower case, or `resident`, `swapped`. */
   readonly resource: string;
   readonly description: string;
-  /** How many bytes each one counted is; null where not bytes are counted. */
+  /** The bytes of each counted unit; null if the unit is not a number of bytes. */
   readonly unitBytes: number | null;
-  /** Exact; a limit of pages or bytes is often near 2^64. null: there is none. */
+  /** The exact limit; in pages or bytes it is often near 2^64. null: there is none. */
   readonly limit: number | bigint | null;
-  /** null: it limits single objects, which all keep to it. */
+  /** How much of the limit is used. null: it limits each single object. */
   readonly used: number | null;
-  /** `used` of `limit`. */
+  /** `used` as a percentage of `limit`. */
   readonly percent: number | null;
-  /** The sysctl that sets it; null: the kernel is built with it. */
+  /** The sysctl that sets it; null: it is fixed in the kernel. */
   readonly sysctl: string | null;
-  /** Which of the sysctl's numbers it is, from 1, where that has several. */
+  /** The position of its number in the sysctl, from 1, if that has several numbers. */
   readonly sysctlField: number | null;
 }
 
-/** All limits, as they are now. */
+/** All current limits. */
 export function limitFacts(): LimitFacts[] {
   const { shmmax, shmmin, shmmni, shmall, pageSize } = segmentLimits();
   const { segments, pages, resident, swapped } = segmentUsage();
@@ -47,7 +47,7 @@ export function limitFacts(): LimitFacts[] {
   ];
 }
 
-/** Four numbers. Source: proc(5), /proc/sys/kernel/sem. */
+/** A sysctl with four numbers. Source: proc(5), /proc/sys/kernel/sem. */
 const SEM = "kernel.sem";
 
 function row(
@@ -72,7 +72,7 @@ function row(
   };
 }
 
-/** A limit of nothing is always used up. */
+/** The used percentage; a limit of 0 is always used up. */
 function percentOf(used: number, limit: number | bigint): number {
   return Number(limit) === 0 ? 100 : used / Number(limit) * 100;
 }

@@ -1,18 +1,18 @@
 /**
- * Modes as people write them for chmod(1): `640`, `u+rw`, `g=u,o-rwx`. For the commands of this folder.
+ * Parses modes in the syntax of chmod(1): `640`, `u+rw`, `g=u,o-rwx`. Internal: used by the commands.
  *
- * The bits are those of a segment: read, write, and execute, which only SHM_EXEC asks for. There is no
- * umask for it, so `+r` is `a+r`.
+ * The bits are those of a segment: read, write, and execute, which only SHM_EXEC requests. No umask
+ * applies, so `+r` is `a+r`.
  */
 
-/** A change to a mode: what it makes of the one there is. */
+/** A change of a mode: a function from the old mode to the new one. */
 export type ModeChange = (mode: number) => number;
 
 const EVERYBODY = 0o777;
-/** Where the three bits of each class are. */
+/** The shift of the three bits of each class. */
 const SHIFTS: Readonly<Record<string, number>> = { u: 6, g: 3, o: 0 };
 const BITS: Readonly<Record<string, number>> = { r: 4, w: 2, x: 1 };
-/** One bit in each class: what three bits are multiplied with to stand in all. */
+/** One bit in each class: three bits multiplied by this are set in all classes. */
 const EACH_CLASS = 0o111;
 
 const CLAUSE = /^([ugoa]*)((?:[-+=](?:[rwx]*|[ugo]))+)$/;
@@ -21,7 +21,7 @@ const ACTION = /([-+=])([rwxugo]*)/g;
 /**
  * Reads an octal mode.
  *
- * @throws {TypeError} it is none from 0 to 777
+ * @throws {TypeError} the text is not an octal number from 0 to 777
  */
 export function parseOctalMode(text: string): number {
   const mode = /^(0o)?[0-7]+$/.test(text) ? parseInt(text.replace("0o", ""), 8) : NaN;
@@ -32,7 +32,7 @@ export function parseOctalMode(text: string): number {
 /**
  * Reads a mode as chmod(1) does, without the letters that only files have (X, s, t).
  *
- * @throws {TypeError} it is none
+ * @throws {TypeError} the text is not a mode
  */
 export function parseMode(text: string): ModeChange {
   if (/^[0-9]/.test(text)) {
@@ -66,7 +66,7 @@ function clauseChange(mask: number, actions: string): ModeChange {
   };
 }
 
-/** The three bits that are meant: letters, or what a class has in `mode`. */
+/** The three bits that `what` names: letters, or a class, whose bits are taken from `mode`. */
 function bitsOf(what: string, mode: number): number {
   const shift = SHIFTS[what];
   if (shift !== undefined) return mode >> shift & 0o7;

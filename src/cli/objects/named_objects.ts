@@ -1,7 +1,7 @@
 /**
- * Doing the same to several segments or semaphore sets that the command line names: all are looked up
- * before the first is touched, each is touched once, and the failure of one is no reason to leave out
- * the rest. For `rm`, `chmod` and `chown`.
+ * Applies one action to several segments or semaphore sets that the command line names. All are looked
+ * up before the first is changed, each is changed once, and a failure of one does not stop the rest.
+ * Internal: used by `rm`, `chmod` and `chown`.
  */
 
 import { ShmError } from "../../../ffi/shm_error.ts";
@@ -14,25 +14,25 @@ import { hexKey } from "./object_facts.ts";
 import { findObject, parseTarget } from "./target.ts";
 import { type Parsed, UsageError } from "../usage.ts";
 
-/** A key as results tell it to people. */
+/** A key in the text of results. */
 export function keyText(key: number): string {
   return key === IPC_PRIVATE ? "no key" : `key ${hexKey(key)}`;
 }
 
-/** A segment as results tell it to people. */
+/** A segment in the text of results. */
 export function segmentText({ id, key, size }: SegmentStat): string {
   return `segment ${id} (${keyText(key)}, ${size} bytes)`;
 }
 
-/** An object that was named, as it was found, or what is known of one that was not, and why not. */
+/** A named object as it was found; or, if it was not, what is known of it and the reason. */
 export type Named<Found extends ObjectStat> =
   | { readonly stat: Found }
   | { readonly key: number | null; readonly id: number | null; readonly error: string };
 
 /**
- * Finds everything the command line names among `objects`: arguments first, in order, each once.
+ * Finds everything that the command line names among `objects`: arguments first, in order, each once.
  *
- * @throws {UsageError} an argument names nothing that can be, or could mean one of two, or there is none
+ * @throws {UsageError} an argument is invalid or ambiguous, or there is none
  */
 export function namedObjects<Found extends ObjectStat>(
   { positionals, repeated }: Pick<Parsed<"id">, "positionals" | "repeated">,
@@ -41,7 +41,7 @@ export function namedObjects<Found extends ObjectStat>(
 ): Named<Found>[] {
   const texts = [...positionals, ...(repeated.id ?? []).map((id) => `id:${id}`)];
   if (texts.length === 0) throw new UsageError(`which ${kind}? give its key, or id:ID`);
-  // A mistake in the last of them must be found before anything is done to the first
+  // A mistake in the last argument must be found before the first object is changed
   const all = texts.map((text) => named(text, objects, kind));
   const seen = new Set<number>();
   return all.filter((one) => {
@@ -68,7 +68,7 @@ function named<Found extends ObjectStat>(
   };
 }
 
-/** What `action` gives, or why it failed. Wrong usage and our own mistakes are not among the reasons. */
+/** The result of `action`, or why it failed. Usage errors and our own bugs are thrown. */
 export function attempt<Result>(
   action: () => Result,
 ): { readonly result: Result } | { readonly error: string } {
@@ -80,22 +80,22 @@ export function attempt<Result>(
   }
 }
 
-/** What became of one object. */
+/** What happened to one object. */
 export interface Outcome {
-  /** The object, `null` where it is not known. */
+  /** The object's key and id; `null` if unknown. */
   readonly key: number | null;
   readonly id: number | null;
-  /** What is told to people about what was done. */
+  /** The text about what was done. */
   readonly line?: string;
-  /** What more `--json` tells. */
+  /** Further facts for `--json`. */
   readonly facts: Readonly<Record<string, unknown>>;
   /** Why it was not done. */
   readonly error: string | undefined;
 }
 
 /**
- * Tells what became of all: failures on standard error, the rest on standard output, and all of it
- * there as JSON. Gives the exit code.
+ * Reports all outcomes: failures on standard error and the rest on standard output; with `json`, all of
+ * them on standard output as JSON. Returns the exit code.
  */
 export async function tellOutcomes(outcomes: readonly Outcome[], json: boolean): Promise<number> {
   const failures = outcomes.flatMap(({ error }) => error ?? []);

@@ -1,13 +1,13 @@
 /**
- * The columns that tables of segments and of semaphore sets have in common, and how the few that are
- * shown unless others are asked for are made to fit a terminal of 80 characters together. For
- * `segment_columns.ts` and `semaphore_columns.ts`.
+ * The columns that tables of segments and of semaphore sets share, and the short texts with which the
+ * default columns fit a terminal of 80 characters. Internal: used by `segment_columns.ts` and
+ * `semaphore_columns.ts`.
  */
 
 import { accountText, type ObjectFacts } from "./object_facts.ts";
 import type { Column } from "../text/table.ts";
 
-/** Who an object belongs to and who may use it. */
+/** The columns for the key, the id, the owner and the permissions of an object. */
 export const OBJECT_COLUMNS: readonly Column<ObjectFacts>[] = [
   { name: "key", title: "KEY", text: ({ keyHex }) => keyHex, rank: ({ key }) => key >>> 0 },
   { name: "keyHex", title: "KEYHEX" },
@@ -28,10 +28,10 @@ export const OBJECT_COLUMNS: readonly Column<ObjectFacts>[] = [
   { name: "perms", title: "PERMS" },
 ];
 
-/** How a column reads that leaves something out for the sake of the width. */
+/** The texts of columns that are shortened to save width. */
 export type ShortTexts<Facts> = Readonly<Partial<Record<keyof Facts, (facts: Facts) => string>>>;
 
-/** Those of `columns` that `names` says, shortened as `short` says: chosen by a person they show all. */
+/** The `columns` with these `names`, shortened by `short`; columns that a user chooses are not. */
 export function defaultColumns<Facts>(
   columns: readonly Column<Facts>[],
   names: readonly (string & keyof Facts)[],

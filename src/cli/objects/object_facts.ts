@@ -1,20 +1,20 @@
 /**
- * What can be told of every object, segment or semaphore set: the part of the record that `--json`
- * prints for both, and how people read parts of it. For the commands of this folder.
+ * The facts of every object, segment or semaphore set: the part of the record that `--json` prints for
+ * both, and the text form of some facts. Internal: used by the commands.
  */
 
 import { accountName } from "../../../ffi/libc.ts";
 import { formatMode, type ObjectStat } from "../../sysv/object_stat.ts";
 import { UNKNOWN } from "../text/table.ts";
 
-/** What `--json` says of every object. Numbers are numbers, null is unknown. */
+/** The facts of every object in `--json`. Numbers are numbers; null is unknown. */
 export interface ObjectFacts {
   /** Signed 32-bit; 0 for a private object and for a segment marked for removal. */
   readonly key: number;
-  /** The same as people write it: 8 hexadecimal digits. */
+  /** The key as text: 8 hexadecimal digits. */
   readonly keyHex: string;
   readonly id: number;
-  /** Names are null where the system knows none. */
+  /** Names are null if the system has none. */
   readonly owner: string | null;
   readonly group: string | null;
   readonly uid: number;
@@ -23,7 +23,7 @@ export interface ObjectFacts {
   readonly creatorGroup: string | null;
   readonly cuid: number;
   readonly cgid: number;
-  /** Permission bits as a number (0o600 is 384), and as people write them. */
+  /** Permission bits as a number (0o600 is 384), and as octal text. */
   readonly mode: number;
   readonly perms: string;
 }
@@ -33,7 +33,7 @@ export function hexKey(key: number): string {
   return `0x${(key >>> 0).toString(16).padStart(8, "0")}`;
 }
 
-/** Account names, each asked for once. */
+/** Account names, each looked up once. */
 export class AccountNames {
   readonly #known = new Map<string, string | null>();
 
@@ -47,7 +47,7 @@ export class AccountNames {
   }
 }
 
-/** The facts that segments and semaphore sets have in common. */
+/** The facts that segments and semaphore sets share. */
 export function objectFacts(stat: ObjectStat, names: AccountNames): ObjectFacts {
   return {
     key: stat.key,
@@ -66,7 +66,7 @@ export function objectFacts(stat: ObjectStat, names: AccountNames): ObjectFacts 
   };
 }
 
-/** A time in the reader's own zone: `2026-11-23 17:23:26`, or without the seconds. */
+/** A time in the reader's time zone: `2026-11-23 17:23:26`, or without the seconds. */
 export function localTime(iso: string | null, seconds = true): string {
   if (iso === null) return UNKNOWN;
   const date = new Date(iso);
@@ -78,14 +78,14 @@ export function localTime(iso: string | null, seconds = true): string {
 
 const HALF_A_YEAR_MS = 183 * 24 * 3600e3;
 
-/** A time in 11 characters, as `ls --time-style=iso`: `11-23 17:23`, or `2025-11-23` when long past. */
+/** A time in 11 characters, as `ls --time-style=iso`: `11-23 17:23`, or `2025-11-23` if long ago. */
 export function shortTime(iso: string | null, now = Date.now()): string {
   const [day = "", time = ""] = localTime(iso, false).split(" ");
   const past = iso !== null && Math.abs(now - Date.parse(iso)) > HALF_A_YEAR_MS;
   return past || time === "" ? day : `${day.slice(-"MM-DD".length)} ${time}`;
 }
 
-/** A user or group by name, or by number where it has no name. */
+/** A user or group by name, or by number if it has no name. */
 export function accountText(name: string | null, id: number): string {
   return name ?? String(id);
 }

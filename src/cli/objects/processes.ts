@@ -1,15 +1,15 @@
 /**
- * What only /proc knows: which processes have a segment attached, and how much of it is in memory.
- * Deno opens /proc under `--allow-all` only, so all of this is absent without; nothing here asks.
- * For the commands of this folder.
+ * Facts that only /proc has: which processes have a segment attached, and how much of it is in memory.
+ * Deno opens /proc only under `--allow-all`; without it these facts are missing, and no function here
+ * prompts for it. Internal: used by the commands.
  */
 
 /** A process that has a segment attached. */
 export interface Attacher {
   readonly pid: number;
-  /** Its name as the kernel has it, at most 15 bytes. */
+  /** Its name in the kernel, at most 15 bytes. */
   readonly command: string;
-  /** How often it is attached there. */
+  /** How often the segment is attached there. */
   readonly times: number;
 }
 
@@ -19,10 +19,10 @@ export interface Residence {
   readonly swapped: number;
 }
 
-/** Every kind of permission; the paths under /proc need them all, granted without limits. */
+/** Every kind of permission: the paths under /proc need all of them, without limits. */
 const ALL = ["env", "ffi", "import", "net", "read", "run", "sys", "write"] as const;
 
-/** Whether /proc may be read, found out without asking a person for it. */
+/** Whether /proc may be read, checked without a prompt. */
 export function mayReadProc(): boolean {
   return ALL.every((name) => {
     const { state, partial } = Deno.permissions.querySync({ name });
@@ -30,11 +30,11 @@ export function mayReadProc(): boolean {
   });
 }
 
-/** What to tell where {@linkcode mayReadProc} says no. */
+/** The note to print if {@linkcode mayReadProc} returns `false`. */
 export const PROC_NOTE =
   "attached pids and resident sizes come from /proc: run with -A to see them";
 
-/** What `look` finds under /proc, or `undefined` where it is gone or not for this user. */
+/** The result of `look` under /proc, or `undefined` if the entry is gone or forbidden to this user. */
 function ifThere<Found>(look: () => Found): Found | undefined {
   try {
     return look();
@@ -44,12 +44,12 @@ function ifThere<Found>(look: () => Found): Found | undefined {
   }
 }
 
-/** A file under /proc, or `undefined` if it is gone or not for this user. Needs -A. */
+/** A file under /proc, or `undefined` if it is gone or forbidden to this user. Needs -A. */
 export function readProc(path: string): string | undefined {
   return ifThere(() => Deno.readTextFileSync(`/proc/${path}`));
 }
 
-/** Processes end while we look, and those of other users do not show everything. */
+/** Whether an error is normal: processes end during the read, and other users' entries are forbidden. */
 function isExpected(error: unknown): boolean {
   return error instanceof Deno.errors.NotFound || error instanceof Deno.errors.PermissionDenied ||
     error instanceof Deno.errors.NotCapable ||
@@ -57,7 +57,7 @@ function isExpected(error: unknown): boolean {
     (error instanceof Error && /os error 3\b/.test(error.message));
 }
 
-/** Which namespace a process lives in, as the kernel names it: `ipc:[4026531839]`. Needs -A. */
+/** The namespace of a process, as the kernel names it: `ipc:[4026531839]`. Needs -A. */
 export function namespaceOf(pid: string, kind: "ipc" | "pid"): string | undefined {
   return ifThere(() => Deno.readLinkSync(`/proc/${pid}/ns/${kind}`));
 }
@@ -66,15 +66,15 @@ export function namespaceOf(pid: string, kind: "ipc" | "pid"): string | undefine
 const MAPPING = /^\S+ \S+ \S+ \S+ +(\d+) +\/SYSV[0-9a-f]{8}(?: \(deleted\))?$/gm;
 
 /**
- * Who is attached to which segment, by segment id, of the processes that this user may look at.
- * `undefined` without the permission.
+ * The processes attached to each segment, by segment id, as far as this user may see them. `undefined`
+ * without the permission.
  */
 export function attachers(): ReadonlyMap<number, readonly Attacher[]> | undefined {
   if (!mayReadProc()) return undefined;
   const bySegment = new Map<number, Attacher[]>();
   const ours = namespaceOf("self", "ipc");
   for (const { name } of ifThere(() => [...Deno.readDirSync("/proc")]) ?? []) {
-    // Ids of another namespace are other segments
+    // Ids in another namespace belong to other segments
     if (!/^[0-9]+$/.test(name) || namespaceOf(name, "ipc") !== ours) continue;
     const times = new Map<number, number>();
     for (const [, inode] of (readProc(`${name}/maps`) ?? "").matchAll(MAPPING)) {
@@ -90,7 +90,7 @@ export function attachers(): ReadonlyMap<number, readonly Attacher[]> | undefine
   return bySegment;
 }
 
-/** What each segment has in memory, by its id; `undefined` without the permission. */
+/** How much of each segment is in memory, by its id; `undefined` without the permission. */
 export function residences(): ReadonlyMap<number, Residence> | undefined {
   if (!mayReadProc()) return undefined;
   const bySegment = new Map<number, Residence>();

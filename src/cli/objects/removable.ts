@@ -1,6 +1,6 @@
 /**
- * What `rm` can remove, segments and semaphore sets, and in what they differ. For `rm_command.ts` and
- * `channel_removal.ts`.
+ * The kinds of objects that `rm` can remove, segments and semaphore sets, and their differences.
+ * Internal: used by `rm_command.ts` and `channel_removal.ts`.
  */
 
 import { accountName } from "../../../ffi/libc.ts";
@@ -22,47 +22,47 @@ import type { Parsed } from "../usage.ts";
 export interface Removable<Found extends ObjectStat> {
   readonly name: "segment" | "semaphore set" | "channel";
   list(): Found[];
-  /** Which of them the options choose. */
+  /** The objects that the options choose. */
   chosen(
     options: Parsed<keyof typeof SELECTION_OPTIONS>["options"],
   ): (stat: Found, use: () => Use) => boolean;
-  /** Judges each of those that were listed, beside everything else there is. */
+  /** Judges each of the listed objects against everything else that exists. */
   judge(found: readonly Found[]): (stat: Found) => Use;
-  /** One of them in words. */
+  /** An object in words. */
   text(stat: Found): string;
-  /** How many attaches it has, where it stays while it has some. */
+  /** The number of its attaches, for a kind that stays while it is attached. */
   users(stat: Found): number;
-  /** How it is used, for a sentence about it. */
+  /** Its use in words, for a sentence about it. */
   useText(stat: Found, use: Use): string;
-  /** Whether it stays until its users have gone. */
+  /** Whether it stays until its users are gone. */
   readonly staysWhileUsed: boolean;
-  /** Whether it is removed already, but for them. */
+  /** Whether it is removed already and stays only for its users. */
   isMarked(stat: Found): boolean;
-  /** What never changes about it. */
+  /** The facts about it that never change. */
   birth(stat: Found): readonly number[];
   remove(stat: Found): void;
   /** How many users keep it after its removal. */
   usersLeft(id: number): number;
 }
 
-/** A number of things, with their name in the right form. */
+/** A number with its noun in the right form. */
 export function counted(count: number, one: string, several: string): string {
   return `${count} ${count === 1 ? one : several}`;
 }
 
-/** Whose it is, in words. */
+/** The owner in words. */
 export function ownerText({ uid }: ObjectStat): string {
   return printable(accountName("user", uid) ?? `uid ${uid}`);
 }
 
-/** Who is attached, where it may be known: ` (perl 1234)`. */
+/** The attached processes, if they may be seen: ` (perl 1234)`. */
 function attachersText(id: number): string {
   const found = attachers()?.get(id) ?? [];
   const texts = found.map(({ command, pid }) => `${printable(command)} ${pid}`);
   return texts.length === 0 ? "" : ` (${texts.join(", ")})`;
 }
 
-/** Segments stay as long as somebody is attached. */
+/** Segments stay as long as a process is attached. */
 export const SEGMENTS: Removable<SegmentStat> = {
   name: "segment",
   list: listSegments,
@@ -87,7 +87,7 @@ export const SEGMENTS: Removable<SegmentStat> = {
   },
 };
 
-/** Semaphore sets go at once, and who waits for one wakes with an error. */
+/** Semaphore sets are removed at once, and waiters wake with an error. */
 export const SEMAPHORE_SETS: Removable<SemaphoreSetStat> = {
   name: "semaphore set",
   list: listSemaphoreSets,

@@ -1,13 +1,15 @@
 /**
- * Removing what the command line names or chooses: first everything is found and judged, then everything
- * asked, and only then anything removed. For `rm_command.ts` and `channel_command.ts`.
+ * Removes the objects that the command line names or chooses: first it finds and judges all of them, then
+ * it asks all questions, and only then it removes. Internal: used by `rm_command.ts` and
+ * `channel_command.ts`.
  *
- * What a person names goes, after a question where it is in use. What options choose is guessed at: all
- * of it is shown with the evidence and asked about, and what may be needed is asked about one by one.
+ * An object that the user names is removed, after a question if it is in use. Objects that options choose
+ * are a guess: all are shown with the evidence and confirmed together, and those that may be needed are
+ * confirmed one by one.
  *
- * Between looking and removing, the kernel may give an id to another object, though only after it has
- * gone through its 65536 sequence numbers. A question can be open for that long, so after the last one
- * each object is compared with what was asked about.
+ * Between the check and the removal the kernel may reuse an id for another object, though only after all
+ * of its 65536 sequence numbers. A question can be open for that long, so after the last answer each
+ * object is compared with the one in the question.
  */
 
 import type { ObjectStat } from "../../sysv/object_stat.ts";
@@ -19,16 +21,16 @@ import { SELECTION_OPTIONS } from "./selection.ts";
 import type { Use } from "./unused.ts";
 import { type Parsed, UsageError } from "../usage.ts";
 
-/** What the command line asks for. */
+/** The request of the command line. */
 type Request = Parsed<"id" | "dry-run" | "force" | "yes" | keyof typeof SELECTION_OPTIONS>;
 
 /**
- * Removes all that is asked for, or says what it would do, and gives what became of each.
+ * Removes all requested objects, or only reports what it would do, and returns the outcome of each.
  *
- * @throws {UsageError} it is not clear what is asked for; nothing is removed then
- * @throws {CommandFailure} there is no terminal to ask on about what options choose; nothing is removed
+ * @throws {UsageError} the request is unclear; nothing is removed then
+ * @throws {CommandFailure} options choose objects and there is no terminal to ask on; nothing is removed
  * then
- * @throws {StandardStreamError} the terminal went while a question was open; nothing is removed then
+ * @throws {StandardStreamError} the terminal went during a question; nothing is removed then
  */
 export function remove<Found extends ObjectStat>(
   kind: Removable<Found>,
@@ -37,36 +39,36 @@ export function remove<Found extends ObjectStat>(
   return new Removal(kind, request).run();
 }
 
-/** What is to become of one that was found, and how it was used then. */
+/** What will happen to a found object, and how it was used then. */
 interface Verdict {
   readonly use: Use;
   readonly do: "remove" | "keep" | { readonly error: string };
 }
 
-/** What became of one, or what would. */
+/** What happened to an object, or what would happen. */
 interface Fate {
   readonly line?: string;
   readonly removed: boolean;
-  /** How many attaches it has, or has left. */
+  /** The number of attaches, before or after the removal. */
   readonly users: number;
   readonly error?: string;
 }
 
-/** So many ids are told of those that are left alone for the same reason. */
+/** The most ids in the report of objects that are left alone for the same reason. */
 const IDS_TOLD = 8;
 
-/** One removal of objects of one kind. */
+/** A removal of objects of one kind. */
 class Removal<Found extends ObjectStat> {
   readonly #kind: Removable<Found>;
   readonly #force: boolean;
   readonly #yes: boolean;
   readonly #dryRun: boolean;
-  /** Whether options chose them, in place of a person who named each. */
+  /** Whether options chose the objects; otherwise the user named each. */
   readonly #isChoice: boolean;
   readonly #named: readonly Named<Found>[];
   readonly #useOf: (stat: Found) => Use;
 
-  /** Finds what the command line names or chooses. */
+  /** Finds the objects that the command line names or chooses. */
   constructor(kind: Removable<Found>, request: Request) {
     const { options, positionals, repeated } = request;
     this.#kind = kind;
@@ -107,7 +109,7 @@ class Removal<Found extends ObjectStat> {
     return chosen.map((stat) => ({ stat }));
   }
 
-  /** Says which of those without a living creator `--orphans` leaves alone, why, and what takes them. */
+  /** Reports objects without a living creator that `--orphans` leaves alone, and how to remove them. */
   #tellLeft(others: readonly Found[]): void {
     const groups = new Map<string, { readonly ids: number[]; readonly unseen: boolean }>();
     for (const stat of others) {
@@ -131,7 +133,7 @@ class Removal<Found extends ObjectStat> {
     }
   }
 
-  /** Removes them, or says what it would do, and gives what became of each. */
+  /** Removes the objects, or reports what it would do, and returns the outcome of each. */
   run(): Outcome[] {
     if (this.#dryRun) {
       return this.#named.map((one) => this.#outcome(one, (stat) => this.#wouldRemove(stat)));
@@ -141,7 +143,7 @@ class Removal<Found extends ObjectStat> {
     const verdicts = new Map(
       found.map((stat) => [stat, this.#decide(stat, isWanted)]),
     );
-    // People take their time to answer: look again, and then be quick
+    // An answer can take a long time, so the objects are listed again right before the removal
     const list = this.#kind.list();
     const now = new Map(list.map((stat) => [stat.id, stat]));
     const useNow = this.#kind.judge(list);
@@ -153,7 +155,7 @@ class Removal<Found extends ObjectStat> {
     );
   }
 
-  /** Shows what the options chose and why, and asks once about all of it. */
+  /** Shows which objects the options chose and why, and asks once about all of them. */
   #confirmChoice(found: readonly Found[]): boolean {
     const chosen = found.filter((stat) => !this.#mustAsk(stat, this.#useOf(stat)));
     if (chosen.length === 0 || this.#yes) return true;
@@ -241,7 +243,7 @@ class Removal<Found extends ObjectStat> {
   }
 }
 
-/** Whether an id still is that of the same object. Its key can only have been given up. */
+/** Whether an id still belongs to the same object. A removal mark may have taken its key. */
 function isSame<Found extends ObjectStat>(
   kind: Removable<Found>,
   before: Found,

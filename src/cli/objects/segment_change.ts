@@ -1,4 +1,4 @@
-/** Changing several segments with `IPC_SET`, and telling what was and what is. For `chmod` and `chown`. */
+/** Changes segments with `IPC_SET` and reports the changes. Internal: used by `chmod` and `chown`. */
 
 import type { PermissionChange } from "../../sysv/object_stat.ts";
 import {
@@ -10,18 +10,18 @@ import {
 import { attempt, namedObjects, type Outcome, segmentText, tellOutcomes } from "./named_objects.ts";
 import type { Parsed } from "../usage.ts";
 
-/** How a command changes a segment, and what it tells about that. */
+/** How a command changes a segment, and how it reports the change. */
 export interface SegmentChange<Facts> {
-  /** What to change. */
+  /** Returns the change for a segment. */
   change(stat: SegmentStat): PermissionChange;
   /** The part of the segment that it changes, for `--json`. */
   facts(stat: SegmentStat): Facts;
-  /** What that part is called, and what it is, for people. */
+  /** The name of that part, and its text for people. */
   readonly name: string;
   text(facts: Facts): string;
 }
 
-/** Changes all that the command line names, tells what became of each, and gives the exit code. */
+/** Changes all segments that the command line names, reports each, and returns the exit code. */
 export async function changeSegments<Facts>(
   parsed: Pick<Parsed<"id">, "positionals" | "repeated">,
   json: boolean,

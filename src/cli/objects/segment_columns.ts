@@ -1,4 +1,4 @@
-/** The columns of tables of segments. For the commands that list them. */
+/** The columns of tables of segments. Internal: used by the commands that list them. */
 
 import { defaultColumns, OBJECT_COLUMNS, shortOwner } from "./object_columns.ts";
 import type { Format } from "../output.ts";
@@ -7,16 +7,16 @@ import type { SegmentFacts } from "./segment_facts.ts";
 import { formatSize } from "../text/size.ts";
 import { type Column, UNKNOWN } from "../text/table.ts";
 
-/** How columns show what they show. */
+/** The style of the columns. */
 export interface ColumnStyle {
-  /** Sizes as the number of bytes, where people usually read `64K`. */
+  /** Whether sizes are numbers of bytes, in place of `64K`. Defaults to `false`. */
   readonly bytes?: boolean;
 }
 
-/** Facts that only /proc knows. */
+/** The facts that only /proc has. */
 const FROM_PROC: readonly (keyof SegmentFacts)[] = ["pids", "resident", "swapped"];
 
-/** Whether a column has something to show only under -A. */
+/** Whether a column has data only under -A. */
 export function needsProc({ name }: Column<SegmentFacts>): boolean {
   return FROM_PROC.includes(name);
 }
@@ -52,7 +52,7 @@ export function segmentColumns({ bytes = false }: ColumnStyle = {}): Column<Segm
   ];
 }
 
-/** The columns shown unless others are asked for. */
+/** The default columns. */
 export function defaultSegmentColumns(style: ColumnStyle = {}): Column<SegmentFacts>[] {
   return defaultColumns(
     segmentColumns(style),
@@ -61,7 +61,7 @@ export function defaultSegmentColumns(style: ColumnStyle = {}): Column<SegmentFa
   );
 }
 
-/** What asks for attention stands out. */
+/** The style of the status: it highlights segments that need attention. */
 function statusFormat({ orphan, markedForRemoval }: SegmentFacts): Format | undefined {
   if (orphan) return "red";
   return markedForRemoval ? "yellow" : undefined;

@@ -1,6 +1,6 @@
 /**
- * All that can be told of a segment, as every command tells it: the record that `--json` prints, of
- * which names and meaning are the stable contract, and how people read parts of it.
+ * The facts of a segment, the same in every command: the record that `--json` prints, whose names and
+ * meanings are the stable contract, and the text form of some facts.
  */
 
 import type { SegmentStat } from "../../sysv/segment_stat.ts";
@@ -8,53 +8,53 @@ import { AccountNames, type ObjectFacts, objectFacts } from "./object_facts.ts";
 import { type Attacher, attachers, type Residence, residences } from "./processes.ts";
 import { Inventory, type SegmentUse } from "./unused.ts";
 
-/** A segment in `--json`. Times are ISO 8601 in UTC, null is unknown or never. */
+/** A segment in `--json`. Times are ISO 8601 in UTC; null is unknown or never. */
 export interface SegmentFacts extends ObjectFacts {
-  /** Bytes. */
+  /** Its size in bytes. */
   readonly size: number;
-  /** Attaches there are, in all processes. */
+  /** The number of attaches, in all processes. */
   readonly nattch: number;
-  /** What is special about it: `dest` (marked for removal), `locked`, `idle`, `orphan`, with commas. */
+  /** Its status: `dest` (marked for removal), `locked`, `idle`, `orphan`, separated by commas. */
   readonly status: string;
   readonly markedForRemoval: boolean;
   readonly locked: boolean;
-  /** Nothing that can be seen speaks for a use: `use` is `orphan`. */
+  /** Whether no visible evidence shows a use: `use` is `orphan`. */
   readonly orphan: boolean;
-  /** `in use`, `idle` or `orphan`, and what speaks for a use, in words; null for an orphan. */
+  /** `in use`, `idle` or `orphan`, and the evidence of a use in words, null for an orphan. */
   readonly use: SegmentUse["verdict"];
   readonly useReason: string | null;
-  /** `alive`, `zombie`, `gone` or `unseen`; null where no process has used it yet. */
+  /** `alive`, `zombie`, `gone` or `unseen`; null if no process has used it yet. */
   readonly creatorState: SegmentUse["creator"];
   readonly lastUserState: SegmentUse["lastUser"];
   /** Since when no process is attached; null while one is. */
   readonly idleSince: string | null;
-  /** What else its owner has: attached segments, semaphore sets that may be in use. */
+  /** The owner's other attached segments, and semaphore sets that may be in use. */
   readonly ownerAttached: number;
   readonly ownerSets: number;
-  /** `mailbox` or `channel` where it looks like one of this library. */
+  /** `mailbox` or `channel` if it looks like one of this library. */
   readonly library: SegmentUse["library"];
-  /** Last attach, last detach, creation or last change. */
+  /** The times of the last attach, the last detach, and the creation or last change. */
   readonly atime: string | null;
   readonly dtime: string | null;
   readonly ctime: string | null;
-  /** The process that created it, and the one that attached or detached last. */
+  /** The process that created it, and the process that attached or detached last. */
   readonly cpid: number | null;
   readonly lpid: number | null;
-  /** Processes that have it attached; null without -A. Of other users' only what we may see. */
+  /** The processes that have it attached, as far as this user may see them; null without -A. */
   readonly pids: readonly number[] | null;
-  /** Bytes in memory and swapped out; null without -A. */
+  /** The bytes in memory, and the bytes swapped out; null without -A. */
   readonly resident: number | null;
   readonly swapped: number | null;
 }
 
-/** Gathers the facts of segments; what costs much is asked for once, at the first. */
+/** Gathers the facts of segments; expensive facts are read once, for the first segment. */
 export class FactsReader {
   readonly #names = new AccountNames();
   readonly #attachers: ReadonlyMap<number, readonly Attacher[]> | undefined;
   readonly #residences: ReadonlyMap<number, Residence> | undefined;
   readonly #inventory: Inventory;
 
-  /** `extras: false` leaves out what comes from /proc. Defaults to a new inventory. */
+  /** `extras: false` leaves out the facts from /proc. Defaults to a new inventory. */
   constructor(
     { extras = true, inventory = new Inventory() }: {
       readonly extras?: boolean;
@@ -66,7 +66,7 @@ export class FactsReader {
     this.#residences = extras ? residences() : undefined;
   }
 
-  /** Who is attached; `undefined` without -A. */
+  /** The attached processes; `undefined` without -A. */
   attachersOf(id: number): readonly Attacher[] | undefined {
     return this.#attachers === undefined ? undefined : this.#attachers.get(id) ?? [];
   }
@@ -105,7 +105,7 @@ export class FactsReader {
   }
 }
 
-/** What is special about a segment, in single words. */
+/** The status words of a segment. */
 export function statusOf(
   facts: Pick<SegmentFacts, "markedForRemoval" | "locked" | "use">,
 ): string {

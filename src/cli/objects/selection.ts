@@ -1,4 +1,4 @@
-/** Choosing segments by what they are, for the commands that list or remove several. */
+/** Chooses objects by their facts. Internal: used by the commands that list or remove several. */
 
 import { geteuid } from "../../../ffi/libc.ts";
 import type { SegmentStat } from "../../sysv/segment_stat.ts";
@@ -6,14 +6,14 @@ import type { SemaphoreSetStat } from "../../sysv/semaphore_stat.ts";
 import type { Use } from "./unused.ts";
 import { durationOption, type OptionTable, type Parsed, UsageError } from "../usage.ts";
 
-/** Options that choose; several choose what all of them do. */
+/** The options that choose objects; an object must match all of them. */
 export const SELECTION_OPTIONS = {
   mine: { help: "only those this user owns" },
   orphans: { help: "only those with no sign of a use: see ls --help" },
   "older-than": { value: "AGE", help: "only those created or changed longer ago: 2h, 7d" },
 } as const satisfies OptionTable;
 
-/** What `--orphans` means, for the help of the commands that have it. */
+/** The meaning of `--orphans`, for the help of the commands that have it. */
 export const ORPHANS_HELP =
   `An orphan is a segment of which nothing that can be seen speaks for a use: no
 process is attached, the processes that created it and used it last are gone,
@@ -21,13 +21,13 @@ its owner has no other segment attached and no semaphore set that may be in use,
 and it is no channel that is kept or may hold messages. It may be needed all the
 same: some programs leave segments and come back for them.`;
 
-/** Whether a segment is chosen. How it is used is asked only where that matters, for it costs. */
+/** Whether a segment is chosen. Its use is determined only if needed, because that is expensive. */
 export type Choice = (stat: SegmentStat, use: () => Use) => boolean;
 
 /**
- * Whether a segment is among those chosen; `undefined` if the command line does not choose.
+ * Returns the function that chooses segments; `undefined` if the command line does not choose.
  *
- * @throws {UsageError} an age that is none
+ * @throws {UsageError} an invalid age
  */
 export function selection(
   options: Parsed<keyof typeof SELECTION_OPTIONS>["options"],
@@ -37,7 +37,7 @@ export function selection(
   return tests.length === 0 ? undefined : (...seen) => tests.every((test) => test(...seen));
 }
 
-/** As {@linkcode selection}, for semaphore sets, of which nobody knows who created them. */
+/** As {@linkcode selection}, for semaphore sets, whose creator is unknown. */
 export function setSelection(
   options: Parsed<keyof typeof SELECTION_OPTIONS>["options"],
 ): (stat: SemaphoreSetStat) => boolean {
@@ -48,7 +48,7 @@ export function setSelection(
   return (stat) => tests.every((test) => test(stat));
 }
 
-/** The tests that objects of every kind can be put to. */
+/** The tests that work for objects of every kind. */
 function testsOfAll(
   options: Parsed<keyof typeof SELECTION_OPTIONS>["options"],
 ): ((stat: Pick<SegmentStat, "uid" | "ctime">) => boolean)[] {

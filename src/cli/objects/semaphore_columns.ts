@@ -1,4 +1,4 @@
-/** The columns of tables of semaphore sets. For the commands that list them. */
+/** The columns of tables of semaphore sets. Internal: used by the commands that list them. */
 
 import { defaultColumns, OBJECT_COLUMNS, shortOwner } from "./object_columns.ts";
 import { localTime, shortTime } from "./object_facts.ts";
@@ -14,7 +14,7 @@ export const SEMAPHORE_COLUMNS: readonly Column<SemaphoreSetFacts>[] = [
   { name: "values", title: "VALUES", text: ({ values }) => values?.join(",") || UNKNOWN },
 ];
 
-/** The columns shown unless others are asked for. */
+/** The default columns. */
 export const DEFAULT_SEMAPHORE_COLUMNS: readonly Column<SemaphoreSetFacts>[] = defaultColumns(
   SEMAPHORE_COLUMNS,
   ["key", "id", "owner", "mode", "count", "otime", "ctime"],

@@ -1,6 +1,5 @@
 /**
- * All that can be told of a semaphore set: the record that `--json` prints. For the commands of this
- * folder.
+ * The facts of a semaphore set: the record that `--json` prints. Internal: used by the commands.
  */
 
 import { SEM } from "../../../ffi/constants.ts";
@@ -9,14 +8,14 @@ import type { SemaphoreSetStat } from "../../sysv/semaphore_stat.ts";
 import { tryReadValues } from "../../sysv/semaphore_values.ts";
 import { AccountNames, type ObjectFacts, objectFacts } from "./object_facts.ts";
 
-/** A semaphore set in `--json`. Times are ISO 8601 in UTC, null is unknown or never. */
+/** A semaphore set in `--json`. Times are ISO 8601 in UTC; null is unknown or never. */
 export interface SemaphoreSetFacts extends ObjectFacts {
-  /** How many semaphores it has. */
+  /** The number of semaphores. */
   readonly count: number;
-  /** Last operation; creation or last change of a value, the mode or the owner. */
+  /** The times of the last operation, and of the creation or last change of a value, mode or owner. */
   readonly otime: string | null;
   readonly ctime: string | null;
-  /** Their values; null without read permission. */
+  /** The values of the semaphores; null without read permission. */
   readonly values: readonly number[] | null;
 }
 
@@ -24,10 +23,10 @@ export interface SemaphoreSetFacts extends ObjectFacts {
 export interface SemaphoreFacts {
   readonly index: number;
   readonly value: number;
-  /** Processes that wait until it is greater, and until it is zero. */
+  /** The number of processes that wait for a greater value, and for zero. */
   readonly waitingForIncrease: number;
   readonly waitingForZero: number;
-  /** The process that changed or waited out a value last. */
+  /** The process of the last operation on the semaphore. */
   readonly lastPid: number | null;
 }
 
@@ -56,13 +55,13 @@ export function semaphoreFacts(stat: SemaphoreSetStat): readonly SemaphoreFacts[
     waitingForZero: semctl(stat.id, index, SEM.GETZCNT),
     lastPid: semctl(stat.id, index, SEM.GETPID) || null,
   }));
-  // It has gone meanwhile
+  // The set is gone now
   const failed = ({ waitingForIncrease, waitingForZero, lastPid }: SemaphoreFacts): boolean =>
     Math.min(waitingForIncrease, waitingForZero, lastPid ?? 0) < 0;
   return semaphores?.some(failed) ? undefined : semaphores;
 }
 
-/** The values, or null where this user may not read them, or where the set has just gone. */
+/** The values, or null if this user may not read them or the set has just gone. */
 function valuesOf({ id, count }: SemaphoreSetStat): number[] | null {
   const values = tryReadValues(id, count);
   return typeof values === "number" ? null : [...values];

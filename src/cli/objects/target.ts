@@ -1,8 +1,9 @@
 /**
- * Which segment a person means: `KEY` or `id:ID` on the command line. For the commands that take one.
+ * Finds the segment that the command line names: `KEY` or `id:ID`. Internal: used by the commands that
+ * take one.
  *
- * A key and an id are both numbers, and `5` could be either. A bare number is the key, as everywhere
- * in this command; where a segment of that id exists too, nothing is guessed: it must be said.
+ * A key and an id are both numbers, and `5` could be either. A bare number is the key, as everywhere in
+ * this command. If a segment with that id exists too, the user must say which one is meant.
  */
 
 import { formatKey, keyInHex } from "../../../ffi/shm_error.ts";
@@ -13,18 +14,18 @@ import { CommandFailure } from "../command.ts";
 import { programName } from "../program_name.ts";
 import { type OptionTable, type Parsed, UsageError } from "../usage.ts";
 
-/** The option beside the arguments that name segments. */
+/** The option that names segments, besides the arguments. */
 export const TARGET_OPTIONS = {
   id: { value: "ID", multiple: true, help: "the segment with this id; the same as id:ID" },
 } as const satisfies OptionTable;
 
-/** How the arguments are explained in a help text. */
+/** The explanation of the arguments in a help text. */
 export const TARGET_HELP =
   `KEY is 1111, 0x457, 02127 or path:project (ftok); ID is id:5 or --id 5. A file
 called "id" is ./id:5. A plain number that is the key of one segment and the id
 of another is refused: write 0x5 or id:5.`;
 
-/** What names a segment. */
+/** The name of a segment: a key or an id. */
 export type Target =
   | { readonly kind: "id"; readonly id: number }
   | { readonly kind: "key"; readonly key: number; readonly decimal?: number };
@@ -32,8 +33,8 @@ export type Target =
 /**
  * Reads one argument.
  *
- * @throws {UsageError} neither a key nor an id
- * @throws {ShmError} `path:project` of a path that cannot be looked at
+ * @throws {UsageError} the argument is neither a key nor an id
+ * @throws {ShmError} the path of `path:project` cannot be accessed
  */
 export function parseTarget(text: string): Target {
   if (text.startsWith("id:")) return { kind: "id", id: parseId(text.slice(3)) };
@@ -65,7 +66,7 @@ function parseId(text: string): number {
   return id;
 }
 
-/** All that the command line names, arguments first. */
+/** All targets that the command line names, arguments first. */
 export function targetsOf(
   { positionals, repeated }: Pick<Parsed<"id">, "positionals" | "repeated">,
 ): Target[] {
@@ -76,9 +77,9 @@ export function targetsOf(
 }
 
 /**
- * The one segment the command line names.
+ * The one target that the command line names.
  *
- * @throws {UsageError} none or several
+ * @throws {UsageError} it names none or several
  */
 export function targetOf(parsed: Pick<Parsed<"id">, "positionals" | "repeated">): Target {
   const [target, another] = targetsOf(parsed);
@@ -88,10 +89,10 @@ export function targetOf(parsed: Pick<Parsed<"id">, "positionals" | "repeated">)
 }
 
 /**
- * The segment that is meant, as it is now. `segments` are those to look among.
+ * The current state of the segment that `target` names, among `segments`.
  *
- * @throws {CommandFailure} there is none
- * @throws {UsageError} it could be one of two
+ * @throws {CommandFailure} there is no such segment
+ * @throws {UsageError} the target could mean one of two
  */
 export function findSegment(
   target: Target,
@@ -100,7 +101,7 @@ export function findSegment(
   return findObject(target, segments, "segment");
 }
 
-/** How to list all objects of a kind. */
+/** The command that lists all objects of a kind. */
 const LISTING = {
   "segment": "ls",
   "semaphore set": "ls --semaphores",
@@ -120,7 +121,7 @@ export function findObject<Found extends ObjectStat>(
     throw new CommandFailure(`no ${kind} has id ${target.id}: ${listing}`);
   }
   const { key, decimal } = target;
-  // Marked for removal it keeps no key
+  // A segment that is marked for removal has no key any more
   const found = objects.find((each) => each.key === key);
   const byId = objects.find(({ id }) => id === decimal);
   if (found !== undefined && (byId === undefined || byId.id === found.id)) return found;

@@ -1,10 +1,10 @@
 /**
- * The one rule by which a segment or a semaphore set may be called unused, and the evidence for it. The
- * commands that list, show, report and remove objects all ask here.
+ * The one rule that decides whether a segment or a semaphore set is unused, and the evidence for it. All
+ * commands that list, show, report and remove objects use it.
  *
- * An orphan is a segment of which nothing that can be seen speaks for a use. Everything less certain is
- * idle: many programs (PostgreSQL, PHP, Boost) leave segments that no process is attached to and attach
- * them again later. A semaphore set is never an orphan, because the kernel does not keep who created it.
+ * An orphan is a segment without any visible evidence of a use. Everything less certain is idle: many
+ * programs (PostgreSQL, PHP, Boost) leave segments that no process is attached to and attach them again
+ * later. A semaphore set is never an orphan, because the kernel does not record its creator.
  */
 
 import { type ProcessState, processState } from "../../../ffi/libc.ts";
@@ -17,26 +17,26 @@ import { ageInWords, plural } from "../text/wording.ts";
 import { type SemaphoreFacts, semaphoreFacts } from "./semaphore_facts.ts";
 
 /**
- * What became of a process. An id that another process has by now counts as alive; `unseen` is a process
- * of another pid namespace, of which nothing is known.
+ * The state of a process. An id that another process has now counts as alive; `unseen` is a process in
+ * another pid namespace, about which nothing is known.
  */
 export type Fate = ProcessState | "unseen";
 
-/** Whether an object may be called unused. */
+/** The verdict whether an object is unused. */
 export interface Use {
   /**
-   * `in use`: attached, waited on, or last used by a process that is alive. `idle`: nobody uses it now,
-   * and it may be needed. `orphan`: nothing speaks for a use.
+   * `in use`: attached, waited on, or last used by a process that is alive. `idle`: no process uses it
+   * now, but it may be needed. `orphan`: there is no evidence of a use.
    */
   readonly verdict: "in use" | "idle" | "orphan";
-  /** What speaks for a use, each in a few words; empty for an orphan. */
+  /** The evidence of a use, in a few words each; empty for an orphan. */
   readonly reasons: readonly string[];
   /**
-   * Whether no process is attached and the creator is gone, whatever else speaks for a use; null where
+   * Whether no process is attached and the creator is gone, even with other evidence of a use; null if
    * the creator cannot be seen. A semaphore set has no known creator and is never abandoned.
    */
   readonly abandoned: boolean | null;
-  /** What is known beside the reasons, for a person who decides: `nobody attached for 3 h, ...`. */
+  /** Facts besides the reasons, for a user who must decide: `nobody attached for 3 h, ...`. */
   readonly evidence: string;
 }
 
@@ -45,23 +45,23 @@ export interface SegmentUse extends Use {
   readonly creator: Fate;
   /** The process that attached or detached last; null if none ever did. */
   readonly lastUser: Fate | null;
-  /** Since when no process is attached; null while one is, or where the kernel does not tell. */
+  /** Since when no process is attached; null while one is, or if the kernel does not report it. */
   readonly idleSince: Date | null;
-  /** Other segments of the same owner that are attached and not marked for removal. */
+  /** The number of the owner's other segments that are attached and not marked for removal. */
   readonly ownerAttached: number;
-  /** Semaphore sets of the same owner that may be in use. */
+  /** The number of the owner's semaphore sets that may be in use. */
   readonly ownerSets: number;
-  /** What of this library it has the size and the semaphore set of. */
+  /** The object of this library that it matches in size and semaphore set. */
   readonly library: "mailbox" | "channel" | null;
 }
 
-/** What is known of a channel from inside. */
+/** The content of a channel, read from its memory. */
 export interface ChannelContent {
   readonly depth: number;
   readonly kept: boolean;
 }
 
-/** Where the facts come from; a test gives its own. */
+/** The sources of the facts; a test supplies its own. */
 export interface InventorySources {
   readonly segments?: readonly SegmentStat[];
   readonly sets?: readonly SemaphoreSetStat[];
@@ -69,7 +69,7 @@ export interface InventorySources {
   readonly stateOf?: (pid: number) => ProcessState;
 }
 
-/** Everything there is at one moment, against which each object is judged. */
+/** All objects at one moment, against which each object is judged. */
 export class Inventory {
   readonly segments: readonly SegmentStat[];
   readonly #stateOf: (pid: number) => ProcessState;
@@ -105,13 +105,13 @@ export class Inventory {
     return this.#sets ??= listSemaphoreSets();
   }
 
-  /** The set's semaphores; `undefined` without read permission. Asked for once. */
+  /** The set's semaphores; `undefined` without read permission. Read once. */
   semaphores(set: SemaphoreSetStat): readonly SemaphoreFacts[] | undefined {
     if (!this.#semaphores.has(set.id)) this.#semaphores.set(set.id, this.#semaphoresOf(set));
     return this.#semaphores.get(set.id);
   }
 
-  /** Judges a segment; `content` is what is known of the channel in it. */
+  /** Judges a segment; `content` is the content of the channel in it, if known. */
   segment(stat: SegmentStat, content?: ChannelContent): SegmentUse {
     const { uid, nattch, cpid, lpid, atime, dtime, ctime, markedForRemoval } = stat;
     const counted = nattch > 0 && !markedForRemoval ? 1 : 0;
@@ -152,7 +152,7 @@ export class Inventory {
     ].filter((reason) => reason !== "");
   }
 
-  /** Without looking inside, which would attach it, only the set tells of a channel. */
+  /** Why a channel may be in use. Its content needs an attach; without that, only its set is known. */
   #channelReason({ key }: SegmentStat, content: ChannelContent | undefined): string {
     const set = this.#setAt(key)!;
     const disposable = lanesFor(set.count)! + SEMAPHORE_AFTER_LANES.DISPOSABLE;
@@ -207,7 +207,7 @@ export class Inventory {
     return count;
   }
 
-  /** What this user may not read may well be in use. */
+  /** Whether the set may be in use; a set that this user may not read may be. */
   #mayBeInUse(set: SemaphoreSetStat): boolean {
     return this.semaphores(set)?.some((each) =>
       waitersOf(each) > 0 || (each.lastPid !== null && this.#state(each.lastPid) === "alive")
@@ -258,7 +258,7 @@ function evidenceText(
   ].join(", ");
 }
 
-/** A process and what became of it: `1234 (gone)`. */
+/** A process and its state: `1234 (gone)`. */
 export function processText(pid: number, fate: Fate): string {
   if (fate === "unseen") return "unknown (of another pid namespace)";
   return `${pid} (${fate === "zombie" ? "ended, not yet waited for" : fate})`;
