@@ -1,5 +1,5 @@
 /**
- * The command: `deno run --allow-ffi cli.ts server` and its like. Parses, dispatches, exits.
+ * The command: `deno run --allow-ffi cli.ts COMMAND`. Parses, dispatches, exits.
  *
  * @example Run a command from a program
  * ```ts
@@ -34,8 +34,8 @@ Examples:
 `;
 
 /**
- * Runs the command line `args` and gives the exit code: 0 done, 1 failed, 2 wrong usage, 128 + n when
- * a signal cut it short. Prints on stdout and stderr.
+ * Runs the command line `args` and returns the exit code: 0 success, 1 failure, 2 wrong usage, 128 + n if
+ * signal n ended it. Prints to stdout and stderr.
  *
  * @example
  * ```ts
@@ -78,15 +78,15 @@ async function show(help: string): Promise<number> {
   return 0;
 }
 
-/** A help text, in which the program is called what this person calls it. */
+/** A help text with the program's name replaced by the command that the user started it with. */
 async function asStarted(help: string): Promise<string> {
-  // What `deno install` gave a name runs by a configuration of its own
+  // A program that `deno install` installed runs with its own configuration
   if (runsByOwnConfig()) return help;
   const { helpAsStarted } = await import("./src/cli/program_name.ts");
   return helpAsStarted(help);
 }
 
-/** Whether this program runs by the `deno.json` beside it, which alone knows the package by its name. */
+/** Whether this program runs with the `deno.json` beside it, the only one that knows the package name. */
 function runsByOwnConfig(): boolean {
   try {
     return import.meta.resolve("@sysv/shm") === new URL("./mod.ts", import.meta.url).href;
