@@ -1,23 +1,23 @@
 /**
  * Address ranges of detached segments that the engine may still use.
  *
- * Work of the engine that goes on elsewhere (hashing on another thread, a read that waits for the
- * network) holds addresses that were a segment's, and nothing tells when it ends: some of it holds the
- * buffer, some only the memory. So the ranges stay mapped, to zero pages that cost nothing until they are
- * written to. They are given back in the order of their detach, but only once the buffer was collected
- * and many others have followed. For `attachment.ts` only.
+ * Engine operations in progress (hashing on another thread, a read that waits for the network) hold
+ * addresses of a detached segment. The library cannot know when they end: some hold the buffer, some only
+ * the memory. Therefore the ranges stay mapped, to zero pages that cost nothing until they are written.
+ * They are released in the order of their detach, but only after the buffer was collected and many other
+ * ranges have followed. Internal: used by `attachment.ts`.
  */
 
 import { unmap } from "../../ffi/libc.ts";
 
-/** A range that zero pages are mapped to. */
+/** An address range with zero pages. */
 export interface AddressRange {
   readonly address: Deno.PointerObject;
-  /** Bytes. */
+  /** The size in bytes. */
   readonly size: number;
 }
 
-/** Ranges in the order they came; beyond its bounds the oldest are given back. */
+/** Ranges in the order in which they were added. Above the limits the oldest are released. */
 class Ranges {
   readonly #ranges = new Set<AddressRange>();
   readonly #most: number;
@@ -38,14 +38,14 @@ class Ranges {
     }
   }
 
-  /** Forgets a range, and says whether it was here. */
+  /** Removes a range from the list. Returns whether it was in the list. */
   delete(range: AddressRange): boolean {
     if (!this.#ranges.delete(range)) return false;
     this.#bytes -= range.size;
     return true;
   }
 
-  /** Unmaps a range. It can fail only where the kernel has no memory left, and then it stays. */
+  /** Unmaps a range. This fails only if the kernel has no memory; then the range stays mapped. */
   giveBack(range: AddressRange): void {
     this.delete(range);
     unmap(range.address, range.size);
@@ -62,8 +62,8 @@ class Ranges {
 }
 
 /**
- * Ranges whose buffer is still there. Finalizers run between tasks only, so a task that attaches and
- * detaches in a loop needs a bound too. There are 2^47 bytes of addresses.
+ * Ranges whose buffer still exists. Finalizers run only between tasks, so a task that attaches and
+ * detaches in a loop needs a limit, too. The address space has 2^47 bytes.
  */
 const seen = new Ranges(2 ** 15, 2 ** 40);
 
@@ -74,13 +74,13 @@ const collected = new FinalizationRegistry<AddressRange>((range) => {
   if (seen.delete(range)) unseen.add(range);
 });
 
-/** Takes over a range of zero pages of which `buffer`, detached by now, was handed out. */
+/** Takes over a range of zero pages. `buffer`, now detached, was its buffer and was handed out. */
 export function quarantine(buffer: ArrayBuffer, range: AddressRange): void {
   seen.add(range);
   collected.register(buffer, range);
 }
 
-/** Gives back whatever overlaps `size` bytes at `address`, and says whether there was anything. */
+/** Releases all ranges that overlap `size` bytes at `address`. Returns whether there were any. */
 export function giveBackWithin(address: bigint, size: number): boolean {
   const end = address + BigInt(size);
   return [seen, unseen].map((ranges) => ranges.giveBackWithin(address, end)).includes(true);

@@ -1,9 +1,9 @@
 /**
- * One attach of one segment: the mapping, the one buffer over it, and the end of both.
+ * One attach of one segment: the mapping, its only buffer, and how both end.
  *
- * A buffer that outlives its mapping kills the process at the next access (SIGSEGV). So a buffer that
- * was handed out is emptied first, with all its views, and zero pages take the memory's place in the same
- * step that detaches it: what the engine has under way in there finds zeros. For `segment.ts` only.
+ * A buffer that outlives its mapping kills the process at the next access (SIGSEGV). Therefore zero pages
+ * replace the memory in the same step that detaches it, and a buffer that was handed out is emptied with
+ * all its views. An engine operation still in progress reads zeros. Internal: used by `segment.ts`.
  */
 
 import { HUGE_PAGE } from "../../ffi/constants.ts";
@@ -15,21 +15,21 @@ import { checkRoom, type Placement } from "./placement.ts";
 import { pageSize } from "./segment_limits.ts";
 import { tryStat } from "./segment_stat.ts";
 
-/** What an attach holds; the finalizer of one that was dropped gets it. */
+/** The state of an attach. The finalizer of a dropped attach receives it. */
 interface Held extends AddressRange {
   readonly id: number;
-  /** The segment's memory, all of it and no more: not the rest of its last page. */
+  /** The memory of the whole segment, without the rest of its last page. */
   readonly buffer: ArrayBuffer;
-  /** Whether anybody outside this room may use the memory. */
+  /** Whether code outside this folder may use the memory. */
   handedOut: boolean;
 }
 
 /**
- * Puts zero pages in the mapping's place, which detaches it. The range they take, or -errno.
+ * Replaces the mapping with zero pages, which detaches it. Returns their range, or -errno.
  *
- * A mapping of huge pages is replaced whole or not at all, and nothing tells how large they are: a
- * length that ends within one is refused with `EINVAL`, so we go through their sizes from the smallest.
- * The first that is accepted reaches to the mapping's end, and not beyond.
+ * A mapping of huge pages can only be replaced as a whole, and the page size is not known. A length that
+ * ends inside a huge page is refused with `EINVAL`, so this tries the page sizes from the smallest. The
+ * first accepted length ends exactly at the end of the mapping.
  */
 function replace({ address, size }: AddressRange): AddressRange | number {
   let result = replaceWithZeroPages(address, size);
@@ -45,15 +45,15 @@ function replace({ address, size }: AddressRange): AddressRange | number {
 }
 
 /**
- * Buffers of dropped segments: every view keeps its buffer alive. The zero pages stay, as the buffer may
- * have been transferred. If it fails, nobody is there to be told, and a segment that stays attached
- * until the process ends harms least.
+ * Buffers of dropped segments: every view keeps its buffer alive. The zero pages stay, because the buffer
+ * may have been transferred. A failure cannot be reported here: the segment then stays attached until the
+ * process ends, which does the least harm.
  */
 const orphaned = new FinalizationRegistry<AddressRange>((range) => void replace(range));
 
 /**
- * Last resort for a segment dropped without `detach`. One whose buffer was transferred stays attached
- * until the process ends: whoever has the memory now is to see no zeros.
+ * The last resort for a segment dropped without `detach`. If its buffer was transferred, it stays attached
+ * until the process ends: the new holder of the memory must not see zeros.
  */
 const dropped = new FinalizationRegistry<Held>(({ buffer, handedOut, address, size }) => {
   if (!handedOut) shmdt(address);
@@ -61,62 +61,62 @@ const dropped = new FinalizationRegistry<Held>(({ buffer, handedOut, address, si
 });
 
 /**
- * Attaches, or gives -errno. `EINVAL` means that the segment is gone or that the place is taken.
+ * Attaches a segment, or returns -errno. `EINVAL` means that the segment is gone or the address is taken.
  *
- * @throws {RangeError} the segment would reach too far from the address asked for
+ * @throws {RangeError} the segment would end too high above the requested address
  */
 export function tryAttach(id: number, placement: Placement): Deno.PointerObject | number {
   const { address, flags } = placement;
   if (address === undefined) return shmat(id, null, flags);
-  // How far it would reach must be known before: afterwards it would be too late
+  // The end of the segment must be checked before it is attached
   const stat = tryStat(id);
   if (typeof stat === "number") return stat;
   checkRoom(placement, stat.size);
   const pointer = Deno.UnsafePointer.create(address);
   const attached = shmat(id, pointer, flags);
   if (attached !== -ERRNO.EINVAL) return attached;
-  // A segment may have been there that was detached: the caller, who asks for just this place, may have it
+  // The address may be that of a detached segment: the caller asks for exactly this one and may have it
   const page = address - address % BigInt(pageSize());
   return giveBackWithin(page, stat.size) ? shmat(id, pointer, flags) : attached;
 }
 
-/** An attached segment of which the size is known. */
+/** An attached segment of known size. */
 export class Attachment {
   readonly #held: Held;
 
-  /** Takes over the mapping at `address`, which `tryAttach` gave for the segment `id`. */
+  /** Takes over the mapping at `address`, which `tryAttach` returned for the segment `id`. */
   constructor(id: number, address: Deno.PointerObject, size: number) {
     const buffer = Deno.UnsafePointerView.getArrayBuffer(address, size);
     this.#held = { id, address, size, buffer, handedOut: false };
     dropped.register(this, this.#held, this);
   }
 
-  /** Where the memory is, to be looked at. */
+  /** The address, only to read its value. */
   get address(): Deno.PointerObject {
     return this.#held.address;
   }
 
-  /** Where the memory is, to be handed to others. */
+  /** The address, to hand out. */
   get pointer(): Deno.PointerObject {
     this.#held.handedOut = true;
     return this.#held.address;
   }
 
-  /** The memory, to be handed to others. */
+  /** The memory, to hand out. */
   get buffer(): ArrayBuffer {
     this.#held.handedOut = true;
     return this.#held.buffer;
   }
 
-  /** The memory, for a use that is over when the call is, and that hands none of it out. */
+  /** The memory, for use within one call that does not hand it out. */
   get memory(): ArrayBuffer {
     return this.#held.buffer;
   }
 
   /**
-   * Detaches and empties every view. Once.
+   * Detaches and empties every view. Call it once.
    *
-   * @throws {ShmError} it is still attached, and no view is empty: `ENOMEM`, no room for the zero pages
+   * @throws {ShmError} `ENOMEM` no memory for the zero pages; it is still attached and no view is empty
    */
   detach(): void {
     const { id, address, buffer, handedOut } = this.#held;
@@ -125,16 +125,16 @@ export class Attachment {
       if (typeof range === "number") {
         throw new ShmError("detach the segment", "mmap", -range, { id });
       }
-      // Where the buffer was transferred, the zero pages stay for whoever has the memory now
+      // If the buffer was transferred, the zero pages stay for the new holder of the memory
       if (!buffer.detached) quarantine(buffer, range);
     } else unmap(id, address);
     dropped.unregister(this);
-    // The buffer that transfer() returns still has the address: nobody may get hold of it
+    // The buffer that transfer() returns still has the address: it must not leave this function
     if (!buffer.detached) buffer.transfer();
   }
 }
 
-/** Detaches a mapping of which nobody holds the memory. */
+/** Detaches a mapping whose memory was never handed out. */
 export function unmap(id: number, address: Deno.PointerObject): void {
   const result = shmdt(address);
   if (result < 0) throw new ShmError("detach the segment", "shmdt", -result, { id });

@@ -1,12 +1,12 @@
 /**
- * Reads the structs that libc fills in, by the platform's table. For the files of this folder.
+ * Reads the structs that libc fills in, using the table of platforms. Internal: used by this folder.
  */
 
 import type { Field, KernelStruct } from "../../ffi/platform.ts";
 
-/** The bytes of one C struct and the table that says what they mean. */
+/** The bytes of one C struct, with the table of its fields. */
 export class KernelStructReader<Name extends string> {
-  /** What is passed to libc. */
+  /** The bytes to pass to libc. */
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly #fields: Readonly<Record<Name, Field>>;
   readonly #data: DataView;
@@ -17,13 +17,13 @@ export class KernelStructReader<Name extends string> {
     this.#data = new DataView(this.bytes.buffer);
   }
 
-  /** An unsigned field, exact up to 2^64. */
+  /** Reads an unsigned field, exact up to 2^64. */
   big(name: Name): bigint {
     const { offset, size } = this.#fields[name];
     return size === 8 ? this.#data.getBigUint64(offset, true) : BigInt(this.number(name));
   }
 
-  /** An unsigned field whose value is below 2^53 in fact. */
+  /** Reads an unsigned field whose values are in practice below 2^53. */
   number(name: Name): number {
     const { offset, size } = this.#fields[name];
     if (size === 2) return this.#data.getUint16(offset, true);
@@ -40,7 +40,7 @@ export class KernelStructReader<Name extends string> {
   }
 }
 
-/** The fields of `outer` and those of `struct ipc_perm` at its start, as one struct. */
+/** Returns one struct with the fields of `outer` and of the `struct ipc_perm` at its start. */
 export function withPerm<Outer extends string, Perm extends string>(
   outer: KernelStruct<Outer>,
   perm: KernelStruct<Perm>,

@@ -1,6 +1,6 @@
 /**
- * Where and for what a segment is attached, in `shmat`'s words, and which addresses may be asked for.
- * For `segment.ts` and `attachment.ts`; why this is safe is told at {@linkcode SegmentPlacementOptions}.
+ * The address and flags of an attach, as `shmat` takes them, and which addresses are allowed. Internal:
+ * used by `segment.ts` and `attachment.ts`. {@linkcode SegmentPlacementOptions} explains why it is safe.
  */
 
 import { AT, SHM } from "../../ffi/constants.ts";
@@ -8,25 +8,25 @@ import { getauxval } from "../../ffi/libc.ts";
 import { pageSize } from "./segment_limits.ts";
 import type { SegmentPlacementOptions } from "./segment_options.ts";
 
-/** {@linkcode SegmentPlacementOptions} as `shmat` takes them, checked as far as the size has no part in it. */
+/** {@linkcode SegmentPlacementOptions} as `shmat` takes them. The size is checked separately. */
 export interface Placement {
   readonly readOnly: boolean;
   readonly execute: boolean;
-  /** Where; `undefined` leaves it to the kernel. */
+  /** The requested address; with `undefined` the kernel chooses. */
   readonly address: bigint | undefined;
   /** The flags of `shmat`. */
   readonly flags: number;
 }
 
-/** No lower address is taken: null pointers lead there, and no page of any system is larger. */
+/** The lowest allowed address. Null pointers point below it, and no system has larger pages. */
 const LOWEST = 0x10000n;
 
 /**
- * Checks where and for what a segment is to be attached. Only who may ask for it says `readOnly`: what
- * is mapped so and taken for writable kills the process.
+ * Checks the address and flags of an attach. Only callers that support read-only attaches pass
+ * `readOnly`: a write to a read-only mapping kills the process.
  *
- * @throws {TypeError} an address that is no bigint, `round` without one
- * @throws {RangeError} an address that is too low, or not a multiple of the page size without `round`
+ * @throws {TypeError} `round` without an address
+ * @throws {RangeError} the address is too low, or not a multiple of the page size without `round`
  */
 export function checkPlacement(options: SegmentPlacementOptions, readOnly = false): Placement {
   const { execute = false, round = false, address } = options;
@@ -35,7 +35,7 @@ export function checkPlacement(options: SegmentPlacementOptions, readOnly = fals
     if (round) throw new TypeError("round says how to treat an address, and there is none");
     return { readOnly, execute, address, flags };
   }
-  // Rounded down to 0, the kernel would take whatever place it finds there, in use or not
+  // An address rounded down to 0 would make the kernel choose any address
   if (address < LOWEST) {
     throw new RangeError(`address ${hex(address)} is below ${hex(LOWEST)}`);
   }
@@ -50,10 +50,10 @@ export function checkPlacement(options: SegmentPlacementOptions, readOnly = fals
 }
 
 /**
- * Checks that `size` bytes from the address asked for, if there is one, are in the lower half of the
- * address space: the stack, and with it all it may grow into, is in the upper one.
+ * Checks that `size` bytes from the requested address, if there is one, are in the lower half of the
+ * address space. The stack and the range into which it may grow are in the upper half.
  *
- * @throws {RangeError} they are not
+ * @throws {RangeError} they are not in the lower half
  */
 export function checkRoom({ address }: Placement, size: number): void {
   if (address === undefined) return;
@@ -67,7 +67,7 @@ export function checkRoom({ address }: Placement, size: number): void {
   }
 }
 
-/** An address as people write it. */
+/** An address in hexadecimal. */
 export function hex(address: bigint): string {
   return address < 0n ? `${address}` : `0x${address.toString(16)}`;
 }

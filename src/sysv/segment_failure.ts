@@ -1,7 +1,7 @@
 /**
- * Why a segment could not be created, found or attached, and what to do about it. These are the
- * messages people meet first, so each names the object in the way and the command or option that
- * helps. For `segment.ts` and `src/mailbox`.
+ * Errors for segments that cannot be created, found or attached. These are the first messages that most
+ * users see, so each names the conflicting object and the command or option that helps. Internal: used by
+ * `segment.ts` and `src/mailbox`.
  */
 
 import { ERRNO } from "../../ffi/errno.ts";
@@ -19,18 +19,18 @@ import {
   tryStat,
 } from "./segment_stat.ts";
 
-/** The segment that holds `key` now, in half a sentence, or nothing. */
+/** Describes the segment that holds `key` now. Empty if there is none. */
 function describeHolder(key: number): string {
   const id = findSegment(key);
   return id === undefined ? "" : describe(id);
 }
 
-/** How a person removes the segment that holds `key`. */
+/** The shell command that removes the segment with this `key`. */
 function removal(key: number): string {
   return `ipcrm -M ${keyInHex(key)}`;
 }
 
-/** The error for a `shmget` that should have created a segment. */
+/** The error for a `shmget` that failed to create a segment. */
 export function createFailure(key: number, asked: NewSegment, errno: number): ShmError {
   return new ShmError(`create a segment of ${asked.size} bytes`, "shmget", errno, {
     key,
@@ -71,7 +71,7 @@ function sizeRemedy(): string {
   return `a segment may have 1 to ${segmentLimits().shmmax} bytes (sysctl kernel.shmmax)`;
 }
 
-/** What huge pages add to the reasons; `undefined` where they have no part in it. */
+/** The reasons and advice that concern huge pages; `undefined` if they are not the reason. */
 function hugePageFacts({ size, hugePageSize }: NewSegment, errno: number): string | undefined {
   const bytes = hugePageSize ?? 0;
   switch (errno) {
@@ -99,7 +99,7 @@ function hugePageFolder(bytes: number): string {
   return `/sys/kernel/mm/hugepages/hugepages-${bytes / 1024}kB`;
 }
 
-/** ENOSPC has two causes that the errno does not tell apart; the counters do. */
+/** ENOSPC has two possible causes. The errno does not distinguish them, but the counters do. */
 function spaceRemedy(): string {
   const { shmmni, shmall } = segmentLimits();
   const { segments, pages } = segmentUsage();
@@ -110,7 +110,7 @@ function spaceRemedy(): string {
       `(sysctl kernel.shmall): ${help}`;
 }
 
-/** The error for a `shmget` that should have found a segment. */
+/** The error for a `shmget` that failed to find a segment. */
 export function openFailure(key: number, errno: number): ShmError {
   return new ShmError("open the segment", "shmget", errno, {
     key,
@@ -121,7 +121,7 @@ export function openFailure(key: number, errno: number): ShmError {
   });
 }
 
-/** The error for a `shmat` on a segment that is there. */
+/** The error for a `shmat` that failed on an existing segment. */
 export function attachFailure(
   id: number,
   key: number | undefined,
@@ -163,7 +163,7 @@ function accessRemedy(id: number, { readOnly, execute }: Placement): string {
     (instead !== "" && mayRead(id) ? `, or attach ${instead}` : "");
 }
 
-/** The error for a segment that we have attached and that is too small for its purpose. */
+/** The error for a segment that was attached but is too small for its purpose. */
 export function tooSmall(stat: SegmentStat, key: number, needed: number): ShmError {
   const others = stat.nattch - 1;
   return new ShmError(`open a segment of at least ${needed} bytes`, "shmget", ERRNO.EINVAL, {
@@ -175,7 +175,7 @@ export function tooSmall(stat: SegmentStat, key: number, needed: number): ShmErr
   });
 }
 
-/** The error for a segment that another user put where we looked. */
+/** The error for a segment that another user created or owns. */
 export function untrusted(stat: SegmentStat, user: number, key: number | undefined): ShmError {
   return new ShmError("use the segment", undefined, "EUNTRUSTED", {
     key,
@@ -188,7 +188,7 @@ export function untrusted(stat: SegmentStat, user: number, key: number | undefin
   });
 }
 
-/** The error for the key that never finds anything. */
+/** The error for `IPC_PRIVATE`, which never finds a segment. */
 export function privateKey(): RangeError {
   return new RangeError(
     `key ${formatKey(0)} is IPC_PRIVATE, which finds no segment: attach by id, or choose a key`,

@@ -1,6 +1,6 @@
 /**
- * Why a semaphore set could not be created, found or used, and what to do about it: each message
- * names the object in the way and the command or option that helps. For the files of this folder.
+ * Errors for semaphore sets that cannot be created, found or used. Each message names the conflicting
+ * object and the command or option that helps. Internal: used by this folder.
  */
 
 import { ERRNO } from "../../ffi/errno.ts";
@@ -14,18 +14,18 @@ import {
   type SemaphoreSetStat,
 } from "./semaphore_stat.ts";
 
-/** A set as an error names it. */
+/** The parts of a set that an error names. */
 export interface NamedSet {
   readonly key: number;
   readonly id: number;
 }
 
-/** How a person removes the set that holds `key`. */
+/** The shell command that removes the set with this `key`. */
 function removal(key: number): string {
   return `ipcrm -S ${keyInHex(key)}`;
 }
 
-/** The error for a `semget` that should have created a set. */
+/** The error for a `semget` that failed to create a set. */
 export function createSetFailure(key: number, count: number, errno: number): ShmError {
   return new ShmError(`create a set of ${count} semaphores`, "semget", errno, {
     key,
@@ -50,7 +50,7 @@ function createRemedy(key: number, count: number, errno: number): string | undef
   }
 }
 
-/** ENOSPC has two causes that the errno does not tell apart; the counters do. */
+/** ENOSPC has two possible causes. The errno does not distinguish them, but the counters do. */
 function spaceRemedy(count: number): string {
   const { semmni, semmns } = semaphoreLimits();
   const { sets, semaphores } = semaphoreUsage();
@@ -61,7 +61,7 @@ function spaceRemedy(count: number): string {
       `${count} more: ${help}`;
 }
 
-/** The error for a `semget` that should have found a set. */
+/** The error for a `semget` that failed to find a set. */
 export function openSetFailure(key: number, errno: number): ShmError {
   return new ShmError("open the semaphore set", "semget", errno, {
     key,
@@ -69,7 +69,7 @@ export function openSetFailure(key: number, errno: number): ShmError {
   });
 }
 
-/** The error for a set that was found, but of which the kernel tells this user nothing. */
+/** The error for a set that exists, but whose stat this user may not read. */
 export function lookFailure(key: number | undefined, id: number, errno: number): ShmError {
   return new ShmError("open the semaphore set", "semctl", errno, {
     key,
@@ -92,7 +92,7 @@ function openRemedy(errno: number, id?: number): string | undefined {
   }
 }
 
-/** The error for a set with another number of semaphores than `wanted` says. */
+/** The error for a set whose number of semaphores is not `wanted`. */
 export function wrongCount(stat: SemaphoreSetStat, key: number, wanted: string): ShmError {
   return new ShmError(`open a set of ${wanted}`, "semget", ERRNO.EINVAL, {
     key,
@@ -102,7 +102,7 @@ export function wrongCount(stat: SemaphoreSetStat, key: number, wanted: string):
   });
 }
 
-/** The error for a set that another user put where we looked. */
+/** The error for a set that another user created or owns. */
 export function untrustedSet(
   stat: SemaphoreSetStat,
   user: number,
@@ -119,7 +119,7 @@ export function untrustedSet(
   });
 }
 
-/** The error for a set whose creator has not said that its start values are in place. */
+/** The error for a set whose creator has not announced its start values. */
 export function notInitialised({ key, id }: NamedSet): ShmError {
   return new ShmError("open the semaphore set", "semctl", ERRNO.ETIMEDOUT, {
     key,
@@ -129,7 +129,7 @@ export function notInitialised({ key, id }: NamedSet): ShmError {
   });
 }
 
-/** The error for a call on a set that is open. */
+/** The error for a failed call on an open set. */
 export function setFailure(
   { key, id }: NamedSet,
   action: string,
@@ -157,7 +157,7 @@ function useRemedy(id: number, errno: number): string | undefined {
   }
 }
 
-/** The error for operations given up because one of them would have to wait, or still has to. */
+/** The error for operations that were given up, because one would have to wait or waited too long. */
 export function blockedFailure(
   { key, id }: NamedSet,
   errno: number,
@@ -166,7 +166,7 @@ export function blockedFailure(
   return new ShmError("change the semaphores", "semtimedop", errno, { key, id, remedy: obstacle });
 }
 
-/** The error for the key that never finds anything. */
+/** The error for `IPC_PRIVATE`, which never finds a set. */
 export function privateSetKey(): RangeError {
   return new RangeError(
     `key ${

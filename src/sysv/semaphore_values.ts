@@ -1,26 +1,25 @@
 /**
- * All values of a set in one step, without the kernel ever reaching past the buffer it is given. For
- * the files of this folder.
+ * Reads and writes all values of a set in one step, with a buffer that the kernel cannot exceed.
+ * Internal: used by this folder.
  */
 
 import { MAX_COUNT, SEM } from "../../ffi/constants.ts";
 import { semctlBuffer } from "../../ffi/libc.ts";
 
 /**
- * `semctl` copies as many values as the set has by now, whatever we think: a set that was removed may
- * have given its id, after some millions of others, to one with more semaphores. So the buffer has
- * room for the largest.
+ * `semctl` copies as many values as the set has at that moment. After a set is removed and some millions
+ * of others were created, its id can belong to a larger set. So the buffer is large enough for every set.
  */
 let room: Uint16Array<ArrayBuffer> | undefined;
 
-/** The values at one instant, or -errno. */
+/** Returns the values, read at the same instant, or -errno. */
 export function tryReadValues(id: number, count: number): Uint16Array<ArrayBuffer> | number {
   room ??= new Uint16Array(MAX_COUNT);
   const result = semctlBuffer(id, SEM.GETALL, room);
   return result < 0 ? result : room.slice(0, count);
 }
 
-/** Sets the values in one step: 0, or -errno. */
+/** Sets the values in one step. Returns 0, or -errno. */
 export function tryWriteValues(id: number, values: readonly number[]): number {
   room ??= new Uint16Array(MAX_COUNT);
   room.fill(0);

@@ -1,15 +1,15 @@
 /**
- * Doing operations on a semaphore set: now or not at all, or as soon as they can be done. Written once
- * for those who block and those who await, for `semaphore_set.ts`, `src/sync` and `src/mailbox`.
+ * Performs operations on a semaphore set: at once or not at all, or as soon as possible. One generator
+ * serves blocking and asynchronous callers. Internal: used by this folder, `src/sync` and `src/mailbox`.
  *
- * The wait is the operations themselves, so that the kernel gives us our turn in the order of asking: a
- * waiter that only watched for the moment would find others, who queue, ahead each time. It is cut into
- * slices, after each of which we queue anew, so that an abort is seen soon. Promises need another thread
- * for it, of which they share a few: equal waits stand in one line, different ones take turns.
+ * The wait is the blocking system call itself, so that the kernel serves callers in the order of their
+ * calls. A waiter that only polled would always lose to waiters in the queue. The wait is cut into slices
+ * and queues again after each slice, so that an abort is noticed soon. Promises need another thread and
+ * share a few: equal waits share one queue, different waits take turns.
  *
- * A Worker can be terminated while its call runs on another thread. So the call of a Worker only waits,
- * and changes nothing; its own thread then does the operations, or, where others were faster, stands in
- * the kernel's queue for a moment itself.
+ * A Worker can be terminated while its call runs on another thread. Therefore this call only waits and
+ * changes nothing. Then the Worker's own thread performs the operations. If another process was faster,
+ * the Worker's thread joins the kernel's queue itself for a moment.
  */
 
 import { ERRNO } from "../../ffi/errno.ts";
@@ -26,15 +26,15 @@ import { tryReadValues } from "./semaphore_values.ts";
 import type { Waiting } from "./wait.ts";
 import { QueuedWait } from "./wait_queue.ts";
 
-/** A set as operations need it. */
+/** The parts of a set that operations need. */
 export interface OperableSet extends NamedSet {
-  /** How many semaphores it has. */
+  /** The number of semaphores in the set. */
   readonly count: number;
-  /** The process that changed a semaphore last. */
+  /** Returns the pid of the process that last changed a semaphore. */
   lastPid(semaphore: number): number;
 }
 
-/** Gives out the lengths of the slices, and throws when there are to be no more. */
+/** Returns the length of the next slice in milliseconds. It throws when the wait must end. */
 export interface WaitSlices {
   next(how: { readonly woken: boolean }): number;
 }
@@ -44,10 +44,10 @@ const ACTION = "change the semaphores";
 /** Calls on other threads, for promises. */
 const calls = new BlockingCalls();
 
-/** How long a Worker's own thread stands in the kernel's queue when others were faster, in milliseconds. */
+/** How long a Worker's own thread waits in the kernel's queue if others were faster, in milliseconds. */
 const QUEUE_MS = 1;
 
-/** Checks that the set has the semaphores named. */
+/** Packs operations and checks that the set has their semaphores. */
 export function operationsFor(
   set: OperableSet,
   operations: readonly Operation[] | PreparedOperations,
@@ -59,7 +59,7 @@ export function operationsFor(
   );
 }
 
-/** Does all of `operations`, or none if one would have to wait, and says whether. */
+/** Performs all of `operations`, or none if one would have to wait. Returns whether they were performed. */
 export function tryOperations(set: OperableSet, operations: PackedOperations): boolean {
   const result = attempt(set, operations);
   if (result === 0) return true;
@@ -67,7 +67,7 @@ export function tryOperations(set: OperableSet, operations: PackedOperations): b
   throw setFailure(set, ACTION, "semop", -result);
 }
 
-/** 0, or -errno: `EAGAIN` if they would have to wait. */
+/** Returns 0, or -errno: `EAGAIN` if they would have to wait. */
 function attempt(set: OperableSet, operations: PackedOperations): number {
   for (;;) {
     const result = semop(set.id, operations.noWait);
@@ -76,11 +76,11 @@ function attempt(set: OperableSet, operations: PackedOperations): number {
 }
 
 /**
- * Does `operations` as soon as they can be done, waiting in `schedule`.
+ * Performs `operations` as soon as possible. `schedule` limits the wait.
  *
- * If the waiter throws into it (an abort), nothing is left done: what another thread had just done is
- * taken back. Where that is not possible, because somebody has used what we gave already, the work
- * ends as done instead. So it throws if and only if nothing was done.
+ * If the caller throws into the generator (an abort), no change remains: operations that another thread
+ * had just performed are reverted. If that is not possible, because another process has used the change,
+ * the generator returns as performed. So it throws if and only if no operation was performed.
  */
 export function* operate(
   set: OperableSet,
@@ -113,11 +113,11 @@ export function* operate(
         throw reason;
       }
       if (result === 0) return;
-      // Those before us in the line wait for the same in vain
+      // Waits ahead in the queue wait for the same and have not succeeded
       if (place?.first === false) continue;
-      // Why it was not done may have stayed on the other thread: asking again tells
+      // The errno may be on the other thread: the same call on this thread returns it
       result = attempt(set, packed);
-      // It was there when we began
+      // It existed when the wait began
       if (isGone(result)) throw setFailure(set, ACTION, "semtimedop", ERRNO.EIDRM);
       if (result !== 0 && result !== -ERRNO.EAGAIN) {
         throw setFailure(set, ACTION, "semtimedop", -result);
@@ -129,25 +129,25 @@ export function* operate(
 }
 
 /**
- * Does `operations` on another thread within `ms` milliseconds; in a Worker that thread waits, and this
- * one does them. 0, or `-EAGAIN` if they were not done, for whatever reason.
+ * Performs `operations` on another thread within `ms` milliseconds. In a Worker, that thread only waits
+ * and this thread performs them. Returns 0, or `-EAGAIN` if they were not performed for any reason.
  */
 async function callElsewhere(
   set: OperableSet,
   operations: PackedOperations,
   ms: number,
 ): Promise<number> {
-  // The threads that are no Worker's share one list of undo operations: what one does is the process's
+  // All threads outside Workers share one list of undo operations, that of the process
   const sembufs = inWorker ? operations.probe : operations.given;
   const done = await calls.run(ms, (left) => semtimedopAsync(set.id, sembufs, left));
   if (done !== true) return -ERRNO.EAGAIN;
   if (!inWorker || attempt(set, operations) === 0) return 0;
-  // What it gets while it ends is undone only if the system lets it
+  // A Worker may end during this call: then the change is undone only if the system supports that
   const queued = workerUndoes() && semtimedop(set.id, operations.given, QUEUE_MS) === 0;
   return queued ? 0 : -ERRNO.EAGAIN;
 }
 
-/** Whether nothing of `operations`, which were done, is left. */
+/** Reverts `operations`, which were performed. Returns whether no change remains. */
 function takeBack(set: OperableSet, operations: PackedOperations): boolean {
   const { inverse } = operations;
   if (inverse === undefined) return true;
@@ -155,15 +155,15 @@ function takeBack(set: OperableSet, operations: PackedOperations): boolean {
   return result === 0 || isGone(result);
 }
 
-/** An operation that could not be done, and the value in its way. */
+/** An operation that has to wait, and the value that prevents it. */
 interface Obstacle extends Operation {
   readonly value: number;
 }
 
 /**
- * The operation that has to wait, found as semop(2) finds it, on all values at one instant;
- * `undefined` if just now none has to. The kernel does not tell, and after a call on another thread
- * not even whether it was one that is not to wait.
+ * Returns the operation that has to wait, or `undefined` if none has to now. It evaluates all values of
+ * one instant in the same way as semop(2). The kernel does not report this operation. After a call on
+ * another thread it is not even known whether it was one with `noWait`.
  */
 function findObstacle(
   set: OperableSet,
@@ -185,7 +185,7 @@ function describe(set: OperableSet, { semaphore, add, value }: Obstacle): string
     `${set.lastPid(semaphore)}) and ${wanted}`;
 }
 
-/** The error for operations that could not be done in time. */
+/** The error for operations that were not possible in time. */
 export function operationsExpired(
   set: OperableSet,
   operations: readonly Operation[] | PreparedOperations,

@@ -1,15 +1,14 @@
 /**
- * Waiting, written once for both kinds of caller.
+ * Waiting, written once for blocking and asynchronous callers.
  *
- * What waits is a generator: it looks at the shared state, and where it cannot go on it yields a
- * {@linkcode Wait}. `waitSync` carries that out by blocking the thread, `waitAsync` by a promise. So
- * each protocol stands in one place, and cleaning up after an abort is the generator's `catch` and
- * `finally`.
+ * A generator does the work. It reads the shared state and yields a {@linkcode Wait} if it cannot
+ * continue. `waitSync` performs the wait by blocking the thread, `waitAsync` with a promise. So each
+ * protocol is written once, and the generator's `catch` and `finally` clean up after an abort.
  */
 
 import { yieldBudget } from "./yield_budget.ts";
 
-/** Begins what gives a promise, so that what is refused at once rejects too. */
+/** Calls a function that returns a promise, and turns an exception into a rejection. */
 export function promised<Result>(begin: () => Promise<Result>): Promise<Result> {
   try {
     return begin();
@@ -18,25 +17,25 @@ export function promised<Result>(begin: () => Promise<Result>): Promise<Result> 
   }
 }
 
-/** One slice of waiting. Whether it ended by a wake, by its time or early is for the waiter to see. */
+/** One slice of a wait. The waiter itself checks whether a wake, the time or an interrupt ended it. */
 export interface Wait {
   /** Blocks this thread. */
   block(): void;
-  /** The same as a promise. */
+  /** Waits with a promise. */
   sleep(): Promise<unknown>;
   /**
-   * The same with a function that is called when it is over, later and once; `false` if that cannot be.
-   * To be preferred to `sleep` where it is there: no promise stands between the waker and the work.
+   * Waits and then calls `done`, later and once. Returns `false` if that is not possible. Prefer it to
+   * `sleep` where it exists: it needs no promise between the waker and the work.
    */
   listen?(done: () => void): boolean;
-  /** Ends a wait under way soon, if that is possible; it ends by itself within its slice. */
+  /** Ends the current wait soon, if possible. Without it, the wait ends within its slice. */
   interrupt?(): void;
 }
 
-/** Nobody changes it: what waits on it waits for time to pass. */
+/** A value that never changes: a wait on it only lets time pass. */
 const clock = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
 
-/** A wait for nothing but `ms` milliseconds to pass. */
+/** Returns a wait that only lets `ms` milliseconds pass. */
 export function pause(ms: number): Wait {
   let end: (() => void) | undefined;
   return {
@@ -53,10 +52,10 @@ export function pause(ms: number): Wait {
   };
 }
 
-/** A piece of work that waits now and then. */
+/** Work that yields its waits. */
 export type Waiting<Result> = Generator<Wait, Result, void>;
 
-/** Carries out `work`, blocking the thread. What a wait throws is thrown inside `work` where it waits. */
+/** Runs `work` and blocks the thread in its waits. An error of a wait is thrown inside `work`. */
 export function waitSync<Result>(work: Waiting<Result>): Result {
   let step = work.next();
   while (step.done !== true) {
@@ -72,11 +71,11 @@ export function waitSync<Result>(work: Waiting<Result>): Result {
 }
 
 /**
- * Carries out `work` without blocking the thread. When `signal` aborts, its reason is thrown inside
- * `work` where it waits, once, after the slice under way has ended: nothing is left running, and
- * `work` may wait on for what it must still settle. So is what a wait itself throws.
+ * Runs `work` without blocking the thread. When `signal` aborts, its reason is thrown inside `work`, once,
+ * after the current slice has ended. So no wait is left running, and `work` may continue to wait for what
+ * it must still settle. An error of a wait is also thrown inside `work`.
  *
- * Work that never waits is done when this returns, and its promise spends the {@linkcode yieldBudget}.
+ * Work that never waits is complete when this returns. Its promise spends the {@linkcode yieldBudget}.
  */
 export function waitAsync<Result>(work: Waiting<Result>, signal?: AbortSignal): Promise<Result> {
   return new Promise((resolve, reject) => {
@@ -96,7 +95,7 @@ export function waitAsync<Result>(work: Waiting<Result>, signal?: AbortSignal): 
   });
 }
 
-/** As {@linkcode waitAsync}, for callers who have asked the budget: calls one of the two in the end. */
+/** Does the same as {@linkcode waitAsync} with callbacks, without spending the budget. */
 export function carryOut<Result>(
   work: Waiting<Result>,
   signal: AbortSignal | undefined,

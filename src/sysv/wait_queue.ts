@@ -1,19 +1,19 @@
 /**
- * Lines of equal waits: of those in this event loop that wait for the very same, only the first asks the
- * kernel, and the others follow in the order of asking. So any number of them needs one thread. For
- * `semaphore_wait.ts`.
+ * Queues of equal waits. Of all waits in this event loop for the same operations, only the first calls
+ * the kernel; the others follow in the order of their calls. So any number of them needs one thread.
+ * Internal: used by `semaphore_wait.ts`.
  */
 
-/** The lines, by what their waits wait for. A set keeps the order in which they came. */
+/** The queues, by the operations that their waits wait for. A `Set` keeps the order of insertion. */
 const lines = new Map<string, Set<QueuedWait>>();
 
-/** A place in a line, for one wait. To be left when the wait is over, however it ends. */
+/** The place of one wait in its queue. Call `leave` when the wait ends, for whatever reason. */
 export class QueuedWait {
   readonly #name: string;
   readonly #line: Set<QueuedWait>;
   #end: (() => void) | undefined;
 
-  /** The last place of the line of waits called `name`. */
+  /** Joins the end of the queue `name`. */
   constructor(name: string) {
     let line = lines.get(name);
     if (line === undefined) lines.set(name, line = new Set());
@@ -22,13 +22,13 @@ export class QueuedWait {
     line.add(this);
   }
 
-  /** Whether it is this one's turn to ask the kernel. */
+  /** Whether this wait is the one that calls the kernel. */
   get first(): boolean {
     const [first] = this.#line;
     return first === this;
   }
 
-  /** Resolves when this is the first, or after `ms` milliseconds, or when it is interrupted. */
+  /** Resolves when this wait is the first, after `ms` milliseconds, or when it is interrupted. */
   turn(ms: number): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(() => this.interrupt(), ms);
@@ -39,13 +39,13 @@ export class QueuedWait {
     return promise;
   }
 
-  /** Ends a `turn` that is under way. */
+  /** Ends the current `turn`. */
   interrupt(): void {
     this.#end?.();
     this.#end = undefined;
   }
 
-  /** Lets the next one be the first. */
+  /** Leaves the queue. The next wait becomes the first. */
   leave(): void {
     this.#line.delete(this);
     const [first] = this.#line;

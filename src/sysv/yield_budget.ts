@@ -1,24 +1,24 @@
 /**
- * The budget of promises that settle at once. Such promises keep timers, signals and other work waiting
- * for as long as they follow each other, so every function that may give one spends this budget.
+ * The budget of promises that settle at once. A sequence of such promises delays timers, signals and
+ * other work, so every function that may return one spends this budget.
  */
 
-/** How long promises may settle at once before the event loop gets a turn, in milliseconds. */
+/** How long promises may settle at once before the event loop runs other work, in milliseconds. */
 const BUDGET_MS = 5;
 
-/** Promises between two looks at the clock. */
+/** How many promises settle between two reads of the clock. */
 const LOOKS = 64;
 
-/** One budget; {@linkcode yieldBudget} is the one of this event loop. */
+/** A budget. {@linkcode yieldBudget} is the budget of this event loop. */
 export class YieldBudget {
-  /** When it was full, or the first look at the clock after that. */
+  /** The time of the first read of the clock since the budget was full. */
   #since: number | undefined;
   #count = 0;
   #pause: Promise<void> | undefined;
 
   /**
-   * To be asked for each promise that is about to settle at once: `undefined` if it may, otherwise what
-   * it has to wait for. All who ask during one pause get the same, so that they settle in their order.
+   * Call it for each promise that would settle at once. Returns `undefined` if it may, otherwise a promise
+   * to wait for. All callers during one pause get the same promise, so that they settle in their order.
    */
   pause(): Promise<void> | undefined {
     if (this.#pause !== undefined) return this.#pause;
@@ -28,7 +28,7 @@ export class YieldBudget {
     this.#since ??= now;
     if (now - this.#since <= BUDGET_MS) return undefined;
     return this.#pause = new Promise((resolve) => {
-      // The global one: importing `node:timers` takes a program a third of its start
+      // The global function: an import of `node:timers` takes a third of a program's start
       globalThis.setImmediate(() => {
         this.#pause = undefined;
         this.refill();
@@ -37,13 +37,13 @@ export class YieldBudget {
     });
   }
 
-  /** A promise of `value`: fulfilled at once, or after a turn of the event loop. */
+  /** Returns a promise of `value` that fulfils at once, or after a turn of the event loop. */
   resolve<Value>(value: Value): Promise<Value> {
     const pause = this.pause();
     return pause === undefined ? Promise.resolve(value) : pause.then(() => value);
   }
 
-  /** Says that the event loop has just turned. It looks at no clock: a waiter that wakes is in a hurry. */
+  /** Refills the budget after a turn of the event loop. It reads no clock, to save time at a wake. */
   refill(): void {
     this.#since = undefined;
     this.#count = 0;
