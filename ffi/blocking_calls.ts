@@ -1,24 +1,24 @@
 /**
- * Calls that block one of Deno's threads. An event loop has 32 of them for everything, its file reads and
- * name look-ups too, so few of ours run at a time and the others take turns. Used by `src/sysv` and
- * `src/sync`.
+ * Calls that block one of Deno's threads. An event loop has 32 threads for all its work, including file
+ * reads and name look-ups. So only a few of these calls run at a time and the others wait for a turn.
+ * Internal: used by `src/sysv` and `src/sync`.
  */
 
-/** Calls of one kind that run at a time. */
+/** The largest number of calls of one kind that run at a time. */
 const MOST = 4;
 
-/** The shortest time a call waits for its turn before its caller looks for itself, in milliseconds. */
+/** How long a call waits at least for its turn before its caller checks the state, in milliseconds. */
 const LOOK_MS = 5;
 
-/** The more wait, the more rarely each looks, so that together they look 10 000 times a second at most. */
+/** With more waiting calls each checks less often, so that all check at most 10 000 times a second. */
 const LOOKS_PER_MS = 10;
 
-/** Calls of one kind. */
+/** Runs calls of one kind. */
 export class BlockingCalls {
   readonly #most: number;
   readonly #lookMs: number;
   #running = 0;
-  /** Who waits for a turn, in the order of asking. */
+  /** The calls that wait for a turn, in their order. */
   readonly #waiting = new Set<() => void>();
 
   constructor(most: number = MOST, lookMs: number = LOOK_MS) {
@@ -27,8 +27,8 @@ export class BlockingCalls {
   }
 
   /**
-   * Makes `call` with what is left of `ms` milliseconds, and gives its result. `undefined` if its turn
-   * did not come soon enough: the caller looks at what it waits for, and asks again.
+   * Makes `call` with the rest of `ms` milliseconds, and returns its result. Returns `undefined` if its
+   * turn did not come soon enough: then the caller checks the state that it waits for, and calls again.
    */
   async run<Result>(
     ms: number,
@@ -51,7 +51,7 @@ export class BlockingCalls {
     }
   }
 
-  /** Whether a call that ended has left its place to us within `ms` milliseconds. */
+  /** Waits for a turn. Returns whether it came within `ms` milliseconds. */
   #turn(ms: number): Promise<boolean> {
     const { promise, resolve } = Promise.withResolvers<boolean>();
     const ours = (): void => {

@@ -1,10 +1,9 @@
 /**
  * The constants of System V IPC on Linux, by their C names.
  *
- * The same on x86-64 and aarch64, with glibc and with musl; `tests/ffi/constants_test.ts` asks the
- * machine's own compiler. Source: `<sys/ipc.h>`, `<sys/shm.h>`, `<sys/sem.h>`, `<linux/shm.h>`.
- *
- * For `ffi/` and the rooms that make the calls (`src/sysv`, `src/sync`).
+ * They are the same on x86-64 and aarch64, with glibc and with musl. `tests/ffi/constants_test.ts`
+ * compares them with the local compiler. Source: `<sys/ipc.h>`, `<sys/shm.h>`, `<sys/sem.h>`,
+ * `<linux/shm.h>`. Internal: used by `ffi/`, `src/sysv` and `src/sync`.
  */
 
 /** Flags and commands shared by shared memory and semaphores. */
@@ -37,8 +36,8 @@ export const SHM = {
 } as const;
 
 /**
- * Huge pages: the base-2 logarithms of the sizes that `SHM_HUGE_64KB` to `SHM_HUGE_16GB` name, of
- * which a system offers a few, and where in `shmget`'s flags such a logarithm goes.
+ * Huge pages: the base-2 logarithms of the sizes `SHM_HUGE_64KB` to `SHM_HUGE_16GB`, of which a system
+ * offers a few, and the position of such a logarithm in the flags of `shmget`.
  */
 export const HUGE_PAGE = {
   SHIFT: 26,
@@ -60,13 +59,13 @@ export const SEM = {
   STAT_ANY: 20,
 } as const;
 
-/** The largest value of a semaphore (SEMVMX), and so the most that is worth adding or taking. */
+/** The largest value of a semaphore (SEMVMX), and therefore the largest useful summand. */
 export const MAX_VALUE = 32767;
 
-/** The number of a semaphore in its set is an `unsigned short` of `struct sembuf`. */
+/** The largest number of semaphores in a set: `struct sembuf` holds an index as an `unsigned short`. */
 export const MAX_COUNT = 65536;
 
-/** Operations of the `futex` system call: shared between processes, so without the private flag. */
+/** Operations of the `futex` system call. They work between processes, so without the private flag. */
 export const FUTEX = {
   WAIT: 0,
   WAKE: 1,
@@ -77,7 +76,7 @@ export const CLONE = {
   SYSVSEM: 0x40000,
 } as const;
 
-/** Arguments of `mmap`, as far as this library maps anything itself. */
+/** Arguments of `mmap` that this library uses. */
 export const MMAP = {
   PROT_READ: 1,
   PROT_WRITE: 2,
@@ -110,7 +109,7 @@ export const SYSCALL = {
   PIDFD_OPEN: 434n,
 } as const;
 
-/** What `getauxval` can be asked for: the page size, and the address of bytes on the main stack. */
+/** Arguments of `getauxval`: the page size, and the address of bytes on the main stack. */
 export const AT = {
   PAGESZ: 6,
   RANDOM: 25,

@@ -1,11 +1,11 @@
 /**
- * Linux errno values that the calls of this library can give: number, name, and what it means in a
- * few words. Source: `<asm-generic/errno-base.h>`, `<asm-generic/errno.h>`, and the ERRORS sections
+ * The Linux errno values that the calls of this library can return: number, name, and a short meaning.
+ * Source: `<asm-generic/errno-base.h>`, `<asm-generic/errno.h>`, and the ERRORS sections
  * of shmget(2), shmop(2), shmctl(2), semget(2), semop(2), semctl(2), futex(2) and stat(2).
  */
 
 /**
- * The name of an errno value this library knows, such as `"ENOENT"`.
+ * The name of an errno value that this library knows, such as `"ENOENT"`.
  *
  * @example
  * ```ts
@@ -87,12 +87,12 @@ function nameOf(errno: number): ErrnoName | undefined {
   return (Object.keys(table) as ErrnoName[]).find((name) => table[name][0] === errno);
 }
 
-/** The name of `errno`, or `"E"` and the number for one that is not in the table. */
+/** Returns the name of `errno`, or `"E"` and the number if it is not in the table. */
 export function errnoName(errno: number): ErrnoName | `E${number}` {
   return nameOf(errno) ?? `E${errno}`;
 }
 
-/** What `errno` means, in a few words without a period. */
+/** Returns the meaning of `errno` in a few words, without a period. */
 export function errnoText(errno: number): string {
   const name = nameOf(errno);
   return name === undefined ? "an error this library has no name for" : table[name][1];

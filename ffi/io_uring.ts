@@ -1,15 +1,15 @@
 /**
- * Futex waits that end on a file descriptor: io_uring(7) waits, and an eventfd counts that one is over.
- * So an event loop that polls the eventfd is woken by the very `FUTEX_WAKE` that wakes a blocked thread,
- * without a thread in between. One ring holds any number of waits.
+ * Futex waits that end on a file descriptor: io_uring(7) performs the waits, and an eventfd counts their
+ * ends. So the same `FUTEX_WAKE` that wakes a blocked thread also wakes an event loop that polls the
+ * eventfd, without a helper thread. One ring holds any number of waits.
  *
- * The ring defers its work: else the kernel interrupts the polling thread to do it there, and the event
- * loop turns once for nothing before it hears of anything.
+ * The ring defers its work. Otherwise the kernel would interrupt the polling thread to do the work there,
+ * and the event loop would turn once for nothing before it gets the result.
  *
- * Linux has it since 6.7; containers often forbid it. Then `open` says so and there are other ways to
- * wait. Used by `src/sync/async_futex.ts`.
+ * Linux supports it since 6.7, but containers often forbid it. Then `open` returns an error, and there are
+ * other ways to wait. Internal: used by `src/sync/async_futex.ts`.
  *
- * The kernel reads the word at the address once, when a wait is armed, and never writes there.
+ * The kernel reads the word at the address once, when a wait is armed, and never writes to it.
  */
 
 import { ERRNO } from "./errno.ts";
@@ -23,12 +23,12 @@ import {
   unmap,
 } from "./libc.ts";
 
-/** What the kernel and we share. Source: linux/io_uring.h, the same on every architecture. */
+/** The kernel's interface. Source: linux/io_uring.h, the same on every architecture. */
 const URING = {
-  /** mmap offsets of the two rings and of the requests. */
+  /** The mmap offsets of the two rings and of the requests. */
   OFF_RINGS: 0n,
   OFF_REQUESTS: 0x10000000n,
-  /** Words of `struct io_uring_params`, which has 30. */
+  /** Word indexes in `struct io_uring_params`, which has 30 words. */
   PARAMS: {
     WORDS: 30,
     SQ_ENTRIES: 0,
@@ -38,23 +38,23 @@ const URING = {
     SQ_OFF: 10,
     CQ_OFF: 20,
   },
-  /** We say how many completions the ring has room for. */
+  /** This process chooses the size of the completion ring. */
   SETUP_CQSIZE: 8,
-  /** A flag in the ring says that work is left to do. */
+  /** A flag in the ring reports pending work. */
   SETUP_TASKRUN_FLAG: 0x200,
-  /** One thread hands in requests, and what is left to do for them is done when it asks. */
+  /** One thread submits requests, and their deferred work is done when this thread asks for it. */
   SETUP_SINGLE_ISSUER: 0x1000,
   SETUP_DEFER_TASKRUN: 0x2000,
-  /** Words of `struct io_sqring_offsets` and `struct io_cqring_offsets`. */
+  /** Word indexes in `struct io_sqring_offsets` and `struct io_cqring_offsets`. */
   SQ: { TAIL: 1, FLAGS: 4, ARRAY: 6 },
   CQ: { HEAD: 0, TAIL: 1, CQES: 5, FLAGS: 6 },
-  /** Flags of the submission ring: completions that found no room, and work left to do. */
+  /** Flags of the submission ring: completions that did not fit, and pending work. */
   SQ_CQ_OVERFLOW: 2,
   SQ_TASKRUN: 4,
-  /** Flag of the completion ring: the eventfd counts nothing meanwhile. */
+  /** Flag of the completion ring: the eventfd counts nothing while it is set. */
   CQ_EVENTFD_DISABLED: 1,
   FEATURE_SINGLE_MMAP: 1,
-  /** Bytes of `struct io_uring_sqe` and the fields we use; of `struct io_uring_cqe`. */
+  /** Size and field offsets in bytes of `struct io_uring_sqe` and `struct io_uring_cqe`. */
   SQE: {
     SIZE: 64,
     OPCODE: 0,
@@ -70,44 +70,44 @@ const URING = {
   OP_FUTEX_WAIT: 51,
   /** No completion for a request that succeeds. */
   FLAG_SKIP_SUCCESS: 0x40,
-  /** Asks for what is left to do. */
+  /** Asks the kernel to do the pending work. */
   ENTER_GETEVENTS: 1,
   REGISTER_EVENTFD: 4,
 } as const;
 
-/** The futex2 flag for a word of 32 bits, shared between processes; and the mask that all wakes match. */
+/** The futex2 flag for a 32-bit word shared between processes, and the mask that matches all wakes. */
 const FUTEX2_SIZE_U32 = 2;
 const MATCH_ANY = 0xffffffffn;
 const WORD = 4;
-/** Requests are handed in one at a time. */
+/** The number of requests submitted at a time. */
 const REQUESTS = 1;
-/** Ends the ring has room for; those beyond wait in the kernel until there is some. */
+/** The size of the completion ring. Further completions stay in the kernel until there is room. */
 const COMPLETIONS = 256;
-/** What no wait is called: the completion of a cancellation is of no interest. */
+/** A number that no wait has. It marks the completion of a cancellation, which is ignored. */
 const NO_WAIT = 0;
 
-/** What a process may lack now and have later. */
+/** Errors that may disappear later. */
 const PASSING: readonly number[] = [-ERRNO.EMFILE, -ERRNO.ENFILE, -ERRNO.ENOMEM];
 
-/** What the probe found, for good: 0, or -errno. */
+/** The permanent result of the probe: 0, or -errno. */
 let probed: number | undefined;
 
-/** Where the kernel put something of the ring. */
+/** A mapped part of the ring. */
 interface Mapped {
   readonly at: Deno.PointerObject;
   readonly size: number;
 }
 
-/** Futex waits, each under a number that its user chooses, whose ends are counted on an eventfd. */
+/** Futex waits, each with a number that the caller chooses. An eventfd counts their ends. */
 export class FutexRing {
-  /** To be polled and read: says that waits have ended. Its reader owns and closes it. */
+  /** The eventfd to poll and read: it counts ended waits. Its reader owns and closes it. */
   readonly event: number;
   readonly #fd: number;
   readonly #maps: readonly Mapped[];
   readonly #ring: Int32Array<ArrayBuffer>;
   readonly #completions: DataView<ArrayBuffer>;
   readonly #request: DataView<ArrayBuffer>;
-  /** Indexes of words in the ring. */
+  /** Word indexes in the ring. */
   readonly #sqTail: number;
   readonly #sqFlags: number;
   readonly #cqHead: number;
@@ -139,22 +139,22 @@ export class FutexRing {
     this.#cqHead = index(PARAMS.CQ_OFF, CQ.HEAD);
     this.#cqTail = index(PARAMS.CQ_OFF, CQ.TAIL);
     this.#cqFlags = index(PARAMS.CQ_OFF, CQ.FLAGS);
-    // The same request each time, the first
+    // Every submission uses the first request
     this.#ring[index(PARAMS.SQ_OFF, SQ.ARRAY)] = 0;
   }
 
-  /** Whether this kernel and this container let us do it. */
+  /** Whether the kernel and the container allow it. */
   static get supported(): boolean {
     return FutexRing.#probed() === 0;
   }
 
-  /** A ring, or the negative errno of what they do not let us do, or cannot just now. */
+  /** Opens a ring. Returns -errno if it is forbidden, unsupported or currently not possible. */
   static open(): FutexRing | number {
     const found = FutexRing.#probed();
     return found < 0 ? found : FutexRing.#make();
   }
 
-  /** Asked once, unless the answer may be another one later. */
+  /** Probes once, and again after an error that may disappear. */
   static #probed(): number {
     if (probed !== undefined) return probed;
     const found = FutexRing.#probe();
@@ -202,13 +202,13 @@ export class FutexRing {
   }
 
   /**
-   * Whether the kernel knows a futex wait: a word that is not what we say it is ends it at once. On a
-   * ring of its own, as nobody reads its eventfd. 0, or -errno.
+   * Tests whether the kernel supports a futex wait, with a value that differs from the word, so that the
+   * wait ends at once. It uses a separate ring, whose eventfd is not read. Returns 0, or -errno.
    */
   static #probe(): number {
     const ring = FutexRing.#make();
     if (typeof ring === "number") return ring;
-    // The ring's own memory is no place for a futex
+    // A futex cannot be in the ring's own memory
     const word = new Int32Array(1);
     const armed = ring.arm(1, Deno.UnsafePointer.of(word)!, 1);
     const result = ring.#completions.getInt32(URING.CQE.RESULT, true);
@@ -219,11 +219,11 @@ export class FutexRing {
   }
 
   /**
-   * Waits for the word at `address` to be something else than `value`, or to be woken. Then the eventfd
-   * counts, and `reap` gives `wait`, a positive integer that no other wait under way has. 0, or -errno.
+   * Waits until the word at `address` is not `value`, or until a wake. Then the eventfd counts, and `reap`
+   * returns `wait`, a positive integer that no other current wait has. Returns 0, or -errno.
    */
   arm(wait: number, address: Deno.PointerObject, value: number): number {
-    // Its memory is unmapped
+    // The ring is closed and its memory is unmapped
     if (!this.#open) return -ERRNO.EINVAL;
     const { SQE } = URING;
     const request = this.#request;
@@ -232,13 +232,13 @@ export class FutexRing {
     request.setInt32(SQE.FD, FUTEX2_SIZE_U32, true);
     request.setBigUint64(SQE.OFFSET, BigInt(value >>> 0), true);
     request.setBigUint64(SQE.ADDRESS, Deno.UnsafePointer.value(address), true);
-    // The kernel only hands it back; as a double it needs no BigInt
+    // The kernel only returns it; as a double it needs no BigInt
     request.setFloat64(SQE.USER_DATA, wait, true);
     request.setBigUint64(SQE.ADDRESS3, MATCH_ANY, true);
     return this.#submit();
   }
 
-  /** Ends `wait`, if it is under way. `reap` still gives it. */
+  /** Ends `wait`, if it is not over. `reap` still returns it. */
   cancel(wait: number): void {
     if (!this.#open) return;
     const { SQE } = URING;
@@ -259,14 +259,14 @@ export class FutexRing {
     return result < 0 ? result : 0;
   }
 
-  /** The waits that have ended, each once. To be asked whenever the eventfd has counted. */
+  /** Returns the waits that have ended, each once. Call it whenever the eventfd has counted. */
   reap(): number[] {
     const ended: number[] = [];
     if (!this.#open) return ended;
     const ring = this.#ring;
     const { SQ_CQ_OVERFLOW, SQ_TASKRUN, CQE } = URING;
     do {
-      // What is found here need not be counted
+      // The eventfd need not count completions that are found here
       Atomics.store(ring, this.#cqFlags, URING.CQ_EVENTFD_DISABLED);
       ioUringEnter(this.#fd, 0, URING.ENTER_GETEVENTS);
       const tail = Atomics.load(ring, this.#cqTail);
@@ -278,12 +278,12 @@ export class FutexRing {
       }
       Atomics.store(ring, this.#cqHead, head);
       Atomics.store(ring, this.#cqFlags, 0);
-      // What came in between was not counted either
+      // The eventfd has not counted completions that arrived in between
     } while ((Atomics.load(ring, this.#sqFlags) & (SQ_CQ_OVERFLOW | SQ_TASKRUN)) !== 0);
     return ended;
   }
 
-  /** Ends all waits under way, and gives all back but the eventfd, which others read. Twice is once. */
+  /** Ends all waits and releases all but the eventfd, which its reader closes. Calling it again does nothing. */
   close(): void {
     if (!this.#open) return;
     this.#open = false;

@@ -1,10 +1,10 @@
 /**
- * libc, each part of it opened at first use. The only `Deno.dlopen` and the only reader of errno.
+ * The functions of libc. This is the only file with `Deno.dlopen` and the only reader of errno.
  *
- * Each function here is one C call, in the kernel's own convention: what it returns is the C result
- * when it worked and the *negative errno* when it did not, so that no caller can read errno too late
- * or forget which thread's it is. Turning a failure into an exception is the caller's job: only the
- * caller knows what was tried and what to do about it. Used by `src/sysv` and `src/sync`.
+ * Each function here is one C call with the kernel's convention: it returns the C result on success and
+ * the *negative errno* on failure. So no caller can read errno too late or read that of another thread.
+ * The caller turns a failure into an exception, because only the caller knows what was tried and what to
+ * do about it. Internal: used by `src/sysv` and `src/sync`.
  */
 
 import { CLONE, MMAP, OPEN, POLL, SYSCALL } from "./constants.ts";
@@ -20,14 +20,14 @@ import {
 import { ShmError } from "./shm_error.ts";
 
 /**
- * The C declarations, by what they are for: each part is opened when a function of it is first called,
- * because Deno compiles every function it opens. Source: the SYNOPSIS of each function's man page,
- * section 2 or 3.
+ * The C declarations, in parts. Each part is opened when one of its functions is first called, because
+ * Deno compiles every function that it opens. Source: the SYNOPSIS of each function's man page, section 2
+ * or 3.
  */
 const PROTOTYPES = {
-  /** For segments, and what every program needs. */
+  /** For segments, and for every program. */
   always: {
-    // int *__errno_location(void): glibc and musl; each thread has its own
+    // int *__errno_location(void): glibc and musl; one errno per thread
     __errno_location: { parameters: [], result: "pointer" },
     // const char *gnu_get_libc_version(void): only glibc has it
     gnu_get_libc_version: { parameters: [], result: "pointer", optional: true },
@@ -46,7 +46,7 @@ const PROTOTYPES = {
     semop: { parameters: ["i32", "buffer", "usize"], result: "i32" },
     // int semtimedop(int semid, struct sembuf *sops, size_t nsops, const struct timespec *timeout)
     semtimedop: { parameters: ["i32", "buffer", "usize", "buffer"], result: "i32" },
-    // The same, on a thread of its own. Its errno stays on that thread: only 0 or -1 comes back
+    // The same on another thread. Its errno stays on that thread: only 0 or -1 is returned
     semtimedopAsync: {
       name: "semtimedop",
       parameters: ["i32", "buffer", "usize", "buffer"],
@@ -54,7 +54,7 @@ const PROTOTYPES = {
       nonblocking: true,
     },
     // int semctl(int semid, int semnum, int op, ... union semun { int val; ... })
-    // Variadic in C; on x86-64 and aarch64 Linux a variadic integer travels like a declared one
+    // Variadic in C; on x86-64 and aarch64 Linux a variadic integer is passed like a declared one
     semctl: { parameters: ["i32", "i32", "i32", "i32"], result: "i32" },
     // The same with union semun { struct semid_ds *buf; unsigned short *array; }
     semctlBuffer: { name: "semctl", parameters: ["i32", "i32", "i32", "buffer"], result: "i32" },
@@ -66,14 +66,14 @@ const PROTOTYPES = {
     // int shmdt(const void *shmaddr)
     shmdt: { parameters: ["pointer"], result: "i32" },
     // void *mmap(void *addr, size_t length, int prot, int flags, int fd, off_t offset)
-    // With its result as a number: comparing pointers needs Deno's permission each time
+    // The result is a number: to compare pointers, Deno checks its permission each time
     mmapFixed: {
       name: "mmap",
       parameters: ["pointer", "usize", "i32", "i32", "i32", "i64"],
       result: "usize",
     },
     // long syscall(SYS_futex, uint32_t *uaddr, int op, uint32_t val, const struct timespec *timeout)
-    // The results of futex fit 32 bits; asking for 64 would cost a BigInt a call
+    // The results of futex fit 32 bits; 64 bits would cost a BigInt for each call
     futex: {
       name: "syscall",
       parameters: ["i64", "pointer", "i32", "u32", "buffer"],
@@ -90,7 +90,7 @@ const PROTOTYPES = {
   },
   /** For waiting on the event loop. */
   ring: {
-    // The same, with its result as a pointer
+    // The same, with the result as a pointer
     mmap: { parameters: ["pointer", "usize", "i32", "i32", "i32", "i64"], result: "pointer" },
     // int munmap(void *addr, size_t length)
     munmap: { parameters: ["pointer", "usize"], result: "i32" },
@@ -118,9 +118,9 @@ const PROTOTYPES = {
   },
   /** For files of /proc. */
   files: {
-    // int open(const char *pathname, int flags, ...): the mode is only for what it creates
+    // int open(const char *pathname, int flags, ...): the mode is only needed to create a file
     open: { parameters: ["buffer", "i32"], result: "i32" },
-    // ssize_t read(int fd, void *buf, size_t count): of fewer than 2 GiB
+    // ssize_t read(int fd, void *buf, size_t count): for less than 2 GiB
     read: { parameters: ["i32", "buffer", "usize"], result: "i32" },
     // int close(int fd)
     close: { parameters: ["i32"], result: "i32" },
@@ -132,14 +132,14 @@ const PROTOTYPES = {
     // int getgrgid_r(gid_t gid, struct group *grp, char *buf, size_t buflen, struct group **result)
     getgrgid_r: { parameters: ["u32", "buffer", "buffer", "usize", "buffer"], result: "i32" },
   },
-  /** For accounts by their names. */
+  /** For the ids of accounts. */
   accountIds: {
     // int getpwnam_r(const char *name, struct passwd *, char *buf, size_t buflen, struct passwd **)
     getpwnam_r: { parameters: ["buffer", "buffer", "buffer", "usize", "buffer"], result: "i32" },
     // int getgrnam_r(const char *name, struct group *, char *buf, size_t buflen, struct group **)
     getgrnam_r: { parameters: ["buffer", "buffer", "buffer", "usize", "buffer"], result: "i32" },
   },
-  /** For what became of a process. */
+  /** For the state of a process. */
   processes: {
     // int kill(pid_t pid, int sig)
     kill: { parameters: ["i32", "i32"], result: "i32" },
@@ -150,12 +150,12 @@ const PROTOTYPES = {
     // int close(int fd)
     close: { parameters: ["i32"], result: "i32" },
   },
-  /** For what this Worker leaves behind. */
+  /** For the undo list of a Worker. */
   workers: {
     // int unshare(int flags)
     unshare: { parameters: ["i32"], result: "i32" },
   },
-  /** The others. */
+  /** Other functions. */
   others: {
     // key_t ftok(const char *pathname, int proj_id)
     ftok: { parameters: ["buffer", "i32"], result: "i32" },
@@ -167,7 +167,7 @@ const PROTOTYPES = {
 type Part = keyof typeof PROTOTYPES;
 type Symbols<P extends Part> = Deno.DynamicLibrary<typeof PROTOTYPES[P]>["symbols"];
 
-/** libc as it was opened: functions of one part, this thread's errno, and the platform's facts. */
+/** The opened libc: the functions of one part, this thread's errno, and the platform. */
 interface Libc<P extends Part = "always"> {
   readonly symbols: Symbols<P>;
   readonly errno: Int32Array;
@@ -183,10 +183,10 @@ export const inWorker: boolean = "DedicatedWorkerGlobalScope" in globalThis;
 let undoneAtEnd = false;
 
 /**
- * Whether what this Worker does with `SEM_UNDO` is undone when it ends, and not only with its process:
- * its thread has left the list that the process's threads share. Only its own thread has; Deno's other
- * threads may share either list, so none of them may do with undo what another is to take back. Some
- * containers forbid it. Source: unshare(2), CLONE_SYSVSEM.
+ * Whether the kernel reverts `SEM_UNDO` operations of this Worker when the Worker ends, and not only when
+ * its process ends. This needs the Worker's own thread to leave the undo list that all threads of the
+ * process share. Deno's helper threads may use either list, so no helper thread may perform operations
+ * with undo that another thread reverts. Some containers forbid it. Source: unshare(2), CLONE_SYSVSEM.
  */
 export function workerUndoes(): boolean {
   libc();
@@ -197,7 +197,7 @@ function libc(): Libc {
   return opened ??= open(Deno.build.os, Deno.build.arch);
 }
 
-/** What gives a part of libc, and opens it when it is first asked. */
+/** Makes a function that returns a part of libc and opens it at the first call. */
 function part<P extends Part>(name: P): () => Libc<P> {
   let opened: Libc<P> | undefined;
   return () => opened ??= { ...libc(), symbols: openPart(name) };
@@ -213,9 +213,9 @@ const processes = part("processes");
 const others = part("others");
 
 /**
- * Opens libc for the system named; the arguments exist so that a test can ask for one we refuse.
+ * Opens libc for the given system. The arguments exist so that a test can pass a system that is refused.
  *
- * @throws {ShmError} `ENOTSUP` on a platform without an entry in the table, `ENOTCAPABLE` without
+ * @throws {ShmError} `ENOTSUP` on a platform that is not in the table, `ENOTCAPABLE` without
  * `--allow-ffi`
  */
 export function open(os: string, arch: string, deno: string = Deno.version.deno): Libc {
@@ -237,18 +237,18 @@ export function open(os: string, arch: string, deno: string = Deno.version.deno)
   return {
     symbols,
     errnoPointer,
-    // Made before any call that can fail: between a call and reading its errno nothing may happen,
-    // least of all an allocation, whose garbage collection would make system calls of its own
+    // Made before any call that can fail: nothing may happen between a call and reading its errno. An
+    // allocation there could start a garbage collection, which makes system calls
     errno: new Int32Array(Deno.UnsafePointerView.getArrayBuffer(errnoPointer, 4)),
     platform: PLATFORMS[supported][symbols.gnu_get_libc_version === null ? "musl" : "glibc"],
   };
 }
 
 /**
- * Asks nobody: where Deno asks, it takes the name of a library for a file in the current folder and opens
- * that.
+ * Checks the permission without a prompt: after a prompt, Deno would take the name of the library for a
+ * file in the current folder and open that file.
  *
- * @throws {ShmError} `ENOTCAPABLE` without all of `--allow-ffi`
+ * @throws {ShmError} `ENOTCAPABLE` without full `--allow-ffi`
  */
 function checkPermission(): void {
   const { state, partial } = Deno.permissions.querySync({ name: "ffi" });
@@ -263,8 +263,8 @@ function notCapable(cause?: unknown): ShmError {
 }
 
 /**
- * {@linkcode libc} for what leads to an attach. A program can give up its permission for pointers at any
- * time: then nothing is created and nothing attached that nobody could look at.
+ * {@linkcode libc} for calls that lead to an attach. A program can revoke its own permission for pointers
+ * at any time: then no segment is created or attached, because its memory could not be accessed.
  *
  * @throws {ShmError} `ENOTCAPABLE` the permission was revoked
  */
@@ -290,25 +290,25 @@ function openPart<P extends Part>(name: P): Symbols<P> {
   }
 }
 
-/** The facts of the platform this process runs on. Opens libc, which tells glibc from musl. */
+/** Returns the platform of this process. It opens libc to distinguish glibc and musl. */
 export function platform(): Platform {
   return libc().platform;
 }
 
-/** The user whose rights this process has. */
+/** Returns the effective user id of this process. */
 export function geteuid(): number {
   return libc().symbols.geteuid();
 }
 
-/** What the kernel told this program when it started it; `type` is one of `AT`. Source: getauxval(3). */
+/** Returns a value that the kernel passed at program start. `type` is one of `AT`. Source: getauxval(3). */
 export function getauxval(type: number): bigint {
   return memory().symbols.getauxval(BigInt(type));
 }
 
-/** The two kinds of accounts that own an object. */
+/** The two kinds of accounts that own objects. */
 export type AccountKind = "user" | "group";
 
-/** The name of a user or group, or `undefined` if it has none. Source: getpwuid_r(3), getgrgid_r(3). */
+/** Returns the name of a user or group, or `undefined`. Source: getpwuid_r(3), getgrgid_r(3). */
 export function accountName(kind: AccountKind, id: number): string | undefined {
   const { symbols } = accountNames();
   const call = kind === "user" ? symbols.getpwuid_r : symbols.getgrgid_r;
@@ -316,7 +316,7 @@ export function accountName(kind: AccountKind, id: number): string | undefined {
     ?.name;
 }
 
-/** The id of a user or group, or `undefined` if there is none. Source: getpwnam_r(3), getgrnam_r(3). */
+/** Returns the id of a user or group, or `undefined`. Source: getpwnam_r(3), getgrnam_r(3). */
 export function accountId(kind: AccountKind, name: string): number | undefined {
   if (name.includes("\0")) return undefined;
   const { symbols } = accountIds();
@@ -326,7 +326,7 @@ export function accountId(kind: AccountKind, name: string): number | undefined {
     ?.id;
 }
 
-/** Room for the texts of one account: the first try, and where it is given up. */
+/** The buffer size in bytes for the texts of one account: the first try and the largest. */
 const ACCOUNT_TEXT = { first: 1024, most: 1 << 20 } as const;
 
 function lookUp(
@@ -349,7 +349,7 @@ function lookUp(
     if (result === ERRNO.ERANGE) continue;
     if (result !== 0 || found[0] === 0n) return undefined;
     const data = new DataView(entry.buffer);
-    // The name is a pointer into `text`, wherever that was during the call
+    // The name is a pointer into `text`
     const start = Deno.UnsafePointer.value(Deno.UnsafePointer.of(text));
     const rest = text.subarray(Number(data.getBigUint64(fields.name.offset, true) - start));
     return {
@@ -360,22 +360,22 @@ function lookUp(
   return undefined;
 }
 
-/** What can be known of a process id: a process runs, has ended without being waited for, is not there. */
+/** The state of a process id: the process runs, has ended but was not waited for, or does not exist. */
 export type ProcessState = "alive" | "zombie" | "gone";
 
 /**
- * The state of the process with this id, in this process's pid namespace. An id that was given to
- * another process counts as alive. Needs no permission for the process, and no /proc.
+ * Returns the state of the process with this id, in the pid namespace of this process. An id that was
+ * reused by another process counts as alive. It needs no permission on the process, and no /proc.
  *
- * A pidfd becomes readable when its process ends, a zombie's too. Where the kernel gives none (Linux
- * before 5.3, a sandbox) a zombie counts as alive. Source: pidfd_open(2), kill(2) with signal 0.
+ * A pidfd becomes readable when its process ends, also for a zombie. Without pidfds (Linux before 5.3, a
+ * sandbox) a zombie counts as alive. Source: pidfd_open(2), kill(2) with signal 0.
  */
 export function processState(pid: number): ProcessState {
   if (pid <= 0) return "gone";
   const { symbols, errno } = processes();
   const fd = symbols.pidfdOpen(SYSCALL.PIDFD_OPEN, pid, 0);
   if (fd === -1) {
-    // EINVAL, and since Linux 6.9 ENOENT: the id is that of a thread, and no process has it
+    // EINVAL, and since Linux 6.9 ENOENT: the id belongs to a thread and not to a process
     const error = errno[0]!;
     if (error === ERRNO.ESRCH || error === ERRNO.EINVAL || error === ERRNO.ENOENT) return "gone";
     return symbols.kill(pid, 0) === 0 || errno[0] === ERRNO.EPERM ? "alive" : "gone";
@@ -385,15 +385,15 @@ export function processState(pid: number): ProcessState {
   return ended ? "zombie" : "alive";
 }
 
-/** Whether one of `events` is there now, or an end or a failure. Source: poll(2). */
+/** Whether one of `events`, a hang-up or an error is present now. Source: poll(2). */
 function isReady(fd: number, events: number): boolean {
   // struct pollfd { int fd; short events, revents; }
   return processes().symbols.poll(Int32Array.of(fd, events), 1n, 0) === 1;
 }
 
 /**
- * How much may be written at once to what says that it can be written to. Source: pipe(7), PIPE_BUF; a
- * socket says so only where there is more room.
+ * How many bytes can be written at once to a file descriptor that is ready for writing. Source: pipe(7),
+ * PIPE_BUF; a socket is ready only if it has room for more.
  */
 export const WRITABLE_BYTES = 4096;
 
@@ -402,34 +402,34 @@ export function isWritable(fd: number): boolean {
   return isReady(fd, POLL.OUT);
 }
 
-/** Whether a process with this id runs; a zombie does not. See {@linkcode processState}. */
+/** Whether a process with this id runs. A zombie does not. See {@linkcode processState}. */
 export function processExists(pid: number): boolean {
   return processState(pid) === "alive";
 }
 
-/** Stops this process until somebody lets it go on (SIGSTOP): what Ctrl-Z does where it is no key. */
+/** Stops this process with SIGSTOP until it gets SIGCONT, as Ctrl-Z does in a terminal. */
 export function stopThisProcess(): void {
   processes().symbols.kill(Deno.pid, SIGSTOP);
 }
 
-/** The same number on every platform of the table. Source: signal(7). */
+/** The signal has the same number on all supported platforms. Source: signal(7). */
 const SIGSTOP = 19;
 
 /** Whether this process was started with the signal ignored, as nohup(1) does with SIGHUP. */
 export function ignoresSignal(signal: number): boolean {
-  // struct sigaction begins with the handler, of which 1 is SIG_IGN, on every platform of the table
+  // struct sigaction begins with the handler on all supported platforms; 1 is SIG_IGN
   const action = new BigUint64Array(32);
   return others().symbols.sigaction(signal, null, action) === 0 && action[0] === 1n;
 }
 
-/** The id of the segment, or -errno. */
+/** Returns the id of the segment, or -errno. */
 export function shmget(key: number, size: number, flags: number): number {
   const { symbols, errno } = attaching();
   const id = symbols.shmget(key, BigInt(size), flags);
   return id === -1 ? -errno[0]! : id;
 }
 
-/** Where the segment was attached, or -errno. */
+/** Returns the address of the attached segment, or -errno. */
 export function shmat(
   id: number,
   address: Deno.PointerValue,
@@ -439,20 +439,20 @@ export function shmat(
   const { symbols, errno } = memory();
   const pointer = symbols.shmat(id, address, flags);
   const failed = errno[0]!;
-  // Failure is (void *)-1, which Deno hands over as a pointer like any other
+  // A failure is (void *)-1, which Deno returns as a normal pointer
   if (pointer === null || Deno.UnsafePointer.value(pointer) === MINUS_ONE) return -failed;
   return pointer;
 }
 
 const MINUS_ONE = 2n ** 64n - 1n;
 
-/** 0, or -errno. */
+/** Returns 0, or -errno. */
 export function shmdt(address: Deno.PointerObject): number {
   const { symbols, errno } = memory();
   return symbols.shmdt(address) === -1 ? -errno[0]! : 0;
 }
 
-/** What the command returns (0, an index or an id), or -errno. */
+/** Returns the result of the command (0, an index or an id), or -errno. */
 export function shmctl(
   id: number,
   command: number,
@@ -463,7 +463,7 @@ export function shmctl(
   return result === -1 ? -errno[0]! : result;
 }
 
-/** The id of the set, or -errno. */
+/** Returns the id of the set, or -errno. */
 export function semget(key: number, count: number, flags: number): number {
   const { symbols, errno } = semaphores();
   const id = symbols.semget(key, count, flags);
@@ -473,31 +473,31 @@ export function semget(key: number, count: number, flags: number): number {
 /** Operations for `semop`: an array of `struct sembuf`, packed by {@linkcode packSembufs}. */
 export type Sembufs = Int16Array<ArrayBuffer>;
 
-/** One operation on one semaphore, as `struct sembuf` has it. */
+/** One operation on one semaphore, with the fields of `struct sembuf`. */
 export interface SemaphoreOperation {
-  /** Which semaphore of the set. */
+  /** The index of the semaphore in the set. */
   readonly semaphore: number;
-  /** Added to the value; 0 waits for zero. */
+  /** The number to add to the value; 0 waits for zero. */
   readonly add: number;
-  /** `IPC.NOWAIT`, `SEM.UNDO`. */
+  /** `IPC.NOWAIT` and `SEM.UNDO`, or 0. */
   readonly flags: number;
 }
 
-/** Packs operations as C has them: three 16-bit fields each, on every platform of the table. */
+/** Packs operations as in C: three 16-bit fields each, on all supported platforms. */
 export function packSembufs(operations: readonly SemaphoreOperation[]): Sembufs {
   const sembufs = new Int16Array(3 * operations.length);
   operations.forEach(({ semaphore, add, flags }, i) => sembufs.set([semaphore, add, flags], 3 * i));
   return sembufs;
 }
 
-/** 0, or -errno. Waits as long as it takes unless the operations say `IPC.NOWAIT`. */
+/** Returns 0, or -errno. Without `IPC.NOWAIT` in the operations it waits without limit. */
 export function semop(id: number, operations: Sembufs): number {
   const { symbols, errno } = semaphores();
   const result = symbols.semop(id, operations, BigInt(operations.length / 3));
   return result === -1 ? -errno[0]! : 0;
 }
 
-/** 0, or -errno; `EAGAIN` when `timeoutMs` milliseconds were not enough. */
+/** Returns 0, or -errno: `EAGAIN` if `timeoutMs` milliseconds were not enough. */
 export function semtimedop(id: number, operations: Sembufs, timeoutMs: number): number {
   const { symbols, errno } = semaphores();
   const count = BigInt(operations.length / 3);
@@ -505,7 +505,7 @@ export function semtimedop(id: number, operations: Sembufs, timeoutMs: number): 
   return symbols.semtimedop(id, operations, count, timeout) === -1 ? -errno[0]! : 0;
 }
 
-/** Whether it worked within `timeoutMs`; why it did not stays on the thread it ran on. */
+/** Returns whether it succeeded within `timeoutMs`. Its errno stays on the helper thread. */
 export async function semtimedopAsync(
   id: number,
   operations: Sembufs,
@@ -517,10 +517,10 @@ export async function semtimedopAsync(
   return await lending([operations, timeout], call) === 0;
 }
 
-/** What calls under way on other threads may still read; Deno itself would let it be collected. */
+/** Buffers of calls still running on other threads. Without this set they could be garbage collected. */
 const lent = new Set<readonly ArrayBufferView[]>();
 
-/** Keeps `buffers` until `call`, which was given them, is over. */
+/** Keeps `buffers` alive until `call`, which uses them, has ended. */
 async function lending<Result>(
   buffers: readonly ArrayBufferView[],
   call: Promise<Result>,
@@ -533,14 +533,14 @@ async function lending<Result>(
   }
 }
 
-/** What the command returns, or -errno. `value` is `union semun`'s `val`. */
+/** Returns the result of the command, or -errno. `value` is the `val` of `union semun`. */
 export function semctl(id: number, semaphore: number, command: number, value = 0): number {
   const { symbols, errno } = semaphores();
   const result = symbols.semctl(id, semaphore, command, value);
   return result === -1 ? -errno[0]! : result;
 }
 
-/** What the command returns, or -errno. `buffer` is `union semun`'s `buf` or `array`. */
+/** Returns the result of the command, or -errno. `buffer` is the `buf` or `array` of `union semun`. */
 export function semctlBuffer(
   id: number,
   command: number,
@@ -551,7 +551,7 @@ export function semctlBuffer(
   return result === -1 ? -errno[0]! : result;
 }
 
-/** The key for a path and a project id. A key may itself be -1, so failure is told apart by name. */
+/** Returns the key for a path and a project id. A valid key can be -1, so an error has its own field. */
 export function ftok(
   path: string,
   projectId: number,
@@ -564,7 +564,7 @@ export function ftok(
   return key === -1 && failed !== 0 ? { errno: failed } : { key };
 }
 
-/** What futex returns, or -errno. Waits on this thread when `operation` is a wait. */
+/** Returns the result of futex, or -errno. If `operation` is a wait, it blocks this thread. */
 export function futex(
   word: Deno.PointerObject,
   operation: number,
@@ -577,7 +577,7 @@ export function futex(
   return result === -1 ? -errno[0]! : result;
 }
 
-/** Waits on a thread of its own; why it ended stays there, so look at the word and the clock. */
+/** Waits on another thread. Its errno stays there, so the caller checks the word and the clock. */
 export async function futexAsync(
   word: Deno.PointerObject,
   operation: number,
@@ -591,8 +591,8 @@ export async function futexAsync(
 }
 
 /**
- * Puts fresh private zero pages where a segment is attached. That detaches it, and the addresses
- * stay valid for whoever may still hold them. 0, or -errno.
+ * Replaces an attached segment with new private zero pages. This detaches it, and the addresses stay
+ * valid for code that still holds them. Returns 0, or -errno.
  */
 export function replaceWithZeroPages(address: Deno.PointerObject, size: number): number {
   const { symbols, errno } = memory();
@@ -600,13 +600,13 @@ export function replaceWithZeroPages(address: Deno.PointerObject, size: number):
   for (const access of [MMAP.PROT_READ | MMAP.PROT_WRITE, MMAP.PROT_READ]) {
     const result = symbols.mmapFixed(address, BigInt(size), access, flags, -1, 0n);
     if (result !== MINUS_ONE) return 0;
-    // A system that promises no more than it has (vm.overcommit_memory=2) may refuse what can be written
+    // Without overcommit (vm.overcommit_memory=2) the kernel may refuse writable pages
     if (errno[0] !== ERRNO.ENOMEM) break;
   }
   return -errno[0]!;
 }
 
-/** Maps `size` bytes of a ring. The address, or -errno. Undo it with {@linkcode unmap}. */
+/** Maps `size` bytes of a ring. Returns the address, or -errno. {@linkcode unmap} reverses it. */
 export function mapRing(fd: number, size: number, offset: bigint): Deno.PointerObject | number {
   const { symbols, errno } = ring();
   const access = MMAP.PROT_READ | MMAP.PROT_WRITE;
@@ -616,13 +616,13 @@ export function mapRing(fd: number, size: number, offset: bigint): Deno.PointerO
   return pointer === null || Deno.UnsafePointer.value(pointer) === MINUS_ONE ? -failed : pointer;
 }
 
-/** Takes away what {@linkcode mapRing} mapped: no view of it may be used after that. */
+/** Unmaps memory of {@linkcode mapRing} or zero pages. No view of it may be used after that. */
 export function unmap(address: Deno.PointerObject, size: number): number {
   const { symbols, errno } = ring();
   return symbols.munmap(address, BigInt(size)) === -1 ? -errno[0]! : 0;
 }
 
-/** A pipe that never blocks: the end to read and the end to write, or -errno. */
+/** Opens a non-blocking pipe. Returns the read end and the write end, or -errno. */
 export function openPipe(): [number, number] | number {
   const { symbols, errno } = ring();
   const ends = new Int32Array(2);
@@ -631,8 +631,8 @@ export function openPipe(): [number, number] | number {
 }
 
 /**
- * The beginning of a file, at most `most` bytes; or -errno. For the few files of /proc and the like
- * that tell how this process came to be: Deno opens those under `--allow-all` only.
+ * Returns the start of a file, at most `most` bytes, or -errno. It is for a few files, such as those in
+ * /proc about this process, which Deno opens only with `--allow-all`.
  */
 export function readFileStart(path: string, most: number): Uint8Array<ArrayBuffer> | number {
   const { symbols, errno } = files();
@@ -658,44 +658,44 @@ export function readFileStart(path: string, most: number): Uint8Array<ArrayBuffe
   }
 }
 
-/** How much of a file is asked for at first. */
+/** The size in bytes of the first buffer for a file. */
 const FILE_BYTES = 4096;
 
-/** Closes a file descriptor of ours. 0, or -errno. */
+/** Closes a file descriptor of this library. Returns 0, or -errno. */
 export function closeFd(fd: number): number {
   const { symbols, errno } = ring();
   return symbols.close(fd) === -1 ? -errno[0]! : 0;
 }
 
-/** A ring of `entries` requests. Its file descriptor, or -errno; fills in `params`. */
+/** Makes a ring of `entries` requests and fills in `params`. Returns its file descriptor, or -errno. */
 export function ioUringSetup(entries: number, params: Int32Array<ArrayBuffer>): number {
   const { symbols, errno } = ring();
   const result = symbols.ioUringSetup(SYSCALL.IO_URING_SETUP, entries, params);
   return result === -1 ? -errno[0]! : result;
 }
 
-/** Hands `count` requests to the kernel, and waits for nothing. How many it took, or -errno. */
+/** Submits `count` requests to the kernel without waiting. Returns how many it accepted, or -errno. */
 export function ioUringEnter(fd: number, count: number, flags: number): number {
   const { symbols, errno } = ring();
   const result = symbols.ioUringEnter(SYSCALL.IO_URING_ENTER, fd, count, 0, flags, null, 0n);
   return result === -1 ? -errno[0]! : result;
 }
 
-/** Registers one thing with a ring. 0 or more, or -errno. */
+/** Registers one resource with a ring. Returns 0 or more, or -errno. */
 export function ioUringRegister(fd: number, op: number, argument: Int32Array<ArrayBuffer>): number {
   const { symbols, errno } = ring();
   const result = symbols.ioUringRegister(SYSCALL.IO_URING_REGISTER, fd, op, argument, 1);
   return result === -1 ? -errno[0]! : result;
 }
 
-/** A file descriptor that counts events, for polling; or -errno. */
+/** Opens a file descriptor that counts events, for polling. Returns it, or -errno. */
 export function openEventfd(): number {
   const { symbols, errno } = ring();
   const result = symbols.eventfd(0, OPEN.NONBLOCK | OPEN.CLOEXEC);
   return result === -1 ? -errno[0]! : result;
 }
 
-/** `struct timespec { time_t tv_sec; long tv_nsec; }`, 64 bits each on every platform of the table. */
+/** `struct timespec { time_t tv_sec; long tv_nsec; }`, 64 bits each on all supported platforms. */
 function timespec(ms: number): BigInt64Array<ArrayBuffer> {
   const nanoseconds = BigInt(Math.max(0, Math.round(ms * 1e6)));
   return BigInt64Array.of(nanoseconds / 1_000_000_000n, nanoseconds % 1_000_000_000n);

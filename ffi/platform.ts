@@ -1,18 +1,18 @@
 /**
- * What differs from platform to platform: where libc is, system call numbers, and the layout of the
- * structs that libc fills in. One table; a platform that is not in it is refused, never guessed.
+ * What differs between platforms: the name of libc, system call numbers, and the layout of the structs
+ * that libc fills in. A platform that is not in the table is refused; nothing is guessed.
  *
- * `tests/ffi/platform_test.ts` compares the table with `sizeof` and `offsetof` of the machine's own
- * compiler, and of the cross compilers it finds. For `ffi/` and `src/sysv`; touches nothing.
+ * `tests/ffi/platform_test.ts` compares the table with `sizeof` and `offsetof` of the local compiler and
+ * of the cross compilers that it finds. Internal: used by `ffi/` and `src/sysv`. It makes no calls.
  */
 
-/** An unsigned (or, where C says so, signed 32-bit) little-endian field of a C struct, in bytes. */
+/** A little-endian field of a C struct, in bytes. It is unsigned, or signed 32-bit if it is so in C. */
 export interface Field {
   readonly offset: number;
   readonly size: 2 | 4 | 8;
 }
 
-/** A C struct that libc fills in: its size in bytes and the fields this library reads. */
+/** A C struct that libc fills in: its size in bytes and the fields that this library reads. */
 export interface KernelStruct<Name extends string> {
   readonly size: number;
   readonly fields: Readonly<Record<Name, Field>>;
@@ -49,7 +49,7 @@ type SeminfoName =
 type PasswdName = "pw_name" | "pw_uid";
 type GroupName = "gr_name" | "gr_gid";
 
-/** Where a struct nested in another begins; its own fields are in its own entry of the table. */
+/** The position of a nested struct. Its fields are in a separate entry of the table. */
 type Nested = Omit<Field, "size"> & { readonly size: number };
 
 /** The structs of one platform. */
@@ -75,13 +75,13 @@ export interface KernelStructs {
   readonly group: KernelStruct<GroupName>;
 }
 
-/** The C libraries the table knows. */
+/** The C libraries in the table. */
 export type LibcName = "glibc" | "musl";
 
-/** The processors the table knows, by Deno's names. */
+/** The processors in the table, by Deno's names. */
 export type Arch = "x86_64" | "aarch64";
 
-/** One platform: its structs and the system calls made by number. */
+/** One platform: its structs, and the numbers of system calls without a libc function. */
 export interface Platform {
   readonly arch: Arch;
   readonly libc: LibcName;
@@ -93,7 +93,7 @@ const u16 = (offset: number): Field => ({ offset, size: 2 });
 const u32 = (offset: number): Field => ({ offset, size: 4 });
 const u64 = (offset: number): Field => ({ offset, size: 8 });
 
-/** glibc declares `seq` as 16 bits; musl as 32, of which the kernel fills 16. */
+/** glibc declares `seq` with 16 bits. musl declares it with 32 bits, of which the kernel fills 16. */
 function ipcPerm(seq: Field): KernelStruct<PermName> {
   return {
     size: 48,
@@ -155,7 +155,7 @@ const common = {
   group: { size: 32, fields: { gr_name: u64(0), gr_gid: u32(16) } },
 } as const;
 
-/** x86-64 keeps a reserved word after each time, aarch64 does not. */
+/** x86-64 has a reserved word after each time; aarch64 does not. */
 const semidX86 = (nsems: Field) => ({
   size: 104,
   fields: {
@@ -211,18 +211,18 @@ export const PLATFORMS: Readonly<Record<Arch, Readonly<Record<LibcName, Platform
 };
 
 /**
- * The name libc is opened by. It is in the process already, so no file is looked for: glibc finds what is
- * loaded by this name, and musl takes every name that begins with `libc.` for itself.
+ * The name that opens libc. No file is searched, because libc is already in the process: glibc finds the
+ * loaded library by this name, and musl uses itself for every name that begins with `libc.`.
  */
 export const LIBC_SONAME = "libc.so.6";
 
 /**
- * The oldest Deno this works with. Before 2.8 a promise that waits for a ring of io_uring may never
- * fulfil, and before 2.5 bytes have no `toHex`.
+ * The oldest supported Deno. Before 2.8 a promise that waits for an io_uring ring may never fulfil, and
+ * before 2.5 a `Uint8Array` has no `toHex`.
  */
 export const OLDEST_DENO = "2.8.0";
 
-/** Whether a Deno of this version is one we work with. */
+/** Whether this version of Deno is supported. */
 export function supportedDeno(version: string): boolean {
   const numbers = (text: string): number[] => text.split(/[.+-]/).slice(0, 3).map(Number);
   const [major = 0, minor = 0] = numbers(version);
@@ -230,7 +230,7 @@ export function supportedDeno(version: string): boolean {
   return major > oldestMajor || (major === oldestMajor && minor >= oldestMinor);
 }
 
-/** The processor if the table knows this system, else `undefined`. */
+/** Returns the processor if this system is in the table, otherwise `undefined`. */
 export function supportedArch(os: string, arch: string): Arch | undefined {
   return os === "linux" && (arch === "x86_64" || arch === "aarch64") ? arch : undefined;
 }

@@ -1,30 +1,30 @@
 /**
- * What callers give us, looked at before anything is done: each check returns what it was given or
- * throws an error that names the argument and says what is expected. For every room.
+ * Checks of arguments, made before any other action. Each check returns its value, or throws an error
+ * that names the argument and the expected type. Internal: used by every folder.
  *
- * A getter of the caller's may do anything, so what it belongs to is read once, and the state of our own
- * object is looked at after that.
+ * A getter of the caller may run any code. Therefore its object is read only once, and the state of this
+ * library's own object is read after that.
  */
 
 import { mistyped, outOfRange } from "./refusal.ts";
 
-/** Returns `value` if it is what the argument `name` takes, and throws otherwise. */
+/** Returns `value` if the argument `name` accepts it, and throws otherwise. */
 export type Check<T> = (value: unknown, name: string) => T;
 
 type Checks = Readonly<Record<string, Check<unknown>>>;
 
-/** What a reader of options gives, without what was not given or given as `undefined`. */
+/** The result of an options reader, without the options that are missing or `undefined`. */
 export type Read<C extends Checks, Required extends keyof C = never> =
   & { readonly [Name in Required]: ReturnType<C[Name]> }
   & { readonly [Name in Exclude<keyof C, Required>]?: ReturnType<C[Name]> };
 
-/** What a call without options reads. */
+/** The result for a call without options. */
 const NONE: object = Object.freeze({});
 
 /**
- * Makes what reads an object of options: each of them once, none but those in `checks`, and all that are
- * `required`. It throws a `TypeError` for what is no such object and what the checks throw, by the name
- * `named` where it is called without another one.
+ * Makes a reader of options objects. The reader reads each option once, refuses options that are not in
+ * `checks`, and demands all `required` options. It throws a `TypeError` if the value is not such an
+ * object, and the errors of the checks. `named` is the default name in errors.
  */
 export function optionsReader<C extends Checks, Required extends keyof C & string = never>(
   checks: C,
@@ -41,7 +41,7 @@ export function optionsReader<C extends Checks, Required extends keyof C & strin
   return (options, name = named) => {
     if (options === undefined && required.length === 0) return NONE as Read<C, Required>;
     if (!isRecord(options)) throw noOptions(name, known, options);
-    // Not Object.keys: this costs little, and some calls take a microsecond in all
+    // `for in` costs less than Object.keys, and some calls take only a microsecond
     for (const option in options) {
       if (!known.includes(option) && Object.hasOwn(options, option)) {
         throw new TypeError(`"${name}" takes ${known.join(", ")}, got "${option}"`);
@@ -55,7 +55,7 @@ export function optionsReader<C extends Checks, Required extends keyof C & strin
       read[option] = check(value, name === named ? label : `${name}.${option}`);
       given = true;
     }
-    // An AbortSignal or a Deadline in the options' place would be ignored
+    // Otherwise an AbortSignal passed as the options would be ignored
     if (!given && !isPlain(options)) throw noOptions(name, known, options);
     return read as Read<C, Required>;
   };
@@ -74,25 +74,25 @@ function noOptions(name: string, known: readonly string[], got: unknown): TypeEr
   return mistyped(name, `a plain object with ${known.join(", ")}`, got);
 }
 
-/** `true` or `false`. */
+/** Accepts `true` or `false`. */
 export function checkFlag(value: unknown, name: string): boolean {
   if (typeof value === "boolean") return value;
   throw mistyped(name, "true or false", value);
 }
 
-/** Text. */
+/** Accepts a string. */
 export function checkText(value: unknown, name: string): string {
   if (typeof value === "string") return value;
   throw mistyped(name, "a string", value);
 }
 
-/** Any number, for a check of its range that follows. */
+/** Accepts any number. The caller checks its range. */
 export function checkNumber(value: unknown, name: string): number {
   if (typeof value === "number") return value;
   throw mistyped(name, "a number", value);
 }
 
-/** An integer from `least` to `most`. */
+/** Accepts an integer from `least` to `most`. */
 export function checkInteger(value: unknown, name: string, least: number, most: number): number {
   if (typeof value === "number" && value >= least && value <= most && Number.isInteger(value)) {
     return value;
@@ -101,26 +101,26 @@ export function checkInteger(value: unknown, name: string, least: number, most: 
   throw refuse(name, `an integer from ${least} to ${most}`, value);
 }
 
-/** Milliseconds: 0 or more, `Infinity` too. */
+/** Accepts milliseconds: 0 or more, including `Infinity`. */
 export function checkTimeout(value: unknown, name: string): number {
   if (typeof value === "number" && value >= 0) return value;
   const refuse = typeof value === "number" ? outOfRange : mistyped;
   throw refuse(name, "0 or more milliseconds", value);
 }
 
-/** An `AbortSignal`. */
+/** Accepts an `AbortSignal`. */
 export function checkSignal(value: unknown, name: string): AbortSignal {
   if (value instanceof AbortSignal) return value;
   throw mistyped(name, "an AbortSignal", value);
 }
 
-/** Something that can be called. */
+/** Accepts a function. */
 export function checkFunction<F>(value: unknown, name: string): F {
   if (typeof value === "function") return value as F;
   throw mistyped(name, "a function", value);
 }
 
-/** One of these strings. */
+/** Returns a check that accepts one of these strings. */
 export function oneOf<Choice extends string>(...choices: readonly Choice[]): Check<Choice> {
   return (value, name) => {
     if ((choices as readonly unknown[]).includes(value)) return value as Choice;
@@ -128,7 +128,7 @@ export function oneOf<Choice extends string>(...choices: readonly Choice[]): Che
   };
 }
 
-/** A copy of an array, or of a typed one, each element of which passes `check`. */
+/** Returns a copy of an array or typed array. Each element must pass `check`. */
 export function checkElements<T>(
   value: unknown,
   name: string,
@@ -145,35 +145,35 @@ export function checkElements<T>(
   return copy;
 }
 
-/** The engine's own `length` of arrays: one that a caller defined may say anything. */
+/** The engine's own getter of `length`. A `length` that a caller defined may return anything. */
 const { get: ownLength } = Object.getOwnPropertyDescriptor(
   Object.getPrototypeOf(Uint8Array.prototype),
   "length",
 )!;
 
 /**
- * How many bytes `bytes` really has; 0 where its memory was transferred away.
+ * Returns the real length of `bytes`; 0 if its memory was transferred.
  *
- * @throws {TypeError} it is no typed array, but inherits from one or stands in for it
+ * @throws {TypeError} it is not a typed array, but only inherits from one or looks like one
  */
 export function lengthOf(bytes: Uint8Array): number {
   return ownLength!.call(bytes);
 }
 
 /**
- * The bytes of a `Uint8Array`, or of another view or buffer, in place; never its elements turned to bytes.
+ * Returns the bytes of a `Uint8Array`, or of another view or buffer, in place. It converts no elements.
  *
- * @throws {TypeError} it is something else, or its memory was transferred away
+ * @throws {TypeError} it is something else, or its memory was transferred
  */
 export function checkBytes(value: unknown, name: string, index?: number): Uint8Array {
   try {
-    // `length` first, whatever it says: optimized code knows then what it has, and the rest costs nothing
+    // Reads `length` first, without trusting it: then optimized code knows the type, and the rest is free
     const bytes = value as Uint8Array;
     if (bytes.length > 0 && bytes instanceof Uint8Array && lengthOf(bytes) > 0) return bytes;
   } catch {
-    // What has no elements, or only inherits from Uint8Array, or stands in for one
+    // It has no elements, or it only inherits from Uint8Array or looks like one
   }
-  // The name of an element is made only where it is needed
+  // The name of an element is made only when it is needed
   return asBytes(value, index === undefined ? name : `${name}[${index}]`);
 }
 
@@ -190,7 +190,7 @@ function asBytes(value: unknown, name: string): Uint8Array {
   return view ? new Uint8Array(buffer, value.byteOffset, value.byteLength) : new Uint8Array(buffer);
 }
 
-/** Whether it is a buffer, and no object that only inherits from one or stands in for it. */
+/** Whether `value` is a real buffer, and not an object that only inherits from one or looks like one. */
 function isBuffer(value: unknown): value is ArrayBuffer | SharedArrayBuffer {
   if (!(value instanceof ArrayBuffer || value instanceof SharedArrayBuffer)) return false;
   try {

@@ -1,6 +1,6 @@
 /**
- * Arrays in a live view: a typed array over the memory where one can be had, and an object that
- * behaves like one everywhere else. Called by struct views only.
+ * Arrays in a live view: a typed array over the memory where possible, otherwise an object that behaves
+ * like one. Internal: used by struct views.
  */
 
 import { checkNumber } from "./arguments.ts";
@@ -11,8 +11,8 @@ import type { AnyStructLayout, ArrayLayout, ArrayView, ScalarName } from "./layo
 import { gone, readOnly } from "./refusal.ts";
 
 /**
- * The longest array an index accessor is made for. They are made once per process and cost about a
- * microsecond each, so this bounds what the first look at a long array can cost.
+ * The longest array that gets index accessors. They are made once per process and cost about a
+ * microsecond each, so this limits the cost of the first access to a long array.
  */
 const LONGEST = 65536;
 
@@ -23,8 +23,8 @@ type NumberArrayConstructor = new (
 ) => ArrayView<number> | ArrayView<bigint>;
 
 /**
- * A typed array for memory that others change meanwhile. The engine's `sort` writes out of bounds there,
- * so whatever moves elements about works on a copy and writes that back.
+ * A typed array class for memory that peers change at the same time. The engine's `sort` can write out of
+ * bounds there, so methods that move elements work on a copy and write it back.
  */
 function live(TypedArray: Int32ArrayConstructor): NumberArrayConstructor {
   class Live extends TypedArray {
@@ -48,7 +48,7 @@ function live(TypedArray: Int32ArrayConstructor): NumberArrayConstructor {
       return new Live(buffer, byteOffset, length);
     }
   }
-  // Copies that its methods make are plain typed arrays, and it prints as one
+  // Its methods return copies as plain typed arrays, and it prints as a plain one
   Object.defineProperty(Live.prototype, "constructor", { value: TypedArray });
   return Live;
 }
@@ -65,20 +65,20 @@ const TYPED_ARRAYS: { readonly [name in ScalarName]?: NumberArrayConstructor } =
     u64: BigUint64Array,
     f32: Float32Array,
     f64: Float64Array,
-    // The constructors differ in what TypeScript knows of their elements, and in nothing used here
+    // The constructors differ only in the element types that TypeScript knows, which this does not use
   }).map(([name, TypedArray]) => [name, live(TypedArray as unknown as Int32ArrayConstructor)]),
 );
 
-/** `length` elements of any kind over memory. */
+/** An array of elements of any kind over memory. */
 class Elements implements ArrayView<unknown> {
-  /** How far the index accessors on the prototype go. */
+  /** The number of index accessors on the prototype. */
   static #indexes = 0;
 
   readonly #data: DataView;
   readonly #layout: ArrayLayout;
   readonly #name: string;
   readonly #readOnly: boolean;
-  /** The views of elements that are structs or arrays, made when first asked for. */
+  /** The views of elements that are structs or arrays, made at the first access. */
   readonly #parts: object[] = [];
 
   [index: number]: unknown;
@@ -88,9 +88,9 @@ class Elements implements ArrayView<unknown> {
     this.#layout = layout;
     this.#name = name;
     this.#readOnly = readOnly;
-    // One more than there are, so that the most likely wrong index is answered with both numbers.
+    // One accessor more than elements, so that the most likely wrong index gets an error with both numbers.
     Elements.#makeIndexes(layout.length + 1);
-    // An index nobody made an accessor for would otherwise become a property that is not the memory.
+    // Otherwise writing an index without an accessor would add a property that is not the memory.
     Object.preventExtensions(this);
   }
 
@@ -169,16 +169,16 @@ class Elements implements ArrayView<unknown> {
   }
 }
 
-/** Throws the `TypeError` of {@linkcode gone} if the memory under `data` was taken away. */
+/** Throws the `TypeError` of {@linkcode gone} if the memory under `data` is gone. */
 export function checkAlive(data: DataView): void {
   try {
-    data.byteLength; // throws where the buffer is detached, and costs nothing
+    data.byteLength; // throws if the buffer is detached, and costs nothing
   } catch {
     throw gone();
   }
 }
 
-/** The live view of the array or struct at `at`. The memory must be there. */
+/** Returns the live view of the array or struct at `at`. The memory must still exist. */
 export function partView(
   layout: ArrayLayout | AnyStructLayout,
   data: DataView,
@@ -190,7 +190,7 @@ export function partView(
   if (layout.kind === "struct") return layout.view(data.buffer, offset, { readOnly });
   const { element, length, size } = layout;
   const TypedArray = element.kind === "scalar" ? TYPED_ARRAYS[element.name] : undefined;
-  // A typed array cannot be made read-only, nor start at an address its elements cannot have.
+  // A typed array cannot be read-only, and it cannot start at an unaligned address.
   if (TypedArray !== undefined && !readOnly && offset % element.size === 0) {
     return new TypedArray(data.buffer, offset, length);
   }

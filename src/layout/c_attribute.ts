@@ -1,17 +1,17 @@
 /**
- * `__attribute__((...))` and `alignas(...)`: which of them move bytes. Called by `c_declaration.ts`.
+ * Parses `__attribute__((...))` and `alignas(...)` and keeps those that affect the layout. Internal.
  */
 
 import { checkAlignment } from "./check.ts";
 import { locate, type Token, type Tokens, unreadable } from "./c_token.ts";
 
-/** What the attributes read so far ask for. */
+/** The effects of the attributes read so far. */
 export interface Attributes {
   packed?: Token;
   aligned?: { readonly token: Token; readonly bytes: number };
 }
 
-/** Attributes that move no byte. */
+/** Attributes that do not change the layout. */
 const HARMLESS = new Set(
   ["unused", "deprecated", "may_alias", "designated_init", "nonstring", "visibility"],
 );
@@ -19,20 +19,20 @@ const HARMLESS = new Set(
 const ATTRIBUTE = new Set(["__attribute__", "__attribute"]);
 const ALIGNAS = new Set(["alignas", "_Alignas"]);
 
-/** Whether an attribute starts here; with `alignas` counting as one or not. */
+/** Whether an attribute starts here. `orAlignas` says whether `alignas` counts as one. */
 export function isAttribute({ text }: Token, orAlignas: boolean): boolean {
   return ATTRIBUTE.has(text) || (orAlignas && ALIGNAS.has(text));
 }
 
-/** What of an attribute is not its own business. */
+/** The context in which an attribute is read. */
 export interface AttributeContext {
-  /** Of several alignments the largest holds, as for a field; otherwise compilers disagree. */
+  /** Whether the largest of several alignments applies, as for a field. Elsewhere compilers disagree. */
   readonly largest: boolean;
   /** Reads the number in `aligned(...)`, or the number or type in `alignas(...)`. */
   alignment(): number;
 }
 
-/** Reads the attribute that starts here and notes what it asks for. */
+/** Reads the attribute that starts here and records its effect. */
 export function readAttribute(
   tokens: Tokens,
   attributes: Attributes,

@@ -1,8 +1,8 @@
 /**
- * Integer constant expressions, such as the `1 << 4` of `char name[1 << 4]`. Called by `parseStruct`.
+ * Evaluates integer constant expressions, such as the `1 << 4` of `char name[1 << 4]`. Internal.
  *
- * Every step has the type C gives it, and a step whose result does not fit that type is refused: C
- * would wrap it or leave it undefined, and either way it is no size anybody meant.
+ * Every step has its C type. A step whose result does not fit that type is refused: in C it would wrap or
+ * be undefined, and neither is the intended size.
  */
 
 import { outOfBounds, type Token, type Tokens, unreadable } from "./c_token.ts";
@@ -13,11 +13,11 @@ export interface Constant {
   readonly type: IntegerType;
 }
 
-/** The integer types that take part in arithmetic, in the order in which C converts one to another. */
+/** The integer types of arithmetic, in the order in which C converts one to another. */
 const TYPES = ["int", "unsigned int", "long", "unsigned long"] as const;
 export type IntegerType = typeof TYPES[number];
 
-/** Parentheses and signs in one another, at most. */
+/** The largest nesting depth of parentheses and signs. */
 const DEEPEST = 64;
 
 const STRENGTH: Readonly<Record<string, number>> = {
@@ -57,7 +57,7 @@ function checked(at: Token, value: bigint, type: IntegerType): Constant {
   return { value, type };
 }
 
-/** A value with the first type of C's list that holds it, beginning with `int`. */
+/** Returns a value with the first type that holds it, beginning with `int`. */
 export function smallestConstant(at: Token, value: bigint): Constant {
   const type = TYPES.find((type) => fits(value, type));
   if (type === undefined) throw outOfBounds(at, "the number does not fit 64 bits");
@@ -112,8 +112,8 @@ function operate(operator: Token, left: Constant, right: Constant): Constant {
 }
 
 /**
- * Reads an expression up to what cannot be part of it. `word` says what a word means that stands
- * where a number could, having taken what belongs to it, or gives `undefined`.
+ * Reads an expression up to the first token that cannot be part of it. `word` returns the value of a word
+ * in the place of a number, after taking the tokens that belong to it, or `undefined`.
  */
 export function constantExpression(
   tokens: Tokens,

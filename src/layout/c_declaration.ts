@@ -1,9 +1,9 @@
 /**
- * The grammar of C declarations, from tokens to layouts. Called by `parseStruct`.
+ * The parser of C declarations, from tokens to layouts. Internal: used by `parseStruct`.
  *
- * What cannot be laid out for certain as gcc does it is refused with the place and the reason. The
- * text may be hostile: its depth and the sizes in it are bounded, and nothing it says makes this
- * file allocate more than a few times the text.
+ * A declaration whose gcc layout is not certain is refused, with the position and the reason. The text is
+ * untrusted: its depth and the sizes in it are limited, and no text makes this file allocate more than a
+ * few times the size of the text.
  */
 
 import { aligned } from "./aligned.ts";
@@ -20,30 +20,30 @@ import type { FieldLayout, Fields, Layout, ScalarLayout, StructLayout } from "./
 import { char, i32, u32, u64 } from "./scalar.ts";
 import { struct } from "./struct.ts";
 
-/** Words that begin what a struct of plain data has not. */
+/** Words that begin what a struct of plain data cannot contain. */
 const NOT_DATA = new Set(
   `auto class constexpr explicit extern friend inline mutable namespace operator private protected
   public static template thread_local typename typeof using virtual _Thread_local __inline __thread`
     .split(/\s+/),
 );
 
-/** Types without a scalar here. */
+/** Types for which this library has no scalar. */
 const SIXTEEN_BYTES = new Set(["__int128", "__int128_t", "__uint128_t", "__float128", "_Float128"]);
 const NO_SCALAR = "no scalar here is that long: write alignas(16) unsigned char name[16] instead";
 
-// Elsewhere C ignores it, or packs one field.
+// In other places C ignores it, or packs one field.
 const PACKED_PLACE = "it packs a struct right after the word struct, or right after its }";
 
-/** What a `struct` or `enum` specifier says. */
+/** The meaning of a `struct` or `enum` specifier. */
 interface Tagged {
   readonly type: Type;
-  /** Whether C allows that no declarator follows it, outside and inside a struct. */
+  /** Whether C allows it without a declarator, outside and inside a struct. */
   readonly alone: boolean;
-  /** The struct whose fields stand in it. */
+  /** The struct that it defines. */
   readonly defined?: StructLayout<Fields>;
 }
 
-/** What stands before the declarators. */
+/** The part of a declaration before the declarators. */
 interface Specifiers extends Tagged {
   readonly attributes: Attributes;
   readonly typedef: boolean;
@@ -51,14 +51,14 @@ interface Specifiers extends Tagged {
   readonly atomic: Token | undefined;
 }
 
-/** Fields as they come in. */
+/** The fields read so far. */
 interface Members {
   readonly fields: Map<string, FieldLayout>;
-  /** The first one with an alignment of its own. */
+  /** The first field with an explicit alignment. */
   aligned?: Token;
 }
 
-/** The struct that a whole text declares: its loose fields if it has any, else its last struct. */
+/** Returns the struct that a text declares: its fields outside any struct, or else its last struct. */
 export function parseDeclaration(tokens: Tokens): StructLayout<Fields> {
   return new Parser(tokens).parse();
 }
@@ -67,7 +67,7 @@ class Parser {
   readonly #tokens: Tokens;
   readonly #scope = new Scope();
   readonly #packing = new Packing();
-  /** How deep the parser is in structs and types. */
+  /** The current nesting depth of structs and types. */
   #depth = 0;
   /** The first `std::atomic`: g++ does not pack a field of it. */
   #atomicClass: Token | undefined;
@@ -92,7 +92,7 @@ class Parser {
     return last;
   }
 
-  /** One declaration with its `;`. Gives the struct it defines, if it does. */
+  /** Parses one declaration with its `;`. Returns the struct that it defines, if any. */
   #declaration(members: Members, inside: boolean): StructLayout<Fields> | undefined {
     const tokens = this.#tokens;
     const start = tokens.peek();
@@ -125,7 +125,7 @@ class Parser {
     return defined;
   }
 
-  /** The last one is often missing in what people paste. */
+  /** Parses a `;`. The last one may be missing, as it often is in pasted text. */
   #semicolon(inside: boolean): void {
     const token = this.#tokens.peek();
     if (inside ? token.text === "}" : token.kind === "end") return;
@@ -174,7 +174,7 @@ class Parser {
     throw unreadable(token, `"${texts.slice(0, 4).join(" ")}" is no type of C`);
   }
 
-  /** A type that is not made of C's own words; its first token is taken. */
+  /** Parses a type that is not made of C's keywords. Its first token is already taken. */
   #typeSpecifier(token: Token): Tagged {
     const tokens = this.#tokens;
     const { text } = token;
@@ -199,7 +199,7 @@ class Parser {
     return { type: this.#scope.type(name, std), alone: false };
   }
 
-  /** The scalar in `_Atomic(...)` or `std::atomic<...>`. */
+  /** Parses the scalar in `_Atomic(...)` or `std::atomic<...>`. */
   #atomicOf(keyword: Token, opening: string, closing: string): Layout {
     this.#tokens.expect(opening, keyword.text);
     const layout = this.#typeName(keyword);
@@ -208,12 +208,12 @@ class Parser {
     return layout;
   }
 
-  /** Compilers align an atomic struct by its size, which no layout here can say. */
+  /** Refuses an atomic struct: compilers align it by its size, which layouts cannot express. */
   #checkAtomic(token: Token, { kind }: Layout): void {
     if (kind !== "scalar") throw unreadable(token, "only a scalar can be atomic here");
   }
 
-  /** A type without the name of anything: `int`, `char *`, `struct P[4]`. */
+  /** Parses a type without a declared name: `int`, `char *`, `struct P[4]`. */
   #typeName(token: Token): Layout {
     return this.#deeper(token, () => {
       const { type, attributes: { packed, aligned }, typedef, atomic } = this.#specifiers();
@@ -318,7 +318,7 @@ class Parser {
     }
   }
 
-  /** The constants up to the closing brace; gives the type C chooses for them. */
+  /** Parses the constants up to the closing brace. Returns the type that C chooses for them. */
   #enumerators(opening: Token, typed: boolean): ScalarLayout {
     const tokens = this.#tokens;
     let value = -1n;
@@ -343,7 +343,7 @@ class Parser {
     return negative ? i32 : u32;
   }
 
-  /** One name with what belongs to it: a field, or a new name for a type. */
+  /** Parses one declarator: a field, or a new name for a type. */
   #declarator(specifiers: Specifiers, members: Members): void {
     const tokens = this.#tokens;
     const { type, atomic, typedef } = specifiers;
@@ -351,7 +351,7 @@ class Parser {
     const name = tokens.take();
     if (name.kind !== "word") throw this.#noName(name, pointed);
     const isArray = tokens.at("[");
-    // A name for a type may come before the type is defined, if ever.
+    // A typedef may come before the definition of its type, or without one.
     const result = typedef && !isArray ? pointed : this.#dimensions(pointed);
     const next = tokens.peek();
     if (next.text === ":") throw unreadable(next, "a bit-field is not supported");
@@ -384,7 +384,7 @@ class Parser {
     );
   }
 
-  /** Why no name stands here. */
+  /** The error for a missing name. */
   #noName(token: Token, type: Type): TypeError {
     switch (token.text) {
       case "(":
@@ -397,11 +397,11 @@ class Parser {
       case ":":
         return unreadable(token, "a bit-field is not supported");
     }
-    this.#scope.complete(type); // a type nobody knows is the better reason
+    this.#scope.complete(type); // an unknown type is the better reason
     return unreadable(token, "a name is expected here");
   }
 
-  /** What a type is with the `*` that follow: any pointer is an address. */
+  /** Parses the `*` after a type: any pointer becomes an address. */
   #pointers(type: Type): Type {
     const tokens = this.#tokens;
     let pointed = type;
@@ -412,7 +412,7 @@ class Parser {
     return pointed;
   }
 
-  /** The array that the `[n]` after a name make of a type, or what the type is without them. */
+  /** Parses the `[n]` after a name. Returns the array, or the type itself without them. */
   #dimensions(type: Type): Layout {
     const tokens = this.#tokens;
     const dimensions: { readonly token: Token; readonly length: number }[] = [];
@@ -461,7 +461,7 @@ class Parser {
       }));
   }
 
-  /** Runs what may come back to itself. */
+  /** Runs a parser that may call itself, and limits the depth. */
   #deeper<T>(token: Token, parse: () => T): T {
     if (this.#depth >= DEEPEST) throw outOfBounds(token, `this is more than ${DEEPEST} deep`);
     this.#depth += 1;

@@ -1,5 +1,5 @@
 /**
- * `#pragma pack`: which bound on alignments is in force. Called by `c_declaration.ts`.
+ * Tracks `#pragma pack`: the current limit of alignments. Internal: used by `c_declaration.ts`.
  */
 
 import { type Token, unreadable } from "./c_token.ts";
@@ -7,7 +7,7 @@ import type { Pack } from "./layout.ts";
 
 const PRAGMA = /^pack\((?:(push)(?:,(1|2|4|8|16))?|(pop)|(1|2|4|8|16)?)\)$/;
 
-/** The bound in force, and those pushed before. */
+/** The current limit, and the stack of pushed limits. */
 export class Packing {
   #current: Pack | undefined;
   readonly #pushed: (Pack | undefined)[] = [];
@@ -16,7 +16,7 @@ export class Packing {
     return this.#current;
   }
 
-  /** Does what a token of kind `pragma` says. */
+  /** Applies a token of kind `pragma`. */
   change(token: Token): void {
     const [found, push, pushed, pop, set] = PRAGMA.exec(token.text) ?? [];
     if (found === undefined) {

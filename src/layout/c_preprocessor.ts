@@ -1,34 +1,34 @@
 /**
- * What a C preprocessor does to the tokens of a declaration, as far as one file alone tells: `#define`
- * without parameters, header guards, `#ifdef` of what the text defines, `#pragma pack`. Called by
- * `parseStruct`. Anything whose outcome depends on the compiler is refused, never guessed.
+ * Preprocesses the tokens of a C declaration without other files: `#define` without parameters, header
+ * guards, `#ifdef` of names that the text defines, `#pragma pack`. Internal: used by `parseStruct`. It
+ * refuses everything whose result depends on the compiler, and never guesses.
  */
 
 import { outOfBounds, scan, type Token, unreadable } from "./c_token.ts";
 
-/** More words and marks than this are not looked at, those that macros stand for included. */
+/** The largest number of words and marks, including those from macros. */
 const MOST_TOKENS = 65536;
 
-/** How deep macros stand in macros, at most. */
+/** The largest nesting depth of macros. */
 const DEEPEST_MACRO = 64;
 
-/** Pragmas that move no byte. */
+/** Pragmas that do not change the layout. */
 const HARMLESS_PRAGMA = /^(once|GCC diagnostic|clang diagnostic|GCC system_header)\b/;
 
 const BRANCH =
   "what the compiler defines is not known here: keep the branch it takes, leave out the rest";
 
-/** An `#if` that is open. */
+/** An open `#if`. */
 interface Branch {
   readonly opened: Token;
-  /** Whether its lines count. */
+  /** Whether its lines are used. */
   taken: boolean;
-  /** Whether the lines around it count. */
+  /** Whether the lines around it are used. */
   readonly outer: boolean;
   hasElse: boolean;
 }
 
-/** The tokens the compiler proper would see; a `#pragma pack` is one token among them. */
+/** Returns the tokens after preprocessing. A `#pragma pack` is one of them. */
 export function preprocess(text: string): Token[] {
   return new Preprocessor(scan(text)).run();
 }
@@ -36,7 +36,7 @@ export function preprocess(text: string): Token[] {
 class Preprocessor {
   readonly #in: readonly Token[];
   readonly #out: Token[] = [];
-  /** What each macro stands for; `undefined` for one with parameters. */
+  /** The text of each macro; `undefined` for a macro with parameters. */
   readonly #macros = new Map<string, readonly Token[] | undefined>();
   readonly #branches: Branch[] = [];
   #emitted = 0;
@@ -73,9 +73,9 @@ class Preprocessor {
     return branch === undefined || (branch.outer && branch.taken);
   }
 
-  /** Passes a token on, or what it stands for, as if that were written at `place`. */
+  /** Emits a token, or the text of its macro, with the position `place`. */
   #emit(token: Token, place: Token, within: Set<string>): void {
-    // Counted here and not in the outcome: macros that stand for nothing take time too.
+    // Counted here and not in the output: empty macros take time, too.
     this.#emitted += 1;
     if (this.#emitted > MOST_TOKENS) {
       throw outOfBounds(place, `this is more than ${MOST_TOKENS} words and marks`);
@@ -96,7 +96,7 @@ class Preprocessor {
     this.#out.push({ ...token, line: place.line, column: place.column });
   }
 
-  /** One `#` line. `next` is the index of the token after it. */
+  /** Handles one `#` line. `next` is the index of the token after it. */
   #directive(hash: Token, [name, ...rest]: readonly Token[], next: number): void {
     const place = name ?? hash;
     switch (name?.text) {
@@ -118,8 +118,8 @@ class Preprocessor {
     }
     if (!this.#counts()) return;
     switch (name?.text) {
-      case undefined: // a lone # means nothing
-      case "include": // the file is not read; a type that only it defines is refused where it is used
+      case undefined: // a lone # has no effect
+      case "include": // the file is not read: a type that only it defines is refused where it is used
         return;
       case "define":
         return this.#define(place, rest);
@@ -154,7 +154,7 @@ class Preprocessor {
       throw unreadable(name, BRANCH);
     }
     const wanted = directive.text === "ifdef";
-    // The text is read as C.
+    // The text is parsed as C.
     if (name.text === "__cplusplus") return !wanted;
     if (this.#macros.has(name.text)) return wanted;
     const [hash, define, guard] = this.#in.slice(next, next + 3);

@@ -1,13 +1,13 @@
 /**
- * The scalar types of C by their names, with the sizes they have on 64-bit Linux. Called by the parser
- * of declarations in this room. A name whose size differs between the platforms or C libraries of this library
+ * The scalar types of C by their names, with their sizes on 64-bit Linux. Internal: used by the parser of
+ * declarations. A name whose size differs between the supported platforms or C libraries
  * (`int_fast16_t`, `nlink_t`, `pthread_mutex_t`) is left out on purpose.
  */
 
 import type { ScalarLayout } from "./layout.ts";
 import { bool, char, f32, f64, i16, i32, i64, i8, u16, u32, u64, u8 } from "./scalar.ts";
 
-/** The words that C's own types are made of, in any order. */
+/** The keywords of C's basic types, which may come in any order. */
 const BASIC_WORDS = new Set([
   "void",
   "char",
@@ -21,13 +21,13 @@ const BASIC_WORDS = new Set([
   "unsigned",
 ]);
 
-/** Words that say how a type is used and not what it is. */
+/** Words that do not change the layout of a type. */
 const QUALIFIERS = new Set(
   `const __const volatile __volatile __volatile__ restrict __restrict __restrict__ register
   __extension__`.split(/\s+/),
 );
 
-/** What the basic words mean, sorted and joined. */
+/** The meaning of the basic keywords, sorted and joined. */
 const BASIC: readonly (readonly [pattern: RegExp, layout: ScalarLayout])[] = [
   [/^char$/, char],
   [/^char signed$/, i8],
@@ -75,22 +75,22 @@ const NAMES: readonly (readonly [layout: ScalarLayout, names: string])[] = [
   ],
 ];
 
-/** The scalars that headers give a name. */
+/** The scalars that have a name in headers. */
 export const NAMED_SCALARS: ReadonlyMap<string, ScalarLayout> = new Map(
   NAMES.flatMap(([layout, names]) => names.split(/\s+/).map((name) => [name, layout] as const)),
 );
 
-/** Whether C's own types are made of this word. */
+/** Whether this word is a keyword of C's basic types. */
 export function isBasicWord(word: string): boolean {
   return BASIC_WORDS.has(word);
 }
 
-/** Whether this word changes nothing of a layout: `const` and the like. */
+/** Whether this word, such as `const`, does not change a layout. */
 export function isQualifier(word: string): boolean {
   return QUALIFIERS.has(word);
 }
 
-/** The scalar that `unsigned long` and the like name, or `undefined`. */
+/** Returns the scalar of basic keywords, such as `unsigned long`, or `undefined`. */
 export function basicScalar(words: readonly string[]): ScalarLayout | undefined {
   const name = words.map((word) => word.replaceAll("_", "")).sort().join(" ");
   return BASIC.find(([pattern]) => pattern.test(name))?.[1];

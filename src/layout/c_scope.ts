@@ -1,5 +1,5 @@
 /**
- * The names a C text has defined so far and what they mean. Called by `c_declaration.ts`.
+ * The names that a C text has defined so far, with their meaning. Internal: used by `c_declaration.ts`.
  */
 
 import type { Constant } from "./c_constant.ts";
@@ -7,44 +7,44 @@ import { isBasicWord, isQualifier, NAMED_SCALARS } from "./c_scalar_type.ts";
 import { outOfBounds, type Token, unreadable } from "./c_token.ts";
 import type { Fields, Layout, ScalarLayout, StructLayout } from "./layout.ts";
 
-/** Structs and arrays in one another, at most: what walks a layout may call itself that often. */
+/** The largest nesting depth of structs and arrays. It limits the recursion of code that walks a layout. */
 export const DEEPEST = 64;
 
-/** A type that is named but not defined, at least not yet. A pointer to it can be a field. */
+/** A type that is named but not defined, or not yet. A pointer to it can be a field. */
 interface Undefined {
   readonly kind: "undefined";
   readonly token: Token;
-  /** Of a `struct` type, which may be defined later. */
+  /** The tag of a `struct` type, which may be defined later. */
   readonly tag?: string;
 }
 
-/** A type as far as it is known. */
+/** A type that is defined or only named. */
 export type Type = Layout | Undefined;
 
-/** All names of a text. As in C, and unlike C++, the braces of a struct hide none of them. */
+/** All names of a text. As in C, and unlike in C++, the braces of a struct do not hide names. */
 export class Scope {
   readonly structs = new Map<string, StructLayout<Fields>>();
   readonly enums = new Map<string, ScalarLayout>();
   readonly typedefs = new Map<string, Type>();
   readonly constants = new Map<string, Constant>();
-  /** How deep structs and arrays stand in each one made for this text. */
+  /** The nesting depth of each struct and array made for this text. */
   readonly #depths = new Map<Layout, number>();
 
-  /** What `struct` and this tag mean. */
+  /** Returns the meaning of `struct` and this tag. */
   struct(tag: Token): Type {
     return this.structs.get(tag.text) ?? { kind: "undefined", token: tag, tag: tag.text };
   }
 
-  /** What a single word means as a type, after `std::` or not. */
+  /** Returns the meaning of a single word as a type. `std` says whether it follows `std::`. */
   type(name: Token, std: boolean): Type {
-    // C++ lets the words struct and enum be left out.
+    // C++ allows types without the words struct and enum.
     const own = this.typedefs.get(name.text) ?? this.structs.get(name.text) ??
       this.enums.get(name.text);
     const type = (std ? undefined : own) ?? NAMED_SCALARS.get(name.text);
     return type ?? { kind: "undefined", token: name };
   }
 
-  /** Whether a type starts here and not a number. */
+  /** Whether a type, and not a number, starts here. */
   isType({ kind, text }: Token): boolean {
     return kind === "word" && !this.constants.has(text) && (
       isBasicWord(text) || isQualifier(text) || NAMED_SCALARS.has(text) ||
@@ -53,7 +53,7 @@ export class Scope {
     );
   }
 
-  /** The layout of a type that must be defined by now. */
+  /** Returns the layout of a type, which must be defined. */
   complete(type: Type): Layout {
     if (type.kind !== "undefined") return type;
     const { token, tag } = type;
@@ -64,7 +64,7 @@ export class Scope {
     throw unreadable(token, `${what} is not known here: put its definition before its use`);
   }
 
-  /** Notes how deep a new layout is, and refuses what nobody could walk. */
+  /** Records the depth of a new layout, and refuses one that is too deep. */
   nest(token: Token, layout: Layout, parts: readonly Layout[]): void {
     let depth = 1;
     for (const part of parts) depth = Math.max(depth, 1 + (this.#depths.get(part) ?? 0));

@@ -21,8 +21,7 @@ function scratchFor(size: number): Uint8Array<ArrayBuffer> {
 }
 
 /**
- * Returns the layout of a `char[size]`: UTF-8 text of at most `size - 1` bytes, a NUL, and NULs to the
- * end.
+ * Returns the layout of `char[size]`: UTF-8 text of at most `size - 1` bytes, then NULs to the end.
  *
  * Reading copies the bytes and decodes them up to the first NUL or the end. Invalid UTF-8 reads as
  * U+FFFD. Setting a text that is too long or contains a NUL throws a `RangeError` and writes nothing. A

@@ -1,38 +1,38 @@
 /**
- * C text as tokens, each with its place, and the errors that name it. Called by `c_preprocessor.ts`,
- * which hands the tokens on to the parser of this room.
+ * Splits C text into tokens with positions, and makes the errors that name a position. Internal: used by
+ * `c_preprocessor.ts`, which passes the tokens to the parser.
  */
 
-/** Longer texts are refused: a declaration is a page, and a limit bounds what a bad one can cost. */
+/** The largest length of a text. A declaration is about a page; the limit bounds the cost of a bad text. */
 export const LONGEST_TEXT = 65536;
 
-/** How much of a token an error quotes. */
+/** How many characters of a token an error quotes. */
 const LONGEST_QUOTE = 40;
 
-/** One word, number, literal or mark of C. */
+/** A word, number, literal or mark of C. */
 export interface Token {
-  /** `pragma` is a `#pragma pack` line, `end` the end of the text. */
+  /** `pragma` is a `#pragma pack` line, and `end` is the end of the text. */
   readonly kind: "word" | "number" | "literal" | "mark" | "pragma" | "end";
-  /** As it is written; a literal with its quotes. */
+  /** The source text; a literal includes its quotes. */
   readonly text: string;
-  /** Both count from 1; columns are UTF-16 units. */
+  /** Line and column count from 1. Columns are UTF-16 units. */
   readonly line: number;
   readonly column: number;
-  /** Nothing but space is before it on its line. */
+  /** Whether only space precedes it on its line. */
   readonly first: boolean;
-  /** Nothing at all is between it and the token before. */
+  /** Whether it follows the previous token directly, without space. */
   readonly adjacent: boolean;
 }
 
 const SPACE = /(?:[ \t\v\f\r]|\\\r?\n|\/\/(?:\\\r?\n|[^\n])*)+/y;
 const NEWLINE = /\n/y;
 const COMMENT = /\/\*[^]*?\*\//y;
-// A literal without its closing quote ends with its line, and no rule of the parser takes it. A
-// character that belongs nowhere becomes a mark, for the same end.
+// A literal without its closing quote ends with its line. An unknown character becomes a mark. The parser
+// accepts neither.
 const TOKEN =
   /([A-Za-z_]\w*)|(\.?[0-9](?:[eEpP][+-]|'\w|[\w.])*)|("(?:[^"\\\n]|\\[^\n])*"?|'(?:[^'\\\n]|\\[^\n])*'?)|(::|<<|>>|[^])/uy;
 
-/** A text in quotes and on one line: what is not printable ASCII is escaped, what is long is cut. */
+/** Quotes a text on one line: it escapes what is not printable ASCII, and cuts a long text. */
 function quote(text: string): string {
   const short = text.length > LONGEST_QUOTE ? `${text.slice(0, LONGEST_QUOTE)}...` : text;
   return JSON.stringify(short).replace(
@@ -47,17 +47,17 @@ function placed({ kind, text, line, column }: Token, problem: string): string {
   }: ${problem}`;
 }
 
-/** What is wrong at a token, for text that is no C or that asks for what this library has not. */
+/** The error at a token for text that is not C, or that uses an unsupported feature. */
 export function unreadable(token: Token, problem: string): TypeError {
   return new TypeError(placed(token, problem));
 }
 
-/** What is wrong at a token, for numbers and sizes. */
+/** The error at a token for a number or size that is out of range. */
 export function outOfBounds(token: Token, problem: string): RangeError {
   return new RangeError(placed(token, problem));
 }
 
-/** Runs what may refuse a name, a size or an alignment, and puts the place in front of its error. */
+/** Runs `make` and puts the position in front of its error. */
 export function locate<T>(token: Token, make: () => T): T {
   try {
     return make();
@@ -68,12 +68,12 @@ export function locate<T>(token: Token, make: () => T): T {
   }
 }
 
-/** All tokens of a text, preprocessor lines included, and one of kind `end`. */
+/** Returns all tokens of a text, including preprocessor lines, and one of kind `end`. */
 export function scan(text: string): Token[] {
   const tokens: Token[] = [];
   let [at, line, lineStart, first, adjacent] = [0, 1, 0, true, false];
 
-  /** Steps over what `pattern` matches here, if it does. */
+  /** Skips the text that `pattern` matches here, if any. */
   const skip = (pattern: RegExp): string | undefined => {
     pattern.lastIndex = at;
     const found = pattern.exec(text)?.[0];
@@ -117,17 +117,17 @@ export function scan(text: string): Token[] {
   return tokens;
 }
 
-/** A place in a list of tokens that moves forward. */
+/** A list of tokens with a position that moves forward. */
 export class Tokens {
   readonly #list: readonly Token[];
   #at = 0;
 
-  /** The last token must be the only one of kind `end`. */
+  /** The last token must be of kind `end`, and no other token. */
   constructor(list: readonly Token[]) {
     this.#list = list;
   }
 
-  /** The next token, or the one `ahead` of it; the end stays the end. */
+  /** Returns the next token, or the one `ahead` tokens later. After the end it returns the end. */
   peek(ahead = 0): Token {
     return this.#list[Math.min(this.#at + ahead, this.#list.length - 1)]!;
   }
@@ -138,24 +138,24 @@ export class Tokens {
     return token;
   }
 
-  /** Whether the next token is written like this. */
+  /** Whether the next token has this text. */
   at(text: string): boolean {
     return this.peek().text === text;
   }
 
-  /** Takes the next token if it is written like this. */
+  /** Takes the next token if it has this text. */
   accept(text: string): Token | undefined {
     return this.at(text) ? this.take() : undefined;
   }
 
-  /** Takes the next token, which must be written like this. */
+  /** Takes the next token, which must have this text. */
   expect(text: string, after: string): Token {
     const token = this.take();
     if (token.text !== text) throw unreadable(token, `"${text}" must follow ${after}`);
     return token;
   }
 
-  /** After an opening parenthesis: steps behind the closing one. */
+  /** Skips to after the parenthesis that closes `opening`. */
   skipParentheses(opening: Token): void {
     for (let open = 1; open > 0;) {
       const { kind, text } = this.take();

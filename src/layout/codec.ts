@@ -1,10 +1,10 @@
 /**
- * Copying between memory and plain values. Called by `struct`, and by the views when a whole array or
- * nested struct is assigned, printed or turned into JSON.
+ * Copies between memory and plain values. Internal: used by `struct`, and by the views when a whole array
+ * or nested struct is assigned, printed or converted to JSON.
  *
- * `load` and `store` are the way in: both put private bytes between the value and the memory. Loading,
- * no other process can change what is being decoded; storing, a refused value leaves the memory as
- * it was, whatever code of its own it runs while it is looked at.
+ * `load` and `store` go through a private copy of the bytes. In `load`, no peer can change the bytes while
+ * they are decoded. In `store`, a refused value leaves the memory unchanged, even if reading the value
+ * runs code of the caller.
  */
 
 import { readText, writeText } from "./c_string.ts";
@@ -14,7 +14,7 @@ import { gone, mistyped, outOfRange } from "./refusal.ts";
 /** How many elements of an array `console.log` prints. */
 const PRINTED = 100;
 
-/** The longest an array can be in JavaScript. */
+/** The largest length of a JavaScript array. */
 const LONGEST_ARRAY = 2 ** 32 - 1;
 
 function bytesOf(data: DataView, at: number, size: number): Uint8Array {
@@ -25,7 +25,7 @@ function bytesOf(data: DataView, at: number, size: number): Uint8Array {
   }
 }
 
-/** `limit` bounds how many elements of each array are read; those left out are holes. */
+/** Decodes a value. `limit` bounds the elements read from each array; the others are holes. */
 function decode(layout: Layout, data: DataView, at: number, limit = Infinity): unknown {
   switch (layout.kind) {
     case "scalar":
@@ -107,7 +107,7 @@ function arrayLike(value: unknown, name: string): {
   readonly values: ArrayLike<unknown>;
   readonly length: number;
 } {
-  // A string is one too: the natural value of an array of `char`.
+  // A string is also accepted: it is the natural value of an array of `char`.
   if (typeof value === "string") return { values: value, length: value.length };
   if (typeof value === "object" && value !== null && "length" in value) {
     const { length } = value;
@@ -118,20 +118,20 @@ function arrayLike(value: unknown, name: string): {
   throw mistyped(name, "an array", value);
 }
 
-/** A plain copy of what lies at `at`. */
+/** Returns a plain copy of the value at `at`. */
 export function load(layout: Layout, data: DataView, at: number): unknown {
   return decode(layout, new DataView(bytesOf(data, at, layout.size).slice().buffer), 0);
 }
 
 /**
- * What `console.log` prints of it: straight from the memory, and no more than it prints, so that
- * looking at a gigabyte costs no gigabyte.
+ * Returns the value for `console.log`. It decodes directly from the memory and only the printed elements,
+ * so that printing a view of a gigabyte copies only a little.
  */
 export function glimpse(layout: Layout, data: DataView): unknown {
   return decode(layout, data, 0, PRINTED);
 }
 
-/** Writes a value at `at`, or throws and writes nothing. `name` is for the errors. */
+/** Writes a value at `at`. It writes nothing if it throws. Errors contain `name`. */
 export function store(
   layout: Layout,
   data: DataView,
@@ -144,7 +144,7 @@ export function store(
   bytesOf(data, at, layout.size).set(new Uint8Array(encoded.buffer));
 }
 
-/** Writes some elements of an array of `length` elements from index `offset` on, or none. */
+/** Writes elements of an array of `length` elements, starting at index `offset`, or none. */
 export function storeElements(
   element: Layout,
   length: number,
@@ -163,7 +163,7 @@ export function storeElements(
     );
   }
   const encoded = new DataView(new ArrayBuffer(count * element.size));
-  // Element numbers in errors are those of the values given.
+  // Errors contain the index in `value`.
   encodeElements(element, encoded, 0, values, count, name);
   bytesOf(data, offset * element.size, encoded.byteLength).set(new Uint8Array(encoded.buffer));
 }

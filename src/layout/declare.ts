@@ -1,6 +1,6 @@
 /**
- * A struct as C and C++ text, with assertions that make the compiler refuse it wherever it would lay
- * the struct out differently. Called by `struct`.
+ * Writes a struct as C and C++ text, with assertions that make a compiler with another layout reject it.
+ * Internal: used by `struct`.
  */
 
 import { checkName, isTaken } from "./check.ts";
@@ -10,7 +10,7 @@ function attribute(align: number | undefined): string {
   return align === undefined ? "" : `__attribute__((aligned(${align})))`;
 }
 
-/** Every struct in the order C needs them, inner ones first, each once. */
+/** All structs, each once, in the order that C needs: inner structs first. */
 class Declaration {
   readonly #names = new Map<AnyStructLayout, string>();
   readonly #structs: string[] = [];
@@ -20,7 +20,7 @@ class Declaration {
     this.#add(layout, name);
   }
 
-  /** Declares a struct unless it is declared already, and gives the name it got. */
+  /** Declares a struct unless it is already declared. Returns its name. */
   #add(layout: AnyStructLayout, wanted: string): string {
     const known = this.#names.get(layout);
     if (known !== undefined) return known;
@@ -50,7 +50,7 @@ class Declaration {
   }
 
   #member(struct: string, name: string, { layout, align }: Field): string {
-    // In C the dimensions stand after the name, the outermost first.
+    // In C the dimensions follow the name, the outermost first.
     let element: Layout = layout;
     let dimensions = "";
     for (; element.kind === "array"; element = element.element) dimensions += `[${element.length}]`;
@@ -81,7 +81,7 @@ class Declaration {
   }
 }
 
-/** The declaration of a struct under this name; nested structs are named after it and the field. */
+/** Returns the declaration of a struct with this name. Nested structs are named after it and the field. */
 export function declare(layout: AnyStructLayout, name: string): string {
   checkName(name, "the name of a struct");
   return new Declaration(layout, name).toString();

@@ -1,14 +1,14 @@
 /**
- * What `console.log` shows of a view. Called by the two view classes.
+ * How `console.log` prints a view. Internal: used by the two view classes.
  */
 
-/** The method Deno's and Node's `console.log` call, if an object has it. */
+/** The method that `console.log` of Deno and Node calls if an object has it. */
 export const INSPECT: unique symbol = Symbol.for("nodejs.util.inspect.custom") as never;
 
-/** What that method is given to show a value with. */
+/** The function that this method receives to format a value. */
 export type Inspect = (value: unknown, options: object) => string;
 
-/** The values as `inspect` shows them. Looking at a view whose memory is gone must not throw. */
+/** Formats a value with `inspect`. Printing a view whose memory is gone must not throw. */
 export function shown(load: () => unknown, options: object, inspect: Inspect): string {
   let value: unknown;
   try {

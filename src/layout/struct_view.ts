@@ -1,8 +1,8 @@
 /**
- * Structs as live views: one class per struct, with an accessor per field. Called by `struct` only.
+ * Live views of structs: one class per struct, with one accessor per field. Internal: used by `struct`.
  *
- * A view holds a `DataView` of exactly the struct's bytes, in a private field: no mistake here could
- * reach beyond the struct, and nobody can take the memory out of a read-only view.
+ * A view holds a `DataView` of exactly the struct's bytes in a private field. So a bug in this file cannot
+ * access memory outside the struct, and a caller cannot get the memory of a read-only view.
  */
 
 import { checkAlive, partView } from "./array_view.ts";
@@ -15,19 +15,19 @@ import { bool, char, f32, f64, i16, i32, i64, i8, u16, u32, u64, u8 } from "./sc
 
 type Accessor = PropertyDescriptor & ThisType<View>;
 
-/** What the views of all structs share. */
+/** The base class of the views of all structs. */
 class View {
   readonly #data: DataView;
   readonly #layout: AnyStructLayout;
   readonly #readOnly: boolean;
-  /** The views of fields that are structs or arrays, made when first asked for. */
+  /** The views of fields that are structs or arrays, made at the first access. */
   readonly #parts: object[] = [];
 
   constructor(data: DataView, layout: AnyStructLayout, readOnly: boolean) {
     this.#data = data;
     this.#layout = layout;
     this.#readOnly = readOnly;
-    // A misspelt field must throw, not become a property that is not the memory.
+    // A misspelt field must throw, and not add a property that is not the memory.
     Object.preventExtensions(this);
   }
 
@@ -36,7 +36,7 @@ class View {
     return this.#data;
   }
 
-  /** One literal each: V8 optimises by place in the source, see `scalar.ts`. */
+  /** One literal for each scalar: V8 optimises per place in the source, see `scalar.ts`. */
   static readonly #scalars: Record<ScalarName, (name: string, at: number) => Accessor> = {
     bool: (name, at) => ({
       get(): unknown {
@@ -168,7 +168,7 @@ class View {
     }
   }
 
-  /** The class of the views of one struct. */
+  /** Returns the class of the views of one struct. */
   static of(layout: AnyStructLayout): typeof View {
     const StructView = class extends View {};
     Object.entries(layout.fields).forEach(([name, field], index) => {
@@ -178,7 +178,7 @@ class View {
     return StructView;
   }
 
-  /** For `JSON.stringify`. A field of the same name hides it, and is then what that calls. */
+  /** Converts the view for `JSON.stringify`. A field of the same name replaces this method. */
   toJSON(): unknown {
     return load(this.#layout, this.#data, 0);
   }
@@ -188,7 +188,7 @@ class View {
   }
 }
 
-/** Makes a function that looks at memory as a view of this struct. */
+/** Makes a function that returns a view of this struct over memory. */
 export function viewsOf(layout: AnyStructLayout): (data: DataView, readOnly: boolean) => object {
   const StructView = View.of(layout);
   return (data, readOnly) => new StructView(data, layout, readOnly);

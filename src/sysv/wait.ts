@@ -95,7 +95,7 @@ export function waitAsync<Result>(work: Waiting<Result>, signal?: AbortSignal): 
   });
 }
 
-/** Does the same as {@linkcode waitAsync} with callbacks, without spending the budget. */
+/** Like {@linkcode waitAsync}, but calls `resolve` or `reject`. The caller has already spent the budget. */
 export function carryOut<Result>(
   work: Waiting<Result>,
   signal: AbortSignal | undefined,
