@@ -283,7 +283,7 @@ export class FutexRing {
     return ended;
   }
 
-  /** Ends all waits and releases all but the eventfd, which its reader closes. Calling it again does nothing. */
+  /** Ends all waits and closes the ring, but not the eventfd. Calling it again does nothing. */
   close(): void {
     if (!this.#open) return;
     this.#open = false;

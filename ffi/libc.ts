@@ -177,7 +177,7 @@ interface Libc<P extends Part = "always"> {
 
 let opened: Libc | undefined;
 
-/** Whether this is a Worker, which can end before its process does. */
+/** Whether this code runs in a Worker, which can end before its process. */
 export const inWorker: boolean = "DedicatedWorkerGlobalScope" in globalThis;
 
 let undoneAtEnd = false;
@@ -397,7 +397,7 @@ function isReady(fd: number, events: number): boolean {
  */
 export const WRITABLE_BYTES = 4096;
 
-/** Whether a write of {@linkcode WRITABLE_BYTES} to a pipe, a socket or a file would not wait now. */
+/** Whether {@linkcode WRITABLE_BYTES} can be written now to a pipe, socket or file without waiting. */
 export function isWritable(fd: number): boolean {
   return isReady(fd, POLL.OUT);
 }

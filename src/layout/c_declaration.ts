@@ -157,7 +157,7 @@ class Parser {
       else if (isBasicWord(text) || text === "struct" || text === "enum") {
         if (tagged !== undefined) this.#scope.complete(tagged.type);
         throw unreadable(token, "this is a second type: a comma, a semicolon or a name is missing");
-      } else break; // the name of what is declared
+      } else break; // the declared name
     }
     tagged ??= { type: this.#basicType(words), alone: false };
     return { ...tagged, attributes, typedef, atomic };

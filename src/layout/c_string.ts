@@ -60,7 +60,7 @@ export function readText(data: DataView, at: number, size: number): string {
   } catch {
     throw gone();
   }
-  copy[size] = 0; // ends the search where no NUL was written
+  copy[size] = 0; // ends the search if the field has no NUL
   return decoder.decode(copy.subarray(0, copy.indexOf(0)));
 }
 

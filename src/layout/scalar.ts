@@ -26,7 +26,7 @@ function place(at: unknown): number {
   throw mistyped("at", "a number", at);
 }
 
-/** Why reading or writing at `at` of `data` failed. */
+/** The error for a failed read or write at `at` of `data`. */
 function failed(data: unknown, at: unknown): Error {
   if (!(data instanceof DataView)) return mistyped("data", "a DataView", data);
   if (typeof at !== "number") return mistyped("at", "a number", at);

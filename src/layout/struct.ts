@@ -109,7 +109,7 @@ function memory(buffer: ArrayBufferLike, offset: number, size: number): DataView
  * assert.equal(line.to.name, "end");
  * ```
  *
- * @example Packed
+ * @example A packed struct
  * ```ts
  * import assert from "node:assert/strict";
  * import { f64, struct, u8 } from "@sysv/shm";

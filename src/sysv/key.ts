@@ -27,7 +27,7 @@ import { describe } from "../layout/refusal.ts";
 export const IPC_PRIVATE: number = IPC.PRIVATE;
 
 /**
- * Checks that `key` is a 32-bit integer and returns it as C sees it: -2^31 to 2^31 - 1.
+ * Checks that `key` is a 32-bit integer and returns it as a signed number: -2^31 to 2^31 - 1.
  * `0xdeadbeef` and `-559038737` are the same key.
  *
  * @throws {TypeError} not an integer
@@ -80,7 +80,7 @@ export function parseKey(text: string): number {
   );
 }
 
-/** C uses the low 8 bits of any number. A larger number is refused, because it looks like another project. */
+/** C uses only the low 8 bits. A larger number is refused, because it looks like another project. */
 function checkProject(projectId: number): number {
   if (projectId >= 0 && projectId <= 0xff) return projectId;
   throw new RangeError(
@@ -88,7 +88,7 @@ function checkProject(projectId: number): number {
   );
 }
 
-/** A number as C writes it, or `undefined`. */
+/** Parses a number in C notation, or returns `undefined`. */
 function parseInteger(text: string): number | undefined {
   const [, sign, digits] = /^([+-]?)(0x[0-9a-f]+|0[0-7]*|[1-9][0-9]*)$/i.exec(text) ?? [];
   if (digits === undefined) return undefined;

@@ -263,7 +263,7 @@ export class Segment implements Disposable {
    * Attaches the segment that holds `key`, or creates it. `created` reports which. An existing segment
    * keeps its size and mode. It is accepted if it is larger than `size` and refused if it is smaller.
    *
-   * @throws {ShmError} as {@linkcode Segment.create} and {@linkcode Segment.open}
+   * @throws {ShmError} the errors of {@linkcode Segment.create} and {@linkcode Segment.open}
    * @throws {TypeError} the options exclude each other
    * @throws {RangeError} a size, key, mode or address is out of range
    *

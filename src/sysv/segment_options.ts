@@ -67,7 +67,7 @@ export interface SegmentPlacementOptions {
 export interface SegmentCreateOptions extends SegmentPlacementOptions {
   /** The key by which other processes find it. Without a key it is private and found by its id. */
   readonly key?: number;
-  /** Bytes, at least 1. The memory starts as zeros. */
+  /** The size in bytes, at least 1. The memory is zero at first. */
   readonly size: number;
   /** Permission bits. Defaults to 0o600, or to 0o700 with `execute`. The umask does not apply. */
   readonly mode?: number;
@@ -223,7 +223,7 @@ export function checkNew(options: SegmentCreateOptions): NewSegment {
  * Checks a number of bytes.
  *
  * @throws {TypeError} not a number
- * @throws {RangeError} not a positive integer that a number holds exactly
+ * @throws {RangeError} not a positive safe integer
  */
 export function checkSize(value: unknown, name: string): number {
   const size = checkNumber(value, name);

@@ -156,7 +156,7 @@ export function statFailure(id: number, errno: number): ShmError {
  */
 export function checkSegmentId(value: unknown): number {
   const id = checkNumber(value, "id");
-  // Foreign functions take no -0
+  // Foreign functions refuse -0
   if (Number.isInteger(id) && id >= 0 && id <= 0x7fffffff) return id | 0;
   throw new RangeError(`segment id ${id} is not an integer from 0 to 2147483647`);
 }
@@ -218,7 +218,7 @@ export function listSegments(): SegmentStat[] {
   for (let index = 0; index <= highest; index++) {
     const struct = shmidStruct();
     let id = shmctl(index, SHM.STAT_ANY, struct.bytes);
-    // Linux before 4.17 has no STAT_ANY; STAT leaves out what this user may not read
+    // Linux before 4.17 has no STAT_ANY; STAT leaves out segments that this user may not read
     if (id === -ERRNO.EINVAL) id = shmctl(index, SHM.STAT, struct.bytes);
     if (id >= 0) segments.push(read(id, struct));
   }

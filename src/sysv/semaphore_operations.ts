@@ -65,7 +65,7 @@ export interface PreparedOperations {
 /** Operations in the form that the system calls take. */
 export class PackedOperations implements PreparedOperations {
   readonly operations: readonly Operation[];
-  /** The same with `IPC_NOWAIT` on each. */
+  /** The operations with `IPC_NOWAIT` on each. */
   readonly noWait: Sembufs;
   /** The smallest number of semaphores that a set must have. */
   readonly reach: number;

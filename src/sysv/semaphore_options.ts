@@ -208,7 +208,7 @@ function checkCount(value: unknown): number {
 /** Checks the index of a semaphore in a set of `count`. */
 export function checkSemaphore(value: unknown, count: number): number {
   const semaphore = checkNumber(value, "semaphore");
-  // Foreign functions take no -0
+  // Foreign functions refuse -0
   if (isWhole(semaphore, 0, count - 1)) return semaphore | 0;
   throw new RangeError(
     `there is no semaphore ${semaphore} in a set of ${count}: 0 to ${count - 1}`,

@@ -92,7 +92,7 @@ export function checkSet(value: unknown, name: string): SemaphoreSet {
  *
  * `tryOp` never waits, `opSync` blocks the thread, `op` returns a promise. Several operations happen
  * in one step or not at all. The kernel reverts operations with `undo` when this process ends, also
- * after SIGKILL. A Worker counts as a process of its own, except where the system forbids unshare(2),
+ * after SIGKILL. A Worker counts as a separate process, except where the system forbids unshare(2),
  * as some containers do: there, its operations are undone when its process ends. Therefore acquire and
  * release with `undo` in the same Worker.
  *
@@ -277,7 +277,7 @@ export class SemaphoreSet {
    * values and mode. With `values`, this call blocks for at most a second until the creator of an
    * existing set has written its start values. If the creator died before, the set is created again.
    *
-   * @throws {ShmError} as {@linkcode SemaphoreSet.create} and {@linkcode SemaphoreSet.open};
+   * @throws {ShmError} the errors of {@linkcode SemaphoreSet.create} and {@linkcode SemaphoreSet.open};
    * `ETIMEDOUT` another program's set whose start values have not been announced
    * @throws {RangeError} a key, count, mode or value is out of range
    *
@@ -432,9 +432,9 @@ export class SemaphoreSet {
   /**
    * Performs all operations in one step, and blocks this thread until that is possible.
    *
-   * @throws {ShmError} as {@linkcode SemaphoreSet.tryOp}; `ETIMEDOUT` the timeout passed, `EIDRM` the
-   * set was removed during the wait, `EAGAIN` an operation with `noWait` would have to wait. After an
-   * error no operation was performed
+   * @throws {ShmError} the errors of {@linkcode SemaphoreSet.tryOp}; `ETIMEDOUT` the timeout passed,
+   * `EIDRM` the set was removed during the wait, `EAGAIN` an operation with `noWait` would have to wait.
+   * After an error no operation was performed
    * @throws {RangeError} no operation, or one that is out of range for this set, or an invalid timeout
    *
    * @example Wait for zero: until all three have finished

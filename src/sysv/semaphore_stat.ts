@@ -91,7 +91,7 @@ export function tryStatSet(id: number): SemaphoreSetStat | number {
  * Returns what the kernel reports about the semaphore set with this id. It works for other users' sets.
  *
  * @throws {ShmError} `EINVAL` no such set; `EACCES` no read permission, on Linux before 4.17
- * @throws {RangeError} an id out of range
+ * @throws {RangeError} the id is out of range
  *
  * @example
  * ```ts
@@ -122,7 +122,7 @@ export const noSuchSet = "no semaphore set has this id (any more); `ipcs -s` lis
  */
 export function checkSetId(value: unknown): number {
   const id = checkNumber(value, "id");
-  // Foreign functions take no -0
+  // Foreign functions refuse -0
   if (Number.isInteger(id) && id >= 0 && id <= 0x7fffffff) return id | 0;
   throw new RangeError(`semaphore set id ${id} is not an integer from 0 to 2147483647`);
 }
@@ -149,8 +149,8 @@ export function listSemaphoreSets(): SemaphoreSetStat[] {
   for (let index = 0; index <= highest; index++) {
     const struct = semidStruct();
     let id = semctlBuffer(index, SEM.STAT_ANY, struct.bytes);
-    // Linux before 4.17 has no STAT_ANY, and glibc before 2.33 loses its buffer; STAT leaves out what
-    // this user may not read
+    // Linux before 4.17 has no STAT_ANY, and glibc before 2.33 loses its buffer; STAT leaves out sets
+    // that this user may not read
     if (id === -ERRNO.EINVAL || id === -ERRNO.EFAULT) {
       id = semctlBuffer(index, SEM.STAT, struct.bytes);
     }
@@ -160,11 +160,10 @@ export function listSemaphoreSets(): SemaphoreSetStat[] {
 }
 
 /**
- * The id of the semaphore set that holds `key`, or `undefined` if none does. Needs no permission for
- * it.
+ * Returns the id of the semaphore set that holds `key`, or `undefined`. It needs no permission on it.
  *
- * @throws {TypeError} a key that is not an integer
- * @throws {RangeError} a key out of range
+ * @throws {TypeError} the key is not an integer
+ * @throws {RangeError} the key is out of range
  *
  * @example
  * ```ts
@@ -204,7 +203,7 @@ export function askAboutAllSets(
  * the creator and root may remove it.
  *
  * @throws {ShmError} `EINVAL` no such set, `EPERM` neither owner, creator nor root
- * @throws {RangeError} an id out of range
+ * @throws {RangeError} the id is out of range
  *
  * @example
  * ```ts
