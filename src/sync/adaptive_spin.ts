@@ -1,20 +1,20 @@
 /**
- * Looking again and again for a short while, before sleeping: who is answered within microseconds needs
- * no system call. For the rooms to the right.
+ * Spinning: checks a condition repeatedly for a short time before it sleeps, because an answer within
+ * microseconds needs no system call. Internal: used by mailbox and channel.
  */
 
 import { checkNumber } from "../layout/arguments.ts";
 
 /**
- * How long to look before sleeping, in microseconds, if the caller does not say: about what going to
- * sleep and being woken on the event loop costs, so that spinning in vain at most doubles it.
+ * How long to spin before sleeping by default, in microseconds. It is about the cost of a sleep and a wake
+ * on the event loop, so spinning without success at most doubles that cost.
  */
 export const DEFAULT_SPIN_US = 250;
 
-/** Looks between two looks at the clock. */
+/** Checks between two reads of the clock. */
 const LOOKS = 32;
 
-/** Whether `ready` says so within `microseconds`; asks it at least once. */
+/** Whether `ready` returns `true` within `microseconds`. Calls it at least once. */
 export function spin(microseconds: number, ready: () => boolean): boolean {
   if (ready()) return true;
   if (microseconds === 0) return false;
@@ -28,37 +28,37 @@ export function spin(microseconds: number, ready: () => boolean): boolean {
   return false;
 }
 
-/** So many short sleeps at most go by before spinning is tried again. */
+/** The largest number of short sleeps before spinning is tried again. */
 const MOST_RESTS = 64;
 
-/** A wait that begins more than so many milliseconds after the last one ended follows a silence. */
+/** A wait follows a silence if it begins more than this many milliseconds after the last one ended. */
 const SILENCE_MS = 1;
 
 /**
- * Spins only while it pays: not in the first wait after a silence or a long sleep, because the peer is
- * asleep too and may need this very core to wake up. Where spinning is in vain though sleeps are short, as
- * where both sides share a core, it is tried again ever more rarely, and each time that it is not in vain
- * makes that half as rare.
+ * Spins only while it pays. It does not spin in the first wait after a silence or a long sleep, because the
+ * peer is asleep too and may need this core to wake up. Where spinning fails although sleeps are short, as
+ * where both sides share a core, it is tried after 1, 2, 4 and up to 64 short sleeps; each success halves
+ * that number.
  */
 export class AdaptiveSpin {
   readonly #microseconds: number;
   /** Short sleeps to go until spinning is tried again. */
   #rests = 0;
-  /** What {@linkcode AdaptiveSpin.#rests} begins with when it is in vain again. */
+  /** The next start value of {@linkcode AdaptiveSpin.#rests}, after spinning fails again. */
   #nextRests = 1;
   #began = 0;
-  /** The same on the coarse clock, in milliseconds. */
+  /** The same time on the coarse clock, in milliseconds. */
   #beganAbout = 0;
-  /** When a wait ended last, on the coarse clock. */
+  /** When the last wait ended, on the coarse clock. */
   #endedAbout = 0;
-  /** Whether something was there at a first look since then. */
+  /** Whether a first check has succeeded since then. */
   #flows = false;
 
   constructor(microseconds: number) {
     this.#microseconds = checkSpin(microseconds);
   }
 
-  /** As {@linkcode spin}, with no time while that does not pay. */
+  /** As {@linkcode spin}, but checks only once while spinning does not pay. */
   look(ready: () => boolean): boolean {
     if (ready()) return this.#flows = true;
     if (this.#rests > 0 || this.#microseconds === 0 || this.#isSilent()) return false;
@@ -78,16 +78,16 @@ export class AdaptiveSpin {
     return !flows && Date.now() - this.#endedAbout > SILENCE_MS;
   }
 
-  /** Says that a sleep begins. */
+  /** Call it when a sleep begins. */
   sleeps(): void {
     this.#began = performance.now();
     this.#beganAbout = Date.now();
   }
 
-  /** Says that it is over: was it so short that looking on might have been better? */
+  /** Call it when the sleep is over. A short one means that spinning longer might have been better. */
   woke(): void {
     const short = 2 * this.#microseconds;
-    // After a long sleep the fine clock takes microseconds, in which somebody waits; the coarse one does not
+    // After a long sleep the fine clock costs microseconds of latency, and the coarse clock does not
     const wasShort = (Date.now() - this.#beganAbout - 1) * 1000 < short &&
       (performance.now() - this.#began) * 1000 < short;
     this.#endedAbout = Date.now();
@@ -97,7 +97,7 @@ export class AdaptiveSpin {
 }
 
 /**
- * Checks what a caller says.
+ * Checks the option `spin`.
  *
  * @throws {RangeError} not 0 or more microseconds, at most a second
  */

@@ -1,29 +1,29 @@
 /**
- * A futex awaited on the event loop, woken as a socket would be: by the kernel, and not by a thread that
- * waits in its stead. All waits of an event loop share one io_uring, which lives as long as it.
+ * A futex that is awaited on the event loop. The kernel wakes it as it wakes a socket, without a thread
+ * that waits. All waits of an event loop share one io_uring, which lives as long as the event loop.
  *
- * Where there is no io_uring `listen` says so, and `atomic_int32.ts` waits on another thread.
+ * Where there is no io_uring, `listen` returns `false` and `atomic_int32.ts` waits on another thread.
  */
 
 import { FutexRing } from "../../ffi/io_uring.ts";
 import { EventfdReader } from "./eventfd_reader.ts";
 
 /**
- * A wait of at least so many milliseconds is worth loading what is needed for all to come. Shorter ones
- * are over before, and end late if the event loop is loading then.
+ * The first wait of at least this many milliseconds loads what all waits need. Shorter waits would be over
+ * before that, and would end late if the event loop is loading then.
  */
 const WORTH_LOADING_MS = 10;
-/** Many short ones are worth it too: traffic that flows with pauses has no long ones. */
+/** This many short waits load it too, because traffic with short pauses has no long waits. */
 const WORTH_LOADING_WAITS = 16;
 
 let ring: FutexRing | undefined;
-/** Waits that are with the kernel, by their numbers. */
+/** Waits that the kernel has, by their numbers. */
 const armed = new Map<number, () => void>();
 let lastWait = 0;
-/** Whether the only wait there was has ended, and the ring was not asked yet. */
+/** Whether the only armed wait has ended, but its completion has not been reaped yet. */
 let unreaped = false;
 
-/** The ring of this event loop; `undefined` if it cannot be had, or not just now. */
+/** The ring of this event loop; `undefined` if there is none, or none yet. */
 function sharedRing(ms: number, waits: number): FutexRing | undefined {
   if (ring !== undefined) return ring;
   if (!EventfdReader.loaded) {
@@ -42,7 +42,7 @@ function sharedRing(ms: number, waits: number): FutexRing | undefined {
 
 function endWaits(from: FutexRing): void {
   if (armed.size === 1 && !unreaped) {
-    // Which wait it is needs no asking, and its waiter is in a hurry: the ring is asked before the next
+    // It can only be this wait, and its waiter is in a hurry: it is reaped before the next one is armed
     unreaped = true;
     const [ended] = armed.values();
     return ended!();
@@ -57,25 +57,25 @@ function endWaits(from: FutexRing): void {
 
 /** One wait at a time, always for the same word. */
 export class AsyncFutex {
-  /** The number of a wait that is with the kernel, which may be one that was given up here. */
+  /** The number of the wait that the kernel has. Its waiter may have given up. */
   #armed: number | undefined;
   #done: (() => void) | undefined;
-  /** Ends the wait under way each time it fires. It outlives one wait, for the next. */
+  /** Ends the current wait each time it fires. It is kept for the next wait. */
   #timer: ReturnType<typeof setInterval> | undefined;
-  /** What it was set to, in milliseconds. */
+  /** Its interval in milliseconds. */
   #timerMs = 0;
   /** Whether it has not fired yet. */
   #timerIsNew = true;
-  /** How often it was waited on. */
+  /** The number of waits so far. */
   #waits = 0;
   #open = true;
 
   /**
-   * Waits at most `ms` milliseconds for the word at `address` to be something else than `value`, or to
-   * be woken. It may end early. Then `done` is called, once, and never from within this call: by the
-   * event loop itself, as a promise in between costs microseconds where nothing is warm.
+   * Waits at most `ms` milliseconds until the word at `address` differs from `value`, or a wake. It may
+   * end early. Then the event loop calls `done` once, never from within this call. A promise in between
+   * would cost microseconds where nothing is warm.
    *
-   * @returns `false` if that cannot be done here, or not just now
+   * @returns `false` if this is not possible here, or not yet
    */
   listen(address: Deno.PointerObject, value: number, ms: number, done: () => void): boolean {
     if (!this.#open) {
@@ -103,9 +103,9 @@ export class AsyncFutex {
   }
 
   /**
-   * Sees to it that the wait ends within `ms`. A timer that fires no later will do, though the wait
-   * ends early then: to set and clear one costs as much as all else between a wake and its receiver,
-   * and most of what an idle wait costs. It also keeps the process alive, which the ring itself does not.
+   * Makes the wait end within `ms`. A timer that fires earlier is kept, and the wait ends early: setting
+   * and clearing a timer costs as much as everything else between a wake and its receiver, and most of
+   * the cost of an idle wait. The timer also keeps the process alive, which the ring does not.
    */
   #limit(ms: number): void {
     const firesInTime = this.#timerIsNew ? this.#timerMs <= ms : this.#timerMs === ms;
@@ -133,12 +133,12 @@ export class AsyncFutex {
     done?.();
   }
 
-  /** Ends a wait under way, as soon as the caller is done. */
+  /** Ends the current wait as soon as the caller returns. */
   interrupt(): void {
     if (this.#done !== undefined) queueMicrotask(() => this.#end());
   }
 
-  /** Ends a wait under way, in the kernel too. Twice is once. */
+  /** Ends the current wait, in the kernel too. Calling it again does nothing. */
   close(): void {
     this.#open = false;
     this.#stopTimer();

@@ -1,6 +1,6 @@
 /**
- * How long waits last: what a caller can say about it, and the slices that waits are cut into, because
- * a killed peer may owe a wake and a classic peer never wakes.
+ * How long waits last: the options of a caller, and the slices of a wait. Waits are sliced because a killed
+ * peer may not have sent its wake, and a classic peer never sends one.
  */
 
 import { ERRNO } from "../../ffi/errno.ts";
@@ -82,13 +82,13 @@ export function readWaitOptions(options: unknown): WaitLimits {
   return withDeadline<WaitOptions>(readAsync(options));
 }
 
-/** A sleeping peer looks again at least this often, in milliseconds (DESIGN: crash rules). */
+/** A sleeping peer checks again after at most this many milliseconds. */
 export const MAX_SLICE_MS = 100;
 
-/** The first look again is soon: peers that never wake anybody are answered fast while active. */
+/** The first slice is short, so peers that never wake others get fast answers while they are active. */
 const FIRST_SLICE_MS = 1;
 
-/** The lengths of the slices of one wait: short ones first, each twice the last, never past the end. */
+/** The lengths of the slices of one wait: each is twice the one before, up to the maximum or the end. */
 export class WaitSchedule {
   #next = FIRST_SLICE_MS;
   #waited = 0;
@@ -101,14 +101,14 @@ export class WaitSchedule {
     this.#expired = expired;
   }
 
-  /** Milliseconds given out so far. */
+  /** The sum of the slices so far, in milliseconds. */
   get waited(): number {
     return this.#waited;
   }
 
   /**
-   * The length of the next slice in milliseconds. `woken` says that whoever ends the wait is sure to
-   * wake us, so that there is no need to look soon.
+   * The length of the next slice in milliseconds. Pass `woken` if every peer that can end the wait also
+   * wakes this one, so that short slices are not needed.
    *
    * @throws {ShmError} the deadline has passed
    */
@@ -122,7 +122,7 @@ export class WaitSchedule {
   }
 }
 
-/** The error of a wait that was given up. */
+/** The error of a wait that timed out. */
 export function timedOut(
   action: string,
   call: LibcCall,
