@@ -5,7 +5,7 @@
  *     deno run --allow-ffi examples/share_struct.ts 21.5 attic   writes one, from another terminal
  *
  * Either may be started first; the one that prints removes the segment. The word that says "there is a reading"
- * is stored after the rest, so that whoever sees it sees the rest too; plain fields promise no order.
+ * is stored last, so that a process that sees it sees the rest too. Plain fields have no order.
  */
 
 import { AtomicInt32, cString, f64, i32, Segment, struct } from "../mod.ts";

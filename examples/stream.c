@@ -21,7 +21,7 @@ static int fail(const struct ShmChannelError *error) {
   return 1;
 }
 
-/* Whoever comes first makes the channel; all its messages have the size of the struct. */
+/* The first process creates the channel. All messages have the size of the struct. */
 static enum ShmChannelStatus open_channel(struct ShmChannel *channel, key_t key, size_t size) {
   struct ShmChannelOptions options = shm_channel_options(key);
   options.message_size = (uint32_t)size;

@@ -1,8 +1,8 @@
 /* The C side of telemetry.ts: samples a sensor and itself many thousand times a second, until Ctrl-C
  * or so many samples. sample.h is what `telemetry.ts --declare` prints.
  *
- * A sampler must not wait for whoever watches: what finds no room is dropped, and the number of the
- * next sample tells. */
+ * A sampler must not wait for a viewer: a sample that finds no room is dropped, and the number of the
+ * next sample shows it. */
 
 #include "shm_channel.h"
 

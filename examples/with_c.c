@@ -32,7 +32,7 @@ int main(void) {
   for (int step = 1; step <= STEPS; step++) {
     particle->position[0] = step * 0.5;
     particle->position[1] = step * step;
-    /* Release: whoever sees the step sees the position that goes with it */
+    /* Release: a process that sees the step sees the position that belongs to it */
     atomic_store_explicit((_Atomic int32_t *)&particle->step, step, memory_order_release);
     syscall(SYS_futex, &particle->step, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
     nanosleep(&(struct timespec){.tv_nsec = 200000000}, NULL);

@@ -22,7 +22,7 @@ if (Deno.args[0] === "--declare") {
   const particle = segment.view(Particle);
   const step = new AtomicInt32(segment, Particle.fields.step.offset);
   for (let seen = 0; seen < 3;) {
-    // The C program stores the step last: whoever sees it sees the position that goes with it
+    // The C program stores the step last: a process that sees it sees the position that belongs to it
     seen = await step.wait(seen);
     const [x, y] = particle.position;
     console.log(`step ${seen}: ${x}, ${y}`);

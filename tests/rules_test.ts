@@ -1,4 +1,4 @@
-/** The house's own rules: which room may know which, and what every file and symbol must have. */
+/** The project's own rules: which folder may import which, and what every file and symbol must have. */
 
 import assert from "node:assert/strict";
 import { OLDEST_DENO } from "../ffi/platform.ts";
@@ -234,6 +234,20 @@ testWith(needs, "every test file that makes System V objects guards against leak
     return makes.test(text) && !/^guardAgainstLeaks\(\);$/m.test(text);
   });
   assert.deepEqual(unguarded, []);
+});
+
+/** Words that a reader without German stumbles over, or that only this project used. */
+const HARD_WORDS =
+  /\bwhoever\b|\benem(y|ies)\b|\bif not said\b|\bfor the rooms\b|\btwice is once\b/i;
+
+testWith(needs, "pages and sources are in plain English", () => {
+  const written =
+    /^(README|CONTRIBUTING|SECURITY|CHANGELOG)\.md$|^(docs|src|ffi|c|examples)\/|^(cli|mod)\.ts$/;
+  // The plan quotes the words
+  for (const path of files("").filter((one) => written.test(one) && one !== "docs/redesign.md")) {
+    const [found] = HARD_WORDS.exec(read(path)) ?? [];
+    assert.equal(found, undefined, path);
+  }
 });
 
 testWith(needs, "links between pages lead somewhere", () => {

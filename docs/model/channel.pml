@@ -45,7 +45,7 @@
 byte word[1 + 3 * LANES];
 byte ring[LANES * C];
 
-/* What a word of a ring may hold. UNKNOWN: anything; whoever reads it has read too early or too late. */
+/* What a word of a ring may hold. UNKNOWN: anything; a process that reads it reads too early or too late. */
 #define UNKNOWN 0
 #define PADDING 1
 #define HEADER(number, size) (2 + 2 * ((number) & 3) + (size) - 1)

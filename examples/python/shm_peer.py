@@ -218,7 +218,7 @@ class Memory:
         self._wake_op(self.address + at, OP_SET, 1)
 
     def wake_if_asleep(self, at):
-        """Exchanges the word for 0, after all stores before it, and wakes whoever had it at 1."""
+        """Exchanges the word for 0, after all stores before it, and wakes the processes that wait if it was 1."""
         self._wake_op(self.address + at, OP_SET, 0)
 
     def round_down(self, at):
