@@ -2,7 +2,7 @@
  * The programs that the tests here and in `tests/crash` set against each other: server and client in
  * TypeScript (the command), in C++ (`c/`), and the classic C++ pair with all its faults.
  *
- * C and C++ are compiled when first asked for, once a test file.
+ * C++ is compiled when first asked for, once a run.
  */
 
 import assert from "node:assert/strict";
@@ -15,21 +15,12 @@ export const PAIRINGS: readonly (readonly [server: Language, client: Language])[
   .flatMap((server) => LANGUAGES.map((client) => [server, client] as const));
 
 /** What a test needs that runs these programs. */
-export const NEEDS = { tools: ["deno", "make", "g++"], files: true } as const;
-
-/** Builds `c/` into a folder, with warnings as errors, and fails with what the compiler said. */
-export function makeC(folder: string, target = "all"): void {
-  const { success, stderr, stdout } = new Deno.Command("make", {
-    args: ["-C", `${PROJECT}c`, `BUILD=${folder}`, "CXXFLAGS=-O2 -Werror", target],
-    env: { LC_ALL: "C" },
-  }).outputSync();
-  assert(success, new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr));
-}
+export const NEEDS = { tools: ["deno", "g++"], files: true } as const;
 
 /** Starts the programs; make one a test file. */
 export class Programs {
   #folder: TestFolder | undefined;
-  readonly #built = new Set<string>();
+  readonly #compiled = new Map<string, string>();
 
   constructor() {
     Deno.test.afterAll(() => this.#folder?.[Symbol.dispose]());
@@ -40,7 +31,7 @@ export class Programs {
     if (language === "TypeScript") {
       return [Deno.execPath(), "run", "--allow-ffi", `${PROJECT}cli.ts`, role];
     }
-    return [`${this.#build("c", makeC)}/${role}`];
+    return [this.#compile(role, "-std=c++17", "-O2", `${PROJECT}c/${role}.cpp`)];
   }
 
   server(language: Language, key: number, ...args: readonly string[]): Peer {
@@ -53,23 +44,18 @@ export class Programs {
 
   /** The classic programs never end: dispose them, and what they created is for the test to remove. */
   naive(role: "server" | "client", key: number): Peer {
-    const folder = this.#build("naive", () => {
-      for (const each of ["server", "client"]) {
-        const source = `${PROJECT}tests/interop/naive_${each}.cpp`;
-        this.#folder!.compile("g++", `naive_${each}`, ["-O0", source]);
-      }
-    });
-    return Peer.start(`${folder}/naive_${role}`, [`${key}`]);
+    const source = `${PROJECT}tests/interop/naive_${role}.cpp`;
+    return Peer.start(this.#compile(`naive_${role}`, "-O0", source), [`${key}`]);
   }
 
   #start([program, ...fixed]: [string, ...string[]], key: number, args: readonly string[]): Peer {
     return Peer.start(program, [...fixed, "--key", `${key}`, ...args]);
   }
 
-  #build(what: string, build: (folder: string) => void): string {
-    const { path } = this.#folder ??= new TestFolder();
-    if (!this.#built.has(what)) build(path);
-    this.#built.add(what);
+  #compile(name: string, ...args: readonly string[]): string {
+    const path = this.#compiled.get(name) ??
+      (this.#folder ??= new TestFolder()).compile("g++", name, args);
+    this.#compiled.set(name, path);
     return path;
   }
 }
