@@ -45,7 +45,7 @@ async function stress(build: Build, { changes = [], messages, patience }: Run): 
   folder.file("shm_channel.h", header);
   folder.file("shm_sync.h", Deno.readTextFileSync(`${PROJECT}c/shm_sync.h`));
   const program = folder.compile("gcc", "stress", [
-    ...["-std=gnu11", "-O1", "-g", "-fno-omit-frame-pointer", "-pthread", ENDLESS_SLICE],
+    ...["-std=gnu11", "-O1", "-g1", "-fno-omit-frame-pointer", "-pthread", ENDLESS_SLICE],
     ...BUILDS[build],
     `-I${folder.path}`,
     `${PROJECT}tests/channel/stress.c`,

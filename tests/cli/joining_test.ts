@@ -26,7 +26,7 @@ for (const [what, commands] of Object.entries(COMMANDS)) {
       const lock = what === "mailbox" ? SEMAPHORE.LOCK : lanes + SEMAPHORE_AFTER_LANES.LOCK;
       set.setValue(lock, 1);
       try {
-        for (const [name, ...words] of commands) {
+        await Promise.all(commands.map(async ([name, ...words]) => {
           const ended: string[] = [];
           await using usual = Peer.cli(name!, "--key", String(key), ...words);
           await using hasty = Peer.cli(name!, "--key", String(key), "--timeout", "1ms", ...words);
@@ -39,7 +39,7 @@ for (const [what, commands] of Object.entries(COMMANDS)) {
             }),
           );
           assert.deepEqual(ended, ["hasty", "usual"]);
-        }
+        }));
       } finally {
         set.setValue(lock, 0);
       }
