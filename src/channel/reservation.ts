@@ -30,6 +30,7 @@ export interface ReservationTarget {
  * reservation.bytes.set([1, 2, 3, 4]);
  * reservation.commit();
  * assert.deepEqual(consumer.tryReceive()?.bytes, Uint8Array.of(1, 2, 3, 4));
+ * consumer.ack();
  * ```
  */
 export class Reservation implements Disposable {
