@@ -94,7 +94,7 @@ export interface Round {
 export interface Case {
   /** `measure/peer/variant` of each figure that a turn gives. */
   readonly names: readonly string[];
-  /** It takes part in so many rounds and in no rehearsal; if not said, in all. */
+  /** The number of rounds it takes part in, without the rehearsal. Defaults to all rounds and the rehearsal. */
   readonly most?: number;
   /** A round of each name, or why there is none. */
   run(): Promise<Readonly<Record<string, Round | string>>>;

@@ -3,7 +3,7 @@
 /** A process to start. */
 export interface Start {
   readonly command: readonly string[];
-  /** The cores it may use; all if not said. */
+  /** The cores it may use. Defaults to all. */
   readonly cores?: readonly number[];
   readonly env?: Readonly<Record<string, string>>;
 }

@@ -6,7 +6,7 @@
 import { ERRNO } from "../../ffi/errno.ts";
 import { ShmError } from "../../ffi/shm_error.ts";
 import { Role } from "../sync/role.ts";
-import { isGone } from "../sysv/object_stat.ts";
+import { saysGone } from "../sysv/object_stat.ts";
 import { isLayout } from "../layout/check.ts";
 import type { Fields, StructLayout } from "../layout/layout.ts";
 import { mistyped } from "../layout/refusal.ts";
@@ -298,7 +298,7 @@ export class Channel implements Disposable {
       return role.tryAcquire();
     } catch (error) {
       // The set is removed with the segment: report that, not the failure of the semaphore
-      if (error instanceof ShmError && isGone(-error.errno)) this.#place.checkPresent();
+      if (saysGone(error)) this.#place.checkPresent();
       throw error;
     }
   }

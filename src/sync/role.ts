@@ -8,7 +8,7 @@
 
 import { ERRNO } from "../../ffi/errno.ts";
 import { ShmError } from "../../ffi/shm_error.ts";
-import { isGone } from "../sysv/object_stat.ts";
+import { saysGone } from "../sysv/object_stat.ts";
 import type { PreparedOperations } from "../sysv/semaphore_operations.ts";
 import { checkSemaphore } from "../sysv/semaphore_options.ts";
 import { checkSet, SemaphoreSet } from "../sysv/semaphore_set.ts";
@@ -165,7 +165,7 @@ export class Role implements Disposable {
     try {
       this.#set.tryOp(this.#release);
     } catch (error) {
-      if (!(error instanceof ShmError && isGone(-error.errno))) throw error;
+      if (!saysGone(error)) throw error;
     }
   }
 

@@ -14,7 +14,7 @@ import { isLayout } from "../layout/check.ts";
 import { mistyped } from "../layout/refusal.ts";
 import { Attachment, tryAttach, unmap } from "./attachment.ts";
 import { checkKey } from "./key.ts";
-import { foreignUser, isGone, type PermissionChange } from "./object_stat.ts";
+import { foreignUser, isGone, type PermissionChange, saysGone } from "./object_stat.ts";
 import { checkPlacement, checkRoom, type Placement } from "./placement.ts";
 import {
   attachFailure,
@@ -633,7 +633,7 @@ export class Segment implements Disposable {
       removeSegment(this.#id);
     } catch (error) {
       // Another process has removed it: the goal is reached
-      if (!(error instanceof ShmError && isGone(-error.errno))) throw error;
+      if (!saysGone(error)) throw error;
     }
     this.#removed = true;
   }

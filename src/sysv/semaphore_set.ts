@@ -6,10 +6,9 @@
 import { IPC, SEM } from "../../ffi/constants.ts";
 import { ERRNO } from "../../ffi/errno.ts";
 import { semctl, semget } from "../../ffi/libc.ts";
-import { ShmError } from "../../ffi/shm_error.ts";
 import { mistyped } from "../layout/refusal.ts";
 import { checkKey } from "./key.ts";
-import { foreignUser, isGone, type PermissionChange } from "./object_stat.ts";
+import { foreignUser, isGone, type PermissionChange, saysGone } from "./object_stat.ts";
 import {
   createSetFailure,
   lookFailure,
@@ -227,7 +226,7 @@ export class SemaphoreSet {
       if (mode !== (mode | UNINITIALISED)) setSemaphoreSetPermissions(id, { mode });
       set.#announceValues(values);
     } catch (error) {
-      if (error instanceof ShmError && isGone(-error.errno)) return undefined;
+      if (saysGone(error)) return undefined;
       set.remove();
       throw error;
     }
@@ -340,7 +339,7 @@ export class SemaphoreSet {
         this.#announceValues(values);
         return true;
       } catch (error) {
-        if (error instanceof ShmError && isGone(-error.errno)) return false;
+        if (saysGone(error)) return false;
         throw error;
       }
     }
@@ -613,7 +612,7 @@ export class SemaphoreSet {
       removeSemaphoreSet(this.#id);
     } catch (error) {
       // Another process has removed it: the goal is reached
-      if (!(error instanceof ShmError && isGone(-error.errno))) throw error;
+      if (!saysGone(error)) throw error;
     }
     this.#removed = true;
   }

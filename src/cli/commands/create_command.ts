@@ -3,7 +3,7 @@
 import { HUGE_PAGE } from "../../../ffi/constants.ts";
 import { ShmError } from "../../../ffi/shm_error.ts";
 import { IPC_PRIVATE } from "../../sysv/key.ts";
-import { isGone } from "../../sysv/object_stat.ts";
+import { saysGone } from "../../sysv/object_stat.ts";
 import { Segment } from "../../sysv/segment.ts";
 import type { SegmentCreateOptions } from "../../sysv/segment_options.ts";
 import { listSegments, removeSegment, setSegmentPermissions } from "../../sysv/segment_stat.ts";
@@ -176,7 +176,7 @@ function giveUp(id: number, error: unknown): number {
   try {
     removeSegment(id);
   } catch (failure) {
-    if (!(failure instanceof ShmError && isGone(-failure.errno))) throw failure;
+    if (!saysGone(failure)) throw failure;
   }
   const removed = `the new segment ${id} was removed again`;
   if (error instanceof Interrupted) {

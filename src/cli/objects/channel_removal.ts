@@ -1,8 +1,7 @@
 /** How `channel rm` removes channels: the segment, and the semaphore set with the same key. */
 
-import { ShmError } from "../../../ffi/shm_error.ts";
 import { type ChannelStat, listChannels } from "../../channel/channel_stat.ts";
-import { isGone } from "../../sysv/object_stat.ts";
+import { saysGone } from "../../sysv/object_stat.ts";
 import { removeSegment, type SegmentStat } from "../../sysv/segment_stat.ts";
 import { removeSemaphoreSet } from "../../sysv/semaphore_stat.ts";
 import { channelFacts, channelFigures, senders } from "./channel_facts.ts";
@@ -59,6 +58,6 @@ function removeChannel({ id, channel }: ChannelSegment): void {
     removeSemaphoreSet(channel.setId);
   } catch (error) {
     // The last peer to leave has removed it
-    if (!(error instanceof ShmError && isGone(-error.errno))) throw error;
+    if (!saysGone(error)) throw error;
   }
 }

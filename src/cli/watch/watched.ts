@@ -7,8 +7,7 @@
  * detached: then the segment may go at any time, and counts as gone.
  */
 
-import { ShmError } from "../../../ffi/shm_error.ts";
-import { isGone } from "../../sysv/object_stat.ts";
+import { saysGone } from "../../sysv/object_stat.ts";
 import { Segment } from "../../sysv/segment.ts";
 import { type SegmentStat, tryStat } from "../../sysv/segment_stat.ts";
 import { runs } from "./byte_changes.ts";
@@ -63,7 +62,7 @@ export class Watched implements Disposable {
     try {
       return this.#read();
     } catch (error) {
-      if (error instanceof ShmError && isGone(-error.errno)) return undefined;
+      if (saysGone(error)) return undefined;
       throw error;
     }
   }
