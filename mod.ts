@@ -41,7 +41,7 @@ export { array } from "./src/layout/array.ts";
 export { cString } from "./src/layout/c_string.ts";
 export type * from "./src/layout/layout.ts";
 export { bool, char, f32, f64, i16, i32, i64, i8, u16, u32, u64, u8 } from "./src/layout/scalar.ts";
-export { type ParsedStruct, parseStruct } from "./src/layout/parse_struct.ts";
+export { type ParsedStruct, parseStruct } from "./src/cparse/parse_struct.ts";
 export { struct } from "./src/layout/struct.ts";
 
 export type { ErrnoName } from "./ffi/errno.ts";

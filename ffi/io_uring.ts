@@ -12,16 +12,11 @@
  * The kernel reads the word at the address once, when a wait is armed, and never writes to it.
  */
 
+import { MMAP, SYSCALL } from "./constants.ts";
 import { ERRNO } from "./errno.ts";
-import {
-  closeFd,
-  ioUringEnter,
-  ioUringRegister,
-  ioUringSetup,
-  mapRing,
-  openEventfd,
-  unmap,
-} from "./libc.ts";
+import { closeFd, openEventfd } from "./files.ts";
+import { MINUS_ONE, ring } from "./libc.ts";
+import { unmap } from "./shm.ts";
 
 /** The kernel's interface. Source: linux/io_uring.h, the same on every architecture. */
 const URING = {
@@ -290,4 +285,35 @@ export class FutexRing {
     closeFd(this.#fd);
     for (const { at, size } of this.#maps) unmap(at, size);
   }
+}
+
+/** Maps `size` bytes of a ring. Returns the address, or -errno. {@linkcode unmap} reverses it. */
+function mapRing(fd: number, size: number, offset: bigint): Deno.PointerObject | number {
+  const { symbols, errno } = ring();
+  const access = MMAP.PROT_READ | MMAP.PROT_WRITE;
+  const flags = MMAP.SHARED | MMAP.POPULATE;
+  const pointer = symbols.mmap(null, BigInt(size), access, flags, fd, offset);
+  const failed = errno[0]!;
+  return pointer === null || Deno.UnsafePointer.value(pointer) === MINUS_ONE ? -failed : pointer;
+}
+
+/** Makes a ring of `entries` requests and fills in `params`. Returns its file descriptor, or -errno. */
+function ioUringSetup(entries: number, params: Int32Array<ArrayBuffer>): number {
+  const { symbols, errno } = ring();
+  const result = symbols.ioUringSetup(SYSCALL.IO_URING_SETUP, entries, params);
+  return result === -1 ? -errno[0]! : result;
+}
+
+/** Submits `count` requests to the kernel without waiting. Returns how many it accepted, or -errno. */
+function ioUringEnter(fd: number, count: number, flags: number): number {
+  const { symbols, errno } = ring();
+  const result = symbols.ioUringEnter(SYSCALL.IO_URING_ENTER, fd, count, 0, flags, null, 0n);
+  return result === -1 ? -errno[0]! : result;
+}
+
+/** Registers one resource with a ring. Returns 0 or more, or -errno. */
+function ioUringRegister(fd: number, op: number, argument: Int32Array<ArrayBuffer>): number {
+  const { symbols, errno } = ring();
+  const result = symbols.ioUringRegister(SYSCALL.IO_URING_REGISTER, fd, op, argument, 1);
+  return result === -1 ? -errno[0]! : result;
 }

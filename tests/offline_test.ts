@@ -4,7 +4,7 @@
  */
 
 import assert from "node:assert/strict";
-import { geteuid } from "../ffi/libc.ts";
+import { geteuid } from "../ffi/accounts.ts";
 import { guardAgainstLeaks } from "./support/leaks.ts";
 import { missing, type Needs } from "./support/needs.ts";
 import { NOBODY } from "./support/other_user.ts";

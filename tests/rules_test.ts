@@ -9,6 +9,7 @@ import { PROJECT } from "./support/peer.ts";
 const RANKS: Readonly<Record<string, number>> = {
   "ffi": 0,
   "src/layout": 0,
+  "src/cparse": 1,
   "src/sysv": 1,
   "src/sync": 2,
   "src/mailbox": 3,

@@ -5,7 +5,7 @@
  */
 
 import { ERRNO } from "../../ffi/errno.ts";
-import { processExists } from "../../ffi/libc.ts";
+import { processExists } from "../../ffi/processes.ts";
 import { ShmError } from "../../ffi/shm_error.ts";
 import type { Deadline } from "../sync/deadline.ts";
 import {

@@ -6,7 +6,7 @@
  * read through libc. Without `--allow-ffi` the full command is built from the location of `cli.ts`.
  */
 
-import { readFileStart } from "../../ffi/libc.ts";
+import { readFileStart } from "../../ffi/files.ts";
 
 /** The main file of the program, however it is started. */
 const MAIN = new URL("../../cli.ts", import.meta.url);

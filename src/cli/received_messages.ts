@@ -3,7 +3,7 @@
  * form, or one is written as a line. Internal: used by `recv_command.ts` and `server_command.ts`.
  */
 
-import { isWritable, WRITABLE_BYTES } from "../../ffi/libc.ts";
+import { isWritable, WRITABLE_BYTES } from "../../ffi/files.ts";
 import { printable, printableJson, printBytes } from "./output.ts";
 
 /** The form in which messages are written. */

@@ -13,7 +13,7 @@
 import { FUTEX } from "../../ffi/constants.ts";
 import { ERRNO } from "../../ffi/errno.ts";
 import { BlockingCalls } from "../../ffi/blocking_calls.ts";
-import { futex, futexAsync } from "../../ffi/libc.ts";
+import { futex, futexAsync } from "../../ffi/futex.ts";
 import { ShmError } from "../../ffi/shm_error.ts";
 import { checkInteger, checkNumber } from "../layout/arguments.ts";
 import { checkSegment, type Segment } from "../sysv/segment.ts";

@@ -5,7 +5,8 @@
  * Internal: used by `async_futex.ts`.
  */
 
-import { closeFd, openEventfd, openPipe } from "../../ffi/libc.ts";
+import { closeFd, openPipe } from "../../ffi/files.ts";
+import { openEventfd } from "../../ffi/files.ts";
 
 /** The part of the handle that we use: libuv's stream, with Node's names. Calls return 0 or -errno. */
 interface Handle {

@@ -8,7 +8,7 @@
  * ranges have followed. Internal: used by `attachment.ts`.
  */
 
-import { unmap } from "../../ffi/libc.ts";
+import { unmap } from "../../ffi/shm.ts";
 
 /** An address range with zero pages. */
 export interface AddressRange {

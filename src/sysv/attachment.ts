@@ -8,7 +8,7 @@
 
 import { HUGE_PAGE } from "../../ffi/constants.ts";
 import { ERRNO } from "../../ffi/errno.ts";
-import { replaceWithZeroPages, shmat, shmdt } from "../../ffi/libc.ts";
+import { replaceWithZeroPages, shmat, shmdt } from "../../ffi/shm.ts";
 import { ShmError } from "../../ffi/shm_error.ts";
 import { type AddressRange, giveBackWithin, quarantine } from "./address_quarantine.ts";
 import { checkRoom, type Placement } from "./placement.ts";

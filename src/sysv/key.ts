@@ -5,7 +5,7 @@
  * number, and this file parses every way of writing it.
  */
 
-import { ftok as libcFtok } from "../../ffi/libc.ts";
+import { ftok as libcFtok } from "../../ffi/shm.ts";
 import { IPC } from "../../ffi/constants.ts";
 import { ShmError } from "../../ffi/shm_error.ts";
 import { checkNumber, checkText } from "../layout/arguments.ts";

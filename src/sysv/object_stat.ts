@@ -5,7 +5,8 @@
 
 import { ERRNO } from "../../ffi/errno.ts";
 import { ShmError } from "../../ffi/shm_error.ts";
-import { geteuid, readFileStart } from "../../ffi/libc.ts";
+import { geteuid } from "../../ffi/accounts.ts";
+import { readFileStart } from "../../ffi/files.ts";
 import { checkNumber, optionsReader } from "../layout/arguments.ts";
 import type { KernelStructReader } from "./kernel_struct.ts";
 

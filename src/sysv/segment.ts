@@ -7,7 +7,7 @@
 
 import { IPC } from "../../ffi/constants.ts";
 import { ERRNO } from "../../ffi/errno.ts";
-import { shmctl, shmget } from "../../ffi/libc.ts";
+import { shmctl, shmget } from "../../ffi/shm.ts";
 import { ShmError } from "../../ffi/shm_error.ts";
 import { checkBytes, checkFunction, checkNumber, lengthOf } from "../layout/arguments.ts";
 import { isLayout } from "../layout/check.ts";

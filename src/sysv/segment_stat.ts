@@ -5,7 +5,9 @@
 
 import { IPC, SHM } from "../../ffi/constants.ts";
 import { ERRNO } from "../../ffi/errno.ts";
-import { geteuid, platform, shmctl, shmget } from "../../ffi/libc.ts";
+import { geteuid } from "../../ffi/accounts.ts";
+import { platform } from "../../ffi/libc.ts";
+import { shmctl, shmget } from "../../ffi/shm.ts";
 import { ShmError } from "../../ffi/shm_error.ts";
 import { checkNumber } from "../layout/arguments.ts";
 import { checkKey } from "./key.ts";

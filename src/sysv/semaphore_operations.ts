@@ -4,7 +4,7 @@
  */
 
 import { IPC, MAX_COUNT, MAX_VALUE, SEM } from "../../ffi/constants.ts";
-import { packSembufs, type Sembufs } from "../../ffi/libc.ts";
+import { packSembufs, type Sembufs } from "../../ffi/sem.ts";
 import {
   type Check,
   checkElements,

@@ -5,7 +5,7 @@
 
 import { IPC, SEM } from "../../ffi/constants.ts";
 import { ERRNO } from "../../ffi/errno.ts";
-import { semctl, semget } from "../../ffi/libc.ts";
+import { semctl, semget } from "../../ffi/sem.ts";
 import { mistyped } from "../layout/refusal.ts";
 import { checkKey } from "./key.ts";
 import { foreignUser, isGone, type PermissionChange, saysGone } from "./object_stat.ts";

@@ -5,7 +5,8 @@
 
 import { IPC, SEM } from "../../ffi/constants.ts";
 import { ERRNO } from "../../ffi/errno.ts";
-import { platform, semctl, semctlBuffer, semget } from "../../ffi/libc.ts";
+import { platform } from "../../ffi/libc.ts";
+import { semctl, semctlBuffer, semget } from "../../ffi/sem.ts";
 import { ShmError } from "../../ffi/shm_error.ts";
 import { checkNumber } from "../layout/arguments.ts";
 import { checkKey } from "./key.ts";

@@ -4,7 +4,7 @@
  */
 
 import { MAX_COUNT, SEM } from "../../ffi/constants.ts";
-import { semctlBuffer } from "../../ffi/libc.ts";
+import { semctlBuffer } from "../../ffi/sem.ts";
 
 /**
  * `semctl` copies as many values as the set has at that moment. After a set is removed and some millions

@@ -14,7 +14,8 @@
 
 import { ERRNO } from "../../ffi/errno.ts";
 import { BlockingCalls } from "../../ffi/blocking_calls.ts";
-import { inWorker, semop, semtimedop, semtimedopAsync, workerUndoes } from "../../ffi/libc.ts";
+import { inWorker, workerUndoes } from "../../ffi/libc.ts";
+import { semop, semtimedop, semtimedopAsync } from "../../ffi/sem.ts";
 import { isGone } from "./object_stat.ts";
 import { blockedFailure, type NamedSet, setFailure } from "./semaphore_failure.ts";
 import {

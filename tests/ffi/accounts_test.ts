@@ -1,13 +1,8 @@
 /** Names of users and groups, and whether a process lives: libc's answers beside other programs'. */
 
 import assert from "node:assert/strict";
-import {
-  accountId,
-  type AccountKind,
-  accountName,
-  processExists,
-  processState,
-} from "../../ffi/libc.ts";
+import { accountId, type AccountKind, accountName } from "../../ffi/accounts.ts";
+import { processExists, processState } from "../../ffi/processes.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
 import { testWith } from "../support/needs.ts";
 import { Peer } from "../support/peer.ts";

@@ -3,23 +3,10 @@
 import assert from "node:assert/strict";
 import { AT, IPC, SHM } from "../../ffi/constants.ts";
 import { ERRNO } from "../../ffi/errno.ts";
-import {
-  ftok,
-  getauxval,
-  geteuid,
-  open,
-  packSembufs,
-  platform,
-  semctl,
-  semget,
-  semop,
-  semtimedop,
-  semtimedopAsync,
-  shmat,
-  shmctl,
-  shmdt,
-  shmget,
-} from "../../ffi/libc.ts";
+import { geteuid } from "../../ffi/accounts.ts";
+import { getauxval, open, platform } from "../../ffi/libc.ts";
+import { packSembufs, semctl, semget, semop, semtimedop, semtimedopAsync } from "../../ffi/sem.ts";
+import { ftok, shmat, shmctl, shmdt, shmget } from "../../ffi/shm.ts";
 import { ShmError } from "../../ffi/shm_error.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
 import { testWith } from "../support/needs.ts";

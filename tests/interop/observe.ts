@@ -5,7 +5,7 @@
 
 import assert from "node:assert/strict";
 import { SEM } from "../../ffi/constants.ts";
-import { semctl, semget } from "../../ffi/libc.ts";
+import { semctl, semget } from "../../ffi/sem.ts";
 import { Segment, ShmError } from "../../mod.ts";
 import { SEMAPHORE } from "../../src/mailbox/descriptor.ts";
 import type { Peer } from "../support/peer.ts";

@@ -22,7 +22,7 @@ import {
 } from "../../src/layout/scalar.ts";
 import { struct } from "../../src/layout/struct.ts";
 import { testWith } from "../support/needs.ts";
-import { randomStructs } from "./random_struct.ts";
+import { randomStructs } from "../cparse/random_struct.ts";
 
 /** A new one every run. To see a failure again, put the seed it printed here. */
 const SEED = crypto.getRandomValues(new Uint32Array(1))[0]!;

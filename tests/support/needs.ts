@@ -6,7 +6,7 @@
  * did not do. `.ci/run` grants everything and fails if a test was ignored that the machine could run.
  */
 
-import { geteuid } from "../../ffi/libc.ts";
+import { geteuid } from "../../ffi/accounts.ts";
 
 /** What a test can ask for beyond `--allow-ffi`. A tool is an executable found on the PATH. */
 export interface Needs {

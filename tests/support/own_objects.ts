@@ -6,7 +6,7 @@
  */
 
 import { SEM } from "../../ffi/constants.ts";
-import { semctl } from "../../ffi/libc.ts";
+import { semctl } from "../../ffi/sem.ts";
 import { listSegments, listSemaphoreSets } from "../../mod.ts";
 
 /** This process, and the peers it started. */

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { Segment } from "../../mod.ts";
 import { FutexRing } from "../../ffi/io_uring.ts";
-import { closeFd } from "../../ffi/libc.ts";
+import { closeFd } from "../../ffi/files.ts";
 import { AsyncFutex } from "../../src/sync/async_futex.ts";
 import { EventfdReader } from "../../src/sync/eventfd_reader.ts";
 import { AtomicInt32 } from "../../src/sync/atomic_int32.ts";
@@ -226,7 +226,7 @@ testWith(
   async () => {
     const script = `
       import { FutexRing } from "./ffi/io_uring.ts";
-      import { closeFd, openPipe } from "./ffi/libc.ts";
+      import { closeFd, openPipe } from "./ffi/files.ts";
       const taken: number[] = [];
       for (let pipe = openPipe(); typeof pipe !== "number"; pipe = openPipe()) taken.push(...pipe);
       const without = FutexRing.supported;

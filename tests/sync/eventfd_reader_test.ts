@@ -1,7 +1,8 @@
 /** Eventfds on the event loop, read by a handle of which nobody promises that it stays. */
 
 import assert from "node:assert/strict";
-import { closeFd, openEventfd, openPipe } from "../../ffi/libc.ts";
+import { closeFd, openPipe } from "../../ffi/files.ts";
+import { openEventfd } from "../../ffi/files.ts";
 import { EventfdReader } from "../../src/sync/eventfd_reader.ts";
 
 await EventfdReader.load();

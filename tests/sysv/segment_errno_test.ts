@@ -11,7 +11,8 @@
 import assert from "node:assert/strict";
 import { IPC, SHM } from "../../ffi/constants.ts";
 import { ERRNO } from "../../ffi/errno.ts";
-import { getauxval, platform, shmat, shmctl, shmdt, shmget } from "../../ffi/libc.ts";
+import { getauxval, platform } from "../../ffi/libc.ts";
+import { shmat, shmctl, shmdt, shmget } from "../../ffi/shm.ts";
 import {
   findSegment,
   ftok,
@@ -81,7 +82,7 @@ async function nobodyGets(expressions: readonly string[], asRoot = ""): Promise<
     `
     import { findSegment, ftok, listSegments, removeSegment, Segment } from "@sysv/shm";
     import { setSegmentPermissions, ShmError, statSegment } from "@sysv/shm";
-    import { shmctl, shmget } from "file://${PROJECT}ffi/libc.ts";
+    import { shmctl, shmget } from "file://${PROJECT}ffi/shm.ts";
     ${code}
     const struct = () => new Uint8Array(${struct().length});
     console.log(JSON.stringify([
@@ -429,7 +430,7 @@ testWith(
         'ulimit -c 0; exec "$@"',
         "sh",
         ...[Deno.execPath(), "eval", "--ext=ts"],
-        `import { shmat } from "file://${PROJECT}ffi/libc.ts";
+        `import { shmat } from "file://${PROJECT}ffi/shm.ts";
         const address = shmat(${id}, null, ${SHM.RDONLY});
         const bytes = new Uint8Array(Deno.UnsafePointerView.getArrayBuffer(address, 1));
         console.log(bytes[0]);

@@ -1,7 +1,7 @@
 /** Segments: made, found, read, written, given back; and every wrong use an exception. */
 
 import assert from "node:assert/strict";
-import { geteuid } from "../../ffi/libc.ts";
+import { geteuid } from "../../ffi/accounts.ts";
 import {
   i32,
   IPC_PRIVATE,

@@ -8,7 +8,7 @@
 import assert from "node:assert/strict";
 import { IPC, SEM } from "../../ffi/constants.ts";
 import { ERRNO } from "../../ffi/errno.ts";
-import { packSembufs, semctl, semget, semop, semtimedop } from "../../ffi/libc.ts";
+import { packSembufs, semctl, semget, semop, semtimedop } from "../../ffi/sem.ts";
 import { semaphoreLimits, SemaphoreSet } from "../../mod.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
 import { testWith } from "../support/needs.ts";
@@ -108,7 +108,7 @@ testWith(
     withSet({ key: freshKey(), count: 1 }, async ({ key, id }) => {
       await using peer = asNobody(`
       import { SemaphoreSet } from "@sysv/shm";
-      import { semget } from "file://${PROJECT}ffi/libc.ts";
+      import { semget } from "file://${PROJECT}ffi/sem.ts";
       ${REPORT}
       report(() => SemaphoreSet.openOrCreate({ key: ${key}, count: 1 }));
       report(() => semget(${key}, 0, 0));
@@ -187,7 +187,7 @@ testWith(
   () =>
     withSet({ count: 1 }, async (set) => {
       await using peer = Peer.typescript(`
-      import { packSembufs, semop } from "file://${PROJECT}ffi/libc.ts";
+      import { packSembufs, semop } from "file://${PROJECT}ffi/sem.ts";
       console.log(semop(${set.id}, packSembufs([{ semaphore: 0, add: -1, flags: 0 }])));
     `);
       const told = assert.rejects(set.op(down), { code: "EIDRM", errno: 43 });
@@ -205,7 +205,7 @@ testWith(
     withSet({ count: 1 }, async (set) => {
       await using peer = Peer.typescript(`
       import { SemaphoreSet } from "@sysv/shm";
-      import { packSembufs, semop } from "file://${PROJECT}ffi/libc.ts";
+      import { packSembufs, semop } from "file://${PROJECT}ffi/sem.ts";
       Deno.addSignalListener("SIGUSR1", () => {});
       console.log(semop(${set.id}, packSembufs([{ semaphore: 0, add: -1, flags: 0 }])));
       SemaphoreSet.attach(${set.id}).opSync([{ semaphore: 0, add: -1 }]);

@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import { IPC } from "../../ffi/constants.ts";
-import { geteuid, semget } from "../../ffi/libc.ts";
+import { geteuid } from "../../ffi/accounts.ts";
+import { semget } from "../../ffi/sem.ts";
 import {
   findSemaphoreSet,
   IPC_PRIVATE,

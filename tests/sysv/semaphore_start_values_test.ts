@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { IPC } from "../../ffi/constants.ts";
-import { semget } from "../../ffi/libc.ts";
+import { semget } from "../../ffi/sem.ts";
 import { findSemaphoreSet, SemaphoreSet } from "../../mod.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
 import { testWith } from "../support/needs.ts";

@@ -4,7 +4,7 @@
  * than the machine has. Internal: used by `dump` and `read`.
  */
 
-import { readFileStart } from "../../../ffi/libc.ts";
+import { readFileStart } from "../../../ffi/files.ts";
 import { CommandFailure } from "../command.ts";
 import { report } from "../output.ts";
 import { confirm } from "../terminal/question.ts";

@@ -1,6 +1,6 @@
 /** `cli.ts chown`: gives segments to another user or group. */
 
-import { accountId, type AccountKind } from "../../../ffi/libc.ts";
+import { accountId, type AccountKind } from "../../../ffi/accounts.ts";
 import { type Command, CommandFailure } from "../command.ts";
 import { changeSegments } from "../objects/segment_change.ts";
 import { AccountNames, accountText } from "../objects/object_facts.ts";

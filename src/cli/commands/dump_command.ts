@@ -1,7 +1,7 @@
 /** `cli.ts dump`: bytes of a segment as hex and text, and as the fields of a C struct. */
 
 import type { AnyStructLayout } from "../../layout/layout.ts";
-import { parseStruct } from "../../layout/parse_struct.ts";
+import { parseStruct } from "../../cparse/parse_struct.ts";
 import { Segment } from "../../sysv/segment.ts";
 import {
   byteCount,

@@ -1,7 +1,7 @@
 /** `cli.ts watch`: shows the bytes or the fields of a segment that change, as they change. */
 
 import { setTimeout as pause } from "node:timers/promises";
-import { parseStruct } from "../../layout/parse_struct.ts";
+import { parseStruct } from "../../cparse/parse_struct.ts";
 import { Deadline } from "../../sync/deadline.ts";
 import type { SegmentStat } from "../../sysv/segment_stat.ts";
 import {

@@ -3,7 +3,7 @@
  * Deno opens only under -A. They change nothing.
  */
 
-import { geteuid } from "../../../ffi/libc.ts";
+import { geteuid } from "../../../ffi/accounts.ts";
 import type { SegmentStat } from "../../sysv/segment_stat.ts";
 import { type CheckName, type Finding, type NotChecked, systemFinding } from "./doctor_report.ts";
 import type { LimitFacts } from "../objects/limit_facts.ts";

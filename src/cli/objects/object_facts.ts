@@ -3,7 +3,7 @@
  * both, and the text form of some facts. Internal: used by the commands.
  */
 
-import { accountName } from "../../../ffi/libc.ts";
+import { accountName } from "../../../ffi/accounts.ts";
 import { formatMode, type ObjectStat } from "../../sysv/object_stat.ts";
 import { UNKNOWN } from "../text/table.ts";
 

@@ -3,7 +3,7 @@
  * Internal: used by `rm_command.ts` and `channel_removal.ts`.
  */
 
-import { accountName } from "../../../ffi/libc.ts";
+import { accountName } from "../../../ffi/accounts.ts";
 import type { ObjectStat } from "../../sysv/object_stat.ts";
 import { listSegments, removeSegment, type SegmentStat, tryStat } from "../../sysv/segment_stat.ts";
 import {

@@ -1,6 +1,6 @@
 /** Chooses objects by their facts. Internal: used by the commands that list or remove several. */
 
-import { geteuid } from "../../../ffi/libc.ts";
+import { geteuid } from "../../../ffi/accounts.ts";
 import type { SegmentStat } from "../../sysv/segment_stat.ts";
 import type { SemaphoreSetStat } from "../../sysv/semaphore_stat.ts";
 import type { Use } from "./unused.ts";

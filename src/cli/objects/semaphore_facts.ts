@@ -3,7 +3,7 @@
  */
 
 import { SEM } from "../../../ffi/constants.ts";
-import { semctl } from "../../../ffi/libc.ts";
+import { semctl } from "../../../ffi/sem.ts";
 import type { SemaphoreSetStat } from "../../sysv/semaphore_stat.ts";
 import { tryReadValues } from "../../sysv/semaphore_values.ts";
 import { AccountNames, type ObjectFacts, objectFacts } from "./object_facts.ts";

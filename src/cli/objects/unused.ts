@@ -7,7 +7,7 @@
  * later. A semaphore set is never an orphan, because the kernel does not record its creator.
  */
 
-import { type ProcessState, processState } from "../../../ffi/libc.ts";
+import { type ProcessState, processState } from "../../../ffi/processes.ts";
 import { capacityFor, lanesFor, SEMAPHORE_AFTER_LANES } from "../../channel/lanes.ts";
 import { SEGMENT_SIZE, SEMAPHORE_COUNT } from "../../mailbox/semaphores.ts";
 import { IPC_PRIVATE } from "../../sysv/key.ts";

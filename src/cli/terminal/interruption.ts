@@ -3,7 +3,7 @@
  * up; the second one ends it at once, and the kernel cleans up. Internal: used by the commands.
  */
 
-import { ignoresSignal } from "../../../ffi/libc.ts";
+import { ignoresSignal } from "../../../ffi/processes.ts";
 
 const SIGNALS = { SIGHUP: 1, SIGINT: 2, SIGQUIT: 3, SIGTERM: 15 } as const;
 

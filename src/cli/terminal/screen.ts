@@ -7,7 +7,7 @@
  * process ends in any way but SIGKILL; this file resets the rest.
  */
 
-import { stopThisProcess } from "../../../ffi/libc.ts";
+import { stopThisProcess } from "../../../ffi/processes.ts";
 import { paint, printRaw, printRawAtOnce, StandardStreamError } from "../output.ts";
 import { type Key, KeyDecoder } from "./keys.ts";
 import { cropLine, type Line, lineWidth, type Size, type Span } from "./spans.ts";

@@ -25,7 +25,7 @@ import {
   u8,
 } from "../../../src/layout/scalar.ts";
 import { struct } from "../../../src/layout/struct.ts";
-import { randomStructs } from "../../layout/random_struct.ts";
+import { randomStructs } from "../../cparse/random_struct.ts";
 import { random } from "../command_line.ts";
 
 function data(bytes: readonly number[] | Uint8Array | string): DataView {

@@ -1,7 +1,7 @@
 /** How much memory reading takes, and that more than there is is not taken unasked. */
 
 import assert from "node:assert/strict";
-import { readFileStart } from "../../../ffi/libc.ts";
+import { readFileStart } from "../../../ffi/files.ts";
 import { Segment } from "../../../mod.ts";
 import { availableBytes, presentBytes } from "../../../src/cli/bytes/missing_memory.ts";
 import { guardAgainstLeaks } from "../../support/leaks.ts";

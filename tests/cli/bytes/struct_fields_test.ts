@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { countFields, type FieldRow, fieldRows } from "../../../src/cli/bytes/struct_fields.ts";
-import { parseStruct } from "../../../src/layout/parse_struct.ts";
-import { randomStructs } from "../../layout/random_struct.ts";
+import { parseStruct } from "../../../src/cparse/parse_struct.ts";
+import { randomStructs } from "../../cparse/random_struct.ts";
 import { random } from "../command_line.ts";
 
 function shown({ path, offset, size, type, text }: FieldRow): readonly unknown[] {

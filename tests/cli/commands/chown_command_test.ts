@@ -1,7 +1,7 @@
 /** `cli.ts chown` on segments that ipcmk made, as ipcs sees them afterwards, and who an owner can be. */
 
 import assert from "node:assert/strict";
-import { accountName } from "../../../ffi/libc.ts";
+import { accountName } from "../../../ffi/accounts.ts";
 import { statSegment } from "../../../mod.ts";
 import { CommandFailure } from "../../../src/cli/command.ts";
 import { chownCommand, parseOwner } from "../../../src/cli/commands/chown_command.ts";

@@ -4,7 +4,7 @@
  */
 
 import assert from "node:assert/strict";
-import { geteuid } from "../../../ffi/libc.ts";
+import { geteuid } from "../../../ffi/accounts.ts";
 import { MAILBOX_KEY, type SegmentStat, type SemaphoreSetStat } from "../../../mod.ts";
 import { doctorCommand } from "../../../src/cli/commands/doctor_command.ts";
 import { examineObjects, type Objects } from "../../../src/cli/doctor/doctor_objects.ts";

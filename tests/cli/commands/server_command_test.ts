@@ -4,7 +4,7 @@
  */
 
 import assert from "node:assert/strict";
-import { geteuid } from "../../../ffi/libc.ts";
+import { geteuid } from "../../../ffi/accounts.ts";
 import { formatKey } from "../../../ffi/shm_error.ts";
 import { ftok, MailboxClient, Segment, statSegment } from "../../../mod.ts";
 import { guardAgainstLeaks } from "../../support/leaks.ts";

@@ -4,7 +4,7 @@
  */
 
 import assert from "node:assert/strict";
-import { geteuid } from "../../../ffi/libc.ts";
+import { geteuid } from "../../../ffi/accounts.ts";
 import type { SegmentStat } from "../../../mod.ts";
 import type { Outcome } from "../../../src/cli/objects/named_objects.ts";
 import { SEGMENTS } from "../../../src/cli/objects/removable.ts";

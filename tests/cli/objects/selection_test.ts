@@ -1,7 +1,7 @@
 /** Choosing segments and semaphore sets by what they are. */
 
 import assert from "node:assert/strict";
-import { geteuid } from "../../../ffi/libc.ts";
+import { geteuid } from "../../../ffi/accounts.ts";
 import type { SegmentStat } from "../../../mod.ts";
 import { selection, SELECTION_OPTIONS, setSelection } from "../../../src/cli/objects/selection.ts";
 import { Inventory } from "../../../src/cli/objects/unused.ts";

@@ -1,7 +1,7 @@
 /** The rule of what may be called unused: what is evidence of a use, and that less than certainty is idle. */
 
 import assert from "node:assert/strict";
-import type { ProcessState } from "../../../ffi/libc.ts";
+import type { ProcessState } from "../../../ffi/processes.ts";
 import type { SegmentStat, SemaphoreSetStat } from "../../../mod.ts";
 import { segmentSize, semaphoreCount } from "../../../src/channel/shape.ts";
 import { LAYOUT, SEMAPHORE_COUNT } from "../../../src/mailbox/descriptor.ts";

@@ -1,7 +1,7 @@
 /** The terminal as a screen: what is drawn, what comes in, and that it is given back as it was. */
 
 import assert from "node:assert/strict";
-import { readFileStart } from "../../../ffi/libc.ts";
+import { readFileStart } from "../../../ffi/files.ts";
 import { testWith } from "../../support/needs.ts";
 import { guardAgainstLeaks } from "../../support/leaks.ts";
 import { TestFolder } from "../../support/peer.ts";

@@ -1,6 +1,6 @@
 /** Segments for the tests of `top`, as its looks at the system could find them: nothing is created. */
 
-import type { ProcessState } from "../../../ffi/libc.ts";
+import type { ProcessState } from "../../../ffi/processes.ts";
 import type { SegmentStat } from "../../../mod.ts";
 import type { Attacher } from "../../../src/cli/objects/processes.ts";
 import { FactsReader } from "../../../src/cli/objects/segment_facts.ts";

@@ -6,19 +6,19 @@
  * few times the size of the text.
  */
 
-import { aligned } from "./aligned.ts";
-import { array } from "./array.ts";
-import { type Attributes, isAttribute, readAttribute } from "./c_attribute.ts";
-import { type Constant, constantExpression, smallestConstant } from "./c_constant.ts";
-import { Packing } from "./c_packing.ts";
-import { basicScalar, isBasicWord, isQualifier } from "./c_scalar_type.ts";
-import { DEEPEST, Scope, type Type } from "./c_scope.ts";
-import { cString } from "./c_string.ts";
-import { locate, outOfBounds, type Token, type Tokens, unreadable } from "./c_token.ts";
-import { checkName } from "./check.ts";
-import type { FieldLayout, Fields, Layout, ScalarLayout, StructLayout } from "./layout.ts";
-import { char, i32, u32, u64 } from "./scalar.ts";
-import { struct } from "./struct.ts";
+import { aligned } from "../layout/aligned.ts";
+import { array } from "../layout/array.ts";
+import { type Attributes, isAttribute, readAttribute } from "./attribute.ts";
+import { type Constant, constantExpression, smallestConstant } from "./constant.ts";
+import { Packing } from "./packing.ts";
+import { basicScalar, isBasicWord, isQualifier } from "./scalar_type.ts";
+import { DEEPEST, Scope, type Type } from "./scope.ts";
+import { cString } from "../layout/c_string.ts";
+import { locate, outOfBounds, type Token, type Tokens, unreadable } from "./token.ts";
+import { checkName } from "../layout/check.ts";
+import type { FieldLayout, Fields, Layout, ScalarLayout, StructLayout } from "../layout/layout.ts";
+import { char, i32, u32, u64 } from "../layout/scalar.ts";
+import { struct } from "../layout/struct.ts";
 
 /** Words that begin what a struct of plain data cannot contain. */
 const NOT_DATA = new Set(

@@ -4,7 +4,7 @@
  * refuses everything whose result depends on the compiler, and never guesses.
  */
 
-import { outOfBounds, scan, type Token, unreadable } from "./c_token.ts";
+import { outOfBounds, scan, type Token, unreadable } from "./token.ts";
 
 /** The largest number of words and marks, including those from macros. */
 const MOST_TOKENS = 65536;

@@ -4,8 +4,8 @@
  * (`int_fast16_t`, `nlink_t`, `pthread_mutex_t`) is left out on purpose.
  */
 
-import type { ScalarLayout } from "./layout.ts";
-import { bool, char, f32, f64, i16, i32, i64, i8, u16, u32, u64, u8 } from "./scalar.ts";
+import type { ScalarLayout } from "../layout/layout.ts";
+import { bool, char, f32, f64, i16, i32, i64, i8, u16, u32, u64, u8 } from "../layout/scalar.ts";
 
 /** The keywords of C's basic types, which may come in any order. */
 const BASIC_WORDS = new Set([

@@ -2,8 +2,8 @@
  * Tracks `#pragma pack`: the current limit of alignments. Internal: used by `c_declaration.ts`.
  */
 
-import { type Token, unreadable } from "./c_token.ts";
-import type { Pack } from "./layout.ts";
+import { type Token, unreadable } from "./token.ts";
+import type { Pack } from "../layout/layout.ts";
 
 const PRAGMA = /^pack\((?:(push)(?:,(1|2|4|8|16))?|(pop)|(1|2|4|8|16)?)\)$/;
 

@@ -3,11 +3,11 @@
  * `--struct` call `parseStruct`.
  */
 
-import { parseDeclaration } from "./c_declaration.ts";
-import { preprocess } from "./c_preprocessor.ts";
-import { LONGEST_TEXT, Tokens } from "./c_token.ts";
-import type { AnyStructLayout, ViewOptions } from "./layout.ts";
-import { describe } from "./refusal.ts";
+import { parseDeclaration } from "./declaration.ts";
+import { preprocess } from "./preprocessor.ts";
+import { LONGEST_TEXT, Tokens } from "./token.ts";
+import type { AnyStructLayout, ViewOptions } from "../layout/layout.ts";
+import { describe } from "../layout/refusal.ts";
 
 /**
  * The result of `parseStruct`: a struct whose fields are known only at run time. Therefore the fields of

@@ -2,8 +2,8 @@
  * Parses `__attribute__((...))` and `alignas(...)` and keeps those that affect the layout. Internal.
  */
 
-import { checkAlignment } from "./check.ts";
-import { locate, type Token, type Tokens, unreadable } from "./c_token.ts";
+import { checkAlignment } from "../layout/check.ts";
+import { locate, type Token, type Tokens, unreadable } from "./token.ts";
 
 /** The effects of the attributes read so far. */
 export interface Attributes {

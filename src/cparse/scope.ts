@@ -2,10 +2,10 @@
  * The names that a C text has defined so far, with their meaning. Internal: used by `c_declaration.ts`.
  */
 
-import type { Constant } from "./c_constant.ts";
-import { isBasicWord, isQualifier, NAMED_SCALARS } from "./c_scalar_type.ts";
-import { outOfBounds, type Token, unreadable } from "./c_token.ts";
-import type { Fields, Layout, ScalarLayout, StructLayout } from "./layout.ts";
+import type { Constant } from "./constant.ts";
+import { isBasicWord, isQualifier, NAMED_SCALARS } from "./scalar_type.ts";
+import { outOfBounds, type Token, unreadable } from "./token.ts";
+import type { Fields, Layout, ScalarLayout, StructLayout } from "../layout/layout.ts";
 
 /** The largest nesting depth of structs and arrays. It limits the recursion of code that walks a layout. */
 export const DEEPEST = 64;

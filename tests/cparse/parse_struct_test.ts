@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { array } from "../../src/layout/array.ts";
 import { cString } from "../../src/layout/c_string.ts";
-import { parseStruct } from "../../src/layout/parse_struct.ts";
+import { parseStruct } from "../../src/cparse/parse_struct.ts";
 import { bool, char, i32, i8, u64, u8 } from "../../src/layout/scalar.ts";
 import { struct } from "../../src/layout/struct.ts";
 import { Random } from "../crash/random.ts";

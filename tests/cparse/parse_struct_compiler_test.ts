@@ -7,7 +7,7 @@ import { aligned } from "../../src/layout/aligned.ts";
 import { array } from "../../src/layout/array.ts";
 import { cString } from "../../src/layout/c_string.ts";
 import type { AnyStructLayout, FieldLayout, Layout, ScalarName } from "../../src/layout/layout.ts";
-import { parseStruct } from "../../src/layout/parse_struct.ts";
+import { parseStruct } from "../../src/cparse/parse_struct.ts";
 import { char, u8 } from "../../src/layout/scalar.ts";
 import { struct } from "../../src/layout/struct.ts";
 import { testWith } from "../support/needs.ts";

@@ -5,7 +5,7 @@
  * be undefined, and neither is the intended size.
  */
 
-import { outOfBounds, type Token, type Tokens, unreadable } from "./c_token.ts";
+import { outOfBounds, type Token, type Tokens, unreadable } from "./token.ts";
 
 /** A value with its C type. */
 export interface Constant {
