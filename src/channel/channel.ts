@@ -22,7 +22,6 @@ import {
   readProducerOptions,
   readTypedChannelOptions,
 } from "./channel_options.ts";
-import { ChannelPlace } from "./channel_place.ts";
 import { type ChannelStats, readStats } from "./channel_stat.ts";
 import { Consumer } from "./consumer.ts";
 import { LANE_CAPACITY, LANES, SEMAPHORE } from "./descriptor.ts";
@@ -55,14 +54,11 @@ import { TypedChannel, type TypedChannelOptions } from "./typed_channel.ts";
  */
 export class Channel implements Disposable {
   readonly #membership: ChannelMembership;
-  readonly #place: ChannelPlace;
   readonly #ends = new Set<Producer | Consumer>();
   #leaveResult: LeaveResult | undefined;
 
   private constructor(membership: ChannelMembership) {
-    const { segment, set, shape } = membership;
     this.#membership = membership;
-    this.#place = new ChannelPlace(segment, set, shape);
     Object.freeze(this);
   }
 
@@ -162,27 +158,27 @@ export class Channel implements Disposable {
 
   /** The key of the channel. */
   get key(): number {
-    return this.#place.segment.key;
+    return this.#membership.segment.key;
   }
 
   /** The id of its shared memory segment. */
   get id(): number {
-    return this.#place.segment.id;
+    return this.#membership.segment.id;
   }
 
   /** The highest number of producers at a time. */
   get lanes(): number {
-    return this.#place.shape.lanes;
+    return this.#membership.shape.lanes;
   }
 
   /** Bytes of the ring of one lane. */
   get laneCapacity(): number {
-    return this.#place.shape.laneCapacity;
+    return this.#membership.shape.laneCapacity;
   }
 
   /** Bytes of every message, or 0 if lengths differ. */
   get messageSize(): number {
-    return this.#place.shape.messageSize;
+    return this.#membership.shape.messageSize;
   }
 
   /** Bytes of the longest possible message. */
@@ -201,16 +197,16 @@ export class Channel implements Disposable {
    */
   get othersMayWrite(): boolean {
     return !this.created &&
-      (this.#place.segment.othersMayWrite || this.#place.set.othersMayWrite);
+      (this.#membership.segment.othersMayWrite || this.#membership.set.othersMayWrite);
   }
 
   /** Whether the channel is open here. */
   get isOpen(): boolean {
-    return this.#leaveResult === undefined && this.#place.segment.attached;
+    return this.#leaveResult === undefined && this.#membership.segment.attached;
   }
 
   #check(): void {
-    if (!this.isOpen) throw this.#place.closed("the channel", this.#leaveResult === undefined);
+    if (!this.isOpen) throw this.#membership.closed("the channel", this.#leaveResult === undefined);
   }
 
   /**
@@ -237,10 +233,10 @@ export class Channel implements Disposable {
     this.#check();
     let corrupt: ShmError | undefined;
     for (let lane = 0; lane < this.lanes; lane++) {
-      const role = new Role(this.#place.set, SEMAPHORE.LANE + lane);
+      const role = new Role(this.#membership.set, SEMAPHORE.LANE + lane);
       if (!this.#tryAcquire(role)) continue;
       try {
-        return this.#adopt(role, () => new Producer(this.#place, lane, role, read));
+        return this.#adopt(role, () => new Producer(this.#membership, lane, role, read));
       } catch (error) {
         if (!ShmError.is(error, "ECORRUPT")) throw error;
         // A lane that cannot be written must not prevent the use of the others
@@ -250,7 +246,7 @@ export class Channel implements Disposable {
     if (corrupt !== undefined) throw corrupt;
     const owners = Array.from(
       { length: this.lanes },
-      (_, lane) => this.#place.set.lastPid(SEMAPHORE.LANE + lane),
+      (_, lane) => this.#membership.set.lastPid(SEMAPHORE.LANE + lane),
     );
     throw new ShmError("become a producer", "semop", ERRNO.EBUSY, {
       key: this.key,
@@ -282,7 +278,7 @@ export class Channel implements Disposable {
   consumer(options: ConsumerOptions = {}): Consumer {
     const read = readConsumerOptions(options);
     this.#check();
-    const role = new Role(this.#place.set, SEMAPHORE.CONSUMER);
+    const role = new Role(this.#membership.set, SEMAPHORE.CONSUMER);
     if (!this.#tryAcquire(role)) {
       throw new ShmError("become the consumer", "semop", ERRNO.EBUSY, {
         key: this.key,
@@ -290,7 +286,7 @@ export class Channel implements Disposable {
         remedy: `process ${this.consumerPid ?? "(just gone)"} is it already`,
       });
     }
-    return this.#adopt(role, () => new Consumer(this.#place, role, read));
+    return this.#adopt(role, () => new Consumer(this.#membership, role, read));
   }
 
   #tryAcquire(role: Role): boolean {
@@ -298,7 +294,7 @@ export class Channel implements Disposable {
       return role.tryAcquire();
     } catch (error) {
       // The set is removed with the segment: report that, not the failure of the semaphore
-      if (saysGone(error)) this.#place.checkPresent();
+      if (saysGone(error)) this.#membership.checkPresent();
       throw error;
     }
   }
@@ -324,7 +320,7 @@ export class Channel implements Disposable {
    */
   get consumerPid(): number | undefined {
     this.#check();
-    return new Role(this.#place.set, SEMAPHORE.CONSUMER).holder;
+    return new Role(this.#membership.set, SEMAPHORE.CONSUMER).holder;
   }
 
   /**
@@ -334,7 +330,7 @@ export class Channel implements Disposable {
    */
   stats(): ChannelStats {
     this.#check();
-    const { segment, set, shape } = this.#place;
+    const { segment, set, shape } = this.#membership;
     return readStats(segment.buffer, set, shape);
   }
 
@@ -356,8 +352,8 @@ export class Channel implements Disposable {
    * ```
    */
   remove(): void {
-    this.#place.segment.remove();
-    this.#place.set.remove();
+    this.#membership.segment.remove();
+    this.#membership.set.remove();
   }
 
   /**

@@ -15,9 +15,11 @@ import {
   type SharedObject,
 } from "../sync/membership.ts";
 import { timedOut } from "../sync/wait_schedule.ts";
+import { isGone } from "../sysv/object_stat.ts";
 import type { Segment } from "../sysv/segment.ts";
 import type { SegmentStat } from "../sysv/segment_stat.ts";
 import type { SemaphoreSet } from "../sysv/semaphore_set.ts";
+import { tryReadSet } from "../sysv/semaphore_stat.ts";
 import { pause } from "../sysv/wait.ts";
 import { checkWanted, initialise, isReady, otherFormat, readHeader } from "./channel_header.ts";
 import { HEADER, LANE_CAPACITY, LANES, SEMAPHORE_AFTER_LANES } from "./descriptor.ts";
@@ -49,7 +51,10 @@ const NOT_READY =
 /** Where the header's fields end. A killed creator may have written any of the fields. */
 const FIELDS_END = HEADER.fields.segment_size.offset + HEADER.fields.segment_size.size;
 
-/** The membership of one process in a channel. */
+/**
+ * The membership of one process in a channel, with the errors that its producers and its consumer have
+ * in common.
+ */
 export class ChannelMembership {
   readonly segment: Segment;
   readonly set: SemaphoreSet;
@@ -90,6 +95,63 @@ export class ChannelMembership {
       if (markedForRemoval) return "removed";
       if (!isEmpty(segment.buffer, shape)) return "unread";
       return nattch > 1 ? "in use" : "removed";
+    });
+  }
+
+  /**
+   * Checks that the channel was not removed. A system call: only for waits.
+   *
+   * @throws {ShmError} `EIDRM` it was removed while in use
+   */
+  checkPresent(): void {
+    const { segment, set } = this;
+    if (!segment.attached) throw this.closed("the channel", false);
+    if (segment.stat().markedForRemoval) throw this.#removed("shmctl", "its segment");
+    const stat = tryReadSet(set.id);
+    if (typeof stat === "number" && isGone(stat)) {
+      throw this.#removed("semctl", "its semaphore set");
+    }
+  }
+
+  #removed(call: "shmctl" | "semctl", what: string): ShmError {
+    return new ShmError("go on using the channel", call, ERRNO.EIDRM, {
+      key: this.segment.key,
+      id: this.segment.id,
+      facts: `somebody removed ${what} while it was in use (ipcrm?)`,
+      remedy: "start its programs again",
+    });
+  }
+
+  /** The error for using an object that was closed, or that is `open` and lost its memory. */
+  closed(what: string, open: boolean): ShmError {
+    const { segment } = this;
+    return new ShmError(`use ${what}`, undefined, "EDETACHED", {
+      key: segment.key,
+      id: segment.id,
+      remedy: open
+        ? "its memory was transferred away with the bytes of a message (structuredClone, " +
+          "postMessage): transfer a copy, and close and open the channel again"
+        : "it was closed: open it again",
+    });
+  }
+
+  /** The error for an impossible value in memory. */
+  corrupt(lane: number, what: string): ShmError {
+    return new ShmError("go on using the channel", undefined, "ECORRUPT", {
+      key: this.segment.key,
+      id: this.segment.id,
+      lane,
+      facts: `lane ${lane}: ${what}; another program writes into this memory`,
+      remedy: "Consumer.discard drops what is in the lane",
+    });
+  }
+
+  /** The error for a call that cannot run because another of this process is under way. */
+  busy(action: string, remedy: string): ShmError {
+    return new ShmError(action, undefined, ERRNO.EBUSY, {
+      key: this.segment.key,
+      id: this.segment.id,
+      remedy,
     });
   }
 }

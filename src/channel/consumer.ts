@@ -25,7 +25,7 @@ import {
   readReceiveSyncOptions,
   readTryReceiveOptions,
 } from "./channel_options.ts";
-import type { ChannelPlace } from "./channel_place.ts";
+import type { ChannelMembership } from "./channel_membership.ts";
 import { WaiterFlag } from "../sync/waiter_flag.ts";
 import { SEMAPHORE } from "./descriptor.ts";
 import { type ChannelVisit, LaneReader } from "./lane_reader.ts";
@@ -90,7 +90,7 @@ const MANY = 2 ** 30;
  * ```
  */
 export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
-  readonly #place: ChannelPlace;
+  readonly #channel: ChannelMembership;
   readonly #role: Role;
   /** The words of the consumer in shared memory; empty when the memory was detached. */
   readonly #words: Int32Array<ArrayBuffer>;
@@ -120,13 +120,13 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
   #open = true;
 
   /** Internal: used by {@linkcode Channel.consumer}. `role` is held. */
-  constructor(place: ChannelPlace, role: Role, options: ConsumerOptions) {
+  constructor(channel: ChannelMembership, role: Role, options: ConsumerOptions) {
     this.#spin = new AdaptiveSpin(options.spin ?? DEFAULT_SPIN_US);
-    this.#place = place;
+    this.#channel = channel;
     this.#role = role;
-    const { segment, shape } = place;
+    const { segment, shape } = channel;
     const small = this.#small;
-    const gone = (): ShmError => place.closed("the consumer", this.#open);
+    const gone = (): ShmError => channel.closed("the consumer", this.#open);
     this.#readers = Array.from(
       { length: shape.lanes },
       (_, lane) => {
@@ -137,7 +137,7 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
           LANE_WORD.ASLEEP,
           WAITER_FLAG_OFFSET.laneOwner(lane),
         );
-        const corrupt = (what: string): ShmError => this.#corruption = place.corrupt(lane, what);
+        const corrupt = (what: string): ShmError => this.#corruption = channel.corrupt(lane, what);
         return new LaneReader(memory, shape.messageSize, small, owner, gone, corrupt);
       },
     );
@@ -165,9 +165,9 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
   }
 
   #check(): void {
-    if (!this.isOpen) throw this.#place.closed("the consumer", this.#open);
+    if (!this.isOpen) throw this.#channel.closed("the consumer", this.#open);
     if (this.#draining) {
-      throw this.#place.busy("receive", "a drain is under way: return from its callback first");
+      throw this.#channel.busy("receive", "a drain is under way: return from its callback first");
     }
   }
 
@@ -532,7 +532,7 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
     this.#spin.sleeps();
     try {
       for (let slept = false;; slept = true) {
-        if (!this.isOpen) throw this.#place.closed("the consumer", this.#open);
+        if (!this.isOpen) throw this.#channel.closed("the consumer", this.#open);
         let found = slept ? find() : undefined;
         if (found !== undefined) return found;
         this.#self.announce();
@@ -540,7 +540,7 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
         if (found !== undefined) return found;
         for (const reader of this.#readers) reader.checkHead();
         // A system call; most waits end before it. A call with no time to wait must notice a removal too
-        if (slept || deadline.passed || until !== undefined) this.#place.checkPresent();
+        if (slept || deadline.passed || until !== undefined) this.#channel.checkPresent();
         if (until === "closed" && this.#ended()) return undefined;
         this.#small.prepare();
         yield this.#self.sleep(schedule.next({ woken: true }));
@@ -576,7 +576,7 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
    * ```
    */
   get deadProducers(): number {
-    if (!this.isOpen) throw this.#place.closed("the consumer", this.#open);
+    if (!this.isOpen) throw this.#channel.closed("the consumer", this.#open);
     const before = this.#diedBefore;
     return this.#died().reduce((sum, died, lane) => sum + Math.max(0, died - before[lane]!), 0);
   }
@@ -591,7 +591,7 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
       ]);
     for (let tries = 1;; tries++) {
       const counts = counted();
-      const values = this.#place.set.values();
+      const values = this.#channel.set.values();
       // A producer that opens or closes in between must not be counted as dead
       const still = counted().every((count, i) => count === counts[i]);
       if (!still && tries < TRIES) continue;
@@ -609,7 +609,7 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
     this.#producerSeen ||= readers.some(({ memory }, lane) =>
       Atomics.load(memory.words, LANE_WORD.OPENED) !== this.#opened[lane]
     );
-    const values = this.#place.set.values();
+    const values = this.#channel.set.values();
     const present = readers.some((_, lane) => values[SEMAPHORE.LANE + lane] !== 0);
     this.#producerSeen ||= present;
     // This last look sees all messages of producers that were gone by then
@@ -617,7 +617,7 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
   }
 
   #expired(): ShmError {
-    const { key, id } = this.#place.segment;
+    const { key, id } = this.#channel.segment;
     return timedOut("receive", "futex", { key, id, remedy: "no message came in time" });
   }
 

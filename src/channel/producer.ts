@@ -22,7 +22,7 @@ import {
   readSendSyncOptions,
   readTag,
 } from "./channel_options.ts";
-import type { ChannelPlace } from "./channel_place.ts";
+import type { ChannelMembership } from "./channel_membership.ts";
 import { WaiterFlag } from "../sync/waiter_flag.ts";
 import { SEMAPHORE } from "./descriptor.ts";
 import {
@@ -66,7 +66,7 @@ const NOT_OPEN = -1;
  * ```
  */
 export class Producer implements Disposable {
-  readonly #place: ChannelPlace;
+  readonly #channel: ChannelMembership;
   readonly #role: Role;
   readonly #memory: LaneMemory;
   readonly #writer: LaneWriter;
@@ -86,16 +86,16 @@ export class Producer implements Disposable {
   #open = true;
 
   /** Internal: used by {@linkcode Channel.producer}. `role` is held. */
-  constructor(place: ChannelPlace, lane: number, role: Role, options: ProducerOptions) {
+  constructor(channel: ChannelMembership, lane: number, role: Role, options: ProducerOptions) {
     const { withoutConsumer = "wait", spin = DEFAULT_SPIN_US } = options;
     this.#spin = new AdaptiveSpin(spin);
     this.#failWithoutConsumer = withoutConsumer === "error";
-    const { segment, shape } = place;
+    const { segment, shape } = channel;
     const memory = laneMemory(segment.buffer, shape, lane);
-    this.#place = place;
+    this.#channel = channel;
     this.#role = role;
     this.#memory = memory;
-    this.#writer = new LaneWriter(memory, (what) => place.corrupt(lane, what));
+    this.#writer = new LaneWriter(memory, (what) => channel.corrupt(lane, what));
     this.#self = new WaiterFlag(
       segment,
       memory.words,
@@ -137,11 +137,11 @@ export class Producer implements Disposable {
 
   /** The error for a message of `length` bytes that cannot be sent. */
   #refusal(length: number): Error {
-    if (!this.isOpen) return this.#place.closed("the producer", this.#open);
+    if (!this.isOpen) return this.#channel.closed("the producer", this.#open);
     if (this.#reservedLength !== NOT_OPEN) {
-      return this.#place.busy("send", "a reservation is open: commit or abort it first");
+      return this.#channel.busy("send", "a reservation is open: commit or abort it first");
     }
-    const { laneCapacity, messageSize } = this.#place.shape;
+    const { laneCapacity, messageSize } = this.#channel.shape;
     const most = maxMessage(laneCapacity);
     return new RangeError(
       length >= 0 && length <= most
@@ -210,7 +210,7 @@ export class Producer implements Disposable {
    * @throws {ShmError} `EDETACHED` closed
    */
   publish(): void {
-    if (!this.isOpen) throw this.#place.closed("the producer", this.#open);
+    if (!this.isOpen) throw this.#channel.closed("the producer", this.#open);
     if (this.#writer.staged > 0) this.#publish();
   }
 
@@ -267,7 +267,7 @@ export class Producer implements Disposable {
     const payload = checkBytes(bytes, "bytes");
     const length = this.#check(lengthOf(payload));
     if (this.#queue.waiting > 0) {
-      throw this.#place.busy("send", "a send() of this producer is waiting: await it first");
+      throw this.#channel.busy("send", "a send() of this producer is waiting: await it first");
     }
     if (!this.#writer.append(payload, length, tag)) {
       if (!this.#findRoom(length)) waitSync(this.#untilRoom(length, deadline));
@@ -341,16 +341,16 @@ export class Producer implements Disposable {
     this.#spin.sleeps();
     try {
       for (let waited = false;; waited = true) {
-        if (!this.isOpen) throw this.#place.closed("the producer", this.#open);
+        if (!this.isOpen) throw this.#channel.closed("the producer", this.#open);
         this.#self.announce();
         if (this.#writer.reserve(length)) return;
         if (!waited) Atomics.add(words, LANE_WORD.FULL_WAITS, 1);
         this.#writer.checkTail();
-        this.#place.checkPresent();
+        this.#channel.checkPresent();
         if (this.#failWithoutConsumer && this.#consumerPid() === undefined) {
           throw new ShmError("send", "semctl", ERRNO.EPIPE, {
-            key: this.#place.segment.key,
-            id: this.#place.segment.id,
+            key: this.#channel.segment.key,
+            id: this.#channel.segment.id,
             facts: "the lane is full and nobody is the consumer",
             remedy: 'start one, or use withoutConsumer: "wait"',
             option: "withoutConsumer",
@@ -366,13 +366,13 @@ export class Producer implements Disposable {
   }
 
   #consumerPid(): number | undefined {
-    const { set } = this.#place;
+    const { set } = this.#channel;
     return set.value(SEMAPHORE.CONSUMER) === 0 ? undefined : set.lastPid(SEMAPHORE.CONSUMER);
   }
 
   #expired(): ShmError {
-    const { key, id } = this.#place.segment;
-    const pid = this.#place.segment.attached ? this.#consumerPid() : undefined;
+    const { key, id } = this.#channel.segment;
+    const pid = this.#channel.segment.attached ? this.#consumerPid() : undefined;
     return timedOut("send", "futex", {
       key,
       id,
@@ -437,7 +437,7 @@ export class Producer implements Disposable {
    */
   scratch(length: number): Uint8Array<ArrayBuffer> {
     checkInteger(length, "length", 0, SMALL);
-    if (!this.isOpen) throw this.#place.closed("the producer", this.#open);
+    if (!this.isOpen) throw this.#channel.closed("the producer", this.#open);
     return this.#writer.scratch(length);
   }
 
@@ -457,18 +457,18 @@ export class Producer implements Disposable {
   }
 
   #noReservation(): ShmError {
-    return this.#place.busy("use the reservation", "it was committed or aborted: claim one");
+    return this.#channel.busy("use the reservation", "it was committed or aborted: claim one");
   }
 
   #commit(): void {
     const length = this.#reservedLength;
     if (length === NOT_OPEN) throw this.#noReservation();
     this.#reservedLength = NOT_OPEN;
-    if (!this.isOpen) throw this.#place.closed("the producer", this.#open);
+    if (!this.isOpen) throw this.#channel.closed("the producer", this.#open);
     if (this.#reservedBytes!.length !== length) {
       throw new ShmError("commit the reservation", undefined, "EDETACHED", {
-        key: this.#place.segment.key,
-        id: this.#place.segment.id,
+        key: this.#channel.segment.key,
+        id: this.#channel.segment.id,
         facts:
           "its bytes were transferred away (structuredClone, postMessage), and nothing was sent",
         remedy: "transfer a copy, and claim again",

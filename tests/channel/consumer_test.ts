@@ -10,7 +10,7 @@ import {
   SemaphoreSet,
   ShmError,
 } from "../../mod.ts";
-import { ChannelPlace } from "../../src/channel/channel_place.ts";
+import { ChannelMembership } from "../../src/channel/channel_membership.ts";
 import { Consumer as ConsumerEnd } from "../../src/channel/consumer.ts";
 import { CONSUMER_WORD, consumerWords, LANE_WORD } from "../../src/channel/lane_words.ts";
 import { Role } from "../../src/sync/role.ts";
@@ -365,15 +365,11 @@ Deno.test("a segment detached in the visitor ends the drain with an error", () =
   using producer = channel.producer();
   for (const length of [1, 300]) {
     producer.sendBatch([new Uint8Array(length), new Uint8Array(length)]);
-    const segment = Segment.attach(channel.id);
-    const set = SemaphoreSet.open(channel.key);
+    const membership = ChannelMembership.join({ key: channel.key, wanted: {}, trust: false });
+    const { segment, set } = membership;
     const role = new Role(set, 0);
     assert(role.tryAcquire());
-    const consumer = new ConsumerEnd(
-      new ChannelPlace(segment, set, { lanes: 1, laneCapacity: 2048, messageSize: 0 }),
-      role,
-      {},
-    );
+    const consumer = new ConsumerEnd(membership, role, {});
     let seen = 0;
     assert.throws(() =>
       consumer.drain((bytes) => {
@@ -386,6 +382,7 @@ Deno.test("a segment detached in the visitor ends the drain with an error", () =
     assert.throws(() => consumer.tryReceive(), { code: "EDETACHED" });
     assert.throws(() => consumer.drain(() => {}), { code: "EDETACHED" });
     consumer.close();
+    membership.leave();
     using next = channel.consumer();
     assert.equal(next.drain(() => {}), 2, "nothing had been given back");
   }
