@@ -78,11 +78,26 @@ export interface Viewable<View> {
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 let isSegment: (value: unknown) => value is Segment;
+let look: (segment: Segment, action: string) => Attachment;
 
 /** Throws a `TypeError` unless `value` is a real `Segment` and not an object that looks like one. */
 export function checkSegment(value: unknown, name: string): Segment {
   if (isSegment(value)) return value;
   throw mistyped(name, "a Segment", value);
+}
+
+/**
+ * Returns the memory of a segment, also of one that is attached read-only: the caller must not write to
+ * that one, because a write to a read-only mapping kills the process. Internal: used by `src/sync`.
+ *
+ * @throws {ShmError} `EDETACHED`
+ */
+export function memoryOf(
+  segment: Segment,
+  action: string,
+): { readonly buffer: ArrayBuffer; readonly pointer: Deno.PointerObject } {
+  const { buffer, pointer } = look(segment, action);
+  return { buffer, pointer };
 }
 
 /**
@@ -120,6 +135,7 @@ export class Segment implements Disposable {
   static {
     isSegment = (value): value is Segment =>
       typeof value === "object" && value !== null && #attachment in value;
+    look = (segment, action) => segment.#look(action);
   }
 
   private constructor(stat: SegmentStat, address: Deno.PointerObject, how: {
@@ -545,8 +561,9 @@ export class Segment implements Disposable {
     const { size } = layout;
     const attachment = this.#look("view the segment");
     this.#checkRange("view", offset, size);
-    if (!this.#readOnly) return layout.view(attachment.buffer, offset, { readOnly: false });
-    if (isLayout(layout)) return layout.view(attachment.memory, offset, { readOnly: true });
+    if (!this.#readOnly || isLayout(layout)) {
+      return layout.view(attachment.buffer, offset, { readOnly: this.#readOnly });
+    }
     throw new TypeError(
       "a read-only attach hands its memory only to layouts made by struct(): take a copy with read()",
     );

@@ -16,6 +16,7 @@ import {
   u8,
   type Viewable,
 } from "../../mod.ts";
+import { memoryOf } from "../../src/sysv/segment.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
 import { testWith } from "../support/needs.ts";
 import { freshKey, Peer, TestFolder } from "../support/peer.ts";
@@ -323,6 +324,19 @@ Deno.test("a read-only attach reads, and hands out nothing writable", () => {
   assert.throws(() => reader.read(), failsWith("EDETACHED", /read/));
 });
 
+Deno.test("memoryOf: the words of a read-only attach, empty after detach", () => {
+  using owner = scratch(64);
+  using reader = Segment.attach(owner.id, { readOnly: true });
+  const { buffer, pointer } = memoryOf(reader, "look");
+  owner.write(Uint8Array.of(7), 3);
+  const word = new Int32Array(buffer, 0, 1);
+  assert.equal(word[0], 7 << 24);
+  assert.equal(Deno.UnsafePointer.value(pointer), reader.address);
+  reader.detach();
+  assert.equal(word.length, 0);
+  assert.throws(() => memoryOf(reader, "look"), failsWith("EDETACHED", /cannot look/));
+});
+
 Deno.test("Segment.view: a read-only attach gives its memory to no layout but the library's", () => {
   using owner = scratch(64);
   using reader = Segment.attach(owner.id, { readOnly: true });
@@ -448,6 +462,29 @@ testWith(
     const { stdout, stderr, code } = await peer.ended();
     // 53: the owner, fifty dropped, one still seen, one transferred; 3: without those dropped
     assert.deepEqual([stdout, stderr, code], ["53 3 7 1\n", "", 0]);
+  },
+);
+
+testWith(
+  { tools: ["deno"] },
+  "Segment.view: a view of a read-only attach that was dropped still reads the memory",
+  async () => {
+    await using peer = Peer.typescript(
+      `import { i32, Segment, struct } from "@sysv/shm";
+      const owner = Segment.create({ size: 2 ** 24 });
+      owner.remove();
+      const Fields = struct({ a: i32 });
+      const view = (() => Segment.attach(owner.id, { readOnly: true }).view(Fields))();
+      for (let i = 0; i < 5; i++) {
+        gc();
+        await new Promise((resolve) => setTimeout(resolve, 1));
+      }
+      owner.view(Fields).a = 7;
+      console.log(owner.stat().nattch, view.a);`,
+      "--v8-flags=--expose-gc",
+    );
+    const { stdout, stderr, code } = await peer.ended();
+    assert.deepEqual([stdout, stderr, code], ["2 7\n", "", 0]);
   },
 );
 
