@@ -1,6 +1,8 @@
 /** Running our command for the tests of this folder, and looking at what it leaves. */
 
 import assert from "node:assert/strict";
+import { AsyncLocalStorage } from "node:async_hooks";
+import { main } from "../../cli.ts";
 import { MailboxClient, SemaphoreSet } from "../../mod.ts";
 import { SEMAPHORE, SEMAPHORE_COUNT } from "../../src/mailbox/descriptor.ts";
 import { Role } from "../../src/sync/role.ts";
@@ -11,7 +13,77 @@ import { Deadline } from "../../src/sync/deadline.ts";
 /** How hints name our command when a test has started it. */
 export const STARTED = `${Deno.execPath()} run --allow-ffi ${PROJECT}cli.ts`;
 
-/** Runs the command to its end with nothing to read. */
+/** How hints name our command when {@linkcode runHere} has run it. */
+export const HERE = `deno run --allow-ffi ${PROJECT}cli.ts`;
+
+/** The standard streams of one run: what is left to read, and what was written. */
+interface Streams {
+  readonly stdout: Uint8Array[];
+  readonly stderr: Uint8Array[];
+  input: Uint8Array;
+}
+
+/** The streams of the run that the current code belongs to, so that several runs may overlap. */
+const streams = new AsyncLocalStorage<Streams>();
+
+/**
+ * Runs the command to its end in this process, with nothing to read: as {@linkcode run}, without the
+ * cost of a process, and without `--allow-run`. Its output is not a terminal.
+ */
+export async function runHere(...args: readonly string[]): Promise<Ended> {
+  return await runHereWith("", ...args);
+}
+
+/** As {@linkcode runHere}, with `input` to read from standard input. */
+export async function runHereWith(input: string, ...args: readonly string[]): Promise<Ended> {
+  replaceStreams();
+  const own: Streams = { stdout: [], stderr: [], input: new TextEncoder().encode(input) };
+  const code = await streams.run(own, () => main(args));
+  return { code, signal: null, stdout: textOf(own.stdout), stderr: textOf(own.stderr) };
+}
+
+function textOf(parts: readonly Uint8Array[]): string {
+  const decoder = new TextDecoder();
+  return parts.map((part) => decoder.decode(part, { stream: true })).join("") + decoder.decode();
+}
+
+let replaced = false;
+
+/** Makes the standard streams of this process those of the run that uses them, if one does. */
+function replaceStreams(): void {
+  if (replaced) return;
+  replaced = true;
+  for (const name of ["stdout", "stderr"] as const) {
+    const stream = Deno[name];
+    const { write, writeSync, isTerminal } = stream;
+    const collected = (bytes: Uint8Array): number | undefined =>
+      streams.getStore()?.[name].push(bytes.slice()) && bytes.length;
+    stream.writeSync = (bytes) => collected(bytes) ?? writeSync.call(stream, bytes);
+    stream.write = async (bytes) => collected(bytes) ?? await write.call(stream, bytes);
+    stream.isTerminal = () => streams.getStore() === undefined && isTerminal.call(stream);
+  }
+  const { stdin } = Deno;
+  const { read, readSync, isTerminal } = stdin;
+  const readInput = (into: Uint8Array): number | null | undefined => {
+    const own = streams.getStore();
+    if (own === undefined) return undefined;
+    const part = own.input.subarray(0, into.length);
+    into.set(part);
+    own.input = own.input.subarray(part.length);
+    return part.length || null;
+  };
+  stdin.readSync = (into) => {
+    const count = readInput(into);
+    return count === undefined ? readSync.call(stdin, into) : count;
+  };
+  stdin.read = async (into) => {
+    const count = readInput(into);
+    return count === undefined ? await read.call(stdin, into) : count;
+  };
+  stdin.isTerminal = () => streams.getStore() === undefined && isTerminal.call(stdin);
+}
+
+/** Runs the command to its end in a process of its own, with nothing to read. */
 export async function run(...args: readonly string[]): Promise<Ended> {
   return await toEnd(Peer.cli(...args));
 }
