@@ -463,8 +463,6 @@ const NOT_CALLED = [
   "new MailboxServer",
   "new MailboxClient",
   "new ShmEntry",
-  "Role#acquiring",
-  "AtomicInt32#changedFrom",
 ];
 
 /** The object that the methods of a class are called on. */

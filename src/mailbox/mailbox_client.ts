@@ -8,8 +8,10 @@ import { ERRNO } from "../../ffi/errno.ts";
 import { checkFunction, optionsReader } from "../layout/arguments.ts";
 import { encodeText } from "../layout/c_string.ts";
 import { AsyncFutex } from "../sync/async_futex.ts";
+import { changedFrom } from "../sync/atomic_int32.ts";
 import { Deadline } from "../sync/deadline.ts";
 import { AdaptiveSpin, DEFAULT_SPIN_US } from "../sync/adaptive_spin.ts";
+import { acquiring } from "../sync/role.ts";
 import { pause, promised, waitAsync, type Waiting, waitSync } from "../sysv/wait.ts";
 import { yieldBudget } from "../sysv/yield_budget.ts";
 import {
@@ -262,7 +264,7 @@ export class MailboxClient implements Disposable {
 
   *#queueing(schedule: SendSchedule): Waiting<void> {
     try {
-      if (!(yield* this.#standingBack(schedule))) yield* this.#mailbox.sender.acquiring(schedule);
+      if (!(yield* this.#standingBack(schedule))) yield* acquiring(this.#mailbox.sender, schedule);
     } catch (reason) {
       // After close the semaphores may be gone; the error must name the close
       this.#mailbox.checkOpen();
@@ -300,7 +302,7 @@ export class MailboxClient implements Disposable {
       if (this.#spin.look(() => !entry.canRead)) return;
       this.#spin.sleeps();
       try {
-        yield word.changedFrom(seen, schedule.next(), this.#futex);
+        yield changedFrom(word, seen, schedule.next(), this.#futex);
       } finally {
         this.#spin.woke();
       }
@@ -348,7 +350,7 @@ export class MailboxClient implements Disposable {
         }),
     );
     try {
-      yield* inFlight.acquiring(grace);
+      yield* acquiring(inFlight, grace);
     } catch (error) {
       // Without the set it is unknown whether the server has it
       throw saysGone(error) ? reason : error;

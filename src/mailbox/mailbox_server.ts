@@ -15,6 +15,7 @@ import {
   optionsReader,
 } from "../layout/arguments.ts";
 import { AsyncFutex } from "../sync/async_futex.ts";
+import { changedFrom } from "../sync/atomic_int32.ts";
 import { Deadline } from "../sync/deadline.ts";
 import { AdaptiveSpin, DEFAULT_SPIN_US } from "../sync/adaptive_spin.ts";
 import { SerialQueue } from "../sync/serial_queue.ts";
@@ -281,7 +282,7 @@ export class MailboxServer implements Disposable {
         if (message !== undefined) return message;
         // This makes system calls, and most waits end before it
         if (slept || deadline.passed) this.#mailbox.checkPresent();
-        yield word.changedFrom(seen, schedule.next({ woken: this.#mailbox.wakes }), this.#futex);
+        yield changedFrom(word, seen, schedule.next({ woken: this.#mailbox.wakes }), this.#futex);
       }
     } finally {
       this.#spin.woke();

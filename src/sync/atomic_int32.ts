@@ -18,19 +18,31 @@ import { ShmError } from "../../ffi/shm_error.ts";
 import { checkInteger, checkNumber } from "../layout/arguments.ts";
 import { checkSegment, type Segment } from "../sysv/segment.ts";
 import { AsyncFutex } from "./async_futex.ts";
-import { Deadline } from "./deadline.ts";
-import { promised, type Wait, waitAsync, type Waiting, waitSync } from "../sysv/wait.ts";
+import type { Deadline } from "./deadline.ts";
+import type { Wait, Waiting } from "../sysv/wait.ts";
 import {
-  readWaitOptions,
-  readWaitSyncOptions,
   timedOut,
   type WaitOptions,
   WaitSchedule,
   type WaitSyncOptions,
+  waitWithin,
+  waitWithinSync,
 } from "./wait_schedule.ts";
 
 const EVERYBODY = 0x7fffffff;
 const WORD_SIZE = 4;
+
+/**
+ * A wait of at most `ms` milliseconds for `word` to differ from `value`. If it differs already, the wait
+ * is over at once. With its own `futex`, used for this word alone, a waiter stays queued in the kernel
+ * from one slice to the next. Internal: used by mailbox and channel.
+ */
+export let changedFrom: (
+  word: AtomicInt32,
+  value: number,
+  ms: number,
+  futex?: AsyncFutex,
+) => Wait;
 
 /**
  * A signed 32-bit integer at a 4-byte aligned offset of an attached segment, shared with every process
@@ -59,6 +71,10 @@ export class AtomicInt32 {
   readonly #offset: number;
   readonly #cell: Int32Array<ArrayBuffer>;
   readonly #address: Deno.PointerObject;
+
+  static {
+    changedFrom = (word, value, ms, futex) => word.#changedFrom(value, ms, futex);
+  }
 
   /**
    * The word at `offset` of `segment`.
@@ -171,11 +187,7 @@ export class AtomicInt32 {
    * @throws {RangeError} not an integer of 32 bits
    */
   wait(value: number, options: WaitOptions = {}): Promise<number> {
-    return promised(() => {
-      const known = checkInt32(value, "value");
-      const { deadline, signal } = readWaitOptions(options);
-      return waitAsync(this.#changing(known, deadline), signal);
-    });
+    return waitWithin(options, (limit) => this.#changing(checkInt32(value, "value"), limit));
   }
 
   /**
@@ -195,11 +207,10 @@ export class AtomicInt32 {
    * ```
    */
   waitSync(value: number, options: WaitSyncOptions = {}): number {
-    const known = checkInt32(value, "value");
-    return waitSync(this.#changing(known, readWaitSyncOptions(options).deadline));
+    return waitWithinSync(options, (limit) => this.#changing(checkInt32(value, "value"), limit));
   }
 
-  *#changing(known: number, deadline: Deadline = Deadline.never): Waiting<number> {
+  *#changing(known: number, deadline: Deadline): Waiting<number> {
     const schedule = new WaitSchedule(deadline, () =>
       timedOut(WAIT, "futex", {
         key: this.#segment.key,
@@ -211,7 +222,7 @@ export class AtomicInt32 {
       for (;;) {
         const now = this.load();
         if (now !== known) return now;
-        yield this.changedFrom(known, schedule.next(), futex ??= new AsyncFutex());
+        yield this.#changedFrom(known, schedule.next(), futex ??= new AsyncFutex());
       }
     } finally {
       futex?.close();
@@ -234,14 +245,7 @@ export class AtomicInt32 {
     return result;
   }
 
-  /**
-   * A wait of at most `ms` milliseconds for the word to differ from `value`. If it differs already, the
-   * wait is over at once. With its own `futex`, used for this word alone, a waiter stays queued in the
-   * kernel from one slice to the next.
-   *
-   * @internal
-   */
-  changedFrom(value: number, ms: number, futex?: AsyncFutex): Wait {
+  #changedFrom(value: number, ms: number, futex?: AsyncFutex): Wait {
     const asked = futex ?? new AsyncFutex();
     return {
       block: () => this.#block(value, ms),

@@ -13,16 +13,19 @@ import type { PreparedOperations } from "../sysv/semaphore_operations.ts";
 import { checkSemaphore } from "../sysv/semaphore_options.ts";
 import { checkSet, SemaphoreSet } from "../sysv/semaphore_set.ts";
 import { operate } from "../sysv/semaphore_wait.ts";
-import { Deadline } from "./deadline.ts";
-import { promised, waitAsync, type Waiting, waitSync } from "../sysv/wait.ts";
+import type { Waiting } from "../sysv/wait.ts";
+import type { Deadline } from "./deadline.ts";
 import {
-  readWaitOptions,
-  readWaitSyncOptions,
   timedOut,
   type WaitOptions,
   WaitSchedule,
   type WaitSyncOptions,
+  waitWithin,
+  waitWithinSync,
 } from "./wait_schedule.ts";
+
+/** Acquires `role`, waiting in `schedule`. Internal: used by the mailbox. */
+export let acquiring: (role: Role, schedule: WaitSchedule) => Waiting<void>;
 
 /**
  * A role or lock with one holder at a time: one semaphore of a set, which is 0 while the role is free.
@@ -56,6 +59,10 @@ export class Role implements Disposable {
   readonly #acquire: PreparedOperations;
   readonly #release: PreparedOperations;
   #held = false;
+
+  static {
+    acquiring = (role, schedule) => role.#acquiring(schedule);
+  }
 
   /**
    * The role in semaphore number `semaphore` of `set`.
@@ -103,10 +110,7 @@ export class Role implements Disposable {
    * ```
    */
   acquire(options: WaitOptions = {}): Promise<void> {
-    return promised(() => {
-      const { deadline, signal } = readWaitOptions(options);
-      return waitAsync(this.acquiring(this.#schedule(deadline)), signal);
-    });
+    return waitWithin(options, (deadline) => this.#acquiring(this.#schedule(deadline)));
   }
 
   /**
@@ -116,28 +120,24 @@ export class Role implements Disposable {
    * release it would sleep
    */
   acquireSync(options: WaitSyncOptions = {}): void {
-    const { deadline } = readWaitSyncOptions(options);
-    if (this.#held) {
-      throw new ShmError("acquire the role", undefined, ERRNO.EDEADLK, {
-        key: this.#set.key,
-        id: this.#set.id,
-        remedy: "it is held already: release it first",
-      });
-    }
-    waitSync(this.acquiring(this.#schedule(deadline)));
+    waitWithinSync(options, (deadline) => {
+      if (this.#held) {
+        throw new ShmError("acquire the role", undefined, ERRNO.EDEADLK, {
+          key: this.#set.key,
+          id: this.#set.id,
+          remedy: "it is held already: release it first",
+        });
+      }
+      return this.#acquiring(this.#schedule(deadline));
+    });
   }
 
-  /**
-   * Acquires the role, waiting in `schedule`. Internal: used by mailbox and channel.
-   *
-   * @internal
-   */
-  *acquiring(schedule: WaitSchedule): Waiting<void> {
+  *#acquiring(schedule: WaitSchedule): Waiting<void> {
     yield* operate(this.#set, this.#acquire, schedule);
     this.#held = true;
   }
 
-  #schedule(deadline: Deadline = Deadline.never): WaitSchedule {
+  #schedule(deadline: Deadline): WaitSchedule {
     return new WaitSchedule(deadline, () => {
       const { holder } = this;
       return timedOut("acquire the role", "semtimedop", {

@@ -6,6 +6,7 @@
 import { ERRNO } from "../../ffi/errno.ts";
 import { type LibcCall, ShmError } from "../../ffi/shm_error.ts";
 import { checkSignal, checkTimeout, optionsReader } from "../layout/arguments.ts";
+import { promised, waitAsync, type Waiting, waitSync } from "../sysv/wait.ts";
 import { Deadline } from "./deadline.ts";
 
 /**
@@ -80,6 +81,26 @@ export function readWaitSyncOptions(options: unknown): Limited<WaitSyncOptions> 
 /** Reads {@linkcode WaitOptions}. */
 export function readWaitOptions(options: unknown): WaitLimits {
   return withDeadline<WaitOptions>(readAsync(options));
+}
+
+/** Does `work` with a promise, within the limits of {@linkcode WaitOptions}. */
+export function waitWithin<Result>(
+  options: unknown,
+  work: (deadline: Deadline) => Waiting<Result>,
+): Promise<Result> {
+  return promised(() => {
+    const { deadline = Deadline.never, signal } = readWaitOptions(options);
+    return waitAsync(work(deadline), signal);
+  });
+}
+
+/** Does `work` blocking the thread, within the limits of {@linkcode WaitSyncOptions}. */
+export function waitWithinSync<Result>(
+  options: unknown,
+  work: (deadline: Deadline) => Waiting<Result>,
+): Result {
+  const { deadline = Deadline.never } = readWaitSyncOptions(options);
+  return waitSync(work(deadline));
 }
 
 /** A sleeping peer checks again after at most this many milliseconds. */

@@ -6,7 +6,7 @@
 import type { Segment } from "../sysv/segment.ts";
 import type { Wait } from "../sysv/wait.ts";
 import { AsyncFutex } from "./async_futex.ts";
-import { AtomicInt32 } from "./atomic_int32.ts";
+import { AtomicInt32, changedFrom } from "./atomic_int32.ts";
 
 /** A word that is 1 while a peer sleeps on it, with the operations of the sleeper and the waker. */
 export class WaiterFlag {
@@ -49,7 +49,7 @@ export class WaiterFlag {
 
   /** Sleeps until another peer wakes us, at most `ms` milliseconds. */
   sleep(ms: number): Wait {
-    return this.#word.changedFrom(1, ms, this.#futex);
+    return changedFrom(this.#word, 1, ms, this.#futex);
   }
 
   /** Ends our `sleep` if one is under way, and releases the futex. */

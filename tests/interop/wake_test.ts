@@ -8,7 +8,7 @@
 
 import assert from "node:assert/strict";
 import { MailboxClient, MailboxServer, type Segment } from "../../mod.ts";
-import { AtomicInt32 } from "../../src/sync/atomic_int32.ts";
+import { AtomicInt32, changedFrom } from "../../src/sync/atomic_int32.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
 import { testWith } from "../support/needs.ts";
 import { freshKey } from "../support/peer.ts";
@@ -34,7 +34,7 @@ async function wokenFor<Found>(segment: Segment, look: () => Found | undefined):
       const seen = word.load();
       const found = look();
       if (found !== undefined) return found;
-      await word.changedFrom(seen, FOREVER_MS).sleep();
+      await changedFrom(word, seen, FOREVER_MS).sleep();
       assert(!abandoned, "nobody woke us");
     }
   } finally {

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { AtomicInt32, Segment } from "../../mod.ts";
+import { changedFrom } from "../../src/sync/atomic_int32.ts";
 import { C_NEEDS } from "../support/c_program.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
 import { testWith } from "../support/needs.ts";
@@ -63,8 +64,8 @@ Deno.test("a wait for what has changed already is over at once, and says to what
   word.store(5);
   assert.equal(word.waitSync(4), 5);
   assert.equal(await word.wait(4), 5);
-  word.changedFrom(4, LONG_MS).block();
-  await word.changedFrom(4, LONG_MS).sleep();
+  changedFrom(word, 4, LONG_MS).block();
+  await changedFrom(word, 4, LONG_MS).sleep();
   // Negative words are words too
   word.store(-1);
   assert.equal(word.waitSync(1), -1);
@@ -79,8 +80,8 @@ Deno.test("an unchanged word is waited for no longer than asked", async () => {
   const late = { code: "ETIMEDOUT", call: "futex", message: /word at offset 4 is 0 still/ };
   assert.throws(() => word.waitSync(0, { timeout: 5 }), late);
   await assert.rejects(word.wait(0, { timeout: 5 }), late);
-  word.changedFrom(0, 1).block();
-  await word.changedFrom(0, 1).sleep();
+  changedFrom(word, 0, 1).block();
+  await changedFrom(word, 0, 1).sleep();
 });
 
 /** Wakes one sleeper, which may be asleep only soon. */
@@ -94,7 +95,7 @@ Deno.test("wake wakes as many as are asked for, and counts them", async () => {
   assert.equal(word.notify(), 0);
   let over = 0;
   const sleeps = Array.from({ length: 3 }, async () => {
-    await word.changedFrom(0, LONG_MS).sleep();
+    await changedFrom(word, 0, LONG_MS).sleep();
     over++;
   });
   await wakeOne(word);
@@ -136,7 +137,7 @@ Deno.test("who gives up gets the signal's reason, and nobody is left asleep", as
 
 Deno.test("an interrupt ends a slice before its time", async () => {
   using segment = scratch();
-  const wait = new AtomicInt32(segment, 0).changedFrom(0, LONG_MS);
+  const wait = changedFrom(new AtomicInt32(segment, 0), 0, LONG_MS);
   let over = false;
   const interrupted = wait.sleep().then(() => over = true);
   // The thread may not be asleep yet at the first interrupts
@@ -150,7 +151,7 @@ Deno.test("an interrupt ends a slice before its time", async () => {
 Deno.test("after detach every use says so, also where something else is in the place", () => {
   const segment = scratch();
   const word = new AtomicInt32(segment, 0);
-  const wait = word.changedFrom(0, LONG_MS);
+  const wait = changedFrom(word, 0, LONG_MS);
   const detached = { code: "EDETACHED", message: /attach the segment again/ };
   segment.detach();
   using inItsPlace = scratch();

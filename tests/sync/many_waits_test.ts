@@ -6,6 +6,7 @@ import { FutexRing } from "../../ffi/io_uring.ts";
 import { AsyncFutex } from "../../src/sync/async_futex.ts";
 import { EventfdReader } from "../../src/sync/eventfd_reader.ts";
 import { AtomicInt32, type Operation, Segment, SemaphoreSet } from "../../mod.ts";
+import { changedFrom } from "../../src/sync/atomic_int32.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
 import { testWith } from "../support/needs.ts";
 import { Peer } from "../support/peer.ts";
@@ -222,7 +223,7 @@ Deno.test("AtomicInt32.changedFrom without a futex of its own leaves nothing wit
   segment.remove();
   const word = new AtomicInt32(segment, 0);
   for (let i = 0; i < 10; i++) {
-    const wait = word.changedFrom(0, 1);
+    const wait = changedFrom(word, 0, 1);
     await new Promise<void>((resolve) => {
       if (wait.listen?.(resolve) !== true) wait.sleep().then(() => resolve());
     });
