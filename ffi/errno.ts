@@ -9,7 +9,8 @@
  *
  * @example
  * ```ts
- * import { type ErrnoName, Segment, ShmError } from "@sysv/shm";
+ * import type { ErrnoName } from "@sysv/shm/sysv";
+ * import { Segment, ShmError } from "@sysv/shm";
  * import assert from "node:assert/strict";
  *
  * const missing: ErrnoName = "ENOENT";

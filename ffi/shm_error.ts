@@ -11,7 +11,8 @@ import { type ErrnoName, errnoName, errnoText } from "./errno.ts";
  *
  * @example
  * ```ts
- * import { type LibcCall, Segment, ShmError } from "@sysv/shm";
+ * import type { LibcCall } from "@sysv/shm/sysv";
+ * import { Segment, ShmError } from "@sysv/shm";
  * import assert from "node:assert/strict";
  *
  * const attaching: LibcCall = "shmat";
@@ -50,7 +51,8 @@ export type LibcCall =
  *
  * @example
  * ```ts
- * import { type LibraryErrorCode, Segment, ShmError } from "@sysv/shm";
+ * import type { LibraryErrorCode } from "@sysv/shm/sysv";
+ * import { Segment, ShmError } from "@sysv/shm";
  * import assert from "node:assert/strict";
  *
  * const detached: LibraryErrorCode = "EDETACHED";

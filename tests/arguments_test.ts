@@ -4,10 +4,10 @@
  */
 
 import assert from "node:assert/strict";
-import * as library from "../mod.ts";
 import {
   array,
   AtomicInt32,
+  bool,
   Channel,
   cString,
   i32,
@@ -23,6 +23,7 @@ import {
   struct,
   u8,
 } from "../mod.ts";
+import { LIBRARY } from "./support/front_doors.ts";
 import { guardAgainstLeaks } from "./support/leaks.ts";
 import { freshKey } from "./support/peer.ts";
 
@@ -486,7 +487,7 @@ const RECEIVERS: Readonly<Record<string, In<object>>> = {
   ScalarLayout: () => i32,
   StructLayout: () => Pair,
   ParsedStruct: () => parseStruct("struct P { int n; };"),
-  ArrayView: ({ buffer }) => struct({ flags: array(library.bool, 2), x: u8 }).view(buffer).flags,
+  ArrayView: ({ buffer }) => struct({ flags: array(bool, 2), x: u8 }).view(buffer).flags,
   StructView: ({ view }) => view,
 };
 
@@ -494,7 +495,7 @@ const RECEIVERS: Readonly<Record<string, In<object>>> = {
 function* exportedCalls(
   world: World,
 ): Generator<readonly [string, (...args: unknown[]) => unknown]> {
-  for (const [name, value] of Object.entries<unknown>(library)) {
+  for (const [name, value] of Object.entries(LIBRARY)) {
     if (typeof value !== "function") continue;
     if (!/^[A-Z]/.test(name)) {
       yield [name, value as () => unknown];

@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
-import { type LaneStat, listChannels } from "../mod.ts";
+import type { LaneStat } from "../src/channel/mod.ts";
+import { listChannels } from "../mod.ts";
 import { guardAgainstLeaks } from "./support/leaks.ts";
 import { testWith } from "./support/needs.ts";
 import { Peer, PROJECT, TestFolder } from "./support/peer.ts";

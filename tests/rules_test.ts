@@ -2,10 +2,11 @@
 
 import assert from "node:assert/strict";
 import { OLDEST_DENO } from "../ffi/platform.ts";
+import { FRONT_DOORS } from "./support/front_doors.ts";
 import { testWith } from "./support/needs.ts";
 import { PROJECT } from "./support/peer.ts";
 
-/** Rooms from left to right. A room knows only rooms to its left; those of one rank, not each other. */
+/** Folders from left to right: one imports only folders of a lower rank. */
 const RANKS: Readonly<Record<string, number>> = {
   "ffi": 0,
   "src/layout": 0,
@@ -60,36 +61,79 @@ function room(path: string): string {
 
 const needs = { tools: ["git"], files: true } as const;
 
-testWith(needs, "every arrow between rooms points to the left", () => {
+/** Every import of one file by another, as paths, reached from the front doors. */
+function imports(): [string, string][] {
   interface Info {
     readonly modules: readonly {
       readonly local?: string;
-      readonly dependencies?: readonly { readonly code?: { readonly specifier: string } }[];
+      readonly dependencies?: readonly {
+        readonly code?: { readonly specifier: string };
+        readonly type?: { readonly specifier: string };
+      }[];
     }[];
   }
-  const arrows: [string, string][] = [];
-  for (const front of ["mod.ts", "cli.ts"]) {
+  const found = new Map<string, [string, string]>();
+  for (const front of FRONT_DOORS) {
     for (const { local, dependencies = [] } of denoJson<Info>("info", "--json", front).modules) {
-      for (const { code } of dependencies) {
-        if (local === undefined || code === undefined) continue;
-        if (!code.specifier.startsWith("file:")) {
-          assert.match(code.specifier, /^node:/, `${local} needs a download: ${code.specifier}`);
+      for (const { code, type } of dependencies) {
+        const to = (code ?? type)?.specifier;
+        if (local === undefined || to === undefined) continue;
+        if (!to.startsWith("file:")) {
+          assert.match(to, /^node:/, `${local} needs a download: ${to}`);
           continue;
         }
-        const from = local.slice(PROJECT.length);
-        arrows.push([from, new URL(code.specifier).pathname.slice(PROJECT.length)]);
+        const arrow: [string, string] = [
+          local.slice(PROJECT.length),
+          new URL(to).pathname.slice(PROJECT.length),
+        ];
+        found.set(arrow.join(" "), arrow);
       }
     }
   }
-  assert(arrows.length > 50);
-  for (const [from, to] of arrows) {
-    if (from === "mod.ts") assert.notEqual(room(to), "src/cli", "mod.ts knows every room but cli");
+  assert(found.size > 100);
+  return [...found.values()];
+}
+
+testWith(needs, "imports between folders point in one direction", () => {
+  for (const [from, to] of imports()) {
+    if (from === "mod.ts") assert.notEqual(room(to), "src/cli", "mod.ts imports src/cli");
     if (from === "mod.ts" || from === "cli.ts" || room(from) === room(to)) continue;
     const [left, right] = [RANKS[room(to)], RANKS[room(from)]];
-    assert(left !== undefined && right !== undefined, `${from} -> ${to}: a room without a rank`);
+    assert(left !== undefined && right !== undefined, `${from} -> ${to}: a folder without a rank`);
     assert(left < right, `${from} -> ${to} points the wrong way`);
   }
 });
+
+/** What `deno doc` knows of a symbol. */
+interface DocSymbol {
+  readonly name: string;
+  readonly declarations: readonly {
+    readonly kind: string;
+    readonly jsDoc?: { readonly tags?: readonly { readonly kind: string }[] };
+  }[];
+}
+
+function exportedSymbols(...fronts: readonly string[]): readonly DocSymbol[] {
+  interface Doc {
+    readonly nodes: Readonly<Record<string, { readonly symbols: readonly DocSymbol[] }>>;
+  }
+  return Object.values(denoJson<Doc>("doc", "--json", ...fronts).nodes).flatMap(({ symbols }) =>
+    symbols
+  );
+}
+
+testWith(
+  needs,
+  "mod.ts exports what most programs need, and each folder's mod.ts all of it",
+  () => {
+    const root = exportedSymbols("mod.ts").map(({ name }) => name);
+    assert(root.length <= 55, `${root.length} names at the root`);
+    const rooms = FRONT_DOORS.filter((front) => front.startsWith("src/"));
+    const all = new Set(exportedSymbols(...rooms).map(({ name }) => name));
+    assert.deepEqual(root.filter((name) => !all.has(name)), []);
+    assert.deepEqual(rooms.toSorted(), files("/mod.ts").filter((path) => path.startsWith("src/")));
+  },
+);
 
 testWith(needs, "libc is opened in one place", () => {
   const opening = files(".ts").filter((path) =>
@@ -206,23 +250,9 @@ testWith(
   },
 );
 
-testWith(needs, "every exported symbol has an example", () => {
-  interface Doc {
-    readonly nodes: Readonly<
-      Record<string, {
-        readonly symbols: readonly {
-          readonly name: string;
-          readonly declarations: readonly {
-            readonly jsDoc?: { readonly tags?: readonly { readonly kind: string }[] };
-          }[];
-        }[];
-      }>
-    >;
-  }
-  const { nodes } = denoJson<Doc>("doc", "--json", "mod.ts", "cli.ts");
-  const symbols = Object.values(nodes).flatMap((module) => module.symbols);
-  assert(symbols.length > 60);
-  const bare = symbols.filter(({ declarations }) =>
+testWith(needs, "every exported function and class has an example", () => {
+  const bare = exportedSymbols(...FRONT_DOORS).filter(({ declarations }) =>
+    declarations.some(({ kind }) => kind === "function" || kind === "class") &&
     !declarations.some(({ jsDoc }) => jsDoc?.tags?.some(({ kind }) => kind === "example"))
   );
   assert.deepEqual(bare.map(({ name }) => name), []);

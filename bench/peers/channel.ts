@@ -12,7 +12,8 @@
  * come.
  */
 
-import { Channel, type Consumer, type ConsumerOptions, type Producer } from "../../mod.ts";
+import { Channel, type Consumer, type Producer } from "../../mod.ts";
+import type { ConsumerOptions } from "../../src/channel/mod.ts";
 import {
   Arrivals,
   batchOf,

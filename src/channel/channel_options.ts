@@ -27,7 +27,8 @@ import { checkMode } from "../sysv/object_stat.ts";
  *
  * @example
  * ```ts
- * import { Channel, type ChannelOpenOptions } from "@sysv/shm";
+ * import { Channel } from "@sysv/shm";
+ * import type { ChannelOpenOptions } from "@sysv/shm/channel";
  * import assert from "node:assert/strict";
  *
  * const options: ChannelOpenOptions = { timeout: 100 };
@@ -50,7 +51,8 @@ export interface ChannelOpenOptions {
  *
  * @example
  * ```ts
- * import { Channel, type ChannelOptions } from "@sysv/shm";
+ * import { Channel } from "@sysv/shm";
+ * import type { ChannelOptions } from "@sysv/shm/channel";
  * import assert from "node:assert/strict";
  *
  * const options: ChannelOptions = { key: 0x5eed4004, lanes: 2, laneCapacity: 1 << 16 };
@@ -82,7 +84,8 @@ export interface ChannelOptions extends ChannelOpenOptions {
  *
  * @example
  * ```ts
- * import { Channel, type ProducerOptions } from "@sysv/shm";
+ * import { Channel } from "@sysv/shm";
+ * import type { ProducerOptions } from "@sysv/shm/channel";
  * import assert from "node:assert/strict";
  *
  * const options: ProducerOptions = { withoutConsumer: "error" };
@@ -113,7 +116,8 @@ export interface ProducerOptions {
  *
  * @example
  * ```ts
- * import { Channel, type ConsumerOptions } from "@sysv/shm";
+ * import { Channel } from "@sysv/shm";
+ * import type { ConsumerOptions } from "@sysv/shm/channel";
  * import assert from "node:assert/strict";
  *
  * const options: ConsumerOptions = { spin: 0 }; // sleep at once: saves CPU, costs latency
@@ -136,7 +140,8 @@ export interface ConsumerOptions {
  *
  * @example
  * ```ts
- * import { Channel, type ChannelTrySendOptions } from "@sysv/shm";
+ * import { Channel } from "@sysv/shm";
+ * import type { ChannelTrySendOptions } from "@sysv/shm/channel";
  * import assert from "node:assert/strict";
  *
  * const options: ChannelTrySendOptions = { tag: 7 };
@@ -158,7 +163,8 @@ export interface ChannelTrySendOptions {
  *
  * @example
  * ```ts
- * import { Channel, type ChannelSendSyncOptions } from "@sysv/shm";
+ * import { Channel } from "@sysv/shm";
+ * import type { ChannelSendSyncOptions } from "@sysv/shm/channel";
  *
  * const options: ChannelSendSyncOptions = { tag: 7, timeout: 1_000 };
  * using channel = Channel.openOrCreate({ key: 0x5eed4007, laneCapacity: 4096 });
@@ -176,7 +182,8 @@ export interface ChannelSendSyncOptions extends ChannelTrySendOptions, WaitSyncO
  *
  * @example
  * ```ts
- * import { Channel, type ChannelSendOptions } from "@sysv/shm";
+ * import { Channel } from "@sysv/shm";
+ * import type { ChannelSendOptions } from "@sysv/shm/channel";
  *
  * const options: ChannelSendOptions = { signal: AbortSignal.timeout(1_000) };
  * using channel = Channel.openOrCreate({ key: 0x5eed4008, laneCapacity: 4096 });
@@ -199,7 +206,8 @@ export interface ChannelSendOptions extends ChannelTrySendOptions, WaitOptions {
  *
  * @example
  * ```ts
- * import { type Acknowledgement, Channel } from "@sysv/shm";
+ * import type { Acknowledgement } from "@sysv/shm/channel";
+ * import { Channel } from "@sysv/shm";
  * import assert from "node:assert/strict";
  *
  * const ack: Acknowledgement = "before";
@@ -218,7 +226,8 @@ export type Acknowledgement = "before" | "after";
  *
  * @example
  * ```ts
- * import { Channel, type ChannelReceiveSyncOptions } from "@sysv/shm";
+ * import { Channel } from "@sysv/shm";
+ * import type { ChannelReceiveSyncOptions } from "@sysv/shm/channel";
  * import assert from "node:assert/strict";
  *
  * const options: ChannelReceiveSyncOptions = { timeout: 10 };
@@ -242,7 +251,8 @@ export interface ChannelReceiveSyncOptions extends WaitSyncOptions {
  *
  * @example
  * ```ts
- * import { Channel, type ChannelReceiveOptions } from "@sysv/shm";
+ * import { Channel } from "@sysv/shm";
+ * import type { ChannelReceiveOptions } from "@sysv/shm/channel";
  * import assert from "node:assert/strict";
  *
  * const options: ChannelReceiveOptions = { until: "closed" };
@@ -268,7 +278,8 @@ export interface ChannelReceiveOptions extends WaitOptions {
  *
  * @example
  * ```ts
- * import { Channel, type ConsumeOptions } from "@sysv/shm";
+ * import { Channel } from "@sysv/shm";
+ * import type { ConsumeOptions } from "@sysv/shm/channel";
  * import assert from "node:assert/strict";
  *
  * const options: ConsumeOptions = { timeout: 10 };

@@ -32,7 +32,8 @@ import { readMessageCount } from "./message_counter.ts";
  *
  * @example
  * ```ts
- * import { Channel, type LaneStat } from "@sysv/shm";
+ * import { Channel } from "@sysv/shm";
+ * import type { LaneStat } from "@sysv/shm/channel";
  * import assert from "node:assert/strict";
  *
  * using channel = Channel.openOrCreate({ key: 0x5eed4014, lanes: 1, laneCapacity: 4096 });
@@ -71,7 +72,8 @@ export interface LaneStat {
  *
  * @example
  * ```ts
- * import { Channel, type ChannelStats } from "@sysv/shm";
+ * import { Channel } from "@sysv/shm";
+ * import type { ChannelStats } from "@sysv/shm/channel";
  * import assert from "node:assert/strict";
  *
  * using channel = Channel.openOrCreate({ key: 0x5eed4015, lanes: 2, laneCapacity: 4096 });
@@ -100,7 +102,8 @@ export interface ChannelStats {
  *
  * @example
  * ```ts
- * import { Channel, type ChannelStat, listChannels } from "@sysv/shm";
+ * import { Channel, listChannels } from "@sysv/shm";
+ * import type { ChannelStat } from "@sysv/shm/channel";
  * import assert from "node:assert/strict";
  *
  * using channel = Channel.openOrCreate({ key: 0x5eed4016, laneCapacity: 4096 });

@@ -36,7 +36,8 @@ const PADDING_WORD = PADDING | 0;
  *
  * @example
  * ```ts
- * import { Channel, type ChannelVisit } from "@sysv/shm";
+ * import { Channel } from "@sysv/shm";
+ * import type { ChannelVisit } from "@sysv/shm/channel";
  * import assert from "node:assert/strict";
  *
  * let total = 0;

@@ -19,7 +19,8 @@ export interface ReservationTarget {
  *
  * @example
  * ```ts
- * import { Channel, type Reservation } from "@sysv/shm";
+ * import { Channel } from "@sysv/shm";
+ * import type { Reservation } from "@sysv/shm/channel";
  * import assert from "node:assert/strict";
  *
  * using channel = Channel.openOrCreate({ key: 0x5eed4002, lanes: 1, laneCapacity: 4096 });

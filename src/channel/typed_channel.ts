@@ -31,7 +31,8 @@ import type { Producer } from "./producer.ts";
  *
  * @example
  * ```ts
- * import { Channel, i32, struct, type TypedChannelOptions } from "@sysv/shm";
+ * import { Channel, i32, struct } from "@sysv/shm";
+ * import type { TypedChannelOptions } from "@sysv/shm/channel";
  *
  * const options: TypedChannelOptions = { key: 0x5eed401e, lanes: 1, laneCapacity: 4096 };
  * using channel = Channel.of(struct({ n: i32 }), options);
@@ -45,7 +46,8 @@ export type TypedChannelOptions = Omit<ChannelOptions, "messageSize">;
  *
  * @example
  * ```ts
- * import { Channel, i32, struct, type TypedMessage } from "@sysv/shm";
+ * import { Channel, i32, struct } from "@sysv/shm";
+ * import type { TypedMessage } from "@sysv/shm/channel";
  * import assert from "node:assert/strict";
  *
  * const Count = struct({ n: i32 });
@@ -72,7 +74,8 @@ export interface TypedMessage<F extends Fields> {
  *
  * @example
  * ```ts
- * import { Channel, f64, struct, type TypedChannel } from "@sysv/shm";
+ * import { Channel, f64, struct } from "@sysv/shm";
+ * import type { TypedChannel } from "@sysv/shm/channel";
  * import assert from "node:assert/strict";
  *
  * const Sample = struct({ time: f64, value: f64 });
@@ -153,7 +156,8 @@ export class TypedChannel<F extends Fields> implements Disposable {
  *
  * @example
  * ```ts
- * import { Channel, i32, struct, type TypedProducer } from "@sysv/shm";
+ * import { Channel, i32, struct } from "@sysv/shm";
+ * import type { TypedProducer } from "@sysv/shm/channel";
  * import assert from "node:assert/strict";
  *
  * using channel = Channel.of(struct({ n: i32 }), { key: 0x5eed4021, laneCapacity: 4096 });
@@ -229,7 +233,8 @@ export class TypedProducer<F extends Fields> implements Disposable {
  *
  * @example
  * ```ts
- * import { Channel, i32, struct, type TypedConsumer } from "@sysv/shm";
+ * import { Channel, i32, struct } from "@sysv/shm";
+ * import type { TypedConsumer } from "@sysv/shm/channel";
  * import assert from "node:assert/strict";
  *
  * using channel = Channel.of(struct({ n: i32 }), { key: 0x5eed4022, laneCapacity: 4096 });

@@ -17,7 +17,8 @@ import { describe } from "../layout/refusal.ts";
  * @example
  * ```ts
  * import assert from "node:assert/strict";
- * import { type ParsedStruct, parseStruct } from "@sysv/shm";
+ * import type { ParsedStruct } from "@sysv/shm/cparse";
+ * import { parseStruct } from "@sysv/shm";
  *
  * const Point: ParsedStruct = parseStruct("int32_t x, y;");
  * const view = Point.view(new ArrayBuffer(Point.size));

@@ -11,7 +11,8 @@
  * @example
  * ```ts
  * import assert from "node:assert/strict";
- * import { i64, type Scalar, struct } from "@sysv/shm";
+ * import { i64, struct } from "@sysv/shm";
+ * import type { Scalar } from "@sysv/shm/layout";
  *
  * const value: Scalar = struct({ n: i64 }).view(new ArrayBuffer(8)).n;
  * assert.equal(value, 0n);
@@ -25,7 +26,8 @@ export type Scalar = boolean | number | bigint | string;
  * @example
  * ```ts
  * import assert from "node:assert/strict";
- * import { f32, type ScalarName } from "@sysv/shm";
+ * import { f32 } from "@sysv/shm";
+ * import type { ScalarName } from "@sysv/shm/layout";
  *
  * const name: ScalarName = f32.name;
  * assert.equal(name, "f32");
@@ -51,7 +53,8 @@ export type ScalarName =
  * @example
  * ```ts
  * import assert from "node:assert/strict";
- * import { i32, type ScalarLayout } from "@sysv/shm";
+ * import { i32 } from "@sysv/shm";
+ * import type { ScalarLayout } from "@sysv/shm/layout";
  *
  * const layout: ScalarLayout<number> = i32;
  * assert.equal(layout.size, 4);
@@ -84,7 +87,8 @@ export interface ScalarLayout<T extends Scalar = Scalar> {
  * @example
  * ```ts
  * import assert from "node:assert/strict";
- * import { cString, type CStringLayout } from "@sysv/shm";
+ * import { cString } from "@sysv/shm";
+ * import type { CStringLayout } from "@sysv/shm/layout";
  *
  * const layout: CStringLayout = cString(16);
  * assert.equal(layout.size, 16);
@@ -105,7 +109,8 @@ export interface CStringLayout {
  * @example
  * ```ts
  * import assert from "node:assert/strict";
- * import { array, type ArrayLayout, type ScalarLayout, u16 } from "@sysv/shm";
+ * import { array, u16 } from "@sysv/shm";
+ * import type { ArrayLayout, ScalarLayout } from "@sysv/shm/layout";
  *
  * const layout: ArrayLayout<ScalarLayout<number>> = array(u16, 3);
  * assert.equal(layout.size, 6);
@@ -130,7 +135,8 @@ export interface ArrayLayout<E extends Layout = Layout> {
  * @example
  * ```ts
  * import assert from "node:assert/strict";
- * import { aligned, type AlignedLayout, type ScalarLayout, u32 } from "@sysv/shm";
+ * import { aligned, u32 } from "@sysv/shm";
+ * import type { AlignedLayout, ScalarLayout } from "@sysv/shm/layout";
  *
  * const layout: AlignedLayout<ScalarLayout<number>> = aligned(u32, 64);
  * assert.equal(layout.align, 64);
@@ -151,7 +157,8 @@ export interface AlignedLayout<L extends Layout = Layout> {
  * @example
  * ```ts
  * import assert from "node:assert/strict";
- * import { array, type Layout, u16 } from "@sysv/shm";
+ * import { array, u16 } from "@sysv/shm";
+ * import type { Layout } from "@sysv/shm/layout";
  *
  * const bits = (layout: Layout): number => layout.size * 8;
  * assert.equal(bits(array(u16, 3)), 48);
@@ -165,7 +172,8 @@ export type Layout = ScalarLayout | CStringLayout | ArrayLayout | AnyStructLayou
  * @example
  * ```ts
  * import assert from "node:assert/strict";
- * import { aligned, type FieldLayout, struct, u8 } from "@sysv/shm";
+ * import { aligned, struct, u8 } from "@sysv/shm";
+ * import type { FieldLayout } from "@sysv/shm/layout";
  *
  * const field: FieldLayout = aligned(u8, 64);
  * assert.equal(struct({ field }).size, 64);
@@ -179,7 +187,8 @@ export type FieldLayout = Layout | AlignedLayout;
  * @example
  * ```ts
  * import assert from "node:assert/strict";
- * import { type Fields, struct, u8 } from "@sysv/shm";
+ * import type { Fields } from "@sysv/shm/layout";
+ * import { struct, u8 } from "@sysv/shm";
  *
  * const header = { kind: u8, flags: u8 } satisfies Fields;
  * assert.equal(struct({ ...header, length: u8 }).size, 3);
@@ -218,7 +227,8 @@ export interface Field<L extends FieldLayout = FieldLayout> {
  * @example
  * ```ts
  * import assert from "node:assert/strict";
- * import { f64, type Pack, struct, u8 } from "@sysv/shm";
+ * import { f64, struct, u8 } from "@sysv/shm";
+ * import type { Pack } from "@sysv/shm/layout";
  *
  * const sizes = ([1, 2, 4, 8] satisfies Pack[]).map((pack) =>
  *   struct({ kind: u8, value: f64 }, { pack }).size
@@ -234,7 +244,8 @@ export type Pack = 1 | 2 | 4 | 8 | 16;
  * @example
  * ```ts
  * import assert from "node:assert/strict";
- * import { f64, i32, struct, type StructOptions } from "@sysv/shm";
+ * import { f64, i32, struct } from "@sysv/shm";
+ * import type { StructOptions } from "@sysv/shm/layout";
  *
  * const options: StructOptions = { pack: 1 };
  * assert.equal(struct({ x: i32, y: f64 }, options).size, 12);
@@ -253,7 +264,8 @@ export interface StructOptions {
  * @example
  * ```ts
  * import assert from "node:assert/strict";
- * import { i32, struct, type ViewOptions } from "@sysv/shm";
+ * import { i32, struct } from "@sysv/shm";
+ * import type { ViewOptions } from "@sysv/shm/layout";
  *
  * const options: ViewOptions = { readOnly: true };
  * const view = struct({ x: i32 }).view(new ArrayBuffer(4), 0, options);
@@ -271,7 +283,8 @@ export interface ViewOptions {
  * @example
  * ```ts
  * import assert from "node:assert/strict";
- * import { type AnyStructLayout, i32, struct } from "@sysv/shm";
+ * import type { AnyStructLayout } from "@sysv/shm/layout";
+ * import { i32, struct } from "@sysv/shm";
  *
  * const names = (layout: AnyStructLayout): string[] => Object.keys(layout.fields);
  * assert.deepEqual(names(struct({ x: i32, y: i32 })), ["x", "y"]);
@@ -300,7 +313,8 @@ export interface AnyStructLayout {
  * @example
  * ```ts
  * import assert from "node:assert/strict";
- * import { i32, type ScalarLayout, struct, type StructLayout } from "@sysv/shm";
+ * import { i32, struct, type StructLayout } from "@sysv/shm";
+ * import type { ScalarLayout } from "@sysv/shm/layout";
  *
  * const Pair: StructLayout<{ a: ScalarLayout<number>; b: ScalarLayout<number> }> = struct({
  *   a: i32,
@@ -420,7 +434,8 @@ export interface StructLayout<F extends Fields> extends AnyStructLayout {
  * @example
  * ```ts
  * import assert from "node:assert/strict";
- * import { array, type ArrayView, struct, u8 } from "@sysv/shm";
+ * import { array, struct, u8 } from "@sysv/shm";
+ * import type { ArrayView } from "@sysv/shm/layout";
  *
  * const Packet = struct({ data: array(u8, 4) });
  * const buffer = new ArrayBuffer(4);
@@ -454,7 +469,8 @@ export interface ArrayView<T, Input = T> {
  * @example
  * ```ts
  * import assert from "node:assert/strict";
- * import { i32, type ScalarLayout, struct, type StructView } from "@sysv/shm";
+ * import { i32, struct } from "@sysv/shm";
+ * import type { ScalarLayout, StructView } from "@sysv/shm/layout";
  *
  * const view: StructView<{ x: ScalarLayout<number> }> = struct({ x: i32 }).view(new ArrayBuffer(4));
  * view.x = 5;
@@ -469,7 +485,8 @@ export type StructView<F extends Fields> = { -readonly [K in keyof F]: ViewOf<F[
  * @example
  * ```ts
  * import assert from "node:assert/strict";
- * import { i32, type ScalarLayout, struct, type StructValue } from "@sysv/shm";
+ * import { i32, struct } from "@sysv/shm";
+ * import type { ScalarLayout, StructValue } from "@sysv/shm/layout";
  *
  * const value: StructValue<{ x: ScalarLayout<number> }> = struct({ x: i32 }).read(new ArrayBuffer(4));
  * assert.deepEqual(value, { x: 0 });
@@ -483,7 +500,8 @@ export type StructValue<F extends Fields> = { -readonly [K in keyof F]: ValueOf<
  * @example
  * ```ts
  * import assert from "node:assert/strict";
- * import { i32, type ScalarLayout, struct, type StructInput } from "@sysv/shm";
+ * import { i32, struct } from "@sysv/shm";
+ * import type { ScalarLayout, StructInput } from "@sysv/shm/layout";
  *
  * const input: StructInput<{ x: ScalarLayout<number> }> = { x: 5 };
  * const buffer = new ArrayBuffer(4);

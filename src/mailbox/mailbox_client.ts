@@ -35,7 +35,8 @@ import { MAILBOX, MailboxMembership, type MailboxOptions } from "./mailbox_membe
  *
  * @example
  * ```ts
- * import { MailboxClient, type SendSyncOptions } from "@sysv/shm";
+ * import { MailboxClient } from "@sysv/shm";
+ * import type { SendSyncOptions } from "@sysv/shm/mailbox";
  * import assert from "node:assert/strict";
  *
  * const options: SendSyncOptions = { timeout: 10 };
@@ -55,7 +56,8 @@ export interface SendSyncOptions {
  *
  * @example
  * ```ts
- * import { MailboxClient, type SendOptions } from "@sysv/shm";
+ * import { MailboxClient } from "@sysv/shm";
+ * import type { SendOptions } from "@sysv/shm/mailbox";
  * import assert from "node:assert/strict";
  *
  * const options: SendOptions = { signal: AbortSignal.timeout(10) };

@@ -29,7 +29,8 @@ import { ShmEntry, wrongSize } from "./shm_entry.ts";
  *
  * @example
  * ```ts
- * import { MailboxClient, type MailboxOptions, MailboxServer } from "@sysv/shm";
+ * import { MailboxClient, MailboxServer } from "@sysv/shm";
+ * import type { MailboxOptions } from "@sysv/shm/mailbox";
  * import assert from "node:assert/strict";
  *
  * const options: MailboxOptions = { key: 0x5eed0012, mode: 0o660 };

@@ -38,7 +38,8 @@ import type { Message } from "./message.ts";
  *
  * @example
  * ```ts
- * import { MailboxServer, type MailboxServerOptions, removeSegment } from "@sysv/shm";
+ * import { MailboxServer, removeSegment } from "@sysv/shm";
+ * import type { MailboxServerOptions } from "@sysv/shm/mailbox";
  * import assert from "node:assert/strict";
  *
  * const options: MailboxServerOptions = { key: 0x5eed0014, persistent: true };
@@ -57,7 +58,8 @@ export interface MailboxServerOptions extends MailboxOptions {
  *
  * @example
  * ```ts
- * import { MailboxServer, type ReceiveOptions } from "@sysv/shm";
+ * import { MailboxServer } from "@sysv/shm";
+ * import type { ReceiveOptions } from "@sysv/shm/mailbox";
  * import assert from "node:assert/strict";
  *
  * const options: ReceiveOptions = { timeout: 10 };
@@ -77,7 +79,8 @@ export interface ReceiveOptions {
  *
  * @example
  * ```ts
- * import { MailboxServer, type ServeOptions } from "@sysv/shm";
+ * import { MailboxServer } from "@sysv/shm";
+ * import type { ServeOptions } from "@sysv/shm/mailbox";
  * import assert from "node:assert/strict";
  *
  * const options: ServeOptions = { timeout: 10 };

@@ -18,7 +18,8 @@ import { LAYOUT, MAILBOX_KEY, WORD_OFFSET } from "./descriptor.ts";
  *
  * @example
  * ```ts
- * import { ShmEntry, type ShmEntryOptions } from "@sysv/shm";
+ * import { ShmEntry } from "@sysv/shm";
+ * import type { ShmEntryOptions } from "@sysv/shm/mailbox";
  * import assert from "node:assert/strict";
  *
  * const options: ShmEntryOptions = { mode: 0o640 };

@@ -15,7 +15,8 @@ import type { WaitOptions, WaitSyncOptions } from "./wait_schedule.ts";
  *
  * @example
  * ```ts
- * import { Mutex, type MutexOptions } from "@sysv/shm";
+ * import { Mutex } from "@sysv/shm";
+ * import type { MutexOptions } from "@sysv/shm/sync";
  * import assert from "node:assert/strict";
  *
  * const options: MutexOptions = { key: 0x5eed2009, mode: 0o660 };

@@ -14,7 +14,8 @@ import { Deadline } from "./deadline.ts";
  *
  * @example
  * ```ts
- * import { Mutex, type WaitSyncOptions } from "@sysv/shm";
+ * import { Mutex } from "@sysv/shm";
+ * import type { WaitSyncOptions } from "@sysv/shm/sync";
  * import assert from "node:assert/strict";
  *
  * const options: WaitSyncOptions = { timeout: 5_000 };
@@ -36,7 +37,8 @@ export interface WaitSyncOptions {
  *
  * @example
  * ```ts
- * import { Segment, type WaitOptions, AtomicInt32 } from "@sysv/shm";
+ * import { Segment, AtomicInt32 } from "@sysv/shm";
+ * import type { WaitOptions } from "@sysv/shm/sync";
  * import assert from "node:assert/strict";
  *
  * const options: WaitOptions = { signal: AbortSignal.timeout(10) };

@@ -15,7 +15,8 @@ import type { KernelStructReader } from "./kernel_struct.ts";
  *
  * @example
  * ```ts
- * import { listSegments, type ObjectStat, Segment } from "@sysv/shm";
+ * import { listSegments, Segment } from "@sysv/shm";
+ * import type { ObjectStat } from "@sysv/shm/sysv";
  * import assert from "node:assert/strict";
  *
  * const describe = ({ id, mode, uid }: ObjectStat): string => `${id} ${mode.toString(8)} ${uid}`;
@@ -47,7 +48,8 @@ export interface ObjectStat {
  *
  * @example
  * ```ts
- * import { type PermissionChange, Segment, setSegmentPermissions } from "@sysv/shm";
+ * import { type PermissionChange, setSegmentPermissions } from "@sysv/shm/sysv";
+ * import { Segment } from "@sysv/shm";
  * import assert from "node:assert/strict";
  *
  * const openToGroup: PermissionChange = { mode: 0o660 };

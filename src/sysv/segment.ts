@@ -53,7 +53,8 @@ import {
  *
  * @example
  * ```ts
- * import { Segment, type Viewable } from "@sysv/shm";
+ * import { Segment } from "@sysv/shm";
+ * import type { Viewable } from "@sysv/shm/sysv";
  * import assert from "node:assert/strict";
  *
  * // A custom layout: the first bytes as a live array

@@ -12,7 +12,8 @@ import { askAboutAll } from "./segment_stat.ts";
  *
  * @example
  * ```ts
- * import { type SegmentLimits, segmentLimits } from "@sysv/shm";
+ * import type { SegmentLimits } from "@sysv/shm/sysv";
+ * import { segmentLimits } from "@sysv/shm";
  * import assert from "node:assert/strict";
  *
  * const limits: SegmentLimits = segmentLimits();
@@ -69,7 +70,8 @@ export function pageSize(): number {
  *
  * @example
  * ```ts
- * import { type SegmentUsage, segmentUsage } from "@sysv/shm";
+ * import type { SegmentUsage } from "@sysv/shm/sysv";
+ * import { segmentUsage } from "@sysv/shm";
  * import assert from "node:assert/strict";
  *
  * const usage: SegmentUsage = segmentUsage();

@@ -26,7 +26,8 @@ import { checkMode } from "./object_stat.ts";
  *
  * @example
  * ```ts
- * import { type SegmentPlacementOptions, Segment } from "@sysv/shm";
+ * import type { SegmentPlacementOptions } from "@sysv/shm/sysv";
+ * import { Segment } from "@sysv/shm";
  * import assert from "node:assert/strict";
  *
  * const placement: SegmentPlacementOptions = { address: 0x2000_0000_0000n };
@@ -54,7 +55,8 @@ export interface SegmentPlacementOptions {
  *
  * @example
  * ```ts
- * import { type SegmentCreateOptions, Segment } from "@sysv/shm";
+ * import type { SegmentCreateOptions } from "@sysv/shm/sysv";
+ * import { Segment } from "@sysv/shm";
  * import assert from "node:assert/strict";
  *
  * // Larger than the free memory: a page takes memory only when it is touched
@@ -91,7 +93,8 @@ export interface SegmentCreateOptions extends SegmentPlacementOptions {
  *
  * @example
  * ```ts
- * import { type SegmentAttachOptions, Segment } from "@sysv/shm";
+ * import type { SegmentAttachOptions } from "@sysv/shm/sysv";
+ * import { Segment } from "@sysv/shm";
  * import assert from "node:assert/strict";
  *
  * const options: SegmentAttachOptions = { readOnly: true };
@@ -113,7 +116,8 @@ export interface SegmentAttachOptions extends SegmentPlacementOptions {
  *
  * @example
  * ```ts
- * import { type SegmentOpenOptions, Segment } from "@sysv/shm";
+ * import type { SegmentOpenOptions } from "@sysv/shm/sysv";
+ * import { Segment } from "@sysv/shm";
  * import assert from "node:assert/strict";
  *
  * const options: SegmentOpenOptions = { minSize: 4096, readOnly: true };
@@ -133,7 +137,8 @@ export interface SegmentOpenOptions extends SegmentAttachOptions {
  *
  * @example
  * ```ts
- * import { type SegmentOpenOrCreateOptions, Segment } from "@sysv/shm";
+ * import type { SegmentOpenOrCreateOptions } from "@sysv/shm/sysv";
+ * import { Segment } from "@sysv/shm";
  * import assert from "node:assert/strict";
  *
  * const options: SegmentOpenOrCreateOptions = { key: 0x5eed000d, size: 64 };

@@ -171,7 +171,8 @@ export function checkSegmentId(value: unknown): number {
  *
  * @example
  * ```ts
- * import { findSegment, Segment } from "@sysv/shm";
+ * import { findSegment } from "@sysv/shm/sysv";
+ * import { Segment } from "@sysv/shm";
  * import assert from "node:assert/strict";
  *
  * using segment = Segment.create({ key: 0x5eed0200, size: 100 });
@@ -276,7 +277,8 @@ export function removeSegment(id: number): void {
  *
  * @example
  * ```ts
- * import { Segment, setSegmentPermissions, statSegment } from "@sysv/shm";
+ * import { Segment, statSegment } from "@sysv/shm";
+ * import { setSegmentPermissions } from "@sysv/shm/sysv";
  * import assert from "node:assert/strict";
  *
  * using segment = Segment.create({ size: 64, mode: 0o600 });

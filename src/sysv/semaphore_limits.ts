@@ -12,7 +12,7 @@ import { askAboutAllSets } from "./semaphore_stat.ts";
  *
  * @example
  * ```ts
- * import { type SemaphoreLimits, semaphoreLimits } from "@sysv/shm";
+ * import { type SemaphoreLimits, semaphoreLimits } from "@sysv/shm/sysv";
  * import assert from "node:assert/strict";
  *
  * const limits: SemaphoreLimits = semaphoreLimits();
@@ -39,7 +39,7 @@ export interface SemaphoreLimits {
  *
  * @example
  * ```ts
- * import { semaphoreLimits } from "@sysv/shm";
+ * import { semaphoreLimits } from "@sysv/shm/sysv";
  * import assert from "node:assert/strict";
  *
  * assert.equal(semaphoreLimits().semvmx, 32767);
@@ -63,7 +63,7 @@ export function semaphoreLimits(): SemaphoreLimits {
  *
  * @example
  * ```ts
- * import { type SemaphoreUsage, semaphoreUsage } from "@sysv/shm";
+ * import { type SemaphoreUsage, semaphoreUsage } from "@sysv/shm/sysv";
  * import assert from "node:assert/strict";
  *
  * const usage: SemaphoreUsage = semaphoreUsage();
@@ -84,7 +84,8 @@ export interface SemaphoreUsage {
  *
  * @example
  * ```ts
- * import { SemaphoreSet, semaphoreUsage } from "@sysv/shm";
+ * import { SemaphoreSet } from "@sysv/shm";
+ * import { semaphoreUsage } from "@sysv/shm/sysv";
  * import assert from "node:assert/strict";
  *
  * const set = SemaphoreSet.create({ count: 3 });

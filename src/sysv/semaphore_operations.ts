@@ -20,7 +20,8 @@ import { mistyped } from "../layout/refusal.ts";
  *
  * @example
  * ```ts
- * import { type Operation, SemaphoreSet } from "@sysv/shm";
+ * import type { Operation } from "@sysv/shm/sysv";
+ * import { SemaphoreSet } from "@sysv/shm";
  * import assert from "node:assert/strict";
  *
  * const take: Operation = { semaphore: 0, add: -1 };
@@ -47,7 +48,8 @@ export interface Operation {
  *
  * @example
  * ```ts
- * import { type PreparedOperations, SemaphoreSet } from "@sysv/shm";
+ * import type { PreparedOperations } from "@sysv/shm/sysv";
+ * import { SemaphoreSet } from "@sysv/shm";
  * import assert from "node:assert/strict";
  *
  * const up: PreparedOperations = SemaphoreSet.prepare([{ semaphore: 0, add: 1 }]);

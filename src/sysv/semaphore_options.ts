@@ -22,7 +22,8 @@ import { isWhole } from "./semaphore_operations.ts";
  *
  * @example
  * ```ts
- * import { SemaphoreSet, type SemaphoreSetCreateOptions } from "@sysv/shm";
+ * import { SemaphoreSet } from "@sysv/shm";
+ * import type { SemaphoreSetCreateOptions } from "@sysv/shm/sysv";
  * import assert from "node:assert/strict";
  *
  * const options: SemaphoreSetCreateOptions = { count: 2, mode: 0o660, values: [5, 0] };
@@ -51,7 +52,8 @@ export interface SemaphoreSetCreateOptions {
  *
  * @example
  * ```ts
- * import { SemaphoreSet, type SemaphoreSetAttachOptions } from "@sysv/shm";
+ * import { SemaphoreSet } from "@sysv/shm";
+ * import type { SemaphoreSetAttachOptions } from "@sysv/shm/sysv";
  * import assert from "node:assert/strict";
  *
  * const options: SemaphoreSetAttachOptions = { trust: true };
@@ -71,7 +73,8 @@ export interface SemaphoreSetAttachOptions {
  *
  * @example
  * ```ts
- * import { SemaphoreSet, type SemaphoreSetOpenOptions } from "@sysv/shm";
+ * import { SemaphoreSet } from "@sysv/shm";
+ * import type { SemaphoreSetOpenOptions } from "@sysv/shm/sysv";
  * import assert from "node:assert/strict";
  *
  * const options: SemaphoreSetOpenOptions = { minCount: 3 };
@@ -92,7 +95,8 @@ export interface SemaphoreSetOpenOptions extends SemaphoreSetAttachOptions {
  *
  * @example
  * ```ts
- * import { SemaphoreSet, type SemaphoreSetOpenOrCreateOptions } from "@sysv/shm";
+ * import { SemaphoreSet } from "@sysv/shm";
+ * import type { SemaphoreSetOpenOrCreateOptions } from "@sysv/shm/sysv";
  * import assert from "node:assert/strict";
  *
  * const options: SemaphoreSetOpenOrCreateOptions = { key: 0x5eed0010, count: 2, mode: 0o660 };
@@ -114,7 +118,8 @@ export interface SemaphoreSetOpenOrCreateOptions
  *
  * @example
  * ```ts
- * import { type OperationSyncOptions, SemaphoreSet } from "@sysv/shm";
+ * import type { OperationSyncOptions } from "@sysv/shm/sysv";
+ * import { SemaphoreSet } from "@sysv/shm";
  * import assert from "node:assert/strict";
  *
  * const options: OperationSyncOptions = { timeout: 10 };
@@ -133,7 +138,8 @@ export interface OperationSyncOptions {
  *
  * @example
  * ```ts
- * import { type OperationOptions, SemaphoreSet } from "@sysv/shm";
+ * import type { OperationOptions } from "@sysv/shm/sysv";
+ * import { SemaphoreSet } from "@sysv/shm";
  * import assert from "node:assert/strict";
  *
  * const options: OperationOptions = { signal: AbortSignal.timeout(10) };

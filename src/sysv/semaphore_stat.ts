@@ -29,7 +29,8 @@ import {
  *
  * @example
  * ```ts
- * import { SemaphoreSet, type SemaphoreSetStat } from "@sysv/shm";
+ * import { SemaphoreSet } from "@sysv/shm";
+ * import type { SemaphoreSetStat } from "@sysv/shm/sysv";
  * import assert from "node:assert/strict";
  *
  * const set = SemaphoreSet.create({ count: 3 });
@@ -168,7 +169,8 @@ export function listSemaphoreSets(): SemaphoreSetStat[] {
  *
  * @example
  * ```ts
- * import { findSemaphoreSet, SemaphoreSet } from "@sysv/shm";
+ * import { findSemaphoreSet } from "@sysv/shm/sysv";
+ * import { SemaphoreSet } from "@sysv/shm";
  * import assert from "node:assert/strict";
  *
  * const set = SemaphoreSet.create({ key: 0x5eed2001, count: 1 });
@@ -208,7 +210,8 @@ export function askAboutAllSets(
  *
  * @example
  * ```ts
- * import { findSemaphoreSet, removeSemaphoreSet, SemaphoreSet } from "@sysv/shm";
+ * import { findSemaphoreSet } from "@sysv/shm/sysv";
+ * import { removeSemaphoreSet, SemaphoreSet } from "@sysv/shm";
  * import assert from "node:assert/strict";
  *
  * const set = SemaphoreSet.create({ key: 0x5eed2002, count: 1 });
@@ -236,7 +239,8 @@ export function removeSemaphoreSet(id: number): void {
  *
  * @example
  * ```ts
- * import { SemaphoreSet, setSemaphoreSetPermissions } from "@sysv/shm";
+ * import { SemaphoreSet } from "@sysv/shm";
+ * import { setSemaphoreSetPermissions } from "@sysv/shm/sysv";
  * import assert from "node:assert/strict";
  *
  * const set = SemaphoreSet.create({ count: 1, mode: 0o600 });

@@ -2,14 +2,8 @@
 
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
-import {
-  findSegment,
-  findSemaphoreSet,
-  removeSegment,
-  removeSemaphoreSet,
-  Segment,
-  SemaphoreSet,
-} from "../../mod.ts";
+import { findSegment, findSemaphoreSet } from "../../src/sysv/mod.ts";
+import { removeSegment, removeSemaphoreSet, Segment, SemaphoreSet } from "../../mod.ts";
 import { HEADER, RECORD } from "../../src/channel/descriptor.ts";
 import { LANE_WORD } from "../../src/channel/lane_words.ts";
 import { ringOffset } from "../../src/channel/shape.ts";

@@ -1,15 +1,8 @@
 /** Joining and leaving: who makes the segment a channel, who removes it, and what stands in the way. */
 
 import assert from "node:assert/strict";
-import {
-  Channel,
-  findSegment,
-  findSemaphoreSet,
-  MailboxServer,
-  removeSegment,
-  Segment,
-  SemaphoreSet,
-} from "../../mod.ts";
+import { Channel, MailboxServer, removeSegment, Segment, SemaphoreSet } from "../../mod.ts";
+import { findSegment, findSemaphoreSet } from "../../src/sysv/mod.ts";
 import { segmentSize, semaphoreCount } from "../../src/channel/shape.ts";
 import { SEMAPHORE_AFTER_LANES } from "../../src/channel/descriptor.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";

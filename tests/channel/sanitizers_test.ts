@@ -5,7 +5,8 @@
  */
 
 import assert from "node:assert/strict";
-import { findSegment, findSemaphoreSet, removeSegment, removeSemaphoreSet } from "../../mod.ts";
+import { findSegment, findSemaphoreSet } from "../../src/sysv/mod.ts";
+import { removeSegment, removeSemaphoreSet } from "../../mod.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
 import { missing, testWith } from "../support/needs.ts";
 import { type Ended, freshKey, Peer, PROJECT, TestFolder } from "../support/peer.ts";

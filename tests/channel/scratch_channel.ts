@@ -1,6 +1,7 @@
 /** Small channels for the tests of this folder, and what they are filled with. */
 
-import { Channel, type ChannelOptions, type Consumer, type Producer, Segment } from "../../mod.ts";
+import { Channel, type Consumer, type Producer, Segment } from "../../mod.ts";
+import type { ChannelOptions } from "../../src/channel/mod.ts";
 import { COUNTER_WORD, LANE_WORD } from "../../src/channel/lane_words.ts";
 import { laneOffset } from "../../src/channel/lanes.ts";
 import { LANE } from "../../src/channel/descriptor.ts";

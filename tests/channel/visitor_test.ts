@@ -1,7 +1,8 @@
 /** Visitors of drains: what they may return, and text instead of memory that others change. */
 
 import assert from "node:assert/strict";
-import { Channel, type ChannelVisit, type Consumer, i32, struct } from "../../mod.ts";
+import { Channel, type Consumer, i32, struct } from "../../mod.ts";
+import type { ChannelVisit } from "../../src/channel/mod.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
 import { testWith } from "../support/needs.ts";
 import { freshKey, Peer } from "../support/peer.ts";

@@ -1,7 +1,8 @@
 /** `create`, `rm`, `chmod` and `chown` as a user who may not do everything. */
 
 import assert from "node:assert/strict";
-import { findSegment, Segment, statSegment } from "../../mod.ts";
+import { findSegment } from "../../src/sysv/mod.ts";
+import { Segment, statSegment } from "../../mod.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
 import { testWith } from "../support/needs.ts";
 import { asNobody } from "../support/other_user.ts";

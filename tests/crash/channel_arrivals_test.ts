@@ -4,7 +4,8 @@
  */
 
 import assert from "node:assert/strict";
-import { Channel, findSegment, SemaphoreSet, statSegment } from "../../mod.ts";
+import { Channel, SemaphoreSet, statSegment } from "../../mod.ts";
+import { findSegment } from "../../src/sysv/mod.ts";
 import { segmentSize, semaphoreCount } from "../../src/channel/shape.ts";
 import { cPeer } from "../channel/peer_messages.ts";
 import { C_NEEDS, CProgram } from "../support/c_program.ts";

@@ -4,7 +4,8 @@
  * peers as this file judges those of TypeScript peers.
  */
 
-import { type ChannelOptions, Segment } from "../../mod.ts";
+import type { ChannelOptions } from "../../src/channel/mod.ts";
+import { Segment } from "../../mod.ts";
 import { peerMessage } from "../channel/peer_messages.ts";
 
 const WORD = Int32Array.BYTES_PER_ELEMENT;

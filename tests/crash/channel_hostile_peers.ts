@@ -8,8 +8,6 @@ import { setTimeout as delay } from "node:timers/promises";
 import {
   Channel,
   type Consumer,
-  findSegment,
-  findSemaphoreSet,
   listChannels,
   type Producer,
   removeSegment,
@@ -17,6 +15,7 @@ import {
   ShmError,
   statChannel,
 } from "../../mod.ts";
+import { findSegment, findSemaphoreSet } from "../../src/sysv/mod.ts";
 import { maxMessage, ringOffset } from "../../src/channel/shape.ts";
 import { SMALL } from "../../src/channel/payload_views.ts";
 import { type Ended, freshKey, Peer, PROJECT, type TestFolder } from "../support/peer.ts";

@@ -4,14 +4,8 @@
  */
 
 import assert from "node:assert/strict";
-import {
-  Channel,
-  findSegment,
-  findSemaphoreSet,
-  MailboxClient,
-  MailboxServer,
-  SemaphoreSet,
-} from "../../mod.ts";
+import { Channel, MailboxClient, MailboxServer, SemaphoreSet } from "../../mod.ts";
+import { findSegment, findSemaphoreSet } from "../../src/sysv/mod.ts";
 import { SEMAPHORE_AFTER_LANES } from "../../src/channel/descriptor.ts";
 import { SEMAPHORE } from "../../src/mailbox/descriptor.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";

@@ -6,14 +6,13 @@
 import assert from "node:assert/strict";
 import {
   Channel,
-  findSegment,
-  findSemaphoreSet,
   MailboxServer,
   removeSegment,
   removeSemaphoreSet,
   Segment,
   SemaphoreSet,
 } from "../../mod.ts";
+import { findSegment, findSemaphoreSet } from "../../src/sysv/mod.ts";
 import { segmentSize } from "../../src/channel/shape.ts";
 import { CProgram } from "../support/c_program.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";

@@ -5,15 +5,8 @@
  */
 
 import assert from "node:assert/strict";
-import {
-  Channel,
-  findSegment,
-  findSemaphoreSet,
-  MailboxServer,
-  Segment,
-  SemaphoreSet,
-  statChannel,
-} from "../../mod.ts";
+import { Channel, MailboxServer, Segment, SemaphoreSet, statChannel } from "../../mod.ts";
+import { findSegment, findSemaphoreSet } from "../../src/sysv/mod.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
 import { testWith } from "../support/needs.ts";
 import { freshKey, Peer, PROJECT } from "../support/peer.ts";

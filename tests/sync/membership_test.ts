@@ -1,7 +1,8 @@
 /** Membership: who joins and leaves does so one at a time, is counted, and leaves nothing locked. */
 
 import assert from "node:assert/strict";
-import { findSegment, findSemaphoreSet, Segment, SemaphoreSet, ShmError } from "../../mod.ts";
+import { findSegment, findSemaphoreSet } from "../../src/sysv/mod.ts";
+import { Segment, SemaphoreSet, ShmError } from "../../mod.ts";
 import { type LeaveResult, Membership, type SharedObject } from "../../src/sync/membership.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
 import { testWith } from "../support/needs.ts";

@@ -13,15 +13,14 @@ import { IPC, SHM } from "../../ffi/constants.ts";
 import { ERRNO } from "../../ffi/errno.ts";
 import { getauxval, platform } from "../../ffi/libc.ts";
 import { shmat, shmctl, shmdt, shmget } from "../../ffi/shm.ts";
+import { findSegment, setSegmentPermissions } from "../../src/sysv/mod.ts";
 import {
-  findSegment,
   ftok,
   IPC_PRIVATE,
   listSegments,
   removeSegment,
   Segment,
   type SegmentStat,
-  setSegmentPermissions,
   ShmError,
   statSegment,
 } from "../../mod.ts";
@@ -80,8 +79,10 @@ const AS_NOBODY: Needs = { tools: ["deno"], root: true };
 async function nobodyGets(expressions: readonly string[], asRoot = ""): Promise<unknown[]> {
   await using peer = asNobody(
     `
-    import { findSegment, ftok, listSegments, removeSegment, Segment } from "@sysv/shm";
-    import { setSegmentPermissions, ShmError, statSegment } from "@sysv/shm";
+    import { findSegment } from "@sysv/shm/sysv";
+    import { ftok, listSegments, removeSegment, Segment } from "@sysv/shm";
+    import { setSegmentPermissions } from "@sysv/shm/sysv";
+    import { ShmError, statSegment } from "@sysv/shm";
     import { shmctl, shmget } from "file://${PROJECT}ffi/shm.ts";
     ${code}
     const struct = () => new Uint8Array(${struct().length});

@@ -1,14 +1,8 @@
 /** Listings, and facts of one segment, against what the system's own tools say. */
 
 import assert from "node:assert/strict";
-import {
-  findSegment,
-  listSegments,
-  removeSegment,
-  Segment,
-  setSegmentPermissions,
-  statSegment,
-} from "../../mod.ts";
+import { findSegment, setSegmentPermissions } from "../../src/sysv/mod.ts";
+import { listSegments, removeSegment, Segment, statSegment } from "../../mod.ts";
 import { ForeignObject, output } from "../support/foreign_objects.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
 import { testWith } from "../support/needs.ts";

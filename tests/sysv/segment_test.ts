@@ -9,13 +9,12 @@ import {
   MailboxServer,
   Segment,
   SemaphoreSet,
-  setSegmentPermissions,
   ShmError,
   statSegment,
   struct,
   u8,
-  type Viewable,
 } from "../../mod.ts";
+import { setSegmentPermissions, type Viewable } from "../../src/sysv/mod.ts";
 import { memoryOf } from "../../src/sysv/segment.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
 import { testWith } from "../support/needs.ts";

@@ -9,7 +9,8 @@ import assert from "node:assert/strict";
 import { IPC, SEM } from "../../ffi/constants.ts";
 import { ERRNO } from "../../ffi/errno.ts";
 import { packSembufs, semctl, semget, semop, semtimedop } from "../../ffi/sem.ts";
-import { semaphoreLimits, SemaphoreSet } from "../../mod.ts";
+import { semaphoreLimits } from "../../src/sysv/mod.ts";
+import { SemaphoreSet } from "../../mod.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
 import { testWith } from "../support/needs.ts";
 import { asNobody } from "../support/other_user.ts";
@@ -343,7 +344,8 @@ testWith(
   () =>
     withSet({ count: 1, mode: 0o666 }, async (set) => {
       await using peer = asNobody(`
-      import { removeSemaphoreSet, SemaphoreSet, setSemaphoreSetPermissions } from "@sysv/shm";
+      import { removeSemaphoreSet, SemaphoreSet } from "@sysv/shm";
+      import { setSemaphoreSetPermissions } from "@sysv/shm/sysv";
       ${REPORT}
       const set = SemaphoreSet.attach(${set.id});
       report(() => set.setPermissions({ mode: 0o600 }));

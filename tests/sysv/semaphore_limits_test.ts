@@ -1,7 +1,7 @@
 /** Limits and use of semaphores against ipcs -l and -u, in a namespace with limits of its own. */
 
 import assert from "node:assert/strict";
-import { semaphoreLimits, semaphoreUsage } from "../../mod.ts";
+import { semaphoreLimits, semaphoreUsage } from "../../src/sysv/mod.ts";
 import { testWith } from "../support/needs.ts";
 import { IN_NAMESPACE, inNamespace } from "../support/own_namespace.ts";
 

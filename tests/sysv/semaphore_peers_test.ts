@@ -6,7 +6,8 @@
 import assert from "node:assert/strict";
 import { IPC, SEM } from "../../ffi/constants.ts";
 import { ERRNO } from "../../ffi/errno.ts";
-import { type Operation, SemaphoreSet } from "../../mod.ts";
+import type { Operation } from "../../src/sysv/mod.ts";
+import { SemaphoreSet } from "../../mod.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
 import { type Needs, testWith } from "../support/needs.ts";
 import { C_NEEDS } from "../support/c_program.ts";

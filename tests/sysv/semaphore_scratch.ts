@@ -1,6 +1,7 @@
 /** A semaphore set for the time of a test. */
 
-import { SemaphoreSet, type SemaphoreSetCreateOptions } from "../../mod.ts";
+import { SemaphoreSet } from "../../mod.ts";
+import type { SemaphoreSetCreateOptions } from "../../src/sysv/mod.ts";
 
 /** Creates a set that goes when `body` ends. */
 export async function withSet(

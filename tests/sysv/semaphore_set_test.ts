@@ -4,14 +4,8 @@ import assert from "node:assert/strict";
 import { IPC } from "../../ffi/constants.ts";
 import { geteuid } from "../../ffi/accounts.ts";
 import { semget } from "../../ffi/sem.ts";
-import {
-  findSemaphoreSet,
-  IPC_PRIVATE,
-  SemaphoreSet,
-  setSemaphoreSetPermissions,
-  ShmError,
-  statSemaphoreSet,
-} from "../../mod.ts";
+import { findSemaphoreSet, setSemaphoreSetPermissions } from "../../src/sysv/mod.ts";
+import { IPC_PRIVATE, SemaphoreSet, ShmError, statSemaphoreSet } from "../../mod.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
 import { testWith } from "../support/needs.ts";
 import { asNobody, NOBODY } from "../support/other_user.ts";
@@ -258,7 +252,8 @@ testWith(
   async () => {
     const key = freshKey();
     await using remover = Peer.typescript(`
-    import { findSemaphoreSet, removeSemaphoreSet } from "@sysv/shm";
+    import { findSemaphoreSet } from "@sysv/shm/sysv";
+    import { removeSemaphoreSet } from "@sysv/shm";
     console.log("removing");
     for (;;) {
       const id = findSemaphoreSet(${key});
@@ -340,7 +335,8 @@ testWith(
   async () => {
     const key = freshKey();
     await using peer = asNobody(`
-      import { findSemaphoreSet, SemaphoreSet, setSemaphoreSetPermissions, statSemaphoreSet } from "@sysv/shm";
+      import { findSemaphoreSet, setSemaphoreSetPermissions } from "@sysv/shm/sysv";
+      import { SemaphoreSet, statSemaphoreSet } from "@sysv/shm";
       const report = (action) => { try { console.log(action()); } catch (error) {
         console.log(error.code + " " + error.message); } };
       const set = SemaphoreSet.create({ key: ${key}, count: 1, mode: 0o000 });

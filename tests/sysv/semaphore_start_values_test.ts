@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { IPC } from "../../ffi/constants.ts";
 import { semget } from "../../ffi/sem.ts";
-import { findSemaphoreSet, SemaphoreSet } from "../../mod.ts";
+import { findSemaphoreSet } from "../../src/sysv/mod.ts";
+import { SemaphoreSet } from "../../mod.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
 import { testWith } from "../support/needs.ts";
 import { IN_NAMESPACE, inNamespace } from "../support/own_namespace.ts";
@@ -138,7 +139,8 @@ testWith(IN_NAMESPACE, "SemaphoreSet.create with E2BIG leaves no set behind", as
   const printed = await inNamespace(
     { sem: "250 32000 1 32" },
     `
-    import { findSemaphoreSet, SemaphoreSet } from "@sysv/shm";
+    import { findSemaphoreSet } from "@sysv/shm/sysv";
+    import { SemaphoreSet } from "@sysv/shm";
     try {
       SemaphoreSet.openOrCreate({ key: 77, count: 1, values: [1] });
     } catch (error) {

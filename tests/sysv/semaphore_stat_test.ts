@@ -6,11 +6,13 @@
 import assert from "node:assert/strict";
 import {
   findSemaphoreSet,
+  type SemaphoreSetStat,
+  setSemaphoreSetPermissions,
+} from "../../src/sysv/mod.ts";
+import {
   listSemaphoreSets,
   removeSemaphoreSet,
   SemaphoreSet,
-  type SemaphoreSetStat,
-  setSemaphoreSetPermissions,
   ShmError,
   statSemaphoreSet,
 } from "../../mod.ts";
@@ -139,7 +141,8 @@ testWith(
   () =>
     withSet({ key: freshKey(), count: 4, mode: 0o000 }, async (set) => {
       await using peer = asNobody(`
-      import { findSemaphoreSet, listSemaphoreSets, statSemaphoreSet } from "@sysv/shm";
+      import { findSemaphoreSet } from "@sysv/shm/sysv";
+      import { listSemaphoreSets, statSemaphoreSet } from "@sysv/shm";
       const stat = listSemaphoreSets().find(({ id }) => id === ${set.id});
       console.log(stat.key, stat.mode, stat.count, stat.cuid);
       console.log(statSemaphoreSet(${set.id}).count, findSemaphoreSet(${set.key}));

@@ -4,7 +4,8 @@
  */
 
 import assert from "node:assert/strict";
-import { type Operation, SemaphoreSet } from "../../mod.ts";
+import type { Operation } from "../../src/sysv/mod.ts";
+import { SemaphoreSet } from "../../mod.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
 import { testWith } from "../support/needs.ts";
 import { freshKey, Peer } from "../support/peer.ts";

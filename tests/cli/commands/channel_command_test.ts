@@ -6,14 +6,13 @@
 import assert from "node:assert/strict";
 import {
   Channel,
-  findSegment,
   listSemaphoreSets,
   MailboxServer,
   Segment,
   SemaphoreSet,
-  setSegmentPermissions,
   statSegment,
 } from "../../../mod.ts";
+import { findSegment, setSegmentPermissions } from "../../../src/sysv/mod.ts";
 import { guardAgainstLeaks } from "../../support/leaks.ts";
 import { testWith } from "../../support/needs.ts";
 import { NOBODY } from "../../support/other_user.ts";

@@ -1,14 +1,8 @@
 /** `cli.ts create`: what it makes is there for others, and nothing is left behind that nobody was told of. */
 
 import assert from "node:assert/strict";
-import {
-  findSegment,
-  IPC_PRIVATE,
-  listSegments,
-  removeSegment,
-  Segment,
-  ShmError,
-} from "../../../mod.ts";
+import { findSegment } from "../../../src/sysv/mod.ts";
+import { IPC_PRIVATE, listSegments, removeSegment, Segment, ShmError } from "../../../mod.ts";
 import { createAtFreeKey, createCommand } from "../../../src/cli/commands/create_command.ts";
 import { UsageError } from "../../../src/cli/usage.ts";
 import { output } from "../../support/foreign_objects.ts";

@@ -5,7 +5,8 @@
 
 import assert from "node:assert/strict";
 import { geteuid } from "../../../ffi/accounts.ts";
-import { MAILBOX_KEY, type SegmentStat, type SemaphoreSetStat } from "../../../mod.ts";
+import { MAILBOX_KEY, type SegmentStat } from "../../../mod.ts";
+import type { SemaphoreSetStat } from "../../../src/sysv/mod.ts";
 import { doctorCommand } from "../../../src/cli/commands/doctor_command.ts";
 import { examineObjects, type Objects } from "../../../src/cli/doctor/doctor_objects.ts";
 import {

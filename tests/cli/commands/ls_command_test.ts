@@ -4,7 +4,8 @@
  */
 
 import assert from "node:assert/strict";
-import { removeSemaphoreSet, Segment, SemaphoreSet, setSegmentPermissions } from "../../../mod.ts";
+import { removeSemaphoreSet, Segment, SemaphoreSet } from "../../../mod.ts";
+import { setSegmentPermissions } from "../../../src/sysv/mod.ts";
 import { defaultSegmentColumns, segmentColumns } from "../../../src/cli/objects/segment_columns.ts";
 import { shortTime } from "../../../src/cli/objects/object_facts.ts";
 import { FactsReader, type SegmentFacts } from "../../../src/cli/objects/segment_facts.ts";

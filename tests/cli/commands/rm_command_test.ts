@@ -5,8 +5,8 @@
  */
 
 import assert from "node:assert/strict";
+import { findSegment } from "../../../src/sysv/mod.ts";
 import {
-  findSegment,
   listSegments,
   listSemaphoreSets,
   SemaphoreSet,

@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import type { ProcessState } from "../../../ffi/processes.ts";
-import type { SegmentStat, SemaphoreSetStat } from "../../../mod.ts";
+import type { SegmentStat } from "../../../mod.ts";
+import type { SemaphoreSetStat } from "../../../src/sysv/mod.ts";
 import { segmentSize, semaphoreCount } from "../../../src/channel/shape.ts";
 import { LAYOUT, SEMAPHORE_COUNT } from "../../../src/mailbox/descriptor.ts";
 import type { SemaphoreFacts } from "../../../src/cli/objects/semaphore_facts.ts";

@@ -1,0 +1,47 @@
+/**
+ * C structs as values: sizes, offsets, live views and plain values of them. It needs no permission and no
+ * Linux.
+ *
+ * @example Read a C struct out of bytes
+ * ```ts
+ * import { cString, i32, struct } from "@sysv/shm/layout";
+ * import assert from "node:assert/strict";
+ *
+ * const Job = struct({ done: i32, name: cString(28) });
+ * const bytes = new ArrayBuffer(Job.size);
+ * Job.write(bytes, { done: 42, name: "build" });
+ * assert.deepEqual(Job.read(bytes), { done: 42, name: "build" });
+ * ```
+ *
+ * @module
+ */
+
+export { aligned } from "./aligned.ts";
+export { array } from "./array.ts";
+export { cString } from "./c_string.ts";
+export { bool, char, f32, f64, i16, i32, i64, i8, u16, u32, u64, u8 } from "./scalar.ts";
+export { struct } from "./struct.ts";
+export type {
+  AlignedLayout,
+  AnyStructLayout,
+  ArrayLayout,
+  ArrayView,
+  CStringLayout,
+  Field,
+  FieldLayout,
+  Fields,
+  InputOf,
+  Layout,
+  Pack,
+  Scalar,
+  ScalarLayout,
+  ScalarName,
+  StructInput,
+  StructLayout,
+  StructOptions,
+  StructValue,
+  StructView,
+  ValueOf,
+  ViewOf,
+  ViewOptions,
+} from "./layout.ts";
