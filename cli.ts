@@ -62,7 +62,7 @@ async function withoutCommand(name: string | undefined): Promise<number> {
     await print(`${config.name} ${config.version}`);
     return 0;
   }
-  const { UsageError } = await import("./src/cli/usage.ts");
+  const { UsageError } = await import("./src/cli/errors.ts");
   if (name === undefined) throw new UsageError("which command?");
   throw new UsageError(`unknown ${name.startsWith("-") ? "option" : "command"} ${name}`);
 }

@@ -10,9 +10,9 @@ import {
   modeOption,
   type OptionTable,
   type Parsed,
-  UsageError,
   valueOf,
 } from "./usage.ts";
+import { UsageError } from "./errors.ts";
 
 /** The default key of `send` and `recv`; the mailbox uses 1111. */
 export const CHANNEL_KEY = 2222;

@@ -1,6 +1,7 @@
-/** The interface of a subcommand, and the error by which it reports that it failed. */
+/** The interface of a subcommand, and how one is made from its options, its help and what it does. */
 
-import type { OptionTable } from "./usage.ts";
+import { UsageError } from "./errors.ts";
+import { optionsHelp, type OptionTable, parse, type Parsed } from "./usage.ts";
 
 /** The facts about a subcommand that are known before it is loaded. */
 export interface CommandEntry {
@@ -26,5 +27,40 @@ export interface Command {
   run(args: readonly string[]): Promise<number>;
 }
 
-/** The reason why a command failed, in one line; exit code 1. */
-export class CommandFailure extends Error {}
+/** The option of every command. */
+const HELP_OPTION = { help: { short: "h", help: "show this" } } as const satisfies OptionTable;
+
+/** What makes one command different from the others. */
+interface CommandParts<Table extends OptionTable> extends Pick<Command, "verbs"> {
+  /** Its options, without `--help`. */
+  readonly options: Table;
+  /** As in {@linkcode Command}. Defaults to files; with `nothing`, an argument is a mistake. */
+  readonly completes?: Command["completes"];
+  /** Advice for a user who gives an argument to a command that takes none. */
+  readonly refusal?: string;
+  /** Returns its `--help` text, given the lines about its options. */
+  help(options: string): string;
+  /** Runs it. Returns the exit code; none is 0. */
+  run(parsed: Parsed<string & keyof Table>): Promise<number | void>;
+}
+
+/** Makes a command, whose command line is parsed before it runs. */
+export function command<const Table extends OptionTable>(parts: CommandParts<Table>): Command {
+  const options = { ...parts.options, ...HELP_OPTION };
+  const { verbs, completes = "files", refusal } = parts;
+  return {
+    options,
+    ...(verbs === undefined ? {} : { verbs }),
+    completes,
+    help: () => parts.help(optionsHelp(options)),
+    run: async (args) => {
+      const parsed = parse(args, options);
+      const [first] = parsed.positionals;
+      if (first !== undefined && completes === "nothing") {
+        const hint = refusal === undefined ? "" : `: ${refusal}`;
+        throw new UsageError(`unexpected argument ${first}${hint}`);
+      }
+      return await parts.run(parsed) ?? 0;
+    },
+  };
+}

@@ -2,10 +2,10 @@
 
 import { ShmError } from "../../ffi/shm_error.ts";
 import { explained } from "./advice.ts";
-import { type CommandEntry, CommandFailure } from "./command.ts";
+import type { CommandEntry } from "./command.ts";
 import { report, reportError, StandardStreamError } from "./output.ts";
 import { programName } from "./program_name.ts";
-import { UsageError } from "./usage.ts";
+import { CommandFailure, UsageError } from "./errors.ts";
 
 /** Prints why the command of `entry` failed, if one was named, and returns the exit code. */
 export async function reportFailure(

@@ -4,11 +4,9 @@
  */
 
 import { parseKey } from "../sysv/key.ts";
-import { parseOctalMode } from "./objects/mode.ts";
+import { UsageError } from "./errors.ts";
 import { parseSize } from "./text/size.ts";
-
-/** A mistake on the command line, described in one line. */
-export class UsageError extends Error {}
+import { parseOctalMode } from "./text/mode.ts";
 
 /** One option: `--name`, with an optional short form `-s` and an optional value. */
 export interface OptionSpec {

@@ -7,8 +7,9 @@ import {
   type ChannelSettings,
   channelSettings,
 } from "../../src/cli/channel_options.ts";
-import { choiceOption, parse, UsageError, wholeOption } from "../../src/cli/usage.ts";
+import { choiceOption, parse, wholeOption } from "../../src/cli/usage.ts";
 import { random } from "./command_line.ts";
+import { UsageError } from "../../src/cli/errors.ts";
 
 function opening(...args: readonly string[]): ChannelSettings["open"] {
   return channelSettings(parse(args, CHANNEL_OPTIONS).options).open;

@@ -10,9 +10,9 @@ import {
   modeOption,
   optionsHelp,
   parse,
-  UsageError,
 } from "../../src/cli/usage.ts";
 import { random } from "./command_line.ts";
+import { UsageError } from "../../src/cli/errors.ts";
 
 const TABLE = {
   key: { short: "k", value: "KEY", help: "which one" },

@@ -3,9 +3,10 @@
  * `read` and `write`.
  */
 
+import { plural } from "../text/wording.ts";
 import type { Segment } from "../../sysv/segment.ts";
-import { CommandFailure } from "../command.ts";
 import { type OptionTable, type Parsed, sizeOption } from "../usage.ts";
+import { CommandFailure } from "../errors.ts";
 
 /** The option for the start of the range; its short form is that of hexdump. */
 export const OFFSET_OPTION = {
@@ -44,11 +45,6 @@ export function rangeWanted(options: Parsed<"offset" | "length">["options"]): Ra
   };
 }
 
-/** A number of bytes in words. */
-export function byteCount(count: number): string {
-  return count === 1 ? "1 byte" : `${count} bytes`;
-}
-
 /**
  * The range within the segment. The length defaults to the rest of the segment.
  *
@@ -60,13 +56,13 @@ export function rangeIn(
 ): ByteRange {
   if (offset > size) {
     throw new CommandFailure(
-      `segment ${id} has ${byteCount(size)}: offset ${offset} is beyond its end`,
+      `segment ${id} has ${plural(size, "byte")}: offset ${offset} is beyond its end`,
     );
   }
   // Both may be near 2^53, so that their sum would exceed it
   if (length > size - offset) {
     throw new CommandFailure(
-      `segment ${id} has ${byteCount(size)}: from offset ${offset} there are ` +
+      `segment ${id} has ${plural(size, "byte")}: from offset ${offset} there are ` +
         `${size - offset}, not ${length}`,
     );
   }

@@ -5,11 +5,11 @@
  */
 
 import { readFileStart } from "../../../ffi/files.ts";
-import { CommandFailure } from "../command.ts";
 import { report } from "../output.ts";
 import { confirm } from "../terminal/question.ts";
 import { formatSize } from "../text/size.ts";
 import type { ByteRange } from "./byte_range.ts";
+import { CommandFailure } from "../errors.ts";
 
 /** Enough for the lines of 100 000 segments. */
 const PROC_BYTES = 2 ** 25;

@@ -7,18 +7,20 @@ import { channelColumns, defaultChannelColumns, LANE_COLUMNS } from "../objects/
 import { type ChannelFacts, channelFacts, laneFacts } from "../objects/channel_facts.ts";
 import { CHANNELS, contentOf } from "../objects/channel_removal.ts";
 import type { Command } from "../command.ts";
-import { type LabelledLine, objectLines, printLabelled } from "../text/labelled_lines.ts";
-import { keyText, tellOutcomes } from "../objects/named_objects.ts";
+import { type LabelledLine, printLabelled } from "../text/labelled_lines.ts";
+import { tellOutcomes } from "../objects/named_objects.ts";
 import { print, printJson } from "../output.ts";
-import { counted } from "../objects/removable.ts";
 import { remove } from "../objects/removal.ts";
 import { AccountNames } from "../objects/object_facts.ts";
 import { selection, SELECTION_OPTIONS } from "../objects/selection.ts";
-import { TABLE_OPTIONS, tableJson, tableLines, tableSettings } from "../text/table.ts";
+import { tableJson, tableLines } from "../text/table.ts";
 import { findSegment, TARGET_HELP, TARGET_OPTIONS, targetOf } from "../objects/target.ts";
 import { Inventory } from "../objects/unused.ts";
-import { optionsHelp, type OptionTable, parse, UsageError, wholeOption } from "../usage.ts";
-import { sizeInWords } from "../text/wording.ts";
+import { optionsHelp, type OptionTable, parse, wholeOption } from "../usage.ts";
+import { keyText, plural, sizeInWords } from "../text/wording.ts";
+import { objectLines } from "../objects/object_lines.ts";
+import { TABLE_OPTIONS, tableSettings } from "../table_options.ts";
+import { UsageError } from "../errors.ts";
 
 const COLUMN_NAMES = channelColumns().map(({ name }) => name);
 
@@ -50,7 +52,7 @@ const RM_OPTIONS = {
 } as const satisfies OptionTable;
 
 const DISCARD_OPTIONS = {
-  lane: { value: "N", multiple: true, help: "with discard: this lane, counted from 0; repeatable" },
+  lane: { value: "N", multiple: true, help: "with discard: this lane, plural from 0; repeatable" },
   trust: { help: "with discard: of a channel that another user created" },
   ...TARGET_OPTIONS,
   ...HELP_OPTION,
@@ -169,7 +171,7 @@ async function show(args: readonly string[]): Promise<number> {
   // If there are many lanes, most may never have been used
   const used = lanes.filter(({ opened, depth }) => opened > 0 || depth > 0);
   const unused = lanes.length - used.length;
-  const note = unused === 0 ? [] : [`${counted(unused, "lane was", "lanes were")} never used`];
+  const note = unused === 0 ? [] : [`${plural(unused, "lane was", "lanes were")} never used`];
   await print(
     ["", ...(used.length === 0 ? [] : tableLines(LANE_COLUMNS, used)), ...note].join("\n"),
   );
@@ -191,7 +193,7 @@ function channelLines(facts: ChannelFacts): LabelledLine[] {
     ],
     ["waiting", depth === 0 ? "none" : `${depth}, ${sizeInWords(bytes)} in all`],
     ["ever", `${facts.messages}`],
-    ["full", `${counted(facts.fullWaits, "wait", "waits")} for room`],
+    ["full", `${plural(facts.fullWaits, "wait")} for room`],
     ["producers", `${facts.producers}`],
     ["consumer", consumer === null ? "none" : `pid ${consumer}`],
     ["users", `${users}${kept ? ", and it stays when they are gone" : ""}`],
@@ -201,7 +203,7 @@ function channelLines(facts: ChannelFacts): LabelledLine[] {
 async function discard(args: readonly string[]): Promise<number> {
   const parsed = parse(args, DISCARD_OPTIONS);
   const numbers = parsed.repeated.lane ?? [];
-  if (numbers.length === 0) throw new UsageError("which lane? give --lane N, counted from 0");
+  if (numbers.length === 0) throw new UsageError("which lane? give --lane N, plural from 0");
   const wanted = numbers.map((text) => wholeOption("lane", text, 0, LANES.MAX - 1)!);
   const { id, key } = findSegment(targetOf(parsed));
   // Before it is opened, this checks that it is a channel, and reads the number of its lanes

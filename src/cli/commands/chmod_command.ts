@@ -2,10 +2,11 @@
 
 import { formatMode } from "../../sysv/object_stat.ts";
 import type { Command } from "../command.ts";
-import { type ModeChange, parseMode } from "../objects/mode.ts";
 import { changeSegments } from "../objects/segment_change.ts";
 import { TARGET_HELP, TARGET_OPTIONS } from "../objects/target.ts";
-import { optionsHelp, type OptionTable, parse, UsageError } from "../usage.ts";
+import { optionsHelp, type OptionTable, parse } from "../usage.ts";
+import { type ModeChange, parseMode } from "../text/mode.ts";
+import { UsageError } from "../errors.ts";
 
 const OPTIONS = {
   ...TARGET_OPTIONS,

@@ -1,11 +1,13 @@
 /** `cli.ts chown`: gives segments to another user or group. */
 
 import { accountId, type AccountKind } from "../../../ffi/accounts.ts";
-import { type Command, CommandFailure } from "../command.ts";
+import type { Command } from "../command.ts";
 import { changeSegments } from "../objects/segment_change.ts";
-import { AccountNames, accountText } from "../objects/object_facts.ts";
+import { AccountNames } from "../objects/object_facts.ts";
 import { TARGET_HELP, TARGET_OPTIONS } from "../objects/target.ts";
-import { optionsHelp, type OptionTable, parse, UsageError } from "../usage.ts";
+import { optionsHelp, type OptionTable, parse } from "../usage.ts";
+import { CommandFailure, UsageError } from "../errors.ts";
+import { accountText } from "../text/wording.ts";
 
 const OPTIONS = {
   ...TARGET_OPTIONS,

@@ -11,8 +11,9 @@ import {
 import { fishCompletion } from "../completion/fish_completion.ts";
 import { printRaw } from "../output.ts";
 import { installedName } from "../program_name.ts";
-import { optionsHelp, type OptionTable, parse, UsageError } from "../usage.ts";
+import { optionsHelp, type OptionTable, parse } from "../usage.ts";
 import { zshCompletion } from "../completion/zsh_completion.ts";
+import { UsageError } from "../errors.ts";
 
 /** The name of the command after installation. */
 const PROGRAM = "sysv-shm";

@@ -7,9 +7,8 @@ import { saysGone } from "../../sysv/object_stat.ts";
 import { Segment } from "../../sysv/segment.ts";
 import type { SegmentCreateOptions } from "../../sysv/segment_options.ts";
 import { listSegments, removeSegment, setSegmentPermissions } from "../../sysv/segment_stat.ts";
-import { type Command, CommandFailure } from "../command.ts";
+import type { Command } from "../command.ts";
 import { Interrupted, Interruption } from "../terminal/interruption.ts";
-import { keyText } from "../objects/named_objects.ts";
 import { printLine, report, shownJson, StandardStreamError } from "../output.ts";
 import { FactsReader, type SegmentFacts } from "../objects/segment_facts.ts";
 import { formatSize, parseSize } from "../text/size.ts";
@@ -22,9 +21,10 @@ import {
   type Parsed,
   refuseArguments,
   sizeOption,
-  UsageError,
   valueOf,
 } from "../usage.ts";
+import { CommandFailure, UsageError } from "../errors.ts";
+import { keyText } from "../text/wording.ts";
 
 const OPTIONS = {
   size: { short: "s", value: "SIZE", help: "bytes: 4096, 64K, 64KiB, 64KB, 1.5M (needed)" },

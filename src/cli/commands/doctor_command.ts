@@ -16,8 +16,9 @@ import { paint, print, printable, printJson, report } from "../output.ts";
 import { AccountNames } from "../objects/object_facts.ts";
 import { FactsReader } from "../objects/segment_facts.ts";
 import { Inventory } from "../objects/unused.ts";
-import { optionsHelp, type OptionTable, parse, refuseArguments, UsageError } from "../usage.ts";
+import { optionsHelp, type OptionTable, parse, refuseArguments } from "../usage.ts";
 import { plural } from "../text/wording.ts";
+import { UsageError } from "../errors.ts";
 
 const CHECK_NAMES = Object.keys(CHECKS) as CheckName[];
 

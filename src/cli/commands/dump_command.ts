@@ -4,7 +4,6 @@ import type { AnyStructLayout } from "../../layout/layout.ts";
 import { parseStruct } from "../../cparse/parse_struct.ts";
 import { Segment } from "../../sysv/segment.ts";
 import {
-  byteCount,
   type ByteRange,
   LENGTH_OPTION,
   OFFSET_OPTION,
@@ -13,10 +12,9 @@ import {
   rangeWanted,
 } from "../bytes/byte_range.ts";
 import { confirmMemory } from "../bytes/missing_memory.ts";
-import { type Command, CommandFailure } from "../command.ts";
+import type { Command } from "../command.ts";
 import { hexLines, hexOffset, type HexOptions } from "../bytes/hex_dump.ts";
 import { printableJson, printLine, printRaw } from "../output.ts";
-import { hexKey } from "../objects/object_facts.ts";
 import { colourOf, fieldMark } from "../bytes/field_colours.ts";
 import { countFields, type FieldRow, fieldRows } from "../bytes/struct_fields.ts";
 import { type Column, tableLines } from "../text/table.ts";
@@ -27,9 +25,10 @@ import {
   type OptionTable,
   parse,
   type Parsed,
-  UsageError,
   valueOf,
 } from "../usage.ts";
+import { CommandFailure, UsageError } from "../errors.ts";
+import { hexKey, plural } from "../text/wording.ts";
 
 const OPTIONS = {
   ...OFFSET_OPTION,
@@ -167,7 +166,7 @@ function recordsIn(segment: Segment, offset: number, { layout, count }: Records)
   const range = rangeIn(segment, { offset, length: undefined });
   if (length <= range.length) return { offset, length };
   throw new CommandFailure(
-    `the struct has ${byteCount(layout.size)}${
+    `the struct has ${plural(layout.size, "byte")}${
       count === 1 ? "" : `, ${count} of them ${length}`
     }, ` +
       `and from offset ${offset} segment ${segment.id} has ${range.length}`,

@@ -3,8 +3,9 @@
 import type { Command } from "../command.ts";
 import { type LimitFacts, limitFacts } from "../objects/limit_facts.ts";
 import { type Format, print, printJson } from "../output.ts";
-import { type Column, tableLines, UNKNOWN } from "../text/table.ts";
+import { type Column, tableLines } from "../text/table.ts";
 import { optionsHelp, type OptionTable, parse, refuseArguments } from "../usage.ts";
+import { UNKNOWN } from "../text/wording.ts";
 
 const OPTIONS = {
   json: { help: "a JSON array; the stable form" },

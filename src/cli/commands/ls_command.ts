@@ -1,7 +1,7 @@
 /** `cli.ts ls`: lists segments, or semaphore sets, as a table or as JSON. */
 
 import { listSemaphoreSets } from "../../sysv/semaphore_stat.ts";
-import { type Command, CommandFailure } from "../command.ts";
+import type { Command } from "../command.ts";
 import { print, printJson, report } from "../output.ts";
 import { mayReadProc, PROC_NOTE } from "../objects/processes.ts";
 import { defaultSegmentColumns, needsProc, segmentColumns } from "../objects/segment_columns.ts";
@@ -10,15 +10,10 @@ import { ORPHANS_HELP, selection, SELECTION_OPTIONS, setSelection } from "../obj
 import { DEFAULT_SEMAPHORE_COLUMNS, SEMAPHORE_COLUMNS } from "../objects/semaphore_columns.ts";
 import { SemaphoreFactsReader } from "../objects/semaphore_facts.ts";
 import { Inventory } from "../objects/unused.ts";
-import { type Column, TABLE_OPTIONS, tableJson, tableLines, tableSettings } from "../text/table.ts";
-import {
-  keyOption,
-  optionsHelp,
-  type OptionTable,
-  parse,
-  type Parsed,
-  UsageError,
-} from "../usage.ts";
+import { type Column, tableJson, tableLines } from "../text/table.ts";
+import { keyOption, optionsHelp, type OptionTable, parse, type Parsed } from "../usage.ts";
+import { CommandFailure, UsageError } from "../errors.ts";
+import { TABLE_OPTIONS, tableSettings } from "../table_options.ts";
 
 const COLUMN_NAMES = [
   ...new Set([...segmentColumns(), ...SEMAPHORE_COLUMNS].map(({ name }) => name)),

@@ -2,7 +2,6 @@
 
 import { Segment } from "../../sysv/segment.ts";
 import {
-  byteCount,
   type ByteRange,
   LENGTH_OPTION,
   OFFSET_OPTION,
@@ -11,10 +10,12 @@ import {
   rangeWanted,
 } from "../bytes/byte_range.ts";
 import { confirmMemory } from "../bytes/missing_memory.ts";
-import { type Command, CommandFailure } from "../command.ts";
+import type { Command } from "../command.ts";
 import { printable, printBytes } from "../output.ts";
 import { findSegment, TARGET_HELP, TARGET_OPTIONS, targetOf } from "../objects/target.ts";
 import { optionsHelp, type OptionTable, parse } from "../usage.ts";
+import { CommandFailure } from "../errors.ts";
+import { plural } from "../text/wording.ts";
 
 const OPTIONS = {
   ...OFFSET_OPTION,
@@ -81,7 +82,7 @@ export const readCommand: Command = {
 function copyForTerminal(segment: Segment, { offset, length }: ByteRange): Uint8Array {
   const copy = length > TERMINAL_BYTES ? undefined : segment.read(offset, length);
   if (copy !== undefined && isHarmless(copy)) return copy;
-  const what = copy === undefined ? byteCount(length) : "bytes that are no text";
+  const what = copy === undefined ? plural(length, "byte") : "bytes that are no text";
   throw new CommandFailure(
     `segment ${segment.id}: ${what} will not go to a terminal: use dump, a pipe or a file, or --force`,
   );

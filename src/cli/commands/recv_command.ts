@@ -25,9 +25,9 @@ import {
   parse,
   type Parsed,
   refuseArguments,
-  UsageError,
 } from "../usage.ts";
 import { plural } from "../text/wording.ts";
+import { UsageError } from "../errors.ts";
 
 const ACKS = ["after", "before"] as const;
 

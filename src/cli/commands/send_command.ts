@@ -6,14 +6,13 @@ import { LANES, RECORD } from "../../channel/descriptor.ts";
 import type { Producer } from "../../channel/producer.ts";
 import { tryStat } from "../../sysv/segment_stat.ts";
 import { CHANNEL_KEY, CHANNEL_OPTIONS, channelSettings } from "../channel_options.ts";
-import { type Command, CommandFailure } from "../command.ts";
+import type { Command } from "../command.ts";
 import { tellExposure } from "../objects/exposure.ts";
 import { Interrupted, Interruption } from "../terminal/interruption.ts";
 import { type Line, readLines } from "../terminal/lines.ts";
 import { reportError } from "../output.ts";
 import { Progress } from "../terminal/progress.ts";
 import { programName } from "../program_name.ts";
-import { counted } from "../objects/removable.ts";
 import { inputBlocks, inputChunks, inputSize } from "../terminal/standard_input.ts";
 import {
   choiceOption,
@@ -23,9 +22,10 @@ import {
   parse,
   type Parsed,
   sizeOption,
-  UsageError,
   wholeOption,
 } from "../usage.ts";
+import { CommandFailure, UsageError } from "../errors.ts";
+import { plural } from "../text/wording.ts";
 
 const WITHOUT_CONSUMER = ["wait", "error"] as const;
 const MOST_TAG = 0xffffffff;
@@ -153,7 +153,7 @@ export const sendCommand: Command = {
       if (!(error instanceof Interrupted)) throw error;
       // The terminal has shown ^C, so the next output begins on a new line
       if (Deno.stderr.isTerminal()) tell("");
-      tell(`${error.message}: ${counted(sending.sent, "message", "messages")} sent`);
+      tell(`${error.message}: ${plural(sending.sent, "message")} sent`);
       return error.exitCode;
     } finally {
       const { id, key } = channel;

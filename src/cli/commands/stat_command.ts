@@ -4,7 +4,7 @@ import { pageSize } from "../../sysv/segment_limits.ts";
 import type { SegmentStat } from "../../sysv/segment_stat.ts";
 import { listSemaphoreSets, type SemaphoreSetStat } from "../../sysv/semaphore_stat.ts";
 import type { Command } from "../command.ts";
-import { type LabelledLine, objectLines, printLabelled, timeText } from "../text/labelled_lines.ts";
+import { type LabelledLine, printLabelled, timeText } from "../text/labelled_lines.ts";
 import { print, printJson, report } from "../output.ts";
 import { type Attacher, PROC_NOTE } from "../objects/processes.ts";
 import { FactsReader, type SegmentFacts } from "../objects/segment_facts.ts";
@@ -21,10 +21,11 @@ import {
   TARGET_OPTIONS,
   targetOf,
 } from "../objects/target.ts";
-import { type Column, tableLines, UNKNOWN } from "../text/table.ts";
+import { type Column, tableLines } from "../text/table.ts";
 import { Inventory, processText } from "../objects/unused.ts";
 import { optionsHelp, type OptionTable, parse } from "../usage.ts";
-import { plural, sizeInWords } from "../text/wording.ts";
+import { plural, sizeInWords, UNKNOWN } from "../text/wording.ts";
+import { objectLines } from "../objects/object_lines.ts";
 
 const OPTIONS = {
   ...TARGET_OPTIONS,

@@ -1,18 +1,19 @@
 /** `cli.ts top`: a live view of the segments, on a terminal. */
 
 import { Deadline } from "../../sync/deadline.ts";
-import { type Command, CommandFailure } from "../command.ts";
+import type { Command } from "../command.ts";
 import { type Interrupted, Interruption } from "../terminal/interruption.ts";
-import { type Interval, intervalOption } from "../text/interval.ts";
 import { hasTerminal, Screen } from "../terminal/screen.ts";
 import { programName } from "../program_name.ts";
 import { selection, SELECTION_OPTIONS } from "../objects/selection.ts";
-import { tableSettings } from "../text/table.ts";
 import { firstBytes, remove, snapshot } from "../top/top_actions.ts";
 import { TOP_COLUMNS } from "../top/top_columns.ts";
 import { type Snapshot, type TopAction, TopModel } from "../top/top_model.ts";
 import { type TopFrame, topFrame, type TopSettings } from "../top/top_view.ts";
 import { optionsHelp, type OptionTable, parse, type Parsed, refuseArguments } from "../usage.ts";
+import { CommandFailure } from "../errors.ts";
+import { type Interval, intervalOption } from "../terminal/interval.ts";
+import { tableSettings } from "../table_options.ts";
 
 const NAMES = TOP_COLUMNS.map(({ name }) => name);
 

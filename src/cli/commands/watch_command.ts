@@ -5,7 +5,6 @@ import { parseStruct } from "../../cparse/parse_struct.ts";
 import { Deadline } from "../../sync/deadline.ts";
 import type { SegmentStat } from "../../sysv/segment_stat.ts";
 import {
-  byteCount,
   LENGTH_OPTION,
   OFFSET_OPTION,
   rangeIn,
@@ -14,11 +13,8 @@ import {
 } from "../bytes/byte_range.ts";
 import type { Command } from "../command.ts";
 import { type Interrupted, Interruption } from "../terminal/interruption.ts";
-import { type Interval, intervalOption } from "../text/interval.ts";
 import { printRaw, report, shownJson } from "../output.ts";
-import { counted } from "../objects/removable.ts";
 import { hasTerminal, Screen } from "../terminal/screen.ts";
-import { hexKey } from "../objects/object_facts.ts";
 import { countFields } from "../bytes/struct_fields.ts";
 import { findSegment, TARGET_HELP, TARGET_OPTIONS, targetOf } from "../objects/target.ts";
 import {
@@ -28,13 +24,15 @@ import {
   type OptionTable,
   parse,
   type Parsed,
-  UsageError,
   valueOf,
 } from "../usage.ts";
 import { changes } from "../watch/watch_lines.ts";
 import { type WatchedFacts, WatchModel } from "../watch/watch_model.ts";
 import { watchFrame } from "../watch/watch_view.ts";
 import { type Look, Watched } from "../watch/watched.ts";
+import { type Interval, intervalOption } from "../terminal/interval.ts";
+import { hexKey, plural } from "../text/wording.ts";
+import { UsageError } from "../errors.ts";
 
 const OPTIONS = {
   ...OFFSET_OPTION,
@@ -184,9 +182,9 @@ function boundedRange(segment: SegmentStat, wanted: RangeWanted): WatchedFacts["
   if (range.length <= LIMITS.bytes) return range;
   const most = `${LIMITS.bytes / 2 ** 20} MiB`;
   if (wanted.length !== undefined) {
-    throw new UsageError(`${byteCount(wanted.length)} are too many to watch: at most ${most}`);
+    throw new UsageError(`${plural(wanted.length, "byte")} are too many to watch: at most ${most}`);
   }
-  report(`note: watching ${most} of ${byteCount(range.length)}; --offset chooses others`);
+  report(`note: watching ${most} of ${plural(range.length, "byte")}; --offset chooses others`);
   return { offset: range.offset, length: LIMITS.bytes };
 }
 
@@ -246,7 +244,9 @@ class Watch {
   async inLines(json: boolean): Promise<End> {
     const { id, keyHex, range } = this.#facts;
     report(
-      `watching segment ${id} (key ${keyHex}), ${byteCount(range.length)} from ${range.offset} on`,
+      `watching segment ${id} (key ${keyHex}), ${
+        plural(range.length, "byte")
+      } from ${range.offset} on`,
     );
     for (;;) {
       try {
@@ -300,6 +300,6 @@ class Watch {
   }
 
   #seen(): string {
-    return `${counted(this.#changes, "change", "changes")} seen`;
+    return `${plural(this.#changes, "change")} seen`;
   }
 }

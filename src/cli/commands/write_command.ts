@@ -1,11 +1,13 @@
 /** `cli.ts write`: writes standard input into a segment, all of it or nothing. */
 
 import { Segment } from "../../sysv/segment.ts";
-import { byteCount, OFFSET_OPTION, rangeIn, rangeWanted } from "../bytes/byte_range.ts";
-import { type Command, CommandFailure } from "../command.ts";
+import { OFFSET_OPTION, rangeIn, rangeWanted } from "../bytes/byte_range.ts";
+import type { Command } from "../command.ts";
 import { report, StandardStreamError } from "../output.ts";
 import { findSegment, TARGET_HELP, TARGET_OPTIONS, targetOf } from "../objects/target.ts";
 import { optionsHelp, type OptionTable, parse } from "../usage.ts";
+import { CommandFailure } from "../errors.ts";
+import { plural } from "../text/wording.ts";
 
 const OPTIONS = {
   ...OFFSET_OPTION,
@@ -60,14 +62,18 @@ export const writeCommand: Command = {
     if (count > length) {
       throw new CommandFailure(
         wanted.length === undefined
-          ? `the input is more than the ${byteCount(length)} from offset ${offset} of segment ` +
+          ? `the input is more than the ${
+            plural(length, "byte")
+          } from offset ${offset} of segment ` +
             `${id} to its end: nothing written`
-          : `the input is more than --length says, ${byteCount(length)}: nothing written`,
+          : `the input is more than --length says, ${plural(length, "byte")}: nothing written`,
       );
     }
     if (wanted.length !== undefined && count < length) {
       throw new CommandFailure(
-        `the input has ${byteCount(count)} and not ${length}, as --length says: nothing written`,
+        `the input has ${
+          plural(count, "byte")
+        } and not ${length}, as --length says: nothing written`,
       );
     }
     let at = offset;
@@ -76,7 +82,7 @@ export const writeCommand: Command = {
       at += block.length;
     }
     if (options.quiet !== true) {
-      report(`wrote ${byteCount(count)} at offset ${offset} of segment ${id}`);
+      report(`wrote ${plural(count, "byte")} at offset ${offset} of segment ${id}`);
     }
     return 0;
   },

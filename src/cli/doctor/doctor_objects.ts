@@ -4,10 +4,10 @@ import { LAYOUT, MAILBOX_KEY, SEMAPHORE_COUNT } from "../../mailbox/descriptor.t
 import { foreignUser, formatMode, type ObjectStat } from "../../sysv/object_stat.ts";
 import type { SegmentStat } from "../../sysv/segment_stat.ts";
 import type { SemaphoreSetStat } from "../../sysv/semaphore_stat.ts";
-import { type AccountNames, hexKey } from "../objects/object_facts.ts";
+import type { AccountNames } from "../objects/object_facts.ts";
 import type { Attacher } from "../objects/processes.ts";
 import { type Inventory, processText } from "../objects/unused.ts";
-import { accountInWords, plural, sizeInWords } from "../text/wording.ts";
+import { accountInWords, hexKey, plural, sizeInWords } from "../text/wording.ts";
 import { type CheckName, type Finding, type NotChecked, objectFinding } from "./doctor_report.ts";
 
 /** All objects, with further information about them. */

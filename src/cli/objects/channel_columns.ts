@@ -3,7 +3,8 @@
 import type { ChannelFacts, LaneFacts } from "./channel_facts.ts";
 import { defaultColumns, OBJECT_COLUMNS, shortOwner } from "./object_columns.ts";
 import { formatSize } from "../text/size.ts";
-import { type Column, UNKNOWN } from "../text/table.ts";
+import type { Column } from "../text/table.ts";
+import { UNKNOWN } from "../text/wording.ts";
 
 /** How columns show sizes: in short form, or as the number of bytes. */
 export interface ChannelStyle {

@@ -5,10 +5,10 @@ import { saysGone } from "../../sysv/object_stat.ts";
 import { removeSegment, type SegmentStat } from "../../sysv/segment_stat.ts";
 import { removeSemaphoreSet } from "../../sysv/semaphore_stat.ts";
 import { channelFacts, channelFigures, senders } from "./channel_facts.ts";
-import { keyText } from "./named_objects.ts";
-import { counted, type Removable, SEGMENTS } from "./removable.ts";
+import { type Removable, SEGMENTS } from "./removable.ts";
 import { formatSize } from "../text/size.ts";
 import { type ChannelContent, Inventory } from "./unused.ts";
+import { keyText, plural } from "../text/wording.ts";
 
 /** A channel's segment with the state of the channel. */
 interface ChannelSegment extends SegmentStat {
@@ -32,8 +32,8 @@ export const CHANNELS: Removable<ChannelSegment> = {
   },
   text: ({ id, key, channel }) => {
     const { lanes, laneCapacity, depth } = channelFacts(channel);
-    const unread = depth === 0 ? "" : `, ${counted(depth, "message", "messages")} unread`;
-    return `channel ${id} (${keyText(key)}, ${counted(lanes, "lane", "lanes")} of ` +
+    const unread = depth === 0 ? "" : `, ${plural(depth, "message")} unread`;
+    return `channel ${id} (${keyText(key)}, ${plural(lanes, "lane")} of ` +
       `${formatSize(laneCapacity)}${unread})`;
   },
   useText: (stat, use) => `${SEGMENTS.useText(stat, use)}${peersText(stat.channel)}`,

@@ -5,19 +5,13 @@
  */
 
 import { ShmError } from "../../../ffi/shm_error.ts";
-import { IPC_PRIVATE } from "../../sysv/key.ts";
 import type { ObjectStat } from "../../sysv/object_stat.ts";
 import type { SegmentStat } from "../../sysv/segment_stat.ts";
-import { CommandFailure } from "../command.ts";
 import { print, printJson, reportError } from "../output.ts";
-import { hexKey } from "./object_facts.ts";
 import { findObject, parseTarget } from "./target.ts";
-import { type Parsed, UsageError } from "../usage.ts";
-
-/** A key in the text of results. */
-export function keyText(key: number): string {
-  return key === IPC_PRIVATE ? "no key" : `key ${hexKey(key)}`;
-}
+import type { Parsed } from "../usage.ts";
+import { CommandFailure, UsageError } from "../errors.ts";
+import { hexKey, keyText } from "../text/wording.ts";
 
 /** A segment in the text of results. */
 export function segmentText({ id, key, size }: SegmentStat): string {

@@ -4,8 +4,9 @@
  * `semaphore_columns.ts`.
  */
 
-import { accountText, type ObjectFacts } from "./object_facts.ts";
+import type { ObjectFacts } from "./object_facts.ts";
 import type { Column } from "../text/table.ts";
+import { accountText } from "../text/wording.ts";
 
 /** The columns for the key, the id, the owner and the permissions of an object. */
 export const OBJECT_COLUMNS: readonly Column<ObjectFacts>[] = [

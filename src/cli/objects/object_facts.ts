@@ -5,7 +5,7 @@
 
 import { accountName } from "../../../ffi/accounts.ts";
 import { formatMode, type ObjectStat } from "../../sysv/object_stat.ts";
-import { UNKNOWN } from "../text/table.ts";
+import { hexKey } from "../text/wording.ts";
 
 /** The facts of every object in `--json`. Numbers are numbers; null is unknown. */
 export interface ObjectFacts {
@@ -26,11 +26,6 @@ export interface ObjectFacts {
   /** Permission bits as a number (0o600 is 384), and as octal text. */
   readonly mode: number;
   readonly perms: string;
-}
-
-/** A key as tables and `ipcs` show it. */
-export function hexKey(key: number): string {
-  return `0x${(key >>> 0).toString(16).padStart(8, "0")}`;
 }
 
 /** Account names, each looked up once. */
@@ -64,28 +59,4 @@ export function objectFacts(stat: ObjectStat, names: AccountNames): ObjectFacts 
     mode: stat.mode,
     perms: formatMode(stat.mode),
   };
-}
-
-/** A time in the reader's time zone: `2026-11-23 17:23:26`, or without the seconds. */
-export function localTime(iso: string | null, seconds = true): string {
-  if (iso === null) return UNKNOWN;
-  const date = new Date(iso);
-  const two = (value: number): string => String(value).padStart(2, "0");
-  const day = [date.getFullYear(), two(date.getMonth() + 1), two(date.getDate())].join("-");
-  const time = [date.getHours(), date.getMinutes(), ...(seconds ? [date.getSeconds()] : [])];
-  return `${day} ${time.map(two).join(":")}`;
-}
-
-const HALF_A_YEAR_MS = 183 * 24 * 3600e3;
-
-/** A time in 11 characters, as `ls --time-style=iso`: `11-23 17:23`, or `2025-11-23` if long ago. */
-export function shortTime(iso: string | null, now = Date.now()): string {
-  const [day = "", time = ""] = localTime(iso, false).split(" ");
-  const past = iso !== null && Math.abs(now - Date.parse(iso)) > HALF_A_YEAR_MS;
-  return past || time === "" ? day : `${day.slice(-"MM-DD".length)} ${time}`;
-}
-
-/** A user or group by name, or by number if it has no name. */
-export function accountText(name: string | null, id: number): string {
-  return name ?? String(id);
 }

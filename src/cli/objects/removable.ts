@@ -11,12 +11,13 @@ import {
   removeSemaphoreSet,
   type SemaphoreSetStat,
 } from "../../sysv/semaphore_stat.ts";
-import { keyText, segmentText } from "./named_objects.ts";
+import { segmentText } from "./named_objects.ts";
 import { printable } from "../output.ts";
 import { attachers } from "./processes.ts";
 import { selection, type SELECTION_OPTIONS, setSelection } from "./selection.ts";
 import { Inventory, type Use } from "./unused.ts";
 import type { Parsed } from "../usage.ts";
+import { keyText, plural } from "../text/wording.ts";
 
 /** A kind of object. */
 export interface Removable<Found extends ObjectStat> {
@@ -45,11 +46,6 @@ export interface Removable<Found extends ObjectStat> {
   usersLeft(id: number): number;
 }
 
-/** A number with its noun in the right form. */
-export function counted(count: number, one: string, several: string): string {
-  return `${count} ${count === 1 ? one : several}`;
-}
-
 /** The owner in words. */
 export function ownerText({ uid }: ObjectStat): string {
   return printable(accountName("user", uid) ?? `uid ${uid}`);
@@ -75,7 +71,7 @@ export const SEGMENTS: Removable<SegmentStat> = {
   },
   useText: ({ id, nattch }, { reasons }) =>
     nattch > 0
-      ? `it has ${counted(nattch, "attach", "attaches")}${attachersText(id)}`
+      ? `it has ${plural(nattch, "attach", "attaches")}${attachersText(id)}`
       : reasons.join("; "),
   staysWhileUsed: true,
   isMarked: ({ markedForRemoval }) => markedForRemoval,
@@ -93,7 +89,7 @@ export const SEMAPHORE_SETS: Removable<SemaphoreSetStat> = {
   list: listSemaphoreSets,
   chosen: setSelection,
   text: ({ id, key, count }) =>
-    `semaphore set ${id} (${keyText(key)}, ${counted(count, "semaphore", "semaphores")})`,
+    `semaphore set ${id} (${keyText(key)}, ${plural(count, "semaphore")})`,
   judge: (sets) => {
     const inventory = new Inventory({ sets });
     return (stat) => inventory.set(stat);

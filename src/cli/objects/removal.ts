@@ -16,10 +16,12 @@ import type { ObjectStat } from "../../sysv/object_stat.ts";
 import { attempt, type Named, namedObjects, type Outcome } from "./named_objects.ts";
 import { report } from "../output.ts";
 import { confirm } from "../terminal/question.ts";
-import { counted, ownerText, type Removable } from "./removable.ts";
+import { ownerText, type Removable } from "./removable.ts";
 import { SELECTION_OPTIONS } from "./selection.ts";
 import type { Use } from "./unused.ts";
-import { type Parsed, UsageError } from "../usage.ts";
+import type { Parsed } from "../usage.ts";
+import { UsageError } from "../errors.ts";
+import { plural } from "../text/wording.ts";
 
 /** The request of the command line. */
 type Request = Parsed<"id" | "dry-run" | "force" | "yes" | keyof typeof SELECTION_OPTIONS>;
@@ -122,7 +124,7 @@ class Removal<Found extends ObjectStat> {
     }
     for (const [why, { ids, unseen }] of groups) {
       const more = ids.length > IDS_TOLD ? `, and ${ids.length - IDS_TOLD} more` : "";
-      const name = counted(ids.length, this.#kind.name, `${this.#kind.name}s`);
+      const name = plural(ids.length, this.#kind.name);
       report(
         `left alone: ${name} (id ${ids.slice(0, IDS_TOLD).join(", ")}${more}) ${why}; ` +
           (unseen

@@ -2,10 +2,10 @@
 
 import { defaultColumns, OBJECT_COLUMNS, shortOwner } from "./object_columns.ts";
 import type { Format } from "../output.ts";
-import { localTime, shortTime } from "./object_facts.ts";
 import type { SegmentFacts } from "./segment_facts.ts";
 import { formatSize } from "../text/size.ts";
-import { type Column, UNKNOWN } from "../text/table.ts";
+import type { Column } from "../text/table.ts";
+import { localTime, shortTime, UNKNOWN } from "../text/wording.ts";
 
 /** The style of the columns. */
 export interface ColumnStyle {

@@ -4,7 +4,8 @@ import { geteuid } from "../../../ffi/accounts.ts";
 import type { SegmentStat } from "../../sysv/segment_stat.ts";
 import type { SemaphoreSetStat } from "../../sysv/semaphore_stat.ts";
 import type { Use } from "./unused.ts";
-import { durationOption, type OptionTable, type Parsed, UsageError } from "../usage.ts";
+import { durationOption, type OptionTable, type Parsed } from "../usage.ts";
+import { UsageError } from "../errors.ts";
 
 /** The options that choose objects; an object must match all of them. */
 export const SELECTION_OPTIONS = {

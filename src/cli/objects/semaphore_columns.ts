@@ -1,9 +1,9 @@
 /** The columns of tables of semaphore sets. Internal: used by the commands that list them. */
 
 import { defaultColumns, OBJECT_COLUMNS, shortOwner } from "./object_columns.ts";
-import { localTime, shortTime } from "./object_facts.ts";
 import type { SemaphoreSetFacts } from "./semaphore_facts.ts";
-import { type Column, UNKNOWN } from "../text/table.ts";
+import type { Column } from "../text/table.ts";
+import { localTime, shortTime, UNKNOWN } from "../text/wording.ts";
 
 /** Every column, one for each fact. */
 export const SEMAPHORE_COLUMNS: readonly Column<SemaphoreSetFacts>[] = [

@@ -10,9 +10,9 @@ import { formatKey, keyInHex } from "../../../ffi/shm_error.ts";
 import { parseKey } from "../../sysv/key.ts";
 import type { ObjectStat } from "../../sysv/object_stat.ts";
 import { listSegments, type SegmentStat } from "../../sysv/segment_stat.ts";
-import { CommandFailure } from "../command.ts";
 import { programName } from "../program_name.ts";
-import { type OptionTable, type Parsed, UsageError } from "../usage.ts";
+import type { OptionTable, Parsed } from "../usage.ts";
+import { CommandFailure, UsageError } from "../errors.ts";
 
 /** The option that names segments, besides the arguments. */
 export const TARGET_OPTIONS = {

@@ -1,7 +1,7 @@
 /** Asks the user at the terminal a yes-or-no question. Internal: used by the commands. */
 
-import { CommandFailure } from "../command.ts";
 import { report, reportRaw, StandardStreamError } from "../output.ts";
+import { CommandFailure } from "../errors.ts";
 
 const ANSWER_BYTES = 1024;
 const NEWLINE = 0x0a;

@@ -1,6 +1,9 @@
-/** Numbers and accounts in words, the same in all commands. Internal: used by the commands. */
+/** Numbers, keys, accounts and times as text, the same in all commands. Internal: used by the commands. */
 
 import { formatSize } from "./size.ts";
+
+/** The text of an unknown fact. */
+export const UNKNOWN = "-";
 
 /** `1 page`, `2 pages`; `1 process`, `2 processes`. */
 export function plural(count: number | bigint, noun: string, several = `${noun}s`): string {
@@ -39,4 +42,38 @@ export function formatRate(perSecond: number): string {
   }
   const short = Math.round(value * 10) / 10;
   return `${short < 10 ? short : Math.round(value)}${THOUSANDS[power]}`;
+}
+
+/** A key as tables and `ipcs` show it. */
+export function hexKey(key: number): string {
+  return `0x${(key >>> 0).toString(16).padStart(8, "0")}`;
+}
+
+/** A key in the text of results. */
+export function keyText(key: number): string {
+  return key === 0 ? "no key" : `key ${hexKey(key)}`;
+}
+
+/** A time in the reader's time zone: `2026-11-23 17:23:26`, or without the seconds. */
+export function localTime(iso: string | null, seconds = true): string {
+  if (iso === null) return UNKNOWN;
+  const date = new Date(iso);
+  const two = (value: number): string => String(value).padStart(2, "0");
+  const day = [date.getFullYear(), two(date.getMonth() + 1), two(date.getDate())].join("-");
+  const time = [date.getHours(), date.getMinutes(), ...(seconds ? [date.getSeconds()] : [])];
+  return `${day} ${time.map(two).join(":")}`;
+}
+
+const HALF_A_YEAR_MS = 183 * 24 * 3600e3;
+
+/** A time in 11 characters, as `ls --time-style=iso`: `11-23 17:23`, or `2025-11-23` if long ago. */
+export function shortTime(iso: string | null, now = Date.now()): string {
+  const [day = "", time = ""] = localTime(iso, false).split(" ");
+  const past = iso !== null && Math.abs(now - Date.parse(iso)) > HALF_A_YEAR_MS;
+  return past || time === "" ? day : `${day.slice(-"MM-DD".length)} ${time}`;
+}
+
+/** A user or group by name, or by number if it has no name. */
+export function accountText(name: string | null, id: number): string {
+  return name ?? String(id);
 }

@@ -8,12 +8,13 @@ import { removeSegment, type SegmentStat } from "../../sysv/segment_stat.ts";
 import { listSemaphoreSets } from "../../sysv/semaphore_stat.ts";
 import { channelFigures, senders } from "../objects/channel_facts.ts";
 import { attempt } from "../objects/named_objects.ts";
-import { counted, SEGMENTS } from "../objects/removable.ts";
+import { SEGMENTS } from "../objects/removable.ts";
 import { FactsReader } from "../objects/segment_facts.ts";
 import type { Choice } from "../objects/selection.ts";
 import { Inventory } from "../objects/unused.ts";
 import type { FirstBytes, Snapshot } from "./top_model.ts";
 import type { TopChannel, TopRow } from "./top_row.ts";
+import { plural } from "../text/wording.ts";
 
 /** How many bytes of a segment are shown: enough to recognise it. */
 const FIRST_BYTES = 256;
@@ -79,7 +80,7 @@ export function remove(row: TopRow): string {
   return left === 0
     ? `segment ${row.id} removed`
     : `segment ${row.id} marked for removal: it goes when its ${
-      counted(left, "attach does", "attaches do")
+      plural(left, "attach does", "attaches do")
     }`;
 }
 

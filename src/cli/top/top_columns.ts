@@ -1,10 +1,9 @@
 /** The columns of `top`: their text, their sort order, and which ones a narrow terminal leaves out. */
 
-import { accountText, hexKey } from "../objects/object_facts.ts";
 import { formatSize } from "../text/size.ts";
-import { type Column, UNKNOWN } from "../text/table.ts";
+import type { Column } from "../text/table.ts";
 import type { TopRow } from "./top_row.ts";
-import { formatRate } from "../text/wording.ts";
+import { accountText, formatRate, hexKey, UNKNOWN } from "../text/wording.ts";
 
 /** A column with its priority. */
 export interface TopColumn extends Column<TopRow> {

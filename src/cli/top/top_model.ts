@@ -7,9 +7,9 @@
 import type { SegmentLimits, SegmentUsage } from "../../sysv/segment_limits.ts";
 import type { Key } from "../terminal/keys.ts";
 import { type Extent, moved } from "../terminal/scrolling.ts";
-import { tableSettings } from "../text/table.ts";
 import { TOP_COLUMNS } from "./top_columns.ts";
 import { CHANGE, changeOf, rateOf, type TopFacts, type TopRow } from "./top_row.ts";
+import { tableSettings } from "../table_options.ts";
 
 /** The results of one refresh. */
 export interface Snapshot {

@@ -3,14 +3,19 @@
 import { hexRow, hexShape } from "../bytes/hex_rows.ts";
 import { printable } from "../output.ts";
 import { PROC_NOTE } from "../objects/processes.ts";
-import { localTime } from "../objects/object_facts.ts";
 import { formatSize } from "../text/size.ts";
 import { cropText, type Line, wrapText } from "../terminal/spans.ts";
-import { UNKNOWN } from "../text/table.ts";
 import { attachersText } from "./top_columns.ts";
 import type { FirstBytes } from "./top_model.ts";
 import { CHANGE, type TopRow } from "./top_row.ts";
-import { accountInWords, formatRate, plural, sizeInWords } from "../text/wording.ts";
+import {
+  accountInWords,
+  formatRate,
+  localTime,
+  plural,
+  sizeInWords,
+  UNKNOWN,
+} from "../text/wording.ts";
 
 /** The lines of the help: the keys and what they do. */
 export const HELP_LINES: readonly string[] = [

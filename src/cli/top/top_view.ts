@@ -5,7 +5,6 @@
 
 import type { Format, Style } from "../output.ts";
 import { printable } from "../output.ts";
-import { counted } from "../objects/removable.ts";
 import type { Extent } from "../terminal/scrolling.ts";
 import { formatSize } from "../text/size.ts";
 import {
@@ -22,6 +21,7 @@ import { TOP_COLUMNS, type TopColumn } from "./top_columns.ts";
 import type { TopModel } from "./top_model.ts";
 import { HELP_LINES, segmentLines } from "./top_pages.ts";
 import { CHANGE, type TopRow } from "./top_row.ts";
+import { plural } from "../text/wording.ts";
 
 /** A frame, with the extent that the keys that move need. */
 export interface TopFrame extends Extent {
@@ -71,7 +71,7 @@ function headLines(model: TopModel, { columns, rows }: Size, settings: TopSettin
     [part(`${usage.segments} of ${limits.shmmni} segments`, usage.segments, limits.shmmni)],
     ...texts(
       `${attached} attached`,
-      orphans === 0 ? "" : counted(orphans, "orphan", "orphans"),
+      orphans === 0 ? "" : plural(orphans, "orphan"),
       marked === 0 ? "" : `${marked} marked`,
       settings.filter,
     ),

@@ -3,7 +3,6 @@
 import { hexOffset } from "../bytes/hex_dump.ts";
 import { hexRow, hexShape } from "../bytes/hex_rows.ts";
 import type { Format } from "../output.ts";
-import { counted } from "../objects/removable.ts";
 import {
   fitText,
   joinFitting,
@@ -13,7 +12,7 @@ import {
   textWidth,
 } from "../terminal/spans.ts";
 import type { Age, ShownField, WatchExtent, WatchModel } from "./watch_model.ts";
-import { sizeInWords } from "../text/wording.ts";
+import { plural, sizeInWords } from "../text/wording.ts";
 
 /** A frame, with the extent that the keys that move need. */
 export interface WatchFrame extends WatchExtent {
@@ -76,7 +75,7 @@ function titleLine({ facts, look }: WatchModel, columns: number): Line {
 
 function stateLine({ facts, look, changes, following }: WatchModel, columns: number): Line {
   const texts = [
-    counted(changes, "change", "changes"),
+    plural(changes, "change"),
     `${look.others} attached beside us`,
     `every ${facts.interval}`,
     following ? "following" : "",

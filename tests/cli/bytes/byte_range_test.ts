@@ -2,10 +2,9 @@
 
 import assert from "node:assert/strict";
 import { Segment } from "../../../mod.ts";
-import { byteCount, pieces, rangeIn, rangeWanted } from "../../../src/cli/bytes/byte_range.ts";
-import { CommandFailure } from "../../../src/cli/command.ts";
-import { UsageError } from "../../../src/cli/usage.ts";
+import { pieces, rangeIn, rangeWanted } from "../../../src/cli/bytes/byte_range.ts";
 import { guardAgainstLeaks } from "../../support/leaks.ts";
+import { CommandFailure, UsageError } from "../../../src/cli/errors.ts";
 
 guardAgainstLeaks();
 
@@ -45,10 +44,6 @@ Deno.test("rangeWanted: sizes as everywhere, and what is none names the option",
     () => rangeWanted({ length: "many" }),
     /^Error: option --length: "many" is no size /,
   );
-});
-
-Deno.test("byteCount: one byte is one", () => {
-  assert.deepEqual([0, 1, 2].map(byteCount), ["0 bytes", "1 byte", "2 bytes"]);
 });
 
 Deno.test("pieces: every byte once, in multiples of a hex dump's lines", () => {

@@ -19,8 +19,8 @@ import { NOBODY } from "../../support/other_user.ts";
 import { freshKey, Peer, TestFolder } from "../../support/peer.ts";
 import { cliOnTerminal, ON_TERMINAL } from "../../support/terminal.ts";
 import { channelCommand } from "../../../src/cli/commands/channel_command.ts";
-import { UsageError } from "../../../src/cli/usage.ts";
 import { objectsAt, random, run, STARTED, until } from "../command_line.ts";
+import { UsageError } from "../../../src/cli/errors.ts";
 
 guardAgainstLeaks();
 

@@ -3,14 +3,14 @@
 import assert from "node:assert/strict";
 import { statSegment } from "../../../mod.ts";
 import { chmodCommand } from "../../../src/cli/commands/chmod_command.ts";
-import { hexKey } from "../../../src/cli/objects/object_facts.ts";
-import { UsageError } from "../../../src/cli/usage.ts";
 import { ForeignObject, output, perlSegment } from "../../support/foreign_objects.ts";
 import { guardAgainstLeaks } from "../../support/leaks.ts";
 import { testWith } from "../../support/needs.ts";
 import { freshKey } from "../../support/peer.ts";
 import { run } from "../command_line.ts";
 import { ipcsFigures } from "../ipcs.ts";
+import { hexKey } from "../../../src/cli/text/wording.ts";
+import { UsageError } from "../../../src/cli/errors.ts";
 
 guardAgainstLeaks();
 

@@ -3,10 +3,7 @@
 import assert from "node:assert/strict";
 import { accountName } from "../../../ffi/accounts.ts";
 import { statSegment } from "../../../mod.ts";
-import { CommandFailure } from "../../../src/cli/command.ts";
 import { chownCommand, parseOwner } from "../../../src/cli/commands/chown_command.ts";
-import { hexKey } from "../../../src/cli/objects/object_facts.ts";
-import { UsageError } from "../../../src/cli/usage.ts";
 import { ForeignObject } from "../../support/foreign_objects.ts";
 import { guardAgainstLeaks } from "../../support/leaks.ts";
 import { testWith } from "../../support/needs.ts";
@@ -14,6 +11,8 @@ import { NOBODY } from "../../support/other_user.ts";
 import { Peer, PROJECT } from "../../support/peer.ts";
 import { random, run } from "../command_line.ts";
 import { ipcsFigures } from "../ipcs.ts";
+import { CommandFailure, UsageError } from "../../../src/cli/errors.ts";
+import { hexKey } from "../../../src/cli/text/wording.ts";
 
 guardAgainstLeaks();
 

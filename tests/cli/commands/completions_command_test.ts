@@ -9,7 +9,6 @@ import { bashCompletion } from "../../../src/cli/completion/bash_completion.ts";
 import { completionsCommand } from "../../../src/cli/commands/completions_command.ts";
 import { commandWords, type NamedCommand } from "../../../src/cli/completion/completion_words.ts";
 import { fishCompletion } from "../../../src/cli/completion/fish_completion.ts";
-import { UsageError } from "../../../src/cli/usage.ts";
 import { zshCompletion } from "../../../src/cli/completion/zsh_completion.ts";
 import { ForeignObject, output, perlSegment } from "../../support/foreign_objects.ts";
 import { guardAgainstLeaks } from "../../support/leaks.ts";
@@ -18,6 +17,7 @@ import { freshKey, PROJECT, TestFolder } from "../../support/peer.ts";
 import { type DrivenShell, offered } from "../../support/shells.ts";
 import { cliInShellOnTerminal, ON_TERMINAL } from "../../support/terminal.ts";
 import { random, run, STARTED } from "../command_line.ts";
+import { UsageError } from "../../../src/cli/errors.ts";
 
 guardAgainstLeaks();
 

@@ -4,7 +4,6 @@ import assert from "node:assert/strict";
 import { findSegment } from "../../../src/sysv/mod.ts";
 import { IPC_PRIVATE, listSegments, removeSegment, Segment, ShmError } from "../../../mod.ts";
 import { createAtFreeKey, createCommand } from "../../../src/cli/commands/create_command.ts";
-import { UsageError } from "../../../src/cli/usage.ts";
 import { output } from "../../support/foreign_objects.ts";
 import { hugePagePool, testWithHugePages } from "../../support/huge_pages.ts";
 import { guardAgainstLeaks } from "../../support/leaks.ts";
@@ -14,6 +13,7 @@ import { IN_NAMESPACE, inNamespace } from "../../support/own_namespace.ts";
 import { freshKey, PROJECT, TestFolder } from "../../support/peer.ts";
 import { cliInShell, fullPipe, namedPipe, PIPE_TOOLS, run, toEnd, until } from "../command_line.ts";
 import { ipcsFigures } from "../ipcs.ts";
+import { UsageError } from "../../../src/cli/errors.ts";
 
 guardAgainstLeaks();
 

@@ -22,13 +22,13 @@ import { AccountNames } from "../../../src/cli/objects/object_facts.ts";
 import type { SemaphoreFacts } from "../../../src/cli/objects/semaphore_facts.ts";
 import { Inventory } from "../../../src/cli/objects/unused.ts";
 import { programName } from "../../../src/cli/program_name.ts";
-import { UsageError } from "../../../src/cli/usage.ts";
 import { guardAgainstLeaks } from "../../support/leaks.ts";
 import { testWith } from "../../support/needs.ts";
 import { NO_PID, segmentStat } from "../../support/objects.ts";
 import { IN_NAMESPACE } from "../../support/own_namespace.ts";
 import { type Ended, TestFolder } from "../../support/peer.ts";
 import { inShellOfNamespace, random, run, STARTED } from "../command_line.ts";
+import { UsageError } from "../../../src/cli/errors.ts";
 
 guardAgainstLeaks();
 

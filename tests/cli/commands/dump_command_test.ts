@@ -2,9 +2,7 @@
 
 import assert from "node:assert/strict";
 import { Segment } from "../../../mod.ts";
-import { CommandFailure } from "../../../src/cli/command.ts";
 import { dumpCommand } from "../../../src/cli/commands/dump_command.ts";
-import { UsageError } from "../../../src/cli/usage.ts";
 import { ForeignObject, output } from "../../support/foreign_objects.ts";
 import { guardAgainstLeaks } from "../../support/leaks.ts";
 import { testWith } from "../../support/needs.ts";
@@ -18,6 +16,7 @@ import {
 } from "../../support/terminal.ts";
 import { cliInShell, random, run } from "../command_line.ts";
 import { runAsNobody, segmentOf } from "../segment_bytes.ts";
+import { CommandFailure, UsageError } from "../../../src/cli/errors.ts";
 
 guardAgainstLeaks();
 

@@ -7,7 +7,6 @@ import assert from "node:assert/strict";
 import { removeSemaphoreSet, Segment, SemaphoreSet } from "../../../mod.ts";
 import { setSegmentPermissions } from "../../../src/sysv/mod.ts";
 import { defaultSegmentColumns, segmentColumns } from "../../../src/cli/objects/segment_columns.ts";
-import { shortTime } from "../../../src/cli/objects/object_facts.ts";
 import { FactsReader, type SegmentFacts } from "../../../src/cli/objects/segment_facts.ts";
 import {
   DEFAULT_SEMAPHORE_COLUMNS,
@@ -32,6 +31,7 @@ import {
   ON_TERMINAL,
 } from "../../support/terminal.ts";
 import { inShellOfNamespace, run, runWithProc, STARTED } from "../command_line.ts";
+import { shortTime } from "../../../src/cli/text/wording.ts";
 
 guardAgainstLeaks();
 

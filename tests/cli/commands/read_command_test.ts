@@ -2,9 +2,7 @@
 
 import assert from "node:assert/strict";
 import { Segment } from "../../../mod.ts";
-import { CommandFailure } from "../../../src/cli/command.ts";
 import { readCommand } from "../../../src/cli/commands/read_command.ts";
-import { UsageError } from "../../../src/cli/usage.ts";
 import { ForeignObject, output } from "../../support/foreign_objects.ts";
 import { guardAgainstLeaks } from "../../support/leaks.ts";
 import { testWith } from "../../support/needs.ts";
@@ -13,6 +11,7 @@ import { TestFolder } from "../../support/peer.ts";
 import { appeared, cliOnTerminal, ON_TERMINAL } from "../../support/terminal.ts";
 import { cliInShell, random, run } from "../command_line.ts";
 import { runAsNobody, segmentOf } from "../segment_bytes.ts";
+import { CommandFailure, UsageError } from "../../../src/cli/errors.ts";
 
 guardAgainstLeaks();
 

@@ -14,7 +14,6 @@ import {
   statSemaphoreSet,
 } from "../../../mod.ts";
 import { rmCommand } from "../../../src/cli/commands/rm_command.ts";
-import { hexKey } from "../../../src/cli/objects/object_facts.ts";
 import { C_NEEDS, CProgram } from "../../support/c_program.ts";
 import { ForeignObject, output, perlSegment } from "../../support/foreign_objects.ts";
 import { guardAgainstLeaks } from "../../support/leaks.ts";
@@ -32,6 +31,7 @@ import {
   toEnd,
   until,
 } from "../command_line.ts";
+import { hexKey } from "../../../src/cli/text/wording.ts";
 
 guardAgainstLeaks();
 

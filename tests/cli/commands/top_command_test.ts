@@ -6,7 +6,6 @@
 import assert from "node:assert/strict";
 import { Channel, listSegments, Segment, statSegment } from "../../../mod.ts";
 import { topCommand } from "../../../src/cli/commands/top_command.ts";
-import { UsageError } from "../../../src/cli/usage.ts";
 import { ForeignObject, perlSegment } from "../../support/foreign_objects.ts";
 import { guardAgainstLeaks } from "../../support/leaks.ts";
 import { testWith } from "../../support/needs.ts";
@@ -15,6 +14,7 @@ import { freshKey, Peer, PROJECT, TestFolder } from "../../support/peer.ts";
 import { ON_TERMINAL } from "../../support/terminal.ts";
 import { run, toEnd, until } from "../command_line.ts";
 import { Session } from "../on_screen.ts";
+import { UsageError } from "../../../src/cli/errors.ts";
 
 guardAgainstLeaks();
 

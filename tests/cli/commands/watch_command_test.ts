@@ -5,8 +5,6 @@
 
 import assert from "node:assert/strict";
 import { removeSegment, Segment, statSegment } from "../../../mod.ts";
-import { CommandFailure } from "../../../src/cli/command.ts";
-import { UsageError } from "../../../src/cli/usage.ts";
 import { watchCommand } from "../../../src/cli/commands/watch_command.ts";
 import { ForeignObject, output, perlSegment } from "../../support/foreign_objects.ts";
 import { guardAgainstLeaks } from "../../support/leaks.ts";
@@ -16,6 +14,7 @@ import { freshKey, Peer, PROJECT, TestFolder } from "../../support/peer.ts";
 import { ON_TERMINAL } from "../../support/terminal.ts";
 import { toEnd, until } from "../command_line.ts";
 import { Session } from "../on_screen.ts";
+import { CommandFailure, UsageError } from "../../../src/cli/errors.ts";
 
 guardAgainstLeaks();
 

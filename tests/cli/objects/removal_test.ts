@@ -12,8 +12,9 @@ import { remove } from "../../../src/cli/objects/removal.ts";
 import { SELECTION_OPTIONS } from "../../../src/cli/objects/selection.ts";
 import { TARGET_OPTIONS } from "../../../src/cli/objects/target.ts";
 import { Inventory } from "../../../src/cli/objects/unused.ts";
-import { parse, UsageError } from "../../../src/cli/usage.ts";
+import { parse } from "../../../src/cli/usage.ts";
 import { NO_PID, segmentStat } from "../../support/objects.ts";
+import { UsageError } from "../../../src/cli/errors.ts";
 
 const OPTIONS = {
   ...TARGET_OPTIONS,

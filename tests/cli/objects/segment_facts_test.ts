@@ -1,8 +1,7 @@
-/** The record of a segment that every command tells, and how people read parts of it. */
+/** The record of a segment that every command prints, and its status in words. */
 
 import assert from "node:assert/strict";
 import { Segment } from "../../../mod.ts";
-import { accountText, hexKey, localTime } from "../../../src/cli/objects/object_facts.ts";
 import {
   FactsReader,
   type SegmentFacts,
@@ -10,16 +9,14 @@ import {
 } from "../../../src/cli/objects/segment_facts.ts";
 import { Inventory } from "../../../src/cli/objects/unused.ts";
 import { guardAgainstLeaks } from "../../support/leaks.ts";
-import { testWith } from "../../support/needs.ts";
 import { NO_PID, segmentStat } from "../../support/objects.ts";
-import { Peer, PROJECT } from "../../support/peer.ts";
 
 guardAgainstLeaks();
 
 /** A user and group id that no system names. */
 const UNNAMED = 3_999_999_999;
 
-Deno.test("facts: the names and meanings that --json promises", () => {
+Deno.test("FactsReader: the names and meanings that --json promises", () => {
   const stat = segmentStat({
     key: -559038737,
     id: 0,
@@ -76,7 +73,7 @@ Deno.test("facts: the names and meanings that --json promises", () => {
   assert.deepEqual(new FactsReader({ extras: false, inventory }).facts(stat), facts);
 });
 
-Deno.test("status: what is special, in words", () => {
+Deno.test("statusOf: what is special, in words", () => {
   const none = { markedForRemoval: false, locked: false, use: "in use" } as const;
   assert.equal(statusOf(none), "");
   assert.equal(statusOf({ ...none, use: "orphan" }), "orphan");
@@ -84,39 +81,7 @@ Deno.test("status: what is special, in words", () => {
   assert.equal(statusOf({ ...none, markedForRemoval: true, locked: true }), "dest,locked");
 });
 
-Deno.test("keys are shown as ipcs does", () => {
-  assert.deepEqual([0, 1111, -1, -(2 ** 31)].map(hexKey), [
-    "0x00000000",
-    "0x00000457",
-    "0xffffffff",
-    "0x80000000",
-  ]);
-});
-
-Deno.test("an account without a name is its number", () => {
-  assert.equal(accountText(null, 65534), "65534");
-  assert.equal(accountText("root", 0), "root");
-});
-
-testWith({ tools: ["deno"] }, "times are those of the reader's zone", async () => {
-  const program = `
-    import { localTime } from "file://${PROJECT}src/cli/objects/object_facts.ts";
-    for (const iso of ["2026-01-02T23:04:05Z", "2026-07-31T23:59:09.999Z", null]) {
-      console.log(localTime(iso), localTime(iso, false));
-    }`;
-  const ended = await Peer.start(Deno.execPath(), ["eval", program], { TZ: "Europe/Zurich" })
-    .ended();
-  assert.equal(
-    ended.stdout,
-    "2026-01-03 00:04:05 2026-01-03 00:04\n2026-08-01 01:59:09 2026-08-01 01:59\n- -\n",
-  );
-});
-
-Deno.test("a time that is not known is a dash", () => {
-  assert.equal(localTime(null), "-");
-});
-
-Deno.test("what comes from /proc can be left out, and is then unknown", () => {
+Deno.test("FactsReader: what comes from /proc can be left out, and is then unknown", () => {
   using segment = Segment.create({ size: 1 });
   segment.remove();
   const reader = new FactsReader({ extras: false });

@@ -5,8 +5,9 @@ import { geteuid } from "../../../ffi/accounts.ts";
 import type { SegmentStat } from "../../../mod.ts";
 import { selection, SELECTION_OPTIONS, setSelection } from "../../../src/cli/objects/selection.ts";
 import { Inventory } from "../../../src/cli/objects/unused.ts";
-import { parse, UsageError } from "../../../src/cli/usage.ts";
+import { parse } from "../../../src/cli/usage.ts";
 import { NO_PID, segmentStat } from "../../support/objects.ts";
+import { UsageError } from "../../../src/cli/errors.ts";
 
 const HOUR_MS = 3600e3;
 const us = geteuid();

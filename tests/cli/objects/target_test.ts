@@ -2,7 +2,6 @@
 
 import assert from "node:assert/strict";
 import { ftok, ShmError } from "../../../mod.ts";
-import { CommandFailure } from "../../../src/cli/command.ts";
 import {
   findObject,
   findSegment,
@@ -12,9 +11,10 @@ import {
   targetOf,
   targetsOf,
 } from "../../../src/cli/objects/target.ts";
-import { parse, UsageError } from "../../../src/cli/usage.ts";
+import { parse } from "../../../src/cli/usage.ts";
 import { segmentStat } from "../../support/objects.ts";
 import { random } from "../command_line.ts";
+import { CommandFailure, UsageError } from "../../../src/cli/errors.ts";
 
 const READ: Readonly<Record<string, Target>> = {
   "1111": { kind: "key", key: 1111, decimal: 1111 },

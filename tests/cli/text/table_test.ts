@@ -1,15 +1,11 @@
 /** Tables: columns to choose, sort by and print, and the same rows as JSON. */
 
 import assert from "node:assert/strict";
-import {
-  type Column,
-  TABLE_OPTIONS,
-  tableJson,
-  tableLines,
-  tableSettings,
-} from "../../../src/cli/text/table.ts";
-import { parse, UsageError } from "../../../src/cli/usage.ts";
+import { type Column, tableJson, tableLines } from "../../../src/cli/text/table.ts";
+import { parse } from "../../../src/cli/usage.ts";
 import { random } from "../command_line.ts";
+import { TABLE_OPTIONS, tableSettings } from "../../../src/cli/table_options.ts";
+import { UsageError } from "../../../src/cli/errors.ts";
 
 interface Row {
   readonly name: string | null;

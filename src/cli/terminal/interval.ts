@@ -1,6 +1,7 @@
 /** The option `--interval`: how often a live view refreshes. Internal: used by `top` and `watch`. */
 
-import { durationOption, UsageError } from "../usage.ts";
+import { durationOption } from "../usage.ts";
+import { UsageError } from "../errors.ts";
 
 /** The longest interval. JavaScript timers end at 24.8 days; no user needs one that long. */
 const LONGEST_MS = 24 * 3600e3;

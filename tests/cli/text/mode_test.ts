@@ -1,10 +1,10 @@
 /** Modes as chmod(1) takes them: compared with chmod itself, and what is none is refused in one line. */
 
 import assert from "node:assert/strict";
-import { parseMode, parseOctalMode } from "../../../src/cli/objects/mode.ts";
 import { testWith } from "../../support/needs.ts";
 import { TestFolder } from "../../support/peer.ts";
 import { random } from "../command_line.ts";
+import { parseMode, parseOctalMode } from "../../../src/cli/text/mode.ts";
 
 const CHANGED: readonly (readonly [string, number, number])[] = [
   ["640", 0o777, 0o640],
@@ -71,29 +71,33 @@ function anyMode(below: (n: number) => number): string {
   return Array.from({ length: 1 + below(3) }, clause).join(",");
 }
 
-testWith({ tools: ["sh", "chmod", "stat"], files: true }, "chmod(1) makes the same of it", () => {
-  using folder = new TestFolder();
-  const file = folder.file("file", "");
-  const below = random(7);
-  const cases = Array.from(
-    { length: 200 },
-    () => ({ mode: anyMode(below), before: below(0o1000) }),
-  );
-  const script = cases.map(({ mode, before }) =>
-    `chmod ${before.toString(8)} ${file}; chmod -- ${mode} ${file}; stat -c %a ${file}`
-  );
-  const { success, stdout } = new Deno.Command("sh", {
-    args: ["-ec", ["umask 0", ...script].join("\n")],
-  }).outputSync();
-  assert(success);
-  const after = new TextDecoder().decode(stdout).trim().split("\n");
-  for (const [i, { mode, before }] of cases.entries()) {
-    const ours = parseMode(mode)(before).toString(8);
-    assert.equal(ours, after[i], `${mode} of ${before.toString(8)}`);
-  }
-});
+testWith(
+  { tools: ["sh", "chmod", "stat"], files: true },
+  "parseMode: chmod(1) gives the same",
+  () => {
+    using folder = new TestFolder();
+    const file = folder.file("file", "");
+    const below = random(7);
+    const cases = Array.from(
+      { length: 200 },
+      () => ({ mode: anyMode(below), before: below(0o1000) }),
+    );
+    const script = cases.map(({ mode, before }) =>
+      `chmod ${before.toString(8)} ${file}; chmod -- ${mode} ${file}; stat -c %a ${file}`
+    );
+    const { success, stdout } = new Deno.Command("sh", {
+      args: ["-ec", ["umask 0", ...script].join("\n")],
+    }).outputSync();
+    assert(success);
+    const after = new TextDecoder().decode(stdout).trim().split("\n");
+    for (const [i, { mode, before }] of cases.entries()) {
+      const ours = parseMode(mode)(before).toString(8);
+      assert.equal(ours, after[i], `${mode} of ${before.toString(8)}`);
+    }
+  },
+);
 
-Deno.test("10 000 random texts: a mode, or one clear line", () => {
+Deno.test("parseMode: 10 000 random texts give a mode or one clear line", () => {
   const below = random(8);
   const letters = "ugoarwxXst+-=,01678 \n\0é";
   let read = 0;

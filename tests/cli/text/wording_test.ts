@@ -1,0 +1,45 @@
+/** Numbers, keys, accounts and times as text. */
+
+import assert from "node:assert/strict";
+import { accountText, hexKey, plural } from "../../../src/cli/text/wording.ts";
+import { guardAgainstLeaks } from "../../support/leaks.ts";
+import { testWith } from "../../support/needs.ts";
+import { Peer, PROJECT } from "../../support/peer.ts";
+
+guardAgainstLeaks();
+
+Deno.test("plural: one is one", () => {
+  assert.deepEqual([0, 1, 2].map((count) => plural(count, "byte")), [
+    "0 bytes",
+    "1 byte",
+    "2 bytes",
+  ]);
+});
+
+Deno.test("hexKey: as ipcs shows a key", () => {
+  assert.deepEqual([0, 1111, -1, -(2 ** 31)].map(hexKey), [
+    "0x00000000",
+    "0x00000457",
+    "0xffffffff",
+    "0x80000000",
+  ]);
+});
+
+Deno.test("accountText: an account without a name is its number", () => {
+  assert.equal(accountText(null, 65534), "65534");
+  assert.equal(accountText("root", 0), "root");
+});
+
+testWith({ tools: ["deno"] }, "localTime: in the reader's time zone", async () => {
+  const program = `
+    import { localTime } from "file://${PROJECT}src/cli/text/wording.ts";
+    for (const iso of ["2026-01-02T23:04:05Z", "2026-07-31T23:59:09.999Z", null]) {
+      console.log(localTime(iso), localTime(iso, false));
+    }`;
+  const ended = await Peer.start(Deno.execPath(), ["eval", program], { TZ: "Europe/Zurich" })
+    .ended();
+  assert.equal(
+    ended.stdout,
+    "2026-01-03 00:04:05 2026-01-03 00:04\n2026-08-01 01:59:09 2026-08-01 01:59\n- -\n",
+  );
+});
