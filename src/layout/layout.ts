@@ -7,32 +7,10 @@
 
 /**
  * The TypeScript types of scalars. A 64-bit integer is a `bigint`, a `char` is a one-character string.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { i64, struct } from "@sysv/shm";
- * import type { Scalar } from "@sysv/shm/layout";
- *
- * const value: Scalar = struct({ n: i64 }).view(new ArrayBuffer(8)).n;
- * assert.equal(value, 0n);
- * ```
  */
 export type Scalar = boolean | number | bigint | string;
 
-/**
- * The names of the scalars.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { f32 } from "@sysv/shm";
- * import type { ScalarName } from "@sysv/shm/layout";
- *
- * const name: ScalarName = f32.name;
- * assert.equal(name, "f32");
- * ```
- */
+/** The names of the scalars. */
 export type ScalarName =
   | "bool"
   | "char"
@@ -47,20 +25,7 @@ export type ScalarName =
   | "f32"
   | "f64";
 
-/**
- * The layout of a number, boolean or character. There are exactly twelve, from `bool` to `f64`.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { i32 } from "@sysv/shm";
- * import type { ScalarLayout } from "@sysv/shm/layout";
- *
- * const layout: ScalarLayout<number> = i32;
- * assert.equal(layout.size, 4);
- * assert.equal(layout.cType, "int32_t");
- * ```
- */
+/** The layout of a number, boolean or character. There are exactly twelve, from `bool` to `f64`. */
 export interface ScalarLayout<T extends Scalar = Scalar> {
   /** Distinguishes the kinds of layouts. */
   readonly kind: "scalar";
@@ -81,19 +46,7 @@ export interface ScalarLayout<T extends Scalar = Scalar> {
   readonly set: (data: DataView, at: number, value: unknown, name: string, index?: number) => void;
 }
 
-/**
- * The layout of a `char[size]` that holds UTF-8 text and a NUL. `cString` makes it.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { cString } from "@sysv/shm";
- * import type { CStringLayout } from "@sysv/shm/layout";
- *
- * const layout: CStringLayout = cString(16);
- * assert.equal(layout.size, 16);
- * ```
- */
+/** The layout of a `char[size]` that holds UTF-8 text and a NUL. `cString` makes it. */
 export interface CStringLayout {
   /** Distinguishes the kinds of layouts. */
   readonly kind: "cString";
@@ -103,19 +56,7 @@ export interface CStringLayout {
   readonly alignment: number;
 }
 
-/**
- * The layout of an array of `length` elements. `array` makes it.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { array, u16 } from "@sysv/shm";
- * import type { ArrayLayout, ScalarLayout } from "@sysv/shm/layout";
- *
- * const layout: ArrayLayout<ScalarLayout<number>> = array(u16, 3);
- * assert.equal(layout.size, 6);
- * ```
- */
+/** The layout of an array of `length` elements. `array` makes it. */
 export interface ArrayLayout<E extends Layout = Layout> {
   /** Distinguishes the kinds of layouts. */
   readonly kind: "array";
@@ -129,19 +70,7 @@ export interface ArrayLayout<E extends Layout = Layout> {
   readonly alignment: number;
 }
 
-/**
- * A field with a larger alignment. `aligned` makes it. Only a field of a struct can have it.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { aligned, u32 } from "@sysv/shm";
- * import type { AlignedLayout, ScalarLayout } from "@sysv/shm/layout";
- *
- * const layout: AlignedLayout<ScalarLayout<number>> = aligned(u32, 64);
- * assert.equal(layout.align, 64);
- * ```
- */
+/** A field with a larger alignment. `aligned` makes it. Only a field of a struct can have it. */
 export interface AlignedLayout<L extends Layout = Layout> {
   /** Distinguishes it from layouts. */
   readonly kind: "aligned";
@@ -151,49 +80,13 @@ export interface AlignedLayout<L extends Layout = Layout> {
   readonly align: number;
 }
 
-/**
- * A layout: anything that can be the element of an array.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { array, u16 } from "@sysv/shm";
- * import type { Layout } from "@sysv/shm/layout";
- *
- * const bits = (layout: Layout): number => layout.size * 8;
- * assert.equal(bits(array(u16, 3)), 48);
- * ```
- */
+/** A layout: anything that can be the element of an array. */
 export type Layout = ScalarLayout | CStringLayout | ArrayLayout | AnyStructLayout;
 
-/**
- * Anything that can be a field of a struct.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { aligned, struct, u8 } from "@sysv/shm";
- * import type { FieldLayout } from "@sysv/shm/layout";
- *
- * const field: FieldLayout = aligned(u8, 64);
- * assert.equal(struct({ field }).size, 64);
- * ```
- */
+/** Anything that can be a field of a struct. */
 export type FieldLayout = Layout | AlignedLayout;
 
-/**
- * The fields that `struct` takes, in their order in memory.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import type { Fields } from "@sysv/shm/layout";
- * import { struct, u8 } from "@sysv/shm";
- *
- * const header = { kind: u8, flags: u8 } satisfies Fields;
- * assert.equal(struct({ ...header, length: u8 }).size, 3);
- * ```
- */
+/** The fields that `struct` takes, in their order in memory. */
 export type Fields = Readonly<Record<string, FieldLayout>>;
 
 /**
@@ -221,21 +114,7 @@ export interface Field<L extends FieldLayout = FieldLayout> {
   readonly align?: number;
 }
 
-/**
- * The largest alignment of fields, as in C's `#pragma pack(n)`.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { f64, struct, u8 } from "@sysv/shm";
- * import type { Pack } from "@sysv/shm/layout";
- *
- * const sizes = ([1, 2, 4, 8] satisfies Pack[]).map((pack) =>
- *   struct({ kind: u8, value: f64 }, { pack }).size
- * );
- * assert.deepEqual(sizes, [9, 10, 12, 16]);
- * ```
- */
+/** The largest alignment of fields, as in C's `#pragma pack(n)`. */
 export type Pack = 1 | 2 | 4 | 8 | 16;
 
 /**
@@ -258,20 +137,7 @@ export interface StructOptions {
   readonly align?: number;
 }
 
-/**
- * Options of a live view.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { i32, struct } from "@sysv/shm";
- * import type { ViewOptions } from "@sysv/shm/layout";
- *
- * const options: ViewOptions = { readOnly: true };
- * const view = struct({ x: i32 }).view(new ArrayBuffer(4), 0, options);
- * assert.throws(() => view.x = 1, TypeError);
- * ```
- */
+/** Options of a live view. */
 export interface ViewOptions {
   /** Make the view and everything reachable from it read-only. Defaults to false. */
   readonly readOnly?: boolean;
@@ -279,16 +145,6 @@ export interface ViewOptions {
 
 /**
  * The layout of a struct with any fields. Arrays, nested structs and declarations use this type.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import type { AnyStructLayout } from "@sysv/shm/layout";
- * import { i32, struct } from "@sysv/shm";
- *
- * const names = (layout: AnyStructLayout): string[] => Object.keys(layout.fields);
- * assert.deepEqual(names(struct({ x: i32, y: i32 })), ["x", "y"]);
- * ```
  */
 export interface AnyStructLayout {
   /** Distinguishes the kinds of layouts. */
@@ -309,19 +165,6 @@ export interface AnyStructLayout {
 
 /**
  * The layout of a C struct, as `struct` returns it. Its methods do not use `this` and can be detached.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { i32, struct, type StructLayout } from "@sysv/shm";
- * import type { ScalarLayout } from "@sysv/shm/layout";
- *
- * const Pair: StructLayout<{ a: ScalarLayout<number>; b: ScalarLayout<number> }> = struct({
- *   a: i32,
- *   b: i32,
- * });
- * assert.equal(Pair.size, 8);
- * ```
  */
 export interface StructLayout<F extends Fields> extends AnyStructLayout {
   /** The fields with their offsets, in order. */
@@ -463,52 +306,13 @@ export interface ArrayView<T, Input = T> {
   [Symbol.iterator](): IterableIterator<T>;
 }
 
-/**
- * The type of the live view of a struct with these fields.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { i32, struct } from "@sysv/shm";
- * import type { ScalarLayout, StructView } from "@sysv/shm/layout";
- *
- * const view: StructView<{ x: ScalarLayout<number> }> = struct({ x: i32 }).view(new ArrayBuffer(4));
- * view.x = 5;
- * assert.equal(view.x, 5);
- * ```
- */
+/** The type of the live view of a struct with these fields. */
 export type StructView<F extends Fields> = { -readonly [K in keyof F]: ViewOf<F[K]> };
 
-/**
- * The type of the plain copy of a struct with these fields.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { i32, struct } from "@sysv/shm";
- * import type { ScalarLayout, StructValue } from "@sysv/shm/layout";
- *
- * const value: StructValue<{ x: ScalarLayout<number> }> = struct({ x: i32 }).read(new ArrayBuffer(4));
- * assert.deepEqual(value, { x: 0 });
- * ```
- */
+/** The type of the plain copy of a struct with these fields. */
 export type StructValue<F extends Fields> = { -readonly [K in keyof F]: ValueOf<F[K]> };
 
-/**
- * The type of values that can be written to a struct with these fields.
- *
- * @example
- * ```ts
- * import assert from "node:assert/strict";
- * import { i32, struct } from "@sysv/shm";
- * import type { ScalarLayout, StructInput } from "@sysv/shm/layout";
- *
- * const input: StructInput<{ x: ScalarLayout<number> }> = { x: 5 };
- * const buffer = new ArrayBuffer(4);
- * struct({ x: i32 }).write(buffer, input);
- * assert.equal(new Int32Array(buffer)[0], 5);
- * ```
- */
+/** The type of values that can be written to a struct with these fields. */
 export type StructInput<F extends Fields> = { readonly [K in keyof F]: InputOf<F[K]> };
 
 /**
