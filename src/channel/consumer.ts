@@ -7,6 +7,7 @@ import { checkFunction, checkNumber } from "../layout/arguments.ts";
 import { yieldBudget } from "../sysv/yield_budget.ts";
 import type { Role } from "../sync/role.ts";
 import { Deadline } from "../sync/deadline.ts";
+import { handleEach, iterate } from "../sync/delivery.ts";
 import { AdaptiveSpin, DEFAULT_SPIN_US } from "../sync/adaptive_spin.ts";
 import { SerialQueue } from "../sync/serial_queue.ts";
 import { type Waiting, waitSync } from "../sysv/wait.ts";
@@ -713,28 +714,7 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
     handler: (message: ChannelMessage) => unknown,
     options?: ConsumeOptions,
   ): Promise<void> {
-    checkFunction(handler, "handler");
-    const read = readConsumeOptions(options);
-    const { signal } = read;
-    while (signal?.aborted !== true) {
-      let message: ChannelMessage | undefined;
-      try {
-        message = await this.receive(read);
-      } catch (failure) {
-        // A failure equals the reason only if the signal has aborted
-        if (failure === signal?.reason) return;
-        throw failure;
-      }
-      if (message === undefined) return;
-      try {
-        await handler(message);
-      } catch (failure) {
-        // After close the message is back already
-        if (this.isOpen) this.nack();
-        throw failure;
-      }
-      this.ack();
-    }
+    await handleEach(this, checkFunction(handler, "handler"), readConsumeOptions(options));
   }
 
   /**
@@ -746,19 +726,7 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
    * @throws {ShmError} as {@linkcode Consumer.ready}, from the loop
    */
   messages(options?: ChannelReceiveOptions): AsyncIterableIterator<ChannelMessage, undefined> {
-    const read = readMessagesOptions(options);
-    const iterator: AsyncIterableIterator<ChannelMessage, undefined> = {
-      next: () =>
-        this.receive(read).then((value) =>
-          value === undefined ? { done: true, value } : { done: false, value }
-        ),
-      return: () => {
-        if (this.isOpen) this.ack();
-        return Promise.resolve({ done: true, value: undefined });
-      },
-      [Symbol.asyncIterator]: () => iterator,
-    };
-    return iterator;
+    return iterate(this, readMessagesOptions(options));
   }
 
   /** `for await` over the consumer iterates over the messages as they come, without an end. */

@@ -139,6 +139,11 @@ export class MailboxClient implements Disposable {
     return this.#mailbox.segment;
   }
 
+  /** Whether the client is open. */
+  get isOpen(): boolean {
+    return this.segment.attached;
+  }
+
   /** The server's process; `undefined` if there is none, or only a classic one, which has no role. */
   get serverPid(): number | undefined {
     return this.#mailbox.serverPid;

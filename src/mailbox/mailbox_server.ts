@@ -7,16 +7,11 @@
 
 import { ShmError } from "../../ffi/shm_error.ts";
 import { ERRNO } from "../../ffi/errno.ts";
-import {
-  checkFlag,
-  checkFunction,
-  checkSignal,
-  checkTimeout,
-  optionsReader,
-} from "../layout/arguments.ts";
+import { checkFlag, checkFunction, optionsReader } from "../layout/arguments.ts";
 import { AsyncFutex } from "../sync/async_futex.ts";
 import { changedFrom } from "../sync/atomic_int32.ts";
 import { Deadline } from "../sync/deadline.ts";
+import { handleEach, iterate } from "../sync/delivery.ts";
 import { AdaptiveSpin, DEFAULT_SPIN_US } from "../sync/adaptive_spin.ts";
 import { SerialQueue } from "../sync/serial_queue.ts";
 import { type Waiting, waitSync } from "../sysv/wait.ts";
@@ -25,8 +20,11 @@ import {
   readWaitOptions,
   readWaitSyncOptions,
   timedOut,
+  WAIT,
   type WaitLimits,
+  type WaitOptions,
   WaitSchedule,
+  type WaitSyncOptions,
 } from "../sync/wait_schedule.ts";
 import type { Segment } from "../sysv/segment.ts";
 import type { LeaveResult } from "../sync/membership.ts";
@@ -53,50 +51,8 @@ export interface MailboxServerOptions extends MailboxOptions {
   readonly persistent?: boolean;
 }
 
-/**
- * How long a receiver waits.
- *
- * @example
- * ```ts
- * import { MailboxServer } from "@sysv/shm";
- * import type { ReceiveOptions } from "@sysv/shm/mailbox";
- * import assert from "node:assert/strict";
- *
- * const options: ReceiveOptions = { timeout: 10 };
- * using server = MailboxServer.open({ key: 0x5eed0015 });
- * await assert.rejects(server.receive(options), { code: "ETIMEDOUT" });
- * ```
- */
-export interface ReceiveOptions {
-  /** Milliseconds to wait at most; then `ETIMEDOUT`. Defaults to no limit. */
-  readonly timeout?: number;
-  /** Ends the wait when it aborts; the promise rejects with its reason. */
-  readonly signal?: AbortSignal;
-}
-
-/**
- * How {@linkcode MailboxServer.serve} and {@linkcode MailboxServer.messages} wait.
- *
- * @example
- * ```ts
- * import { MailboxServer } from "@sysv/shm";
- * import type { ServeOptions } from "@sysv/shm/mailbox";
- * import assert from "node:assert/strict";
- *
- * const options: ServeOptions = { timeout: 10 };
- * using server = MailboxServer.open({ key: 0x5eed001a });
- * await assert.rejects(server.serve(() => {}, options), { code: "ETIMEDOUT" });
- * ```
- */
-export interface ServeOptions {
-  /** Milliseconds to wait at most for each message; then `ETIMEDOUT`. Defaults to no limit. */
-  readonly timeout?: number;
-  /** Ends the wait when it aborts: `serve` fulfils, a loop over `messages` throws its reason. */
-  readonly signal?: AbortSignal;
-}
-
 const readServerOptions = optionsReader({ ...MAILBOX, persistent: checkFlag });
-const readServeOptions = optionsReader({ timeout: checkTimeout, signal: checkSignal });
+const readEachOptions = optionsReader(WAIT);
 
 /**
  * The server of a mailbox. There is one at a time; its role ends when its process ends.
@@ -159,6 +115,11 @@ export class MailboxServer implements Disposable {
   /** The segment the mailbox is in. */
   get segment(): Segment {
     return this.#mailbox.segment;
+  }
+
+  /** Whether the server is open. */
+  get isOpen(): boolean {
+    return this.segment.attached;
   }
 
   /**
@@ -227,7 +188,7 @@ export class MailboxServer implements Disposable {
    * @throws {ShmError} `ETIMEDOUT` the timeout is over, `EIDRM` the mailbox was removed while in use,
    * `EDETACHED` after close
    */
-  receive(options?: ReceiveOptions): Promise<Message> {
+  receive(options?: WaitOptions): Promise<Message> {
     let read: WaitLimits;
     try {
       read = readWaitOptions(options);
@@ -254,7 +215,7 @@ export class MailboxServer implements Disposable {
    * @throws {ShmError} as {@linkcode MailboxServer.receive}; `EBUSY` a `receive` has a message that has
    * not reached its caller yet
    */
-  receiveSync(options?: { readonly timeout?: number }): Message {
+  receiveSync(options?: WaitSyncOptions): Message {
     const { deadline } = readWaitSyncOptions(options);
     this.ack();
     if (this.#inFlight) {
@@ -324,31 +285,8 @@ export class MailboxServer implements Disposable {
    * await served;
    * ```
    */
-  async serve(
-    handler: (message: Message) => unknown,
-    options?: ServeOptions,
-  ): Promise<void> {
-    checkFunction(handler, "handler");
-    const read = readServeOptions(options);
-    const { signal } = read;
-    while (signal?.aborted !== true) {
-      let message: Message;
-      try {
-        message = await this.receive(read);
-      } catch (failure) {
-        // Only an aborted signal has a reason
-        if (failure === signal?.reason) return;
-        throw failure;
-      }
-      try {
-        await handler(message);
-      } catch (failure) {
-        // Close has put it back already
-        if (this.segment.attached) this.nack();
-        throw failure;
-      }
-      this.ack();
-    }
+  async serve(handler: (message: Message) => unknown, options?: WaitOptions): Promise<void> {
+    await handleEach(this, checkFunction(handler, "handler"), readEachOptions(options));
   }
 
   /**
@@ -359,17 +297,8 @@ export class MailboxServer implements Disposable {
    * @throws {ShmError} `ETIMEDOUT` no message came within `timeout` milliseconds, `EIDRM` the mailbox
    * was removed while in use
    */
-  messages(options?: ServeOptions): AsyncIterableIterator<Message, undefined> {
-    const read = readServeOptions(options);
-    const iterator: AsyncIterableIterator<Message, undefined> = {
-      next: () => this.receive(read).then((value) => ({ done: false as const, value })),
-      return: () => {
-        if (this.segment.attached) this.ack();
-        return Promise.resolve({ done: true as const, value: undefined });
-      },
-      [Symbol.asyncIterator]: () => iterator,
-    };
-    return iterator;
+  messages(options?: WaitOptions): AsyncIterableIterator<Message, undefined> {
+    return iterate(this, readEachOptions(options));
   }
 
   /** `for await (const message of server)`: {@linkcode MailboxServer.messages} without options. */

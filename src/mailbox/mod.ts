@@ -21,11 +21,6 @@
 export { MAILBOX_KEY } from "./descriptor.ts";
 export type { MailboxOptions } from "./mailbox_membership.ts";
 export { MailboxClient, type SendOptions, type SendSyncOptions } from "./mailbox_client.ts";
-export {
-  MailboxServer,
-  type MailboxServerOptions,
-  type ReceiveOptions,
-  type ServeOptions,
-} from "./mailbox_server.ts";
+export { MailboxServer, type MailboxServerOptions } from "./mailbox_server.ts";
 export type { Message } from "./message.ts";
 export { ShmEntry, type ShmEntryOptions } from "./shm_entry.ts";

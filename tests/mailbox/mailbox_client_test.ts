@@ -245,7 +245,9 @@ Deno.test("closing ends the sends under way, and withdraws what was not taken", 
 
 Deno.test("a closed client says so", async () => {
   const client = MailboxClient.open({ key: freshKey() });
+  assert(client.isOpen);
   assert.equal(client.close(), "removed");
+  assert(!client.isOpen);
   assert.throws(() => client.trySend("x"), { code: "EDETACHED" });
   await assert.rejects(client.send("x"), { code: "EDETACHED" });
 });

@@ -261,7 +261,9 @@ Deno.test("a message that is there beats a deadline that has passed", () => {
 
 Deno.test("a closed server says so", () => {
   using box = pair();
+  assert(box.server.isOpen);
   box.server.close();
+  assert(!box.server.isOpen);
   assert.throws(() => box.server.tryReceive(), {
     code: "EDETACHED",
     message: /closed: open it again/,
