@@ -10,7 +10,7 @@ import { guardAgainstLeaks } from "./support/leaks.ts";
 import { testWith } from "./support/needs.ts";
 import { type Ended, freshKey, Peer, PROJECT, TestFolder } from "./support/peer.ts";
 import { appeared, cliInShellOnTerminal, ON_TERMINAL } from "./support/terminal.ts";
-import { cliInShell, run, STARTED, toEnd } from "./cli/command_line.ts";
+import { cliInShell, run, toEnd } from "./cli/command_line.ts";
 
 guardAgainstLeaks();
 
@@ -86,81 +86,6 @@ testWith(CLI, "--version: name and version", async () => {
     assert.deepEqual([code, stdout, stderr], [0, `${config.name} ${config.version}\n`, ""]);
   }
 });
-
-/** A wrong command line, and what is said about it. */
-const MISTAKES: readonly (readonly [string[], RegExp])[] = [
-  [[], /which command/],
-  [["servr"], /unknown command servr/],
-  [[""], /unknown command/],
-  [["Server"], /unknown command Server/],
-  [["--bogus"], /unknown option --bogus/],
-  [["-x", "server"], /unknown option -x/],
-  [["--", "server"], /--/],
-  [["x".repeat(5000)], /unknown command x{300,} \[\.\.\.\] x{300,}$/],
-  [["two\nlines"], /unknown command two\\nlines/],
-  [["\x1b[31mred"], /unknown command \\x1b\[31mred/],
-  ...COMMANDS.flatMap((name): [string[], RegExp][] => [
-    [[name, "--bogus"], /unknown option --bogus/],
-    [[name, "-x"], /unknown option -x/],
-    [[name, "--two\nlines\x1b[1m"], /unknown option --two\\nlines\\x1b\[1m/],
-    [[name, "--key"], /option --key needs a value: KEY/],
-    [[name, "-k"], /option -k needs a value: KEY/],
-    [[name, "--key", "--quiet"], /option --key needs a value: KEY/],
-    [[name, "--key="], /option --key: "" is no key/],
-    [[name, "--key=abc"], /option --key: "abc" is no key/],
-    [[name, "--key=0"], /option --key: key 0 is IPC_PRIVATE/],
-    [[name, "--key=4294967296"], /option --key: key 4294967296 does not fit/],
-    [[name, "--key=/:0"], /option --key: project id 0/],
-    [[name, "--mode"], /option --mode needs a value: MODE/],
-    [[name, "--mode=rw"], /option --mode: "rw" is no octal mode/],
-    [[name, "--mode=1777"], /option --mode: /],
-    [[name, "--timeout"], /option --timeout needs a value: DURATION/],
-    [[name, "-t"], /option -t needs a value: DURATION/],
-    [[name, "--timeout=soon"], /option --timeout: "soon" is no duration/],
-    [[name, "--timeout", "-1"], /option --timeout: "-1" is no duration/],
-    [[name, "--trust=yes"], /option --trust takes no value/],
-    [[name, "--quiet=1"], /option --quiet takes no value/],
-    [[name, "--help=me"], /option --help takes no value/],
-  ]),
-  [["server", "--count"], /option --count needs a value: N/],
-  [["server", "--count=0"], /option --count: "0" is no whole number/],
-  [["server", "-n", "-3"], /option --count: "-3" is no whole number/],
-  [["server", "-n1.5"], /option --count: "1\.5" is no whole number/],
-  [["server", "--json=1"], /option --json takes no value/],
-  [["server", "--keep=1"], /option --keep takes no value/],
-  [["server", "--recreate=1"], /option --recreate takes no value/],
-  [["server", "--verbose=1"], /option --verbose takes no value/],
-  [["server", "--no-wait"], /unknown option --no-wait/],
-  [["server", "5"], /unexpected argument 5/],
-  [["server", "--", "--help"], /unexpected argument --help/],
-  [["client", "--no-wait=1", "x"], /option --no-wait takes no value/],
-  [["client", "--count=1", "x"], /unknown option --count/],
-  [["client", "x", "--json"], /unknown option --json/],
-];
-
-for (const name of [undefined, ...COMMANDS]) {
-  const mistakes = MISTAKES.filter(([[first = ""]]) =>
-    (COMMANDS.find((command) => command === first)) === name
-  );
-  testWith(
-    CLI,
-    `${name ?? "cli.ts"}: each of ${mistakes.length} mistakes is one line, a hint, and 2`,
-    async () => {
-      const outcomes = mistakes.map(async ([args, message]) => ({
-        args,
-        message,
-        ...await run(...args),
-      }));
-      for (const { args, message, code, stdout, stderr } of await Promise.all(outcomes)) {
-        const [error, hint, ...rest] = stderr.split("\n");
-        assert.match(error!, message, JSON.stringify(args));
-        assert.match(error!, /^error: \P{Cc}+$/u);
-        assert.equal(hint, `try: ${STARTED} ${name === undefined ? "" : `${name} `}--help`);
-        assert.deepEqual([code, stdout, rest], [2, "", [""]], JSON.stringify(args));
-      }
-    },
-  );
-}
 
 testWith(CLI, "a key by a file that is not there: one line, and 1", async () => {
   const { code, stdout, stderr } = await run("server", "--key=/no/such/file:1");

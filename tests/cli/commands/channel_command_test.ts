@@ -19,7 +19,7 @@ import { NOBODY } from "../../support/other_user.ts";
 import { freshKey, Peer, TestFolder } from "../../support/peer.ts";
 import { cliOnTerminal, ON_TERMINAL } from "../../support/terminal.ts";
 import { channelCommand } from "../../../src/cli/commands/channel_command.ts";
-import { objectsAt, random, run, STARTED, until } from "../command_line.ts";
+import { objectsAt, random, run, until } from "../command_line.ts";
 import { UsageError } from "../../../src/cli/errors.ts";
 
 guardAgainstLeaks();
@@ -307,42 +307,13 @@ testWith(CLI, "channel discard: no lane, one there is not, and no channel", asyn
   using other = Segment.create({ size: 100 });
   other.remove();
   const rows: readonly (readonly [string[], RegExp, number])[] = [
-    [[String(key)], /^error: which lane\? give --lane N/, 2],
     [["--lane=2", String(key)], /^error: option --lane: there are 2 lanes, and so no lane 2$/m, 2],
-    [["--lane=x", String(key)], /^error: option --lane: "x" is no whole number/, 2],
     [["--lane=0", `id:${other.id}`], /^error: [^\n]*not a channel/, 1],
-    [["--lane=0"], /^error: which segment\?/, 2],
   ];
   for (const [args, message, code] of rows) {
     const ended = await run("channel", "discard", ...args);
     assert.match(ended.stderr, message);
     assert.deepEqual([ended.code, ended.stdout], [code, ""]);
-  }
-});
-
-const MISTAKES: readonly (readonly [string[], RegExp])[] = [
-  [[], /^error: channel what\? ls, stat, discard or rm comes first$/],
-  [["list"], /^error: no "list" of a channel: ls, stat, discard or rm comes first$/],
-  [["--json", "ls"], /^error: no "--json" of a channel: ls, stat, discard or rm comes first$/],
-  [["ls", "5"], /^error: unexpected argument 5: channel stat shows a single one$/],
-  [["ls", "--force"], /^error: unknown option --force$/],
-  [["ls", "--columns=colour"], /^error: no column "colour": choose from key, /],
-  [["stat"], /^error: which segment\?/],
-  [["stat", "5", "6"], /^error: one segment at a time$/],
-  [["stat", "abc"], /^error: "abc" is no key/],
-  [["rm"], /^error: which channel\? give its key or id:ID, or choose/],
-  [["rm", "5", "--orphans"], /^error: KEY or ID, or --mine, --orphans and --older-than: not both$/],
-];
-
-testWith(CLI, "channel: mistakes are one line, a hint, and 2", async () => {
-  const outcomes = await Promise.all(MISTAKES.map(async ([args, message]) => ({
-    message,
-    ...await run("channel", ...args),
-  })));
-  for (const { code, stdout, stderr, message } of outcomes) {
-    const [error, hint, ...others] = stderr.split("\n");
-    assert.match(error!, message);
-    assert.deepEqual([code, stdout, hint, others], [2, "", `try: ${STARTED} channel --help`, [""]]);
   }
 });
 

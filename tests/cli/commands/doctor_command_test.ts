@@ -27,12 +27,11 @@ import { testWith } from "../../support/needs.ts";
 import { NO_PID, segmentStat } from "../../support/objects.ts";
 import { IN_NAMESPACE } from "../../support/own_namespace.ts";
 import { type Ended, TestFolder } from "../../support/peer.ts";
-import { inShellOfNamespace, random, run, STARTED } from "../command_line.ts";
+import { inShellOfNamespace, random } from "../command_line.ts";
 import { UsageError } from "../../../src/cli/errors.ts";
 
 guardAgainstLeaks();
 
-const CLI = { tools: ["deno"] };
 const NAMESPACE = {
   ...IN_NAMESPACE,
   tools: [...IN_NAMESPACE.tools!, "ipcmk", "ipcrm", "perl", "sysctl"],
@@ -497,14 +496,6 @@ testWith(NAMESPACE, "--skip: what is accepted is not told, and does not count", 
   assert.equal(second, "nothing wrong found\nexit 0\n");
 });
 
-const MISTAKES: readonly (readonly [string[], RegExp])[] = [
-  [["5"], /^unexpected argument 5$/],
-  [["--skip=orphan"], /^no check "orphan": choose from limits, rmid-forced, /],
-  [["--skip="], /^no check ""/],
-  [["--skip=orphans,\x1b"], /^no check "\\u001b"/],
-  [["--skip=constructor"], /^no check "constructor"/],
-];
-
 Deno.test("--skip: 10 000 random texts are one clear refusal each", async () => {
   const pick = random(6);
   for (let round = 0; round < 10_000; round++) {
@@ -513,14 +504,5 @@ Deno.test("--skip: 10 000 random texts are one clear refusal each", async () => 
       assert(error instanceof UsageError, `${JSON.stringify(text)} gave ${error}`);
       return true;
     });
-  }
-});
-
-testWith(CLI, "mistakes: one line, a hint, and 2", async () => {
-  for (const [args, message] of MISTAKES) {
-    const { code, stdout, stderr } = await run("doctor", ...args);
-    const [error, hint, ...rest] = stderr.split("\n");
-    assert.match(error!.replace(/^error: /, ""), message);
-    assert.deepEqual([code, stdout, hint, rest], [2, "", `try: ${STARTED} doctor --help`, [""]]);
   }
 });

@@ -25,7 +25,6 @@ import {
   random,
   readUntil,
   run,
-  STARTED,
   toEnd,
   until,
 } from "../command_line.ts";
@@ -566,30 +565,6 @@ testWith(ON_TERMINAL, "recv --binary > copy: the terminal tells how far it is", 
   assert.equal(code, 0);
   // deno-lint-ignore no-control-regex
   assert.match(stdout, /\r\x1b\[Kreceived 293K in \d+\.\d s, \S+\/s\r\nall who sent are gone; /);
-});
-
-const MISTAKES: readonly (readonly [string[], RegExp])[] = [
-  [["x"], /^error: unexpected argument x$/],
-  [["--json", "--binary"], /^error: --json or --binary: not both$/],
-  [["--follow", "--until-closed"], /^error: --follow or --until-closed: not both$/],
-  [["--ack=never"], /^error: option --ack: "never" is none of after, before$/],
-  [["--count=0"], /^error: option --count: "0" is no whole number of at least 1$/],
-  [["--timeout=x"], /^error: option --timeout: "x" is no duration/],
-  [["--bogus"], /^error: unknown option --bogus$/],
-];
-
-testWith(CLI, "recv: mistakes are one line, a hint and 2, and nothing is made", async () => {
-  const key = freshKey();
-  const outcomes = await Promise.all(MISTAKES.map(async ([args, message]) => ({
-    message,
-    ...await run("recv", `--key=${key}`, ...args),
-  })));
-  for (const { code, stdout, stderr, message } of outcomes) {
-    const [error, hint, ...others] = stderr.split("\n");
-    assert.match(error!, message);
-    assert.deepEqual([code, stdout, hint, others], [2, "", `try: ${STARTED} recv --help`, [""]]);
-  }
-  assert.deepEqual(objectsAt(key), []);
 });
 
 /**

@@ -427,28 +427,3 @@ testWith(ON_TERMINAL, "send --binary: what else is said does not end up in the l
   assert.equal((await receiveAll(next)).map(([text]) => text).join("").length > 90_000, true);
   assert.equal((await sender.ended()).code, 0);
 });
-
-const MISTAKES: readonly (readonly [string[], RegExp])[] = [
-  [["--binary", "x"], /^error: --binary sends stdin: give no MESSAGE$/],
-  [["--block=5"], /^error: --block goes with --binary$/],
-  [["--binary", "--block=0"], /^error: option --block: 0 is less than 1$/],
-  [["--tag=4294967296", "x"], /^error: option --tag: "4294967296" is no whole number from 0 to/],
-  [["--tag=-1", "x"], /^error: option --tag: "-1" is no whole number/],
-  [["--no-consumer=maybe", "x"], /^error: option --no-consumer: "maybe" is none of wait, error$/],
-  [["--timeout=x", "x"], /^error: option --timeout: "x" is no duration/],
-  [["--bogus"], /^error: unknown option --bogus$/],
-];
-
-testWith(CLI, "send: mistakes are one line, a hint and 2, and nothing is made", async () => {
-  const key = freshKey();
-  const outcomes = await Promise.all(MISTAKES.map(async ([args, message]) => ({
-    message,
-    ...await run("send", `--key=${key}`, ...args),
-  })));
-  for (const { code, stdout, stderr, message } of outcomes) {
-    const [error, hint, ...others] = stderr.split("\n");
-    assert.match(error!, message);
-    assert.deepEqual([code, stdout, hint, others], [2, "", `try: ${STARTED} send --help`, [""]]);
-  }
-  assert.deepEqual(objectsAt(key), []);
-});

@@ -24,7 +24,6 @@ import {
   readUntil,
   run,
   semaphores,
-  toEnd,
   until,
 } from "../command_line.ts";
 
@@ -476,12 +475,4 @@ testWith(ON_TERMINAL, "server --json on a terminal: escaped too, and still JSON"
   const line = stdout.split("\r\n")[1]!;
   assert.equal(JSON.parse(line).text, text);
   assert.match(line, /^[^\p{Cc}\p{Cf}]*$/u);
-});
-
-testWith(CLI, "server: usage mistakes touch nothing", async () => {
-  const key = freshKey();
-  const { code } = await run("server", `--key=${key}`, "unexpected");
-  assert.equal(code, 2);
-  assert.deepEqual(objectsAt(key), []);
-  assert.equal((await toEnd(start(key, "--count=0"))).code, 2);
 });

@@ -5,7 +5,6 @@
 
 import assert from "node:assert/strict";
 import { Channel, listSegments, Segment, statSegment } from "../../../mod.ts";
-import { topCommand } from "../../../src/cli/commands/top_command.ts";
 import { ForeignObject, perlSegment } from "../../support/foreign_objects.ts";
 import { guardAgainstLeaks } from "../../support/leaks.ts";
 import { testWith } from "../../support/needs.ts";
@@ -14,7 +13,6 @@ import { freshKey, Peer, PROJECT, TestFolder } from "../../support/peer.ts";
 import { ON_TERMINAL } from "../../support/terminal.ts";
 import { run, toEnd, until } from "../command_line.ts";
 import { Session } from "../on_screen.ts";
-import { UsageError } from "../../../src/cli/errors.ts";
 
 guardAgainstLeaks();
 
@@ -337,23 +335,3 @@ testWith(
     assert.equal(statSegment(made.id).markedForRemoval, false);
   },
 );
-
-Deno.test("top: wrong usage is found before the terminal is touched", async () => {
-  const wrong: readonly (readonly [string, RegExp])[] = [
-    ["5", /^unexpected argument 5$/],
-    ["--interval=0", /^option --interval: at least 100ms$/],
-    ["--interval=99ms", /^option --interval: at least 100ms$/],
-    ["--interval=25d", /^option --interval: at most 1d$/],
-    ["--interval=x", /^option --interval: "x" is no duration/],
-    ["--sort=colour", /^no column "colour": choose from key, id, owner/],
-    ["--older-than=x", /^option --older-than: "x" is no duration/],
-    ["--json", /^unknown option --json$/],
-  ];
-  for (const [arg, message] of wrong) {
-    await assert.rejects(topCommand.run([arg]), (error) => {
-      assert(error instanceof UsageError);
-      assert.match(error.message, message);
-      return true;
-    });
-  }
-});
