@@ -104,6 +104,48 @@ testWith(needs, "imports between folders point in one direction", () => {
   }
 });
 
+/** Folders and files of src/cli, likewise; files of one folder may import each other. */
+const CLI_RANKS: readonly (readonly string[])[] = [
+  ["errors.ts", "output.ts", "program_name.ts"],
+  ["text"],
+  ["usage.ts"],
+  ["advice.ts", "command.ts", "table_options.ts", "channel_options.ts", "mailbox_options.ts"],
+  ["terminal"],
+  ["bytes"],
+  ["objects", "received_messages.ts", "lost_senders.ts"],
+  ["doctor", "top", "watch", "completion"],
+  ["commands", "failure.ts"],
+  ["command_list.ts"],
+];
+
+testWith(needs, "imports inside src/cli point in one direction", () => {
+  const inCli = (path: string): string => path.split("/")[2]!;
+  const rankOf = (path: string): number => {
+    const rank = CLI_RANKS.findIndex((names) => names.includes(inCli(path)));
+    assert.notEqual(rank, -1, `${path}: a file or folder without a rank`);
+    return rank;
+  };
+  for (const [from, to] of imports()) {
+    if (room(from) !== "src/cli" || room(to) !== "src/cli" || inCli(from) === inCli(to)) continue;
+    assert(rankOf(to) < rankOf(from), `${from} -> ${to} points the wrong way`);
+  }
+});
+
+testWith(needs, "no files import each other in a circle", () => {
+  const importing = Map.groupBy(imports(), ([from]) => from);
+  const done = new Set<string>();
+  const follow = (path: string, way: readonly string[]): void => {
+    assert(!way.includes(path), `a circle of imports: ${[...way, path].join(" -> ")}`);
+    if (done.has(path)) return;
+    for (const [, to] of importing.get(path) ?? []) {
+      // TODO(channel): goes with typed_channel.ts
+      if (to !== "src/channel/typed_channel.ts") follow(to, [...way, path]);
+    }
+    done.add(path);
+  };
+  for (const path of importing.keys()) follow(path, []);
+});
+
 /** What `deno doc` knows of a symbol. */
 interface DocSymbol {
   readonly name: string;
