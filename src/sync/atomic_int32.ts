@@ -16,7 +16,7 @@ import { BlockingCalls } from "../../ffi/blocking_calls.ts";
 import { futex, futexAsync } from "../../ffi/futex.ts";
 import { ShmError } from "../../ffi/shm_error.ts";
 import { checkInteger, checkNumber } from "../layout/arguments.ts";
-import { checkSegment, type Segment } from "../sysv/segment.ts";
+import { checkSegment, memoryOf, type Segment } from "../sysv/segment.ts";
 import { AsyncFutex } from "./async_futex.ts";
 import type { Deadline } from "./deadline.ts";
 import type { Wait, Waiting } from "../sysv/wait.ts";
@@ -51,6 +51,9 @@ export let changedFrom: (
  * Access is atomic and ordered: a process that loads a stored value also sees everything that was
  * written to the segment before that `store`. Every use after detach throws `EDETACHED`.
  *
+ * On a read-only attach, `load`, `wait`, `waitSync` and `notify` work; `store`, `add` and
+ * `compareExchange` throw `EREADONLY`.
+ *
  * @example Notify another process that data is ready
  * ```ts
  * import { Segment, AtomicInt32 } from "@sysv/shm";
@@ -80,10 +83,11 @@ export class AtomicInt32 {
    * The word at `offset` of `segment`.
    *
    * @throws {RangeError} the offset is not aligned, or the word is not within the segment
-   * @throws {ShmError} `EDETACHED`, or `EREADONLY` on a read-only attach
+   * @throws {ShmError} `EDETACHED`
    */
   constructor(segment: Segment, offset: number) {
-    const { buffer, pointer, size } = checkSegment(segment, "segment");
+    const { size } = checkSegment(segment, "segment");
+    const { buffer, pointer } = memoryOf(segment, "use a word of shared memory");
     checkNumber(offset, "offset");
     if (!Number.isInteger(offset) || offset % WORD_SIZE !== 0) {
       throw new RangeError(`offset ${offset} of a word is not a multiple of ${WORD_SIZE}`);
@@ -108,6 +112,18 @@ export class AtomicInt32 {
     });
   }
 
+  /** The word's memory, if it is still attached and may be written to. */
+  #writable(): Int32Array<ArrayBuffer> {
+    const cell = this.#attached(CHANGE);
+    // A write to a read-only mapping kills the process
+    if (!this.#segment.readOnly) return cell;
+    throw new ShmError(CHANGE, undefined, "EREADONLY", {
+      key: this.#segment.key,
+      id: this.#segment.id,
+      remedy: "attach it without readOnly; load, wait and notify work on it",
+    });
+  }
+
   /**
    * Returns the value. Reads after this see everything that the writer of the value wrote before it.
    *
@@ -120,17 +136,17 @@ export class AtomicInt32 {
   /**
    * Stores `value`. Wakes no process: call {@linkcode AtomicInt32.notify}, once for any number of changes.
    *
-   * @throws {ShmError} `EDETACHED`
+   * @throws {ShmError} `EDETACHED`, or `EREADONLY` on a read-only attach
    * @throws {RangeError} not an integer of 32 bits
    */
   store(value: number): void {
-    Atomics.store(this.#attached(CHANGE), 0, checkInt32(value, "value"));
+    Atomics.store(this.#writable(), 0, checkInt32(value, "value"));
   }
 
   /**
    * Atomically adds `summand` modulo 2^32, and returns the value before.
    *
-   * @throws {ShmError} `EDETACHED`
+   * @throws {ShmError} `EDETACHED`, or `EREADONLY` on a read-only attach
    * @throws {RangeError} not an integer of 32 bits
    *
    * @example
@@ -147,14 +163,14 @@ export class AtomicInt32 {
    * ```
    */
   add(summand: number): number {
-    return Atomics.add(this.#attached(CHANGE), 0, checkInt32(summand, "summand"));
+    return Atomics.add(this.#writable(), 0, checkInt32(summand, "summand"));
   }
 
   /**
    * Atomically stores `replacement` if the value is `expected`, and returns the value before:
    * `replacement` was stored if that is `expected`.
    *
-   * @throws {ShmError} `EDETACHED`
+   * @throws {ShmError} `EDETACHED`, or `EREADONLY` on a read-only attach
    * @throws {RangeError} not an integer of 32 bits
    *
    * @example
@@ -170,7 +186,7 @@ export class AtomicInt32 {
    * ```
    */
   compareExchange(expected: number, replacement: number): number {
-    const cell = this.#attached(CHANGE);
+    const cell = this.#writable();
     const word = checkInt32(expected, "expected");
     return Atomics.compareExchange(cell, 0, word, checkInt32(replacement, "replacement"));
   }

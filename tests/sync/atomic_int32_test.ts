@@ -54,8 +54,34 @@ Deno.test("what is no 32-bit integer, no place or no count is refused", () => {
     assert.throws(() => new AtomicInt32(segment, offset), RangeError, `${offset}`);
   }
   assert.equal(word.load(), 0);
+});
+
+Deno.test("AtomicInt32 of a read-only attach: load, wait and notify work, changes are refused", async () => {
+  using segment = scratch();
   using reader = Segment.attach(segment.id, { readOnly: true });
-  assert.throws(() => new AtomicInt32(reader, 0), { code: "EREADONLY" });
+  const word = new AtomicInt32(segment, 8);
+  const seen = new AtomicInt32(reader, 8);
+  word.store(5);
+  assert.equal(seen.load(), 5);
+  assert.equal(seen.waitSync(0), 5);
+  const refused = { code: "EREADONLY", message: /change the word .*attach it without readOnly/ };
+  assert.throws(() => seen.store(1), refused);
+  assert.throws(() => seen.add(1), refused);
+  assert.throws(() => seen.compareExchange(5, 1), refused);
+  assert.equal(word.load(), 5);
+  const changed = seen.wait(5);
+  await wakeOne(word);
+  word.store(6);
+  word.notify();
+  assert.equal(await changed, 6);
+  const woken = word.wait(6);
+  await wakeOne(seen);
+  word.store(7);
+  seen.notify();
+  assert.equal(await woken, 7);
+  reader.detach();
+  assert.throws(() => seen.load(), { code: "EDETACHED" });
+  assert.throws(() => seen.store(1), { code: "EDETACHED" });
 });
 
 Deno.test("a wait for what has changed already is over at once, and says to what", async () => {
@@ -228,6 +254,37 @@ testWith({ tools: ["deno"] }, "a sleeper in another process is woken", async () 
   assert.equal(await peer.line(), "8");
   assert.equal((await peer.ended()).code, 0);
 });
+
+testWith(
+  { tools: ["deno"] },
+  "AtomicInt32 of a read-only attach: a change in another process wakes it, and it wakes that process",
+  async () => {
+    using segment = scratch();
+    await using peer = Peer.typescript(`
+      import { Segment, AtomicInt32 } from "@sysv/shm";
+      using segment = Segment.attach(${segment.id}, { readOnly: true });
+      const word = new AtomicInt32(segment, 0);
+      console.log(word.waitSync(0));
+      console.log(await word.wait(7));
+      const answer = new AtomicInt32(segment, 4);
+      while (answer.notify() === 0) await new Promise((done) => setTimeout(done, 1));
+      console.log("notified");
+    `);
+    const word = new AtomicInt32(segment, 0);
+    for (const value of [7, 8]) {
+      await wakeOne(word);
+      word.store(value);
+      word.notify();
+      assert.equal(await peer.line(), `${value}`);
+    }
+    // The value is stored here; only the notify comes from the peer, which cannot store
+    const answer = new AtomicInt32(segment, 4);
+    const waiting = changedFrom(answer, 0, LONG_MS).sleep();
+    assert.equal(await peer.line(), "notified");
+    await waiting;
+    assert.equal((await peer.ended()).code, 0);
+  },
+);
 
 testWith(C_NEEDS, "a C program that waits without end is woken, and wakes us", async () => {
   const LAST = 2_000;
