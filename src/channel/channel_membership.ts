@@ -8,18 +8,12 @@ import { ERRNO } from "../../ffi/errno.ts";
 import { processExists } from "../../ffi/processes.ts";
 import { ShmError } from "../../ffi/shm_error.ts";
 import type { Deadline } from "../sync/deadline.ts";
-import {
-  type EntrySemaphores,
-  type LeaveResult,
-  Membership,
-  type SharedObject,
-} from "../sync/membership.ts";
+import type { EntrySemaphores } from "../sync/joining.ts";
+import { type LeaveResult, Membership, type SharedObject } from "../sync/membership.ts";
 import { timedOut } from "../sync/wait_schedule.ts";
-import { isGone } from "../sysv/object_stat.ts";
 import type { Segment } from "../sysv/segment.ts";
 import type { SegmentStat } from "../sysv/segment_stat.ts";
 import type { SemaphoreSet } from "../sysv/semaphore_set.ts";
-import { tryReadSet } from "../sysv/semaphore_stat.ts";
 import { pause } from "../sysv/wait.ts";
 import { checkWanted, initialise, isReady, otherFormat, readHeader } from "./channel_header.ts";
 import { HEADER, LANE_CAPACITY, LANES, SEMAPHORE_AFTER_LANES } from "./descriptor.ts";
@@ -99,27 +93,13 @@ export class ChannelMembership {
   }
 
   /**
-   * Checks that the channel was not removed. A system call: only for waits.
+   * Checks that the channel was not removed. Two system calls: only for waits.
    *
    * @throws {ShmError} `EIDRM` it was removed while in use
    */
   checkPresent(): void {
-    const { segment, set } = this;
-    if (!segment.attached) throw this.closed("the channel", false);
-    if (segment.stat().markedForRemoval) throw this.#removed("shmctl", "its segment");
-    const stat = tryReadSet(set.id);
-    if (typeof stat === "number" && isGone(stat)) {
-      throw this.#removed("semctl", "its semaphore set");
-    }
-  }
-
-  #removed(call: "shmctl" | "semctl", what: string): ShmError {
-    return new ShmError("go on using the channel", call, ERRNO.EIDRM, {
-      key: this.segment.key,
-      id: this.segment.id,
-      facts: `somebody removed ${what} while it was in use (ipcrm?)`,
-      remedy: "start its programs again",
-    });
+    if (!this.segment.attached) throw this.closed("the channel", false);
+    this.#membership.checkPresent(this.segment);
   }
 
   /** The error for using an object that was closed, or that is `open` and lost its memory. */

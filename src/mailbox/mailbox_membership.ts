@@ -8,12 +8,8 @@ import { ShmError } from "../../ffi/shm_error.ts";
 import { ERRNO } from "../../ffi/errno.ts";
 import { checkFlag, checkTimeout } from "../layout/arguments.ts";
 import { Role } from "../sync/role.ts";
-import {
-  type EntrySemaphores,
-  type LeaveResult,
-  Membership,
-  type SharedObject,
-} from "../sync/membership.ts";
+import type { EntrySemaphores } from "../sync/joining.ts";
+import { type LeaveResult, Membership, type SharedObject } from "../sync/membership.ts";
 import { AtomicInt32 } from "../sync/atomic_int32.ts";
 import { checkKey } from "../sysv/key.ts";
 import { checkMode, saysGone } from "../sysv/object_stat.ts";
@@ -177,16 +173,7 @@ export class MailboxMembership {
    */
   checkPresent(): void {
     this.checkOpen();
-    const { markedForRemoval, nattch } = this.segment.stat();
-    if (markedForRemoval) throw this.#removed("segment", "shmctl");
-    try {
-      this.#classicPeers = nattch > this.#set.value(USERS);
-    } catch (error) {
-      if (saysGone(error)) {
-        throw this.#removed("semaphore set", "semctl");
-      }
-      throw error;
-    }
+    this.#classicPeers = this.#membership.checkPresent(this.segment) > 0;
   }
 
   /**
@@ -196,17 +183,6 @@ export class MailboxMembership {
   get wakes(): boolean {
     if (this.#classicPeers === undefined) this.checkPresent();
     return !this.#classicPeers;
-  }
-
-  #removed(what: string, call: "shmctl" | "semctl"): ShmError {
-    const { key, id } = this.segment;
-    return new ShmError("go on using the mailbox", call, ERRNO.EIDRM, {
-      key,
-      id,
-      remedy:
-        `somebody removed its ${what} while it was in use (ipcrm?): start server and clients ` +
-        "again",
-    });
   }
 
   /**

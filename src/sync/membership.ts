@@ -1,82 +1,37 @@
 /**
- * Joining and leaving a shared object: a segment and a semaphore set under one key. A peer holds an
- * entry lock in the set while it joins or leaves, so that no peer joins what another one removes. A
- * reference count holds the number of peers that have joined. The kernel undoes both when a process
- * dies. Internal: used by mailbox and channel. `docs/wire_format.md` has the steps, and what a peer
- * leaves that is killed between two of them.
+ * One process's membership of a shared object, a segment and a semaphore set under one key, from joining
+ * to leaving. A peer holds an entry lock in the set while it joins or leaves, so that no peer joins what
+ * another one removes. A reference count holds the number of peers that have joined. The kernel undoes
+ * both when a process dies. `joining.ts` has the steps up to the entry lock; `docs/wire_format.md` has all
+ * steps, and what a peer leaves that is killed between two of them. Internal: used by mailbox and channel.
  */
 
 import { ERRNO } from "../../ffi/errno.ts";
 import { ShmError } from "../../ffi/shm_error.ts";
 import { checkKey, IPC_PRIVATE } from "../sysv/key.ts";
-import { foreignUser, isGone, saysGone } from "../sysv/object_stat.ts";
-import { Segment } from "../sysv/segment.ts";
-import { untrusted } from "../sysv/segment_failure.ts";
-import {
-  findSegment,
-  removeSegment,
-  type SegmentStat,
-  statFailure,
-  tryStat,
-} from "../sysv/segment_stat.ts";
+import { saysGone } from "../sysv/object_stat.ts";
+import type { Segment } from "../sysv/segment.ts";
+import { findSegment, type SegmentStat } from "../sysv/segment_stat.ts";
 import type { PreparedOperations } from "../sysv/semaphore_operations.ts";
-import { SemaphoreSet } from "../sysv/semaphore_set.ts";
-import { findSemaphoreSet } from "../sysv/semaphore_stat.ts";
+import type { SemaphoreSet } from "../sysv/semaphore_set.ts";
 import { operate } from "../sysv/semaphore_wait.ts";
-import { Deadline } from "./deadline.ts";
 import { pause, waitSync } from "../sysv/wait.ts";
+import { Deadline } from "./deadline.ts";
+import {
+  enterObject,
+  type EntryOperations,
+  type EntrySemaphores,
+  type Joinable,
+  lockHeld,
+  Occupied,
+  openSegment,
+  operationsOn,
+} from "./joining.ts";
 import { timedOut, WaitSchedule } from "./wait_schedule.ts";
 
 /** Milliseconds that joining takes at most by default, and that leaving waits for the entry lock. */
 const JOIN_MS = 5_000;
 const LEAVE_MS = 1_000;
-
-/** The semaphores that joining and leaving use, by number. */
-export interface EntrySemaphores {
-  /** The entry lock. */
-  readonly lock: number;
-  /** How many peers have joined and not left. */
-  readonly users: number;
-  /** 1 if the last peer to leave removes the segment. */
-  readonly disposable: number;
-}
-
-/** A kind of shared object: how it is distinguished from other programs' objects, and how it is joined. */
-export interface SharedObject<Inside> {
-  /** The object's name in errors: "mailbox". */
-  readonly name: string;
-  readonly key: number;
-  /** Whether an object of another user is accepted. */
-  readonly trust: boolean;
-  /** How to create the object if it does not exist, or the error to throw then. */
-  readonly create: { readonly mode: number; readonly semaphores: number } | (() => ShmError);
-  /** How many semaphores the set must have, if that number is fixed. */
-  readonly semaphores?: number;
-  /** Whether the segment may exist without a set. */
-  readonly standsAlone: boolean;
-  /**
-   * Checks a segment by the kernel's facts, before segment or set are changed; `others` is the number
-   * of other processes attached to it. Returns `false` if the caller wants it replaced.
-   *
-   * @throws {ShmError} the segment is another program's
-   */
-  fits(segment: SegmentStat, others: number): boolean;
-  /**
-   * Returns which semaphores of `set` are the entry's.
-   *
-   * @throws {ShmError} the set is another program's, or does not match the segment with the same key
-   */
-  entry(set: SemaphoreSet, segment: SegmentStat | undefined): EntrySemaphores;
-  /** The size of the segment to create beside `set`. */
-  size(set: SemaphoreSet): number;
-  /**
-   * Enters the segment with the entry lock held, and prepares it if it is new. Returns `undefined` if it
-   * had to remove the segment, so that joining starts over.
-   */
-  enter(segment: Segment, membership: Membership, deadline: Deadline): Inside | undefined;
-  /** The error for an object that is another program's. */
-  foreign(what: string, id?: number): ShmError;
-}
 
 /**
  * What happened to the segment when a peer left: `removed`; `kept` because it is persistent or existed
@@ -95,20 +50,19 @@ export interface SharedObject<Inside> {
  */
 export type LeaveResult = "removed" | "kept" | "unread" | "in use" | "not ours";
 
-/** The reason why joining starts over after a pause: other peers must finish first. */
-class Occupied {
-  /** The error if they never finish. */
-  readonly error: ShmError;
-
-  constructor(error: ShmError) {
-    this.error = error;
-  }
+/** A kind of shared object, and how it is entered. */
+export interface SharedObject<Inside> extends Joinable {
+  /**
+   * Enters the segment with the entry lock held, and prepares it if it is new. Returns `undefined` if it
+   * had to remove the segment, so that joining starts over.
+   */
+  enter(segment: Segment, membership: Membership, deadline: Deadline): Inside | undefined;
 }
 
 /** One process's membership of a shared object. */
 export class Membership {
   readonly set: SemaphoreSet;
-  readonly #object: SharedObject<unknown>;
+  readonly #object: Joinable;
   readonly #entry: EntrySemaphores;
   readonly #leaveMs: number;
   readonly #operations: EntryOperations;
@@ -116,7 +70,7 @@ export class Membership {
   #left = false;
 
   private constructor(
-    object: SharedObject<unknown>,
+    object: Joinable,
     set: SemaphoreSet,
     entry: EntrySemaphores,
     timeout: number,
@@ -147,7 +101,7 @@ export class Membership {
     let expired = (): ShmError =>
       timedOut(`join the ${name}`, "semop", {
         key,
-        remedy: "other programs remove it again and again",
+        remedy: "other programs keep removing it",
       });
     const deadline = Deadline.after(timeout);
     const schedule = new WaitSchedule(deadline, () => expired());
@@ -167,20 +121,9 @@ export class Membership {
     timeout: number,
     deadline: Deadline,
   ): { readonly membership: Membership; readonly inside: Inside } | Occupied | undefined {
-    const found = lookAtSegment(object);
-    const stat = found?.fits === true ? found.stat : undefined;
-    if (stat === undefined) creation(object);
-    const set = findSet(object, stat);
-    if (set === undefined) return undefined;
-    const entry = object.entry(set, stat);
-    if (found?.fits === false) {
-      // If the set will be refused, the segment stays
-      const user = whoUses(object, set, entry, found.stat.id);
-      if (user !== undefined) return user;
-      unless(ERRNO.EINVAL, () => removeSegment(found.stat.id));
-    }
-    const entered = enterSet(object, set, entry, stat !== undefined, deadline);
-    if (entered !== true) return entered;
+    const entered = enterObject(object, deadline);
+    if (entered === undefined || entered instanceof Occupied) return entered;
+    const { set, entry, stat } = entered;
     const membership = new Membership(object, set, entry, timeout);
     let inside: Inside | undefined;
     try {
@@ -215,7 +158,7 @@ export class Membership {
   }
 
   /** Checks a segment again that is now attached, so that it does not change any more. */
-  #goesWith(segment: Segment, object: SharedObject<unknown>): boolean {
+  #goesWith(segment: Segment, object: Joinable): boolean {
     const stat = segment.stat();
     if (!object.fits(stat, stat.nattch - 1)) return false;
     object.entry(this.set, stat);
@@ -241,6 +184,32 @@ export class Membership {
     } finally {
       this.#exit(removing);
     }
+  }
+
+  /**
+   * Checks that segment and set are not removed, and returns how many attached processes have not joined:
+   * they use the memory, but none of the set. Two system calls: only for waits.
+   *
+   * @throws {ShmError} `EIDRM` one of them was removed while in use, `EDETACHED` after leaving
+   */
+  checkPresent(segment: Segment): number {
+    const { markedForRemoval, nattch } = segment.stat();
+    if (markedForRemoval) throw this.#removed(segment, "segment", "shmctl");
+    try {
+      return nattch - this.set.value(this.#entry.users);
+    } catch (error) {
+      if (saysGone(error)) throw this.#removed(segment, "semaphore set", "semctl");
+      throw error;
+    }
+  }
+
+  #removed({ key, id }: Segment, what: string, call: "shmctl" | "semctl"): ShmError {
+    return new ShmError(`go on using the ${this.#object.name}`, call, ERRNO.EIDRM, {
+      key,
+      id,
+      facts: `its ${what} was removed while in use, perhaps with ipcrm`,
+      remedy: "start its programs again",
+    });
   }
 
   /** Whether no other peer has joined. Requires the entry lock. */
@@ -392,216 +361,4 @@ function tryRemoveSet(set: SemaphoreSet): boolean {
     if (ShmError.is(error, "EPERM")) return false;
     throw error;
   }
-}
-
-/** The prepared operations of joining and leaving. */
-interface EntryOperations {
-  readonly takeLock: PreparedOperations;
-  /** Takes the lock and adds us to the count. */
-  readonly enter: PreparedOperations;
-  readonly unlock: PreparedOperations;
-  readonly uncount: PreparedOperations;
-  /** Removes us from the count and unlocks. */
-  readonly exit: PreparedOperations;
-}
-
-/** Packed once for each entry: mailboxes have one, and channels one for each number of lanes. */
-const packed = new Map<string, EntryOperations>();
-
-function operationsOn({ lock, users }: EntrySemaphores): EntryOperations {
-  const name = `${lock} ${users}`;
-  let operations = packed.get(name);
-  if (operations === undefined) {
-    const takeLock = [{ semaphore: lock, add: 0 }, { semaphore: lock, add: 1, undo: true }];
-    const unlock = { semaphore: lock, add: -1, undo: true };
-    const uncount = { semaphore: users, add: -1, undo: true };
-    operations = {
-      takeLock: SemaphoreSet.prepare(takeLock),
-      enter: SemaphoreSet.prepare([...takeLock, { semaphore: users, add: 1, undo: true }]),
-      unlock: SemaphoreSet.prepare([unlock]),
-      uncount: SemaphoreSet.prepare([uncount]),
-      exit: SemaphoreSet.prepare([uncount, unlock]),
-    };
-    packed.set(name, operations);
-  }
-  return operations;
-}
-
-/** The kernel's facts of the key's segment, and whether it fits: `false` if it must be replaced. */
-function lookAtSegment(
-  object: SharedObject<unknown>,
-): { readonly stat: SegmentStat; readonly fits: boolean } | undefined {
-  for (;;) {
-    const id = findSegment(object.key);
-    if (id === undefined) return undefined;
-    const stat = tryStat(id);
-    if (typeof stat === "number" && isGone(stat)) continue;
-    if (typeof stat === "number") throw statFailure(id, -stat);
-    const fits = object.fits(stat, stat.nattch);
-    const user = object.trust ? undefined : foreignUser(stat);
-    if (user !== undefined) throw untrusted(stat, user, object.key);
-    return { stat, fits };
-  }
-}
-
-/** The set under the key, created if there is none; `undefined` if it came or went during the check. */
-function findSet(
-  object: SharedObject<unknown>,
-  segment: SegmentStat | undefined,
-): SemaphoreSet | undefined {
-  const { key, trust, semaphores } = object;
-  const wanted = { trust, ...(semaphores === undefined ? {} : { count: semaphores }) };
-  // If no set is expected, this asks first: catching an error takes longer than everything else here
-  if (segment !== undefined || findSemaphoreSet(key) !== undefined) {
-    const found = unless(ERRNO.ENOENT, () => SemaphoreSet.open(key, wanted));
-    if (found !== undefined) return found;
-  }
-  if (segment !== undefined && !object.standsAlone) {
-    // The set is created before the segment and removed after it
-    if (findSegment(key) !== segment.id) return undefined;
-    throw object.foreign(
-      "no semaphore set stands beside the segment. It is another program's, or somebody removed the " +
-        "set (`ipcrm -s`): choose another key, or remove it (`rm`)",
-      segment.id,
-    );
-  }
-  const { semaphores: count, mode } = creation(object);
-  return unless(ERRNO.EEXIST, () => SemaphoreSet.create({ key, count, mode }));
-}
-
-/** Takes the entry lock and counts us, which is `true`; otherwise joining starts over. */
-function enterSet(
-  object: SharedObject<unknown>,
-  set: SemaphoreSet,
-  entry: EntrySemaphores,
-  besideSegment: boolean,
-  deadline: Deadline,
-): true | Occupied | undefined {
-  const { lock, users } = entry;
-  try {
-    if (besideSegment) {
-      const { enter } = operationsOn(entry);
-      if (set.tryOp(enter)) return true;
-      const schedule = new WaitSchedule(deadline, () => lockHeld(object, set, lock, "join"));
-      waitSync(operate(set, enter, schedule));
-      return true;
-    }
-    // The set may be any program's. Tested and taken in one step: if all its values are 0, it is unused
-    const unused = Array.from({ length: set.count }, (_, semaphore) => ({ semaphore, add: 0 }));
-    const counting = [lock, users].map((semaphore) => ({ semaphore, add: 1, undo: true }));
-    if (set.tryOp([...unused, ...counting])) return true;
-  } catch (error) {
-    if (saysGone(error)) return undefined;
-    // Created for nothing. If other peers have entered it since then, it is theirs
-    if (set.created && isUnused(set)) set.remove();
-    throw error;
-  }
-  return whoUses(object, set, entry, undefined);
-}
-
-/** Whether the values of the set changed, a process other than `last` had its lock, or it is gone. */
-function hasChanged(
-  set: SemaphoreSet,
-  values: readonly number[],
-  lock: number,
-  last: number,
-): boolean {
-  try {
-    return set.values().some((value, semaphore) => value !== values[semaphore]) ||
-      set.lastPid(lock) !== last;
-  } catch (error) {
-    if (saysGone(error)) return true;
-    throw error;
-  }
-}
-
-/** Whether all values are 0. */
-function isUnused(set: SemaphoreSet): boolean {
-  return set.values().every((value) => value === 0);
-}
-
-/**
- * Checks a set whose segment is missing or cannot be joined: peers that join or leave may be using it,
- * so that a wait is worthwhile. Returns `undefined` if the set is not in use any more, or if another
- * segment has the key now.
- */
-function whoUses(
-  object: SharedObject<unknown>,
-  set: SemaphoreSet,
-  { lock, users }: EntrySemaphores,
-  segment: number | undefined,
-): Occupied | undefined {
-  let last: number;
-  let values: readonly number[];
-  let held: ShmError;
-  try {
-    last = set.lastPid(lock);
-    values = set.values();
-    held = lockHeld(object, set, lock, "join");
-  } catch (error) {
-    if (saysGone(error)) return undefined;
-    throw error;
-  }
-  if (values.every((value) => value === 0)) return undefined;
-  const { key, id } = set;
-  if (values[lock]! > 1 || values[users] === 0) {
-    // Peers that join since then and are killed leave such values too, and a segment that others remove
-    if (findSegment(key) !== segment || hasChanged(set, values, lock, last)) return undefined;
-    throw object.foreign(
-      `semaphore set ${id} has this key, with other values than 0 and without a segment: another ` +
-        "program's, or left over where the segment was removed. Nothing was done to it: choose " +
-        `another key, or, if nobody needs it, remove it (\`ipcrm -s ${id}\`)`,
-    );
-  }
-  if (values[lock] === 1) return new Occupied(held);
-  const remedy =
-    `semaphore set ${id} is in use and has no segment, which somebody removed, or the ` +
-    "set is another program's. Nothing was done to it: end its users, or choose another key";
-  return new Occupied(timedOut(`join the ${object.name}`, "semop", { key, id, remedy }));
-}
-
-/** The segment, with the entry lock held; `undefined` if a process that ignores the lock created one. */
-function openSegment(
-  object: SharedObject<unknown>,
-  set: SemaphoreSet,
-  seen: SegmentStat | undefined,
-): Segment | undefined {
-  const { key, trust } = object;
-  // Asks first, as for the set
-  if (seen !== undefined || findSegment(key) !== undefined) {
-    const found = unless(ERRNO.ENOENT, () => Segment.open(key, { trust }));
-    if (found !== undefined) return found;
-  }
-  const { mode } = creation(object);
-  return unless(ERRNO.EEXIST, () => Segment.create({ key, size: object.size(set), mode }));
-}
-
-/** How to create the object; throws its error if it must exist already. */
-function creation(
-  { create }: SharedObject<unknown>,
-): { readonly mode: number; readonly semaphores: number } {
-  if (typeof create === "function") throw create();
-  return create;
-}
-
-/** The result of `action`, or `undefined` if it fails with `errno`: other peers come and go. */
-function unless<Result>(errno: number, action: () => Result): Result | undefined {
-  try {
-    return action();
-  } catch (error) {
-    if (error instanceof ShmError && error.errno === errno) return undefined;
-    throw error;
-  }
-}
-
-function lockHeld(
-  { name }: SharedObject<unknown>,
-  set: SemaphoreSet,
-  lock: number,
-  verb: "join" | "leave",
-): ShmError {
-  return timedOut(`${verb} the ${name}`, "semop", {
-    key: set.key,
-    remedy: `process ${set.lastPid(lock)} has been joining or leaving for too long; is it stopped?`,
-  });
 }

@@ -629,7 +629,7 @@ Deno.test("a consumer whose channel was removed underneath learns it when it wai
   using consumer = channel.consumer({ spin: 0 });
   const waiting = assert.rejects(consumer.receive(), {
     code: "EIDRM",
-    message: /somebody removed its segment while it was in use/,
+    message: /its segment was removed while in use/,
   });
   channel.remove();
   await waiting;
@@ -705,7 +705,7 @@ Deno.test("Consumer: every wait notices that the semaphore set was removed, or t
         if (early) remove();
         const failed = assert.rejects(async () => await wait(consumer), {
           code: "EIDRM",
-          message: new RegExp(`somebody removed its ${what} while it was in use`),
+          message: new RegExp(`its ${what} was removed while in use`),
         }, name);
         if (!early) remove();
         await failed;

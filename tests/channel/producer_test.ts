@@ -466,7 +466,7 @@ Deno.test("a producer whose channel was removed underneath learns it when it wai
   assert.equal(fill(producer), FIT, "while there is room it goes on");
   const error = {
     code: "EIDRM",
-    message: /go on using the channel.*somebody removed its segment while it was in use/,
+    message: /go on using the channel.*its segment was removed while in use/,
   };
   assert.throws(() => producer.sendSync(byte(1)), error);
   await assert.rejects(producer.send(byte(1)), error);
@@ -480,7 +480,7 @@ Deno.test("Producer: a send that waits notices that the semaphore set was remove
     fill(producer);
     const error = {
       code: "EIDRM",
-      message: new RegExp(`somebody removed its ${what} while it was in use`),
+      message: new RegExp(`its ${what} was removed while in use`),
     };
     const waiting = assert.rejects(producer.send(byte(1)), error);
     if (what === "segment") removeSegment(channel.id);
