@@ -14,7 +14,7 @@
 
 import config from "./deno.json" with { type: "json" };
 import type { CommandEntry } from "./src/cli/command.ts";
-import { COMMANDS } from "./src/cli/command_list.ts";
+import { COMMANDS, COMPLETE } from "./src/cli/command_list.ts";
 import { print } from "./src/cli/output.ts";
 
 const help = (): string =>
@@ -47,7 +47,7 @@ Examples:
  */
 export async function main(args: readonly string[]): Promise<number> {
   const [name, ...rest] = args;
-  const entry = COMMANDS.find((each) => each.name === name);
+  const entry = [...COMMANDS, COMPLETE].find((each) => each.name === name);
   try {
     return entry === undefined ? await withoutCommand(name) : await run(entry, rest);
   } catch (error) {

@@ -20,7 +20,7 @@ export interface Command {
   /** The possible values of its first argument, if it has several verbs. */
   readonly verbs?: readonly string[];
   /** The kind of its arguments, after a verb, for completion. Defaults to files. */
-  readonly completes?: "segments" | "files" | "shells" | "nothing";
+  readonly completes?: "segments" | "files" | "nothing";
   /** Returns its `--help` text. */
   help(): string;
   /** Runs it and returns the exit code: 0 success, 1 failure, 128 + n if signal n ended it. */
@@ -55,10 +55,10 @@ export function command<const Table extends OptionTable>(parts: CommandParts<Tab
     help: () => parts.help(optionsHelp(options)),
     run: async (args) => {
       const parsed = parse(args, options);
-      const [first] = parsed.positionals;
-      if (first !== undefined && completes === "nothing") {
+      const extra = parsed.positionals[verbs === undefined ? 0 : 1];
+      if (extra !== undefined && completes === "nothing") {
         const hint = refusal === undefined ? "" : `: ${refusal}`;
-        throw new UsageError(`unexpected argument ${first}${hint}`);
+        throw new UsageError(`unexpected argument ${extra}${hint}`);
       }
       return await parts.run(parsed) ?? 0;
     },

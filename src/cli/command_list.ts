@@ -100,7 +100,13 @@ export const COMMANDS: readonly CommandEntry[] = [
   {
     name: "completions",
     summary: "print what makes a shell complete this command",
-    load: async () =>
-      (await import("./commands/completions_command.ts")).completionsCommand(COMMANDS),
+    load: async () => (await import("./commands/completions_command.ts")).completionsCommand,
   },
 ];
+
+/** The command that completes the others, for the scripts of shells; the help does not list it. */
+export const COMPLETE: CommandEntry = {
+  name: "__complete",
+  summary: "print what completes the last word",
+  load: async () => (await import("./commands/complete_command.ts")).completeCommand(COMMANDS),
+};

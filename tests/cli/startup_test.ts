@@ -4,7 +4,7 @@
  */
 
 import assert from "node:assert/strict";
-import { COMMANDS } from "../../src/cli/command_list.ts";
+import { COMMANDS, COMPLETE } from "../../src/cli/command_list.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
 import { missing, type Needs, testWith } from "../support/needs.ts";
 import { PROJECT, TestFolder } from "../support/peer.ts";
@@ -78,7 +78,9 @@ testWith(CLI, "cli.ts: only the list of the commands is loaded with it", () => {
 
 testWith(CLI, "cli.ts: Deno finds each command's file before it runs", () => {
   const { later } = imports("cli.ts").get("src/cli/command_list.ts")!;
-  const files = COMMANDS.map(({ name }) => `src/cli/commands/${name}_command.ts`);
+  const files = [...COMMANDS, COMPLETE].map(({ name }) =>
+    `src/cli/commands/${name.replace("__", "")}_command.ts`
+  );
   assert.deepEqual(later.toSorted(), files.toSorted());
 });
 

@@ -1,38 +1,23 @@
 /** `cli.ts completions`: prints the script by which a shell completes this command. */
 
-import { bashCompletion } from "../completion/bash_completion.ts";
-import type { Command, CommandEntry } from "../command.ts";
-import {
-  type CommandWords,
-  commandWords,
-  type Shell,
-  shellNamed,
-} from "../completion/completion_words.ts";
-import { fishCompletion } from "../completion/fish_completion.ts";
+import { command } from "../command.ts";
+import { type Shell, SHELL_SCRIPTS } from "../completion/shell_scripts.ts";
+import { UsageError } from "../errors.ts";
 import { printRaw } from "../output.ts";
 import { installedName } from "../program_name.ts";
-import { optionsHelp, type OptionTable, parse } from "../usage.ts";
-import { zshCompletion } from "../completion/zsh_completion.ts";
-import { UsageError } from "../errors.ts";
 
 /** The name of the command after installation. */
 const PROGRAM = "sysv-shm";
 
-const OPTIONS = {
-  name: {
-    value: "NAME",
-    help: `what you call the command (default: as installed)`,
-  },
-  help: { short: "h", help: "show this" },
-} as const satisfies OptionTable;
+const SHELLS = Object.keys(SHELL_SCRIPTS) as Shell[];
 
-const help = (): string =>
+const help = (options: string): string =>
   `Print the script by which a shell completes this command.
 
 Usage: cli.ts completions [options] bash|zsh|fish
 
-A shell completes a command by its name, so give it one first; the script, too,
-calls it by that name, to complete keys and ids of what there is at the time:
+A shell completes a command by its name, so give it one first. The script calls
+it by that name too, to ask what the word being typed can become:
 
   deno install --global --allow-ffi --name ${PROGRAM} cli.ts
 
@@ -45,7 +30,7 @@ Then, once (zsh: into a folder of your $fpath, before compinit):
 Commands, options, columns, checks, keys, ids and files are completed.
 
 Options:
-${optionsHelp(OPTIONS)}
+${options}
 
 Exit codes: 0 printed; 2 wrong usage.
 
@@ -54,45 +39,31 @@ Examples:
   deno run --allow-ffi cli.ts completions fish --name shm
 `;
 
-const SCRIPTS: Readonly<
-  Record<Shell, (program: string, commands: readonly CommandWords[]) => string>
-> = { bash: bashCompletion, zsh: zshCompletion, fish: fishCompletion };
-
-/** The subcommand, which completes `commands`. It is one of them. */
-export function completionsCommand(commands: readonly CommandEntry[]): Command {
-  return {
-    options: OPTIONS,
-    completes: "shells",
-    help,
-    async run(args: readonly string[]): Promise<number> {
-      const { options, positionals } = parse(args, OPTIONS);
-      const [name, more] = positionals;
-      if (name === undefined) throw new UsageError("for which shell? bash, zsh or fish");
-      if (more !== undefined) throw new UsageError(`unexpected argument ${more}`);
-      const shell = shellNamed(name);
-      if (shell === undefined) throw new UsageError(`no shell ${name}: bash, zsh or fish`);
-      const program = programName(options.name);
-      const named = commands.map(async ({ name, summary, load }) => ({
-        name,
-        summary,
-        ...await load(),
-      }));
-      await printRaw(SCRIPTS[shell](program, commandWords(await Promise.all(named))));
-      return 0;
-    },
-  };
-}
+/** The subcommand. */
+export const completionsCommand = command({
+  options: {
+    name: { value: "NAME", help: "what you call the command (default: as installed)" },
+  },
+  verbs: SHELLS,
+  completes: "nothing",
+  help,
+  async run({ options, positionals: [name] }): Promise<void> {
+    if (name === undefined) throw new UsageError("Missing shell: bash, zsh or fish");
+    const shell = SHELLS.find((each) => each === name);
+    if (shell === undefined) throw new UsageError(`no shell ${name}: bash, zsh or fish`);
+    await printRaw(SHELL_SCRIPTS[shell](programName(options.name)));
+  },
+});
 
 /** The program's name. It becomes part of the script, so only names that need no quoting are accepted. */
 function programName(text: string | true | undefined): string {
-  if (typeof text !== "string") return completedName(installedName()) ?? PROGRAM;
-  const name = completedName(text);
-  if (name !== undefined) return name;
+  const isPlain = (name: string): boolean => /^[A-Za-z0-9_][A-Za-z0-9_.+-]*$/.test(name);
+  if (typeof text !== "string") {
+    const name = installedName();
+    return name !== undefined && isPlain(name) ? name : PROGRAM;
+  }
+  if (isPlain(text)) return text;
   throw new UsageError(
     `option --name: ${JSON.stringify(text)} is no name of letters, digits and _ . + -`,
   );
-}
-
-function completedName(text = ""): string | undefined {
-  return /^[A-Za-z0-9_][A-Za-z0-9_.+-]*$/.test(text) ? text : undefined;
 }
