@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { hasTool, mayUnshare, type Needs } from "./needs.ts";
-import { Peer, PROJECT } from "./peer.ts";
+import { Peer, withLocalImports } from "./peer.ts";
 
 /** What tests that use {@linkcode inNamespace} need. */
 export const IN_NAMESPACE: Needs = {
@@ -22,7 +22,7 @@ export async function inNamespace(
   const set = Object.entries(sysctls).map(([name, value]) =>
     `echo ${value} > /proc/sys/kernel/${name}`
   );
-  const source = program.replaceAll("@sysv/shm", `file://${PROJECT}mod.ts`);
+  const source = withLocalImports(program);
   await using peer = Peer.start("unshare", [
     "-i",
     "sh",

@@ -104,7 +104,7 @@ export class Peer implements AsyncDisposable {
 
   /** Starts a TypeScript program, given as text, that may import `@sysv/shm`. */
   static typescript(program: string, ...flags: readonly string[]): Peer {
-    const source = program.replaceAll("@sysv/shm", `file://${PROJECT}mod.ts`);
+    const source = withLocalImports(program);
     return new Peer(Deno.execPath(), ["eval", "--ext=ts", ...flags, source], {});
   }
 
@@ -241,4 +241,13 @@ export class TestFolder implements Disposable {
   [Symbol.dispose](): void {
     Deno.removeSync(this.path, { recursive: true });
   }
+}
+
+/** The program with the imports of `@sysv/shm` and its subpaths led to the files of this project. */
+export function withLocalImports(program: string): string {
+  return program.replaceAll(
+    /@sysv\/shm(?:\/(\w+))?/g,
+    (_, subpath?: string) =>
+      `file://${PROJECT}${subpath === undefined ? "" : `src/${subpath}/`}mod.ts`,
+  );
 }

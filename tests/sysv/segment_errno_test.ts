@@ -748,7 +748,7 @@ testWith(
   async () => {
     const printed = await inNamespace(
       { shm_rmid_forced: 1 },
-      `import { findSegment, Segment } from "@sysv/shm";
+      `import { findSegment, Segment } from "@sysv/shm/sysv";
       const child = new Deno.Command(Deno.execPath(), {
         args: ["eval", "--ext=ts", ${
         JSON.stringify(`import { Segment } from "@sysv/shm";

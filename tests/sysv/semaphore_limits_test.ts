@@ -19,7 +19,7 @@ testWith(
   async () => {
     const printed = await inNamespace(
       { sem: "300 4000 200 50" },
-      `import { SemaphoreSet, semaphoreLimits, semaphoreUsage } from "@sysv/shm";
+      `import { SemaphoreSet, semaphoreLimits, semaphoreUsage } from "@sysv/shm/sysv";
       const ipcs = (...args) => {
         const { stdout } = new Deno.Command("ipcs", { args, env: { LC_ALL: "C" } }).outputSync();
         return [...new TextDecoder().decode(stdout).matchAll(/= (\\d+)/g)].map(([, n]) => Number(n));
