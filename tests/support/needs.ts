@@ -18,6 +18,8 @@ export interface Needs {
   readonly root?: boolean;
   /** An IPC namespace of the test's own, made by `unshare -i`. */
   readonly namespace?: boolean;
+  /** Processors: processes of the test have to run at the same time. */
+  readonly cores?: number;
   /** System calls of other processes failed and ended by `strace`. */
   readonly traces?: boolean;
 }
@@ -64,6 +66,8 @@ export function missing(needs: Needs): string | undefined {
   }
   if (needs.root === true && geteuid() !== 0) return "needs root";
   if (needs.namespace === true && !mayUnshare()) return "may not make an IPC namespace";
+  const { cores = 1 } = needs;
+  if (navigator.hardwareConcurrency < cores) return `needs ${cores} processors`;
   if (needs.traces === true && !granted("run")) return "needs --allow-run";
   if (needs.traces === true && !hasTool("strace")) return "no strace on this machine";
   if (needs.traces === true && !mayTrace()) return "may not trace other processes";
