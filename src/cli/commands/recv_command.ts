@@ -3,171 +3,50 @@
 import { formatKey, ShmError } from "../../../ffi/shm_error.ts";
 import { Channel } from "../../channel/channel.ts";
 import type { Consumer } from "../../channel/consumer.ts";
-import type { LeaveResult } from "../../sync/membership.ts";
 import { formatMode } from "../../sysv/object_stat.ts";
 import { statSegment } from "../../sysv/segment_stat.ts";
-import { CHANNEL_OPTIONS, channelSettings } from "../channel_options.ts";
 import { explained } from "../advice.ts";
-import type { Command } from "../command.ts";
-import { lostSenders } from "../lost_senders.ts";
-import { report, reportError } from "../output.ts";
-import { tellExposure } from "../objects/exposure.ts";
-import { Interrupted, Interruption } from "../terminal/interruption.ts";
-import { Progress } from "../terminal/progress.ts";
-import { Gathering, type MessageForm } from "../received_messages.ts";
-import { formatSize } from "../text/size.ts";
-import {
-  choiceOption,
-  countOption,
-  durationOption,
-  optionsHelp,
-  type OptionTable,
-  parse,
-  type Parsed,
-  refuseArguments,
-} from "../usage.ts";
-import { plural } from "../text/wording.ts";
+import { command } from "../command.ts";
 import { UsageError } from "../errors.ts";
+import { lostSenders } from "../lost_senders.ts";
+import { CHANNEL_OPTIONS, channelSettings, RECEIVE_OPTIONS } from "../message_options.ts";
+import { report, reportError } from "../output.ts";
+import { Gathering, type MessageForm } from "../received_messages.ts";
+import { type End, endBy, LEFT, tellExposure } from "../session.ts";
+import { Interruption } from "../terminal/interruption.ts";
+import { Progress } from "../terminal/progress.ts";
+import { formatSize } from "../text/size.ts";
+import { plural } from "../text/wording.ts";
+import { choiceOption, countOption, type Parsed } from "../usage.ts";
 
 const ACKS = ["after", "before"] as const;
 
 const OPTIONS = {
-  count: { short: "n", value: "N", help: "stop after N messages" },
-  timeout: {
-    short: "t",
-    value: "DURATION",
-    help: "end with exit code 1 when no message comes for 5s",
-  },
-  json: { help: "a message a line, as JSON; the stable form" },
-  binary: { short: "b", help: "what is in the messages, and nothing else" },
-  "until-closed": { help: "end when all who sent are gone (--binary: default)" },
-  follow: { short: "f", help: "wait for others who send, for ever (else: default)" },
+  ...RECEIVE_OPTIONS,
+  json: { help: "one message a line, as JSON; the stable form" },
+  binary: { short: "b", help: "the bytes of the messages, and nothing else" },
+  "until-closed": { help: "end when all senders are gone (--binary: default)" },
+  follow: { short: "f", help: "wait for further senders (without --binary: default)" },
   ack: {
     value: "WHEN",
     choices: ACKS,
-    help: "a message is taken after (default) or before writing",
+    help: "acknowledge after (default) or before writing",
   },
   ...CHANNEL_OPTIONS,
-} as const satisfies OptionTable;
-
-const help = (): string =>
-  `Print the messages of a channel as they come.
-
-Usage: cli.ts recv [options]
-
-Each message is printed on stdout as a line; everything else goes to stderr. To
-a terminal what could control it is printed as an escape; to anything else the
-bytes go as they are, so that a message with newlines is several lines. With
---binary nothing is added: what \`send --binary\` was given comes out again. What
-each sends stays in order; of several that send at the same time, the parts
-follow each other as they come.
-
-It goes on until it is interrupted, or --count is reached. With --until-closed
-it ends when somebody has sent, or was about to, and all of them are gone,
-closed or killed, and everything is received: as a pipe ends. With --binary that
-is the default, and --follow makes it go on. One that was killed is told of, as
-what it sent may end in the middle; with --binary the exit code is 1 then.
-
-A lane that cannot be read, because another program has written over it, keeps
-none of the others: what they hold is printed, and then the exit code is 1.
-
-A message counts as taken once it is written: what was in hand when recv was
-killed, or when nobody read its output any more, is there for the next recv,
-which may print again what was written already (at least once). With --ack
-before it is taken first: it may be lost then, and never comes twice (at most
-once).
-
-Options:
-${optionsHelp(OPTIONS)}
-
---lanes and --capacity are for the one who comes first: a channel that is there
-keeps its own, and is refused where another is asked for. With --binary a line
-tells how far it has come, where stderr is a terminal and stdout is none, and
-not with --quiet.
-
-JSON: lane, tag, length (in bytes), and text; where that is not UTF-8, bytes (in
-base64) in its place.
-
-Ctrl-C and signals end it: what was in hand is written, and the channel
-removed if it is empty and nobody else is there (unless --keep).
-
-Exit codes: 0 ended, or --count reached; 1 failed, timed out, a lane could not
-be read, or all were gone before --count was reached; 2 wrong usage; 129, 131,
-143 ended by SIGHUP, SIGQUIT, SIGTERM; 130 ended by Ctrl-C before the end that
---count or --until-closed asks for, and 0 where they ask for none.
-
-Examples:
-  deno run --allow-ffi cli.ts recv
-  deno run --allow-ffi cli.ts recv --key 0xcafe --json | jq .text
-  deno run --allow-ffi cli.ts recv --binary > copy
-`;
-
-/** What happened to the channel, in words. */
-const LEFT: Readonly<Record<LeaveResult, string>> = {
-  removed: "removed",
-  kept: "kept",
-  unread: "kept: there are messages in it",
-  "in use": "left to those still there",
-  "not ours": "left to its owner to remove",
-};
+} as const;
 
 interface Settings {
   readonly form: MessageForm;
   readonly count: number | undefined;
-  readonly timeout: number | undefined;
+  readonly wait: { readonly timeout?: number };
   readonly untilClosed: boolean;
   readonly ack: typeof ACKS[number];
 }
 
-/** The subcommand. */
-export const recvCommand: Command = {
-  options: OPTIONS,
-  completes: "nothing",
-  help,
-  async run(args: readonly string[]): Promise<number> {
-    const { options, positionals } = parse(args, OPTIONS);
-    refuseArguments(positionals);
-    const common = channelSettings(options);
-    const { tell } = common;
-    const settings = settingsOf(options);
-
-    using interruption = new Interruption();
-    using channel = Channel.openOrCreate({
-      ...common.open,
-      ...(settings.timeout === undefined ? {} : { timeout: settings.timeout }),
-    });
-    const consumer = channel.consumer();
-    const { id, lanes, laneCapacity } = channel;
-    tellExposure(channel, common);
-    tell(
-      `receiving at key ${formatKey(channel.key)}, segment ${id}, ` +
-        `${plural(lanes, "lane")} of ${formatSize(laneCapacity)}, ` +
-        `mode ${formatMode(statSegment(id).mode)}`,
-    );
-    const shown = settings.form === "binary" && !common.quiet && Deno.stderr.isTerminal() &&
-      !Deno.stdout.isTerminal();
-    using progress = new Progress({ shown });
-    const before = channel.stats();
-    const receiving = new Receiving(consumer, settings, progress);
-    const end = await receiving.run(interruption.signal);
-    progress.end(tell, "received");
-    const lost = lostSenders(before, channel.stats());
-    // The terminal has shown ^C, so the next output begins on a new line
-    if (interruption.signal.aborted && Deno.stderr.isTerminal()) tell("");
-    for (const { lane, pid = "unknown" } of lost) {
-      report(
-        `warning: lane ${lane}: its sender, process ${pid}, ended without closing the channel`,
-      );
-    }
-    for (const failure of receiving.unreadable) reportError(explained(failure));
-    tell(`${end.why}; segment ${id} ${LEFT[channel.close()]}`);
-    const incomplete = receiving.unreadable.length > 0 ||
-      (lost.length > 0 && settings.form === "binary" && settings.untilClosed);
-    return end.code === 0 && incomplete ? 1 : end.code;
-  },
-};
-
-function settingsOf(options: Parsed<keyof typeof OPTIONS>["options"]): Settings {
+function settingsOf(
+  options: Parsed<keyof typeof OPTIONS>["options"],
+  wait: Settings["wait"],
+): Settings {
   if (options.json === true && options.binary === true) {
     throw new UsageError("--json or --binary: not both");
   }
@@ -178,17 +57,102 @@ function settingsOf(options: Parsed<keyof typeof OPTIONS>["options"]): Settings 
   return {
     form: binary ? "binary" : options.json === true ? "json" : "lines",
     count: countOption("count", options.count),
-    timeout: durationOption("timeout", options.timeout),
+    wait,
     untilClosed: options["until-closed"] === true || (binary && options.follow !== true),
     ack: choiceOption("ack", options.ack, ACKS) ?? "after",
   };
 }
 
-/** Why the loop ended, and its exit code. */
-interface End {
-  readonly why: string;
-  readonly code: number;
-}
+/** The subcommand. */
+export const recvCommand = command({
+  options: OPTIONS,
+  completes: "nothing",
+  help: (options) =>
+    `Print the messages of a channel as they come.
+
+Usage: cli.ts recv [options]
+
+Each message is printed on stdout as a line; everything else goes to stderr. On
+a terminal, characters that could control it are printed as escapes; otherwise
+the bytes go as they are, so a message with newlines is several lines. With
+--binary nothing is added: the output is what \`send --binary\` was given. The
+messages of one sender stay in order; those of several senders may mix.
+
+recv goes on until it is interrupted, or --count is reached. With
+--until-closed it ends like a pipe: once there was a sender, all senders are
+gone, closed or killed, and everything is received. With --binary that is the
+default, and --follow makes it go on. A warning names each sender that was
+killed, because its data may be incomplete; with --binary the exit code is then
+1.
+
+If a lane cannot be read because another program has overwritten it, the
+messages of the other lanes are printed first, and then the exit code is 1.
+
+A message counts as received once it is written (at least once): if recv is
+killed or its reader ends before, the next recv prints the message, perhaps
+again. With --ack before it counts as received before it is written (at most
+once): it may be lost, and never comes twice.
+
+Options:
+${options}
+
+--lanes and --capacity apply if the channel is created. If it exists, they must
+be equal to its own. With --binary a line shows the progress if stderr is a
+terminal and stdout is not, unless --quiet is given.
+
+JSON: lane, tag, length (in bytes), and text; if it is not UTF-8, bytes (in
+base64) instead of text.
+
+Ctrl-C and signals end recv. It writes the messages that it has taken, and
+removes the channel if it is empty and no other process uses it, unless --keep
+is given.
+
+Exit codes: 0 ended, or --count reached; 1 failed, timed out, a lane could not
+be read, or all senders were gone before --count was reached; 2 wrong usage;
+129, 131, 143 ended by SIGHUP, SIGQUIT, SIGTERM; 130 ended by Ctrl-C before the
+end that --count or --until-closed asks for, and 0 without them.
+
+Examples:
+  deno run --allow-ffi cli.ts recv
+  deno run --allow-ffi cli.ts recv --key 0xcafe --json | jq .text
+  deno run --allow-ffi cli.ts recv --binary > copy
+`,
+  async run({ options }): Promise<number> {
+    const common = channelSettings(options);
+    const { open, quiet, tell, wait } = common;
+    const settings = settingsOf(options, wait);
+
+    using interruption = new Interruption();
+    using channel = Channel.openOrCreate(open);
+    const consumer = channel.consumer();
+    const { id, lanes, laneCapacity } = channel;
+    tellExposure(channel, common);
+    tell(
+      `receiving at key ${formatKey(channel.key)}, segment ${id}, ` +
+        `${plural(lanes, "lane")} of ${formatSize(laneCapacity)}, ` +
+        `mode ${formatMode(statSegment(id).mode)}`,
+    );
+    const shown = settings.form === "binary" && !quiet && Deno.stderr.isTerminal() &&
+      !Deno.stdout.isTerminal();
+    using progress = new Progress({ shown });
+    const before = channel.stats();
+    const receiving = new Receiving(consumer, settings, progress);
+    const { why, code } = await receiving.run(interruption.signal);
+    progress.end(tell, "received");
+    const lost = lostSenders(before, channel.stats());
+    interruption.leaveLine(tell);
+    for (const { lane, pid = "unknown" } of lost) {
+      report(
+        `warning: lane ${lane}: its sender, process ${pid}, ended without closing the channel`,
+      );
+    }
+    for (const failure of receiving.unreadable) reportError(explained(failure));
+    tell(`${why}; segment ${id} ${LEFT[channel.close()]}`);
+    const incomplete = receiving.unreadable.length > 0 ||
+      (lost.length > 0 && settings.form === "binary" && settings.untilClosed);
+    return code === 0 && incomplete ? 1 : code;
+  },
+});
 
 /** The lane that cannot be read, if that is what the error reports. */
 function unreadableLane(error: unknown): number | undefined {
@@ -225,12 +189,12 @@ class Receiving {
 
   /** Receives until there is a reason to end. */
   async run(signal: AbortSignal): Promise<End> {
-    const { count, timeout, untilClosed } = this.#settings;
+    const { count, untilClosed, wait } = this.#settings;
     try {
       while (this.#received !== count) {
         signal.throwIfAborted();
         if (!await this.#ready(signal)) {
-          return { why: "all who sent are gone", code: count === undefined ? 0 : 1 };
+          return { why: "all senders are gone", code: count === undefined ? 0 : 1 };
         }
         await this.#pass();
         // Met again, with no message of another lane in between: the other lanes are empty
@@ -238,24 +202,16 @@ class Receiving {
       }
       return { why: `${count} received`, code: 0 };
     } catch (error) {
-      if (error instanceof Deno.errors.BrokenPipe) {
-        return { why: "nobody reads our output", code: 0 };
-      }
-      if (ShmError.is(error, "ETIMEDOUT")) {
-        return { why: `no message for ${timeout} ms`, code: 1 };
-      }
-      if (!(error instanceof Interrupted)) throw error;
-      const goal = count !== undefined || untilClosed;
-      return { why: error.message, code: goal ? error.exitCode : error.exitCodeOfEndless };
+      return endBy(error, { goal: count !== undefined || untilClosed, ...wait });
     }
   }
 
   async #ready(signal: AbortSignal): Promise<boolean> {
-    const { timeout, untilClosed } = this.#settings;
+    const { untilClosed, wait } = this.#settings;
     try {
       return await this.#consumer.ready({
+        ...wait,
         ...(untilClosed ? { until: "closed" } : {}),
-        ...(timeout === undefined ? {} : { timeout }),
         signal,
       });
     } catch (error) {

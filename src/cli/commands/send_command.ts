@@ -5,47 +5,43 @@ import { Channel } from "../../channel/channel.ts";
 import { LANES, RECORD } from "../../channel/descriptor.ts";
 import type { Producer } from "../../channel/producer.ts";
 import { tryStat } from "../../sysv/segment_stat.ts";
-import { CHANNEL_KEY, CHANNEL_OPTIONS, channelSettings } from "../channel_options.ts";
-import type { Command } from "../command.ts";
-import { tellExposure } from "../objects/exposure.ts";
-import { Interrupted, Interruption } from "../terminal/interruption.ts";
-import { type Line, readLines } from "../terminal/lines.ts";
-import { reportError } from "../output.ts";
-import { Progress } from "../terminal/progress.ts";
-import { programName } from "../program_name.ts";
-import { inputBlocks, inputChunks, inputSize } from "../terminal/standard_input.ts";
-import {
-  choiceOption,
-  durationOption,
-  optionsHelp,
-  type OptionTable,
-  parse,
-  type Parsed,
-  sizeOption,
-  wholeOption,
-} from "../usage.ts";
+import { command } from "../command.ts";
 import { CommandFailure, UsageError } from "../errors.ts";
+import {
+  CHANNEL_KEY,
+  CHANNEL_OPTIONS,
+  channelSettings,
+  type MessageSettings,
+} from "../message_options.ts";
+import { reportError } from "../output.ts";
+import { programName } from "../program_name.ts";
+import { tellExposure } from "../session.ts";
+import { Interrupted, Interruption } from "../terminal/interruption.ts";
+import { type Draft, draftsFrom } from "../terminal/lines.ts";
+import { Progress } from "../terminal/progress.ts";
+import { inputBlocks, inputChunks, inputSize } from "../terminal/standard_input.ts";
 import { plural } from "../text/wording.ts";
+import { choiceOption, type Parsed, sizeOption, wholeOption } from "../usage.ts";
 
 const WITHOUT_CONSUMER = ["wait", "error"] as const;
 const MOST_TAG = 0xffffffff;
 
 const OPTIONS = {
-  binary: { short: "b", help: "all of stdin as it is, in blocks" },
-  block: { value: "SIZE", help: "with --binary: a message has at most so much (256K)" },
+  binary: { short: "b", help: "send all of stdin unchanged, in blocks" },
+  block: { value: "SIZE", help: "with --binary: the most bytes of one message (256K)" },
   tag: { value: "N", help: "a number each message carries: 0 (default) to 2^32-1" },
   timeout: {
     short: "t",
     value: "DURATION",
-    help: "give up, exit code 1, when there is no room for 5s",
+    help: "end with exit code 1 when there is no room for 5s",
   },
   "no-consumer": {
     value: "WHAT",
     choices: WITHOUT_CONSUMER,
-    help: "when full and nobody receives: wait (default), error",
+    help: "when full, without a consumer: wait (default), error",
   },
   ...CHANNEL_OPTIONS,
-} as const satisfies OptionTable;
+} as const;
 
 /**
  * The default size of a message from stdin. A read from a pipe returns at most 64K, and a read from a
@@ -54,57 +50,16 @@ const OPTIONS = {
 const DEFAULT_BLOCK = 1 << 18;
 const BLOCKS_IN_LANE = 4;
 
-const help = (): string =>
-  `Send messages through a channel.
-
-Usage: cli.ts send [options] [MESSAGE...]
-       cli.ts send [options] --binary
-
-Each MESSAGE is one message; without any, each line of stdin is one, sent as
-soon as it is there, without its newline (\\n or \\r\\n). With --binary all of
-stdin is sent as it is: a message is what there is to read, at most SIZE bytes.
-\`recv --binary\` puts it together again.
-
-A channel has a lane for each that sends, ${LANES.DEFAULT} unless it was created with
---lanes, and keeps what each sends in order; of several that send at the same
-time nothing is said. A message has at most half the capacity of a lane less 8
-bytes: 524280 of 1M. A longer one is refused, and the rest go on; so is one of
-another size where all have one size, to which --binary keeps then.
-
-A lane that is full is waited for. What is sent is in the channel, whether
-somebody receives it or not, and stays there with its segment when all are gone.
-
-Where nobody receives, send goes on until its lane is full, and waits then for
-somebody who does; with --no-consumer error it fails then.
-
-Options:
-${optionsHelp(OPTIONS)}
-
---lanes and --capacity are for the one who comes first: a channel that is there
-keeps its own, and is refused where another is asked for. With --binary a line
-tells how far it has come, where stderr is a terminal and not with --quiet.
-
-Exit codes: 0 all is sent; 1 a message was refused, there was no room in time
-or nobody to receive it, or the channel was removed meanwhile; 2 wrong usage;
-129, 130, 131, 143 when ended by SIGHUP, SIGINT, SIGQUIT or SIGTERM: what had
-been sent is sent.
-
-Examples:
-  deno run --allow-ffi cli.ts send "hello" "world"
-  tail -f log | deno run --allow-ffi cli.ts send --key 0xcafe --tag 7
-  cat big.iso | deno run --allow-ffi cli.ts send --binary
-`;
-
-interface Settings {
+interface Settings extends Pick<MessageSettings<unknown>, "tell" | "wait"> {
   readonly binary: boolean;
   readonly block: number | undefined;
   readonly tag: number;
-  readonly timeout: number | undefined;
   readonly withoutConsumer: typeof WITHOUT_CONSUMER[number];
 }
 
 function settingsOf(
-  { options, positionals }: Pick<Parsed<keyof typeof OPTIONS>, "options" | "positionals">,
+  { options, positionals }: Parsed<keyof typeof OPTIONS>,
+  common: MessageSettings<unknown>,
 ): Settings {
   const binary = options.binary === true;
   const block = sizeOption("block", options.block, 1);
@@ -113,10 +68,10 @@ function settingsOf(
   }
   if (!binary && block !== undefined) throw new UsageError("--block goes with --binary");
   return {
+    ...common,
     binary,
     block,
     tag: wholeOption("tag", options.tag, 0, MOST_TAG) ?? 0,
-    timeout: durationOption("timeout", options.timeout),
     withoutConsumer: choiceOption("no-consumer", options["no-consumer"], WITHOUT_CONSUMER) ??
       "wait",
   };
@@ -126,56 +81,81 @@ function settingsOf(
 const LOOK_MS = 1_000;
 
 /** The subcommand. */
-export const sendCommand: Command = {
+export const sendCommand = command({
   options: OPTIONS,
-  help,
-  async run(args: readonly string[]): Promise<number> {
-    const parsed = parse(args, OPTIONS);
-    const common = channelSettings(parsed.options);
-    const settings = settingsOf(parsed);
-    const { tell } = common;
+  help: (options) =>
+    `Send messages through a channel.
 
+Usage: cli.ts send [options] [MESSAGE...]
+       cli.ts send [options] --binary
+
+Each MESSAGE is one message; without any, each line of stdin is one, sent as
+soon as it comes, without its newline (\\n or \\r\\n). With --binary all of stdin
+is sent unchanged: a message is what one read returns, at most SIZE bytes.
+\`recv --binary\` puts it together again.
+
+A channel has a lane for each sender, ${LANES.DEFAULT} unless it was created with --lanes. The
+messages of one sender stay in order; those of several senders may mix. A
+message has at most half the capacity of a lane less 8 bytes: 524280 of 1M. A
+longer one is refused, and the others are sent. If all messages of the channel
+have one size, another size is refused, and --binary uses that size.
+
+A sent message is in the channel, even if no process receives. It stays there,
+and its segment too, when all processes have ended. If a lane is full, send
+waits for room, or for a consumer; with --no-consumer error it fails without a
+consumer.
+
+Options:
+${options}
+
+--lanes and --capacity apply if the channel is created. If it exists, they must
+be equal to its own. With --binary a line shows the progress if stderr is a
+terminal, unless --quiet is given.
+
+Exit codes: 0 all is sent; 1 a message was refused, there was no room in time
+or no consumer, or the channel was removed; 2 wrong usage; 129, 130, 131, 143
+when ended by SIGHUP, SIGINT, SIGQUIT or SIGTERM: what was sent stays sent.
+
+Examples:
+  deno run --allow-ffi cli.ts send "hello" "world"
+  tail -f log | deno run --allow-ffi cli.ts send --key 0xcafe --tag 7
+  cat big.iso | deno run --allow-ffi cli.ts send --binary
+`,
+  async run(parsed): Promise<number> {
+    const common = channelSettings(parsed.options);
+    const settings = settingsOf(parsed, common);
+    const { tell } = common;
     using interruption = new Interruption();
-    using channel = Channel.openOrCreate({
-      ...common.open,
-      ...(settings.timeout === undefined ? {} : { timeout: settings.timeout }),
-    });
+    using channel = Channel.openOrCreate(common.open);
     tellExposure(channel, common);
     const block = blockSize(channel, settings);
-    const sending = new Sending(channel, settings, interruption.signal, tell);
+    const sending = new Sending(channel, settings, interruption.signal);
     let removed = false;
     try {
-      if (parsed.positionals.length > 0) {
-        await sending.texts(parsed.positionals);
-      } else if (settings.binary) await sending.input(block, !common.quiet);
-      else await sending.lines();
+      if (settings.binary) await sending.input(block, !common.quiet);
+      else await sending.texts(parsed.positionals);
     } catch (error) {
       if (!(error instanceof Interrupted)) throw error;
-      // The terminal has shown ^C, so the next output begins on a new line
-      if (Deno.stderr.isTerminal()) tell("");
+      interruption.leaveLine(tell);
       tell(`${error.message}: ${plural(sending.sent, "message")} sent`);
       return error.exitCode;
     } finally {
       const { id, key } = channel;
       const stat = tryStat(id);
       removed = typeof stat === "number" || stat.markedForRemoval;
-      const left = channel.close();
-      if (left === "unread" && !removed) {
-        tell(
-          `segment ${id} stays until its messages are received: ${programName()} recv${
-            key === CHANNEL_KEY ? "" : ` --key ${key}`
-          }`,
-        );
+      if (channel.close() === "unread" && !removed) {
+        const receiver = `${programName()} recv${key === CHANNEL_KEY ? "" : ` --key ${key}`}`;
+        tell(`segment ${id} stays until its messages are received: ${receiver}`);
       }
     }
     if (removed) {
       throw new CommandFailure(
-        `segment ${channel.id} was removed meanwhile: what nobody had received by then is lost`,
+        `segment ${channel.id} was removed: messages that were not received are lost`,
       );
     }
     return sending.refused === 0 ? 0 : 1;
   },
-};
+});
 
 /** How many bytes are read at once, so that they fit into a message. */
 function blockSize(
@@ -203,41 +183,24 @@ class Sending {
   readonly #producer: Producer;
   readonly #settings: Settings;
   readonly #signal: AbortSignal;
-  readonly #tell: (line: string) => void;
-  #toldNobody = false;
+  #toldToWait = false;
   #progress: Progress | undefined;
 
-  constructor(
-    channel: Channel,
-    settings: Settings,
-    signal: AbortSignal,
-    tell: (line: string) => void,
-  ) {
+  constructor(channel: Channel, settings: Settings, signal: AbortSignal) {
     this.#channel = channel;
     this.#settings = settings;
     this.#signal = signal;
-    this.#tell = tell;
     this.#producer = channel.producer({ withoutConsumer: settings.withoutConsumer });
   }
 
-  /** Sends each text as a message. */
+  /** Sends each text, or line of stdin, as a message; those that come together are published together. */
   async texts(texts: readonly string[]): Promise<void> {
-    for (const [index, text] of texts.entries()) {
-      await this.#sendWhole(`argument ${index + 1}`, new TextEncoder().encode(text));
-    }
-  }
-
-  /** Sends each line of stdin as a message; lines that come together become visible together. */
-  async lines(): Promise<void> {
     const { tag } = this.#settings;
-    const input = inputChunks(this.#signal);
-    let number = 0;
-    for await (const lines of readLines(input, this.#channel.maxMessage)) {
-      for (const line of lines) {
-        number++;
-        const staged = this.#fits(line.length) && this.#producer.stage(line.bytes, { tag });
+    for await (const drafts of draftsFrom(texts, this.#signal, this.#channel.maxMessage)) {
+      for (const draft of drafts) {
+        const staged = this.#fits(draft.length) && this.#producer.stage(draft.bytes, { tag });
         if (staged) this.sent++;
-        else await this.#sendWhole(`line ${number}`, line.bytes, line);
+        else await this.#sendWhole(draft);
       }
       this.#producer.publish();
     }
@@ -255,10 +218,10 @@ class Sending {
     });
     this.#progress = progress;
     for await (const each of blocks) {
-      await this.#sendWhole("the last block", each);
+      await this.#sendWhole({ what: "the last block", bytes: each, length: each.length });
       progress.add(each.length);
     }
-    progress.end(this.#tell, "sent");
+    progress.end(this.#settings.tell, "sent");
   }
 
   #fits(length: number): boolean {
@@ -267,11 +230,7 @@ class Sending {
   }
 
   /** Sends the bytes if they can be a message unchanged: nothing is cut off. */
-  async #sendWhole(
-    what: string,
-    bytes: Uint8Array,
-    { length }: Pick<Line, "length"> = bytes,
-  ): Promise<void> {
+  async #sendWhole({ what, bytes, length }: Draft): Promise<void> {
     if (this.#fits(length)) return await this.#send(bytes);
     const { maxMessage, messageSize } = this.#channel;
     const limit = messageSize === 0
@@ -284,30 +243,27 @@ class Sending {
 
   /** Sends one message. A signal has an effect here only if the channel is full. */
   async #send(bytes: Uint8Array): Promise<void> {
-    const { tag, timeout, withoutConsumer } = this.#settings;
+    const { tag, wait, withoutConsumer } = this.#settings;
     if (!this.#producer.trySend(bytes, { tag })) {
-      const tell = (): void => this.#tellIfNobodyReceives();
+      const tell = (): void => this.#tellToWait();
       if (withoutConsumer === "wait") tell();
       // The consumer may also leave later
       const watch = withoutConsumer === "wait" ? setInterval(tell, LOOK_MS) : undefined;
       try {
-        await this.#producer.send(bytes, {
-          tag,
-          ...(timeout === undefined ? {} : { timeout }),
-          signal: this.#signal,
-        });
+        await this.#producer.send(bytes, { tag, ...wait, signal: this.#signal });
       } finally {
-        if (watch !== undefined) clearInterval(watch);
+        clearInterval(watch);
       }
     }
     this.sent++;
   }
 
-  #tellIfNobodyReceives(): void {
-    if (this.#toldNobody || this.#channel.consumerPid !== undefined) return;
-    this.#toldNobody = true;
-    const { key } = this.#channel;
+  /** Tells once that the lane is full and no process receives. */
+  #tellToWait(): void {
+    if (this.#toldToWait || this.#channel.consumerPid !== undefined) return;
+    this.#toldToWait = true;
     this.#progress?.clear();
-    this.#tell(`the lane is full, and nobody receives at key ${formatKey(key)}: waiting`);
+    const key = formatKey(this.#channel.key);
+    this.#settings.tell(`the lane is full, and no process receives at key ${key}: waiting`);
   }
 }

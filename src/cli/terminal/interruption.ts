@@ -56,6 +56,11 @@ export class Interruption implements Disposable {
     return this.#controller.signal;
   }
 
+  /** Begins a new line on the terminal, which has shown `^C`, so that the next output is on its own. */
+  leaveLine(tell: (line: string) => void): void {
+    if (this.signal.aborted && Deno.stderr.isTerminal()) tell("");
+  }
+
   /** Stops listening: the signals have their default effect again. */
   [Symbol.dispose](): void {
     for (const { name, listener } of this.#listeners) Deno.removeSignalListener(name, listener);

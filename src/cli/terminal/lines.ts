@@ -1,7 +1,10 @@
 /**
- * Splits standard input into lines of bytes, so that a line that is too long, or is not text, can be
- * reported as such and uses no memory. Internal: used by `client_command.ts` and `send_command.ts`.
+ * The messages that a user gives as arguments or as lines of standard input. Lines are split as bytes, so
+ * that one that is too long, or is not text, can be reported as such and uses no memory. Internal: used by
+ * `client` and `send`.
  */
+
+import { inputChunks } from "./standard_input.ts";
 
 /** One line without its terminator (`\n` or `\r\n`). */
 export interface Line {
@@ -46,4 +49,28 @@ export async function* readLines(
     if (lines.length > 0) yield lines;
   }
   if (length > 0) yield [take()];
+}
+
+/** An argument or a line, and how an error names it: `argument 1`, `line 2`. */
+export interface Draft extends Line {
+  readonly what: string;
+}
+
+/** The `texts`, or if there are none the lines of standard input, in the batches in which they come. */
+export async function* draftsFrom(
+  texts: readonly string[],
+  signal: AbortSignal,
+  limit: number,
+): AsyncGenerator<readonly Draft[], void, void> {
+  if (texts.length > 0) {
+    yield texts.map((text, index) => {
+      const bytes = new TextEncoder().encode(text);
+      return { what: `argument ${index + 1}`, bytes, length: bytes.length };
+    });
+    return;
+  }
+  let number = 0;
+  for await (const lines of readLines(inputChunks(signal), limit)) {
+    yield lines.map((line) => ({ ...line, what: `line ${++number}` }));
+  }
 }

@@ -141,7 +141,7 @@ testWith(
     leave(key, "a", "\n", "", "b");
     const { code, stdout, stderr } = await run("recv", `--key=${key}`, "--binary");
     assert.equal(stdout, "a\nb");
-    assert.match(stderr, /\nall who sent are gone; segment \d+ removed\n$/);
+    assert.match(stderr, /\nall senders are gone; segment \d+ removed\n$/);
     assert.equal(code, 0);
     await using follower = start(key, "--binary", "--follow");
     await receiving(follower);
@@ -175,10 +175,10 @@ testWith(CLI, "recv --count: ends after so many, and leaves the rest", async () 
   leave(key, "one", "two", "three");
   const { code, stdout, stderr } = await run("recv", `--key=${key}`, "--count", "2");
   assert.deepEqual([code, stdout], [0, "one\ntwo\n"]);
-  assert.match(stderr, /\n2 received; segment \d+ kept: there are messages in it\n$/);
+  assert.match(stderr, /\n2 received; segment \d+ kept: it has unread messages\n$/);
   const short = await run("recv", `--key=${key}`, "--count=2", "--until-closed");
   assert.deepEqual([short.code, short.stdout], [1, "three\n"]);
-  assert.match(short.stderr, /\nall who sent are gone; segment \d+ removed\n$/);
+  assert.match(short.stderr, /\nall senders are gone; segment \d+ removed\n$/);
   assert.deepEqual(objectsAt(key), []);
 });
 
@@ -239,7 +239,7 @@ for (
         assert.deepEqual([ended.code, ended.signal], [expected, null]);
         assert.match(
           ended.stderr,
-          new RegExp(`\nended by ${signal}; segment ${id} left to those still there\n$`),
+          new RegExp(`\nended by ${signal}; segment ${id} kept: other processes are attached\n$`),
         );
         assert.equal(channel.consumerPid, undefined);
         producer.close();
@@ -282,7 +282,7 @@ testWith(
     assert.deepEqual(stdout.split("\n").toSorted(), ["", "one", "three", "two"]);
     assert.match(
       stderr,
-      /\nwarning: lane \d: its sender, [^\n]+\nall who sent are gone; segment \d+ removed\n$/,
+      /\nwarning: lane \d: its sender, [^\n]+\nall senders are gone; segment \d+ removed\n$/,
     );
     assert.equal(code, 0);
     assert.deepEqual(objectsAt(key), []);
@@ -340,7 +340,7 @@ testWith(SHELL, "recv | head -1: what was not printed is there for the next", as
     const { stderr } = await toEnd(gone);
     assert.match(
       stderr,
-      /\nnobody reads our output; segment \d+ kept: there are messages in it\nexit 0\n$/,
+      /\nstdout was closed; segment \d+ kept: it has unread messages\nexit 0\n$/,
     );
   }
   const first = await cliInShell('"$@" | head -n 1', "recv", `--key=${key}`, "--count=1").ended();
@@ -564,7 +564,7 @@ testWith(ON_TERMINAL, "recv --binary > copy: the terminal tells how far it is", 
   const { code, stdout } = await receiver.ended();
   assert.equal(code, 0);
   // deno-lint-ignore no-control-regex
-  assert.match(stdout, /\r\x1b\[Kreceived 293K in \d+\.\d s, \S+\/s\r\nall who sent are gone; /);
+  assert.match(stdout, /\r\x1b\[Kreceived 293K in \d+\.\d s, \S+\/s\r\nall senders are gone; /);
 });
 
 /**

@@ -233,7 +233,7 @@ testWith(CLI, "send: a full lane waits for somebody who receives, and says so on
   assert.equal(code, 0);
   assert.equal(
     stderr,
-    `the lane is full, and nobody receives at key ${formatKey(key)}: waiting\n`,
+    `the lane is full, and no process receives at key ${formatKey(key)}: waiting\n`,
   );
 });
 
@@ -342,7 +342,7 @@ testWith(
     const { code, stderr } = await sender.ended();
     assert.equal(
       stderr,
-      `error: segment ${id} was removed meanwhile: what nobody had received by then is lost\n`,
+      `error: segment ${id} was removed: messages that were not received are lost\n`,
     );
     assert.equal(code, 1);
     assert.deepEqual(objectsAt(key), []);
@@ -422,7 +422,7 @@ testWith(ON_TERMINAL, "send --binary: what else is said does not end up in the l
   consumer.drain(() => {}, { max: 1 });
   consumer.close();
   // deno-lint-ignore no-control-regex
-  await sender.stdout(/\/s {2}0:\d\d\r\x1b\[Kthe lane is full, and nobody receives [^\n]*\n/);
+  await sender.stdout(/\/s {2}0:\d\d\r\x1b\[Kthe lane is full, and no process receives [^\n]*\n/);
   using next = channel.consumer();
   assert.equal((await receiveAll(next)).map(([text]) => text).join("").length > 90_000, true);
   assert.equal((await sender.ended()).code, 0);

@@ -167,7 +167,7 @@ testWith(CLI, "server --count: ends after so many", async () => {
   await send(key, "one", "two");
   const { code, stdout, stderr } = await server.ended();
   assert.equal(stdout, "Received message: one\nReceived message: two\n");
-  assert.match(stderr, new RegExp(`\n2 received; segment ${id} (removed|left to those .*)\n$`));
+  assert.match(stderr, new RegExp(`\n2 received; segment ${id} (removed|kept: other .*)\n$`));
   assert.equal(code, 0);
   assert.deepEqual(objectsAt(key), []);
 });
@@ -346,7 +346,7 @@ testWith(CLI, "server: ending with a message unread keeps the segment and says s
   const { code, stdout, stderr } = await interrupt(server);
   assert.match(
     stderr,
-    new RegExp(`\nended by SIGINT; segment ${id} kept: a message in it is unread\n$`),
+    new RegExp(`\nended by SIGINT; segment ${id} kept: it has unread messages\n$`),
   );
   assert.deepEqual([code, stdout], [0, ""]);
   assert.deepEqual(objectsAt(key), ["segment"]);
@@ -414,7 +414,7 @@ testWith(
     const { code, stderr } = await server.ended();
     assert.match(
       stderr,
-      new RegExp(`\nnobody reads our output; segment ${id} kept: a message in it is unread\n$`),
+      new RegExp(`\nstdout was closed; segment ${id} kept: it has unread messages\n$`),
     );
     assert.equal(code, 0);
     assert.equal(await nextServer(key, 1), "Received message: two\n");

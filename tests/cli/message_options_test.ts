@@ -1,17 +1,13 @@
 /** The options of `send` and `recv`: what they ask of a channel, and one clear line for all else. */
 
 import assert from "node:assert/strict";
-import {
-  CHANNEL_KEY,
-  CHANNEL_OPTIONS,
-  type ChannelSettings,
-  channelSettings,
-} from "../../src/cli/channel_options.ts";
+import { CHANNEL_KEY, CHANNEL_OPTIONS, channelSettings } from "../../src/cli/message_options.ts";
+import type { ChannelOptions } from "../../src/channel/channel_options.ts";
 import { choiceOption, parse, wholeOption } from "../../src/cli/usage.ts";
 import { random } from "./command_line.ts";
 import { UsageError } from "../../src/cli/errors.ts";
 
-function opening(...args: readonly string[]): ChannelSettings["open"] {
+function opening(...args: readonly string[]): ChannelOptions {
   return channelSettings(parse(args, CHANNEL_OPTIONS).options).open;
 }
 

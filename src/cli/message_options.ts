@@ -1,0 +1,149 @@
+/**
+ * The options that the commands for messages share: `server` and `client` of a mailbox, `send` and `recv`
+ * of a channel.
+ */
+
+import { LANE_CAPACITY, LANES } from "../channel/descriptor.ts";
+import type { ChannelOptions } from "../channel/channel_options.ts";
+import type { MailboxOptions } from "../mailbox/mailbox_membership.ts";
+import { UsageError } from "./errors.ts";
+import { report } from "./output.ts";
+import { formatSize, parseSize } from "./text/size.ts";
+import {
+  countOption,
+  durationOption,
+  keyOption,
+  modeOption,
+  type OptionTable,
+  type Parsed,
+  valueOf,
+} from "./usage.ts";
+
+/** The default key of `send` and `recv`; the mailbox uses 1111. */
+export const CHANNEL_KEY = 2222;
+
+const SHARED_OPTIONS = {
+  mode: { value: "MODE", help: "permissions of what is created (default 0600)" },
+  trust: { help: "accept one that another user created" },
+  quiet: { short: "q", help: "print only errors on stderr" },
+} as const satisfies OptionTable;
+
+/** The options of `server` and `client`. */
+export const MAILBOX_OPTIONS = {
+  key: {
+    short: "k",
+    value: "KEY",
+    help: "1111 (default), 0x457, 02127, path:project (ftok)",
+  },
+  ...SHARED_OPTIONS,
+} as const satisfies OptionTable;
+
+/** The options of `send` and `recv`. */
+export const CHANNEL_OPTIONS = {
+  key: {
+    short: "k",
+    value: "KEY",
+    help: `${CHANNEL_KEY} (default), 0x8ae, path:project (ftok)`,
+  },
+  lanes: {
+    value: "N",
+    help: `how many may send at a time, if created: ${LANES.DEFAULT} (default)`,
+  },
+  capacity: { value: "SIZE", help: "of each lane, if created: 1M (default); a power of two" },
+  keep: { help: "if created: leave it in place at the end" },
+  ...SHARED_OPTIONS,
+} as const satisfies OptionTable;
+
+/** The options of `server` and `recv`. */
+export const RECEIVE_OPTIONS = {
+  count: { short: "n", value: "N", help: "stop after N messages" },
+  timeout: {
+    short: "t",
+    value: "DURATION",
+    help: "end with exit code 1 when no message comes for 5s",
+  },
+} as const satisfies OptionTable;
+
+/** The values of the shared options. */
+export interface MessageSettings<OpenOptions> {
+  /** How to open the mailbox or the channel. */
+  readonly open: OpenOptions;
+  /** How long each message is waited for. */
+  readonly wait: { readonly timeout?: number };
+  readonly quiet: boolean;
+  /** Prints a notice that is not an error. */
+  readonly tell: (line: string) => void;
+}
+
+type Options<Name extends string> = Parsed<Name | "timeout">["options"];
+
+/**
+ * Reads the options of `server` and `client`.
+ *
+ * @throws {UsageError} an invalid key, mode or timeout
+ */
+export function mailboxSettings(
+  options: Options<keyof typeof MAILBOX_OPTIONS>,
+): MessageSettings<MailboxOptions> {
+  const shared = sharedSettings(options);
+  return { ...shared, open: { ...shared.open, ...given({ key: keyOption(options.key) }) } };
+}
+
+/**
+ * Reads the options of `send` and `recv`.
+ *
+ * @throws {UsageError} an invalid key, mode, timeout, number of lanes or capacity
+ */
+export function channelSettings(
+  options: Options<keyof typeof CHANNEL_OPTIONS>,
+): MessageSettings<ChannelOptions> {
+  const shared = sharedSettings(options);
+  const open = {
+    ...shared.open,
+    key: keyOption(options.key) ?? CHANNEL_KEY,
+    persistent: options.keep === true,
+    ...given({ lanes: lanesOption(options.lanes), laneCapacity: capacityOption(options.capacity) }),
+  };
+  return { ...shared, open };
+}
+
+function sharedSettings(
+  options: Options<keyof typeof SHARED_OPTIONS>,
+): MessageSettings<Pick<MailboxOptions, "mode" | "trust" | "timeout">> {
+  const wait = given({ timeout: durationOption("timeout", options.timeout) });
+  const quiet = options.quiet === true;
+  return {
+    open: { ...wait, ...given({ mode: modeOption(options.mode) }), trust: options.trust === true },
+    wait,
+    quiet,
+    tell: quiet ? () => {} : report,
+  };
+}
+
+/** The properties that have a value. */
+function given<Values extends Readonly<Record<string, number | undefined>>>(
+  values: Values,
+): { [Name in keyof Values]?: number } {
+  const entries = Object.entries(values).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(entries) as { [Name in keyof Values]?: number };
+}
+
+function lanesOption(text: string | true | undefined): number | undefined {
+  const lanes = countOption("lanes", text);
+  if (lanes !== undefined && lanes > LANES.MAX) {
+    throw new UsageError(`option --lanes: at most ${LANES.MAX}`);
+  }
+  return lanes;
+}
+
+function capacityOption(text: string | true | undefined): number | undefined {
+  if (typeof text !== "string") return undefined;
+  return valueOf("capacity", text, (each) => {
+    const bytes = parseSize(each);
+    const { MIN, MAX } = LANE_CAPACITY;
+    if (bytes < MIN || bytes > MAX || !Number.isInteger(Math.log2(bytes))) {
+      throw new RangeError(`${each} is no power of two from ${MIN} to ${formatSize(MAX)}`);
+    }
+    return bytes;
+  });
+}
