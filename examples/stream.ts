@@ -39,7 +39,7 @@ async function exchange(count: number): Promise<void> {
     }, { until: "closed" });
     if (answered === count) return;
     // Nobody takes the rest of the orders: they go, and a send that waits for room fails
-    orders.channel.remove();
+    orders.remove();
     throw new Error(`the C program has ended: ${answered} of ${count} orders answered`);
   }
 

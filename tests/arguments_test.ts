@@ -92,7 +92,7 @@ class World implements Disposable {
     // What was in the mailbox and the channels would keep them there; closing publishes what is staged
     for (const producer of [this.producer, this.reserving, this.typedProducer]) producer.close();
     if (this.channel.isOpen) this.consumer.drain(() => {});
-    if (this.typed.channel.isOpen) this.typedConsumer.drain(() => {});
+    if (this.typed.isOpen) this.typedConsumer.drain(() => {});
     if (this.server.segment.attached) {
       this.server.tryReceive();
       this.server.ack();
@@ -156,7 +156,9 @@ const operations: Parameter = arg(
     ],
   },
 );
-const payload = arg("bytes", bytes, { hostile: [gone, () => Object.create(Uint8Array.prototype)] });
+const payload = arg("message", bytes, {
+  hostile: [gone, () => Object.create(Uint8Array.prototype)],
+});
 const message = arg("value|n|name|field", () => ({ n: 1, name: "a" }), {
   hostile: [
     (world) => ({
@@ -373,6 +375,20 @@ const PARAMETERS: Readonly<Record<string, readonly Parameter[]>> = {
   "Producer#claim": [arg("length|bytes", () => 8), tag],
   "Producer#scratch": [arg("length", () => 8)],
   "Producer#close": [],
+  "Producer of structs#trySend": [message, tag],
+  "Producer of structs#stage": [message, tag],
+  "Producer of structs#publish": [],
+  "Producer of structs#sendBatch": [
+    arg("messages|value|n|name|field", () => [{ n: 1, name: "a" }, { n: 2, name: "b" }], {
+      hostile: [() => [{ n: 1, name: "a" }, null], () => new Array(3)],
+    }),
+    tag,
+  ],
+  "Producer of structs#sendSync": [message, opts("tag timeout")],
+  "Producer of structs#send": [message, opts(`tag ${wait}`)],
+  "Producer of structs#claim": [arg("length|bytes", () => Pair.size), tag],
+  "Producer of structs#scratch": [arg("length", () => 8)],
+  "Producer of structs#close": [],
   "Reservation#commit": [],
   "Reservation#abort": [],
   "Consumer#tryReceive": [opts("ack")],
@@ -388,28 +404,6 @@ const PARAMETERS: Readonly<Record<string, readonly Parameter[]>> = {
   "Consumer#ack": [],
   "Consumer#nack": [],
   "Consumer#close": [],
-  "TypedConsumer#tryReceive": [opts("ack")],
-  "TypedConsumer#receive": [opts(`ack until ${wait}`)],
-  "TypedConsumer#receiveSync": [opts("ack until timeout")],
-  "TypedConsumer#ready": [opts(`ack until ${wait}`)],
-  "TypedConsumer#readySync": [opts("ack until timeout")],
-  "TypedConsumer#consume": [arg("handler", () => () => {}), consuming],
-  "TypedConsumer#messages": [opts(`ack until ${wait}`)],
-  "TypedConsumer#drain": [arg("visit", () => () => {}), opts("max ack")],
-  "TypedConsumer#discard": [arg("lane", () => 0)],
-  "TypedConsumer#ack": [],
-  "TypedConsumer#nack": [],
-  "TypedConsumer#close": [],
-  "TypedChannel#producer": [opts("withoutConsumer spin")],
-  "TypedChannel#consumer": [opts("spin")],
-  "TypedChannel#stats": [],
-  "TypedChannel#close": [],
-  "TypedProducer#trySend": [message, tag],
-  "TypedProducer#stage": [message, tag],
-  "TypedProducer#publish": [],
-  "TypedProducer#sendSync": [message, opts("tag timeout")],
-  "TypedProducer#send": [message, opts(`tag ${wait}`)],
-  "TypedProducer#close": [],
   "MailboxServer#tryReceive": [],
   "MailboxServer#receive": [opts(wait)],
   "MailboxServer#receiveSync": [opts("timeout")],
@@ -476,11 +470,9 @@ const RECEIVERS: Readonly<Record<string, In<object>>> = {
   MutexLock: ({ lock }) => lock,
   Channel: ({ channel }) => channel,
   Producer: ({ producer }) => producer,
+  "Producer of structs": ({ typedProducer }) => typedProducer,
   Reservation: ({ reservation }) => reservation,
   Consumer: ({ consumer }) => consumer,
-  TypedChannel: ({ typed }) => typed,
-  TypedProducer: ({ typedProducer }) => typedProducer,
-  TypedConsumer: ({ typedConsumer }) => typedConsumer,
   MailboxServer: ({ server }) => server,
   MailboxClient: ({ client }) => client,
   ShmEntry: ({ entry }) => entry,

@@ -4,7 +4,6 @@ import assert from "node:assert/strict";
 import {
   AtomicInt32,
   Channel,
-  i32,
   MailboxClient,
   MailboxServer,
   Mutex,
@@ -13,7 +12,6 @@ import {
   SemaphoreSet,
   ShmEntry,
   ShmError,
-  struct,
 } from "../mod.ts";
 import { FRONT_DOORS, LIBRARY } from "./support/front_doors.ts";
 import { guardAgainstLeaks } from "./support/leaks.ts";
@@ -35,9 +33,6 @@ function objects(stack: DisposableStack): Readonly<Record<string, object>> {
   const key = freshKey();
   const channel = stack.use(Channel.openOrCreate({ key, lanes: 2, laneCapacity: 4096 }));
   const producer = stack.use(channel.producer());
-  const typed = stack.use(
-    Channel.of(struct({ n: i32 }), { key: freshKey(), lanes: 1, laneCapacity: 4096 }),
-  );
   const mailbox = freshKey();
   return {
     Segment: segment,
@@ -53,9 +48,6 @@ function objects(stack: DisposableStack): Readonly<Record<string, object>> {
     Producer: producer,
     Consumer: stack.use(channel.consumer()),
     Reservation: stack.use(producer.claim(4)!),
-    TypedChannel: typed,
-    TypedProducer: stack.use(typed.producer()),
-    TypedConsumer: stack.use(typed.consumer()),
     MailboxServer: stack.use(MailboxServer.open({ key: mailbox })),
     MailboxClient: stack.use(MailboxClient.open({ key: mailbox })),
   };

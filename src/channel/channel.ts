@@ -8,7 +8,7 @@ import { ShmError } from "../../ffi/shm_error.ts";
 import { Role } from "../sync/role.ts";
 import { saysGone } from "../sysv/object_stat.ts";
 import { isLayout } from "../layout/check.ts";
-import type { Fields, StructLayout } from "../layout/layout.ts";
+import type { Fields, StructInput, StructLayout, StructView } from "../layout/layout.ts";
 import { mistyped } from "../layout/refusal.ts";
 import { checkKey } from "../sysv/key.ts";
 import {
@@ -20,19 +20,20 @@ import {
   readChannelOptions,
   readConsumerOptions,
   readProducerOptions,
-  readTypedChannelOptions,
+  readStructChannelOptions,
 } from "./channel_options.ts";
 import { type ChannelStats, readStats } from "./channel_stat.ts";
-import { Consumer } from "./consumer.ts";
+import { type MessageCodec, StructCodec } from "./codec.ts";
+import { Consumer, makeConsumer } from "./consumer.ts";
 import { LANE_CAPACITY, LANES, SEMAPHORE } from "./descriptor.ts";
 import { ChannelMembership } from "./channel_membership.ts";
 import type { LeaveResult } from "../sync/membership.ts";
-import { Producer } from "./producer.ts";
+import { makeProducer, type Producer } from "./producer.ts";
 import { checkShape, maxMessage, type Shape } from "./shape.ts";
-import { TypedChannel, type TypedChannelOptions } from "./typed_channel.ts";
 
 /**
- * A channel that this process has open.
+ * A channel that this process has open. Its messages are bytes, or structs if {@linkcode Channel.of} made
+ * it: `In` is what producers take, and `Out` what the consumer returns.
  *
  * Each producer owns a lane, a ring in shared memory. Nothing is locked, and sending or receiving a
  * message makes no system call while both sides are awake. A producer or consumer that dies, even by
@@ -52,13 +53,17 @@ import { TypedChannel, type TypedChannelOptions } from "./typed_channel.ts";
  * await consumer.consume(({ text }) => assert.equal(text, "hello"), { until: "closed" });
  * ```
  */
-export class Channel implements Disposable {
+export class Channel<In = ArrayBufferView | ArrayBufferLike, Out = Uint8Array<ArrayBuffer>>
+  implements Disposable {
   readonly #membership: ChannelMembership;
-  readonly #ends = new Set<Producer | Consumer>();
+  /** Without it, messages are bytes. */
+  readonly #codec: MessageCodec<In, Out> | undefined;
+  readonly #ends = new Set<Producer<In> | Consumer<Out>>();
   #leaveResult: LeaveResult | undefined;
 
-  private constructor(membership: ChannelMembership) {
+  private constructor(membership: ChannelMembership, codec?: MessageCodec<In, Out>) {
     this.#membership = membership;
+    this.#codec = codec;
     Object.freeze(this);
   }
 
@@ -73,29 +78,7 @@ export class Channel implements Disposable {
    * @throws {RangeError} a key, number of lanes, capacity, message size or mode out of range
    */
   static openOrCreate(options: ChannelOptions): Channel {
-    const {
-      key,
-      lanes,
-      laneCapacity,
-      messageSize,
-      mode = 0o600,
-      persistent = false,
-      trust = false,
-      timeout,
-    } = readChannelOptions(options);
-    checkShape({
-      lanes: lanes ?? LANES.DEFAULT,
-      laneCapacity: laneCapacity ?? LANE_CAPACITY.DEFAULT,
-      messageSize: messageSize ?? 0,
-    });
-    const wanted: Partial<Shape> = {
-      ...(lanes === undefined ? {} : { lanes }),
-      ...(laneCapacity === undefined ? {} : { laneCapacity }),
-      ...(messageSize === undefined ? {} : { messageSize }),
-    };
-    return new Channel(
-      ChannelMembership.join({ key, wanted, create: { mode, persistent }, trust, timeout }),
-    );
+    return new Channel(joinOrCreate(readChannelOptions(options)));
   }
 
   /**
@@ -121,8 +104,10 @@ export class Channel implements Disposable {
   }
 
   /**
-   * Finds or creates a channel of structs, as {@linkcode Channel.openOrCreate}. Every message is a struct,
-   * and is sent and received as a view of its fields.
+   * Finds or creates a channel of structs, as {@linkcode Channel.openOrCreate}. Every message is a struct:
+   * its producers take an object with a value for each field, and its consumer returns and passes views of
+   * the fields. `drain` passes the same view each time, of the consumer's own copy: to keep a value, copy
+   * it during the call.
    *
    * @throws {ShmError} as {@linkcode Channel.openOrCreate}; `EFORMAT` also if its messages have another
    * size
@@ -144,16 +129,14 @@ export class Channel implements Disposable {
    */
   static of<F extends Fields>(
     layout: StructLayout<F>,
-    options: TypedChannelOptions,
-  ): TypedChannel<F> {
+    options: Omit<ChannelOptions, "messageSize">,
+  ): Channel<StructInput<F>, StructView<F>> {
     if (!isLayout(layout) || layout.kind !== "struct") {
       throw mistyped("layout", "what struct() or parseStruct() made", layout);
     }
-    const messageSize = layout.size;
-    return new TypedChannel(
-      layout,
-      Channel.openOrCreate({ ...readTypedChannelOptions(options), messageSize }),
-    );
+    const read = { ...readStructChannelOptions(options), messageSize: layout.size };
+    const codec = new StructCodec(layout);
+    return new Channel(joinOrCreate(read), codec);
   }
 
   /** The key of the channel. */
@@ -228,7 +211,7 @@ export class Channel implements Disposable {
    * assert.throws(() => channel.producer(), { code: "EBUSY" });
    * ```
    */
-  producer(options: ProducerOptions = {}): Producer {
+  producer(options: ProducerOptions = {}): Producer<In> {
     const read = readProducerOptions(options);
     this.#check();
     let corrupt: ShmError | undefined;
@@ -236,7 +219,10 @@ export class Channel implements Disposable {
       const role = new Role(this.#membership.set, SEMAPHORE.LANE + lane);
       if (!this.#tryAcquire(role)) continue;
       try {
-        return this.#adopt(role, () => new Producer(this.#membership, lane, role, read));
+        return this.#adopt(
+          role,
+          () => makeProducer(this.#membership, lane, role, read, this.#codec),
+        );
       } catch (error) {
         if (!ShmError.is(error, "ECORRUPT")) throw error;
         // A lane that cannot be written must not prevent the use of the others
@@ -275,7 +261,7 @@ export class Channel implements Disposable {
    * assert.throws(() => channel.consumer(), { code: "EBUSY" });
    * ```
    */
-  consumer(options: ConsumerOptions = {}): Consumer {
+  consumer(options: ConsumerOptions = {}): Consumer<Out> {
     const read = readConsumerOptions(options);
     this.#check();
     const role = new Role(this.#membership.set, SEMAPHORE.CONSUMER);
@@ -286,7 +272,7 @@ export class Channel implements Disposable {
         remedy: `process ${this.consumerPid ?? "(just gone)"} is it already`,
       });
     }
-    return this.#adopt(role, () => new Consumer(this.#membership, role, read));
+    return this.#adopt(role, () => makeConsumer(this.#membership, role, read, this.#codec));
   }
 
   #tryAcquire(role: Role): boolean {
@@ -300,7 +286,7 @@ export class Channel implements Disposable {
   }
 
   /** Makes a producer or consumer that is closed with the channel; releases the role if that fails. */
-  #adopt<End extends Producer | Consumer>(role: Role, make: () => End): End {
+  #adopt<End extends Producer<In> | Consumer<Out>>(role: Role, make: () => End): End {
     let end: End;
     try {
       end = make();
@@ -375,4 +361,29 @@ export class Channel implements Disposable {
   [Symbol.dispose](): void {
     this.close();
   }
+}
+
+/** Joins the channel with this key, or creates it. */
+function joinOrCreate(options: ReturnType<typeof readChannelOptions>): ChannelMembership {
+  const {
+    key,
+    lanes,
+    laneCapacity,
+    messageSize,
+    mode = 0o600,
+    persistent = false,
+    trust = false,
+    timeout,
+  } = options;
+  checkShape({
+    lanes: lanes ?? LANES.DEFAULT,
+    laneCapacity: laneCapacity ?? LANE_CAPACITY.DEFAULT,
+    messageSize: messageSize ?? 0,
+  });
+  const wanted: Partial<Shape> = {
+    ...(lanes === undefined ? {} : { lanes }),
+    ...(laneCapacity === undefined ? {} : { laneCapacity }),
+    ...(messageSize === undefined ? {} : { messageSize }),
+  };
+  return ChannelMembership.join({ key, wanted, create: { mode, persistent }, trust, timeout });
 }

@@ -314,10 +314,12 @@ export interface ConsumeOptions {
  * consumer.ack();
  * ```
  */
-export interface ChannelMessage {
-  /** The payload: a copy, which the receiver may keep. */
+export interface ChannelMessage<Out = Uint8Array<ArrayBuffer>> {
+  /** The message: its `bytes`, or on a channel of structs a view of their fields. */
+  readonly value: Out;
+  /** The bytes of the message: a copy, which the receiver may keep. */
   readonly bytes: Uint8Array<ArrayBuffer>;
-  /** The payload as UTF-8; invalid bytes become U+FFFD. Decoded each time it is read. */
+  /** The bytes as UTF-8; invalid ones become U+FFFD. Decoded each time it is read. */
   readonly text: string;
   /** The tag that the sender chose. */
   readonly tag: number;
@@ -326,7 +328,7 @@ export interface ChannelMessage {
 }
 
 const OPEN = { trust: checkFlag, timeout: checkTimeout };
-const TYPED = {
+const OF_STRUCTS = {
   key: checkKey,
   lanes: checkNumber,
   laneCapacity: checkNumber,
@@ -334,7 +336,7 @@ const TYPED = {
   persistent: checkFlag,
   ...OPEN,
 };
-const CHANNEL = { ...TYPED, messageSize: checkNumber };
+const CHANNEL = { ...OF_STRUCTS, messageSize: checkNumber };
 const CONSUMER = { spin: checkSpin };
 const PRODUCER = { withoutConsumer: oneOf("wait", "error"), ...CONSUMER };
 const TRY_SEND = { tag: checkTag };
@@ -388,9 +390,9 @@ export const readChannelOptions: (options: unknown) => Read<typeof CHANNEL, "key
   ["key"],
 );
 
-/** Reads the options of a typed channel. Its message size is that of its layout. */
-export const readTypedChannelOptions: (options: unknown) => Read<typeof TYPED, "key"> =
-  optionsReader(TYPED, ["key"]);
+/** Reads the options of a channel of structs. Its message size is that of the struct. */
+export const readStructChannelOptions: (options: unknown) => Read<typeof OF_STRUCTS, "key"> =
+  optionsReader(OF_STRUCTS, ["key"]);
 
 /** Reads {@linkcode ProducerOptions}. */
 export const readProducerOptions: (options: unknown) => Read<typeof PRODUCER> = optionsReader(

@@ -27,6 +27,7 @@ import {
   readTryReceiveOptions,
 } from "./channel_options.ts";
 import type { ChannelMembership } from "./channel_membership.ts";
+import { decodeText, type MessageDecoder, receivedMessage } from "./codec.ts";
 import { WaiterFlag } from "../sync/waiter_flag.ts";
 import { SEMAPHORE } from "./descriptor.ts";
 import { type ChannelVisit, LaneReader } from "./lane_reader.ts";
@@ -42,23 +43,16 @@ import { SMALL, SmallPayload } from "./payload_views.ts";
 /** The number of times to read again while producers come and go. */
 const TRIES = 3;
 
-const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
-
-/** A message and its text, which is decoded when it is read. */
-class ReceivedMessage implements ChannelMessage {
-  constructor(
-    readonly bytes: Uint8Array<ArrayBuffer>,
-    readonly tag: number,
-    readonly lane: number,
-  ) {}
-
-  get text(): string {
-    return decoder.decode(this.bytes);
-  }
-}
-
 /** More than a drain ever finds. `Infinity` is not a small integer: it would allocate in each call. */
 const MANY = 2 ** 30;
+
+/** Makes a consumer; its `role` is held. Internal: used by `channel.ts`. */
+export let makeConsumer: <Out>(
+  channel: ChannelMembership,
+  role: Role,
+  options: ConsumerOptions,
+  codec: MessageDecoder<Out> | undefined,
+) => Consumer<Out>;
 
 /**
  * The one receiver of a channel.
@@ -90,9 +84,12 @@ const MANY = 2 ** 30;
  * assert.deepEqual(seen, [0, 1, 2]);
  * ```
  */
-export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
+export class Consumer<Out = Uint8Array<ArrayBuffer>>
+  implements Disposable, AsyncIterable<ChannelMessage<Out>> {
   readonly #channel: ChannelMembership;
   readonly #role: Role;
+  /** Without it, messages are bytes. */
+  readonly #codec: MessageDecoder<Out> | undefined;
   /** The words of the consumer in shared memory; empty when the memory was detached. */
   readonly #words: Int32Array<ArrayBuffer>;
   readonly #readers: readonly LaneReader[];
@@ -120,11 +117,20 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
   #producerSeen = false;
   #open = true;
 
-  /** Internal: used by {@linkcode Channel.consumer}. `role` is held. */
-  constructor(channel: ChannelMembership, role: Role, options: ConsumerOptions) {
+  static {
+    makeConsumer = (...how) => new Consumer(...how);
+  }
+
+  private constructor(
+    channel: ChannelMembership,
+    role: Role,
+    options: ConsumerOptions,
+    codec: MessageDecoder<Out> | undefined,
+  ) {
     this.#spin = new AdaptiveSpin(options.spin ?? DEFAULT_SPIN_US);
     this.#channel = channel;
     this.#role = role;
+    this.#codec = codec;
     const { segment, shape } = channel;
     const small = this.#small;
     const gone = (): ShmError => channel.closed("the consumer", this.#open);
@@ -339,7 +345,7 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
    * impossible contents. The other lanes are served first; the error names the lane, and is thrown again
    * after each round, until {@linkcode Consumer.discard} drops the contents
    */
-  tryReceive(options?: { readonly ack?: Acknowledgement }): ChannelMessage | undefined {
+  tryReceive(options?: { readonly ack?: Acknowledgement }): ChannelMessage<Out> | undefined {
     const read = readTryReceiveOptions(options);
     this.#check();
     this.#settle();
@@ -347,7 +353,7 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
   }
 
   /** The next message. It joins the messages that are delivered but not acknowledged. */
-  #take({ ack }: { readonly ack?: Acknowledgement }): ChannelMessage | undefined {
+  #take({ ack }: { readonly ack?: Acknowledgement }): ChannelMessage<Out> | undefined {
     const readers = this.#readers;
     for (let i = 0; i < readers.length; i++) {
       const lane = this.#next;
@@ -364,7 +370,7 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
       // A lane's turn ends when all that was seen of it is delivered: no lane keeps the others waiting
       if (!reader.pending) this.#leave(lane);
       if (ack === "before") this.#settle();
-      return new ReceivedMessage(message.bytes, message.tag, lane);
+      return receivedMessage(this.#codec, message.bytes, message.tag, lane);
     }
     this.#throwPostponed();
     return undefined;
@@ -403,10 +409,19 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
    * ```
    */
   drain(
-    visit: ChannelVisit,
+    visit: ChannelVisit<Out>,
     options?: { readonly max?: number; readonly ack?: Acknowledgement },
   ): number {
     if (typeof visit !== "function") checkFunction(visit, "visit");
+    const codec = this.#codec;
+    // Without a codec, `Out` is bytes
+    return this.#drain(codec === undefined ? visit as ChannelVisit : codec.visitor(visit), options);
+  }
+
+  #drain(
+    visit: ChannelVisit,
+    options: { readonly max?: number; readonly ack?: Acknowledgement } | undefined,
+  ): number {
     let most = MANY;
     let keep = false;
     // A spinning caller calls this every few nanoseconds, mostly without options
@@ -470,10 +485,10 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
     options?: { readonly max?: number; readonly ack?: Acknowledgement },
   ): number {
     checkFunction(visit, "visit");
-    return this.drain((bytes, tag, lane) => {
+    return this.#drain((bytes, tag, lane) => {
       // A small payload is a copy already
       const copy = bytes.length <= SMALL ? bytes : bytes.slice();
-      return visit(decoder.decode(copy), tag, lane);
+      return visit(decodeText(copy), tag, lane);
     }, options);
   }
 
@@ -629,10 +644,12 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
    *
    * @throws {ShmError} as {@linkcode Consumer.ready}
    */
-  receive(options?: ChannelReceiveOptions & { readonly until?: never }): Promise<ChannelMessage>;
+  receive(
+    options?: ChannelReceiveOptions & { readonly until?: never },
+  ): Promise<ChannelMessage<Out>>;
   /** With `until`: returns `undefined` at the end of the stream. */
-  receive(options: ChannelReceiveOptions): Promise<ChannelMessage | undefined>;
-  receive(options?: ChannelReceiveOptions): Promise<ChannelMessage | undefined> {
+  receive(options: ChannelReceiveOptions): Promise<ChannelMessage<Out> | undefined>;
+  receive(options?: ChannelReceiveOptions): Promise<ChannelMessage<Out> | undefined> {
     // Not an async function: each promise between the waker and the caller that awaits costs a microsecond
     let read: Limited<ChannelReceiveOptions>;
     try {
@@ -665,10 +682,12 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
    *
    * @throws {ShmError} as {@linkcode Consumer.ready}
    */
-  receiveSync(options?: ChannelReceiveSyncOptions & { readonly until?: never }): ChannelMessage;
+  receiveSync(
+    options?: ChannelReceiveSyncOptions & { readonly until?: never },
+  ): ChannelMessage<Out>;
   /** With `until`: returns `undefined` at the end of the stream. */
-  receiveSync(options: ChannelReceiveSyncOptions): ChannelMessage | undefined;
-  receiveSync(options?: ChannelReceiveSyncOptions): ChannelMessage | undefined {
+  receiveSync(options: ChannelReceiveSyncOptions): ChannelMessage<Out> | undefined;
+  receiveSync(options?: ChannelReceiveSyncOptions): ChannelMessage<Out> | undefined {
     const read = readReceiveSyncOptions(options);
     this.#check();
     this.#settle();
@@ -711,7 +730,7 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
    * ```
    */
   async consume(
-    handler: (message: ChannelMessage) => unknown,
+    handler: (message: ChannelMessage<Out>) => unknown,
     options?: ConsumeOptions,
   ): Promise<void> {
     await handleEach(this, checkFunction(handler, "handler"), readConsumeOptions(options));
@@ -725,12 +744,12 @@ export class Consumer implements Disposable, AsyncIterable<ChannelMessage> {
    *
    * @throws {ShmError} as {@linkcode Consumer.ready}, from the loop
    */
-  messages(options?: ChannelReceiveOptions): AsyncIterableIterator<ChannelMessage, undefined> {
+  messages(options?: ChannelReceiveOptions): AsyncIterableIterator<ChannelMessage<Out>, undefined> {
     return iterate(this, readMessagesOptions(options));
   }
 
   /** `for await` over the consumer iterates over the messages as they come, without an end. */
-  [Symbol.asyncIterator](): AsyncIterableIterator<ChannelMessage, undefined> {
+  [Symbol.asyncIterator](): AsyncIterableIterator<ChannelMessage<Out>, undefined> {
     return this.messages();
   }
 

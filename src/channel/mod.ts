@@ -43,10 +43,3 @@ export type { Consumer } from "./consumer.ts";
 export type { ChannelVisit } from "./lane_reader.ts";
 export type { Producer } from "./producer.ts";
 export type { Reservation } from "./reservation.ts";
-export type {
-  TypedChannel,
-  TypedChannelOptions,
-  TypedConsumer,
-  TypedMessage,
-  TypedProducer,
-} from "./typed_channel.ts";

@@ -11,7 +11,7 @@ import {
   ShmError,
 } from "../../mod.ts";
 import { ChannelMembership } from "../../src/channel/channel_membership.ts";
-import { Consumer as ConsumerEnd } from "../../src/channel/consumer.ts";
+import { makeConsumer } from "../../src/channel/consumer.ts";
 import { CONSUMER_WORD, consumerWords, LANE_WORD } from "../../src/channel/lane_words.ts";
 import { Role } from "../../src/sync/role.ts";
 import { yieldBudget } from "../../src/sysv/yield_budget.ts";
@@ -369,7 +369,7 @@ Deno.test("a segment detached in the visitor ends the drain with an error", () =
     const { segment, set } = membership;
     const role = new Role(set, 0);
     assert(role.tryAcquire());
-    const consumer = new ConsumerEnd(membership, role, {});
+    const consumer = makeConsumer<Uint8Array<ArrayBuffer>>(membership, role, {}, undefined);
     let seen = 0;
     assert.throws(() =>
       consumer.drain((bytes) => {

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import {
   array,
+  Channel,
   type Producer,
   removeSegment,
   SemaphoreSet,
@@ -10,7 +11,6 @@ import {
   struct,
   u8,
 } from "../../mod.ts";
-import { TypedProducer } from "../../src/channel/typed_channel.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
 import { LANE_WORD } from "../../src/channel/lane_words.ts";
 import { byte, drained, fill, scratchChannel, SOON, withLaneWords } from "./scratch_channel.ts";
@@ -75,11 +75,16 @@ Deno.test("messages of every length, with the tags of both ends, arrive as they 
 });
 
 Deno.test("Producer: every way of sending takes its tag as { tag }, and a number is a TypeError", async () => {
-  using channel = scratchChannel({ messageSize: 8 });
+  using channel = scratchChannel({ messageSize: 8, lanes: 2 });
   using producer = channel.producer();
   using consumer = channel.consumer();
   const bytes = new Uint8Array(8);
-  const typed = new TypedProducer(struct({ bytes: array(u8, 8) }), producer);
+  using ofStructs = Channel.of(struct({ bytes: array(u8, 8) }), {
+    key: channel.key,
+    lanes: 2,
+    laneCapacity: 256,
+  });
+  using typed = ofStructs.producer();
   const options = { tag: 7 };
   const ways: Readonly<Record<string, (options?: { tag?: number }) => unknown>> = {
     trySend: (options) => producer.trySend(bytes, options),
@@ -92,11 +97,14 @@ Deno.test("Producer: every way of sending takes its tag as { tag }, and a number
     "typed stage": (options) => typed.stage({ bytes: [...bytes] }, options),
     "typed sendSync": (options) => typed.sendSync({ bytes: [...bytes] }, options),
     "typed send": (options) => typed.send({ bytes: [...bytes] }, options),
+    "typed sendBatch": (options) => typed.sendBatch([{ bytes: [...bytes] }], options),
+    "typed claim": (options) => typed.claim(8, options)?.commit(),
   };
   for (const [name, send] of Object.entries(ways)) {
     for (const [given, expected] of [[options, 7], [{}, 0], [undefined, 0]] as const) {
       await send(given);
       producer.publish();
+      typed.publish();
       const tags: number[] = [];
       consumer.drain((_, tag) => tags.push(tag));
       assert.deepEqual(tags, [expected], name);

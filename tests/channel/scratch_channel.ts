@@ -17,7 +17,7 @@ export function scratchChannel(options: Partial<ChannelOptions> = {}): Channel {
 
 /** The words of one lane in memory, to look at or to spoil while `action` runs. */
 export function withLaneWords<Result>(
-  channel: Channel,
+  channel: Pick<Channel, "id">,
   lane: number,
   action: (words: Int32Array<ArrayBuffer>) => Result,
 ): Result {
@@ -26,7 +26,11 @@ export function withLaneWords<Result>(
 }
 
 /** Lets all lanes begin at `position`, as if `messages` had passed. For a channel without peers. */
-export function beginAt(channel: Channel, position: number, messages = 0): void {
+export function beginAt(
+  channel: Pick<Channel, "id" | "lanes">,
+  position: number,
+  messages = 0,
+): void {
   for (let lane = 0; lane < channel.lanes; lane++) {
     withLaneWords(channel, lane, (words) => {
       const { HEAD, TAIL, HEAD_COUNTERS, TAIL_COUNTERS } = LANE_WORD;

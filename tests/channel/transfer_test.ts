@@ -123,7 +123,7 @@ Deno.test("send: bytes that are transferred away while it waits are not sent as 
     const bytes = new Uint8Array(length).fill(5);
     const sending = assert.rejects(producer.send(bytes), {
       name: "TypeError",
-      message: new RegExp(`bytes had ${length} bytes and have 0: .*nothing was sent`),
+      message: new RegExp(`the message had ${length} bytes and has 0: .*nothing was sent`),
     });
     const next = producer.send(byte(99), { timeout: SOON });
     transfer(bytes);

@@ -149,7 +149,7 @@ async function produce(channel: Channel): Promise<void> {
 
 /** Receives what is there in the consumer's mode; gives how many. */
 function receive(consumer: Consumer, taker: Taker): number {
-  const one = (message: Omit<ChannelMessage, "text">, copied: boolean): void => {
+  const one = (message: Pick<ChannelMessage, "bytes" | "tag" | "lane">, copied: boolean): void => {
     taker.take(message, copied, length);
     board.progress();
     if (!copied) restSometimes();

@@ -1,4 +1,4 @@
-/** Channels of structs. */
+/** Channels of structs: `Channel.of`, and all that its producers and its consumer do with a struct. */
 
 import assert from "node:assert/strict";
 import { array, Channel, f64, i32, i64, struct, u8 } from "../../mod.ts";
@@ -29,7 +29,7 @@ Deno.test("structs arrive as they were, in every way of sending and receiving", 
     1.5,
     -2,
     7,
-    producer.producer.lane,
+    producer.lane,
   ]);
   assert.equal((await consumer.receive()).value.id, 2);
   assert.equal(consumer.receiveSync().value.id, 3);
@@ -116,7 +116,7 @@ Deno.test("TypedConsumer acknowledges as a Consumer does: consume, ack, nack, di
   assert.equal(depth(), 0);
   using again = channel.producer();
   again.trySend({ id: 7, x: 0, y: 0 });
-  assert(consumer.discard(again.producer.lane) > 0);
+  assert(consumer.discard(again.lane) > 0);
   assert.equal(depth(), 0);
 });
 
@@ -137,7 +137,7 @@ Deno.test("a channel of messages of another size is refused, and so is such a me
     name: "RangeError",
     message: "a message of 23 bytes on a channel whose messages have 24",
   });
-  assert(channel.channel.isOpen);
+  assert(channel.isOpen);
 });
 
 Deno.test("a record that is no struct's length is an error, not half a struct", () => {
@@ -146,11 +146,11 @@ Deno.test("a record that is no struct's length is an error, not half a struct", 
     using producer = channel.producer();
     using consumer = channel.consumer();
     for (const id of [1, 2]) producer.trySend({ id, x: 1, y: 1 });
-    withLaneWords(channel.channel, 0, ({ buffer }) => new Int32Array(buffer, 512, 1)[0] = length);
+    withLaneWords(channel, 0, ({ buffer }) => new Int32Array(buffer, 512, 1)[0] = length);
     const error = { code: "ECORRUPT", message: /where every message has 24/ };
     assert.throws(() => consumer.tryReceive(), error);
     assert.throws(() => consumer.drain(() => assert.fail("it was handed out")), error);
-    consumer.consumer.discard(0);
+    consumer.discard(0);
   }
 });
 
@@ -181,3 +181,66 @@ testWith(
     assert.match(stdout, /^EFORMAT .*messageSize differs: 24 there, 16 asked for/);
   },
 );
+
+Deno.test("Channel.of: sendBatch, claim, lane, nack and drainText work as on a channel of bytes", () => {
+  using channel = Channel.of(Point, { key: freshKey(), lanes: 1, laneCapacity: 1024 });
+  using producer = channel.producer();
+  using consumer = channel.consumer();
+  assert.deepEqual([channel.lanes, channel.messageSize, producer.lane], [1, 24, 0]);
+  const points = [1, 2, 3].map((id) => ({ id, x: id / 2, y: 0 }));
+  assert.equal(producer.sendBatch(points, { tag: 5 }), 3);
+  assert.throws(() => producer.sendBatch([points[0]!, { id: 1, x: 1 } as never]), {
+    name: "TypeError",
+    message: '"y" is missing',
+  });
+  // A struct that is written in place
+  const reservation = producer.claim(Point.size)!;
+  const { buffer, byteOffset } = reservation.bytes;
+  Object.assign(Point.view(buffer, byteOffset), { id: 4, x: 2, y: 0 });
+  assert.throws(() => producer.trySend(points[0]!), { code: "EBUSY" });
+  reservation.commit();
+  assert.throws(() => producer.claim(8), {
+    name: "RangeError",
+    message: "a message of 8 bytes on a channel whose messages have 24",
+  });
+  const first = consumer.tryReceive()!;
+  assert.deepEqual([first.value.id, first.tag], [1, 5]);
+  assert.deepEqual(Point.read(first.bytes.buffer), points[0]);
+  consumer.nack();
+  const ids: number[] = [];
+  consumer.drain((point) => ids.push(point.id), { ack: "after" });
+  assert.deepEqual(ids, [1, 2, 3, 4]);
+  consumer.nack();
+  let texts = 0;
+  consumer.drainText((text) => texts += text.length === 24 ? 1 : 0);
+  assert.equal(texts, 4, "the bytes of a struct as text");
+});
+
+Deno.test("Channel.of: several producers and handles of a channel do not share what they encode", async () => {
+  const key = freshKey();
+  using channel = Channel.of(Point, { key, lanes: 2, laneCapacity: 64 });
+  using one = channel.producer({ spin: 0 });
+  using two = channel.producer({ spin: 0 });
+  using consumer = channel.consumer();
+  const point = { id: 0, x: 0, y: 0 };
+  for (const producer of [one, two]) while (producer.trySend(point));
+  const sends = [one.send({ ...point, id: 1 }), two.send({ ...point, id: 2 })];
+  // A getter that sends in the midst of being read
+  const nested = {
+    id: 3,
+    get x(): number {
+      assert(!one.trySend({ ...point, id: 4 }));
+      return 3;
+    },
+    y: 3,
+  };
+  sends.push(one.send(nested));
+  const seen: number[][] = [];
+  while (seen.length < 3) {
+    const { value } = await consumer.receive();
+    if (value.id !== 0) seen.push([value.id, value.x]);
+  }
+  await Promise.all(sends);
+  consumer.ack();
+  assert.deepEqual(seen.sort(), [[1, 0], [2, 0], [3, 3]]);
+});

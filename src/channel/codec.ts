@@ -1,0 +1,117 @@
+/**
+ * What a message is to the programs: its bytes, or a struct of which a codec makes bytes. Internal: used by
+ * the channel.
+ */
+
+import type { Fields, StructInput, StructLayout, StructView } from "../layout/layout.ts";
+import type { ChannelMessage } from "./channel_options.ts";
+import type { ChannelVisit } from "./lane_reader.ts";
+
+/** Makes the bytes of messages. */
+export interface MessageEncoder<In> {
+  /**
+   * Returns the bytes of `message`, which the next call overwrites.
+   *
+   * @throws {TypeError | RangeError} a value that a field cannot hold
+   */
+  encode(message: In): Uint8Array<ArrayBuffer>;
+}
+
+/** Makes messages of bytes. */
+export interface MessageDecoder<Out> {
+  /** Returns the message in `bytes`, which are the receiver's own. */
+  decode(bytes: Uint8Array<ArrayBuffer>): Out;
+  /** Returns a visitor of bytes that calls `visit` with the message in them. */
+  visitor(visit: ChannelVisit<Out>): ChannelVisit;
+}
+
+/** Both directions. A channel without a codec has messages of bytes. */
+export interface MessageCodec<In, Out> extends MessageEncoder<In>, MessageDecoder<Out> {}
+
+/** A codec for structs. It may serve all producers and the consumer of one process. */
+export class StructCodec<F extends Fields> implements MessageCodec<StructInput<F>, StructView<F>> {
+  readonly #layout: StructLayout<F>;
+  readonly #encoded: Uint8Array<ArrayBuffer>;
+  /** The memory of the view that visitors get; replaced if one of them transferred it away. */
+  #visited: Uint8Array<ArrayBuffer>;
+  #view: StructView<F>;
+
+  constructor(layout: StructLayout<F>) {
+    this.#layout = layout;
+    this.#encoded = new Uint8Array(layout.size);
+    this.#visited = new Uint8Array(layout.size);
+    this.#view = layout.view(this.#visited.buffer);
+  }
+
+  encode(message: StructInput<F>): Uint8Array<ArrayBuffer> {
+    this.#layout.write(this.#encoded.buffer, message);
+    return this.#encoded;
+  }
+
+  /** The consumer has checked that every message has the size of the struct. */
+  decode(bytes: Uint8Array<ArrayBuffer>): StructView<F> {
+    return this.#layout.view(bytes.buffer, bytes.byteOffset);
+  }
+
+  visitor(visit: ChannelVisit<StructView<F>>): ChannelVisit {
+    return (bytes, tag, lane) => {
+      if (this.#visited.length === 0) {
+        this.#visited = new Uint8Array(this.#layout.size);
+        this.#view = this.#layout.view(this.#visited.buffer);
+      }
+      this.#visited.set(bytes);
+      return visit(this.#view, tag, lane);
+    };
+  }
+}
+
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
+/** Decodes UTF-8. The bytes must not change in the meantime: a peer must not have access to them. */
+export function decodeText(bytes: Uint8Array<ArrayBuffer>): string {
+  return decoder.decode(bytes);
+}
+
+/** A message of bytes, and its text, which is decoded when it is read. */
+class BytesMessage implements ChannelMessage {
+  constructor(
+    readonly bytes: Uint8Array<ArrayBuffer>,
+    readonly tag: number,
+    readonly lane: number,
+  ) {}
+
+  get value(): Uint8Array<ArrayBuffer> {
+    return this.bytes;
+  }
+
+  get text(): string {
+    return decoder.decode(this.bytes);
+  }
+}
+
+/** A message that a codec has decoded. */
+class DecodedMessage<Out> implements ChannelMessage<Out> {
+  constructor(
+    readonly value: Out,
+    readonly bytes: Uint8Array<ArrayBuffer>,
+    readonly tag: number,
+    readonly lane: number,
+  ) {}
+
+  get text(): string {
+    return decoder.decode(this.bytes);
+  }
+}
+
+/** Makes a received message of `bytes`, which are the receiver's own. */
+export function receivedMessage<Out>(
+  codec: MessageDecoder<Out> | undefined,
+  bytes: Uint8Array<ArrayBuffer>,
+  tag: number,
+  lane: number,
+): ChannelMessage<Out> {
+  return codec === undefined
+    // Without a codec, `Out` is bytes
+    ? new BytesMessage(bytes, tag, lane) as ChannelMessage<unknown> as ChannelMessage<Out>
+    : new DecodedMessage(codec.decode(bytes), bytes, tag, lane);
+}
