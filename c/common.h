@@ -89,15 +89,6 @@ enum ShmMailboxOutcome {
   SHM_MAILBOX_UNKNOWN    /* the mailbox was removed during the send */
 };
 
-struct ShmMailboxError {
-  const char *action; /* "open the mailbox" */
-  const char *call;   /* "shmget", NULL when no call failed */
-  int number;         /* errno, 0 when no call failed */
-  key_t key;
-  char what[224]; /* what is wrong, when no call failed */
-  char hint[160]; /* what to do about it */
-};
-
 struct ShmMailboxOptions {
   key_t key;
   unsigned mode;   /* permissions of what we create, within 0666 */
@@ -124,7 +115,7 @@ struct ShmMailbox {
   bool wakes;                   /* the last check found only members, which wake waiters */
   struct ShmiSpinning spinning;
   int64_t turn_ended;           /* when we last released SENDER */
-  struct ShmMailboxError error; /* of the last call that did not return OK */
+  struct ShmError error;        /* of the last call that did not return OK */
 };
 
 /* ---- time, errors ---------------------------------------------------------------------------- */
@@ -134,50 +125,41 @@ static inline int64_t shm_mailbox_now(void) { return shm_now(); }
 static inline const char *shm_mailbox_errno_name(int number) { return shm_errno_name(number); }
 
 /* One line, no newline: what failed, in which call, why, at which key, what to do about it. */
-static inline void shm_mailbox_describe(const struct ShmMailboxError *error, char *out,
-                                        size_t size) {
-  const struct ShmiFault fault = {error->action, error->call, error->number, error->what,
-                                  error->hint};
-  shmi_describe(&fault, error->key, out, size);
+static inline void shm_mailbox_describe(const struct ShmError *error, char *out, size_t size) {
+  shmi_describe(error, out, size);
 }
 
+/* The error of a call that failed. */
 static inline enum ShmMailboxStatus shmi_error(struct ShmMailbox *box, enum ShmMailboxStatus status,
                                                const char *action, const char *call, int number) {
-  struct ShmMailboxError *error = &box->error;
-  error->action = action;
-  error->call = call;
-  error->number = number;
-  error->key = box->options.key;
-  error->what[0] = '\0';
-  const char *const hint =
-      number == EACCES
-          ? "it belongs to another user, ask them for a wider --mode or agree on another --key"
-          : shmi_remedy(number);
-  snprintf(error->hint, sizeof error->hint, "%s", hint);
+  shmi_call_failed(&box->error, box->options.key, action, call, number);
   return status;
 }
 
-static inline enum ShmMailboxStatus shmi_fault(struct ShmMailbox *box, enum ShmMailboxStatus status,
-                                               const char *action, const char *what,
-                                               const char *hint) {
-  shmi_error(box, status, action, NULL, 0);
-  snprintf(box->error.what, sizeof box->error.what, "%s", what);
-  snprintf(box->error.hint, sizeof box->error.hint, "%s", hint);
+/* The error of a check that failed; the arguments from `what` on are as those of printf. */
+__attribute__((format(printf, 5, 6))) static inline enum ShmMailboxStatus shmi_fault(
+    struct ShmMailbox *box, enum ShmMailboxStatus status, const char *action, const char *hint,
+    const char *what, ...) {
+  va_list values;
+  va_start(values, what);
+  shmi_check_failed(&box->error, box->options.key, action, hint, what, values);
+  va_end(values);
   return status;
 }
 
 static inline enum ShmMailboxStatus shmi_timeout(struct ShmMailbox *box) {
-  return shmi_fault(box, SHM_MAILBOX_TIMEOUT, "use the mailbox", "the time allowed is over", "");
+  return shmi_fault(box, SHM_MAILBOX_TIMEOUT, "use the mailbox", "", "the time allowed is over");
 }
 
 static inline enum ShmMailboxStatus shmi_stopped(struct ShmMailbox *box) {
-  return shmi_fault(box, SHM_MAILBOX_STOPPED, "use the mailbox", "told to stop", "");
+  return shmi_fault(box, SHM_MAILBOX_STOPPED, "use the mailbox", "", "told to stop");
 }
 
 static inline enum ShmMailboxStatus shmi_removed(struct ShmMailbox *box) {
-  return shmi_fault(box, SHM_MAILBOX_REMOVED, "use the mailbox", "it was removed while in use",
+  return shmi_fault(box, SHM_MAILBOX_REMOVED, "use the mailbox",
                     "somebody removed its segment or its semaphore set (ipcrm?), start again to"
-                    " make a new one");
+                    " make a new one",
+                    "it was removed while in use");
 }
 
 /* ---- semaphores ------------------------------------------------------------------------------ */
@@ -201,8 +183,8 @@ static inline enum ShmMailboxStatus shm_mailbox_check(struct ShmMailbox *box) {
 static inline enum ShmMailboxStatus shmi_check_process(struct ShmMailbox *box) {
   if (shmi_opened_here(&box->member.process)) return SHM_MAILBOX_OK;
   return shmi_fault(box, SHM_MAILBOX_FORKED, "use the mailbox",
-                    "another process opened it, and fork passes on none of what it holds",
-                    "open it anew in this process");
+                    "open it anew in this process",
+                    "another process opened it, and fork passes on none of what it holds");
 }
 
 /*
@@ -388,10 +370,7 @@ static inline enum ShmMailboxStatus shm_mailbox_join(struct ShmMailbox *box,
   const enum ShmiStatus status =
       shmi_join(member, shmi_deadline(wait), wait != NULL ? wait->stop : NULL);
   if (status == SHMI_OK) return SHM_MAILBOX_OK;
-  const struct ShmiError *const why = &member->error;
-  shmi_error(box, statuses[status], why->action, why->call, why->number);
-  snprintf(box->error.what, sizeof box->error.what, "%s", why->what);
-  snprintf(box->error.hint, sizeof box->error.hint, "%s", why->hint);
+  box->error = member->error;
   return statuses[status];
 }
 
@@ -446,11 +425,12 @@ static inline enum ShmMailboxStatus shm_mailbox_acquire_server(struct ShmMailbox
   if (status == SHM_MAILBOX_OK) status = shmi_try_acquire(box, SHM_MAILBOX_SEM_SERVER);
   if (status == SHM_MAILBOX_BUSY) {
     const pid_t pid = shmi_holder(box->member.set, SHM_MAILBOX_SEM_SERVER, 1);
-    shmi_fault(box, SHM_MAILBOX_BUSY, "serve the mailbox", "it has a server already",
-               "stop that one or use another --key");
+    static const char hint[] = "stop that one or use another --key";
     if (pid > 0) {
-      snprintf(box->error.what, sizeof box->error.what, "it has a server already, process %ld",
-               (long)pid);
+      shmi_fault(box, status, "serve the mailbox", hint, "it has a server already, process %ld",
+                 (long)pid);
+    } else {
+      shmi_fault(box, status, "serve the mailbox", hint, "it has a server already");
     }
   }
   if (status == SHM_MAILBOX_OK) {
@@ -513,7 +493,7 @@ static inline enum ShmMailboxStatus shm_mailbox_send(struct ShmMailbox *box, con
   *outcome = SHM_MAILBOX_NOT_SENT;
   if (length > SHM_MAILBOX_TEXT_MAX || memchr(text, '\0', length) != NULL) {
     return shmi_fault(box, SHM_MAILBOX_REFUSED, "send the message",
-                      "it is longer than 2047 bytes or has a NUL in it", "");
+                      "", "it is longer than 2047 bytes or has a NUL in it");
   }
   enum ShmMailboxStatus status = shmi_check_process(box);
   if (status == SHM_MAILBOX_OK) status = shmi_take_turn(box, wait);

@@ -196,18 +196,6 @@ enum ShmChannelStatus {
   SHM_CHANNEL_FAILED       /* a system call failed */
 };
 
-#define SHM_CHANNEL_NO_LANE UINT32_MAX
-
-struct ShmChannelError {
-  const char *action; /* "open the channel" */
-  const char *call;   /* "shmget", NULL when no call failed */
-  int number;         /* errno, 0 when no call failed */
-  key_t key;
-  uint32_t lane;      /* of CORRUPT, to be discarded; else SHM_CHANNEL_NO_LANE */
-  char what[224];     /* what is wrong, when no call failed */
-  char hint[160];     /* what to do about it */
-};
-
 /* Start with shm_channel_options(key). */
 struct ShmChannelOptions {
   key_t key;
@@ -236,7 +224,7 @@ struct ShmChannel {
   uint32_t message_size;        /* 0: lengths differ */
   uint32_t max_message;         /* the longest message, in bytes */
   bool created;                 /* we initialised it */
-  struct ShmChannelError error; /* of the last call on the channel itself that did not return OK */
+  struct ShmError error;        /* of the last call on the channel itself that did not return OK */
 };
 
 /* One message. The bytes are in the ring, 8-aligned, or in the caller's buffer. */
@@ -271,7 +259,7 @@ struct ShmChannelProducer {
   uint32_t lane;
   struct ShmiSpinning spinning;
   struct ShmChannel *channel;   /* NULL: closed */
-  struct ShmChannelError error; /* of the last call that did not return OK, FULL or EMPTY */
+  struct ShmError error;        /* of the last call that did not return OK, FULL or EMPTY */
 };
 
 /* The consumer's state of a lane. */
@@ -299,7 +287,7 @@ struct ShmChannelConsumer {
   bool seen;            /* there was a producer */
   struct ShmiSpinning spinning;
   struct ShmChannel *channel;   /* NULL: closed */
-  struct ShmChannelError error; /* of the last call that did not return OK, FULL or EMPTY */
+  struct ShmError error;        /* of the last call that did not return OK, FULL or EMPTY */
   uint16_t dirty[SHM_CHANNEL_LANES_MAX];
   struct ShmciReader readers[SHM_CHANNEL_LANES_MAX];
 };
@@ -375,52 +363,38 @@ static inline int64_t shmci_deadline(const struct ShmChannelWait *wait) {
 /* ---- errors ---------------------------------------------------------------------------------- */
 
 /* One line, no newline: what failed, in which call, why, at which key, what to do about it. */
-static inline void shm_channel_describe(const struct ShmChannelError *error, char *out,
-                                        size_t size) {
-  const struct ShmiFault fault = {error->action, error->call, error->number, error->what,
-                                  error->hint};
-  shmi_describe(&fault, error->key, out, size);
+static inline void shm_channel_describe(const struct ShmError *error, char *out, size_t size) {
+  shmi_describe(error, out, size);
 }
 
 /* The error of a call that failed. */
-SHMCI_COLD enum ShmChannelStatus shmci_error(struct ShmChannelError *error,
+SHMCI_COLD enum ShmChannelStatus shmci_error(struct ShmError *error,
                                              const struct ShmChannel *channel,
                                              enum ShmChannelStatus status, const char *action,
                                              const char *call, int number) {
-  error->action = action;
-  error->call = call;
-  error->number = number;
-  error->key = channel->options.key;
-  error->lane = SHM_CHANNEL_NO_LANE;
-  error->what[0] = '\0';
-  snprintf(error->hint, sizeof error->hint, "%s",
-           number == EACCES ? "it belongs to another user, ask them for a wider mode or agree on"
-                              " another key"
-                            : shmi_remedy(number));
+  shmi_call_failed(error, channel->options.key, action, call, number);
   return status;
 }
 
 /* The error of a check that failed; the arguments from `what` on are as those of printf. */
 __attribute__((format(printf, 6, 7))) SHMCI_COLD enum ShmChannelStatus shmci_fault(
-    struct ShmChannelError *error, const struct ShmChannel *channel, enum ShmChannelStatus status,
+    struct ShmError *error, const struct ShmChannel *channel, enum ShmChannelStatus status,
     const char *action, const char *hint, const char *what, ...) {
   va_list values;
-  shmci_error(error, channel, status, action, NULL, 0);
   va_start(values, what);
-  vsnprintf(error->what, sizeof error->what, what, values);
+  shmi_check_failed(error, channel->options.key, action, hint, what, values);
   va_end(values);
-  snprintf(error->hint, sizeof error->hint, "%s", hint);
   return status;
 }
 
-SHMCI_COLD enum ShmChannelStatus shmci_removed(struct ShmChannelError *error,
+SHMCI_COLD enum ShmChannelStatus shmci_removed(struct ShmError *error,
                                                const struct ShmChannel *channel) {
   return shmci_fault(error, channel, SHM_CHANNEL_REMOVED, "use the channel",
                      "somebody removed the channel (ipcrm?), start again to make a new one",
                      "it was removed while in use");
 }
 
-SHMCI_COLD enum ShmChannelStatus shmci_corrupt(struct ShmChannelError *error,
+SHMCI_COLD enum ShmChannelStatus shmci_corrupt(struct ShmError *error,
                                                const struct ShmChannel *channel, uint32_t lane,
                                                const char *what, uint32_t there, uint32_t other) {
   shmci_fault(error, channel, SHM_CHANNEL_CORRUPT, "use the channel",
@@ -433,7 +407,7 @@ SHMCI_COLD enum ShmChannelStatus shmci_corrupt(struct ShmChannelError *error,
 }
 
 /* A handle works only in the process that opened it, not in its children. */
-SHMCI_COLD enum ShmChannelStatus shmci_forked(struct ShmChannelError *error,
+SHMCI_COLD enum ShmChannelStatus shmci_forked(struct ShmError *error,
                                               const struct ShmChannel *channel) {
   return shmci_fault(error, channel, SHM_CHANNEL_FORKED, "use the channel",
                      "open it anew in this process",
@@ -446,7 +420,7 @@ SHMCI_COLD enum ShmChannelStatus shmci_forked(struct ShmChannelError *error,
 static inline int shmci_sem_lane(uint32_t lane) { return SHM_CHANNEL_SEM_LANE + (int)lane; }
 
 /* Acquires a role or lane. BUSY: another process holds it. */
-static inline enum ShmChannelStatus shmci_acquire(struct ShmChannelError *error,
+static inline enum ShmChannelStatus shmci_acquire(struct ShmError *error,
                                                   const struct ShmChannel *channel, int number) {
   if (shmi_acquire_now(channel->member.set, number) == 0) return SHM_CHANNEL_OK;
   if (errno == EAGAIN) return SHM_CHANNEL_BUSY;
@@ -728,10 +702,7 @@ static inline enum ShmChannelStatus shmci_join(struct ShmChannel *channel,
   const enum ShmiStatus status =
       shmi_join(member, shmci_deadline(wait), wait != NULL ? wait->stop : NULL);
   if (status == SHMI_OK) return SHM_CHANNEL_OK;
-  const struct ShmiError *const why = &member->error;
-  shmci_error(&channel->error, channel, statuses[status], why->action, why->call, why->number);
-  snprintf(channel->error.what, sizeof channel->error.what, "%s", why->what);
-  snprintf(channel->error.hint, sizeof channel->error.hint, "%s", why->hint);
+  channel->error = member->error;
   return statuses[status];
 }
 
@@ -877,13 +848,13 @@ static inline void shm_channel_lane_stats(const struct ShmChannel *channel, uint
 
 /* ---- waiting --------------------------------------------------------------------------------- */
 
-SHMCI_COLD enum ShmChannelStatus shmci_expired(struct ShmChannelError *error,
+SHMCI_COLD enum ShmChannelStatus shmci_expired(struct ShmError *error,
                                                const struct ShmChannel *channel) {
   return shmci_fault(error, channel, SHM_CHANNEL_TIMEOUT, "use the channel", "",
                      "the time allowed is over");
 }
 
-SHMCI_COLD enum ShmChannelStatus shmci_stopped(struct ShmChannelError *error,
+SHMCI_COLD enum ShmChannelStatus shmci_stopped(struct ShmError *error,
                                                const struct ShmChannel *channel) {
   return shmci_fault(error, channel, SHM_CHANNEL_STOPPED, "use the channel", "", "told to stop");
 }
@@ -899,7 +870,7 @@ static inline uint32_t shmci_looks(const struct ShmiSpinning *spinning,
  * Sleeps until the word is no longer 1, or for a slice. Not OK: the wait must end. Checks only once
  * in a slice whether the channel still exists, because that takes two system calls.
  */
-static inline enum ShmChannelStatus shmci_sleep(struct ShmChannelError *error,
+static inline enum ShmChannelStatus shmci_sleep(struct ShmError *error,
                                                 const struct ShmChannel *channel,
                                                 const uint32_t *asleep,
                                                 const struct ShmChannelWait *wait,
@@ -929,7 +900,7 @@ SHMCI_HOT void shmci_wake(uint32_t *asleep) {
 
 SHMCI_COLD enum ShmChannelStatus shmci_no_lane(struct ShmChannelProducer *producer,
                                                const struct ShmChannel *channel) {
-  struct ShmChannelError *const error = &producer->error;
+  struct ShmError *const error = &producer->error;
   shmci_fault(error, channel, SHM_CHANNEL_BUSY, "become a producer",
               "wait until one of them closes, or make the channel anew with more lanes",
               "all %lu lanes are taken, by processes", (unsigned long)channel->lanes);

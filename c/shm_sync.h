@@ -111,26 +111,56 @@ static inline const char *shmi_remedy(int number) {
   }
 }
 
-/* The contents of an error: a failed call, or a text that says what is wrong. */
-struct ShmiFault {
+/* The lane of an error that is about no lane. */
+#define SHM_CHANNEL_NO_LANE UINT32_MAX
+
+/* Why the last call with a handle did not succeed. */
+struct ShmError {
   const char *action; /* "open the mailbox" */
-  const char *call;   /* NULL when no call failed */
+  const char *call;   /* "shmget", NULL when no call failed */
   int number;         /* errno, 0 when no call failed */
-  const char *what;
-  const char *hint;
+  key_t key;
+  uint32_t lane;  /* of CORRUPT, to be discarded; else SHM_CHANNEL_NO_LANE */
+  char what[224]; /* what is wrong, when no call failed */
+  char hint[160]; /* what to do about it */
 };
 
+/* Sets the error of a call that failed. */
+static inline void shmi_call_failed(struct ShmError *error, key_t key, const char *action,
+                                    const char *call, int number) {
+  error->action = action;
+  error->call = call;
+  error->number = number;
+  error->key = key;
+  error->lane = SHM_CHANNEL_NO_LANE;
+  error->what[0] = '\0';
+  snprintf(error->hint, sizeof error->hint, "%s",
+           number == EACCES ? "it belongs to another user, ask them for a wider mode or agree on"
+                              " another key"
+                            : shmi_remedy(number));
+}
+
+/* Sets the error of a check that failed. */
+__attribute__((format(printf, 5, 0))) static inline void shmi_check_failed(
+    struct ShmError *error, key_t key, const char *action, const char *hint, const char *what,
+    va_list values) {
+  shmi_call_failed(error, key, action, NULL, 0);
+  vsnprintf(error->what, sizeof error->what, what, values);
+  snprintf(error->hint, sizeof error->hint, "%s", hint);
+}
+
 /* One line, no newline: what failed, in which call, why, at which key, what to do about it. */
-static inline void shmi_describe(const struct ShmiFault *fault, key_t key, char *out, size_t size) {
+static inline void shmi_describe(const struct ShmError *error, char *out, size_t size) {
   char cause[288];
-  if (fault->number != 0) {
-    snprintf(cause, sizeof cause, "%s: %s (%d, %s)", fault->call, shm_errno_name(fault->number),
-             fault->number, strerror(fault->number));
+  if (error->number != 0) {
+    snprintf(cause, sizeof cause, "%s: %s (%d, %s)", error->call, shm_errno_name(error->number),
+             error->number, strerror(error->number));
   } else {
-    snprintf(cause, sizeof cause, "%s", fault->what);
+    snprintf(cause, sizeof cause, "%s", error->what);
   }
-  snprintf(out, size, "cannot %s: %s, key %ld (0x%lx)%s%s", fault->action, cause, (long)key,
-           (unsigned long)(uint32_t)key, fault->hint[0] != '\0' ? ": " : "", fault->hint);
+  snprintf(out, size, "cannot %s: %s, key %ld (0x%lx)%s%s", error->action, cause,
+           (long)error->key, (unsigned long)(uint32_t)error->key,
+           error->hint[0] != '\0' ? ": " : "", error->hint);
 }
 
 /* Whether the errno means that a set or segment was removed after we found it. */
@@ -338,16 +368,6 @@ struct ShmiKind {
   enum ShmiStatus (*prepare)(struct ShmMembership *member, const struct ShmiUntil *until);
 };
 
-/* Why joining failed. */
-struct ShmiError {
-  enum ShmiStatus status;
-  const char *action;
-  const char *call;
-  int number;
-  char what[224];
-  char hint[160];
-};
-
 /* The membership of one process in a segment and its semaphore set. */
 struct ShmMembership {
   const struct ShmiKind *kind;
@@ -373,39 +393,25 @@ struct ShmMembership {
   bool dissolved;       /* we removed an abandoned segment */
   int64_t leave_for;    /* how long leaving waits for the lock, in nanoseconds */
   struct ShmiProcess process;
-  struct ShmiError error;
+  enum ShmiStatus failure; /* why joining failed, with the error */
+  struct ShmError error;
 };
 
 /* The error of a call that failed. */
 static inline enum ShmiStatus shmi_failed(struct ShmMembership *member, const char *action,
                                           const char *call, int number) {
-  struct ShmiError *const error = &member->error;
-  error->status = SHMI_FAILED;
-  error->action = action;
-  error->call = call;
-  error->number = number;
-  error->what[0] = '\0';
-  snprintf(error->hint, sizeof error->hint, "%s",
-           number == EACCES ? "it belongs to another user, ask them for a wider mode or agree on"
-                              " another key"
-                            : shmi_remedy(number));
-  return SHMI_FAILED;
+  shmi_call_failed(&member->error, member->key, action, call, number);
+  return member->failure = SHMI_FAILED;
 }
 
 /* The error of a check that failed; the arguments from `what` on are as those of printf. */
 __attribute__((format(printf, 4, 5))) static inline enum ShmiStatus shmi_wrong(
     struct ShmMembership *member, enum ShmiStatus status, const char *hint, const char *what, ...) {
-  struct ShmiError *const error = &member->error;
   va_list values;
-  error->status = status;
-  error->action = member->kind->action;
-  error->call = NULL;
-  error->number = 0;
   va_start(values, what);
-  vsnprintf(error->what, sizeof error->what, what, values);
+  shmi_check_failed(&member->error, member->key, member->kind->action, hint, what, values);
   va_end(values);
-  snprintf(error->hint, sizeof error->hint, "%s", hint);
-  return status;
+  return member->failure = status;
 }
 
 static inline bool shmi_is_stopped(const struct ShmiUntil *until) {
@@ -573,7 +579,7 @@ static inline enum ShmiStatus shmi_enter_unused(struct ShmMembership *member) {
            "use another key, or if it is not needed: ipcrm -s %d", member->set);
   if (values[member->lock] <= 1 && values[member->users] > 0) {
     /* they join or leave, or have not noticed yet that their segment was removed */
-    member->error.status = SHMI_TIMEOUT;
+    member->failure = SHMI_TIMEOUT;
     if (values[member->lock] == 1) shmi_held(member);
     return SHMI_AGAIN;
   }
@@ -757,7 +763,7 @@ static inline enum ShmiStatus shmi_join(struct ShmMembership *member, int64_t de
     member->set = -1;
     if (status != SHMI_AGAIN) return status;
     status = shmi_go_on(member, &until);
-    if (status != SHMI_OK) return status == SHMI_TIMEOUT ? member->error.status : status;
+    if (status != SHMI_OK) return status == SHMI_TIMEOUT ? member->failure : status;
     const struct timespec moment = shmi_timespec(shmi_slice(wanted, shm_now(), until.deadline));
     nanosleep(&moment, NULL);
   }

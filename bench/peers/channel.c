@@ -3,7 +3,7 @@
 
 #include "peer.h"
 
-static void check(enum ShmChannelStatus status, const struct ShmChannelError *error) {
+static void check(enum ShmChannelStatus status, const struct ShmError *error) {
   char line[512];
   if (status == SHM_CHANNEL_OK) return;
   shm_channel_describe(error, line, sizeof line);

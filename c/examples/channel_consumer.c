@@ -18,7 +18,7 @@ static void on_signal(int number) {
   stop = 1;
 }
 
-static int fail(const struct ShmChannelError *error) {
+static int fail(const struct ShmError *error) {
   char line[800];
   shm_channel_describe(error, line, sizeof line);
   fprintf(stderr, "channel_consumer: %s\n", line);

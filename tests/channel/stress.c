@@ -61,7 +61,7 @@ __attribute__((noreturn, format(printf, 1, 2))) static void die(const char *what
   _exit(1);
 }
 
-static void check(enum ShmChannelStatus status, const struct ShmChannelError *error) {
+static void check(enum ShmChannelStatus status, const struct ShmError *error) {
   char line[800];
   if (status == SHM_CHANNEL_OK) return;
   shm_channel_describe(error, line, sizeof line);

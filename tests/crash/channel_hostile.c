@@ -150,7 +150,7 @@ static bool ambush;
 static uint64_t *progress; /* where there are several processes: of those who work, one each */
 
 /* Gives the status back if it may come of spoiled memory. */
-static enum ShmChannelStatus judge(enum ShmChannelStatus status, const struct ShmChannelError *error) {
+static enum ShmChannelStatus judge(enum ShmChannelStatus status, const struct ShmError *error) {
   char line[800];
   counts.operations++;
   switch (status) {
@@ -173,7 +173,7 @@ static enum ShmChannelStatus judge(enum ShmChannelStatus status, const struct Sh
 }
 
 /* The lane that an error is about. */
-static uint32_t lane_in(const struct ShmChannelError *error) {
+static uint32_t lane_in(const struct ShmError *error) {
   if (error->lane >= channel.lanes) die("no lane in: %s", error->what);
   return error->lane;
 }
@@ -217,7 +217,7 @@ static void check_message(void *argument, const struct ShmChannelMessage *messag
   }
 }
 
-static void check_whose(enum ShmChannelStatus status, const struct ShmChannelError *error) {
+static void check_whose(enum ShmChannelStatus status, const struct ShmError *error) {
   if (status == SHM_CHANNEL_CORRUPT && !lanes[lane_in(error)].spoiled) {
     die("a lane that was left alone: %s", error->what);
   }

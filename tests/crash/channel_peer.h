@@ -39,7 +39,7 @@ static void leave(void) {
 }
 
 static void must(enum ShmChannelStatus status, const char *what,
-                 const struct ShmChannelError *error) {
+                 const struct ShmError *error) {
   char line[800];
   if (status == SHM_CHANNEL_OK) return;
   if (status == SHM_CHANNEL_REMOVED && noted(&self.board->removed) != 0) {
