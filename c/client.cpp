@@ -13,13 +13,13 @@ constexpr const char *PROGRAM = "client";
 constexpr const char *USAGE =
     "usage: client [--key KEY] [--no-wait] [--timeout SECONDS] [--trust] [--mode OCTAL] [TEXT...]\n"
     "\n"
-    "Sends each TEXT, or without any each line of the input, to the server of the mailbox.\n"
+    "Sends each TEXT, or else each line of the input, to the server of the mailbox.\n"
     "\n"
-    "  --key KEY          where both sides meet: decimal, 0x hexadecimal or 0 octal (1111)\n"
-    "  --no-wait          leave a message for the server and go on before it took it\n"
-    "  --timeout SECONDS  give up, and withdraw a message, that nobody took by then\n"
-    "  --trust            accept a mailbox that another user made\n"
-    "  --mode OCTAL       permissions of a mailbox made here (600)\n";
+    "  --key KEY          the key of the mailbox: decimal, 0x hexadecimal or 0 octal (1111)\n"
+    "  --no-wait          leave each message in the mailbox, without waiting for the server\n"
+    "  --timeout SECONDS  withdraw a message that no server took in this time, and end\n"
+    "  --trust            accept a mailbox of another user\n"
+    "  --mode OCTAL       permissions of a new mailbox (600)\n";
 
 struct Options {
   ShmMailboxOptions mailbox{SHM_MAILBOX_KEY, 0600, false, false};
@@ -193,19 +193,19 @@ class Client {
     if (status == SHM_MAILBOX_TIMEOUT) {
       reason = std::string(" within ") + options_.timeout_text + " s";
     } else if (status == SHM_MAILBOX_STOPPED) {
-      reason = " before the signal to end";
+      reason = " before the signal";
     }
     const char *fate = "";
     switch (outcome) {
       case SHM_MAILBOX_NOT_SENT: fate = "message not sent"; break;
-      case SHM_MAILBOX_WITHDRAWN: fate = "message withdrawn, nobody took it"; break;
-      case SHM_MAILBOX_IN_FLIGHT: fate = "message in a server's hand, not finished"; break;
+      case SHM_MAILBOX_WITHDRAWN: fate = "message withdrawn, no server took it"; break;
+      case SHM_MAILBOX_IN_FLIGHT: fate = "message received and not acknowledged"; break;
       case SHM_MAILBOX_UNKNOWN: fate = "message left behind, it may or may not be printed"; break;
       // the send succeeded
       case SHM_MAILBOX_LEFT:
       case SHM_MAILBOX_TAKEN: return;
     }
-    const char *warning = outcome == SHM_MAILBOX_IN_FLIGHT ? ": it may yet be printed" : "";
+    const char *warning = outcome == SHM_MAILBOX_IN_FLIGHT ? ": it may still be printed" : "";
     std::fprintf(stderr, "%s: %s%s, %s%s\n", PROGRAM, fate, reason.c_str(), key_.c_str(), warning);
   }
 
@@ -226,7 +226,8 @@ int send_arguments(Client &client, char **texts, int count) {
     const std::optional<int> end = client.send(text);
     if (end) {
       if (i + 1 < count) {
-        std::fprintf(stderr, "%s: the %d after it not sent\n", PROGRAM, count - i - 1);
+        std::fprintf(stderr, "%s: the %d messages after it were not sent\n", PROGRAM,
+                     count - i - 1);
       }
       return *end;
     }

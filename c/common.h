@@ -68,7 +68,7 @@ static_assert(sizeof(((struct ShmEntry *)0)->msg) == SHM_MAILBOX_TEXT_SIZE, "msg
 
 enum ShmMailboxStatus {
   SHM_MAILBOX_OK,
-  SHM_MAILBOX_TIMEOUT,   /* the deadline passed */
+  SHM_MAILBOX_TIMEOUT,   /* timed out */
   SHM_MAILBOX_STOPPED,   /* the caller's stop flag was set */
   SHM_MAILBOX_BUSY,      /* another process holds the role */
   SHM_MAILBOX_REFUSED,   /* the text does not fit into the mailbox */
@@ -157,8 +157,8 @@ static inline enum ShmMailboxStatus shmi_stopped(struct ShmMailbox *box) {
 
 static inline enum ShmMailboxStatus shmi_removed(struct ShmMailbox *box) {
   return shmi_fault(box, SHM_MAILBOX_REMOVED, "use the mailbox",
-                    "somebody removed its segment or its semaphore set (ipcrm?), start again to"
-                    " make a new one",
+                    "its segment or its semaphore set was removed, perhaps with ipcrm: start its"
+                    " programs again",
                     "it was removed while in use");
 }
 
@@ -183,8 +183,8 @@ static inline enum ShmMailboxStatus shm_mailbox_check(struct ShmMailbox *box) {
 static inline enum ShmMailboxStatus shmi_check_process(struct ShmMailbox *box) {
   if (shmi_opened_here(&box->member.process)) return SHM_MAILBOX_OK;
   return shmi_fault(box, SHM_MAILBOX_FORKED, "use the mailbox",
-                    "open it anew in this process",
-                    "another process opened it, and fork passes on none of what it holds");
+                    "open it again in this process",
+                    "another process opened it, and fork does not pass on what that process holds");
 }
 
 /*
@@ -425,7 +425,7 @@ static inline enum ShmMailboxStatus shm_mailbox_acquire_server(struct ShmMailbox
   if (status == SHM_MAILBOX_OK) status = shmi_try_acquire(box, SHM_MAILBOX_SEM_SERVER);
   if (status == SHM_MAILBOX_BUSY) {
     const pid_t pid = shmi_holder(box->member.set, SHM_MAILBOX_SEM_SERVER, 1);
-    static const char hint[] = "stop that one or use another --key";
+    static const char hint[] = "stop that one, or use another key";
     if (pid > 0) {
       shmi_fault(box, status, "serve the mailbox", hint, "it has a server already, process %ld",
                  (long)pid);
@@ -493,7 +493,7 @@ static inline enum ShmMailboxStatus shm_mailbox_send(struct ShmMailbox *box, con
   *outcome = SHM_MAILBOX_NOT_SENT;
   if (length > SHM_MAILBOX_TEXT_MAX || memchr(text, '\0', length) != NULL) {
     return shmi_fault(box, SHM_MAILBOX_REFUSED, "send the message",
-                      "", "it is longer than 2047 bytes or has a NUL in it");
+                      "", "it has more than 2047 bytes or a NUL");
   }
   enum ShmMailboxStatus status = shmi_check_process(box);
   if (status == SHM_MAILBOX_OK) status = shmi_take_turn(box, wait);

@@ -16,11 +16,11 @@ constexpr const char *USAGE =
     "\n"
     "Prints each message sent to the mailbox.\n"
     "\n"
-    "  --key KEY     where both sides meet: decimal, 0x hexadecimal or 0 octal (1111)\n"
+    "  --key KEY     the key of the mailbox: decimal, 0x hexadecimal or 0 octal (1111)\n"
     "  --count N     end after N messages\n"
-    "  --keep        leave the mailbox behind\n"
-    "  --trust       accept a mailbox that another user made\n"
-    "  --mode OCTAL  permissions of a mailbox made here (600)\n";
+    "  --keep        keep the mailbox at the end\n"
+    "  --trust       accept a mailbox of another user\n"
+    "  --mode OCTAL  permissions of a new mailbox (600)\n";
 
 struct Options {
   ShmMailboxOptions mailbox{SHM_MAILBOX_KEY, 0600, false, false};
@@ -152,7 +152,7 @@ int serve(ShmMailbox &box, const Options &options) {
     if (written != Written::all) shm_mailbox_nack(&box);
     if (written == Written::failed) return fail_to_print(number, sender, options);
     if (written == Written::stopped) {
-      std::fprintf(stderr, "%s: nobody reads the output, a message stays in the mailbox\n",
+      std::fprintf(stderr, "%s: the output is not read, a message stays in the mailbox\n",
                    PROGRAM);
       return exit_code_of(stop_signal, options);
     }

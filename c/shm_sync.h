@@ -418,14 +418,14 @@ static inline bool shmi_is_stopped(const struct ShmiUntil *until) {
   return until->stop != NULL && *until->stop != 0;
 }
 
-/* Whether to continue. Not OK: stopped, or the deadline passed. */
+/* Whether to continue. Not OK: stopped or timed out. */
 static inline enum ShmiStatus shmi_go_on(struct ShmMembership *member,
                                          const struct ShmiUntil *until) {
   if (shmi_is_stopped(until)) return shmi_wrong(member, SHMI_STOPPED, "", "told to stop");
   return shm_now() >= until->deadline ? SHMI_TIMEOUT : SHMI_OK;
 }
 
-/* The error when the deadline passed because the lock is held. */
+/* The error of a wait for the lock that timed out. */
 static inline enum ShmiStatus shmi_held(struct ShmMembership *member) {
   return shmi_wrong(member, SHMI_TIMEOUT, "is it stopped?",
                     "process %ld has been joining or leaving for too long",
@@ -512,9 +512,9 @@ static inline bool shmi_trusts(const struct ShmMembership *member, const struct 
 static inline enum ShmiStatus shmi_untrusted(struct ShmMembership *member, const char *object,
                                              const struct ipc_perm *owner) {
   return shmi_wrong(member, SHMI_UNTRUSTED,
-                    "if you trust them say so (trust), or agree on another key",
-                    "the %s there was made by user %lu and belongs to user %lu", object,
-                    (unsigned long)owner->cuid, (unsigned long)owner->uid);
+                    "set trust if you trust that user, or agree on another key",
+                    "user %lu created its %s and user %lu owns it",
+                    (unsigned long)owner->cuid, object, (unsigned long)owner->uid);
 }
 
 static inline enum ShmiStatus shmi_absent(struct ShmMembership *member) {
@@ -572,8 +572,8 @@ static inline enum ShmiStatus shmi_enter_unused(struct ShmMembership *member) {
   }
   if (!known || unused) return SHMI_AGAIN;
   shmi_wrong(member, SHMI_FOREIGN, "",
-             "the semaphore set %d there is in use, and no segment stands beside it; nothing was"
-             " done to it",
+             "semaphore set %d has this key and is in use, and there is no segment; the set was not"
+             " changed",
              member->set);
   snprintf(member->error.hint, sizeof member->error.hint,
            "use another key, or if it is not needed: ipcrm -s %d", member->set);
@@ -663,9 +663,9 @@ static inline enum ShmiStatus shmi_enter(struct ShmMembership *member,
   if (status == SHMI_ABSENT) {
     if (shmget(member->key, 0, 0) != id || semget(member->key, 0, 0) != -1) return SHMI_AGAIN;
     return shmi_wrong(member, SHMI_FOREIGN,
-                      "another program's, or somebody removed the set (ipcrm -s): use another"
-                      " key, or remove the segment (ipcrm -m)",
-                      "the segment %d there is no %s, having no semaphore set beside it", id,
+                      "it is another program's, or its set was removed (ipcrm -s): use another key,"
+                      " or remove the segment (ipcrm -m)",
+                      "segment %d has this key and is no %s, because there is no semaphore set", id,
                       member->kind->thing);
   }
   if (status == SHMI_OK && id != -1) {
@@ -752,7 +752,7 @@ static inline enum ShmiStatus shmi_join(struct ShmMembership *member, int64_t de
   member->process = shmi_this_process();
   for (int64_t wanted = 1000000;;
        wanted = wanted * 2 < SHMI_SLICE_NS ? wanted * 2 : SHMI_SLICE_NS) {
-    shmi_wrong(member, SHMI_TIMEOUT, "", "others made and removed it again and again meanwhile");
+    shmi_wrong(member, SHMI_TIMEOUT, "", "other programs keep removing it");
     enum ShmiStatus status = shmi_enter(member, &until);
     if (status == SHMI_OK) {
       status = shmi_find_segment(member, &until);

@@ -76,7 +76,7 @@ const table: Readonly<Record<ErrnoName, readonly [number, string]>> = {
   ELOOP: [40, "too many symbolic links"],
   EIDRM: [43, "it was removed"],
   EOVERFLOW: [75, "value too large for its type"],
-  ETIMEDOUT: [110, "the deadline passed"],
+  ETIMEDOUT: [110, "timed out"],
 };
 
 /** errno values by name. */

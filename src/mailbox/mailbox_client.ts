@@ -103,7 +103,7 @@ const done = SemaphoreSet.prepare([{ semaphore: SEMAPHORE.SENDER, add: -2, undo:
  *
  * using client = MailboxClient.open({ key: 0x5eed0009 });
  * try {
- *   await client.send("anybody there?", { timeout: 50 });
+ *   await client.send("hello", { timeout: 50 });
  * } catch (error) {
  *   assert(error instanceof ShmError);
  *   assert.equal(error.code, "ETIMEDOUT"); // and the message is withdrawn
@@ -429,8 +429,8 @@ class SendSchedule extends WaitSchedule {
       timedOut("send the message", "futex", {
         key: mailbox.segment.key,
         remedy: mailbox.serverMayBeThere
-          ? "the server did not take it in time, and nobody will receive it any more"
-          : "no server is attached, and nobody will receive it any more: start a server",
+          ? "the server did not take it in time; the message is withdrawn"
+          : "no server is attached; the message is withdrawn; start a server",
       }));
     this.#mailbox = mailbox;
     this.#onNoServer = options.onNoServer;

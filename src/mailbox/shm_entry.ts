@@ -160,7 +160,7 @@ export function wrongSize({ key, id, size, uid }: SegmentStat, others: number): 
     facts:
       `it has ${size} bytes, not ${LAYOUT.size}, so something else is in it; its owner is uid ` +
       `${uid} and nattch is ${others}`,
-    remedy: "choose another key, or, once nobody is attached, replace it with recreate: true",
+    remedy: "choose another key, or, once no process is attached, replace it with recreate: true",
     option: "recreate",
   });
 }

@@ -29,7 +29,7 @@ import {
   waitWithinSync,
 } from "./wait_schedule.ts";
 
-const EVERYBODY = 0x7fffffff;
+const ALL_WAITERS = 0x7fffffff;
 const WORD_SIZE = 4;
 
 /**
@@ -252,9 +252,9 @@ export class AtomicInt32 {
    * @throws {ShmError} `EDETACHED`
    * @throws {RangeError} `count` is not an integer from 1 to 2^31 - 1
    */
-  notify(count: number = EVERYBODY): number {
+  notify(count: number = ALL_WAITERS): number {
     // The kernel treats 0 as 1
-    checkInteger(count, "count", 1, EVERYBODY);
+    checkInteger(count, "count", 1, ALL_WAITERS);
     this.#attached("wake the waiting processes");
     const result = futex(this.#address, FUTEX.WAKE, count, undefined);
     if (result < 0) throw new ShmError("wake the waiting processes", "futex", -result);

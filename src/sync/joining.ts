@@ -173,8 +173,8 @@ function findSet(
     // The set is created before the segment and removed after it
     if (findSegment(key) !== segment.id) return undefined;
     throw object.foreign(
-      "no semaphore set stands beside the segment. It is another program's, or somebody removed the " +
-        "set (`ipcrm -s`): choose another key, or remove it (`rm`)",
+      "no semaphore set has this key: the segment is another program's, or its set was removed " +
+        "(`ipcrm -s`); choose another key, or remove the segment",
       segment.id,
     );
   }
@@ -261,15 +261,15 @@ function checkOccupied(
     // Peers that join since then and are killed leave such values too, and a segment that others remove
     if (findSegment(key) !== segment || hasChanged(set, values, lock, last)) return undefined;
     throw object.foreign(
-      `semaphore set ${id} has this key, with other values than 0 and without a segment: another ` +
-        "program's, or left over where the segment was removed. Nothing was done to it: choose " +
-        `another key, or, if nobody needs it, remove it (\`ipcrm -s ${id}\`)`,
+      `semaphore set ${id} has this key and values other than 0, and there is no segment: the set is ` +
+        "another program's, or its segment was removed. The set was not changed; choose another " +
+        `key, or, if no process needs the set, remove it (\`ipcrm -s ${id}\`)`,
     );
   }
   if (values[lock] === 1) return new Occupied(held);
   const remedy =
-    `semaphore set ${id} is in use and has no segment, which somebody removed, or the ` +
-    "set is another program's. Nothing was done to it: end its users, or choose another key";
+    `semaphore set ${id} is in use and there is no segment: the segment was removed, or the set is ` +
+    "another program's. The set was not changed; end the programs that use it, or choose another key";
   return new Occupied(timedOut(`join the ${object.name}`, "semop", { key, id, remedy }));
 }
 

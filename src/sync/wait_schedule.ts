@@ -133,7 +133,7 @@ export class WaitSchedule {
    * The length of the next slice in milliseconds. Pass `woken` if every peer that can end the wait also
    * wakes this one, so that short slices are not needed.
    *
-   * @throws {ShmError} the deadline has passed
+   * @throws {ShmError} the error of `expired`, if the wait timed out
    */
   next({ woken = false }: { readonly woken?: boolean } = {}): number {
     const left = this.#deadline.remaining;

@@ -65,7 +65,7 @@ testWith(C_NEEDS, "what is no channel is left as it was", async () => {
   using segment = Segment.create({ key, size: 2049 });
   try {
     await using alone = peer.start("recv", key, 0);
-    await refused(alone, /is no channel, having no semaphore set beside it/);
+    await refused(alone, /is no channel, because there is no semaphore set/);
     // As a mailbox has it: 6 semaphores could be those of two lanes
     const set = SemaphoreSet.create({ key, count: 6 });
     try {

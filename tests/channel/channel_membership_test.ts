@@ -95,7 +95,7 @@ Deno.test("a segment or set of others under the key is no channel", () => {
   }
   {
     using segment = Segment.create({ key: freshKey(), size: 4096 });
-    refused(segment.key, "EFORMAT", /no semaphore set stands beside the segment/);
+    refused(segment.key, "EFORMAT", /no semaphore set has this key/);
     segment.remove();
   }
   {
@@ -135,7 +135,7 @@ Deno.test("Channel.openOrCreate leaves a set that is in use as it is", () => {
     const set = SemaphoreSet.create({ key: freshKey(), count: 8, values });
     assert.throws(() => Channel.openOrCreate({ key: set.key }), {
       code: "EFORMAT",
-      message: new RegExp(`semaphore set ${set.id} has this key.*Nothing was done to it`),
+      message: new RegExp(`semaphore set ${set.id} has this key.*The set was not changed`),
     });
     assert.throws(() => Channel.open(set.key), { code: "ENOENT" });
     assert.deepEqual(set.values(), values);

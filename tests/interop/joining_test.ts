@@ -365,7 +365,7 @@ for (const kind of KINDS) {
       const [count, says] of [
         [
           mine,
-          /the semaphore set \d+ there is in use, and no segment stands beside it; nothing was/,
+          /semaphore set \d+ has this key and is in use, and there is no segment; the set was not/,
         ],
         [8, /the semaphore set there has 8 semaphores/],
         [300, /the semaphore set there has 300 semaphores/],

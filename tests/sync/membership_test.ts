@@ -201,7 +201,7 @@ Deno.test("Membership.join uses a set without a segment only if all its values a
     const set = SemaphoreSet.create({ key: room.key, count: COUNT, values });
     assert.throws(() => room.join(), {
       code: "EFORMAT",
-      message: new RegExp(`semaphore set ${set.id} has this key.*Nothing was done to it`),
+      message: new RegExp(`semaphore set ${set.id} has this key.*The set was not changed`),
     });
     assert.deepEqual(set.values(), values);
     set.remove();
@@ -224,7 +224,7 @@ Deno.test("Membership.join waits for peers whose segment was removed, and names 
   member.segment.remove();
   assert.throws(() => room.join(5), {
     code: "ETIMEDOUT",
-    message: new RegExp(`semaphore set ${set.id} is in use and has no segment`),
+    message: new RegExp(`semaphore set ${set.id} is in use and there is no segment`),
   });
   assert.deepEqual(set.values(), [0, 1, 1, 1]);
   set.setValue(ROLE!, 0);

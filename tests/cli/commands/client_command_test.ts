@@ -217,7 +217,7 @@ testWith(
     assert.equal(`${first}\n`, noServer(key));
     assert.match(
       second!,
-      /^error: .*ETIMEDOUT.*no server is attached, and nobody will receive it any more: start/,
+      /^error: .*ETIMEDOUT.*no server is attached; the message is withdrawn; start/,
     );
     assert.deepEqual([code, stdout, rest], [1, "", [""]]);
     assert.deepEqual(objectsAt(key), []);
@@ -243,7 +243,7 @@ testWith(
     const { code, stderr } = await run("client", `--key=${key}`, "--timeout=300ms", "x");
     assert.match(
       stderr,
-      /^error: .*ETIMEDOUT.*the server did not take it in time, and nobody will receive it[^\n]*\n$/,
+      /^error: .*ETIMEDOUT.*the server did not take it in time; the message is withdrawn[^\n]*\n$/,
     );
     assert.equal(code, 1);
     assert.equal(server.tryReceive(), undefined);
