@@ -7,12 +7,7 @@ import { ShmError } from "../../ffi/shm_error.ts";
 import { checkFlag, optionsReader } from "../layout/arguments.ts";
 import { isGone } from "../sysv/object_stat.ts";
 import { Segment } from "../sysv/segment.ts";
-import {
-  checkSegmentId,
-  listSegments,
-  type SegmentStat,
-  statSegment,
-} from "../sysv/segment_stat.ts";
+import { listSegments, type SegmentStat, segmentTable, statSegment } from "../sysv/segment_stat.ts";
 import {
   findSemaphoreSet,
   listSemaphoreSets,
@@ -195,7 +190,7 @@ export function statChannel(
   id: number,
   options?: { readonly trust?: boolean },
 ): ChannelStat {
-  checkSegmentId(id);
+  segmentTable.checkId(id);
   const { trust = false } = readLookOptions(options);
   const stat = statSegment(id);
   const setId = findSemaphoreSet(stat.key);

@@ -7,14 +7,13 @@
 
 import { ERRNO } from "../../ffi/errno.ts";
 import { ShmError } from "../../ffi/shm_error.ts";
-import { foreignUser, isGone, saysGone } from "../sysv/object_stat.ts";
+import { isGone, saysGone } from "../sysv/object_stat.ts";
 import { Segment } from "../sysv/segment.ts";
-import { untrusted } from "../sysv/segment_failure.ts";
 import {
   findSegment,
   removeSegment,
   type SegmentStat,
-  statFailure,
+  segmentTable,
   tryStat,
 } from "../sysv/segment_stat.ts";
 import type { PreparedOperations } from "../sysv/semaphore_operations.ts";
@@ -149,10 +148,9 @@ function lookAtSegment(
     if (id === undefined) return undefined;
     const stat = tryStat(id);
     if (typeof stat === "number" && isGone(stat)) continue;
-    if (typeof stat === "number") throw statFailure(id, -stat);
+    if (typeof stat === "number") throw segmentTable.statFailure(id, -stat);
     const fits = object.fits(stat, stat.nattch);
-    const user = object.trust ? undefined : foreignUser(stat);
-    if (user !== undefined) throw untrusted(stat, user, object.key);
+    segmentTable.checkTrust(stat, object.key, object.trust);
     return { stat, fits };
   }
 }

@@ -5,46 +5,26 @@
  * segment has no synchronisation: `src/sync`, `src/mailbox` and `src/channel` provide it.
  */
 
-import { IPC } from "../../ffi/constants.ts";
-import { ERRNO } from "../../ffi/errno.ts";
-import { shmctl, shmget } from "../../ffi/shm.ts";
 import { ShmError } from "../../ffi/shm_error.ts";
 import { checkBytes, checkFunction, checkNumber, lengthOf } from "../layout/arguments.ts";
 import { isLayout } from "../layout/check.ts";
 import { mistyped } from "../layout/refusal.ts";
-import { Attachment, tryAttach, unmap } from "./attachment.ts";
-import { checkKey } from "./key.ts";
-import { foreignUser, isGone, type PermissionChange, saysGone } from "./object_stat.ts";
-import { checkPlacement, checkRoom, type Placement } from "./placement.ts";
+import { Attachment } from "./attachment.ts";
+import type { PermissionChange } from "./object_stat.ts";
 import {
-  attachFailure,
-  createFailure,
-  openFailure,
-  privateKey,
-  tooSmall,
-  untrusted,
-} from "./segment_failure.ts";
-import {
-  checkNew,
-  readAttachOptions,
-  readCreateOptions,
-  readOpenOptions,
-  readOpenOrCreateOptions,
-  type SegmentAttachOptions,
-  type SegmentCreateOptions,
-  type SegmentOpenOptions,
-  type SegmentOpenOrCreateOptions,
+  type AttachedSegment,
+  attachSegment,
+  createSegment,
+  openOrCreateSegment,
+  openSegment,
+} from "./segment_opening.ts";
+import type {
+  SegmentAttachOptions,
+  SegmentCreateOptions,
+  SegmentOpenOptions,
+  SegmentOpenOrCreateOptions,
 } from "./segment_options.ts";
-import {
-  checkSegmentId,
-  removeSegment,
-  type SegmentStat,
-  setSegmentLocked,
-  setSegmentPermissions,
-  statFailure,
-  statSegment,
-  tryStat,
-} from "./segment_stat.ts";
+import { type SegmentStat, segmentTable, setSegmentLocked } from "./segment_stat.ts";
 
 /**
  * The part of a layout that {@linkcode Segment.view} uses. Every layout that `struct` returns has it.
@@ -139,17 +119,13 @@ export class Segment implements Disposable {
     look = (segment, action) => segment.#look(action);
   }
 
-  private constructor(stat: SegmentStat, address: Deno.PointerObject, how: {
-    readonly key: number;
-    readonly created: boolean;
-    readonly readOnly: boolean;
-  }) {
-    this.#key = how.key;
+  private constructor({ stat, address, key, created, readOnly }: AttachedSegment) {
+    this.#key = key;
     this.#id = stat.id;
     this.#size = stat.size;
-    this.#created = how.created;
-    this.#readOnly = how.readOnly;
-    this.#othersMayWrite = !how.created && (stat.mode & 0o022) !== 0;
+    this.#created = created;
+    this.#readOnly = readOnly;
+    this.#othersMayWrite = !created && (stat.mode & 0o022) !== 0;
     this.#attachment = new Attachment(stat.id, address, stat.size);
     Object.freeze(this);
   }
@@ -208,38 +184,7 @@ export class Segment implements Disposable {
    * ```
    */
   static create(options: SegmentCreateOptions): Segment {
-    const read = readCreateOptions(options);
-    const { key = IPC.PRIVATE } = read;
-    const asked = checkNew(read);
-    const placement = checkPlacement(read);
-    checkRoom(placement, asked.size);
-    for (;;) {
-      const id = shmget(key, asked.size, asked.flags);
-      if (id < 0) throw createFailure(key, asked, -id);
-      const segment = Segment.#attachCreated(key, id, placement);
-      if (segment !== undefined) return segment;
-    }
-  }
-
-  /**
-   * Attaches the segment just created. If that fails, no other process knows the segment, and it is
-   * removed again. Returns `undefined` if another process has removed it already.
-   */
-  static #attachCreated(key: number, id: number, placement: Placement): Segment | undefined {
-    const address = tryAttach(id, placement);
-    if (typeof address === "number") {
-      if (wasRemoved(id, address)) return undefined;
-      const failure = attachFailure(id, key, placement, -address);
-      shmctl(id, IPC.RMID, null);
-      throw failure;
-    }
-    const stat = tryStat(id);
-    if (typeof stat === "number") {
-      unmap(id, address);
-      shmctl(id, IPC.RMID, null);
-      throw statFailure(id, -stat);
-    }
-    return new Segment(stat, address, { key, created: true, readOnly: false });
+    return new Segment(createSegment(options));
   }
 
   /**
@@ -263,17 +208,7 @@ export class Segment implements Disposable {
    * ```
    */
   static open(key: number, options: SegmentOpenOptions = {}): Segment {
-    const checked = checkKey(key);
-    if (checked === IPC.PRIVATE) throw privateKey();
-    const read = readOpenOptions(options);
-    const { minSize = 0 } = read;
-    const placement = checkPlacement(read, read.readOnly);
-    for (;;) {
-      const id = shmget(checked, 0, 0);
-      if (id < 0) throw openFailure(checked, -id);
-      const segment = Segment.#attachFound(checked, id, minSize, placement, read);
-      if (segment !== undefined) return segment;
-    }
+    return new Segment(openSegment(key, options));
   }
 
   /**
@@ -296,71 +231,7 @@ export class Segment implements Disposable {
    * ```
    */
   static openOrCreate(options: SegmentOpenOrCreateOptions): Segment {
-    const read = readOpenOrCreateOptions(options);
-    const { key } = read;
-    const asked = checkNew(read);
-    const placement = checkPlacement(read);
-    checkRoom(placement, asked.size);
-    for (;;) {
-      const created = shmget(key, asked.size, asked.flags);
-      if (created >= 0) {
-        const segment = Segment.#attachCreated(key, created, placement);
-        if (segment !== undefined) return segment;
-        continue;
-      }
-      if (created !== -ERRNO.EEXIST) throw createFailure(key, asked, -created);
-      const found = shmget(key, 0, 0);
-      // The owner may have removed it between the two calls: then create it
-      if (found === -ERRNO.ENOENT) continue;
-      if (found < 0) throw openFailure(key, -found);
-      const segment = Segment.#attachFound(key, found, asked.size, placement, read);
-      if (segment !== undefined) return segment;
-    }
-  }
-
-  /** Attaches the segment found by a key. Returns `undefined` if it was removed in between. */
-  static #attachFound(
-    key: number,
-    id: number,
-    minSize: number,
-    placement: Placement,
-    trust: Trust,
-  ): Segment | undefined {
-    const address = tryAttach(id, placement);
-    if (typeof address === "number") {
-      if (wasRemoved(id, address)) return undefined;
-      throw attachFailure(id, key, placement, -address);
-    }
-    return Segment.#adopt(id, address, key, minSize, placement, trust);
-  }
-
-  /**
-   * Accepts or refuses a segment that is already attached, so that it can no longer disappear or change
-   * size. Returns `undefined` if it is marked for removal: its key no longer leads to it.
-   */
-  static #adopt(
-    id: number,
-    address: Deno.PointerObject,
-    key: number | undefined,
-    minSize: number,
-    placement: Placement,
-    { trust = false }: Trust,
-  ): Segment | undefined {
-    const refuse = (reason: ShmError): ShmError => {
-      unmap(id, address);
-      return reason;
-    };
-    const stat = tryStat(id);
-    if (typeof stat === "number") throw refuse(statFailure(id, -stat));
-    if (key !== undefined && stat.markedForRemoval) {
-      unmap(id, address);
-      return undefined;
-    }
-    const user = trust ? undefined : foreignUser(stat);
-    if (user !== undefined) throw refuse(untrusted(stat, user, key));
-    if (stat.size < minSize) throw refuse(tooSmall(stat, key ?? stat.key, minSize));
-    const { readOnly } = placement;
-    return new Segment(stat, address, { key: key ?? stat.key, created: false, readOnly });
+    return new Segment(openOrCreateSegment(options));
   }
 
   /**
@@ -384,12 +255,7 @@ export class Segment implements Disposable {
    * ```
    */
   static attach(id: number, options: SegmentAttachOptions = {}): Segment {
-    const checked = checkSegmentId(id);
-    const read = readAttachOptions(options);
-    const placement = checkPlacement(read, read.readOnly);
-    const address = tryAttach(checked, placement);
-    if (typeof address === "number") throw attachFailure(checked, undefined, placement, -address);
-    return Segment.#adopt(checked, address, undefined, 0, placement, read)!;
+    return new Segment(attachSegment(id, options));
   }
 
   /** Whether the memory is accessible: not detached, and its buffer not transferred. */
@@ -577,7 +443,7 @@ export class Segment implements Disposable {
    */
   stat(): SegmentStat {
     this.#use("look at the segment");
-    return statSegment(this.#id);
+    return segmentTable.stat(this.#id);
   }
 
   /**
@@ -599,7 +465,7 @@ export class Segment implements Disposable {
    */
   setPermissions(change: PermissionChange): void {
     this.#use("change the segment");
-    setSegmentPermissions(this.#id, change);
+    segmentTable.setPermissions(this.#id, change);
   }
 
   /**
@@ -647,12 +513,7 @@ export class Segment implements Disposable {
    */
   remove(): void {
     if (this.#removed) return;
-    try {
-      removeSegment(this.#id);
-    } catch (error) {
-      // Another process has removed it: the goal is reached
-      if (!saysGone(error)) throw error;
-    }
+    segmentTable.ensureRemoved(this.#id);
     this.#removed = true;
   }
 
@@ -671,16 +532,6 @@ export class Segment implements Disposable {
   [Symbol.dispose](): void {
     this.detach();
   }
-}
-
-/** Whether a segment of another user is accepted. */
-type Trust = Pick<SegmentAttachOptions, "trust">;
-
-/** Whether an attach failed because the segment was removed. `EINVAL` can also mean the address. */
-function wasRemoved(id: number, result: number): boolean {
-  if (!isGone(result)) return false;
-  const stat = tryStat(id);
-  return typeof stat === "number" && isGone(stat);
 }
 
 function checkViewable(layout: unknown): void {

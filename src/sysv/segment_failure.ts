@@ -5,30 +5,12 @@
  */
 
 import { ERRNO } from "../../ffi/errno.ts";
-import { type FailureDetails, formatKey, keyInHex, ShmError } from "../../ffi/shm_error.ts";
+import { type FailureDetails, ShmError } from "../../ffi/shm_error.ts";
 import { formatMode, missingCallRemedy } from "./object_stat.ts";
 import { hex, type Placement } from "./placement.ts";
 import { segmentLimits, segmentUsage } from "./segment_limits.ts";
 import type { NewSegment } from "./segment_options.ts";
-import {
-  describe,
-  findSegment,
-  mayRead,
-  noSuchId,
-  type SegmentStat,
-  tryStat,
-} from "./segment_stat.ts";
-
-/** Describes the segment that holds `key` now. Empty if there is none. */
-function describeHolder(key: number): string {
-  const id = findSegment(key);
-  return id === undefined ? "" : describe(id);
-}
-
-/** The shell command that removes the segment with this `key`. */
-function removal(key: number): string {
-  return `ipcrm -M ${keyInHex(key)}`;
-}
+import { type SegmentStat, segmentTable } from "./segment_stat.ts";
 
 /** The error for a `shmget` that failed to create a segment. */
 export function createFailure(key: number, asked: NewSegment, errno: number): ShmError {
@@ -54,8 +36,7 @@ function createHelp(key: number, asked: NewSegment, errno: number): FailureDetai
 function createRemedy(key: number, mode: number, errno: number): string | undefined {
   switch (errno) {
     case ERRNO.EEXIST:
-      return `a segment holds this key${describeHolder(key)}: open it with Segment.open, choose ` +
-        `another key, or, if nobody needs it, remove it with \`${removal(key)}\``;
+      return segmentTable.existsRemedy(key);
     case ERRNO.EINVAL:
       return sizeRemedy();
     case ERRNO.ENOSPC:
@@ -103,22 +84,11 @@ function hugePageFolder(bytes: number): string {
 function spaceRemedy(): string {
   const { shmmni, shmall } = segmentLimits();
   const { segments, pages } = segmentUsage();
-  const help = "remove segments nobody needs (`ipcs -m`, `ipcrm -m ID`) or raise the sysctl";
+  const help = segmentTable.fullRemedy;
   return segments >= shmmni
     ? `all ${shmmni} segments the system allows exist (sysctl kernel.shmmni): ${help}`
     : `${pages} of the ${shmall} pages all segments may have together are taken ` +
       `(sysctl kernel.shmall): ${help}`;
-}
-
-/** The error for a `shmget` that failed to find a segment. */
-export function openFailure(key: number, errno: number): ShmError {
-  return new ShmError("open the segment", "shmget", errno, {
-    key,
-    remedy: errno === ERRNO.ENOENT
-      ? "nobody has created it (or it was removed): start the program that does, or use " +
-        "Segment.create or Segment.openOrCreate"
-      : missingCallRemedy(errno),
-  });
 }
 
 /** The error for a `shmat` that failed on an existing segment. */
@@ -142,10 +112,10 @@ function attachRemedy(id: number, placement: Placement, errno: number): string |
     case ERRNO.EACCES:
       return accessRemedy(id, placement);
     case ERRNO.EINVAL:
-      return placement.address !== undefined && typeof tryStat(id) !== "number"
+      return placement.address !== undefined && typeof segmentTable.tryStat(id) !== "number"
         ? "something is mapped there already, or, if it has huge pages, the address is not a " +
           "multiple of their size: choose another one, or leave it to the kernel"
-        : noSuchId;
+        : segmentTable.noSuchId;
     case ERRNO.ENOMEM:
       return "there is no room for it in this process's address space";
     default:
@@ -159,8 +129,12 @@ function accessRemedy(id: number, { readOnly, execute }: Placement): string {
     ...(readOnly ? [] : ["with readOnly: true"]),
     ...(execute ? ["without execute"] : []),
   ].join(" and ");
-  return `this user may not ${rights} it${describe(id)}: its owner can widen the mode` +
-    (instead !== "" && mayRead(id) ? `, or attach ${instead}` : "");
+  return `this user may not ${rights} it${
+    segmentTable.describe(id)
+  }: its owner can widen the mode` +
+    (instead !== "" && typeof segmentTable.tryRead(id) !== "number"
+      ? `, or attach ${instead}`
+      : "");
 }
 
 /** The error for a segment that was attached but is too small for its purpose. */
@@ -171,26 +145,6 @@ export function tooSmall(stat: SegmentStat, key: number, needed: number): ShmErr
     id: stat.id,
     remedy:
       `the segment that holds this key has ${stat.size} bytes (owner uid ${stat.uid}, nattch ` +
-      `${others}); if it is left over, remove it with \`${removal(key)}\``,
+      `${others}); if it is left over, remove it with \`${segmentTable.removal(key)}\``,
   });
-}
-
-/** The error for a segment that another user created or owns. */
-export function untrusted(stat: SegmentStat, user: number, key: number | undefined): ShmError {
-  return new ShmError("use the segment", undefined, "EUNTRUSTED", {
-    key,
-    id: stat.id,
-    facts: `uid ${user} created or owns it (mode ${
-      formatMode(stat.mode)
-    }) and may change it under you`,
-    remedy: "pass trust: true if that is meant",
-    option: "trust",
-  });
-}
-
-/** The error for `IPC_PRIVATE`, which never finds a segment. */
-export function privateKey(): RangeError {
-  return new RangeError(
-    `key ${formatKey(0)} is IPC_PRIVATE, which finds no segment: attach by id, or choose a key`,
-  );
 }

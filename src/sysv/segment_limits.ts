@@ -5,7 +5,7 @@
 import { AT, IPC, SHM } from "../../ffi/constants.ts";
 import { getauxval, platform } from "../../ffi/libc.ts";
 import { KernelStructReader } from "./kernel_struct.ts";
-import { askAboutAll } from "./segment_stat.ts";
+import { segmentTable } from "./segment_stat.ts";
 
 /**
  * The limits of this IPC namespace. Source: `struct shminfo`, shmctl(2); sysctl `kernel.shm*`.
@@ -50,7 +50,7 @@ export interface SegmentLimits {
  */
 export function segmentLimits(): SegmentLimits {
   const struct = new KernelStructReader(platform().structs.shminfo);
-  askAboutAll(IPC.INFO, struct);
+  segmentTable.askAboutAll(IPC.INFO, struct);
   return {
     shmmax: struct.big("shmmax"),
     shmmin: struct.number("shmmin"),
@@ -110,7 +110,7 @@ export interface SegmentUsage {
  */
 export function segmentUsage(): SegmentUsage {
   const struct = new KernelStructReader(platform().structs.shm_info);
-  askAboutAll(SHM.INFO, struct);
+  segmentTable.askAboutAll(SHM.INFO, struct);
   return {
     segments: struct.number("used_ids"),
     pages: struct.number("shm_tot"),

@@ -3,28 +3,15 @@
  * changes or removes one by its id.
  */
 
-import { IPC, SHM } from "../../ffi/constants.ts";
+import { SHM } from "../../ffi/constants.ts";
 import { ERRNO } from "../../ffi/errno.ts";
 import { geteuid } from "../../ffi/accounts.ts";
 import { platform } from "../../ffi/libc.ts";
 import { shmctl, shmget } from "../../ffi/shm.ts";
 import { ShmError } from "../../ffi/shm_error.ts";
-import { checkNumber } from "../layout/arguments.ts";
-import { checkKey } from "./key.ts";
-import { KernelStructReader, withPerm } from "./kernel_struct.ts";
-import {
-  checkChange,
-  formatMode,
-  isGone,
-  missingCallRemedy,
-  type ObjectStat,
-  type PermissionChange,
-  type PermName,
-  readPerm,
-  readTime,
-  unmappedAccount,
-  writePerm,
-} from "./object_stat.ts";
+import { withPerm } from "./kernel_struct.ts";
+import { type ObjectStat, type PermissionChange, readPerm, readTime } from "./object_stat.ts";
+import { ObjectTable } from "./object_table.ts";
 
 /**
  * What the kernel reports about one segment. Source: `struct shmid_ds`, shmctl(2).
@@ -75,48 +62,42 @@ type ShmidName =
   | "shm_lpid"
   | "shm_nattch";
 
-let shmid: KernelStructReader<ShmidName | PermName> | undefined;
-
-/** The shared `struct shmid_ds` that `shmctl` fills in. The fields are copied before the next call. */
-function shmidStruct(): KernelStructReader<ShmidName | PermName> {
-  if (shmid === undefined) {
+/** The table of segments. Internal: used by this folder and `src/sync`. */
+export const segmentTable = new ObjectTable<SegmentStat, ShmidName>({
+  names: ["segment", "segment", "Segment"],
+  tableName: "shared memory",
+  prefix: "shm",
+  letter: "m",
+  commands: SHM,
+  find: (key) => shmget(key, 0, 0),
+  control: shmctl,
+  struct: () => {
     const { shmid_ds, ipc_perm } = platform().structs;
     const { shm_perm: _nested, ...fields } = shmid_ds.fields;
-    shmid = new KernelStructReader(withPerm({ size: shmid_ds.size, fields }, ipc_perm));
-  }
-  return shmid;
-}
+    return withPerm({ size: shmid_ds.size, fields }, ipc_perm);
+  },
+  infoStruct: () => platform().structs.shm_info,
+  read: (id, struct) => {
+    const flags = struct.number("mode");
+    return {
+      ...readPerm(id, struct),
+      size: struct.number("shm_segsz"),
+      nattch: struct.number("shm_nattch"),
+      cpid: struct.number("shm_cpid"),
+      lpid: struct.number("shm_lpid"),
+      atime: readTime(struct, "shm_atime"),
+      dtime: readTime(struct, "shm_dtime"),
+      ctime: readTime(struct, "shm_ctime"),
+      markedForRemoval: (flags & SHM.DEST) !== 0,
+      locked: (flags & SHM.LOCKED) !== 0,
+    };
+  },
+  describe: ({ size, nattch }) => [`${size} bytes`, `, nattch ${nattch}`],
+});
 
-function read(id: number, struct: KernelStructReader<ShmidName | PermName>): SegmentStat {
-  const flags = struct.number("mode");
-  return {
-    ...readPerm(id, struct),
-    size: struct.number("shm_segsz"),
-    nattch: struct.number("shm_nattch"),
-    cpid: struct.number("shm_cpid"),
-    lpid: struct.number("shm_lpid"),
-    atime: readTime(struct, "shm_atime"),
-    dtime: readTime(struct, "shm_dtime"),
-    ctime: readTime(struct, "shm_ctime"),
-    markedForRemoval: (flags & SHM.DEST) !== 0,
-    locked: (flags & SHM.LOCKED) !== 0,
-  };
-}
-
-/**
- * Returns the stat of the segment, or -errno for callers that throw a more specific error. If its mode
- * gives this user no read permission (the owner may lack it, too), the stat comes from the list.
- */
+/** Returns the stat of the segment, or -errno for callers that throw a more specific error. */
 export function tryStat(id: number): SegmentStat | number {
-  const struct = shmidStruct();
-  const result = shmctl(id, IPC.STAT, struct.bytes);
-  if (result === -ERRNO.EACCES) return listSegments().find((stat) => stat.id === id) ?? result;
-  return result < 0 ? result : read(id, struct);
-}
-
-/** Whether the mode of the segment with this id lets this user read it. */
-export function mayRead(id: number): boolean {
-  return shmctl(id, IPC.STAT, shmidStruct().bytes) >= 0;
+  return segmentTable.tryStat(id);
 }
 
 /**
@@ -136,31 +117,7 @@ export function mayRead(id: number): boolean {
  * ```
  */
 export function statSegment(id: number): SegmentStat {
-  const stat = tryStat(checkSegmentId(id));
-  if (typeof stat !== "number") return stat;
-  throw statFailure(id, -stat);
-}
-
-/** The error for a segment whose stat cannot be read. */
-export function statFailure(id: number, errno: number): ShmError {
-  return new ShmError("look at the segment", "shmctl", errno, {
-    id,
-    remedy: errno === ERRNO.EACCES
-      ? "its mode gives this user no read permission"
-      : idRemedy(errno),
-  });
-}
-
-/**
- * Checks the id of a segment.
- *
- * @throws {RangeError} not an integer from 0 to 2^31 - 1
- */
-export function checkSegmentId(value: unknown): number {
-  const id = checkNumber(value, "id");
-  // Foreign functions refuse -0
-  if (Number.isInteger(id) && id >= 0 && id <= 0x7fffffff) return id | 0;
-  throw new RangeError(`segment id ${id} is not an integer from 0 to 2147483647`);
+  return segmentTable.stat(id);
 }
 
 /**
@@ -182,21 +139,7 @@ export function checkSegmentId(value: unknown): number {
  * ```
  */
 export function findSegment(key: number): number | undefined {
-  const checked = checkKey(key);
-  // No segment holds IPC_PRIVATE: shmget would create a new one
-  if (checked === IPC.PRIVATE) return undefined;
-  const id = shmget(checked, 0, 0);
-  if (id >= 0) return id;
-  if (id === -ERRNO.ENOENT) return undefined;
-  throw new ShmError("look for a segment", "shmget", -id, { key: checked });
-}
-
-/** The advice when no segment has an id. */
-export const noSuchId = "no segment has this id (any more); `ipcs -m` lists those there are";
-
-/** The advice for a failed call that took an id. */
-function idRemedy(errno: number): string | undefined {
-  return isGone(-errno) ? noSuchId : missingCallRemedy(errno);
+  return segmentTable.find(key);
 }
 
 /**
@@ -216,28 +159,7 @@ function idRemedy(errno: number): string | undefined {
  * ```
  */
 export function listSegments(): SegmentStat[] {
-  const segments: SegmentStat[] = [];
-  const highest = askAboutAll(SHM.INFO, new KernelStructReader(platform().structs.shm_info));
-  for (let index = 0; index <= highest; index++) {
-    const struct = shmidStruct();
-    let id = shmctl(index, SHM.STAT_ANY, struct.bytes);
-    // Linux before 4.17 has no STAT_ANY; STAT leaves out segments that this user may not read
-    if (id === -ERRNO.EINVAL) id = shmctl(index, SHM.STAT, struct.bytes);
-    if (id >= 0) segments.push(read(id, struct));
-  }
-  return segments;
-}
-
-/** Fills `struct` with the kernel's limits or totals. Returns the highest used index of its table. */
-export function askAboutAll(
-  command: typeof IPC.INFO | typeof SHM.INFO,
-  struct: KernelStructReader<string>,
-): number {
-  const highest = shmctl(0, command, struct.bytes);
-  if (highest >= 0) return highest;
-  throw new ShmError("ask for the state of shared memory", "shmctl", -highest, {
-    remedy: missingCallRemedy(-highest),
-  });
+  return segmentTable.list();
 }
 
 /**
@@ -258,14 +180,7 @@ export function askAboutAll(
  * ```
  */
 export function removeSegment(id: number): void {
-  const result = shmctl(checkSegmentId(id), IPC.RMID, null);
-  if (result === 0) return;
-  throw new ShmError("remove the segment", "shmctl", -result, {
-    id,
-    remedy: result === -ERRNO.EPERM
-      ? `only its owner, its creator or root may remove it${describe(id)}`
-      : idRemedy(-result),
-  });
+  segmentTable.remove(id);
 }
 
 /**
@@ -288,24 +203,7 @@ export function removeSegment(id: number): void {
  * ```
  */
 export function setSegmentPermissions(id: number, change: PermissionChange): void {
-  const checkedId = checkSegmentId(id);
-  const checked = checkChange(change);
-  const stat = tryStat(checkedId);
-  if (typeof stat === "number") throw setFailure(id, -stat);
-  const struct = shmidStruct();
-  writePerm(struct, stat, checked);
-  const result = shmctl(checkedId, IPC.SET, struct.bytes);
-  if (result < 0) throw setFailure(id, -result, { ...stat, ...checked });
-}
-
-function setFailure(id: number, errno: number, wanted?: ObjectStat): ShmError {
-  const unmapped = wanted === undefined ? undefined : unmappedAccount(wanted);
-  return new ShmError("change the segment", "shmctl", errno, {
-    id,
-    remedy: errno === ERRNO.EPERM
-      ? `only its owner, its creator and root may change it${describe(id)}`
-      : unmapped ?? idRemedy(errno),
-  });
+  segmentTable.setPermissions(id, change);
 }
 
 /** Locks or unlocks the segment's memory. Internal: used by {@linkcode Segment.lockMemory}. */
@@ -323,22 +221,11 @@ function lockRemedy(id: number, errno: number): string | undefined {
     return "with it this user would have more memory locked than RLIMIT_MEMLOCK allows: raise that " +
       "(`ulimit -l`, or LimitMEMLOCK= of a service), or run with CAP_IPC_LOCK";
   }
-  if (errno !== ERRNO.EPERM) return idRemedy(errno);
+  if (errno !== ERRNO.EPERM) return segmentTable.idRemedy(errno);
   const stat = tryStat(id);
   const ours = typeof stat !== "number" && [stat.uid, stat.cuid].includes(geteuid());
   return ours
     ? "this user may lock no memory at all: raise RLIMIT_MEMLOCK (`ulimit -l`) above 0, or run with " +
       "CAP_IPC_LOCK"
-    : `only its owner, its creator and root may${describe(id)}`;
-}
-
-/**
- * Describes the segment for an error message: size, owner, mode and attaches, with or without read
- * permission. Empty if the segment does not exist.
- */
-export function describe(id: number): string {
-  const stat = tryStat(id);
-  if (typeof stat === "number") return "";
-  return ` (segment ${id} has ${stat.size} bytes, owner uid ${stat.uid}, mode ` +
-    `${formatMode(stat.mode)}, nattch ${stat.nattch})`;
+    : `only its owner, its creator and root may${segmentTable.describe(id)}`;
 }

@@ -4,25 +4,15 @@
  */
 
 import { ERRNO } from "../../ffi/errno.ts";
-import { formatKey, keyInHex, type LibcCall, ShmError } from "../../ffi/shm_error.ts";
-import { formatMode, isGone, missingCallRemedy } from "./object_stat.ts";
+import { type LibcCall, ShmError } from "../../ffi/shm_error.ts";
+import { missingCallRemedy } from "./object_stat.ts";
 import { semaphoreLimits, semaphoreUsage } from "./semaphore_limits.ts";
-import {
-  describeSet,
-  findSemaphoreSet,
-  noSuchSet,
-  type SemaphoreSetStat,
-} from "./semaphore_stat.ts";
+import { type SemaphoreSetStat, semaphoreTable } from "./semaphore_stat.ts";
 
 /** The parts of a set that an error names. */
 export interface NamedSet {
   readonly key: number;
   readonly id: number;
-}
-
-/** The shell command that removes the set with this `key`. */
-function removal(key: number): string {
-  return `ipcrm -S ${keyInHex(key)}`;
 }
 
 /** The error for a `semget` that failed to create a set. */
@@ -35,12 +25,8 @@ export function createSetFailure(key: number, count: number, errno: number): Shm
 
 function createRemedy(key: number, count: number, errno: number): string | undefined {
   switch (errno) {
-    case ERRNO.EEXIST: {
-      const holder = findSemaphoreSet(key);
-      return `a set holds this key${holder === undefined ? "" : describeSet(holder)}: open it ` +
-        "with SemaphoreSet.open, choose another key, or, if nobody needs it, remove it with " +
-        `\`${removal(key)}\``;
-    }
+    case ERRNO.EEXIST:
+      return semaphoreTable.existsRemedy(key);
     case ERRNO.EINVAL:
       return `a set may have 1 to ${semaphoreLimits().semmsl} semaphores (sysctl kernel.sem)`;
     case ERRNO.ENOSPC:
@@ -54,42 +40,11 @@ function createRemedy(key: number, count: number, errno: number): string | undef
 function spaceRemedy(count: number): string {
   const { semmni, semmns } = semaphoreLimits();
   const { sets, semaphores } = semaphoreUsage();
-  const help = "remove sets nobody needs (`ipcs -s`, `ipcrm -s ID`) or raise the sysctl kernel.sem";
+  const help = `${semaphoreTable.fullRemedy} kernel.sem`;
   return sets >= semmni
     ? `all ${semmni} sets the system allows exist (SEMMNI): ${help}`
     : `${semaphores} of the ${semmns} semaphores the system allows (SEMMNS) exist, too many for ` +
       `${count} more: ${help}`;
-}
-
-/** The error for a `semget` that failed to find a set. */
-export function openSetFailure(key: number, errno: number): ShmError {
-  return new ShmError("open the semaphore set", "semget", errno, {
-    key,
-    remedy: openRemedy(errno),
-  });
-}
-
-/** The error for a set that exists, but whose stat this user may not read. */
-export function lookFailure(key: number | undefined, id: number, errno: number): ShmError {
-  return new ShmError("open the semaphore set", "semctl", errno, {
-    key,
-    id,
-    remedy: isGone(-errno) ? noSuchSet : openRemedy(errno, id),
-  });
-}
-
-function openRemedy(errno: number, id?: number): string | undefined {
-  switch (errno) {
-    case ERRNO.ENOENT:
-      return "nobody has created it (or it was removed): start the program that does, or use " +
-        "SemaphoreSet.create or SemaphoreSet.openOrCreate";
-    case ERRNO.EACCES:
-      return `the set's mode does not let this user in${
-        id === undefined ? "" : describeSet(id)
-      }: its owner can widen it`;
-    default:
-      return missingCallRemedy(errno);
-  }
 }
 
 /** The error for a set whose number of semaphores is not `wanted`. */
@@ -98,24 +53,9 @@ export function wrongCount(stat: SemaphoreSetStat, key: number, wanted: string):
     key,
     id: stat.id,
     remedy: `another program's set with another number of semaphores (${stat.count}) holds this ` +
-      `key: choose another key, or, if it is left over, remove it with \`${removal(key)}\``,
-  });
-}
-
-/** The error for a set that another user created or owns. */
-export function untrustedSet(
-  stat: SemaphoreSetStat,
-  user: number,
-  key: number | undefined,
-): ShmError {
-  return new ShmError("use the semaphore set", undefined, "EUNTRUSTED", {
-    key,
-    id: stat.id,
-    facts: `uid ${user} created or owns it (mode ${
-      formatMode(stat.mode)
-    }) and may change it under you`,
-    remedy: "pass trust: true if that is meant",
-    option: "trust",
+      `key: choose another key, or, if it is left over, remove it with \`${
+        semaphoreTable.removal(key)
+      }\``,
   });
 }
 
@@ -125,7 +65,7 @@ export function notInitialised({ key, id }: NamedSet): ShmError {
     key,
     id,
     remedy: "it was created, but no semop has said yet that its start values are set; if its " +
-      `creator died in between, remove it with \`${removal(key)}\``,
+      `creator died in between, remove it with \`${semaphoreTable.removal(key)}\``,
   });
 }
 
@@ -145,9 +85,11 @@ function useRemedy(id: number, errno: number): string | undefined {
     case ERRNO.EINVAL:
       return "the semaphore set was removed, perhaps with ipcrm: start over";
     case ERRNO.EACCES:
-      return `its mode does not let this user${describeSet(id)}: its owner can widen it`;
+      return `its mode does not let this user${
+        semaphoreTable.describe(id)
+      }: its owner can widen it`;
     case ERRNO.EPERM:
-      return `only its owner, its creator and root may${describeSet(id)}`;
+      return `only its owner, its creator and root may${semaphoreTable.describe(id)}`;
     case ERRNO.ERANGE:
       return "a semaphore's value is at most 32767";
     case ERRNO.E2BIG:
@@ -164,13 +106,4 @@ export function blockedFailure(
   obstacle: string | undefined,
 ): ShmError {
   return new ShmError("change the semaphores", "semtimedop", errno, { key, id, remedy: obstacle });
-}
-
-/** The error for `IPC_PRIVATE`, which never finds a set. */
-export function privateSetKey(): RangeError {
-  return new RangeError(
-    `key ${
-      formatKey(0)
-    } is IPC_PRIVATE, which finds no semaphore set: attach by id, or choose a key`,
-  );
 }

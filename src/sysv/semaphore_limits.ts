@@ -5,7 +5,7 @@
 import { IPC, SEM } from "../../ffi/constants.ts";
 import { platform } from "../../ffi/libc.ts";
 import { KernelStructReader } from "./kernel_struct.ts";
-import { askAboutAllSets } from "./semaphore_stat.ts";
+import { semaphoreTable } from "./semaphore_stat.ts";
 
 /**
  * The limits of this IPC namespace. Source: `struct seminfo`, semctl(2); sysctl `kernel.sem`.
@@ -47,7 +47,7 @@ export interface SemaphoreLimits {
  */
 export function semaphoreLimits(): SemaphoreLimits {
   const struct = new KernelStructReader(platform().structs.seminfo);
-  askAboutAllSets(IPC.INFO, struct);
+  semaphoreTable.askAboutAll(IPC.INFO, struct);
   return {
     semmni: struct.number("semmni"),
     semmsl: struct.number("semmsl"),
@@ -95,6 +95,6 @@ export interface SemaphoreUsage {
  */
 export function semaphoreUsage(): SemaphoreUsage {
   const struct = new KernelStructReader(platform().structs.seminfo);
-  askAboutAllSets(SEM.INFO, struct);
+  semaphoreTable.askAboutAll(SEM.INFO, struct);
   return { sets: struct.number("semusz"), semaphores: struct.number("semaem") };
 }

@@ -3,22 +3,18 @@
  * reverts the changes of a process that dies (`undo`). Every lock and role of this library is a semaphore.
  */
 
-import { IPC, SEM } from "../../ffi/constants.ts";
-import { ERRNO } from "../../ffi/errno.ts";
-import { semctl, semget } from "../../ffi/sem.ts";
+import { SEM } from "../../ffi/constants.ts";
+import { semctl } from "../../ffi/sem.ts";
 import { mistyped } from "../layout/refusal.ts";
-import { checkKey } from "./key.ts";
-import { foreignUser, isGone, type PermissionChange, saysGone } from "./object_stat.ts";
+import type { PermissionChange } from "./object_stat.ts";
+import { setFailure } from "./semaphore_failure.ts";
 import {
-  createSetFailure,
-  lookFailure,
-  notInitialised,
-  openSetFailure,
-  privateSetKey,
-  setFailure,
-  untrustedSet,
-  wrongCount,
-} from "./semaphore_failure.ts";
+  attachSet,
+  createSet,
+  type OpenedSet,
+  openOrCreateSet,
+  openSet,
+} from "./semaphore_opening.ts";
 import {
   type Operation,
   PackedOperations,
@@ -30,11 +26,6 @@ import {
   checkValues,
   type OperationOptions,
   type OperationSyncOptions,
-  type Plan,
-  readAttachOptions,
-  readCreateOptions,
-  readOpenOptions,
-  readOpenOrCreateOptions,
   readOperationOptions,
   readOperationSyncOptions,
   type SemaphoreSetAttachOptions,
@@ -42,14 +33,7 @@ import {
   type SemaphoreSetOpenOptions,
   type SemaphoreSetOpenOrCreateOptions,
 } from "./semaphore_options.ts";
-import {
-  checkSetId,
-  removeSemaphoreSet,
-  type SemaphoreSetStat,
-  setSemaphoreSetPermissions,
-  tryReadSet,
-  tryStatSet,
-} from "./semaphore_stat.ts";
+import { type SemaphoreSetStat, semaphoreTable } from "./semaphore_stat.ts";
 import { tryReadValues, tryWriteValues } from "./semaphore_values.ts";
 import {
   operate,
@@ -58,25 +42,10 @@ import {
   tryOperations,
   type WaitSlices,
 } from "./semaphore_wait.ts";
-import { pause, waitAsync, waitSync } from "./wait.ts";
+import { waitAsync, waitSync } from "./wait.ts";
 
 /** The longest slice of a wait in milliseconds. An abort is noticed at most this late. */
 const SLICE_MS = 100;
-
-/** How long to wait for the creator's start values, and how often to check, in milliseconds. */
-const INITIALISED_MS = 1_000;
-const LOOK_MS = 1;
-
-/**
- * A bit of the mode that the kernel ignores. A set with start values is created with this bit and loses it
- * when the values are in place. The bit means that this library made the set and that it is unused.
- */
-const UNINITIALISED = 0o100;
-
-/** The flags of `semget` that create the planned set. */
-function creation({ mode, values }: Plan): number {
-  return IPC.CREAT | IPC.EXCL | mode | (values === undefined ? 0 : UNINITIALISED);
-}
 
 let isSet: (value: unknown) => value is SemaphoreSet;
 
@@ -141,18 +110,12 @@ export class SemaphoreSet {
   readonly #othersMayWrite: boolean;
   #removed = false;
 
-  private constructor(how: {
-    readonly key: number;
-    readonly id: number;
-    readonly count: number;
-    readonly created: boolean;
-    readonly othersMayWrite: boolean;
-  }) {
-    this.#key = how.key;
-    this.#id = how.id;
-    this.#count = how.count;
-    this.#created = how.created;
-    this.#othersMayWrite = how.othersMayWrite;
+  private constructor({ key, id, count, created, othersMayWrite }: OpenedSet) {
+    this.#key = key;
+    this.#id = id;
+    this.#count = count;
+    this.#created = created;
+    this.#othersMayWrite = othersMayWrite;
     Object.freeze(this);
   }
 
@@ -204,40 +167,7 @@ export class SemaphoreSet {
    * ```
    */
   static create(options: SemaphoreSetCreateOptions): SemaphoreSet {
-    const plan = readCreateOptions(options);
-    for (;;) {
-      const id = semget(plan.key, plan.count, creation(plan));
-      if (id < 0) throw createSetFailure(plan.key, plan.count, -id);
-      const set = SemaphoreSet.#initialise(id, plan);
-      if (set !== undefined) return set;
-    }
-  }
-
-  /**
-   * Writes the start values of a new set and announces them. If that fails, the set is removed again.
-   * Returns `undefined` if another process has removed it already.
-   */
-  static #initialise(id: number, { key, count, mode, values }: Plan): SemaphoreSet | undefined {
-    const set = new SemaphoreSet({ key, id, count, created: true, othersMayWrite: false });
-    if (values === undefined) return set;
-    try {
-      const written = tryWriteValues(id, values);
-      if (written < 0) throw setFailure(set, "set the start values", "semctl", -written);
-      if (mode !== (mode | UNINITIALISED)) setSemaphoreSetPermissions(id, { mode });
-      set.#announceValues(values);
-    } catch (error) {
-      if (saysGone(error)) return undefined;
-      set.remove();
-      throw error;
-    }
-    return set;
-  }
-
-  /** Announces that the values are in place, by a `semop`, which sets `otime`. */
-  #announceValues(values: readonly number[]): void {
-    // Up and down, or down and up: the values stay the same, and it never waits
-    const first = values[0]! === 0 ? 1 : -1;
-    this.opSync([{ semaphore: 0, add: first }, { semaphore: 0, add: -first }]);
+    return new SemaphoreSet(createSet(options));
   }
 
   /**
@@ -260,15 +190,7 @@ export class SemaphoreSet {
    * ```
    */
   static open(key: number, options: SemaphoreSetOpenOptions = {}): SemaphoreSet {
-    const checked = checkKey(key);
-    if (checked === IPC.PRIVATE) throw privateSetKey();
-    const read = readOpenOptions(options);
-    for (;;) {
-      const id = semget(checked, 0, 0);
-      if (id < 0) throw openSetFailure(checked, -id);
-      const set = SemaphoreSet.#adopt(id, checked, read);
-      if (set !== undefined) return set;
-    }
+    return new SemaphoreSet(openSet(key, options));
   }
 
   /**
@@ -293,56 +215,7 @@ export class SemaphoreSet {
    * ```
    */
   static openOrCreate(options: SemaphoreSetOpenOrCreateOptions): SemaphoreSet {
-    const plan = readOpenOrCreateOptions(options);
-    const { key, count, mode, values, trust } = plan;
-    for (;;) {
-      const created = semget(key, count, creation(plan));
-      if (created >= 0) {
-        const set = SemaphoreSet.#initialise(created, plan);
-        if (set !== undefined) return set;
-        continue;
-      }
-      if (created !== -ERRNO.EEXIST) throw createSetFailure(key, count, -created);
-      // Asks for the rights that the mode grants to this user in a new set
-      const found = semget(key, 0, mode);
-      // The owner may have removed it between the two calls: then create it
-      if (found === -ERRNO.ENOENT) continue;
-      if (found < 0) throw openSetFailure(key, -found);
-      const set = SemaphoreSet.#adopt(found, key, { trust, count });
-      if (set === undefined) continue;
-      if (values === undefined || set.#awaitValues(values)) return set;
-    }
-  }
-
-  /**
-   * Waits for the start values. Returns `false` if the set no longer exists. If the creator died before
-   * writing them, this removes the set: a creator that was only stopped creates it again.
-   */
-  #awaitValues(values: readonly number[]): boolean {
-    const since = performance.now();
-    for (;;) {
-      const stat = tryReadSet(this.id);
-      if (typeof stat === "number" && isGone(stat)) return false;
-      if (typeof stat === "number") throw lookFailure(this.key, this.id, -stat);
-      if (stat.otime !== null) return true;
-      if (performance.now() - since <= INITIALISED_MS) {
-        pause(LOOK_MS).block();
-        continue;
-      }
-      try {
-        if ((stat.mode & UNINITIALISED) !== 0) {
-          removeSemaphoreSet(this.id);
-          return false;
-        }
-        // The creator died between writing them and announcing them
-        if (this.values().join() !== values.join()) throw notInitialised(this);
-        this.#announceValues(values);
-        return true;
-      } catch (error) {
-        if (saysGone(error)) return false;
-        throw error;
-      }
-    }
+    return new SemaphoreSet(openOrCreateSet(options));
   }
 
   /**
@@ -365,34 +238,7 @@ export class SemaphoreSet {
    * ```
    */
   static attach(id: number, options: SemaphoreSetAttachOptions = {}): SemaphoreSet {
-    const set = SemaphoreSet.#adopt(checkSetId(id), undefined, readAttachOptions(options));
-    if (set === undefined) throw lookFailure(undefined, id, ERRNO.EINVAL);
-    return set;
-  }
-
-  /** Accepts or refuses a set found by a key or an id. Returns `undefined` if it no longer exists. */
-  static #adopt(
-    id: number,
-    key: number | undefined,
-    options: SemaphoreSetOpenOptions,
-  ): SemaphoreSet | undefined {
-    const stat = tryReadSet(id);
-    if (typeof stat === "number" && isGone(stat)) return undefined;
-    if (typeof stat === "number") throw lookFailure(key, id, -stat);
-    const user = options.trust === true ? undefined : foreignUser(stat);
-    if (user !== undefined) throw untrustedSet(stat, user, key);
-    const { count, minCount = 0 } = options;
-    if (count !== undefined && stat.count !== count) {
-      throw wrongCount(stat, stat.key, `${count} semaphores`);
-    }
-    if (stat.count < minCount) throw wrongCount(stat, stat.key, `at least ${minCount} semaphores`);
-    return new SemaphoreSet({
-      key: key ?? stat.key,
-      id,
-      count: stat.count,
-      created: false,
-      othersMayWrite: (stat.mode & 0o022) !== 0,
-    });
+    return new SemaphoreSet(attachSet(id, options));
   }
 
   /**
@@ -575,7 +421,7 @@ export class SemaphoreSet {
    * @throws {ShmError} `EINVAL` it was removed
    */
   stat(): SemaphoreSetStat {
-    const stat = tryStatSet(this.#id);
+    const stat = semaphoreTable.tryStat(this.#id);
     if (typeof stat !== "number") return stat;
     throw setFailure(this, "look at the semaphores", "semctl", -stat);
   }
@@ -598,7 +444,7 @@ export class SemaphoreSet {
    * ```
    */
   setPermissions(change: PermissionChange): void {
-    setSemaphoreSetPermissions(this.#id, change);
+    semaphoreTable.setPermissions(this.#id, change);
   }
 
   /**
@@ -608,12 +454,7 @@ export class SemaphoreSet {
    */
   remove(): void {
     if (this.#removed) return;
-    try {
-      removeSemaphoreSet(this.#id);
-    } catch (error) {
-      // Another process has removed it: the goal is reached
-      if (!saysGone(error)) throw error;
-    }
+    semaphoreTable.ensureRemoved(this.#id);
     this.#removed = true;
   }
 }

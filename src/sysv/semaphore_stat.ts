@@ -3,26 +3,12 @@
  * changes or removes one by its id.
  */
 
-import { IPC, SEM } from "../../ffi/constants.ts";
-import { ERRNO } from "../../ffi/errno.ts";
+import { SEM } from "../../ffi/constants.ts";
 import { platform } from "../../ffi/libc.ts";
-import { semctl, semctlBuffer, semget } from "../../ffi/sem.ts";
-import { ShmError } from "../../ffi/shm_error.ts";
-import { checkNumber } from "../layout/arguments.ts";
-import { checkKey } from "./key.ts";
-import { KernelStructReader, withPerm } from "./kernel_struct.ts";
-import {
-  checkChange,
-  formatMode,
-  missingCallRemedy,
-  type ObjectStat,
-  type PermissionChange,
-  type PermName,
-  readPerm,
-  readTime,
-  unmappedAccount,
-  writePerm,
-} from "./object_stat.ts";
+import { semctlBuffer, semget } from "../../ffi/sem.ts";
+import { withPerm } from "./kernel_struct.ts";
+import { type ObjectStat, type PermissionChange, readPerm, readTime } from "./object_stat.ts";
+import { ObjectTable } from "./object_table.ts";
 
 /**
  * What the kernel reports about one semaphore set. Source: `struct semid_ds`, semctl(2).
@@ -51,42 +37,38 @@ export interface SemaphoreSetStat extends ObjectStat {
 
 type SemidName = "sem_otime" | "sem_ctime" | "sem_nsems";
 
-let semid: KernelStructReader<SemidName | PermName> | undefined;
-
-/** The shared `struct semid_ds` that `semctl` fills in. The fields are copied before the next call. */
-function semidStruct(): KernelStructReader<SemidName | PermName> {
-  if (semid === undefined) {
+/** The table of semaphore sets. Internal: used by this folder. */
+export const semaphoreTable = new ObjectTable<SemaphoreSetStat, SemidName>({
+  names: ["semaphore set", "set", "SemaphoreSet"],
+  tableName: "semaphores",
+  prefix: "sem",
+  letter: "s",
+  commands: SEM,
+  find: (key) => semget(key, 0, 0),
+  control: semctlBuffer,
+  struct: () => {
     const { semid_ds, ipc_perm } = platform().structs;
     const { sem_perm: _nested, ...fields } = semid_ds.fields;
-    semid = new KernelStructReader(withPerm({ size: semid_ds.size, fields }, ipc_perm));
-  }
-  return semid;
-}
-
-function read(id: number, struct: KernelStructReader<SemidName | PermName>): SemaphoreSetStat {
-  return {
+    return withPerm({ size: semid_ds.size, fields }, ipc_perm);
+  },
+  infoStruct: () => platform().structs.seminfo,
+  read: (id, struct) => ({
     ...readPerm(id, struct),
     count: struct.number("sem_nsems"),
     otime: readTime(struct, "sem_otime"),
     ctime: readTime(struct, "sem_ctime"),
-  };
-}
+  }),
+  describe: ({ count }) => [`${count} semaphores`, ""],
+});
 
 /** Returns the stat of the set, or -errno: `EACCES` without read permission. */
 export function tryReadSet(id: number): SemaphoreSetStat | number {
-  const struct = semidStruct();
-  const result = semctlBuffer(id, IPC.STAT, struct.bytes);
-  return result < 0 ? result : read(id, struct);
+  return semaphoreTable.tryRead(id);
 }
 
-/**
- * Returns the stat of the set, or -errno for callers that throw a more specific error. If its mode gives
- * this user no read permission (the owner may lack it, too), the stat comes from the list.
- */
+/** As {@linkcode tryReadSet}. Without read permission, the stat comes from the list. */
 export function tryStatSet(id: number): SemaphoreSetStat | number {
-  const stat = tryReadSet(id);
-  if (stat !== -ERRNO.EACCES) return stat;
-  return listSemaphoreSets().find((each) => each.id === id) ?? stat;
+  return semaphoreTable.tryStat(id);
 }
 
 /**
@@ -106,27 +88,7 @@ export function tryStatSet(id: number): SemaphoreSetStat | number {
  * ```
  */
 export function statSemaphoreSet(id: number): SemaphoreSetStat {
-  const stat = tryStatSet(checkSetId(id));
-  if (typeof stat !== "number") return stat;
-  throw new ShmError("look at the semaphore set", "semctl", -stat, {
-    id,
-    remedy: stat === -ERRNO.EACCES ? "its mode gives this user no read permission" : noSuchSet,
-  });
-}
-
-/** The advice when no set has an id. */
-export const noSuchSet = "no semaphore set has this id (any more); `ipcs -s` lists those there are";
-
-/**
- * Checks the id of a set.
- *
- * @throws {RangeError} not an integer from 0 to 2^31 - 1
- */
-export function checkSetId(value: unknown): number {
-  const id = checkNumber(value, "id");
-  // Foreign functions refuse -0
-  if (Number.isInteger(id) && id >= 0 && id <= 0x7fffffff) return id | 0;
-  throw new RangeError(`semaphore set id ${id} is not an integer from 0 to 2147483647`);
+  return semaphoreTable.stat(id);
 }
 
 /**
@@ -146,19 +108,7 @@ export function checkSetId(value: unknown): number {
  * ```
  */
 export function listSemaphoreSets(): SemaphoreSetStat[] {
-  const sets: SemaphoreSetStat[] = [];
-  const highest = askAboutAllSets(SEM.INFO, new KernelStructReader(platform().structs.seminfo));
-  for (let index = 0; index <= highest; index++) {
-    const struct = semidStruct();
-    let id = semctlBuffer(index, SEM.STAT_ANY, struct.bytes);
-    // Linux before 4.17 has no STAT_ANY, and glibc before 2.33 loses its buffer; STAT leaves out sets
-    // that this user may not read
-    if (id === -ERRNO.EINVAL || id === -ERRNO.EFAULT) {
-      id = semctlBuffer(index, SEM.STAT, struct.bytes);
-    }
-    if (id >= 0) sets.push(read(id, struct));
-  }
-  return sets;
+  return semaphoreTable.list();
 }
 
 /**
@@ -180,25 +130,7 @@ export function listSemaphoreSets(): SemaphoreSetStat[] {
  * ```
  */
 export function findSemaphoreSet(key: number): number | undefined {
-  const checked = checkKey(key);
-  // No set holds IPC_PRIVATE: semget would create a new one
-  if (checked === IPC.PRIVATE) return undefined;
-  const id = semget(checked, 0, 0);
-  if (id >= 0) return id;
-  if (id === -ERRNO.ENOENT) return undefined;
-  throw new ShmError("look for a semaphore set", "semget", -id, { key: checked });
-}
-
-/** Fills `struct` with the kernel's limits or totals. Returns the highest used index of its table. */
-export function askAboutAllSets(
-  command: typeof IPC.INFO | typeof SEM.INFO,
-  struct: KernelStructReader<string>,
-): number {
-  const highest = semctlBuffer(0, command, struct.bytes);
-  if (highest >= 0) return highest;
-  throw new ShmError("ask for the state of semaphores", "semctl", -highest, {
-    remedy: missingCallRemedy(-highest),
-  });
+  return semaphoreTable.find(key);
 }
 
 /**
@@ -220,14 +152,7 @@ export function askAboutAllSets(
  * ```
  */
 export function removeSemaphoreSet(id: number): void {
-  const result = semctl(checkSetId(id), 0, IPC.RMID);
-  if (result === 0) return;
-  throw new ShmError("remove the semaphore set", "semctl", -result, {
-    id,
-    remedy: result === -ERRNO.EPERM
-      ? `only its owner, its creator or root may remove it${describeSet(id)}`
-      : noSuchSet,
-  });
+  semaphoreTable.remove(id);
 }
 
 /**
@@ -250,30 +175,5 @@ export function removeSemaphoreSet(id: number): void {
  * ```
  */
 export function setSemaphoreSetPermissions(id: number, change: PermissionChange): void {
-  const checkedId = checkSetId(id);
-  const checked = checkChange(change);
-  const stat = tryStatSet(checkedId);
-  if (typeof stat === "number") throw changeFailure(id, -stat);
-  const struct = semidStruct();
-  writePerm(struct, stat, checked);
-  const result = semctlBuffer(checkedId, IPC.SET, struct.bytes);
-  if (result < 0) throw changeFailure(id, -result, { ...stat, ...checked });
-}
-
-function changeFailure(id: number, errno: number, wanted?: ObjectStat): ShmError {
-  const unmapped = wanted === undefined ? undefined : unmappedAccount(wanted);
-  return new ShmError("change the semaphore set", "semctl", errno, {
-    id,
-    remedy: errno === ERRNO.EPERM
-      ? `only its owner, its creator and root may change it${describeSet(id)}`
-      : unmapped ?? noSuchSet,
-  });
-}
-
-/** Describes the set for an error message: count, owner and mode. Empty if it does not exist. */
-export function describeSet(id: number): string {
-  const stat = tryStatSet(id);
-  if (typeof stat === "number") return "";
-  return ` (set ${id} has ${stat.count} semaphores, owner uid ${stat.uid}, mode ` +
-    `${formatMode(stat.mode)})`;
+  semaphoreTable.setPermissions(id, change);
 }

@@ -61,7 +61,7 @@ export function operationsFor(
 }
 
 /** Performs all of `operations`, or none if one would have to wait. Returns whether they were performed. */
-export function tryOperations(set: OperableSet, operations: PackedOperations): boolean {
+export function tryOperations(set: NamedSet, operations: PackedOperations): boolean {
   const result = attempt(set, operations);
   if (result === 0) return true;
   if (result === -ERRNO.EAGAIN) return false;
@@ -69,7 +69,7 @@ export function tryOperations(set: OperableSet, operations: PackedOperations): b
 }
 
 /** Returns 0, or -errno: `EAGAIN` if they would have to wait. */
-function attempt(set: OperableSet, operations: PackedOperations): number {
+function attempt(set: NamedSet, operations: PackedOperations): number {
   for (;;) {
     const result = semop(set.id, operations.noWait);
     if (result !== -ERRNO.EINTR) return result;
