@@ -182,7 +182,7 @@ enum ShmChannelStatus {
   SHM_CHANNEL_EMPTY,       /* there is nothing to receive now */
   SHM_CHANNEL_UNHANDLED,   /* the handler could not use a message, which stays */
   SHM_CHANNEL_CLOSED,      /* there was a producer, there is none now, and no message is left */
-  SHM_CHANNEL_TIMEOUT,     /* the deadline passed */
+  SHM_CHANNEL_TIMEOUT,     /* timed out */
   SHM_CHANNEL_STOPPED,     /* the caller's stop flag was set */
   SHM_CHANNEL_BUSY,        /* there is a consumer already; or every lane has an owner */
   SHM_CHANNEL_NO_CONSUMER, /* there is no room, and no consumer that would free some */
@@ -390,7 +390,8 @@ __attribute__((format(printf, 6, 7))) SHMCI_COLD enum ShmChannelStatus shmci_fau
 SHMCI_COLD enum ShmChannelStatus shmci_removed(struct ShmError *error,
                                                const struct ShmChannel *channel) {
   return shmci_fault(error, channel, SHM_CHANNEL_REMOVED, "use the channel",
-                     "somebody removed the channel (ipcrm?), start again to make a new one",
+                     "its segment or its semaphore set was removed, perhaps with ipcrm: start its"
+                     " programs again",
                      "it was removed while in use");
 }
 

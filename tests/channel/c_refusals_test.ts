@@ -135,7 +135,7 @@ for (const object of ["segment", "semaphore set"] as const) {
       if (object === "segment") removeSegment(findSegment(key)!);
       else removeSemaphoreSet(findSemaphoreSet(key)!);
     }
-    const says = /it was removed while in use, key .*: somebody removed the channel/;
+    const says = /it was removed while in use, key .*: its segment or its semaphore set was/;
     await refused(receiver, says);
     await refused(sender, says);
     for (const { key } of [channel, other]) {

@@ -324,7 +324,10 @@ testWith(CLI, "client: a mailbox removed underneath is an error, and nothing is 
   await client.stderr(/waiting for one\n/);
   removeSegment(listSegments().find((segment) => segment.key === key)!.id);
   const { code, stderr } = await client.ended();
-  assert.match(stderr, /^no server [^\n]*\nerror: [^\n]*EIDRM[^\n]*somebody removed[^\n]*\n$/);
+  assert.match(
+    stderr,
+    /^no server [^\n]*\nerror: [^\n]*EIDRM[^\n]*its segment was removed[^\n]*\n$/,
+  );
   assert.equal(code, 1);
   assert.deepEqual(objectsAt(key), []);
 });

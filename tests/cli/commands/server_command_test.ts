@@ -328,7 +328,7 @@ testWith(CLI, "server: a mailbox removed underneath is an error, and nothing is 
   using segment = Segment.open(key);
   segment.remove();
   const { code, stderr } = await server.ended();
-  assert.match(stderr, /^error: [^\n]*EIDRM[^\n]*somebody removed[^\n]*\n$/);
+  assert.match(stderr, /^error: [^\n]*EIDRM[^\n]*its segment was removed[^\n]*\n$/);
   assert.equal(code, 1);
   assert.deepEqual(objectsAt(key), []);
 });
