@@ -63,7 +63,7 @@ async function withoutCommand(name: string | undefined): Promise<number> {
     return 0;
   }
   const { UsageError } = await import("./src/cli/errors.ts");
-  if (name === undefined) throw new UsageError("which command?");
+  if (name === undefined) throw new UsageError("Missing command");
   throw new UsageError(`unknown ${name.startsWith("-") ? "option" : "command"} ${name}`);
 }
 

@@ -160,7 +160,7 @@ export function keyOption(text: string | true | undefined): number | undefined {
   if (typeof text !== "string") return undefined;
   return valueOf("key", text, (each) => {
     const key = parseKey(each);
-    if (key === 0) throw new RangeError("key 0 is IPC_PRIVATE, which nobody else can find");
+    if (key === 0) throw new RangeError("key 0 is IPC_PRIVATE, which no other process can find");
     return key;
   });
 }

@@ -52,7 +52,7 @@ const RM_OPTIONS = {
 } as const satisfies OptionTable;
 
 const DISCARD_OPTIONS = {
-  lane: { value: "N", multiple: true, help: "with discard: this lane, plural from 0; repeatable" },
+  lane: { value: "N", multiple: true, help: "with discard: this lane, counted from 0; repeatable" },
   trust: { help: "with discard: of a channel that another user created" },
   ...TARGET_OPTIONS,
   ...HELP_OPTION,
@@ -129,7 +129,7 @@ export const channelCommand: Command = {
   async run([name, ...args]: readonly string[]): Promise<number> {
     const verb = NAMES.find((each) => each === name);
     if (verb !== undefined) return await VERBS[verb](args);
-    const what = name === undefined ? "channel what?" : `no ${JSON.stringify(name)} of a channel:`;
+    const what = name === undefined ? "Missing verb:" : `no ${JSON.stringify(name)} of a channel:`;
     throw new UsageError(`${what} ls, stat, discard or rm comes first`);
   },
 };
@@ -203,7 +203,7 @@ function channelLines(facts: ChannelFacts): LabelledLine[] {
 async function discard(args: readonly string[]): Promise<number> {
   const parsed = parse(args, DISCARD_OPTIONS);
   const numbers = parsed.repeated.lane ?? [];
-  if (numbers.length === 0) throw new UsageError("which lane? give --lane N, plural from 0");
+  if (numbers.length === 0) throw new UsageError("Missing --lane N, counted from 0");
   const wanted = numbers.map((text) => wholeOption("lane", text, 0, LANES.MAX - 1)!);
   const { id, key } = findSegment(targetOf(parsed));
   // Before it is opened, this checks that it is a channel, and reads the number of its lanes

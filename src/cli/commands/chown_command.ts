@@ -1,70 +1,42 @@
 /** `cli.ts chown`: gives segments to another user or group. */
 
 import { accountId, type AccountKind } from "../../../ffi/accounts.ts";
-import type { Command } from "../command.ts";
-import { changeSegments } from "../objects/segment_change.ts";
-import { AccountNames } from "../objects/object_facts.ts";
-import { TARGET_HELP, TARGET_OPTIONS } from "../objects/target.ts";
-import { optionsHelp, type OptionTable, parse } from "../usage.ts";
 import { CommandFailure, UsageError } from "../errors.ts";
+import { AccountNames } from "../objects/object_facts.ts";
+import { changeCommand } from "../objects/segment_change.ts";
 import { accountText } from "../text/wording.ts";
 
-const OPTIONS = {
-  ...TARGET_OPTIONS,
-  json: { help: "a JSON array of what became of each; the stable form" },
-  help: { short: "h", help: "show this" },
-} as const satisfies OptionTable;
+const names = new AccountNames();
 
-const help = (): string =>
-  `Give segments to another user or group.
+/** The subcommand. */
+export const chownCommand = changeCommand({
+  name: "owner",
+  missing: "owner: USER, USER:GROUP or :GROUP",
+  about: `Give segments to another user or group.
 
 Usage: cli.ts chown USER[:GROUP] KEY|ID...
        cli.ts chown :GROUP KEY|ID...
 
 USER and GROUP are names, or numbers; +5 is a number even where a name is 5.
-What is not said stays. The creator is the same for ever and keeps its rights:
-it may still read, write, change and remove the segment as its owner may. Only
-the owner, the creator and root may change the owner.
-
-${TARGET_HELP}
-
-Options:
-${optionsHelp(OPTIONS)}
-
-JSON: id, key (null where not known), keyHex, before and after (null if there is
-none), each with uid, gid, owner and group (names, or null), error (or null).
-
-Exit codes: 0 all are changed; 1 one was not there or could not be changed, or
-there is no such user or group; 2 wrong usage, nothing changed.
-
-Examples:
-  deno run --allow-ffi cli.ts chown postgres 0xcafe
-  deno run --allow-ffi cli.ts chown :staff 1111 id:5
-`;
-
-/** The subcommand. */
-export const chownCommand: Command = {
-  options: OPTIONS,
-  completes: "segments",
-  help,
-  async run(args: readonly string[]): Promise<number> {
-    const { options, positionals: [owner, ...positionals], repeated } = parse(args, OPTIONS);
-    if (owner === undefined) throw new UsageError("which owner? give USER, USER:GROUP or :GROUP");
-    const change = parseOwner(owner);
-    const names = new AccountNames();
-    return await changeSegments({ positionals, repeated }, options.json === true, {
-      change: () => change,
-      facts: ({ uid, gid }) => ({
-        uid,
-        gid,
-        owner: names.name("user", uid),
-        group: names.name("group", gid),
-      }),
-      name: "owner",
-      text: ({ uid, gid, owner, group }) => `${accountText(owner, uid)}:${accountText(group, gid)}`,
-    });
+What is not given stays. The creator stays the same and keeps its rights: it may
+still read, write, change and remove the segment as its owner may. Only the
+owner, the creator and root may change the owner. A user or group that does not
+exist is a failure, and nothing is changed.`,
+  json: "uid, gid, owner and group (names, or null)",
+  examples: `  deno run --allow-ffi cli.ts chown postgres 0xcafe
+  deno run --allow-ffi cli.ts chown :staff 1111 id:5`,
+  read: (text) => {
+    const owner = parseOwner(text);
+    return () => owner;
   },
-};
+  facts: ({ uid, gid }) => ({
+    uid,
+    gid,
+    owner: names.name("user", uid),
+    group: names.name("group", gid),
+  }),
+  text: ({ uid, gid, owner, group }) => `${accountText(owner, uid)}:${accountText(group, gid)}`,
+});
 
 /** The new owner of a segment; a missing field stays as it is. */
 export interface Owner {

@@ -7,7 +7,7 @@ import { saysGone } from "../../sysv/object_stat.ts";
 import { Segment } from "../../sysv/segment.ts";
 import type { SegmentCreateOptions } from "../../sysv/segment_options.ts";
 import { listSegments, removeSegment, setSegmentPermissions } from "../../sysv/segment_stat.ts";
-import type { Command } from "../command.ts";
+import { command } from "../command.ts";
 import { Interrupted, Interruption } from "../terminal/interruption.ts";
 import { printLine, report, shownJson, StandardStreamError } from "../output.ts";
 import { FactsReader, type SegmentFacts } from "../objects/segment_facts.ts";
@@ -15,11 +15,8 @@ import { formatSize, parseSize } from "../text/size.ts";
 import {
   keyOption,
   modeOption,
-  optionsHelp,
   type OptionTable,
-  parse,
   type Parsed,
-  refuseArguments,
   sizeOption,
   valueOf,
 } from "../usage.ts";
@@ -39,10 +36,9 @@ const OPTIONS = {
   "huge-size": { value: "SIZE", help: "of huge pages of this size: 2M, 1G" },
   "no-reserve": { help: "promise no memory up front: it may exceed what is free" },
   json: { help: "all facts of the segment as JSON; the stable form" },
-  help: { short: "h", help: "show this" },
 } as const satisfies OptionTable;
 
-const help = (): string =>
+const help = (options: string): string =>
   `Create a segment for other programs to find.
 
 Usage: cli.ts create --size SIZE [options]
@@ -52,7 +48,7 @@ printed; if they cannot be, it is removed again. A key that is taken is refused.
 Until a program attaches it, \`rm --orphans\` counts it among the orphans.
 
 Options:
-${optionsHelp(OPTIONS)}
+${options}
 
 Exit codes: 0 created; 1 failed, and nothing is left behind; 2 wrong usage; 129,
 130, 143 when a signal came before its id was printed.
@@ -69,13 +65,11 @@ const OWNER_ACCESS = 0o600;
 const DEFAULT_MODE = 0o600;
 
 /** The subcommand. */
-export const createCommand: Command = {
+export const createCommand = command({
   options: OPTIONS,
   completes: "nothing",
   help,
-  async run(args: readonly string[]): Promise<number> {
-    const { options, positionals } = parse(args, OPTIONS);
-    refuseArguments(positionals);
+  async run({ options }): Promise<number> {
     const wanted = wantedSegment(options);
     const key = keyOption(options.key);
     if (key !== undefined && options.private === true) {
@@ -97,14 +91,14 @@ export const createCommand: Command = {
       return giveUp(id, error);
     }
   },
-};
+});
 
 /** The segment that the options ask for, except its key. */
 function wantedSegment(
   options: Parsed<keyof typeof OPTIONS>["options"],
 ): Omit<SegmentCreateOptions, "key"> & { readonly mode: number } {
   const size = sizeOption("size", options.size, 1);
-  if (size === undefined) throw new UsageError("how large? give --size 64K, for example");
+  if (size === undefined) throw new UsageError("Missing --size, for example --size 64K");
   const hugePages = hugeSizeOption(options["huge-size"]) ?? options.huge === true;
   const noReserve = options["no-reserve"] === true;
   if (hugePages !== false && noReserve) {
@@ -158,7 +152,7 @@ function factsOf(id: number): SegmentFacts {
   const stat = listSegments().find((each) => each.id === id);
   if (stat !== undefined) return new FactsReader().facts(stat);
   throw new CommandFailure(
-    `the new segment ${id} went as soon as nobody was attached: it was removed, or the sysctl ` +
+    `the new segment ${id} went as soon as no process was attached: it was removed, or the sysctl ` +
       "kernel.shm_rmid_forced is 1, under which no segment lives without a program that uses it",
   );
 }
@@ -184,7 +178,7 @@ function giveUp(id: number, error: unknown): number {
     return error.exitCode;
   }
   if (error instanceof Deno.errors.BrokenPipe) {
-    throw new CommandFailure(`nobody reads our output; ${removed}`);
+    throw new CommandFailure(`no process reads the output; ${removed}`);
   }
   if (error instanceof StandardStreamError) {
     throw new CommandFailure(`${error.message}; ${removed}`);

@@ -12,21 +12,14 @@ import {
   rangeWanted,
 } from "../bytes/byte_range.ts";
 import { confirmMemory } from "../bytes/missing_memory.ts";
-import type { Command } from "../command.ts";
+import { command } from "../command.ts";
 import { hexLines, hexOffset, type HexOptions } from "../bytes/hex_dump.ts";
 import { printableJson, printLine, printRaw } from "../output.ts";
 import { colourOf, fieldMark } from "../bytes/field_colours.ts";
 import { countFields, type FieldRow, fieldRows } from "../bytes/struct_fields.ts";
 import { type Column, tableLines } from "../text/table.ts";
 import { findSegment, TARGET_HELP, TARGET_OPTIONS, targetOf } from "../objects/target.ts";
-import {
-  countOption,
-  optionsHelp,
-  type OptionTable,
-  parse,
-  type Parsed,
-  valueOf,
-} from "../usage.ts";
+import { countOption, type OptionTable, type Parsed, valueOf } from "../usage.ts";
 import { CommandFailure, UsageError } from "../errors.ts";
 import { hexKey, plural } from "../text/wording.ts";
 
@@ -40,13 +33,12 @@ const OPTIONS = {
   full: { help: "with --struct: all of long strings and arrays" },
   json: { help: "one JSON object; the stable form" },
   ...TARGET_OPTIONS,
-  help: { short: "h", help: "show this" },
 } as const satisfies OptionTable;
 
 /** The most fields that are shown, and the most bytes of a struct, which is decoded in memory. */
 const LIMITS = { fields: 65536, bytes: 16 * 2 ** 20 } as const;
 
-const help = (): string =>
+const help = (options: string): string =>
   `Show bytes of a segment as hex and text, exactly as hexdump -C prints them.
 
 Usage: cli.ts dump KEY|id:ID [options]
@@ -64,7 +56,7 @@ pages that had no memory get some, for good. Where that may be more than is free
 you are asked first, and where there is no terminal to ask on it is refused.
 
 Options:
-${optionsHelp(OPTIONS)}
+${options}
 
 DECL is a list of fields as in C, or a whole struct, also several with the last
 one meant: 'bool can_read; char msg[2048]'. Sizes and offsets are gcc's on
@@ -98,12 +90,11 @@ interface Records {
 type Options = Parsed<keyof typeof OPTIONS>["options"];
 
 /** The subcommand. */
-export const dumpCommand: Command = {
+export const dumpCommand = command({
   options: OPTIONS,
   completes: "segments",
   help,
-  async run(args: readonly string[]): Promise<number> {
-    const parsed = parse(args, OPTIONS);
+  async run(parsed): Promise<void> {
     const { options } = parsed;
     const wanted = rangeWanted(options);
     const records = recordsOf(options);
@@ -131,9 +122,8 @@ export const dumpCommand: Command = {
         ...(rows === undefined ? {} : { mark: fieldMark(rows) }),
       });
     }
-    return 0;
   },
-};
+});
 
 /** Reads `--struct` and its options. */
 function recordsOf(options: Options): Records | undefined {

@@ -1,18 +1,17 @@
 /** `cli.ts limits`: prints the system's limits, how much of each is used, and what sets it. */
 
-import type { Command } from "../command.ts";
+import { command } from "../command.ts";
 import { type LimitFacts, limitFacts } from "../objects/limit_facts.ts";
 import { type Format, print, printJson } from "../output.ts";
 import { type Column, tableLines } from "../text/table.ts";
-import { optionsHelp, type OptionTable, parse, refuseArguments } from "../usage.ts";
+import type { OptionTable } from "../usage.ts";
 import { UNKNOWN } from "../text/wording.ts";
 
 const OPTIONS = {
   json: { help: "a JSON array; the stable form" },
-  help: { short: "h", help: "show this" },
 } as const satisfies OptionTable;
 
-const help = (): string =>
+const help = (options: string): string =>
   `Show what the system allows of shared memory and semaphores, and the use of it.
 
 Usage: cli.ts limits [options]
@@ -26,7 +25,7 @@ numbers, and "kernel.sem 4" is the fourth. To set one, as root:
   sysctl -w kernel.sem="64000 1024000000 500 32768"
 
 Options:
-${optionsHelp(OPTIONS)}
+${options}
 
 --json has for each: resource (the C name), description, unitBytes (how many
 bytes each is, or null), limit, used, percent, sysctl, sysctlField. Every figure
@@ -54,19 +53,16 @@ const COLUMNS: readonly Column<LimitFacts>[] = [
 ];
 
 /** The subcommand. */
-export const limitsCommand: Command = {
+export const limitsCommand = command({
   options: OPTIONS,
   completes: "nothing",
   help,
-  async run(args: readonly string[]): Promise<number> {
-    const { options, positionals } = parse(args, OPTIONS);
-    refuseArguments(positionals);
+  async run({ options }): Promise<void> {
     const rows = limitFacts();
     if (options.json === true) await printJson(exactJson(rows));
     else await print(tableLines(COLUMNS, rows).join("\n"));
-    return 0;
   },
-};
+});
 
 /** JSON whose numbers have all their digits; `JSON.stringify` refuses a bigint. */
 function exactJson(rows: readonly LimitFacts[]): string {

@@ -1,7 +1,7 @@
 /** `cli.ts ls`: lists segments, or semaphore sets, as a table or as JSON. */
 
 import { listSemaphoreSets } from "../../sysv/semaphore_stat.ts";
-import type { Command } from "../command.ts";
+import { command } from "../command.ts";
 import { print, printJson, report } from "../output.ts";
 import { mayReadProc, PROC_NOTE } from "../objects/processes.ts";
 import { defaultSegmentColumns, needsProc, segmentColumns } from "../objects/segment_columns.ts";
@@ -11,7 +11,7 @@ import { DEFAULT_SEMAPHORE_COLUMNS, SEMAPHORE_COLUMNS } from "../objects/semapho
 import { SemaphoreFactsReader } from "../objects/semaphore_facts.ts";
 import { Inventory } from "../objects/unused.ts";
 import { type Column, tableJson, tableLines } from "../text/table.ts";
-import { keyOption, optionsHelp, type OptionTable, parse, type Parsed } from "../usage.ts";
+import { keyOption, type OptionTable, type Parsed } from "../usage.ts";
 import { CommandFailure, UsageError } from "../errors.ts";
 import { TABLE_OPTIONS, tableSettings } from "../table_options.ts";
 
@@ -27,10 +27,9 @@ const OPTIONS = {
   columns: { ...TABLE_OPTIONS.columns, choices: COLUMN_NAMES, list: true },
   sort: { ...TABLE_OPTIONS.sort, choices: COLUMN_NAMES },
   bytes: { short: "b", help: "sizes in bytes, where people read 64K (1K is 1024)" },
-  help: { short: "h", help: "show this" },
 } as const satisfies OptionTable;
 
-const help = (): string =>
+const help = (options: string): string =>
   `List segments, or semaphore sets.
 
 Usage: cli.ts ls [options]
@@ -46,7 +45,7 @@ for that. "useReason" has what does.
 ${ORPHANS_HELP}
 
 Options:
-${optionsHelp(OPTIONS)}
+${options}
 
 --columns and --sort know the names that --json uses:
 ${columnsHelp(segmentColumns())}
@@ -82,20 +81,16 @@ function columnsHelp(columns: readonly { readonly name: string }[]): string {
 type Options = Parsed<keyof typeof OPTIONS>["options"];
 
 /** The subcommand. */
-export const lsCommand: Command = {
+export const lsCommand = command({
   options: OPTIONS,
   completes: "nothing",
+  refusal: "stat shows a single segment",
   help,
-  async run(args: readonly string[]): Promise<number> {
-    const { options, positionals } = parse(args, OPTIONS);
-    if (positionals[0] !== undefined) {
-      throw new UsageError(`unexpected argument ${positionals[0]}: stat shows a single segment`);
-    }
+  async run({ options }): Promise<void> {
     if (options.semaphores === true) await listSets(options);
     else await listAllSegments(options);
-    return 0;
   },
-};
+});
 
 async function listAllSegments(options: Options): Promise<void> {
   const style = { bytes: options.bytes === true };

@@ -10,10 +10,10 @@ import {
   rangeWanted,
 } from "../bytes/byte_range.ts";
 import { confirmMemory } from "../bytes/missing_memory.ts";
-import type { Command } from "../command.ts";
+import { command } from "../command.ts";
 import { printable, printBytes } from "../output.ts";
 import { findSegment, TARGET_HELP, TARGET_OPTIONS, targetOf } from "../objects/target.ts";
-import { optionsHelp, type OptionTable, parse } from "../usage.ts";
+import type { OptionTable } from "../usage.ts";
 import { CommandFailure } from "../errors.ts";
 import { plural } from "../text/wording.ts";
 
@@ -22,10 +22,9 @@ const OPTIONS = {
   ...LENGTH_OPTION,
   force: { short: "f", help: "do not ask, whatever it is and takes" },
   ...TARGET_OPTIONS,
-  help: { short: "h", help: "show this" },
 } as const satisfies OptionTable;
 
-const help = (): string =>
+const help = (options: string): string =>
   `Write bytes of a segment to stdout, as they are.
 
 Usage: cli.ts read KEY|id:ID [options]
@@ -44,9 +43,9 @@ you are asked first, and where there is no terminal to ask on it is refused.
 A terminal gets text only: to show anything else there use dump, or --force.
 
 Options:
-${optionsHelp(OPTIONS)}
+${options}
 
-Exit codes: 0 written, or nobody reads any more; 1 no such segment, not
+Exit codes: 0 written, or the reader ended; 1 no such segment, not
 permitted, out of range, or the output failed; 2 wrong usage.
 
 Examples:
@@ -58,12 +57,11 @@ Examples:
 const TERMINAL_BYTES = 2 ** 20;
 
 /** The subcommand. */
-export const readCommand: Command = {
+export const readCommand = command({
   options: OPTIONS,
   completes: "segments",
   help,
-  async run(args: readonly string[]): Promise<number> {
-    const parsed = parse(args, OPTIONS);
+  async run(parsed): Promise<void> {
     const wanted = rangeWanted(parsed.options);
     const { id } = findSegment(targetOf(parsed));
     using segment = Segment.attach(id, { readOnly: true, trust: true });
@@ -71,12 +69,11 @@ export const readCommand: Command = {
     if (parsed.options.force !== true) confirmMemory(segment, range);
     if (parsed.options.force !== true && Deno.stdout.isTerminal()) {
       await printBytes(copyForTerminal(segment, range));
-      return 0;
+    } else {
+      for (const piece of pieces(segment, range)) await printBytes(piece);
     }
-    for (const piece of pieces(segment, range)) await printBytes(piece);
-    return 0;
   },
-};
+});
 
 /** A checked copy: the segment may change between the check and the write. */
 function copyForTerminal(segment: Segment, { offset, length }: ByteRange): Uint8Array {

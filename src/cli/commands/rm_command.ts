@@ -1,12 +1,12 @@
 /** `cli.ts rm`: marks segments for removal, or removes semaphore sets. */
 
-import type { Command } from "../command.ts";
+import { command } from "../command.ts";
 import { tellOutcomes } from "../objects/named_objects.ts";
 import { SEGMENTS, SEMAPHORE_SETS } from "../objects/removable.ts";
 import { remove } from "../objects/removal.ts";
 import { ORPHANS_HELP, SELECTION_OPTIONS } from "../objects/selection.ts";
 import { TARGET_HELP, TARGET_OPTIONS } from "../objects/target.ts";
-import { optionsHelp, type OptionTable, parse } from "../usage.ts";
+import type { OptionTable } from "../usage.ts";
 
 const OPTIONS = {
   ...TARGET_OPTIONS,
@@ -16,10 +16,9 @@ const OPTIONS = {
   yes: { short: "y", help: "do not ask about those that the options choose" },
   force: { short: "f", help: "do not ask about anything, be it in use" },
   json: { help: "a JSON array of what became of each; the stable form" },
-  help: { short: "h", help: "show this" },
 } as const satisfies OptionTable;
 
-const help = (): string =>
+const help = (options: string): string =>
   `Mark segments for removal: those named, or all that the options choose.
 
 Usage: cli.ts rm [options] KEY|ID...
@@ -50,7 +49,7 @@ waits on one, used it last and is alive, or has the segment with its key
 attached.
 
 Options:
-${optionsHelp(OPTIONS)}
+${options}
 
 JSON: id, key (null where not known), keyHex, removed, nattch (attaches it still
 goes with; null if not known), error (null if none).
@@ -66,15 +65,14 @@ Examples:
 `;
 
 /** The subcommand. */
-export const rmCommand: Command = {
+export const rmCommand = command({
   options: OPTIONS,
   completes: "segments",
   help,
-  async run(args: readonly string[]): Promise<number> {
-    const parsed = parse(args, OPTIONS);
+  async run(parsed): Promise<number> {
     const outcomes = parsed.options.semaphores === true
       ? remove(SEMAPHORE_SETS, parsed)
       : remove(SEGMENTS, parsed);
     return await tellOutcomes(outcomes, parsed.options.json === true);
   },
-};
+});

@@ -3,7 +3,7 @@
 import { pageSize } from "../../sysv/segment_limits.ts";
 import type { SegmentStat } from "../../sysv/segment_stat.ts";
 import { listSemaphoreSets, type SemaphoreSetStat } from "../../sysv/semaphore_stat.ts";
-import type { Command } from "../command.ts";
+import { command } from "../command.ts";
 import { type LabelledLine, printLabelled, timeText } from "../text/labelled_lines.ts";
 import { print, printJson, report } from "../output.ts";
 import { type Attacher, PROC_NOTE } from "../objects/processes.ts";
@@ -23,7 +23,7 @@ import {
 } from "../objects/target.ts";
 import { type Column, tableLines } from "../text/table.ts";
 import { Inventory, processText } from "../objects/unused.ts";
-import { optionsHelp, type OptionTable, parse } from "../usage.ts";
+import type { OptionTable } from "../usage.ts";
 import { plural, sizeInWords, UNKNOWN } from "../text/wording.ts";
 import { objectLines } from "../objects/object_lines.ts";
 
@@ -31,10 +31,9 @@ const OPTIONS = {
   ...TARGET_OPTIONS,
   semaphores: { short: "s", help: "a semaphore set in place of a segment" },
   json: { help: "as JSON; the stable form" },
-  help: { short: "h", help: "show this" },
 } as const satisfies OptionTable;
 
-const help = (): string =>
+const help = (options: string): string =>
   `Show all that there is to know of one segment, or of one semaphore set.
 
 Usage: cli.ts stat [options] KEY|ID
@@ -42,7 +41,7 @@ Usage: cli.ts stat [options] KEY|ID
 ${TARGET_HELP}
 
 Options:
-${optionsHelp(OPTIONS)}
+${options}
 
 Which processes are attached and how much is in memory comes from /proc, which
 Deno opens only under -A. Of other users' processes only root sees that.
@@ -61,19 +60,17 @@ Examples:
 `;
 
 /** The subcommand. */
-export const statCommand: Command = {
+export const statCommand = command({
   options: OPTIONS,
   completes: "segments",
   help,
-  async run(args: readonly string[]): Promise<number> {
-    const parsed = parse(args, OPTIONS);
+  async run(parsed): Promise<void> {
     const target = targetOf(parsed);
     const json = parsed.options.json === true;
     if (parsed.options.semaphores === true) await showSet(target, json);
     else await showSegment(target, json);
-    return 0;
   },
-};
+});
 
 async function showSegment(target: Target, json: boolean): Promise<void> {
   const inventory = new Inventory();
@@ -160,7 +157,7 @@ function statusText({ status, markedForRemoval, locked, use }: SegmentFacts): st
 }
 
 function lastUserText({ lpid }: SegmentStat, { lastUserState }: SegmentFacts): string {
-  return lastUserState === null ? "nobody yet" : `pid ${processText(lpid, lastUserState)}`;
+  return lastUserState === null ? "no process yet" : `pid ${processText(lpid, lastUserState)}`;
 }
 
 /** The lines about its use: since when it is idle, and the evidence that it is used. */

@@ -2,10 +2,10 @@
 
 import { Segment } from "../../sysv/segment.ts";
 import { OFFSET_OPTION, rangeIn, rangeWanted } from "../bytes/byte_range.ts";
-import type { Command } from "../command.ts";
+import { command } from "../command.ts";
 import { report, StandardStreamError } from "../output.ts";
 import { findSegment, TARGET_HELP, TARGET_OPTIONS, targetOf } from "../objects/target.ts";
-import { optionsHelp, type OptionTable, parse } from "../usage.ts";
+import type { OptionTable } from "../usage.ts";
 import { CommandFailure } from "../errors.ts";
 import { plural } from "../text/wording.ts";
 
@@ -15,10 +15,9 @@ const OPTIONS = {
   trust: { help: "write to a segment that another user created too" },
   quiet: { short: "q", help: "say nothing on stderr but errors" },
   ...TARGET_OPTIONS,
-  help: { short: "h", help: "show this" },
 } as const satisfies OptionTable;
 
-const help = (): string =>
+const help = (options: string): string =>
   `Write stdin into a segment, as it is: all of it, or nothing.
 
 Usage: cli.ts write KEY|id:ID [options]
@@ -31,7 +30,7 @@ beyond the input stay as they are, and no NUL is added. Others see the bytes
 come one after the other: this is no message, see client for that.
 
 Options:
-${optionsHelp(OPTIONS)}
+${options}
 
 Exit codes: 0 written; 1 no such segment, not permitted, or the input does not
 fit; 2 wrong usage; 129, 130, 143 when SIGHUP, SIGINT or SIGTERM ended it.
@@ -45,12 +44,11 @@ Examples:
 const BLOCK_BYTES = 2 ** 20;
 
 /** The subcommand. */
-export const writeCommand: Command = {
+export const writeCommand = command({
   options: OPTIONS,
   completes: "segments",
   help,
-  async run(args: readonly string[]): Promise<number> {
-    const parsed = parse(args, OPTIONS);
+  async run(parsed): Promise<void> {
     const { options } = parsed;
     const wanted = rangeWanted(options);
     const { id } = findSegment(targetOf(parsed));
@@ -84,9 +82,8 @@ export const writeCommand: Command = {
     if (options.quiet !== true) {
       report(`wrote ${plural(count, "byte")} at offset ${offset} of segment ${id}`);
     }
-    return 0;
   },
-};
+});
 
 /**
  * All of standard input, but at most one byte more than `limit`. Each block is filled before the next

@@ -34,7 +34,7 @@ export function namedObjects<Found extends ObjectStat>(
   kind: Parameters<typeof findObject>[2],
 ): Named<Found>[] {
   const texts = [...positionals, ...(repeated.id ?? []).map((id) => `id:${id}`)];
-  if (texts.length === 0) throw new UsageError(`which ${kind}? give its key, or id:ID`);
+  if (texts.length === 0) throw new UsageError(`Missing ${kind}: KEY or id:ID`);
   // A mistake in the last argument must be found before the first object is changed
   const all = texts.map((text) => named(text, objects, kind));
   const seen = new Set<number>();

@@ -83,7 +83,7 @@ class Removal<Found extends ObjectStat> {
       throw new UsageError(
         chooses
           ? "KEY or ID, or --mine, --orphans and --older-than: not both"
-          : `which ${kind.name}? give its key or id:ID, or choose with --mine, --orphans, --older-than`,
+          : `Missing ${kind.name}: KEY or id:ID, or choose with --mine, --orphans, --older-than`,
       );
     }
     this.#isChoice = chooses;

@@ -83,7 +83,7 @@ export function targetsOf(
  */
 export function targetOf(parsed: Pick<Parsed<"id">, "positionals" | "repeated">): Target {
   const [target, another] = targetsOf(parsed);
-  if (target === undefined) throw new UsageError("which segment? give its key, or id:ID");
+  if (target === undefined) throw new UsageError("Missing segment: KEY or id:ID");
   if (another !== undefined) throw new UsageError("one segment at a time");
   return target;
 }

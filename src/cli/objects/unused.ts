@@ -36,7 +36,7 @@ export interface Use {
    * the creator cannot be seen. A semaphore set has no known creator and is never abandoned.
    */
   readonly abandoned: boolean | null;
-  /** Facts besides the reasons, for a user who must decide: `nobody attached for 3 h, ...`. */
+  /** Facts besides the reasons, for a user who must decide: `no process attached for 3 h, ...`. */
   readonly evidence: string;
 }
 
@@ -249,7 +249,7 @@ function evidenceText(
   const age = idleSince === null ? "an unknown time" : ageInWords(idleSince);
   const attached = atime === null
     ? `never attached, created or changed ${age} ago`
-    : `nobody attached for ${age}`;
+    : `no process attached for ${age}`;
   return [
     nattch > 0 ? "attached" : attached,
     `creator ${processText(cpid, creator)}`,

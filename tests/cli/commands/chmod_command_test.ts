@@ -2,7 +2,6 @@
 
 import assert from "node:assert/strict";
 import { statSegment } from "../../../mod.ts";
-import { chmodCommand } from "../../../src/cli/commands/chmod_command.ts";
 import { ForeignObject, output, perlSegment } from "../../support/foreign_objects.ts";
 import { guardAgainstLeaks } from "../../support/leaks.ts";
 import { testWith } from "../../support/needs.ts";
@@ -10,7 +9,6 @@ import { freshKey } from "../../support/peer.ts";
 import { run } from "../command_line.ts";
 import { ipcsFigures } from "../ipcs.ts";
 import { hexKey } from "../../../src/cli/text/wording.ts";
-import { UsageError } from "../../../src/cli/errors.ts";
 
 guardAgainstLeaks();
 
@@ -79,24 +77,4 @@ testWith(FOREIGN, "--json: before and after of each", async () => {
     { ...absent, error: "" },
     { id: 2147483647, key: null, keyHex: null, before: null, after: null, error: "" },
   );
-});
-
-const WRONG: readonly (readonly [string[], RegExp])[] = [
-  [[], /^which mode\? give one such as 640 or g\+w$/],
-  [["640"], /^which segment\? give its key, or id:ID$/],
-  [["888", "0x5eed0fff"], /^"888" is no octal mode/],
-  [["u+s", "0x5eed0fff"], /^"u\+s" is no mode such as 640/],
-  [["-w", "0x5eed0fff"], /^unknown option -w$/],
-  [["640", "0x5eed0fff", "x"], /^"x" is no key/],
-  [["640", "--id=-1"], /^"-1" is no id/],
-];
-
-Deno.test("wrong usage is told before anything is changed", async () => {
-  for (const [args, message] of WRONG) {
-    await assert.rejects(() => chmodCommand.run(args), (error) => {
-      assert(error instanceof UsageError, `${args.join(" ")}: ${error}`);
-      assert.match(error.message, message);
-      return true;
-    });
-  }
 });

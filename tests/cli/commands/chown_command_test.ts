@@ -3,13 +3,13 @@
 import assert from "node:assert/strict";
 import { accountName } from "../../../ffi/accounts.ts";
 import { statSegment } from "../../../mod.ts";
-import { chownCommand, parseOwner } from "../../../src/cli/commands/chown_command.ts";
+import { parseOwner } from "../../../src/cli/commands/chown_command.ts";
 import { ForeignObject } from "../../support/foreign_objects.ts";
 import { guardAgainstLeaks } from "../../support/leaks.ts";
 import { testWith } from "../../support/needs.ts";
 import { NOBODY } from "../../support/other_user.ts";
 import { Peer, PROJECT } from "../../support/peer.ts";
-import { random, run } from "../command_line.ts";
+import { random, run, runHere } from "../command_line.ts";
 import { ipcsFigures } from "../ipcs.ts";
 import { CommandFailure, UsageError } from "../../../src/cli/errors.ts";
 import { hexKey } from "../../../src/cli/text/wording.ts";
@@ -86,28 +86,16 @@ testWith(FOREIGN, "--json: before and after of each, null where there is no name
   assert.deepEqual([absent.before, absent.after, absent.key], [null, null, 0x5eed0fff]);
 });
 
-const WRONG: readonly (readonly [string[], typeof UsageError | typeof CommandFailure, RegExp])[] = [
-  [[], UsageError, /^which owner\? give USER, USER:GROUP or :GROUP$/],
-  [["0"], UsageError, /^which segment\? give its key, or id:ID$/],
-  [["", "0x5eed0fff"], UsageError, /^"" is no owner: write USER, USER:GROUP or :GROUP$/],
-  [[":", "0x5eed0fff"], UsageError, /^":" is no owner/],
-  [["0:", "0x5eed0fff"], UsageError, /^"0:" is no owner/],
-  [["4294967295", "0x5eed0fff"], UsageError, /^user id 4294967295 is above 4294967294$/],
-  [[":+4294967295", "0x5eed0fff"], UsageError, /^group id \+4294967295 is above/],
-  [["0", "0x5eed0fff", "x"], UsageError, /^"x" is no key/],
-  [["no such user", "0x5eed0fff"], CommandFailure, /^there is no user "no such user"$/],
-  [["0:no-such-group", "0x5eed0fff"], CommandFailure, /^there is no group "no-such-group"$/],
-  [["0:0:0", "0x5eed0fff"], CommandFailure, /^there is no group "0:0"$/],
-  [["-1", "0x5eed0fff"], UsageError, /^unknown option -1: a number below zero goes behind --$/],
-];
-
-Deno.test("who cannot be is told before anything is changed", async () => {
-  for (const [args, kind, message] of WRONG) {
-    await assert.rejects(() => chownCommand.run(args), (error) => {
-      assert(error instanceof kind, `${args.join(" ")}: ${error}`);
-      assert.match(error.message, message);
-      return true;
-    });
+Deno.test("chown: a user or group that does not exist is one line, and 1", async () => {
+  for (
+    const [owner, message] of [
+      ["no such user", 'there is no user "no such user"'],
+      ["0:no-such-group", 'there is no group "no-such-group"'],
+      ["0:0:0", 'there is no group "0:0"'],
+    ] as const
+  ) {
+    const ended = await runHere("chown", owner, "0x5eed0fff");
+    assert.deepEqual(ended, { code: 1, signal: null, stdout: "", stderr: `error: ${message}\n` });
   }
 });
 

@@ -4,11 +4,10 @@ import assert from "node:assert/strict";
 import { guardAgainstLeaks } from "../../support/leaks.ts";
 import { testWith } from "../../support/needs.ts";
 import { IN_NAMESPACE } from "../../support/own_namespace.ts";
-import { inShellOfNamespace, run, STARTED } from "../command_line.ts";
+import { inShellOfNamespace } from "../command_line.ts";
 
 guardAgainstLeaks();
 
-const CLI = { tools: ["deno"] };
 const NAMESPACE = { ...IN_NAMESPACE, tools: [...IN_NAMESPACE.tools!, "ipcmk", "ipcs"] };
 
 /** One row of `--json`. */
@@ -114,15 +113,4 @@ testWith(NAMESPACE, "the table: a row for each, what is used in percent", async 
   assert.match(used!, /^pages of \d+ bytes +3000 +2 +0\.1 kernel\.shmall$/m);
   assert.match(used!, /^value of a semaphore +32767 +- +- -$/m);
   for (const line of stdout.split("\n")) assert(line.length <= 80, line);
-});
-
-testWith(CLI, "mistakes: one line, a hint, and 2", async () => {
-  for (
-    const [args, message] of [[["5"], /^unexpected argument 5$/], [["--sort=x"], /--sort/]] as const
-  ) {
-    const { code, stdout, stderr } = await run("limits", ...args);
-    const [error, hint, ...rest] = stderr.split("\n");
-    assert.match(error!.replace(/^error: /, ""), message);
-    assert.deepEqual([code, stdout, hint, rest], [2, "", `try: ${STARTED} limits --help`, [""]]);
-  }
 });

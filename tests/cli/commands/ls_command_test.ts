@@ -21,16 +21,17 @@ import { ForeignObject, kernelRow, output, perlSegment } from "../../support/for
 import { guardAgainstLeaks } from "../../support/leaks.ts";
 import { testWith } from "../../support/needs.ts";
 import { NO_PID, segmentStat } from "../../support/objects.ts";
-import { asNobody, NOBODY } from "../../support/other_user.ts";
+import { NOBODY } from "../../support/other_user.ts";
 import { IN_NAMESPACE } from "../../support/own_namespace.ts";
-import { type Ended, freshKey, Peer, PROJECT, TestFolder } from "../../support/peer.ts";
+import { type Ended, freshKey, Peer, TestFolder } from "../../support/peer.ts";
 import {
   appeared,
   cliInShellOnTerminal,
   cliOnTerminal,
   ON_TERMINAL,
 } from "../../support/terminal.ts";
-import { inShellOfNamespace, run, runWithProc, STARTED } from "../command_line.ts";
+import { inShellOfNamespace, run, runWithProc } from "../command_line.ts";
+import { runAsNobody } from "../segment_bytes.ts";
 import { shortTime } from "../../../src/cli/text/wording.ts";
 
 guardAgainstLeaks();
@@ -253,11 +254,9 @@ testWith(
       assert(await mine());
       setSegmentPermissions(segment.id, { uid: NOBODY });
       assert(!await mine());
-      const peer = asNobody(`
-      import { main } from "file://${PROJECT}cli.ts";
-      await main(["ls", "--mine", "--json"]);
-    `);
-      const theirs: SegmentFacts[] = JSON.parse((await peer.ended()).stdout);
+      const theirs: SegmentFacts[] = JSON.parse(
+        (await runAsNobody("ls", "--mine", "--json")).stdout,
+      );
       assert(theirs.some(({ id, uid, mode }) => id === segment.id && uid === NOBODY && mode === 0));
     } finally {
       segment.remove();
@@ -333,11 +332,7 @@ testWith(
   async () => {
     const set = SemaphoreSet.create({ count: 2 });
     try {
-      const peer = asNobody(`
-      import { main } from "file://${PROJECT}cli.ts";
-      await main(["ls", "-s", "--json"]);
-    `);
-      const all: SemaphoreSetFacts[] = JSON.parse((await peer.ended()).stdout);
+      const all: SemaphoreSetFacts[] = JSON.parse((await runAsNobody("ls", "-s", "--json")).stdout);
       const { count, values } = all.find(({ id }) => id === set.id)!;
       assert.deepEqual([count, values], [2, null]);
     } finally {
@@ -426,30 +421,4 @@ Deno.test("a short time is 11 characters, with the clock or, long past, the year
   assert.equal(shortTime(iso, after(190)), "2026-11-23");
   assert.equal(shortTime(iso, after(-400)), "2026-11-23");
   assert.equal(shortTime(null), "-");
-});
-
-const MISTAKES: readonly (readonly [string[], RegExp])[] = [
-  [["5"], /^unexpected argument 5: stat shows a single segment$/],
-  [["--columns=size,nope"], /^no column "nope": choose from key, .*, swapped$/],
-  [["--columns", "id,\x1b[1m"], /^no column "\\u001b\[1m": choose/],
-  [["--sort=nope"], /^no column "nope"/],
-  [["--sort=count"], /^no column "count"/],
-  [["--older-than=soon"], /^option --older-than: "soon" is no duration/],
-  [["--key=0"], /^option --key: key 0 is IPC_PRIVATE/],
-  [["-s", "--orphans"], /^option --orphans: the kernel does not keep who created a semaphore set$/],
-  [["-s", "--bytes"], /^option --bytes: semaphores have no size$/],
-  [["-s", "--sort=size"], /^no column "size": choose from key, .*, values$/],
-  [["-s", "--columns=pids"], /^no column "pids"/],
-];
-
-testWith(CLI, "mistakes: one line, a hint, and 2", async () => {
-  const outcomes = await Promise.all(MISTAKES.map(async ([args, message]) => ({
-    message,
-    ...await run("ls", ...args),
-  })));
-  for (const { code, stdout, stderr, message } of outcomes) {
-    const [error, hint, ...rest] = stderr.split("\n");
-    assert.match(error!.replace(/^error: /, ""), message);
-    assert.deepEqual([code, stdout, hint, rest], [2, "", `try: ${STARTED} ls --help`, [""]]);
-  }
 });

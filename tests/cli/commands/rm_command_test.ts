@@ -13,7 +13,6 @@ import {
   statSegment,
   statSemaphoreSet,
 } from "../../../mod.ts";
-import { rmCommand } from "../../../src/cli/commands/rm_command.ts";
 import { C_NEEDS, CProgram } from "../../support/c_program.ts";
 import { ForeignObject, output, perlSegment } from "../../support/foreign_objects.ts";
 import { guardAgainstLeaks } from "../../support/leaks.ts";
@@ -334,12 +333,6 @@ testWith(
     assert.equal((await perl.ended()).stdout, "EIDRM");
   },
 );
-
-Deno.test("semaphore sets have no creator to be orphaned by", async () => {
-  await assert.rejects(() => rmCommand.run(["-s", "--orphans"]), {
-    message: "option --orphans: the kernel does not keep who created a semaphore set",
-  });
-});
 
 testWith(
   { tools: ["deno", "sh", "ipcmk", "ipcrm", ...PIPE_TOOLS], files: true },

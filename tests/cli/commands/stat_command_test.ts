@@ -5,9 +5,9 @@ import { SemaphoreSet } from "../../../mod.ts";
 import { ForeignObject, kernelRow, output, perlSegment } from "../../support/foreign_objects.ts";
 import { guardAgainstLeaks } from "../../support/leaks.ts";
 import { testWith } from "../../support/needs.ts";
-import { asNobody } from "../../support/other_user.ts";
-import { type Ended, freshKey, Peer, PROJECT } from "../../support/peer.ts";
-import { run, runWithProc, STARTED, until } from "../command_line.ts";
+import { type Ended, freshKey, Peer } from "../../support/peer.ts";
+import { run, runWithProc, until } from "../command_line.ts";
+import { runAsNobody } from "../segment_bytes.ts";
 
 guardAgainstLeaks();
 
@@ -87,7 +87,7 @@ testWith(FOREIGN, "JSON: what ls has, and more", async () => {
   const lines = labelled(await run("stat", `id:${made.id}`));
   assert.match(lines["created by"]!, /^pid \d+ \(gone\)$/);
   assert.match(lines.status!, /^(orphan|idle): /);
-  assert.deepEqual([lines.attached, lines["last used by"]], ["not at all", "nobody yet"]);
+  assert.deepEqual([lines.attached, lines["last used by"]], ["not at all", "no process yet"]);
   assert.match(lines["idle since"]!, /\(\d+ (s|min) ago\)$/);
   assert.match(
     lines["may be needed"]!,
@@ -137,10 +137,7 @@ testWith(
   async () => {
     const set = SemaphoreSet.create({ count: 1 });
     try {
-      const ended = await asNobody(`
-      import { main } from "file://${PROJECT}cli.ts";
-      Deno.exitCode = await main(["stat", "-s", "id:${set.id}"]);
-    `).ended();
+      const ended = await runAsNobody("stat", "-s", `id:${set.id}`);
       assert.equal(labelled(ended).semaphores, "1");
       assert.match(ended.stderr, /^note: its mode gives this user no right to read the values\n$/);
     } finally {
@@ -162,22 +159,5 @@ testWith(CLI, "what is not there: one line, and 1", async () => {
     const { code, stdout, stderr } = await run("stat", ...args);
     assert.match(stderr, message);
     assert.deepEqual([code, stdout, stderr.split("\n").length], [1, "", 2], args.join(" "));
-  }
-});
-
-const MISTAKES: readonly (readonly [string[], RegExp])[] = [
-  [[], /^which segment\? give its key, or id:ID$/],
-  [["1", "2"], /^one segment at a time$/],
-  [["id:x"], /^"x" is no id/],
-  [["abc"], /^"abc" is no key: .*; an id is id:5$/],
-  [["0"], /^key 0 is IPC_PRIVATE/],
-];
-
-testWith(CLI, "mistakes: one line, a hint, and 2", async () => {
-  for (const [args, message] of MISTAKES) {
-    const { code, stdout, stderr } = await run("stat", ...args);
-    const [error, hint, ...rest] = stderr.split("\n");
-    assert.match(error!.replace(/^error: /, ""), message);
-    assert.deepEqual([code, stdout, hint, rest], [2, "", `try: ${STARTED} stat --help`, [""]]);
   }
 });

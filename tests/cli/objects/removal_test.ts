@@ -92,8 +92,8 @@ Deno.test("a mistake in the last argument is found before anything is removed", 
     [["0xa", "--mine"], /^KEY or ID, or --mine, --orphans and --older-than: not both$/],
     [["--id=4", "--older-than=1s"], /: not both$/],
     [["--older-than=x"], /^option --older-than: "x" is no duration/],
-    [[], /^which segment\? give its key or id:ID, or choose with --mine, /],
-    [["--force"], /^which segment\?/],
+    [[], /^Missing segment: KEY or id:ID, or choose with --mine, /],
+    [["--force"], /^Missing segment: /],
   ];
   for (const [args, message] of rows) {
     const touched = (): never => assert.fail("something was removed");

@@ -76,7 +76,7 @@ Deno.test("targets: arguments and --id, as often as they come", () => {
 });
 
 Deno.test("targetOf: exactly one", () => {
-  assert.throws(() => targetOf(said()), { message: /^which segment\? give its key, or id:ID$/ });
+  assert.throws(() => targetOf(said()), { message: /^Missing segment: KEY or id:ID$/ });
   assert.throws(() => targetOf(said("1", "--id=2")), { message: /^one segment at a time$/ });
   assert.throws(() => targetOf(said("--id=x")), { message: /^"x" is no id/ });
 });

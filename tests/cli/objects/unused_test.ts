@@ -201,7 +201,7 @@ Deno.test("Inventory.segment: the evidence in words", () => {
   const ago = (ms: number): Date => new Date(Date.now() - ms);
   assert.equal(
     judged({ dtime: ago(3 * 3600e3), lpid: 101 }).evidence,
-    "nobody attached for 3 h, creator 100 (gone), last user 101 (gone)",
+    "no process attached for 3 h, creator 100 (gone), last user 101 (gone)",
   );
   assert.equal(
     judged({ atime: null, lpid: 0, cpid: ZOMBIE, ctime: ago(2 * 86400e3) }).evidence,
