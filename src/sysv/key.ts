@@ -2,12 +2,12 @@
  * Keys: the numbers that programs agree on to find the same object.
  *
  * A C `key_t` is a signed 32-bit number, written in many ways. This library always stores the signed
- * number, and this file parses every way of writing it.
+ * number. This file parses every way of writing it, and has every way in which messages and tables show it.
  */
 
 import { ftok as libcFtok } from "../../ffi/shm.ts";
 import { IPC } from "../../ffi/constants.ts";
-import { ShmError } from "../../ffi/shm_error.ts";
+import { formatKey, keyInHex, ShmError } from "../../ffi/shm_error.ts";
 import { checkNumber, checkText } from "../layout/arguments.ts";
 import { describe } from "../layout/refusal.ts";
 
@@ -41,6 +41,13 @@ export function checkKey(key: unknown): number {
     throw new RangeError(`key ${key} does not fit 32 bits (-2147483648 to 4294967295)`);
   }
   return key | 0;
+}
+
+export { formatKey, keyInHex };
+
+/** A key in hexadecimal with all eight digits, as in tables and `ipcs`: `0x00000457`. */
+export function hexKey(key: number): string {
+  return `0x${(key >>> 0).toString(16).padStart(8, "0")}`;
 }
 
 /**

@@ -7,9 +7,9 @@
 import { IPC } from "../../ffi/constants.ts";
 import { ERRNO } from "../../ffi/errno.ts";
 import type { KernelStruct } from "../../ffi/platform.ts";
-import { formatKey, keyInHex, type LibcCall, ShmError } from "../../ffi/shm_error.ts";
+import { type LibcCall, ShmError } from "../../ffi/shm_error.ts";
 import { checkNumber } from "../layout/arguments.ts";
-import { checkKey } from "./key.ts";
+import { checkKey, formatKey, keyInHex } from "./key.ts";
 import { KernelStructReader } from "./kernel_struct.ts";
 import {
   checkChange,

@@ -37,12 +37,14 @@ export function checkPlacement(options: SegmentPlacementOptions, readOnly = fals
   }
   // An address rounded down to 0 would make the kernel choose any address
   if (address < LOWEST) {
-    throw new RangeError(`address ${hex(address)} is below ${hex(LOWEST)}`);
+    throw new RangeError(`address ${formatAddress(address)} is below ${formatAddress(LOWEST)}`);
   }
   const page = pageSize();
   if (!round && address % BigInt(page) !== 0n) {
     throw new RangeError(
-      `address ${hex(address)} is not a multiple of ${page}, the page size: choose one, or pass ` +
+      `address ${
+        formatAddress(address)
+      } is not a multiple of ${page}, the page size: choose one, or pass ` +
         "round: true",
     );
   }
@@ -61,13 +63,15 @@ export function checkRoom({ address }: Placement, size: number): void {
   const half = 1n << BigInt(onStack.toString(2).length - 1);
   if (address + BigInt(size) > half) {
     throw new RangeError(
-      `${size} bytes at address ${hex(address)} do not end at or before ${hex(half)}, the middle ` +
+      `${size} bytes at address ${formatAddress(address)} do not end at or before ${
+        formatAddress(half)
+      }, the middle ` +
         "of the address space",
     );
   }
 }
 
 /** An address in hexadecimal. */
-export function hex(address: bigint): string {
+export function formatAddress(address: bigint): string {
   return address < 0n ? `${address}` : `0x${address.toString(16)}`;
 }

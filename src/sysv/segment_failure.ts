@@ -7,7 +7,7 @@
 import { ERRNO } from "../../ffi/errno.ts";
 import { type FailureDetails, ShmError } from "../../ffi/shm_error.ts";
 import { formatMode, missingCallRemedy } from "./object_stat.ts";
-import { hex, type Placement } from "./placement.ts";
+import { formatAddress, type Placement } from "./placement.ts";
 import { segmentLimits, segmentUsage } from "./segment_limits.ts";
 import type { NewSegment } from "./segment_options.ts";
 import { type SegmentStat, segmentTable } from "./segment_stat.ts";
@@ -99,7 +99,9 @@ export function attachFailure(
   errno: number,
 ): ShmError {
   const how = `${placement.readOnly ? " read-only" : ""}${placement.execute ? " to execute" : ""}`;
-  const where = placement.address === undefined ? "" : ` at address ${hex(placement.address)}`;
+  const where = placement.address === undefined
+    ? ""
+    : ` at address ${formatAddress(placement.address)}`;
   return new ShmError(`attach the segment${how}${where}`, "shmat", errno, {
     key,
     id,

@@ -1,7 +1,7 @@
 /** Keys in every way of writing them. */
 
 import assert from "node:assert/strict";
-import { checkKey, ftok, parseKey } from "../../src/sysv/key.ts";
+import { checkKey, formatKey, ftok, hexKey, keyInHex, parseKey } from "../../src/sysv/key.ts";
 import { ShmError } from "../../ffi/shm_error.ts";
 import { testWith } from "../support/needs.ts";
 import { TestFolder } from "../support/peer.ts";
@@ -100,4 +100,14 @@ testWith({ tools: ["gcc"], files: true }, "ftok is what a C program computes", (
   assert.deepEqual(projects.map((project) => ftok(path, project)), expected);
   const { dev, ino } = Deno.statSync(path);
   assert.equal(ftok(path, 200), ((200 << 24) | ((dev & 0xff) << 16) | (ino! & 0xffff)) | 0);
+});
+
+Deno.test("formatKey, keyInHex, hexKey: negative keys are the 32 bits that ipcs shows", () => {
+  for (
+    const [key, message, command, table] of [
+      [0, "0 (0x0)", "0x0", "0x00000000"],
+      [1111, "1111 (0x457)", "0x457", "0x00000457"],
+      [-1, "-1 (0xffffffff)", "0xffffffff", "0xffffffff"],
+    ] as const
+  ) assert.deepEqual([formatKey(key), keyInHex(key), hexKey(key)], [message, command, table]);
 });

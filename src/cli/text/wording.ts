@@ -1,5 +1,6 @@
 /** Numbers, keys, accounts and times as text, the same in all commands. Internal: used by the commands. */
 
+import { hexKey } from "../../sysv/key.ts";
 import { formatSize } from "./size.ts";
 
 /** The text of an unknown fact. */
@@ -44,10 +45,7 @@ export function formatRate(perSecond: number): string {
   return `${short < 10 ? short : Math.round(value)}${THOUSANDS[power]}`;
 }
 
-/** A key as tables and `ipcs` show it. */
-export function hexKey(key: number): string {
-  return `0x${(key >>> 0).toString(16).padStart(8, "0")}`;
-}
+export { hexKey };
 
 /** A key in the text of results. */
 export function keyText(key: number): string {
