@@ -10,22 +10,7 @@ import { readFileStart } from "../../ffi/files.ts";
 import { checkNumber, optionsReader } from "../layout/arguments.ts";
 import type { KernelStructReader } from "./kernel_struct.ts";
 
-/**
- * Owner, creator and permissions of an object.
- *
- * @example
- * ```ts
- * import { listSegments, Segment } from "@sysv/shm";
- * import type { ObjectStat } from "@sysv/shm/sysv";
- * import assert from "node:assert/strict";
- *
- * const describe = ({ id, mode, uid }: ObjectStat): string => `${id} ${mode.toString(8)} ${uid}`;
- * using segment = Segment.create({ size: 64 });
- * const found = listSegments().find(({ id }) => id === segment.id);
- * assert.match(describe(found!), / 600 /);
- * segment.remove();
- * ```
- */
+/** Owner, creator and permissions of an object. */
 export interface ObjectStat {
   /** The key as a signed number; 0 for a private object and for one marked for removal. */
   readonly key: number;
@@ -45,19 +30,6 @@ export interface ObjectStat {
 
 /**
  * What to change of an object. What is left out stays. Only the owner, the creator and root may.
- *
- * @example
- * ```ts
- * import { type PermissionChange, setSegmentPermissions } from "@sysv/shm/sysv";
- * import { Segment } from "@sysv/shm";
- * import assert from "node:assert/strict";
- *
- * const openToGroup: PermissionChange = { mode: 0o660 };
- * using segment = Segment.create({ size: 64 });
- * setSegmentPermissions(segment.id, openToGroup);
- * assert.equal(segment.stat().mode, 0o660);
- * segment.remove();
- * ```
  */
 export interface PermissionChange {
   /** Permission bits, 0 to 0o777. */

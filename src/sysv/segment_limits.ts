@@ -7,21 +7,7 @@ import { getauxval, platform } from "../../ffi/libc.ts";
 import { KernelStructReader } from "./kernel_struct.ts";
 import { segmentTable } from "./segment_stat.ts";
 
-/**
- * The limits of this IPC namespace. Source: `struct shminfo`, shmctl(2); sysctl `kernel.shm*`.
- *
- * @example
- * ```ts
- * import type { SegmentLimits } from "@sysv/shm/sysv";
- * import { segmentLimits } from "@sysv/shm";
- * import assert from "node:assert/strict";
- *
- * const limits: SegmentLimits = segmentLimits();
- * assert(limits.shmmni > 0);
- * const bytes = limits.shmall * BigInt(limits.pageSize); // all segments together
- * assert(bytes > 0n);
- * ```
- */
+/** The limits of this IPC namespace. Source: `struct shminfo`, shmctl(2); sysctl `kernel.shm*`. */
 export interface SegmentLimits {
   /** The largest size of a segment in bytes. Often near 2^64. */
   readonly shmmax: bigint;
@@ -65,19 +51,7 @@ export function pageSize(): number {
   return Number(getauxval(AT.PAGESZ));
 }
 
-/**
- * What all segments of this IPC namespace use together. Source: `struct shm_info`, shmctl(2).
- *
- * @example
- * ```ts
- * import type { SegmentUsage } from "@sysv/shm/sysv";
- * import { segmentUsage } from "@sysv/shm";
- * import assert from "node:assert/strict";
- *
- * const usage: SegmentUsage = segmentUsage();
- * assert(usage.pages >= usage.segments);
- * ```
- */
+/** What all segments of this IPC namespace use together. Source: `struct shm_info`, shmctl(2). */
 export interface SegmentUsage {
   /** The number of segments. */
   readonly segments: number;

@@ -88,22 +88,7 @@ export interface SegmentCreateOptions extends SegmentPlacementOptions {
   readonly hugePages?: boolean | number;
 }
 
-/**
- * Options of {@linkcode Segment.attach}, and also of {@linkcode Segment.open}.
- *
- * @example
- * ```ts
- * import type { SegmentAttachOptions } from "@sysv/shm/sysv";
- * import { Segment } from "@sysv/shm";
- * import assert from "node:assert/strict";
- *
- * const options: SegmentAttachOptions = { readOnly: true };
- * using owner = Segment.create({ size: 64 });
- * owner.remove();
- * using reader = Segment.attach(owner.id, options);
- * assert.throws(() => reader.write(new Uint8Array(1)), { code: "EREADONLY" });
- * ```
- */
+/** Options of {@linkcode Segment.attach}, and also of {@linkcode Segment.open}. */
 export interface SegmentAttachOptions extends SegmentPlacementOptions {
   /** Attach read-only: the segment returns nothing writable. */
   readonly readOnly?: boolean;
@@ -111,21 +96,7 @@ export interface SegmentAttachOptions extends SegmentPlacementOptions {
   readonly trust?: boolean;
 }
 
-/**
- * Options of {@linkcode Segment.open}.
- *
- * @example
- * ```ts
- * import type { SegmentOpenOptions } from "@sysv/shm/sysv";
- * import { Segment } from "@sysv/shm";
- * import assert from "node:assert/strict";
- *
- * const options: SegmentOpenOptions = { minSize: 4096, readOnly: true };
- * using owner = Segment.create({ key: 0x5eed000c, size: 64 });
- * assert.throws(() => Segment.open(0x5eed000c, options), { code: "EINVAL" });
- * owner.remove();
- * ```
- */
+/** Options of {@linkcode Segment.open}. */
 export interface SegmentOpenOptions extends SegmentAttachOptions {
   /** Refuse a segment smaller than this many bytes. */
   readonly minSize?: number;
@@ -134,18 +105,6 @@ export interface SegmentOpenOptions extends SegmentAttachOptions {
 /**
  * Options of {@linkcode Segment.openOrCreate}. `mode`, `noReserve` and `hugePages` apply only to a new
  * segment and not to an existing one.
- *
- * @example
- * ```ts
- * import type { SegmentOpenOrCreateOptions } from "@sysv/shm/sysv";
- * import { Segment } from "@sysv/shm";
- * import assert from "node:assert/strict";
- *
- * const options: SegmentOpenOrCreateOptions = { key: 0x5eed000d, size: 64 };
- * using segment = Segment.openOrCreate(options);
- * segment.remove();
- * assert(segment.created);
- * ```
  */
 export interface SegmentOpenOrCreateOptions extends SegmentCreateOptions {
   /** The key by which other processes find it. */

@@ -13,22 +13,7 @@ import { withPerm } from "./kernel_struct.ts";
 import { type ObjectStat, type PermissionChange, readPerm, readTime } from "./object_stat.ts";
 import { ObjectTable } from "./object_table.ts";
 
-/**
- * What the kernel reports about one segment. Source: `struct shmid_ds`, shmctl(2).
- *
- * @example
- * ```ts
- * import { Segment, type SegmentStat } from "@sysv/shm";
- * import assert from "node:assert/strict";
- *
- * using segment = Segment.create({ size: 100 });
- * const stat: SegmentStat = segment.stat();
- * segment.remove();
- * assert.equal(stat.size, 100);
- * assert.equal(stat.nattch, 1);
- * assert.equal(stat.cpid, Deno.pid);
- * ```
- */
+/** What the kernel reports about one segment. Source: `struct shmid_ds`, shmctl(2). */
 export interface SegmentStat extends ObjectStat {
   /**
    * The size in bytes that the creator asked for, not rounded to pages. Above 2^53, where no process can

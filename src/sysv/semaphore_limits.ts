@@ -7,18 +7,7 @@ import { platform } from "../../ffi/libc.ts";
 import { KernelStructReader } from "./kernel_struct.ts";
 import { semaphoreTable } from "./semaphore_stat.ts";
 
-/**
- * The limits of this IPC namespace. Source: `struct seminfo`, semctl(2); sysctl `kernel.sem`.
- *
- * @example
- * ```ts
- * import { type SemaphoreLimits, semaphoreLimits } from "@sysv/shm/sysv";
- * import assert from "node:assert/strict";
- *
- * const limits: SemaphoreLimits = semaphoreLimits();
- * assert(limits.semmni > 0);
- * ```
- */
+/** The limits of this IPC namespace. Source: `struct seminfo`, semctl(2); sysctl `kernel.sem`. */
 export interface SemaphoreLimits {
   /** The largest number of sets. */
   readonly semmni: number;
@@ -60,15 +49,6 @@ export function semaphoreLimits(): SemaphoreLimits {
 /**
  * What all semaphore sets of this IPC namespace use together. Source: `struct seminfo` as `SEM_INFO`
  * fills it, semctl(2).
- *
- * @example
- * ```ts
- * import { type SemaphoreUsage, semaphoreUsage } from "@sysv/shm/sysv";
- * import assert from "node:assert/strict";
- *
- * const usage: SemaphoreUsage = semaphoreUsage();
- * assert(usage.semaphores >= usage.sets);
- * ```
  */
 export interface SemaphoreUsage {
   /** The number of sets. */

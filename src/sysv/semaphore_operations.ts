@@ -17,20 +17,6 @@ import { mistyped } from "../layout/refusal.ts";
 /**
  * One operation on a semaphore. The operations of one call happen in one step or not at all. Source:
  * `struct sembuf`, semop(2).
- *
- * @example
- * ```ts
- * import type { Operation } from "@sysv/shm/sysv";
- * import { SemaphoreSet } from "@sysv/shm";
- * import assert from "node:assert/strict";
- *
- * const take: Operation = { semaphore: 0, add: -1 };
- * const set = SemaphoreSet.create({ count: 1 });
- * assert.equal(set.tryOp([take]), false);
- * set.setValue(0, 1);
- * assert.equal(set.tryOp([take]), true);
- * set.remove();
- * ```
  */
 export interface Operation {
   /** The index of the semaphore in the set, from 0. */
@@ -43,22 +29,7 @@ export interface Operation {
   readonly noWait?: boolean;
 }
 
-/**
- * Operations checked and packed once for many calls, by {@linkcode SemaphoreSet.prepare}.
- *
- * @example
- * ```ts
- * import type { PreparedOperations } from "@sysv/shm/sysv";
- * import { SemaphoreSet } from "@sysv/shm";
- * import assert from "node:assert/strict";
- *
- * const up: PreparedOperations = SemaphoreSet.prepare([{ semaphore: 0, add: 1 }]);
- * const set = SemaphoreSet.create({ count: 1 });
- * for (let i = 0; i < 3; i++) set.tryOp(up);
- * assert.equal(set.value(0), 3);
- * set.remove();
- * ```
- */
+/** Operations checked and packed once for many calls, by {@linkcode SemaphoreSet.prepare}. */
 export interface PreparedOperations {
   /** The operations that were prepared. */
   readonly operations: readonly Operation[];

@@ -17,21 +17,7 @@ import { checkKey } from "./key.ts";
 import { checkMode } from "./object_stat.ts";
 import { isWhole } from "./semaphore_operations.ts";
 
-/**
- * Options of {@linkcode SemaphoreSet.create}.
- *
- * @example
- * ```ts
- * import { SemaphoreSet } from "@sysv/shm";
- * import type { SemaphoreSetCreateOptions } from "@sysv/shm/sysv";
- * import assert from "node:assert/strict";
- *
- * const options: SemaphoreSetCreateOptions = { count: 2, mode: 0o660, values: [5, 0] };
- * const set = SemaphoreSet.create(options);
- * assert.deepEqual(set.values(), [5, 0]);
- * set.remove();
- * ```
- */
+/** Options of {@linkcode SemaphoreSet.create}. */
 export interface SemaphoreSetCreateOptions {
   /** The key by which other processes find it. Without a key it is private and found by its id. */
   readonly key?: number;
@@ -47,42 +33,13 @@ export interface SemaphoreSetCreateOptions {
   readonly values?: readonly number[];
 }
 
-/**
- * Options of {@linkcode SemaphoreSet.attach}.
- *
- * @example
- * ```ts
- * import { SemaphoreSet } from "@sysv/shm";
- * import type { SemaphoreSetAttachOptions } from "@sysv/shm/sysv";
- * import assert from "node:assert/strict";
- *
- * const options: SemaphoreSetAttachOptions = { trust: true };
- * const made = SemaphoreSet.create({ count: 1 });
- * const taken = SemaphoreSet.attach(made.id, options);
- * made.remove();
- * assert.equal(taken.count, 1);
- * ```
- */
+/** Options of {@linkcode SemaphoreSet.attach}. */
 export interface SemaphoreSetAttachOptions {
   /** Accept a set that another user created or owns. Root is always accepted. */
   readonly trust?: boolean;
 }
 
-/**
- * Options of {@linkcode SemaphoreSet.open}.
- *
- * @example
- * ```ts
- * import { SemaphoreSet } from "@sysv/shm";
- * import type { SemaphoreSetOpenOptions } from "@sysv/shm/sysv";
- * import assert from "node:assert/strict";
- *
- * const options: SemaphoreSetOpenOptions = { minCount: 3 };
- * const set = SemaphoreSet.create({ key: 0x5eed2003, count: 2 });
- * assert.throws(() => SemaphoreSet.open(0x5eed2003, options), { code: "EINVAL" });
- * set.remove();
- * ```
- */
+/** Options of {@linkcode SemaphoreSet.open}. */
 export interface SemaphoreSetOpenOptions extends SemaphoreSetAttachOptions {
   /** Refuse a set that does not have exactly this number of semaphores. */
   readonly count?: number;
@@ -90,21 +47,7 @@ export interface SemaphoreSetOpenOptions extends SemaphoreSetAttachOptions {
   readonly minCount?: number;
 }
 
-/**
- * Options of {@linkcode SemaphoreSet.openOrCreate}.
- *
- * @example
- * ```ts
- * import { SemaphoreSet } from "@sysv/shm";
- * import type { SemaphoreSetOpenOrCreateOptions } from "@sysv/shm/sysv";
- * import assert from "node:assert/strict";
- *
- * const options: SemaphoreSetOpenOrCreateOptions = { key: 0x5eed0010, count: 2, mode: 0o660 };
- * const set = SemaphoreSet.openOrCreate(options);
- * assert.equal(set.stat().mode, 0o660);
- * set.remove();
- * ```
- */
+/** Options of {@linkcode SemaphoreSet.openOrCreate}. */
 export interface SemaphoreSetOpenOrCreateOptions
   extends SemaphoreSetCreateOptions, SemaphoreSetAttachOptions {
   /** The key by which other processes find it. */
@@ -113,21 +56,7 @@ export interface SemaphoreSetOpenOrCreateOptions
   readonly count: number;
 }
 
-/**
- * How long {@linkcode SemaphoreSet.opSync} waits.
- *
- * @example
- * ```ts
- * import type { OperationSyncOptions } from "@sysv/shm/sysv";
- * import { SemaphoreSet } from "@sysv/shm";
- * import assert from "node:assert/strict";
- *
- * const options: OperationSyncOptions = { timeout: 10 };
- * const set = SemaphoreSet.create({ count: 1 });
- * assert.throws(() => set.opSync([{ semaphore: 0, add: -1 }], options), { code: "ETIMEDOUT" });
- * set.remove();
- * ```
- */
+/** How long {@linkcode SemaphoreSet.opSync} waits. */
 export interface OperationSyncOptions {
   /** Gives up after this many milliseconds; 0 tries once. Defaults to no limit. */
   readonly timeout?: number;

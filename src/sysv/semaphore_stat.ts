@@ -10,22 +10,7 @@ import { withPerm } from "./kernel_struct.ts";
 import { type ObjectStat, type PermissionChange, readPerm, readTime } from "./object_stat.ts";
 import { ObjectTable } from "./object_table.ts";
 
-/**
- * What the kernel reports about one semaphore set. Source: `struct semid_ds`, semctl(2).
- *
- * @example
- * ```ts
- * import { SemaphoreSet } from "@sysv/shm";
- * import type { SemaphoreSetStat } from "@sysv/shm/sysv";
- * import assert from "node:assert/strict";
- *
- * const set = SemaphoreSet.create({ count: 3 });
- * const stat: SemaphoreSetStat = set.stat();
- * set.remove();
- * assert.equal(stat.count, 3);
- * assert.equal(stat.otime, null);
- * ```
- */
+/** What the kernel reports about one semaphore set. Source: `struct semid_ds`, semctl(2). */
 export interface SemaphoreSetStat extends ObjectStat {
   /** The number of semaphores in the set. */
   readonly count: number;
