@@ -18,6 +18,7 @@
 
 import assert from "node:assert/strict";
 import { type Block, blocks, type Pane, Terminal, withoutChance } from "./support/console.ts";
+import { withExamples } from "./support/examples.ts";
 import { guardAgainstLeaks } from "./support/leaks.ts";
 import { missing, type Needs, testWith } from "./support/needs.ts";
 import { Peer, PROJECT, TestFolder } from "./support/peer.ts";
@@ -268,12 +269,7 @@ for (const { name, steps } of readable ? units() : []) {
 }
 
 testWith(READING, "every block of every page is run, or says why not", () => {
-  const { tasks } = JSON.parse(Deno.readTextFileSync(`${PROJECT}deno.json`));
-  const patterns: string[] = tasks["test:doc"].command.split(" ");
-  const inDocTest = (page: string): boolean =>
-    patterns.some((each) =>
-      new RegExp(`^${each.replaceAll(".", "\\.").replaceAll("*", "[^/]*")}$`).test(page)
-    );
+  const inDocTest = withExamples();
   const known = new Set(units().map(({ name }) => name));
   for (const page of Object.keys(ALSO)) assert(known.has(page), `there is no ${page}`);
 
@@ -290,7 +286,7 @@ testWith(READING, "every block of every page is run, or says why not", () => {
         );
         assert(used, `${where}: nothing is done with ${file}`);
       } else if (language === "ts" && !/\bignore\b/.test(info)) {
-        assert(inDocTest(page), `${where}: the task test:doc does not run it: add ${page} there`);
+        assert(inDocTest.includes(page), `${where}: test:doc does not run it: add ${page} there`);
       } else if (!isStep(block) && page !== AT_OWN_RISK) {
         assert(PASSIVE.includes(language), `${where}: nobody runs ${language} ${info}`);
       } else if (page === README) {

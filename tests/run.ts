@@ -18,6 +18,7 @@ const LONGEST = [
   "crash/channel_kills_test.ts",
   "cli/neighbours/",
   "docs_test.ts",
+  "doc_test.ts",
   "channel/sanitizers_test.ts",
   "cli/joining_test.ts",
   "crash/",

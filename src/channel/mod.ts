@@ -7,11 +7,12 @@
  * import { Channel } from "@sysv/shm/channel";
  * import assert from "node:assert/strict";
  *
- * using channel = Channel.openOrCreate({ key: 0x5eed000c });
+ * using channel = Channel.openOrCreate({ key: 0x5eed0015 });
  * using consumer = channel.consumer();
  * using producer = channel.producer(); // normally in another process
  * producer.sendSync(new TextEncoder().encode("hello"));
  * assert.equal(consumer.receiveSync().text, "hello");
+ * consumer.ack(); // nothing is left, so the last to leave removes the channel
  * ```
  *
  * @module
