@@ -1,8 +1,8 @@
 /*
  * The mailbox of @sysv/shm for C11 and C++17: one message at a time, shared at a System V key.
  * The protocol is docs/wire_format.md; this header follows it step by step and uses its words.
- * Header only; it needs shm_sync.h in the same directory. In C, include it before any system header
- * (it requests the GNU interfaces).
+ * Header only; it needs shm_membership.h and shm_sync.h in the same directory. In C, include it
+ * before any system header (it requests the GNU interfaces).
  *
  * Which process writes what in the segment
  *   can_read  a sender 0 -> 1; the server 1 -> 0; a sender withdrawing 1 -> 0. Byte atomics only
@@ -29,7 +29,7 @@
 #ifndef SYSV_SHM_COMMON_H
 #define SYSV_SHM_COMMON_H
 
-#include "shm_sync.h"
+#include "shm_membership.h"
 
 /* The layout: a test reads these lines and compares them with src/mailbox/descriptor.ts. */
 

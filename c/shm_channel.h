@@ -1,8 +1,8 @@
 /*
  * The channel of @sysv/shm for C11 and C++17: many producers, one consumer, in order per producer,
  * at the speed of memory. The protocol is docs/wire_format.md; this header follows it step by step
- * and uses its words. Header only; it needs shm_sync.h in the same directory. In C, include it
- * before any system header (it requests the GNU interfaces).
+ * and uses its words. Header only; it needs shm_membership.h and shm_sync.h in the same directory.
+ * In C, include it before any system header (it requests the GNU interfaces).
  *
  * src/channel/descriptor.ts defines which process writes which word of the segment. In short: the
  * owner of a lane writes its tail, and the ring from there on; the consumer writes a lane's head; a
@@ -46,7 +46,7 @@
 #ifndef SYSV_SHM_CHANNEL_H
 #define SYSV_SHM_CHANNEL_H
 
-#include "shm_sync.h"
+#include "shm_membership.h"
 
 /* BEGIN LAYOUT: written by `deno task layout` from src/channel/descriptor.ts */
 #define SHM_CHANNEL_MAGIC 0x434d4853U

@@ -4,7 +4,7 @@
  *
  *   make -C c && c/build/channel_consumer 0x5eed0042
  *
- * What it needs: this file, shm_channel.h and shm_sync.h. Any peer sends, in any language:
+ * What it needs: this file and the headers that shm_channel.h names. Any peer sends, in any language:
  * c/build/channel_producer 0x5eed0042, or the command `send --key 0x5eed0042`.
  */
 #include "shm_channel.h"

@@ -44,7 +44,9 @@ async function stress(build: Build, { changes = [], messages, patience }: Run): 
     header = header.replace(from, () => to);
   }
   folder.file("shm_channel.h", header);
-  folder.file("shm_sync.h", Deno.readTextFileSync(`${PROJECT}c/shm_sync.h`));
+  for (const name of ["shm_membership.h", "shm_sync.h"]) {
+    folder.file(name, Deno.readTextFileSync(`${PROJECT}c/${name}`));
+  }
   const program = folder.compile("gcc", "stress", [
     ...["-std=gnu11", "-O1", "-g1", "-fno-omit-frame-pointer", "-pthread", ENDLESS_SLICE],
     ...BUILDS[build],
