@@ -55,6 +55,7 @@ export { array } from "./src/layout/array.ts";
 export { cString } from "./src/layout/c_string.ts";
 export { bool, char, f32, f64, i16, i32, i64, i8, u16, u32, u64, u8 } from "./src/layout/scalar.ts";
 export { struct } from "./src/layout/struct.ts";
+export { union } from "./src/layout/union.ts";
 export type { InputOf, StructLayout, ValueOf, ViewOf } from "./src/layout/layout.ts";
 
 export { parseStruct } from "./src/cparse/parse_struct.ts";

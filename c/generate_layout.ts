@@ -106,8 +106,8 @@ function member(name: string, layout: Layout): string {
       if (known === undefined) throw new TypeError(`the struct of ${name} has no name in C`);
       return `struct ${known[0]} ${name}`;
     }
-    case "cString":
-      throw new TypeError(`${name}: the channel has no text`);
+    default:
+      throw new TypeError(`${name}: the channel has no ${layout.kind}`);
   }
 }
 

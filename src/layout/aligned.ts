@@ -25,6 +25,9 @@ import type { AlignedLayout, Layout } from "./layout.ts";
  */
 export function aligned<L extends Layout>(layout: L, align: number): AlignedLayout<L> {
   checkLayout(layout, "aligned(layout, align)");
+  if (layout.kind === "bits") {
+    throw new TypeError("aligned(layout, align): compilers do not agree on an aligned bit-field");
+  }
   checkAlignment(align, "aligned(layout, align)");
   return Object.freeze({ kind: "aligned", layout, align });
 }

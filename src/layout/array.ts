@@ -2,7 +2,7 @@
  * C arrays of a fixed length. `array_view.ts` holds the arrays in live views.
  */
 
-import { checkLayout, makeLayout } from "./check.ts";
+import { checkElement, makeLayout } from "./check.ts";
 import { describe } from "./refusal.ts";
 import type { ArrayLayout, Layout } from "./layout.ts";
 
@@ -27,7 +27,7 @@ import type { ArrayLayout, Layout } from "./layout.ts";
  * ```
  */
 export function array<E extends Layout>(element: E, length: number): ArrayLayout<E> {
-  checkLayout(element, "array(element, length)");
+  checkElement(element, "array(element, length)");
   if (!Number.isSafeInteger(length) || length < 1) {
     const Refusal = typeof length === "number" ? RangeError : TypeError;
     throw new Refusal(

@@ -7,8 +7,15 @@ import { checkNumber } from "./arguments.ts";
 import { readText } from "./c_string.ts";
 import { glimpse, load, store, storeElements } from "./codec.ts";
 import { INSPECT, type Inspect, shown } from "./inspect.ts";
-import type { AnyStructLayout, ArrayLayout, ArrayView, ScalarName } from "./layout.ts";
+import type {
+  AnyStructLayout,
+  ArrayLayout,
+  ArrayView,
+  FlexibleLayout,
+  ScalarName,
+} from "./layout.ts";
 import { gone, readOnly } from "./refusal.ts";
+import { char, u8 } from "./scalar.ts";
 
 /**
  * The longest array that gets index accessors. They are made once per process and cost about a
@@ -114,6 +121,7 @@ class Elements implements ArrayView<unknown> {
     const at = index * element.size;
     switch (element.kind) {
       case "scalar":
+      case "bits":
         return element.get(this.#data, at);
       case "cString":
         return readText(this.#data, at, element.size);
@@ -178,16 +186,27 @@ export function checkAlive(data: DataView): void {
   }
 }
 
+/** Returns the array of the elements that `bytes` hold. One of `char` becomes bytes. */
+function arrayUpTo({ element }: FlexibleLayout, bytes: number): ArrayLayout {
+  const type = element === char ? u8 : element;
+  const length = type.size === 0 ? 0 : Math.floor(bytes / type.size);
+  const { size, alignment } = type;
+  return { kind: "array", element: type, length, size: length * size, alignment };
+}
+
 /** Returns the live view of the array or struct at `at`. The memory must still exist. */
 export function partView(
-  layout: ArrayLayout | AnyStructLayout,
+  declared: ArrayLayout | AnyStructLayout | FlexibleLayout,
   data: DataView,
   at: number,
   name: string,
   readOnly: boolean,
 ): object {
   const offset = data.byteOffset + at;
-  if (layout.kind === "struct") return layout.view(data.buffer, offset, { readOnly });
+  const layout = declared.kind === "flexible"
+    ? arrayUpTo(declared, data.buffer.byteLength - offset)
+    : declared;
+  if (layout.kind !== "array") return layout.view(data.buffer, offset, { readOnly });
   const { element, length, size } = layout;
   const TypedArray = element.kind === "scalar" ? TYPED_ARRAYS[element.name] : undefined;
   // A typed array cannot be read-only, and it cannot start at an unaligned address.

@@ -8,7 +8,7 @@
  */
 
 import { readText, writeText } from "./c_string.ts";
-import type { Layout } from "./layout.ts";
+import type { AnyStructLayout, Layout, Member } from "./layout.ts";
 import { gone, mistyped, outOfRange } from "./refusal.ts";
 
 /** How many elements of an array `console.log` prints. */
@@ -29,7 +29,10 @@ function bytesOf(data: DataView, at: number, size: number): Uint8Array {
 function decode(layout: Layout, data: DataView, at: number, limit = Infinity): unknown {
   switch (layout.kind) {
     case "scalar":
+    case "bits":
       return layout.get(data, at);
+    case "flexible":
+      return undefined;
     case "cString":
       return readText(data, at, layout.size);
     case "array": {
@@ -42,9 +45,10 @@ function decode(layout: Layout, data: DataView, at: number, limit = Infinity): u
       if (count < length) values.length = Math.min(length, LONGEST_ARRAY);
       return values;
     }
-    case "struct": {
+    default: {
       const value: Record<string, unknown> = {};
       for (const [name, field] of Object.entries(layout.fields)) {
+        if (field.layout.kind === "flexible") continue;
         value[name] = decode(field.layout, data, at + field.offset, limit);
       }
       return value;
@@ -70,6 +74,7 @@ function encodeElements(
 function encode(layout: Layout, data: DataView, at: number, value: unknown, name: string): void {
   switch (layout.kind) {
     case "scalar":
+    case "bits":
       return layout.set(data, at, value, name);
     case "cString":
       return writeText(data, at, layout.size, value, name);
@@ -80,27 +85,71 @@ function encode(layout: Layout, data: DataView, at: number, value: unknown, name
       }
       return encodeElements(layout.element, data, at, values, length, name);
     }
-    case "struct": {
-      if (typeof value !== "object" || value === null) {
-        throw mistyped(
-          name === "" ? "value" : name,
-          "an object with a value for each field",
-          value,
-        );
-      }
-      const prefix = name === "" ? "" : `${name}.`;
-      for (const key of Object.keys(value)) {
-        if (!Object.hasOwn(layout.fields, key)) {
-          throw new TypeError(`"${prefix}${key}" is not a field of this struct`);
-        }
-      }
-      const record = value as Record<string, unknown>;
-      for (const [key, field] of Object.entries(layout.fields)) {
-        if (!(key in value)) throw new TypeError(`"${prefix}${key}" is missing`);
-        encode(field.layout, data, at + field.offset, record[key], prefix + key);
-      }
+    case "flexible":
+      throw new TypeError(`"${name}" is a flexible array: write to it in a view`);
+    default:
+      return encodeRecord(layout, data, at, value, name);
+  }
+}
+
+function encodeRecord(
+  layout: AnyStructLayout,
+  data: DataView,
+  at: number,
+  value: unknown,
+  name: string,
+): void {
+  if (typeof value !== "object" || value === null) {
+    throw mistyped(name === "" ? "value" : name, "an object with a value for each field", value);
+  }
+  const prefix = name === "" ? "" : `${name}.`;
+  for (const key of Object.keys(value)) {
+    if (!Object.hasOwn(layout.fields, key)) {
+      throw new TypeError(`"${prefix}${key}" is not a field of this ${layout.kind}`);
     }
   }
+  encodeMembers(layout, data, at, value as Record<string, unknown>, prefix);
+}
+
+/** Encodes the members. The values of anonymous members are in the same `record`. */
+function encodeMembers(
+  layout: AnyStructLayout,
+  data: DataView,
+  at: number,
+  record: Record<string, unknown>,
+  prefix: string,
+): void {
+  const all = layout.members ??
+    Object.entries(layout.fields).map(([name, field]): Member => ({ name, ...field }));
+  const members = layout.kind === "union" ? oneOf(all, layout, record, prefix) : all;
+  for (const { name, layout: part, offset } of members) {
+    if (name !== undefined) {
+      if (name in record) encode(part, data, at + offset, record[name], prefix + name);
+      else if (part.kind !== "flexible") throw new TypeError(`"${prefix}${name}" is missing`);
+    } else if ("fields" in part) encodeMembers(part, data, at + offset, record, prefix);
+  }
+}
+
+/** The one member of a union that a value has. */
+function oneOf(
+  members: readonly Member[],
+  { fields }: AnyStructLayout,
+  record: Record<string, unknown>,
+  prefix: string,
+): readonly Member[] {
+  const names = Object.keys(fields);
+  const given = members.filter(({ name, layout }) =>
+    name !== undefined
+      ? name in record
+      : "fields" in layout && Object.keys(layout.fields).some((inner) => inner in record)
+  );
+  if (given.length === 1 || names.length === 0) return given;
+  const got = names.filter((name) => name in record);
+  throw new TypeError(
+    `a value of a union has one member of ${
+      names.map((name) => `"${prefix}${name}"`).join(", ")
+    }, got ${got.length === 0 ? "none" : got.map((name) => `"${name}"`).join(" and ")}`,
+  );
 }
 
 function arrayLike(value: unknown, name: string): {

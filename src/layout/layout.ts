@@ -10,7 +10,7 @@
  */
 export type Scalar = boolean | number | bigint | string;
 
-/** The names of the scalars. */
+/** The names of the scalars. Those with `be` are big-endian, all others little-endian. */
 export type ScalarName =
   | "bool"
   | "char"
@@ -23,9 +23,12 @@ export type ScalarName =
   | "i64"
   | "u64"
   | "f32"
-  | "f64";
+  | "f64"
+  | "u16be"
+  | "u32be"
+  | "u64be";
 
-/** The layout of a number, boolean or character. There are exactly twelve, from `bool` to `f64`. */
+/** The layout of a number, boolean or character. There are exactly fifteen: one for each name. */
 export interface ScalarLayout<T extends Scalar = Scalar> {
   /** Distinguishes the kinds of layouts. */
   readonly kind: "scalar";
@@ -70,6 +73,58 @@ export interface ArrayLayout<E extends Layout = Layout> {
   readonly alignment: number;
 }
 
+/**
+ * The layout of an array at the end of a struct whose length the struct does not say. `flexible` makes it.
+ * Only a field of a struct or union can have it.
+ */
+export interface FlexibleLayout<E extends Layout = Layout> {
+  /** Distinguishes the kinds of layouts. */
+  readonly kind: "flexible";
+  /** The layout of each element. */
+  readonly element: E;
+  /** Always 0: the elements do not count as part of the struct. */
+  readonly size: number;
+  /** The alignment of the elements in bytes. */
+  readonly alignment: number;
+}
+
+/**
+ * The layout of a bit-field. `bits` makes it. Only a field of a struct or union can have it. In the
+ * `fields` of its struct it has its place: `bitOffset` and `size`.
+ */
+export interface BitsLayout<T extends Scalar = Scalar> {
+  /** Distinguishes the kinds of layouts. */
+  readonly kind: "bits";
+  /** The type it is declared with: an integer or `bool`. */
+  readonly type: ScalarLayout<T>;
+  /** The number of bits. */
+  readonly width: number;
+  /** The place of its lowest bit in its first byte, 0 to 7. */
+  readonly bitOffset: number;
+  /** The number of bytes that hold a part of it. */
+  readonly size: number;
+  /** The alignment of its type in bytes. */
+  readonly alignment: number;
+  /** Reads the bit-field whose first byte is byte `at` of `data`, as a scalar does. */
+  readonly get: ScalarLayout<T>["get"];
+  /** Writes the bit-field whose first byte is byte `at` of `data`, as a scalar does. It reads and writes
+   * back the other bits of its bytes, as C does: peers must not write to them at the same time. */
+  readonly set: ScalarLayout<T>["set"];
+}
+
+/**
+ * A member without a name. `anonymous` makes it. The fields of an anonymous struct or union are fields
+ * of the struct around it, as in C. Only a field of a struct or union can have it.
+ */
+export interface AnonymousLayout<
+  L extends AnyStructLayout | BitsLayout = AnyStructLayout | BitsLayout,
+> {
+  /** Distinguishes it from layouts. */
+  readonly kind: "anonymous";
+  /** The struct, union or bit-field. */
+  readonly layout: L;
+}
+
 /** A field with a larger alignment. `aligned` makes it. Only a field of a struct can have it. */
 export interface AlignedLayout<L extends Layout = Layout> {
   /** Distinguishes it from layouts. */
@@ -80,11 +135,17 @@ export interface AlignedLayout<L extends Layout = Layout> {
   readonly align: number;
 }
 
-/** A layout: anything that can be the element of an array. */
-export type Layout = ScalarLayout | CStringLayout | ArrayLayout | AnyStructLayout;
+/** A layout. All but the last two kinds can be the element of an array. */
+export type Layout =
+  | ScalarLayout
+  | CStringLayout
+  | ArrayLayout
+  | AnyStructLayout
+  | BitsLayout
+  | FlexibleLayout;
 
 /** Anything that can be a field of a struct. */
-export type FieldLayout = Layout | AlignedLayout;
+export type FieldLayout = Layout | AlignedLayout | AnonymousLayout;
 
 /** The fields that `struct` takes, in their order in memory. */
 export type Fields = Readonly<Record<string, FieldLayout>>;
@@ -109,9 +170,16 @@ export interface Field<L extends FieldLayout = FieldLayout> {
   /** The size in bytes. */
   readonly size: number;
   /** The layout of the field; for an `aligned` field, the inner layout. */
-  readonly layout: L extends AlignedLayout<infer Inner> ? Inner : Exclude<L, AlignedLayout>;
+  readonly layout: L extends AlignedLayout<infer Inner> ? Inner
+    : Exclude<L, AlignedLayout | AnonymousLayout>;
   /** The alignment requested by `aligned`, in bytes. */
   readonly align?: number;
+}
+
+/** A member of a struct or union as it is declared: a field, or a member without a name. */
+export interface Member extends Field {
+  /** The name; `undefined` for an `anonymous` member. */
+  readonly name: string | undefined;
 }
 
 /** The largest alignment of fields, as in C's `#pragma pack(n)`. */
@@ -144,17 +212,19 @@ export interface ViewOptions {
 }
 
 /**
- * The layout of a struct with any fields. Arrays, nested structs and declarations use this type.
+ * The layout of a struct or union with any fields. Arrays, nested structs and declarations use this type.
  */
 export interface AnyStructLayout {
   /** Distinguishes the kinds of layouts. */
-  readonly kind: "struct";
+  readonly kind: "struct" | "union";
   /** The size in bytes, including padding: C's `sizeof`. */
   readonly size: number;
   /** The alignment in bytes: C's `alignof`. The address should be a multiple of it. */
   readonly alignment: number;
-  /** The fields with their offsets, in order. */
+  /** The fields with their offsets, in order; those of anonymous members are among them. */
   readonly fields: Readonly<Record<string, Field>>;
+  /** All members in order, with those without a name. It exists only if there is such a member. */
+  readonly members?: readonly Member[];
   /** The requested bound on field alignment. */
   readonly pack?: Pack;
   /** The requested alignment of the whole struct in bytes. */
@@ -167,8 +237,10 @@ export interface AnyStructLayout {
  * The layout of a C struct, as `struct` returns it. Its methods do not use `this` and can be detached.
  */
 export interface StructLayout<F extends Fields> extends AnyStructLayout {
-  /** The fields with their offsets, in order. */
-  readonly fields: { readonly [K in keyof F]: Field<F[K]> };
+  /** Distinguishes the kinds of layouts. */
+  readonly kind: "struct";
+  /** The fields with their offsets, in order; those of anonymous members are among them. */
+  readonly fields: { readonly [K in keyof Named<F>]: Field<Named<F>[K]> };
 
   /**
    * Returns a live view. Its fields read and write the memory in place, little-endian, at any offset.
@@ -250,9 +322,12 @@ export interface StructLayout<F extends Fields> extends AnyStructLayout {
    * and alignment. Static asserts on the size and on every offset make the compiler reject a different
    * layout.
    *
-   * gcc warns rightly (`-Wpacked-not-aligned`) if a packed struct contains a struct with `align`.
+   * gcc warns rightly (`-Wpacked-not-aligned`) if a packed struct contains a struct with `align`. A field
+   * whose name is a keyword of C++ alone makes it C text. So does an empty struct: its size in C++ is 1.
    *
-   * @throws {TypeError} `name` is not a C identifier, or already has a meaning in C or C++.
+   * @throws {TypeError} `name` is not a C identifier, or has a meaning in C, in C++ or in the headers of
+   * the text; compilers or these headers define the name of a field as a macro; or an anonymous member has
+   * another `pack` than the struct around it.
    *
    * @example
    * ```ts
@@ -306,14 +381,102 @@ export interface ArrayView<T, Input = T> {
   [Symbol.iterator](): IterableIterator<T>;
 }
 
-/** The type of the live view of a struct with these fields. */
-export type StructView<F extends Fields> = { -readonly [K in keyof F]: ViewOf<F[K]> };
+/**
+ * The layout of a C union, as `union` returns it. All its fields begin at its first byte. Its methods are
+ * those of {@linkcode StructLayout}, with these differences:
+ *
+ * - `read` returns all members, each decoded from the same bytes. Only the program knows which one counts.
+ * - `write` takes an object with exactly one member; the other bytes of the union become zero.
+ *
+ * The setter of one field of a view writes only the bytes of this field, as in C.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { array, f32, struct, u32, u8 } from "@sysv/shm";
+ * import { union } from "@sysv/shm/layout";
+ *
+ * const Word = union({ number: f32, bits: u32, bytes: array(u8, 4) });
+ * const Cell = struct({ kind: u8, word: Word });
+ * const buffer = new ArrayBuffer(Cell.size);
+ * Cell.write(buffer, { kind: 1, word: { number: 1 } });
+ * assert.equal(Cell.view(buffer).word.bits, 0x3f800000);
+ * ```
+ */
+export interface UnionLayout<F extends Fields> extends AnyStructLayout {
+  /** Distinguishes the kinds of layouts. */
+  readonly kind: "union";
+  /** The fields, all at offset 0, in order; those of anonymous members are among them. */
+  readonly fields: { readonly [K in keyof Named<F>]: Field<Named<F>[K]> };
+  /** Returns a live view, see {@linkcode StructLayout}. Its fields alias the same bytes. */
+  view(buffer: ArrayBufferLike, offset?: number, options?: ViewOptions): StructView<F>;
+  /** Returns a copy of all members, see {@linkcode StructLayout}. */
+  read(buffer: ArrayBufferLike, offset?: number): StructValue<F>;
+  /** Writes one member, see {@linkcode StructLayout}. */
+  write(buffer: ArrayBufferLike, value: UnionInput<F>, offset?: number): void;
+  /** Returns the union as C text, see {@linkcode StructLayout}. */
+  declare(name: string): string;
+}
 
-/** The type of the plain copy of a struct with these fields. */
-export type StructValue<F extends Fields> = { -readonly [K in keyof F]: ValueOf<F[K]> };
+/** The fields of an anonymous member. A bit-field without a name has none. */
+export type PromotedFields<L> = L extends AnonymousLayout<infer Inner>
+  ? Inner extends StructLayout<infer F> | UnionLayout<infer F> ? Named<F> : unknown
+  : never;
 
-/** The type of values that can be written to a struct with these fields. */
-export type StructInput<F extends Fields> = { readonly [K in keyof F]: InputOf<F[K]> };
+/** The intersection of the members of a union type. */
+export type Intersection<U> = (U extends unknown ? (u: U) => void : never) extends
+  (i: infer I) => void ? I
+  : never;
+
+/** The names of the fields whose layouts are of the kind `L`. */
+export type KeysOf<F, L> = { [K in keyof F]: F[K] extends L ? K : never }[keyof F];
+
+/** The fields by their names in C: those of anonymous members are fields of the struct. */
+export type Named<F extends Fields> = [KeysOf<F, AnonymousLayout>] extends [never] ? F
+  :
+    & Omit<F, KeysOf<F, AnonymousLayout>>
+    & Intersection<PromotedFields<F[KeysOf<F, AnonymousLayout>]>>;
+
+/** The type of the live view of a struct or union with these fields. */
+export type StructView<F extends Fields> = {
+  -readonly [K in keyof Named<F>]: ViewOf<Named<F>[K]>;
+};
+
+/** The type of the plain copy of a struct or union with these fields; a flexible array is not in it. */
+export type StructValue<F extends Fields> = {
+  -readonly [K in keyof Named<F> as Named<F>[K] extends FlexibleLayout ? never : K]: ValueOf<
+    Named<F>[K]
+  >;
+};
+
+/** The fields that a value of a struct or union gives by name. */
+export type NamedInput<F extends Fields> = {
+  readonly [K in keyof F as F[K] extends FlexibleLayout | AnonymousLayout ? never : K]: InputOf<
+    F[K]
+  >;
+};
+
+/** The type of what a value gives for the anonymous members of a struct. */
+export type AnonymousInput<F extends Fields> = [KeysOf<F, AnonymousLayout>] extends [never]
+  ? unknown
+  : Intersection<AnonymousMemberInput<F[KeysOf<F, AnonymousLayout>]>>;
+
+/** The type of what a value gives for one anonymous member. */
+export type AnonymousMemberInput<L> = L extends AnonymousLayout<infer Inner>
+  ? Inner extends StructLayout<infer F> ? StructInput<F>
+  : Inner extends UnionLayout<infer F> ? UnionInput<F>
+  : unknown
+  : never;
+
+/** The type of values that can be written to a struct with these fields; a flexible array is not in it. */
+export type StructInput<F extends Fields> = NamedInput<F> & AnonymousInput<F>;
+
+/** The type of values that can be written to a union with these fields: exactly one of them. */
+export type UnionInput<F extends Fields> = Partial<NamedInput<F>> & Partial<AnonymousInput<F>>;
+
+/** The view of a flexible array. An array of `char` is bytes: only the program knows where text ends. */
+export type FlexibleView<E> = E extends ScalarLayout<string> ? ArrayView<number>
+  : ArrayView<ViewOf<E>, InputOf<E>>;
 
 /**
  * The type of a layout in a live view: `ViewOf<typeof Point>`.
@@ -337,8 +500,10 @@ export type StructInput<F extends Fields> = { readonly [K in keyof F]: InputOf<F
 export type ViewOf<L> = L extends ScalarLayout<infer T> ? T
   : L extends CStringLayout ? string
   : L extends ArrayLayout<infer E> ? ArrayView<ViewOf<E>, InputOf<E>>
+  : L extends FlexibleLayout<infer E> ? FlexibleView<E>
+  : L extends BitsLayout<infer T> ? T
   : L extends AlignedLayout<infer Inner> ? ViewOf<Inner>
-  : L extends StructLayout<infer F> ? StructView<F>
+  : L extends StructLayout<infer F> | UnionLayout<infer F> ? StructView<F>
   : never;
 
 /**
@@ -358,8 +523,9 @@ export type ViewOf<L> = L extends ScalarLayout<infer T> ? T
 export type ValueOf<L> = L extends ScalarLayout<infer T> ? T
   : L extends CStringLayout ? string
   : L extends ArrayLayout<infer E> ? ValueOf<E>[]
+  : L extends BitsLayout<infer T> ? T
   : L extends AlignedLayout<infer Inner> ? ValueOf<Inner>
-  : L extends StructLayout<infer F> ? StructValue<F>
+  : L extends StructLayout<infer F> | UnionLayout<infer F> ? StructValue<F>
   : never;
 
 /**
@@ -381,6 +547,8 @@ export type ValueOf<L> = L extends ScalarLayout<infer T> ? T
 export type InputOf<L> = L extends ScalarLayout<infer T> ? T
   : L extends CStringLayout ? string
   : L extends ArrayLayout<infer E> ? ArrayLike<InputOf<E>>
+  : L extends BitsLayout<infer T> ? T
   : L extends AlignedLayout<infer Inner> ? InputOf<Inner>
   : L extends StructLayout<infer F> ? StructInput<F>
+  : L extends UnionLayout<infer F> ? UnionInput<F>
   : never;

@@ -17,22 +17,39 @@
  */
 
 export { aligned } from "./aligned.ts";
+export { anonymous } from "./anonymous.ts";
 export { array } from "./array.ts";
+export { u16be, u32be, u64be } from "./big_endian.ts";
+export { bits } from "./bits.ts";
 export { cString } from "./c_string.ts";
+export { flexible } from "./flexible.ts";
 export { bool, char, f32, f64, i16, i32, i64, i8, u16, u32, u64, u8 } from "./scalar.ts";
 export { struct } from "./struct.ts";
+export { union } from "./union.ts";
 export type {
   AlignedLayout,
+  AnonymousInput,
+  AnonymousLayout,
+  AnonymousMemberInput,
   AnyStructLayout,
   ArrayLayout,
   ArrayView,
+  BitsLayout,
   CStringLayout,
   Field,
   FieldLayout,
   Fields,
+  FlexibleLayout,
+  FlexibleView,
   InputOf,
+  Intersection,
+  KeysOf,
   Layout,
+  Member,
+  Named,
+  NamedInput,
   Pack,
+  PromotedFields,
   Scalar,
   ScalarLayout,
   ScalarName,
@@ -41,6 +58,8 @@ export type {
   StructOptions,
   StructValue,
   StructView,
+  UnionInput,
+  UnionLayout,
   ValueOf,
   ViewOf,
   ViewOptions,

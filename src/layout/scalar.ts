@@ -1,5 +1,5 @@
 /**
- * The twelve C scalars that have the same size on all supported platforms. Programs use them as fields
+ * The C scalars that have the same size on all supported platforms. Programs use them as fields
  * and elements. This folder reads and writes memory with their `get` and `set`.
  *
  * Each scalar has its own function bodies, because V8 optimises per place in the source: one body shared
@@ -10,7 +10,8 @@ import type { Scalar, ScalarLayout, ScalarName } from "./layout.ts";
 import { makeLayout } from "./check.ts";
 import { gone, mistyped, outOfRange } from "./refusal.ts";
 
-function scalar<T extends Scalar>(
+/** Makes the layout of a scalar. Internal, as the functions below. */
+export function scalar<T extends Scalar>(
   name: ScalarName,
   cType: string,
   size: number,
@@ -21,13 +22,13 @@ function scalar<T extends Scalar>(
 }
 
 /** Checks the offset of a write: `DataView` would convert another type to a number and write there. */
-function place(at: unknown): number {
+export function place(at: unknown): number {
   if (typeof at === "number") return at;
   throw mistyped("at", "a number", at);
 }
 
 /** The error for a failed read or write at `at` of `data`. */
-function failed(data: unknown, at: unknown): Error {
+export function failed(data: unknown, at: unknown): Error {
   if (!(data instanceof DataView)) return mistyped("data", "a DataView", data);
   if (typeof at !== "number") return mistyped("at", "a number", at);
   try {
@@ -37,15 +38,17 @@ function failed(data: unknown, at: unknown): Error {
   }
 }
 
-function label(name: string, index: number | undefined): string {
+/** The name of a field, or of an element of it. */
+export function label(name: string, index: number | undefined): string {
   return index === undefined ? name : `${name}[${index}]`;
 }
 
-function integer(
+/** Returns `value` if it is an integer of this range. */
+export function integer(
   value: unknown,
   min: number,
   max: number,
-  type: ScalarName,
+  type: string,
   name: string,
   index: number | undefined,
 ): number {
@@ -56,11 +59,12 @@ function integer(
   throw refuse(label(name, index), `an integer from ${min} to ${max} (${type})`, value);
 }
 
-function bigInteger(
+/** Returns `value` if it is a `bigint` of this range. */
+export function bigInteger(
   value: unknown,
   min: bigint,
   max: bigint,
-  type: ScalarName,
+  type: string,
   name: string,
   index: number | undefined,
 ): bigint {

@@ -9,7 +9,7 @@ import { checkAlive, partView } from "./array_view.ts";
 import { readText, writeText } from "./c_string.ts";
 import { glimpse, load, store } from "./codec.ts";
 import { INSPECT, type Inspect, shown } from "./inspect.ts";
-import type { AnyStructLayout, Field, ScalarName } from "./layout.ts";
+import type { AnyStructLayout, BitsLayout, Field, ScalarLayout } from "./layout.ts";
 import { readOnly } from "./refusal.ts";
 import { bool, char, f32, f64, i16, i32, i64, i8, u16, u32, u64, u8 } from "./scalar.ts";
 
@@ -37,7 +37,7 @@ class View {
   }
 
   /** One literal for each scalar: V8 optimises per place in the source, see `scalar.ts`. */
-  static readonly #scalars: Record<ScalarName, (name: string, at: number) => Accessor> = {
+  static readonly #scalars: Readonly<Record<string, (name: string, at: number) => Accessor>> = {
     bool: (name, at) => ({
       get(): unknown {
         return bool.get(this.#data, at);
@@ -136,10 +136,24 @@ class View {
     }),
   };
 
+  /** The accessor of a big-endian scalar or a bit-field. */
+  static #other(layout: ScalarLayout | BitsLayout, name: string, at: number): Accessor {
+    return {
+      get(): unknown {
+        return layout.get(this.#data, at);
+      },
+      set(value: unknown): void {
+        layout.set(this.#writable(name), at, value, name);
+      },
+    };
+  }
+
   static #accessor(name: string, { layout, offset, size }: Field, index: number): Accessor {
     switch (layout.kind) {
       case "scalar":
-        return View.#scalars[layout.name](name, offset);
+        return View.#scalars[layout.name]?.(name, offset) ?? View.#other(layout, name, offset);
+      case "bits":
+        return View.#other(layout, name, offset);
       case "cString":
         return {
           get(): unknown {

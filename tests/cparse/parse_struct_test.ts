@@ -237,7 +237,7 @@ const REFUSED: readonly (readonly [text: string, place: string, says: RegExp])[]
   ["int a; static_assert(1", `line 1, column 21, at "("`, /never closed/],
   ["#ifdef __cplusplus\nint a;", `line 1, column 2, at "ifdef"`, /#endif/],
   ["#endif\nint a;", `line 1, column 2, at "endif"`, /no #if/],
-  ["int class;", `line 1, column 5, at "class"`, /means something/],
+  ["int typeof;", `line 1, column 5, at "typeof"`, /means something/],
   ["int __proto__;", `line 1, column 5, at "__proto__"`, /cannot be/],
   ["int a$;", `line 1, column 6, at "$"`, /";"/],
   ["int é;", `line 1, column 5, at "\\u00e9"`, /a name/],

@@ -23,8 +23,18 @@ export function typeText(layout: Layout): string {
   let element = layout;
   let dimensions = "";
   for (; element.kind === "array"; element = element.element) dimensions += `[${element.length}]`;
-  if (element.kind === "cString") return `char${dimensions}[${element.size}]`;
-  return (element.kind === "scalar" ? element.cType : "struct") + dimensions;
+  switch (element.kind) {
+    case "cString":
+      return `char${dimensions}[${element.size}]`;
+    case "scalar":
+      return element.cType + dimensions;
+    case "bits":
+      return `${element.type.cType}:${element.width}`;
+    case "flexible":
+      return `${typeText(element.element)}[]`;
+    default:
+      return element.kind + dimensions;
+  }
 }
 
 /** The bytes of a `char[n]` up to its NUL. */
@@ -51,9 +61,14 @@ export function fieldValue(layout: Leaf, data: DataView, at: number): FieldValue
         (_, i) => fieldValue(element, data, at + i * element.size),
       );
     }
+    case "flexible":
+      return [];
+    case "bits":
     case "scalar": {
-      const byte = data.getUint8(at);
-      if (layout.name === "bool" && byte > 1) return byte;
+      if (layout.kind === "scalar" && layout.name === "bool") {
+        const byte = data.getUint8(at);
+        if (byte > 1) return byte;
+      }
       const value = layout.get(data, at);
       if (typeof value === "bigint") {
         return Number.isSafeInteger(Number(value)) ? Number(value) : String(value);
@@ -72,6 +87,10 @@ export function fieldText(layout: Leaf, data: DataView, at: number, full: boolea
   switch (layout.kind) {
     case "scalar":
       return scalarText(layout, data, at);
+    case "bits":
+      return String(layout.get(data, at));
+    case "flexible":
+      return "not shown";
     case "cString":
       return stringText(stringBytes(data, at, layout.size), layout.size, full);
     case "array": {

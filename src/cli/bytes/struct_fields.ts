@@ -64,7 +64,7 @@ function* placesIn(
   offset: number,
   full: boolean,
 ): Generator<Place, void, void> {
-  if (layout.kind === "struct") {
+  if (layout.kind === "struct" || layout.kind === "union") {
     return yield* places(layout, { base: offset, prefix: `${path}.`, full });
   }
   if (layout.kind !== "array" || !holdsStructs(layout)) return yield { path, offset, layout };
@@ -84,7 +84,9 @@ function* placesIn(
 }
 
 function holdsStructs(layout: Layout): boolean {
-  return layout.kind === "array" ? holdsStructs(layout.element) : layout.kind === "struct";
+  return layout.kind === "array"
+    ? holdsStructs(layout.element)
+    : layout.kind === "struct" || layout.kind === "union";
 }
 
 /** The number of rows that {@linkcode fieldRows} would return, counted up to `limit` + 1. */
