@@ -48,7 +48,8 @@ export type ErrnoName =
   | "ELOOP"
   | "EIDRM"
   | "EOVERFLOW"
-  | "ETIMEDOUT";
+  | "ETIMEDOUT"
+  | "EOWNERDEAD";
 
 const table: Readonly<Record<ErrnoName, readonly [number, string]>> = {
   EPERM: [1, "operation not permitted"],
@@ -77,6 +78,7 @@ const table: Readonly<Record<ErrnoName, readonly [number, string]>> = {
   EIDRM: [43, "it was removed"],
   EOVERFLOW: [75, "value too large for its type"],
   ETIMEDOUT: [110, "timed out"],
+  EOWNERDEAD: [130, "its owner died"],
 };
 
 /** errno values by name. */

@@ -126,6 +126,17 @@ export class ChannelMembership {
     });
   }
 
+  /** The error for the end of a stream of which some producers did not close. */
+  incomplete(dead: number): ShmError {
+    return new ShmError("read the stream to its end", undefined, ERRNO.EOWNERDEAD, {
+      key: this.segment.key,
+      id: this.segment.id,
+      facts: `${dead === 1 ? "a producer" : `${dead} producers`} died or gave up before closing, ` +
+        "and the stream may be incomplete; all that was sent was received",
+      remedy: "a producer must be closed (`using`) before its process ends",
+    });
+  }
+
   /** The error for a call that cannot run because another of this process is under way. */
   busy(action: string, remedy: string): ShmError {
     return new ShmError(action, undefined, ERRNO.EBUSY, {

@@ -39,6 +39,7 @@ import {
   WAITER_FLAG_OFFSET,
 } from "./lane_words.ts";
 import { SMALL, SmallPayload } from "./payload_views.ts";
+import { ChannelReadable } from "./web_streams.ts";
 
 /** The number of times to read again while producers come and go. */
 const TRIES = 3;
@@ -115,6 +116,7 @@ export class Consumer<Out = Uint8Array<ArrayBuffer>>
   /** The failure of one lane, thrown after the other lanes have delivered what they had. */
   #postponed: ShmError | undefined;
   #producerSeen = false;
+  #readable: ChannelReadable<Out> | undefined;
   #open = true;
 
   static {
@@ -754,6 +756,48 @@ export class Consumer<Out = Uint8Array<ArrayBuffer>>
   }
 
   /**
+   * The messages as a Web stream, one chunk each: its bytes, or a view of a struct. The same stream each
+   * time. A chunk is acknowledged when the next one is asked for, and no chunk is taken ahead. So `pipeTo`
+   * loses no message: it asks for the next chunk when the sink has written the last one. A sink that fails,
+   * and a loop over the stream that is left, cancel the stream. Then the last chunk is put back, for the
+   * next receive or consumer. A `TransformStream` in between takes one chunk more, which is lost with it.
+   *
+   * The stream ends when there was a producer, all have closed, and all their messages were read. If one
+   * of them died or aborted its {@linkcode Producer.writable}, the stream fails with `EOWNERDEAD` instead,
+   * after all that was sent: it may be incomplete. It also fails as {@linkcode Consumer.receive} does, and
+   * with `EDETACHED` when the consumer is closed. The consumer stays open after the end.
+   *
+   * @throws {ShmError} `EDETACHED` closed
+   *
+   * @example A compressed file through a channel
+   * ```ts
+   * import { Channel } from "@sysv/shm";
+   * import assert from "node:assert/strict";
+   *
+   * using channel = Channel.openOrCreate({ key: 0x5eed4048, laneCapacity: 1 << 16 });
+   * using consumer = channel.consumer();
+   * using producer = channel.producer(); // in another process, usually
+   * const text = "all work and no play\n".repeat(10_000);
+   * const sent = new Blob([text]).stream() // or the readable of a file
+   *   .pipeThrough(new CompressionStream("gzip"))
+   *   .pipeTo(producer.writable);
+   * const stream = consumer.readable.pipeThrough(new DecompressionStream("gzip"));
+   * assert.equal(await new Response(stream).text(), text);
+   * await sent;
+   * ```
+   */
+  get readable(): ReadableStream<Out> {
+    if (this.#readable === undefined) {
+      if (!this.isOpen) throw this.#channel.closed("the consumer", this.#open);
+      this.#readable = new ChannelReadable(this, () => {
+        const dead = this.deadProducers;
+        if (dead > 0) throw this.#channel.incomplete(dead);
+      });
+    }
+    return this.#readable.stream;
+  }
+
+  /**
    * Drops everything that is in a lane now, even contents that no reader can interpret (`ECORRUPT`;
    * {@linkcode ShmError.lane} is the lane).
    *
@@ -797,6 +841,7 @@ export class Consumer<Out = Uint8Array<ArrayBuffer>>
     this.#open = false;
     this.#self.close();
     this.#role.release();
+    this.#readable?.fail(this.#channel.closed("the consumer", false));
   }
 
   /** `using` closes at the end of the block. */

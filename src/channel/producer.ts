@@ -38,9 +38,13 @@ import { LaneWriter } from "./lane_writer.ts";
 import { maxMessage } from "./shape.ts";
 import { SMALL } from "./payload_views.ts";
 import { Reservation } from "./reservation.ts";
+import { ChannelWritable } from "./web_streams.ts";
 
 /** Not a length of any payload: no reservation is open. */
 const NOT_OPEN = -1;
+
+/** The part of the lane's bytes that may wait in the writable stream. */
+const STREAM_AHEAD = 1 / 4;
 
 /** Makes a producer of a lane whose `role` is held. Internal: used by `channel.ts`. */
 export let makeProducer: <In>(
@@ -95,6 +99,7 @@ export class Producer<In = ArrayBufferView | ArrayBufferLike> implements Disposa
   #reservedLength = NOT_OPEN;
   #reservedTag = 0;
   #reservedBytes: Uint8Array<ArrayBuffer> | undefined;
+  #writable: ChannelWritable<In> | undefined;
   #open = true;
 
   static {
@@ -417,9 +422,10 @@ export class Producer<In = ArrayBufferView | ArrayBufferLike> implements Disposa
 
   /**
    * Reserves a place for a message of `length` bytes, to be written there without a copy; returns
-   * `undefined` if there is no room now. On a channel of structs, `length` is the size of the struct, and
-   * `layout.view(bytes.buffer, bytes.byteOffset)` writes its fields. Nothing else can be sent until the reservation is committed or
-   * aborted. Its bytes are shared memory: decode or sort nothing in it, see SECURITY.md.
+   * `undefined` if there is no room now. Nothing else can be sent until the reservation is committed or
+   * aborted. Its bytes are shared memory: decode or sort nothing in it, see SECURITY.md. On a channel of
+   * structs, `length` is the size of the struct, and `layout.view(bytes.buffer, bytes.byteOffset)` writes
+   * its fields.
    *
    * @throws {RangeError} as {@linkcode Producer.trySend}
    * @throws {ShmError} as {@linkcode Producer.trySend}
@@ -512,15 +518,62 @@ export class Producer<In = ArrayBufferView | ArrayBufferLike> implements Disposa
   }
 
   /**
+   * The lane as a Web stream: each chunk is a message. The same stream each time. A write is done when the
+   * message is in the lane, and waits while the lane is full; a quarter of the lane's bytes may wait in the
+   * stream before `ready` and `pipeTo` wait too. Closing the stream closes the producer, and
+   * {@linkcode Consumer.readable} ends when all producers are closed.
+   *
+   * A write that fails and `abort` close the producer too, but as if it had died: what was sent stays sent,
+   * and the consumer is told that the stream is incomplete. A chunk longer than
+   * {@linkcode Channel.maxMessage} is a `RangeError`; a chunk is never split. Closing the producer in
+   * another way fails the stream with `EDETACHED`.
+   *
+   * @throws {ShmError} `EDETACHED` closed
+   *
+   * @example
+   * ```ts
+   * import { Channel, i32, struct } from "@sysv/shm";
+   * import assert from "node:assert/strict";
+   *
+   * using channel = Channel.of(struct({ n: i32 }), { key: 0x5eed4049, laneCapacity: 4096 });
+   * using consumer = channel.consumer();
+   * using producer = channel.producer(); // in another process, usually
+   * const sent = ReadableStream.from([{ n: 1 }, { n: 2 }, { n: 3 }]).pipeTo(producer.writable);
+   * let sum = 0;
+   * for await (const { n } of consumer.readable) sum += n;
+   * assert.equal(sum, 6);
+   * await sent;
+   * ```
+   */
+  get writable(): WritableStream<In> {
+    if (this.#writable === undefined) {
+      if (!this.isOpen) throw this.#channel.closed("the producer", this.#open);
+      const { messageSize, laneCapacity } = this.#channel.shape;
+      const target = {
+        send: (message: In, options: ChannelSendOptions) => this.send(message, options),
+        close: () => this.close(),
+        abandon: () => this.#release(false),
+      };
+      this.#writable = new ChannelWritable(target, messageSize, laneCapacity * STREAM_AHEAD);
+    }
+    return this.#writable.stream;
+  }
+
+  /**
    * Publishes the staged messages and releases the lane; the consumer is woken. Sends that still wait fail
    * with `EDETACHED`. Calling it again does nothing.
    */
   close(): void {
+    this.#release(true);
+  }
+
+  /** If not `complete`, leaves what the death of this process would leave. */
+  #release(complete: boolean): void {
     if (!this.#open) return;
     const attached = this.isOpen;
     this.#open = false;
     this.#reservedLength = NOT_OPEN;
-    if (attached) {
+    if (attached && complete) {
       if (this.#writer.staged > 0) this.#writer.publish();
       Atomics.add(this.#words, LANE_WORD.CLOSED, 1);
     }
@@ -528,6 +581,7 @@ export class Producer<In = ArrayBufferView | ArrayBufferLike> implements Disposa
     this.#self.close();
     this.#role.release();
     if (attached) this.#consumer.wake();
+    this.#writable?.fail(this.#channel.closed("the producer", false));
   }
 
   /** `using` closes at the end of the block. */

@@ -75,6 +75,7 @@ Deno.test("Channel, Producer, Consumer: every member after close, and nothing ha
     send: (producer) => producer.send(bytes),
     claim: (producer) => producer.claim(4),
     scratch: (producer) => producer.scratch(4),
+    writable: (producer) => producer.writable,
   }, {
     lane: (producer) => assert.equal(producer.lane, 1),
     isOpen: (producer) => assert.equal(producer.isOpen, false),
@@ -94,6 +95,7 @@ Deno.test("Channel, Producer, Consumer: every member after close, and nothing ha
     nack: (consumer) => consumer.nack(),
     discard: (consumer) => consumer.discard(0),
     deadProducers: (consumer) => consumer.deadProducers,
+    readable: (consumer) => consumer.readable,
   }, {
     isOpen: (consumer) => assert.equal(consumer.isOpen, false),
     close: (consumer) => consumer.close(),

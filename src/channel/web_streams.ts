@@ -1,0 +1,111 @@
+/**
+ * Web streams over the ends of a channel: a consumer as a `ReadableStream`, a producer as a
+ * `WritableStream`. One chunk is one message. Internal: used by `consumer.ts` and `producer.ts`.
+ */
+
+import { RECORD } from "./descriptor.ts";
+
+/** What a readable stream needs of its consumer. */
+export interface StreamSource<Out> {
+  readonly isOpen: boolean;
+  /** Acknowledges the messages before, and resolves to the next one; `undefined` at the end. */
+  receive(
+    options: { readonly until: "closed"; readonly signal: AbortSignal },
+  ): Promise<{ readonly value: Out } | undefined>;
+  nack(): void;
+}
+
+/** The readable stream of one consumer. */
+export class ChannelReadable<Out> {
+  readonly stream: ReadableStream<Out>;
+  #controller!: ReadableStreamDefaultController<Out>;
+  #receiving: Promise<unknown> | undefined;
+
+  /** `checkComplete` throws if some producers died: then the end of the messages is not the end. */
+  constructor(source: StreamSource<Out>, checkComplete: () => void) {
+    const cancelled = new AbortController();
+    const options = { until: "closed", signal: cancelled.signal } as const;
+    this.stream = new ReadableStream<Out>({
+      start: (controller) => {
+        this.#controller = controller;
+      },
+      pull: async (controller) => {
+        const receiving = source.receive(options);
+        this.#receiving = receiving;
+        const message = await receiving;
+        if (message !== undefined) return controller.enqueue(message.value);
+        checkComplete();
+        controller.close();
+      },
+      cancel: async () => {
+        cancelled.abort();
+        // A message may be on its way to `pull`, which cannot pass it on any more
+        await Promise.allSettled([this.#receiving]);
+        if (source.isOpen) source.nack();
+      },
+      // A chunk counts as received when the next one is asked for: take none ahead
+    }, { highWaterMark: 0 });
+  }
+
+  /** Errors the stream, unless it has ended. */
+  fail(reason: Error): void {
+    this.#controller.error(reason);
+  }
+}
+
+/** What a writable stream needs of its producer. */
+export interface StreamTarget<In> {
+  send(message: In, options: { readonly signal: AbortSignal }): Promise<void>;
+  /** Closes the producer: the consumer knows that the stream is complete. */
+  close(): void;
+  /** Closes the producer as if it had died. */
+  abandon(): void;
+}
+
+/** The bytes that a chunk will take in the lane. Anything that is not bytes is refused by `send`. */
+function recordSize(chunk: unknown): number {
+  return RECORD.size + ((chunk as Partial<ArrayBufferView> | null | undefined)?.byteLength ?? 0);
+}
+
+/** The writable stream of one producer. */
+export class ChannelWritable<In> {
+  readonly stream: WritableStream<In>;
+  #controller!: WritableStreamDefaultController;
+  /** Whether the stream itself closes the producer. */
+  #ending = false;
+
+  /** `messageSize` is the length of every message, or 0; at most `ahead` bytes wait in the stream. */
+  constructor(target: StreamTarget<In>, messageSize: number, ahead: number) {
+    const abandon = (): void => {
+      this.#ending = true;
+      target.abandon();
+    };
+    this.stream = new WritableStream<In>({
+      start: (controller) => {
+        this.#controller = controller;
+      },
+      write: async (chunk, { signal }) => {
+        try {
+          await target.send(chunk, { signal });
+        } catch (error) {
+          // No chunk can follow this one, so the consumer must not take the end for a complete stream
+          abandon();
+          throw error;
+        }
+      },
+      close: () => {
+        this.#ending = true;
+        target.close();
+      },
+      abort: abandon,
+    }, {
+      highWaterMark: ahead,
+      size: messageSize > 0 ? () => RECORD.size + messageSize : recordSize,
+    });
+  }
+
+  /** Errors the stream if the producer was closed by other means. */
+  fail(reason: Error): void {
+    if (!this.#ending) this.#controller.error(reason);
+  }
+}
