@@ -7,9 +7,9 @@
  *     deno run --allow-ffi examples/pool.ts work 300    a slow one: kill it, with `kill -9`
  *     deno run --allow-ffi examples/pool.ts write       prints until all workers are gone
  *
- * Each in a terminal of its own, or behind each other with `&`. Whatever a worker has sent arrives,
- * even if it was killed or there is no writer yet: what comes after one has ended waits for the next.
- * Nobody waits for a killed worker, whose lane is free at once.
+ * Start each in a terminal of its own, or in the background with `&`. What a worker has sent arrives, even
+ * if the worker was killed or there is no writer yet: it waits for the next writer. The lane of a killed
+ * worker is free at once.
  */
 
 import { Channel, struct, u32 } from "../mod.ts";

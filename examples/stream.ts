@@ -38,7 +38,7 @@ async function exchange(count: number): Promise<void> {
       sum += value.total;
     }, { until: "closed" });
     if (answered === count) return;
-    // Nobody takes the rest of the orders: they go, and a send that waits for room fails
+    // No process takes the other orders: remove them; a send that waits for room then fails
     orders.remove();
     throw new Error(`the C program has ended: ${answered} of ${count} orders answered`);
   }

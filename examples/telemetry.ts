@@ -6,9 +6,9 @@
  *     ./telemetry 100000 &
  *     deno run --allow-ffi examples/telemetry.ts
  *
- * The C program samples 10000 times a second and waits for nobody. This one takes what there is ten
- * times a second and plots it, from the least to the greatest value of each time; where there is no
- * terminal it prints a line a second. It ends when the C program does, or at Ctrl-C.
+ * The C program samples 10000 times a second and never waits. This one takes what there is ten times a
+ * second and plots it, from the least to the greatest value of each time; without a terminal it prints
+ * a line a second. It ends when the C program does, or at Ctrl-C.
  */
 
 import { Channel, f64, struct, u32 } from "../mod.ts";

@@ -12,8 +12,8 @@
  *   wait for other programs, where plain `ts` is run by `deno task test:doc`.
  * - `not-run: REASON`: what cannot be run where tests are.
  *
- * What is none of these, and is not `text`, `mermaid` or without a language, fails: a page cannot show
- * what nobody runs. `README.md` has a test of its own.
+ * A block that is none of these, and is not `text`, `mermaid` or without a language, fails: a page shows
+ * only what a test runs. `README.md` has a test of its own.
  */
 
 import assert from "node:assert/strict";
@@ -57,7 +57,7 @@ const README = "README.md";
 /** The code at the reader's own risk, which the last test here runs. */
 const AT_OWN_RISK = "docs/shared_array_buffer.md";
 
-/** What nobody runs, as there is nothing to run. */
+/** Languages of blocks in which there is nothing to run. */
 const PASSIVE = ["", "text", "mermaid"];
 
 /** Where the screens are compared, in columns. */
@@ -80,7 +80,7 @@ function notRun({ info }: Block): boolean {
   return /\bnot-run: \S/.test(info);
 }
 
-/** Whether a block is something to do for who follows the page. */
+/** Whether a block is something to do for the reader. */
 function isStep({ language, info, file }: Block): boolean {
   return language === "sh" || language === "console" || file !== undefined ||
     /terminal=/.test(info);
@@ -252,7 +252,7 @@ const READING: Needs = { tools: ["git"], files: true };
 const readable = missing(READING) === undefined;
 
 // Which pages there are cannot be seen then; ignored, with the reason
-if (!readable) testWith(both(READING, FOLLOWING), "the pages work as printed", () => {});
+if (!readable) testWith(both(READING, FOLLOWING), "docs: the pages work as printed", () => {});
 
 for (const { name, steps } of readable ? units() : []) {
   testWith(both(FOLLOWING, here(ALSO[name] ?? {})), `${name} works as printed`, async () => {
@@ -268,7 +268,7 @@ for (const { name, steps } of readable ? units() : []) {
   });
 }
 
-testWith(READING, "every block of every page is run, or says why not", () => {
+testWith(READING, "docs: every block of every page is run, or says why not", () => {
   const inDocTest = withExamples();
   const known = new Set(units().map(({ name }) => name));
   for (const page of Object.keys(ALSO)) assert(known.has(page), `there is no ${page}`);
@@ -288,7 +288,7 @@ testWith(READING, "every block of every page is run, or says why not", () => {
       } else if (language === "ts" && !/\bignore\b/.test(info)) {
         assert(inDocTest.includes(page), `${where}: test:doc does not run it: add ${page} there`);
       } else if (!isStep(block) && page !== AT_OWN_RISK) {
-        assert(PASSIVE.includes(language), `${where}: nobody runs ${language} ${info}`);
+        assert(PASSIVE.includes(language), `${where}: no test runs ${language} ${info}`);
       } else if (page === README) {
         assert.equal(info, "", `${where}: readme_test.ts knows no such mark`);
       }
@@ -298,7 +298,7 @@ testWith(READING, "every block of every page is run, or says why not", () => {
 
 testWith(
   { tools: ["deno"], files: true },
-  "the diagram of the rooms shows the real imports",
+  "docs/architecture.md: the diagram of the folders shows the real imports",
   () => {
     interface Info {
       readonly modules: readonly {
@@ -357,7 +357,7 @@ testWith(READING, "docs/architecture.md: the list of files is that of the reposi
 
 testWith(
   both(READING, { tools: ["deno"] }),
-  "the code at one's own risk does what it says",
+  "docs/shared_array_buffer.md: the code at the reader's own risk does what it says",
   async () => {
     const unrun = read(AT_OWN_RISK).filter(({ language }) => !PASSIVE.includes(language))
       .filter(({ language, info }) => language !== "ts" || info !== "");

@@ -113,7 +113,7 @@ testWith({ tools: ["deno", "gcc"], files: true }, "telemetry: every sample is sh
     /^5000 samples, 0 lost\ndegrees min .* mean .* max .*\nlate_us min .* mean .* max .*\n$/m,
   );
 
-  // Nobody watches: nothing is left
+  // Without a watcher nothing is left
   await using alone = Peer.start(program, ["100"]);
   assert.equal(await printed(alone), "100 samples, 0 of them dropped\n");
 });
@@ -160,7 +160,7 @@ testWith(
 
 testWith(
   { tools: ["deno"] },
-  "pool: a killed worker loses nothing and hinders nobody",
+  "pool: a killed worker loses nothing and holds no process up",
   async () => {
     await using killed = example("pool", "work", "300");
     await using writer = example("pool", "write");

@@ -34,7 +34,7 @@ async function succeeds(peer: Peer, what: string): Promise<string> {
 
 testWith(
   { tools: ["deno", "git", "bash"], files: true },
-  "the README's commands work as printed",
+  "README.md: its commands work as printed",
   async () => {
     using folder = new TestFolder();
     Deno.mkdirSync(`${folder.path}/sysv-shm`);
@@ -69,7 +69,7 @@ testWith(
 
 testWith(
   { tools: ["deno", "bash", "unshare"], files: true, namespace: true },
-  "the README shows what its commands print",
+  "README.md: it shows what its commands print",
   async () => {
     const shown = steps(Deno.readTextFileSync(`${PROJECT}README.md`));
     assert(shown.length >= 4);
@@ -94,7 +94,7 @@ testWith(
 
 testWith(
   { files: true },
-  "the README has at most 200 lines, and the figures of the bench's page",
+  "README.md: it has at most 200 lines, and the figures of the bench's page",
   () => {
     const readme = Deno.readTextFileSync(`${PROJECT}README.md`);
     assert(readme.trimEnd().split("\n").length <= 200);

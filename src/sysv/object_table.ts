@@ -239,7 +239,7 @@ export class ObjectTable<Stat extends ObjectStat, Name extends string> {
     return `a ${this.#shortName} holds this key${
       holder === undefined ? "" : this.describe(holder)
     }: ` +
-      `open it with ${this.#className}.open, choose another key, or, if nobody needs it, remove it ` +
+      `open it with ${this.#className}.open, choose another key, or, if no program needs it, remove it ` +
       `with \`${this.removal(key)}\``;
   }
 

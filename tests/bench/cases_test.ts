@@ -68,22 +68,26 @@ function find(cases: readonly Case[], name: string): Case {
 
 const needs = { files: true } as const;
 
-testWith(needs, "every measure has cases, every case a name of its own, and every peer one", () => {
-  using folder = new TestFolder();
-  const { cases, notRun } = build(folder);
-  assert.deepEqual(notRun, []);
-  const all = names(cases);
-  const measures = new Set(all.map((name) => name.split("/")[0]));
-  assert.deepEqual([...measures].sort(), Object.keys(MEASURES).sort());
-  assert.equal(new Set(all).size, all.length);
-  const unnamed = all.filter((name) => {
-    const [measure, peer] = name.split("/") as [string, string];
-    return measure !== "fields" && nameOf(peer) === peer;
-  });
-  assert.deepEqual(unnamed, []);
-});
+testWith(
+  needs,
+  "cases: every measure has cases, every case a name of its own, and every peer one",
+  () => {
+    using folder = new TestFolder();
+    const { cases, notRun } = build(folder);
+    assert.deepEqual(notRun, []);
+    const all = names(cases);
+    const measures = new Set(all.map((name) => name.split("/")[0]));
+    assert.deepEqual([...measures].sort(), Object.keys(MEASURES).sort());
+    assert.equal(new Set(all).size, all.length);
+    const unnamed = all.filter((name) => {
+      const [measure, peer] = name.split("/") as [string, string];
+      return measure !== "fields" && nameOf(peer) === peer;
+    });
+    assert.deepEqual(unnamed, []);
+  },
+);
 
-testWith(needs, "a full run has every case that a target compares", () => {
+testWith(needs, "cases: a full run has every case that a target compares", () => {
   using folder = new TestFolder();
   const all = names(build(folder, { scale: FULL }).cases);
   const wanted = TARGETS.flatMap((target) => casesOfTarget(target));
@@ -92,7 +96,7 @@ testWith(needs, "a full run has every case that a target compares", () => {
 
 testWith(
   needs,
-  "a peer without its program is named once, with the reason, and has no case",
+  "cases: a peer without its program is named once, with the reason, and has no case",
   () => {
     using folder = new TestFolder();
     const programs = new MadeUpPrograms({
@@ -120,7 +124,7 @@ testWith(
 
 testWith(
   needs,
-  "a throughput is the receiver's, and sets how many are sent in the next round",
+  "cases: a throughput is the receiver's, and sets how many are sent in the next round",
   async () => {
     using folder = new TestFolder();
     const processes = new MadeUpProcesses(() => [
@@ -155,7 +159,7 @@ testWith(
   },
 );
 
-testWith(needs, "a side that tells nothing makes the round fail", async () => {
+testWith(needs, "cases: a side that tells nothing makes the round fail", async () => {
   using folder = new TestFolder();
   const processes = new MadeUpProcesses(() => [{ role: "send", messages: 1, seconds: 1 }]);
   const one = find(build(folder, { processes }).cases, "throughput/deno-unix/8");
@@ -169,7 +173,7 @@ function answerTrips(starts: readonly Start[]): Line[] {
   return [{ role: "ping", cpuSeconds: 0 }];
 }
 
-testWith(needs, "a round trip is the median of the times in the samples' file", async () => {
+testWith(needs, "cases: a round trip is the median of the times in the samples' file", async () => {
   using folder = new TestFolder();
   const processes = new MadeUpProcesses(answerTrips);
   const name = "wake/deno-unix/unpinned";
@@ -179,7 +183,7 @@ testWith(needs, "a round trip is the median of the times in the samples' file", 
   assert.deepEqual([...round.times!], [900, 100, 300]);
 });
 
-testWith(needs, "a round trip runs where its name says", async () => {
+testWith(needs, "cases: a round trip runs where its name says", async () => {
   using folder = new TestFolder();
   const processes = new MadeUpProcesses(answerTrips);
   const { cases } = build(folder, { processes });
@@ -200,24 +204,28 @@ testWith(needs, "a round trip runs where its name says", async () => {
   ]);
 });
 
-testWith(needs, "opening and leaving is apart from all others, with so many segments", async () => {
-  using folder = new TestFolder();
-  const processes = new MadeUpProcesses(() => [
-    { role: "costs", nanoseconds: { mailboxJoin: 7 }, notRun: { create: "no room" } },
-  ]);
-  const one = find(build(folder, { processes }).cases, "lifecycle/ts/mailboxJoin+100");
-  assert.deepEqual(await one.run(), {
-    "lifecycle/ts/mailboxJoin+100": { figure: 7 },
-    "lifecycle/ts/create+100": "no room",
-  });
-  const { command } = processes.started[0]![0]!;
-  assert.deepEqual(command.slice(0, 2), ["apart", "lifecycle.ts"]);
-  assert.deepEqual(command.slice(3, 5), [String(SCALE.lifecycles), "100"]);
-});
+testWith(
+  needs,
+  "cases: opening and leaving is apart from all others, with so many segments",
+  async () => {
+    using folder = new TestFolder();
+    const processes = new MadeUpProcesses(() => [
+      { role: "costs", nanoseconds: { mailboxJoin: 7 }, notRun: { create: "no room" } },
+    ]);
+    const one = find(build(folder, { processes }).cases, "lifecycle/ts/mailboxJoin+100");
+    assert.deepEqual(await one.run(), {
+      "lifecycle/ts/mailboxJoin+100": { figure: 7 },
+      "lifecycle/ts/create+100": "no room",
+    });
+    const { command } = processes.started[0]![0]!;
+    assert.deepEqual(command.slice(0, 2), ["apart", "lifecycle.ts"]);
+    assert.deepEqual(command.slice(3, 5), [String(SCALE.lifecycles), "100"]);
+  },
+);
 
 testWith(
   needs,
-  "clients meet their server at one address, which says how many they are",
+  "cases: clients meet their server at one address, which says how many they are",
   async () => {
     using folder = new TestFolder();
     const processes = new MadeUpProcesses(() => [{ role: "recv", messages: 12, seconds: 2 }]);
@@ -233,7 +241,7 @@ testWith(
   },
 );
 
-testWith(needs, "all that idle wait at once", async () => {
+testWith(needs, "cases: all that idle wait at once", async () => {
   using folder = new TestFolder();
   const processes = new MadeUpProcesses(() => [{ role: "idle", cpuSeconds: 1, seconds: 4 }]);
   const one = find(build(folder, { processes }).cases, "idle/mailbox-await/unpinned");
@@ -245,7 +253,7 @@ testWith(needs, "all that idle wait at once", async () => {
 
 testWith(
   needs,
-  "no two processes of two turns meet at one address, and keys leave room for a second",
+  "cases: no two processes of two turns meet at one address, and keys leave room for a second",
   async () => {
     using folder = new TestFolder();
     const processes = new MadeUpProcesses(answerTrips);

@@ -22,13 +22,13 @@ function gains(a: Result, b: Result): Record<string, number> {
   return Object.fromEntries(changes(a, b).both.map(({ name, gain }) => [name, gain]));
 }
 
-Deno.test("more messages are better, more nanoseconds are worse", () => {
+Deno.test("comparison: more messages are better, more nanoseconds are worse", () => {
   const found = gains(before, after);
   assert.equal(found["throughput/deno-unix/64"], 2);
   assert.equal(found["roundTrip/deno-unix/64"], 0.5);
 });
 
-Deno.test("a change is clear only if no rounds of the two overlap", () => {
+Deno.test("comparison: a change is clear only if no rounds of the two overlap", () => {
   const { both } = changes(before, after);
   assert.deepEqual(both.map(({ name, clear }) => [name, clear]), [
     ["throughput/deno-unix/64", true],
@@ -37,14 +37,14 @@ Deno.test("a change is clear only if no rounds of the two overlap", () => {
   ]);
 });
 
-Deno.test("with too few rounds nothing is clear", () => {
+Deno.test("comparison: with too few rounds nothing is clear", () => {
   const one = madeUpResult([madeUpCase("wake/deno-unix/64", [1])], { rounds: 1 });
   const other = madeUpResult([madeUpCase("wake/deno-unix/64", [9, 9, 9])]);
   assert.equal(changes(one, other).both[0]!.clear, false);
   assert.match(compareResults(one, other), /so few rounds[^]*No case changed beyond/);
 });
 
-Deno.test("cases of only one of the two are named, and so is another machine", () => {
+Deno.test("comparison: cases of only one of the two are named, and so is another machine", () => {
   const elsewhere = madeUpResult(after.cases, {
     machine: { ...after.machine, cpu: "Another one" },
   });
@@ -55,12 +55,12 @@ Deno.test("cases of only one of the two are named, and so is another machine", (
   assert.doesNotMatch(compareResults(before, after), /two machines/);
 });
 
-Deno.test("a case that failed in one of the two is no change", () => {
+Deno.test("comparison: a case that failed in one of the two is no change", () => {
   const failed = madeUpResult([madeUpCase("wake/deno-unix/64", [], { failures: ["died"] })]);
   assert.deepEqual(changes(before, failed).both, []);
 });
 
-Deno.test("every measure is judged in its own direction", () => {
+Deno.test("comparison: every measure is judged in its own direction", () => {
   const better = {
     roundTrip: "less",
     wake: "less",
@@ -86,7 +86,7 @@ Deno.test("every measure is judged in its own direction", () => {
   }
 });
 
-Deno.test("what changed comes in a table of its own, what did not in another one", () => {
+Deno.test("comparison: what changed comes in a table of its own, what did not in another one", () => {
   const text = compareResults(before, after);
   const [changed, within] = text.split("\nWithin the spread:\n") as [string, string];
   assert.match(changed, /Changed beyond the spread of the rounds: 2 of 3\n/);
@@ -97,7 +97,7 @@ Deno.test("what changed comes in a table of its own, what did not in another one
   assert.doesNotMatch(within, /\| (throughput|roundTrip)/);
 });
 
-Deno.test("where all spreads overlap nothing changed", () => {
+Deno.test("comparison: where all spreads overlap nothing changed", () => {
   const one = madeUpResult([madeUpCase("wake/deno-unix/64", [50, 60, 70])]);
   const other = madeUpResult([madeUpCase("wake/deno-unix/64", [70, 80, 90])]);
   const text = compareResults(one, other);

@@ -11,13 +11,13 @@ import {
   timeText,
 } from "../../bench/figures_text.ts";
 
-Deno.test("rates scale by thousands, with three digits", () => {
+Deno.test("figures_text: rates scale by thousands, with three digits", () => {
   assert.equal(rateText(25_340_000), "25.3 M msg/s");
   assert.equal(rateText(999), "999 msg/s");
   assert.equal(rateText(999_600), "1.00 M msg/s");
 });
 
-Deno.test("times have the unit they are read best in", () => {
+Deno.test("figures_text: times have the unit they are read best in", () => {
   assert.equal(timeText(0.25), "0.250 ns");
   assert.equal(timeText(360), "360 ns");
   assert.equal(timeText(1_180), "1.18 us");
@@ -25,13 +25,13 @@ Deno.test("times have the unit they are read best in", () => {
   assert.equal(timeText(2e9), "2.00 s");
 });
 
-Deno.test("numbers too small for three digits keep their size, large ones all their digits", () => {
+Deno.test("figures_text: numbers too small for three digits keep their size, large ones all their digits", () => {
   assert.equal(numberText(0.0056), "5.6e-3");
   assert.equal(numberText(0), "0.00");
   assert.equal(numberText(123_456), "123456");
 });
 
-Deno.test("what is not known is a dash, in every unit", () => {
+Deno.test("figures_text: what is not known is a dash, in every unit", () => {
   for (
     const text of [
       rateText,
@@ -47,7 +47,7 @@ Deno.test("what is not known is a dash, in every unit", () => {
   assert.equal(ratioText(Infinity), "-");
 });
 
-Deno.test("ratios, shares, memory and sizes", () => {
+Deno.test("figures_text: ratios, shares, memory and sizes", () => {
   assert.equal(ratioText(0.55), "0.550x");
   assert.equal(shareText(0.0093), "0.930%");
   assert.equal(memoryText(3 * 2 ** 20), "3.00 MiB");

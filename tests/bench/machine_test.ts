@@ -9,13 +9,13 @@ import { Peer, PROJECT } from "../support/peer.ts";
 
 guardAgainstLeaks();
 
-Deno.test("lists of cores as the kernel writes them", () => {
+Deno.test("machine: lists of cores as the kernel writes them", () => {
   assert.deepEqual(parseCores("0-2,5\n"), [0, 1, 2, 5]);
   assert.deepEqual(parseCores("3"), [3]);
   assert.deepEqual(parseCores(""), []);
 });
 
-testWith({ tools: ["deno", "taskset"] }, "this machine is described", async () => {
+testWith({ tools: ["deno", "taskset"] }, "machine: this machine is described", async () => {
   // It reads what a test may not read by itself
   await using peer = Peer.start(Deno.execPath(), [
     "eval",

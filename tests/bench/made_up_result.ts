@@ -1,4 +1,4 @@
-/** Results of the bench that nobody measured, for its tests. */
+/** Made-up results of the bench, for its tests. */
 
 import type { CaseResult, Result } from "../../bench/result.ts";
 

@@ -5,7 +5,7 @@ import { PACKAGES } from "../../bench/packages.ts";
 import { testWith } from "../support/needs.ts";
 import { PROJECT } from "../support/peer.ts";
 
-Deno.test("versions are exact: figures are compared over time", () => {
+Deno.test("packages: versions are exact: figures are compared over time", () => {
   for (const [name, version] of Object.entries(PACKAGES)) {
     assert.match(version, /^\d+\.\d+\.\d+$/, name);
   }
@@ -26,7 +26,7 @@ function pathsOf(found: readonly [string, string][], having: RegExp): string[] {
   return found.filter(([, text]) => having.test(text)).map(([path]) => path).sort();
 }
 
-testWith({ files: true }, "nothing but the list names a package of npm", () => {
+testWith({ files: true }, "packages: nothing but the list names a package of npm", () => {
   const all = sources(/\.(ts|cjs|c|h)$/, "bench/", "bench/peers/");
   assert(all.length > 35, `${all.length} files`);
   assert.deepEqual(pathsOf(all, /npm:/), ["bench/packages.ts"]);
@@ -34,7 +34,7 @@ testWith({ files: true }, "nothing but the list names a package of npm", () => {
 
 testWith(
   { files: true },
-  "what Node's peers require is Node's own, a neighbour, or in the list",
+  "packages: what Node's peers require is Node's own, a neighbour, or in the list",
   () => {
     const required = sources(/\.cjs$/, "bench/peers/").flatMap(([, text]) =>
       [...text.matchAll(/\brequire\("([^"]+)"\)/g)].map(([, name]) => name!)
@@ -45,7 +45,7 @@ testWith(
   },
 );
 
-testWith({ files: true }, "no test reaches what loads or installs a package", () => {
+testWith({ files: true }, "packages: no test reaches what loads or installs a package", () => {
   const loading = pathsOf(sources(/\.ts$/, "bench/", "bench/peers/"), /\bload[<(]/);
   assert.deepEqual(loading, [
     "bench/packages.ts",

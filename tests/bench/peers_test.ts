@@ -130,12 +130,12 @@ for (const { id, address: kind, throughput, spinning, sleeping } of PEERS) {
   if (all.some((side) => side !== undefined && FROM_NPM.includes(side[0]))) continue;
   if (throughput !== undefined) {
     const needs = { tools: toolsOf(throughput), files: true };
-    testWith(needs, `${id}: what is sent arrives`, () => sends(kind, throughput));
+    testWith(needs, `peers: ${id}: what is sent arrives`, () => sends(kind, throughput));
   }
   const trips = spinning ?? sleeping;
   if (trips !== undefined) {
     const needs = { tools: toolsOf(trips), files: true };
-    testWith(needs, `${id}: each round trip has its time`, () => answers(kind, trips));
+    testWith(needs, `peers: ${id}: each round trip has its time`, () => answers(kind, trips));
   }
 }
 
@@ -146,38 +146,46 @@ for (const id of ["channel-ts-ts", "channel-c-c"]) {
     const needs = { tools: toolsOf(sides), files: true };
     testWith(
       needs,
-      `${id}: what is sent by ${role} arrives`,
+      `peers: ${id}: what is sent by ${role} arrives`,
       () => sends("lanes", sides, SENT_SMALL),
     );
   }
 }
 
-testWith({ tools: ["deno"], files: true }, "mailbox: all clients' messages arrive", async () => {
-  const start = (role: string): Start => ({
-    command: [...command("mailbox.ts"), role, at, ...["64", "20", "5", "0", "-"]],
-  });
-  const at = `${freshKey()}/2`;
-  const lines = await new Processes().together(["recv", "send", "send"].map(start), SAFETY_MS);
-  const all = lines.map(({ role, messages }) => `${role} ${messages}`).sort();
-  assert.deepEqual(all, ["recv 40", "send 20", "send 20"]);
-});
+testWith(
+  { tools: ["deno"], files: true },
+  "peers: mailbox: all clients' messages arrive",
+  async () => {
+    const start = (role: string): Start => ({
+      command: [...command("mailbox.ts"), role, at, ...["64", "20", "5", "0", "-"]],
+    });
+    const at = `${freshKey()}/2`;
+    const lines = await new Processes().together(["recv", "send", "send"].map(start), SAFETY_MS);
+    const all = lines.map(({ role, messages }) => `${role} ${messages}`).sort();
+    assert.deepEqual(all, ["recv 40", "send 20", "send 20"]);
+  },
+);
 
 for (const program of ["lifecycle.ts", "lifecycle.c"]) {
   const needs = { tools: toolsOf([undefined, [program, ""]]), files: true };
-  testWith(needs, `${program}: each cost is told, and the other segments are removed`, async () => {
-    const args = [freshKey(), 5, 3, freshKey()].map(String);
-    const start = { command: [...command(program), ...args] };
-    const [line] = await new Processes().together([start], SAFETY_MS);
-    const told = Object.entries(line!.nanoseconds!);
-    const costs = ["create", "attach", "channelNew", "channelJoin", "mailboxJoin"];
-    assert.deepEqual(told.map(([what]) => what), costs);
-    assert(told.every(([, nanoseconds]) => nanoseconds > 0));
-  });
+  testWith(
+    needs,
+    `peers: ${program}: each cost is told, and the other segments are removed`,
+    async () => {
+      const args = [freshKey(), 5, 3, freshKey()].map(String);
+      const start = { command: [...command(program), ...args] };
+      const [line] = await new Processes().together([start], SAFETY_MS);
+      const told = Object.entries(line!.nanoseconds!);
+      const costs = ["create", "attach", "channelNew", "channelJoin", "mailboxJoin"];
+      assert.deepEqual(told.map(([what]) => what), costs);
+      assert(told.every(([, nanoseconds]) => nanoseconds > 0));
+    },
+  );
 }
 
 testWith(
   { tools: ["gcc", "grep"], files: true },
-  "without_io_uring: the command runs behind a filter of system calls",
+  "peers: without_io_uring: the command runs behind a filter of system calls",
   () => {
     const { stdout } = new Deno.Command(compile("without_io_uring.c"), {
       args: ["grep", "-E", "^(NoNewPrivs|Seccomp):", "/proc/self/status"],
@@ -186,7 +194,7 @@ testWith(
   },
 );
 
-Deno.test("every peer has a name and an id of its own, and one of the measures", () => {
+Deno.test("peers: every peer has a name and an id of its own, and one of the measures", () => {
   assert.equal(new Set(PEERS.map(({ id }) => id)).size, PEERS.length);
   assert.equal(new Set(PEERS.map(({ name }) => name)).size, PEERS.length);
   for (const { id, name, throughput, spinning, sleeping } of PEERS) {

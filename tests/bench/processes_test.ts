@@ -13,14 +13,14 @@ function shell(script: string): Start {
   return { command: ["sh", "-c", script] };
 }
 
-Deno.test("lines of JSON are found among what else was printed", () => {
+Deno.test("processes: lines of JSON are found among what else was printed", () => {
   assert.deepEqual(parseLines('noise\n\0\0{"role":"recv","messages":3}\n{"other":1}\n'), [
     { role: "recv", messages: 3 },
   ]);
   assert.deepEqual(parseLines(""), []);
 });
 
-testWith({ tools: ["sh"] }, "those that run together give all their lines", async () => {
+testWith({ tools: ["sh"] }, "processes: those that run together give all their lines", async () => {
   const lines = await new Processes().together(
     [shell(`echo '{"role":"recv"}'`), shell(`echo '{"role":"send","messages":7}'`)],
     SAFETY_MS,
@@ -28,11 +28,15 @@ testWith({ tools: ["sh"] }, "those that run together give all their lines", asyn
   assert.deepEqual(lines, [{ role: "recv" }, { role: "send", messages: 7 }]);
 });
 
-testWith({ tools: ["sh"] }, "one that fails without a word is told by its code", async () => {
-  await assert.rejects(new Processes().together([shell("exit 3")], SAFETY_MS), {
-    message: "it ended with code 3",
-  });
-});
+testWith(
+  { tools: ["sh"] },
+  "processes: one that fails without a word is told by its code",
+  async () => {
+    await assert.rejects(new Processes().together([shell("exit 3")], SAFETY_MS), {
+      message: "it ended with code 3",
+    });
+  },
+);
 
 /** Notes its process id in a file, and stays. SIGTERM would not end it. */
 function staying(path: string): Start {
@@ -83,7 +87,7 @@ async function endsAll(
 
 const needs = { tools: ["sh", "sleep", "cat"], files: true } as const;
 
-testWith(needs, "one that fails ends all others, with its reason", async () => {
+testWith(needs, "processes: one that fails ends all others, with its reason", async () => {
   using folder = new TestFolder();
   const files = ["a", "b", "c"].map((name) => `${folder.path}/${name}`);
   const there = files.map((path) => `[ -s ${path} ]`).join(" && ");
@@ -97,19 +101,23 @@ testWith(needs, "one that fails ends all others, with its reason", async () => {
   await endsAll(together, "Error: no luck", () => running(files));
 });
 
-testWith(needs, "those that do not end in time are ended, with what they started", async () => {
-  using folder = new TestFolder();
-  const files = ["a", "b"].map((name) => `${folder.path}/${name}`);
-  const together = new Processes().together(
-    [staying(files[0]!), stayingWithChild(files[1]!), shell("exit 0")],
-    500,
-  );
-  await endsAll(together, "no end after 0.5 s", () => running(files));
-});
+testWith(
+  needs,
+  "processes: those that do not end in time are ended, with what they started",
+  async () => {
+    using folder = new TestFolder();
+    const files = ["a", "b"].map((name) => `${folder.path}/${name}`);
+    const together = new Processes().together(
+      [staying(files[0]!), stayingWithChild(files[1]!), shell("exit 0")],
+      500,
+    );
+    await endsAll(together, "no end after 0.5 s", () => running(files));
+  },
+);
 
 testWith(
   { ...needs, tools: ["sh", "sleep", "pgrep"] },
-  "one that cannot be started ends the others",
+  "processes: one that cannot be started ends the others",
   async () => {
     using folder = new TestFolder();
     // It may be ended before it could note its id: it is found by its command line
@@ -124,7 +132,7 @@ testWith(
   },
 );
 
-testWith(needs, "killAll ends all that run, whoever started them", async () => {
+testWith(needs, "processes: killAll ends all that run", async () => {
   using folder = new TestFolder();
   const files = ["a", "b"].map((name) => `${folder.path}/${name}`);
   const processes = new Processes();
@@ -137,12 +145,16 @@ testWith(needs, "killAll ends all that run, whoever started them", async () => {
   await Promise.allSettled(both);
 });
 
-testWith({ tools: ["sh", "taskset"] }, "a process is pinned to the cores it may use", async () => {
-  const script = `grep Cpus_allowed_list /proc/self/status | ` +
-    `sed 's/.*:[^0-9]*\\(.*\\)/{"role":"\\1"}/'`;
-  const [line] = await new Processes().together(
-    [{ ...shell(script), cores: [0] }],
-    SAFETY_MS,
-  );
-  assert.equal(line!.role, "0");
-});
+testWith(
+  { tools: ["sh", "taskset"] },
+  "processes: a process is pinned to the cores it may use",
+  async () => {
+    const script = `grep Cpus_allowed_list /proc/self/status | ` +
+      `sed 's/.*:[^0-9]*\\(.*\\)/{"role":"\\1"}/'`;
+    const [line] = await new Processes().together(
+      [{ ...shell(script), cores: [0] }],
+      SAFETY_MS,
+    );
+    assert.equal(line!.role, "0");
+  },
+);

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { span } from "../../bench/progress.ts";
 
-Deno.test("a span is told in seconds while those are few, then in minutes", () => {
+Deno.test("progress: a span is told in seconds while those are few, then in minutes", () => {
   assert.equal(span(0), "0 s");
   assert.equal(span(1_499), "1 s");
   assert.equal(span(89_000), "89 s");

@@ -45,7 +45,7 @@ function under(page: string, title: string): string {
   return text.split(/\n###? /)[0]!;
 }
 
-Deno.test("the page has its sections in this order: as programs are run first, pinned after", () => {
+Deno.test("report: the page has its sections in this order: as programs are run first, pinned after", () => {
   const titles = [...report(full, "some.json").matchAll(/^##+ (.*)$/gm)].map(([, title]) => title);
   assert.deepEqual(titles, [
     "In short",
@@ -76,7 +76,7 @@ Deno.test("the page has its sections in this order: as programs are run first, p
   ]);
 });
 
-Deno.test("every section has its table, with the figures of its measure and their spread", () => {
+Deno.test("report: every section has its table, with the figures of its measure and their spread", () => {
   const page = report(full, "some.json");
   assert(page.includes("[`results/some.json`](results/some.json)"));
   const percents = "1.00 us | 2.00 us | 3.00 us | 4.00 us | 5.00 us";
@@ -120,13 +120,13 @@ Deno.test("every section has its table, with the figures of its measure and thei
   }
 });
 
-Deno.test("like is beside like: what sends batches is in no table with what sends one by one", () => {
+Deno.test("report: like is beside like: what sends batches is in no table with what sends one by one", () => {
   const page = report(full, "some.json");
   assert.doesNotMatch(under(page, "Throughput, batched"), /Unix socket, Deno \||promises/);
   assert.doesNotMatch(under(page, "Throughput, one by one"), /TS to TS|C twin/);
 });
 
-Deno.test("no measure is left out: a case of it alone has a table", () => {
+Deno.test("report: no measure is left out: a case of it alone has a table", () => {
   for (const measure of Object.keys(MEASURES)) {
     const variant = measure === "fields" ? "i32/DataView" : "64";
     for (const way of measure === "roundTrip" ? ["unpinned", "pinned", "spinning"] : [variant]) {
@@ -144,7 +144,7 @@ function targetRow(text: string, name: string): string[] | undefined {
   return row?.split("|").slice(2, -1).map((cell) => cell.trim());
 }
 
-Deno.test("the page says of each target whether it is met, and what is missed is bold", () => {
+Deno.test("report: the page says of each target whether it is met, and what is missed is bold", () => {
   const page = report(full, "some.json");
   assert.deepEqual(targetRow(page, "mailbox-flowing"), [
     "0.323x",
@@ -160,7 +160,7 @@ Deno.test("the page says of each target whether it is met, and what is missed is
   assert.deepEqual(targetRow(page, "spinning"), ["-", "310 ns beside -", "no figure"]);
 });
 
-Deno.test("a part of a run leaves out the targets that it has no figures for", () => {
+Deno.test("report: a part of a run leaves out the targets that it has no figures for", () => {
   const cases = full.cases.filter(({ measure }) => measure === "wake");
   const text = `\n${tables(madeUpResult(cases, { only: "mailbox-woken" }))}`;
   assert.deepEqual(targetRow(text, "mailbox-woken")?.at(0), "**2.00x**");
@@ -168,7 +168,7 @@ Deno.test("a part of a run leaves out the targets that it has no figures for", (
   assert.match(tables(madeUpResult([], { only: "idle" })), /cases of no target ran/);
 });
 
-Deno.test("the page names all runs that are kept, and what each target has in each of them", () => {
+Deno.test("report: the page names all runs that are kept, and what each target has in each of them", () => {
   const earlier = madeUpResult([madeUpCase("lines/cli/20000", [40e3])], {
     date: "2026-01-01T00:00:00.000Z",
     commit: "0dd1e55",
@@ -186,7 +186,7 @@ Deno.test("the page names all runs that are kept, and what each target has in ea
   assert.match(targets, /\n- run 2: \[`results\/b\.json`\].*: the figures of this page\n/);
 });
 
-Deno.test("the page begins with like beside like, the least flattering first", () => {
+Deno.test("report: the page begins with like beside like, the least flattering first", () => {
   const lines = under(report(full, "some.json"), "In short").trim().split("\n");
   assert.deepEqual(lines, [
     "- 0.500x as fast as a Unix socket in Deno: a message through the mailbox, by promises, " +
@@ -199,13 +199,13 @@ Deno.test("the page begins with like beside like, the least flattering first", (
   assert.doesNotMatch(report(madeUpResult([]), "some.json"), /In short/);
 });
 
-Deno.test("a measure that did not run has no section", () => {
+Deno.test("report: a measure that did not run has no section", () => {
   const text = tables(madeUpResult([madeUpCase("idle/deno-unix/unpinned", [0.001])]));
   assert.match(text, /\n### Idle\n/);
   assert.doesNotMatch(text, /\n##+ (Start-up|Pinned)\n/);
 });
 
-Deno.test("peers that did not run and cases that failed are listed, each with the reason", () => {
+Deno.test("report: peers that did not run and cases that failed are listed, each with the reason", () => {
   const page = report(
     madeUpResult([
       madeUpCase("wake/deno-unix/unpinned", [1, 2], { failures: ["no end after 30 s"] }),
@@ -221,20 +221,20 @@ Deno.test("peers that did not run and cases that failed are listed, each with th
   assert.match(report(full, "some.json"), /All peers ran, and no case failed\./);
 });
 
-Deno.test("a run that is not whole says so above its figures", () => {
+Deno.test("report: a run that is not whole says so above its figures", () => {
   const caution = /This run was quick, and only `wake`/;
   assert.match(report({ ...full, quick: true, only: "wake" }, "some.json"), caution);
   assert.doesNotMatch(report(full, "some.json"), /This run was/);
 });
 
-Deno.test("its commands are marked as not to be run by the tests of the pages", () => {
+Deno.test("report: its commands are marked as not to be run by the tests of the pages", () => {
   const page = report(full, "some.json");
   const all = blocks(page);
   assert(all.length > 0);
   assert(all.every(({ language, info }) => language === "sh" && info.startsWith("not-run: ")));
 });
 
-Deno.test("each picture on the page is drawn, and each that is drawn is on the page", () => {
+Deno.test("report: each picture on the page is drawn, and each that is drawn is on the page", () => {
   const page = report(full, "some.json");
   const shown = [...page.matchAll(/\(plots\/(\w+)\.svg\)/g)].map(([, name]) => name!);
   assert.deepEqual(shown.toSorted(), plots(full).map(({ name }) => name).toSorted());

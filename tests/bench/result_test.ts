@@ -13,7 +13,7 @@ import {
 } from "../../bench/result.ts";
 import { madeUpCase, madeUpResult } from "./made_up_result.ts";
 
-Deno.test("a result is read as it was written", () => {
+Deno.test("result: a result is read as it was written", () => {
   const cases = ["unpinned", "pinned"].map((variant) =>
     madeUpCase(`roundTrip/deno-unix/${variant}`, [1, 2])
   );
@@ -22,7 +22,7 @@ Deno.test("a result is read as it was written", () => {
   }
 });
 
-Deno.test("the text of a result has a line for each case, and one for all else", () => {
+Deno.test("result: the text of a result has a line for each case, and one for all else", () => {
   const cases = ["64", "61"].map((variant) => madeUpCase(`payload/channel-ts-ts/${variant}`, [1]));
   const lines = resultText(madeUpResult(cases)).split("\n");
   assert.equal(lines.length, 1 + cases.length + 2);
@@ -30,7 +30,7 @@ Deno.test("the text of a result has a line for each case, and one for all else",
   assert.equal(lines[1], `${JSON.stringify(cases[0])},`);
 });
 
-Deno.test("what is no result, or of another format, is refused", () => {
+Deno.test("result: what is no result, or of another format, is refused", () => {
   const refused = (text: string, message: RegExp): void =>
     assert.throws(() => parseResult(text), { name: "TypeError", message });
   refused("null", /no result/);
@@ -41,7 +41,7 @@ Deno.test("what is no result, or of another format, is refused", () => {
   assert.throws(() => parseResult("no JSON"), SyntaxError);
 });
 
-Deno.test("a case is found by all three parts of its name", () => {
+Deno.test("result: a case is found by all three parts of its name", () => {
   const one = madeUpCase("throughput/deno-unix/64", [1]);
   const result = madeUpResult([one, madeUpCase("throughput/deno-unix/8", [2])]);
   assert.equal(findCase(result, "throughput/deno-unix/64"), one);
@@ -49,13 +49,13 @@ Deno.test("a case is found by all three parts of its name", () => {
   assert.equal(caseName(one), "throughput/deno-unix/64");
 });
 
-Deno.test("a processor's name becomes part of a file's name", () => {
+Deno.test("result: a processor's name becomes part of a file's name", () => {
   assert.equal(slug("Intel(R) Xeon(R) CPU E5-2670 @ 2.60GHz"), "intel-xeon-e5-2670");
   assert.equal(slug("AMD EPYC Processor"), "amd-epyc");
   assert.equal(slug("(R)"), "unknown");
 });
 
-Deno.test("no run takes the place of another one", () => {
+Deno.test("result: no run takes the place of another one", () => {
   const result = madeUpResult([]);
   const taken = ["2026-01-02-imagined-7.json", "2026-01-02-imagined-7-2.json"];
   assert.equal(fileName(result, () => false), taken[0]);
@@ -66,7 +66,7 @@ Deno.test("no run takes the place of another one", () => {
   );
 });
 
-Deno.test("wholeRuns leaves out other machines and parts of runs, and sorts by date", () => {
+Deno.test("result: wholeRuns leaves out other machines and parts of runs, and sorts by date", () => {
   const made = (file: string, more: Parameters<typeof madeUpResult>[1]): KeptResult => ({
     file,
     result: madeUpResult([], more),

@@ -29,7 +29,7 @@ function plain(name: string, ...figures: readonly number[]): Case {
 
 const QUIET = { turn: () => {}, failed: () => {} };
 
-Deno.test("all cases take turns, and the rehearsal does not count", async () => {
+Deno.test("rounds: all cases take turns, and the rehearsal does not count", async () => {
   const turns: string[] = [];
   const results = await runRounds({
     ...QUIET,
@@ -52,7 +52,7 @@ Deno.test("all cases take turns, and the rehearsal does not count", async () => 
   ]);
 });
 
-Deno.test("a case of few rounds has no rehearsal, and has had its turns then", async () => {
+Deno.test("rounds: a case of few rounds has no rehearsal, and has had its turns then", async () => {
   const names = ["idle/a/-", "idle/b/-"];
   const run = (): Figures => ({ [names[0]!]: { figure: 1 }, [names[1]!]: { figure: 2 } });
   const results = await runRounds({
@@ -67,7 +67,7 @@ Deno.test("a case of few rounds has no rehearsal, and has had its turns then", a
   ]]);
 });
 
-Deno.test("a round that fails is noted, and the run goes on", async () => {
+Deno.test("rounds: a round that fails is noted, and the run goes on", async () => {
   const told: string[] = [];
   const name = "wake/a/unpinned";
   const figure = (figure: number) => (): Figures => ({ [name]: { figure } });
@@ -91,7 +91,7 @@ Deno.test("a round that fails is noted, and the run goes on", async () => {
   assert.deepEqual(told, [`failed, round 2 of 3: ${name}: it died`]);
 });
 
-Deno.test("a case of several names has a result for each, and misses none silently", async () => {
+Deno.test("rounds: a case of several names has a result for each, and misses none silently", async () => {
   const names = ["x", "y", "z/w"].map((variant) => `fields/f/${variant}`);
   const run = (): Figures => ({ [names[0]!]: { figure: 7 }, [names[2]!]: "no such package" });
   const results = await runRounds({
@@ -119,7 +119,7 @@ Deno.test("a case of several names has a result for each, and misses none silent
   ]);
 });
 
-Deno.test("a figure keeps five digits", async () => {
+Deno.test("rounds: a figure keeps five digits", async () => {
   const [one] = await runRounds({
     ...QUIET,
     cases: [plain("throughput/a/64", 123_456_789)],
@@ -129,7 +129,7 @@ Deno.test("a figure keeps five digits", async () => {
   assert.deepEqual([one!.figures, one!.beside], [[123_460_000], { cpu: [12_346_000] }]);
 });
 
-Deno.test("times of all rounds go into one set of percentiles, in three digits", async () => {
+Deno.test("rounds: times of all rounds go into one set of percentiles, in three digits", async () => {
   const name = "roundTrip/a/pinned";
   const timed = (...times: number[]) => (): Figures => ({
     [name]: { figure: times[0]!, times: Float64Array.from(times) },

@@ -25,7 +25,7 @@ for (
     [["--rounds", "0"], /--rounds 0 is no number/],
   ] as const
 ) {
-  testWith(needs, `wrong usage: ${args.join(" ")}`, async () => {
+  testWith(needs, `run: wrong usage: ${args.join(" ")}`, async () => {
     const [code, stdout, stderr] = await bench(...args);
     assert.equal(code, 2, stderr);
     assert.equal(stdout, "");
@@ -34,14 +34,14 @@ for (
   });
 }
 
-testWith(needs, "a file that is no result is refused in one line", async () => {
+testWith(needs, "run: a file that is no result is refused in one line", async () => {
   using folder = new TestFolder();
   const [code, , stderr] = await bench("--report", folder.file("a.json", '{"cases":1}'));
   assert.equal(code, 1);
   assert.equal(stderr, "this is no result of the bench\n");
 });
 
-testWith(needs, "two results are compared", async () => {
+testWith(needs, "run: two results are compared", async () => {
   using folder = new TestFolder();
   const paths = [1, 2].map((figure) => {
     const result = madeUpResult([madeUpCase("wake/deno-unix/64", [figure, figure, figure])]);

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { table } from "../../bench/table.ts";
 
-Deno.test("the first column is text, the others are figures, and no cell breaks its row", () => {
+Deno.test("table: the first column is text, the others are figures, and no cell breaks its row", () => {
   assert.equal(
     table(["a", "b"], [["x|y", "1"], ["z", "2\n  3"]]),
     "| a | b |\n| --- | --: |\n| x\\|y | 1 |\n| z | 2 3 |",

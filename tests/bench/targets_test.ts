@@ -24,13 +24,13 @@ function check(
   return found[0]!;
 }
 
-Deno.test("without figures no target is met or missed", () => {
+Deno.test("targets: without figures no target is met or missed", () => {
   const targets = checkTargets(madeUpResult([]));
   assert.equal(targets.length, TARGETS.length);
   assert(targets.every(({ met }) => met === undefined));
 });
 
-Deno.test("every target has a name of its own, one bar, and cases of known measures", () => {
+Deno.test("targets: every target has a name of its own, one bar, and cases of known measures", () => {
   assert.equal(new Set(TARGETS.map(({ name }) => name)).size, TARGETS.length);
   for (const target of TARGETS) {
     assert.notEqual(target.most === undefined, target.least === undefined, target.name);
@@ -69,7 +69,7 @@ for (
     ["spinning", "roundTrip/channel-ts-ts/spinning", "roundTrip/channel-c-c/spinning", 130, 131],
   ] as const
 ) {
-  Deno.test(`${name} is judged beside what it is like`, () => {
+  Deno.test(`targets: ${name} is judged beside what it is like`, () => {
     assert.equal(check(name, { [of]: met, [beside]: 100 }).met, true);
     assert.equal(check(name, { [of]: missed, [beside]: 100 }).met, false);
     assert.equal(check(name, { [of]: met }).met, undefined);
@@ -86,13 +86,13 @@ for (
     ["claim", "allocation/channel-ts-ts/claim", 1, 16],
   ] as const
 ) {
-  Deno.test(`${name} is judged by itself`, () => {
+  Deno.test(`targets: ${name} is judged by itself`, () => {
     assert.equal(check(name, { [of]: met }).met, true);
     assert.equal(check(name, { [of]: missed }).met, false);
   });
 }
 
-Deno.test("25 million messages are asked for only where the C twin does 60", () => {
+Deno.test("targets: 25 million messages are asked for only where the C twin does 60", () => {
   const met = (ours: number, twin: number): boolean | undefined =>
     check("64-bytes-rate", {
       "throughput/channel-ts-ts/64": ours,
@@ -103,14 +103,14 @@ Deno.test("25 million messages are asked for only where the C twin does 60", () 
   assert.equal(met(24e6, 59e6), undefined);
 });
 
-Deno.test("a target is judged by the median of the rounds", () => {
+Deno.test("targets: a target is judged by the median of the rounds", () => {
   const idle = (...figures: number[]): boolean | undefined =>
     check("channel-idle", { "idle/channel-await/unpinned": figures }).met;
   assert.equal(idle(0.001, 0.002, 0.9), true);
   assert.equal(idle(0.001, 0.02, 0.9), false);
 });
 
-Deno.test("a target's text has the ratio and both medians, or the figure", () => {
+Deno.test("targets: a target's text has the ratio and both medians, or the figure", () => {
   const figures = { "wake/mailbox-await/unpinned": 110_000, "wake/deno-unix/unpinned": 100_000 };
   const woken = check("mailbox-woken", figures);
   assert.equal(valueText(woken), "1.10x");
@@ -123,7 +123,7 @@ Deno.test("a target's text has the ratio and both medians, or the figure", () =>
   assert.equal(figuresText(lines.target, result), "");
 });
 
-Deno.test("matching finds the cases that a target compares, or those with it in their names", () => {
+Deno.test("targets: matching finds the cases that a target compares, or those with it in their names", () => {
   const cases = [
     { names: ["wake/mailbox-await/unpinned"] },
     { names: ["wake/mailbox-await/no-io_uring"] },
