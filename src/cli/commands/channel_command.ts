@@ -4,10 +4,10 @@ import { Channel } from "../../channel/channel.ts";
 import { LANES } from "../../channel/descriptor.ts";
 import { listChannels, statChannel } from "../../channel/channel_stat.ts";
 import { channelColumns, defaultChannelColumns, LANE_COLUMNS } from "../objects/channel_columns.ts";
-import { type ChannelFacts, channelFacts, laneFacts } from "../objects/channel_facts.ts";
+import { channelFacts, laneFacts } from "../objects/channel_facts.ts";
 import { CHANNELS, contentOf } from "../objects/channel_removal.ts";
 import { type Command, command } from "../command.ts";
-import { type LabelledLine, printLabelled } from "../text/labelled_lines.ts";
+import { printLabelled } from "../text/labelled_lines.ts";
 import { tellOutcomes } from "../objects/named_objects.ts";
 import { print, printJson } from "../output.ts";
 import { remove } from "../objects/removal.ts";
@@ -18,7 +18,7 @@ import { findSegment, TARGET_HELP, TARGET_OPTIONS, targetOf } from "../objects/t
 import { Inventory } from "../objects/unused.ts";
 import { optionsHelp, wholeOption } from "../usage.ts";
 import { keyText, plural, sizeInWords } from "../text/wording.ts";
-import { objectLines } from "../objects/object_lines.ts";
+import { channelLines, objectLines } from "../objects/object_lines.ts";
 import { TABLE_OPTIONS, tableSettings } from "../table_options.ts";
 import { UsageError } from "../errors.ts";
 
@@ -118,7 +118,11 @@ const STAT = command({
       await printJson(JSON.stringify({ ...facts, perLane: lanes }, null, 2));
       return;
     }
-    await printLabelled(channelLines(facts));
+    await printLabelled([
+      ["channel", `segment ${id}, ${sizeInWords(facts.size)}; semaphore set ${facts.setId}`],
+      ...objectLines(facts),
+      ...channelLines(facts),
+    ]);
     // If there are many lanes, most may never have been used
     const used = lanes.filter(({ opened, depth }) => opened > 0 || depth > 0);
     const unused = lanes.length - used.length;
@@ -128,28 +132,6 @@ const STAT = command({
     );
   },
 });
-
-function channelLines(facts: ChannelFacts): LabelledLine[] {
-  const { lanes, laneCapacity, messageSize, maxMessage, depth, bytes, consumer, users, kept } =
-    facts;
-  return [
-    ["channel", `segment ${facts.id}, ${sizeInWords(facts.size)}; semaphore set ${facts.setId}`],
-    ...objectLines(facts),
-    ["lanes", `${lanes} of ${sizeInWords(laneCapacity)}`],
-    [
-      "messages",
-      messageSize === null
-        ? `of at most ${sizeInWords(maxMessage)}`
-        : `of ${sizeInWords(messageSize)}`,
-    ],
-    ["waiting", depth === 0 ? "none" : `${depth}, ${sizeInWords(bytes)} in all`],
-    ["ever", `${facts.messages}`],
-    ["full", `${plural(facts.fullWaits, "wait")} for room`],
-    ["producers", `${facts.producers}`],
-    ["consumer", consumer === null ? "none" : `pid ${consumer}`],
-    ["users", `${users}${kept ? ", and it stays when they are gone" : ""}`],
-  ];
-}
 
 const DISCARD = command({
   help,
@@ -164,7 +146,7 @@ const DISCARD = command({
   },
   async run(parsed): Promise<void> {
     const numbers = parsed.repeated.lane ?? [];
-    if (numbers.length === 0) throw new UsageError("missing --lane N, counted from 0");
+    if (numbers.length === 0) throw new UsageError("Missing --lane N, counted from 0");
     const wanted = numbers.map((text) => wholeOption("lane", text, 0, LANES.MAX - 1)!);
     const { id, key } = findSegment(targetOf(parsed));
     // Before it is opened, this checks that it is a channel, and reads the number of its lanes
@@ -219,7 +201,7 @@ export const channelCommand: Command = {
     const verb = NAMES.find((each) => each === name);
     if (verb !== undefined) return await VERBS[verb].run(args);
     const problem = name === undefined
-      ? "missing verb:"
+      ? "Missing verb:"
       : `no ${JSON.stringify(name)} of a channel:`;
     throw new UsageError(`${problem} ls, stat, discard or rm comes first`);
   },

@@ -1,9 +1,17 @@
-/** The lines that show the facts of every object: its key, owner, creator and mode. Internal. */
+/**
+ * The lines that show the facts of a single object: what every object has, and what segments and channels
+ * have. Internal: used by `stat`, `channel stat` and `top`.
+ */
 
 import { formatKey } from "../../../ffi/shm_error.ts";
-import type { LabelledLine } from "../text/labelled_lines.ts";
-import { accountInWords } from "../text/wording.ts";
+import { pageSize } from "../../sysv/segment_limits.ts";
+import { type LabelledLine, timeText } from "../text/labelled_lines.ts";
+import { accountInWords, formatRate, plural, sizeInWords, UNKNOWN } from "../text/wording.ts";
+import type { ChannelFigures } from "./channel_facts.ts";
 import type { ObjectFacts } from "./object_facts.ts";
+import type { Attacher } from "./processes.ts";
+import type { SegmentFacts } from "./segment_facts.ts";
+import { processText } from "./unused.ts";
 
 /** The lines for every kind of object. */
 export function objectLines(facts: ObjectFacts): LabelledLine[] {
@@ -21,4 +29,107 @@ function permissionLetters(mode: number): string {
   return [...mode.toString(2).padStart(9, "0")]
     .map((bit, i) => bit === "1" ? "rwx"[i % 3] : "-")
     .join("");
+}
+
+/** The lines for a segment; those from /proc only if `attachers` are known. */
+export function segmentLines(
+  facts: SegmentFacts,
+  attachers: readonly Attacher[] | null,
+): LabelledLine[] {
+  const { size, nattch, cpid, lpid, creatorState, lastUserState } = facts;
+  const pages = plural(Math.ceil(size / pageSize()), "page");
+  return [
+    ...objectLines(facts),
+    ["size", `${sizeInWords(size)}, ${pages} of ${pageSize()}`],
+    ["attached", times(nattch)],
+    ["status", statusText(facts)],
+    ["last attach", timeText(facts.atime)],
+    ["last detach", timeText(facts.dtime)],
+    ["created/changed", timeText(facts.ctime)],
+    ["created by", `pid ${processText(cpid ?? 0, creatorState)}`],
+    [
+      "last used by",
+      lastUserState === null ? "no process yet" : `pid ${processText(lpid ?? 0, lastUserState)}`,
+    ],
+    ...useLines(facts),
+    ...(attachers === null ? [] : procLines(facts, attachers)),
+  ];
+}
+
+function times(count: number): string {
+  return count === 0 ? "not at all" : count === 1 ? "once" : `${count} times`;
+}
+
+const USE_TEXT = {
+  "in use": "",
+  idle: "idle: no process is attached, and it may be needed",
+  orphan: "orphan: no sign of a use can be seen",
+} as const;
+
+function statusText({ status, markedForRemoval, locked, use }: SegmentFacts): string {
+  const words = [
+    markedForRemoval ? "marked for removal: goes with the last detach" : "",
+    locked ? "locked into memory" : "",
+    USE_TEXT[use],
+  ];
+  return status === "" ? UNKNOWN : words.filter((word) => word !== "").join("; ");
+}
+
+/** The lines about its use: since when it is idle, and the evidence that it is used. */
+function useLines({ use, useReason, idleSince, library }: SegmentFacts): LabelledLine[] {
+  const made: LabelledLine[] = library === null ? [] : [["looks like", `a ${library} of shm`]];
+  if (use === "in use") return made;
+  return [
+    ...made,
+    ["idle since", timeText(idleSince)],
+    ["may be needed", useReason ?? "no sign of it can be seen"],
+  ];
+}
+
+/** The lines that are known only under -A. */
+function procLines(
+  { resident, swapped, nattch }: SegmentFacts,
+  attachers: readonly Attacher[],
+): LabelledLine[] {
+  const seen = attachers.reduce((sum, each) => sum + each.times, 0);
+  return [
+    ["in memory", resident === null ? UNKNOWN : sizeInWords(resident)],
+    ["swapped out", swapped === null ? UNKNOWN : sizeInWords(swapped)],
+    ...attachers.map((each): LabelledLine => [
+      "attached by",
+      `pid ${each.pid} ${each.command}, ${times(each.times)}`,
+    ]),
+    ...(seen < nattch
+      ? [["attached by", `processes that this user cannot see, ${times(nattch - seen)}`] as const]
+      : []),
+  ];
+}
+
+/** The lines for the channel in a segment; a live view also knows its senders and its rate. */
+export function channelLines(
+  figures: ChannelFigures,
+  { senders = [], rate = null }: {
+    readonly senders?: readonly number[];
+    readonly rate?: number | null;
+  } = {},
+): LabelledLine[] {
+  const { messageSize, maxMessage, depth, bytes, consumer, users, kept } = figures;
+  return [
+    ["lanes", `${figures.lanes} of ${sizeInWords(figures.laneCapacity)}`],
+    [
+      "messages",
+      messageSize === null
+        ? `of at most ${sizeInWords(maxMessage)}`
+        : `of ${sizeInWords(messageSize)}`,
+    ],
+    ["waiting", depth === 0 ? "none" : `${depth}, ${sizeInWords(bytes)} in all`],
+    ["ever", `${figures.messages}${rate === null ? "" : `, ${formatRate(rate)}/s`}`],
+    ["full", `${plural(figures.fullWaits, "wait")} for room`],
+    [
+      "producers",
+      `${figures.producers}${senders.length === 0 ? "" : `: pid ${senders.join(", ")}`}`,
+    ],
+    ["consumer", consumer === null ? "none" : `pid ${consumer}`],
+    ["users", `${users}${kept ? ", and it stays when they are gone" : ""}`],
+  ];
 }

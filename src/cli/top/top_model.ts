@@ -40,7 +40,7 @@ export type TopAction =
 export type FirstBytes = { readonly bytes: Uint8Array } | { readonly why: string };
 
 /** Why the bytes of a segment without attached processes are shown only on request. */
-const UNASKED = "nobody is attached: reading would make us the last pid; x reads";
+const UNASKED = "not read: that would change the last pid; x reads them";
 
 /** The state of `top`. */
 export class TopModel {

@@ -1,21 +1,12 @@
 /** The pages of `top` besides the list: everything known about one segment, and the help. */
 
+import { channelLines, segmentLines } from "../objects/object_lines.ts";
 import { hexRow, hexShape } from "../bytes/hex_rows.ts";
 import { printable } from "../output.ts";
 import { PROC_NOTE } from "../objects/processes.ts";
-import { formatSize } from "../text/size.ts";
 import { cropText, type Line, wrapText } from "../terminal/spans.ts";
-import { attachersText } from "./top_columns.ts";
 import type { FirstBytes } from "./top_model.ts";
 import { CHANGE, type TopRow } from "./top_row.ts";
-import {
-  accountInWords,
-  formatRate,
-  localTime,
-  plural,
-  sizeInWords,
-  UNKNOWN,
-} from "../text/wording.ts";
 
 /** The lines of the help: the keys and what they do. */
 export const HELP_LINES: readonly string[] = [
@@ -40,12 +31,12 @@ export const HELP_LINES: readonly string[] = [
 ];
 
 /** The width of the names, in columns. */
-const NAME_WIDTH = 10;
+const NAME_WIDTH = 17;
 /** Below this width two columns do not fit, so values go under their names. */
 const NARROW = 30;
 
 /** Everything about a segment. */
-export function segmentLines(
+export function segmentPage(
   row: TopRow,
   firstBytes: FirstBytes | undefined,
   columns: number,
@@ -53,9 +44,14 @@ export function segmentLines(
   const title = row.change === CHANGE.gone
     ? `segment ${row.id} is gone; what it was:`
     : `segment ${row.id}`;
+  const { attachers, channel, rate } = row;
+  const facts = [
+    ...segmentLines(row, attachers),
+    ...(channel === null ? [] : channelLines(channel, { senders: channel.senders, rate })),
+  ];
   return [
     [{ text: cropText(title, columns), format: "bold" }],
-    ...facts(row).flatMap(([name, value]) => factLines(name, printable(value), columns)),
+    ...facts.flatMap(([name, value]) => factLines(name, printable(value), columns)),
     ...(firstBytes === undefined ? [] : bytesLines(firstBytes, columns)),
   ];
 }
@@ -71,68 +67,6 @@ function factLines(name: string, value: string, columns: number): Line[] {
     { text: (i === 0 ? name : "").padEnd(NAME_WIDTH), format: "dim" },
     { text },
   ]);
-}
-
-function facts(row: TopRow): [name: string, value: string][] {
-  const pid = (id: number | null): string => id === null ? UNKNOWN : String(id);
-  const { resident, swapped, attachers } = row;
-  return [
-    ["key", keyText(row)],
-    ["size", sizeInWords(row.size)],
-    [
-      "attached",
-      attachers === null ? `${row.nattch}` : `${row.nattch}: ${attachersText(attachers)}`,
-    ],
-    ["status", row.status === "" ? UNKNOWN : row.status],
-    ...(row.useReason === null || row.use === "in use"
-      ? []
-      : [["may need", row.useReason] as [string, string]]),
-    ...channelFacts(row),
-    ["mode", row.perms],
-    ["owner", `${accountInWords(row.owner, row.uid)}, group ${accountInWords(row.group, row.gid)}`],
-    [
-      "creator",
-      `${accountInWords(row.creator, row.cuid)}, group ${
-        accountInWords(row.creatorGroup, row.cgid)
-      }, ` +
-      `pid ${pid(row.cpid)}`,
-    ],
-    ["last pid", pid(row.lpid)],
-    ["attach", localTime(row.atime)],
-    ["detach", localTime(row.dtime)],
-    ["change", localTime(row.ctime)],
-    ...(resident === null || swapped === null ? [] : [
-      ["in memory", `${sizeInWords(resident)}, swapped ${sizeInWords(swapped)}`] as [
-        string,
-        string,
-      ],
-    ]),
-  ];
-}
-
-/** The facts of the channel in the segment. */
-function channelFacts({ channel, rate }: TopRow): [name: string, value: string][] {
-  if (channel === null) return [];
-  const { lanes, laneCapacity, depth, bytes, messages, fullWaits, senders, consumer } = channel;
-  return [
-    [
-      "channel",
-      `${plural(lanes, "lane")} of ${formatSize(laneCapacity)}, ${plural(messages, "message")} ` +
-      `ever${rate === null ? "" : `, ${formatRate(rate)}/s`}`,
-    ],
-    [
-      "waiting",
-      `${plural(depth, "message")}, ${formatSize(bytes)}; a sender waited for room ` +
-      `${plural(fullWaits, "time")}`,
-    ],
-    ["senders", senders.length === 0 ? "none" : `pid ${senders.join(", ")}`],
-    ["receiver", consumer === null ? "none" : `pid ${consumer}`],
-  ];
-}
-
-function keyText({ key, keyHex, markedForRemoval }: TopRow): string {
-  if (key !== 0) return `${keyHex} (${key})`;
-  return markedForRemoval ? "none any more" : "none: private";
 }
 
 function bytesLines(firstBytes: FirstBytes, columns: number): Line[] {

@@ -19,7 +19,7 @@ import {
 } from "../terminal/spans.ts";
 import { TOP_COLUMNS, type TopColumn } from "./top_columns.ts";
 import type { TopModel } from "./top_model.ts";
-import { HELP_LINES, segmentLines } from "./top_pages.ts";
+import { HELP_LINES, segmentPage } from "./top_pages.ts";
 import { CHANGE, type TopRow } from "./top_row.ts";
 import { plural } from "../text/wording.ts";
 
@@ -238,7 +238,7 @@ function look({ change, orphan }: TopRow): {
 function pageFrame(model: TopModel, columns: number, height: number): TopFrame {
   const { page, firstBytes } = model;
   const all = page.kind === "segment"
-    ? segmentLines(page.row, firstBytes, columns)
+    ? segmentPage(page.row, firstBytes, columns)
     : HELP_LINES.flatMap((text) => wrapText(text, columns).map((line): Line => [{ text: line }]));
   const lastScroll = Math.max(0, all.length - height);
   const start = Math.min(model.scroll, lastScroll);

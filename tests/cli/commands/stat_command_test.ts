@@ -91,7 +91,7 @@ testWith(FOREIGN, "JSON: what ls has, and more", async () => {
   assert.match(lines["idle since"]!, /\(\d+ (s|min) ago\)$/);
   assert.match(
     lines["may be needed"]!,
-    /^(nothing that can be seen says so|its owner also has .*)$/,
+    /^(no sign of it can be seen|its owner also has .*)$/,
   );
 });
 

@@ -130,10 +130,10 @@ testWith(
     await session.type("\r");
     await session.sees("00000000  68 65 6c 6c 6f 1b 5b 32  4a 00 00 00");
     await session.sees("|hello.[2J.......|");
-    await session.sees(`key       0x${key.toString(16)} (${key})`);
-    await session.sees(`attached  2\n`);
-    await session.sees("mode      0604");
-    await session.sees(`pid ${perl.pid}`);
+    await session.sees(`key              ${key} (0x${key.toString(16)})`);
+    await session.sees("mode             0604 rw----r--");
+    await session.sees("attached         2 times\n");
+    await session.sees(`created by       pid ${perl.pid} (alive)`);
     const { lpid } = statSegment(id);
     assert.equal(lpid, session.pid, "it was attached to be read");
 
@@ -141,7 +141,7 @@ testWith(
     await session.type("q ");
     await select(session, made.id);
     await session.type("i");
-    await session.sees("nobody is attached: reading would make us the last pid; x reads");
+    await session.sees("not read: that would change the last pid; x reads them");
     assert.equal(statSegment(made.id).lpid, 0);
     await session.type("x");
     await session.sees("00000060  00 00 00 00    ");
@@ -175,11 +175,12 @@ testWith(
     await session.sees(new RegExp(`^.*0x\\w+ +${id} .* 8\\.8K +1 +200 +[1-9]\\S* `, "m"));
     await select(session, id);
     await session.type("\r");
-    await session.sees(/^channel {3}2 lanes of 4K, 203 messages ever, 0\/s$/m);
-    await session.sees(/^waiting {3}200 messages, 3\.1K; a sender waited for room 0 times$/m);
-    await session.sees(new RegExp(`^senders   pid ${Deno.pid}\nreceiver  pid ${Deno.pid}$`, "m"));
+    await session.sees(/^lanes +2 of 4096 bytes \(4K\)$/m);
+    await session.sees(/^waiting +200, 3200 bytes \(3\.1K\) in all\never +203, 0\/s$/m);
+    const { pid } = Deno;
+    await session.sees(new RegExp(`^producers +1: pid ${pid}\nconsumer +pid ${pid}$`, "m"));
     consumer.drain(() => {});
-    await session.sees(/^waiting {3}0 messages, 0;/m);
+    await session.sees(/^waiting +none$/m);
     await session.type("\x03");
     assert.equal(await session.ended(), 0);
   },

@@ -171,7 +171,7 @@ Deno.test("top: inspecting reads at once only where somebody is attached", () =>
     assert.equal(model.page.kind, "list");
   }
   assert.equal(press(model, "down", "enter"), undefined);
-  assert.match((model.firstBytes as { why: string }).why, /nobody is attached/);
+  assert.match((model.firstBytes as { why: string }).why, /^not read: /);
   assert.deepEqual(press(model, "x"), { kind: "look", id: 2 });
   model.showBytes({ bytes: new Uint8Array(3) });
   model.update(snapshot([segment({ id: 2, nattch: 1 })]));

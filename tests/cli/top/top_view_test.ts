@@ -151,23 +151,29 @@ Deno.test("top: a segment with all its facts and first bytes, to be scrolled", (
   ]);
   model.press("enter", { page: 1, lastScroll: 0 });
   model.showBytes({ bytes: new TextEncoder().encode("hello, segment!!\n") });
-  assert.deepEqual(shown(model).slice(2, 18), [
+  const lines = shown(model).slice(2, 22);
+  const ctime = lines.find((line) => line.startsWith("created/changed"));
+  assert.deepEqual(lines, [
     "segment 9",
-    "key       0x00005eed (24301)",
-    "size      2097152 bytes (2M)",
-    "attached  2: 812 postgres x2",
-    "status    -",
-    "mode      0600",
-    "owner     4000000000, group root (0)",
-    "creator   root (0), group root (0), pid 812",
-    "last pid  4",
-    "attach    -",
-    "detach    -",
-    shown(model)[13]!.replace(/.*/, (line) => line.slice(0, 29)),
-    "in memory 4096 bytes (4K), swapped 0 bytes",
+    "key              24301 (0x5eed)",
+    "owner            4000000000, group root (0)",
+    "creator          root (0), group root (0)",
+    "mode             0600 rw-------",
+    "size             2097152 bytes (2M), 512 pages of 4096",
+    "attached         2 times",
+    "status           -",
+    "last attach      never",
+    "last detach      never",
+    ctime,
+    "created by       pid 812 (gone)",
+    "last used by     pid 4 (gone)",
+    "in memory        4096 bytes (4K)",
+    "swapped out      0 bytes",
+    "attached by      pid 812 postgres, 2 times",
     "",
     "00000000  68 65 6c 6c 6f 2c 20 73  65 67 6d 65 6e 74 21 21  |hello, segment!!|",
     "00000010  0a                                                |.|",
+    "",
   ]);
   const size = { columns: 40, rows: 8 };
   const frame = topFrame(model, size, SETTINGS);
@@ -227,18 +233,21 @@ Deno.test("top: what is known of a channel stands among its segment's facts", ()
   const model = withChannel();
   model.press("enter", { page: 1, lastScroll: 0 });
   const lines = shown(model);
-  const status = lines.findIndex((line) => line.startsWith("status"));
-  assert.deepEqual(lines.slice(status + 1, status + 5), [
-    "channel   8 lanes of 1M, 33000000 messages ever, 31M/s",
-    "waiting   1234567 messages, 5M; a sender waited for room 1 time",
-    "senders   pid 813, 814",
-    "receiver  pid 812",
+  const first = lines.findIndex((line) => line.startsWith("lanes"));
+  assert.deepEqual(lines.slice(first, first + 7), [
+    "lanes            8 of 1048576 bytes (1M)",
+    "messages         of at most 2040 bytes (2K)",
+    "waiting          1234567, 5242880 bytes (5M) in all",
+    "ever             33000000, 31M/s",
+    "full             1 wait for room",
+    "producers        2: pid 813, 814",
+    "consumer         pid 812",
   ]);
   const idle = modelOf([segment({ id: 3, nattch: 1 }, { channel: channel() })]);
   idle.press("enter", { page: 1, lastScroll: 0 });
   assert.match(
     shown(idle).join("\n"),
-    /channel {3}2 lanes of 4K, 0 messages ever\nwaiting .*\nsenders {3}none\nreceiver {2}none\n/,
+    /\nwaiting +none\never +0\n[^]*\nproducers +0\nconsumer +none\n/,
   );
 });
 
@@ -247,16 +256,16 @@ Deno.test("top: a segment that went, and bytes that cannot be read", () => {
   model.press("enter", { page: 1, lastScroll: 0 });
   assert.match(
     shown(model).join("\n"),
-    /\nkey {7}none any more\n[^]*\nbytes {5}nobody is attached/,
+    /\nkey +none: [^]*\nbytes +not read: /,
   );
   model.showBytes({ why: "cannot attach the segment: \x1b" });
-  assert.match(shown(model).join("\n"), /\nbytes {5}cannot attach the segment: \\x1b\n/);
+  assert.match(shown(model).join("\n"), /\nbytes +cannot attach the segment: \\x1b\n/);
   model.update(snapshot([]));
   assert.equal(shown(model)[2], "segment 9 is gone; what it was:");
   assert.deepEqual(shown(model, { columns: 20, rows: 7 }).slice(1, 4), [
     "segment 9 is gone; ~",
     "key",
-    " none any more",
+    " none: private, or",
   ]);
 });
 
