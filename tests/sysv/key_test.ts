@@ -6,7 +6,7 @@ import { ShmError } from "../../ffi/shm_error.ts";
 import { testWith } from "../support/needs.ts";
 import { TestFolder } from "../support/peer.ts";
 
-Deno.test("numbers as C writes them", () => {
+Deno.test("parseKey: numbers as C writes them", () => {
   const cases: readonly (readonly [string, number])[] = [
     ["0", 0],
     ["1111", 1111],
@@ -27,13 +27,13 @@ Deno.test("numbers as C writes them", () => {
   for (const [text, key] of cases) assert.equal(parseKey(text), key, text);
 });
 
-Deno.test("what does not fit 32 bits is refused", () => {
+Deno.test("checkKey and parseKey: a number that does not fit 32 bits is refused", () => {
   for (const text of ["4294967296", "-2147483649", "0x100000000", "99999999999999999999"]) {
     assert.throws(() => parseKey(text), RangeError, text);
   }
 });
 
-Deno.test("what is no key is refused", () => {
+Deno.test("parseKey: text that is not a key is refused", () => {
   for (
     const text of [
       "",
@@ -57,7 +57,7 @@ Deno.test("what is no key is refused", () => {
   assert.throws(() => checkKey(NaN), TypeError);
 });
 
-Deno.test("path:project is ftok, the project a number or one character", () => {
+Deno.test("parseKey: path:project is ftok; the project is a number or one character", () => {
   assert.equal(parseKey("/etc/passwd:65"), ftok("/etc/passwd", 65));
   assert.equal(parseKey("/etc/passwd:A"), ftok("/etc/passwd", 65));
   assert.equal(parseKey("/etc/passwd:0x41"), ftok("/etc/passwd", 65));
@@ -68,7 +68,7 @@ Deno.test("path:project is ftok, the project a number or one character", () => {
   assert.notEqual(parseKey("/etc/passwd:2"), ftok("/etc/passwd", "2".charCodeAt(0)));
 });
 
-Deno.test("ftok fails by name, with the path and what to do", () => {
+Deno.test("ftok: the error has the errno name, the path and advice", () => {
   assert.throws(() => ftok("/no/such/file", 1), (error) => {
     assert(error instanceof ShmError);
     assert.deepEqual([error.code, error.call], ["ENOENT", "ftok"]);
@@ -81,7 +81,7 @@ Deno.test("ftok fails by name, with the path and what to do", () => {
   assert.throws(() => ftok("/etc\0passwd", 1), TypeError);
 });
 
-testWith({ tools: ["gcc"], files: true }, "ftok is what a C program computes", () => {
+testWith({ tools: ["gcc"], files: true }, "ftok: the same key as in a C program", () => {
   using folder = new TestFolder();
   const path = folder.file("a file", "");
   const program = folder.compile("gcc", "ftok", [folder.file(

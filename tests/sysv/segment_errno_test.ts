@@ -159,7 +159,7 @@ Deno.test("shmget: key exists, size within its, IPC_CREAT: the same id, mode and
 
 testWith(
   AS_NOBODY,
-  "shmget: flags ask for what the class lacks: EACCES; flags 0: the id",
+  "shmget: flags ask for bits that the class lacks: EACCES; flags 0: the id",
   async () => {
     const key = freshKey();
     await withSegment({ key }, async (id) => {
@@ -190,7 +190,7 @@ Deno.test("shmget: IPC_PRIVATE is always a new one, IPC_EXCL or not", async () =
   });
 });
 
-Deno.test("shmget: create with size 0: EINVAL, IPC_PRIVATE too; we refuse it ourselves", () => {
+Deno.test("shmget: create with size 0: EINVAL, IPC_PRIVATE too; the library refuses it before the call", () => {
   for (const key of [IPC_PRIVATE, freshKey()]) {
     assert.equal(shmget(key, 0, IPC.CREAT | READ_WRITE), -EINVAL);
     assert.equal(code(() => Segment.create({ key, size: 0 })), "RangeError");
@@ -245,21 +245,21 @@ testWith(AS_NOBODY, "shmget: SHM_HUGETLB without CAP_IPC_LOCK or the group: EPER
   assert.deepEqual(await nobodyGets(["Segment.create({ size: 1, hugePages: true })"]), ["EPERM"]);
 });
 
-Deno.test("shmget: SHM_HUGETLB, unknown size: EINVAL; a size no system has we refuse", () => {
+Deno.test("shmget: SHM_HUGETLB, unknown size: EINVAL; the library refuses a size that no system has", () => {
   const unknown = IPC.CREAT | SHM.HUGETLB | (13 << 26) | READ_WRITE;
   assert.equal(shmget(IPC_PRIVATE, 1, unknown), -EINVAL);
   assert.equal(code(() => Segment.create({ size: 1, hugePages: 2 ** 13 })), "RangeError");
   assert.equal(code(() => Segment.create({ size: 1, hugePages: 2 ** 24 })), "EINVAL");
 });
 
-Deno.test("shmget: a size with the high bit set: EINVAL; we refuse it", () => {
+Deno.test("shmget: a size with the high bit set: EINVAL; the library refuses it", () => {
   assert.equal(shmget(IPC_PRIVATE, 2 ** 63, IPC.CREAT | READ_WRITE), -EINVAL);
   assert.equal(code(() => Segment.create({ size: 2 ** 63 })), "RangeError");
 });
 
 testWith(
   { tools: ["deno", "strace"] },
-  "shmget: ENFILE and ENOSYS, shmat: EIDRM for one that is there (said by strace)",
+  "shmget: ENFILE and ENOSYS, shmat: EIDRM for a segment that exists (injected by strace)",
   async () => {
     const answers = async (call: string, errno: string): Promise<string> => {
       await using peer = Peer.start("strace", [
@@ -293,7 +293,7 @@ Deno.test("shmget: key -1, key < 0, key 0xffffffff are keys like any other", () 
 
 // ---- new segment state
 
-Deno.test("new segment: size not rounded, low 9 bits of the mode, never used, ours, zeros", async () => {
+Deno.test("shmget, new segment: size not rounded, low 9 bits of the mode, never attached, our pid, zeros", async () => {
   const before = Math.floor(Date.now() / 1000) * 1000;
   await withSegment({ size: 100, mode: 0o765 }, (id) => {
     const { size, mode, nattch, atime, dtime, lpid, cpid, ctime } = statSegment(id);
@@ -307,7 +307,7 @@ Deno.test("new segment: size not rounded, low 9 bits of the mode, never used, ou
   });
 });
 
-testWith({ tools: ["deno"] }, "new segment: the umask is not applied", async () => {
+testWith({ tools: ["deno"] }, "shmget, new segment: the umask is not applied", async () => {
   await using peer = Peer.typescript(
     `import { Segment } from "@sysv/shm";
     Deno.umask(0o077);
@@ -319,7 +319,7 @@ testWith({ tools: ["deno"] }, "new segment: the umask is not applied", async () 
   assert.deepEqual([stdout, stderr], ["666\n", ""]);
 });
 
-Deno.test("new segment: the rest of its last page is mapped and writable; our bounds end before", async () => {
+Deno.test("shmat: the rest of the last page is mapped and writable; the library's bounds end before it", async () => {
   await withSegment({ size: 100 }, (id) => {
     const address = shmat(id, null, 0);
     assert(typeof address === "object");
@@ -361,7 +361,7 @@ Deno.test("shmat: unaligned without SHM_RND, mapped already without SHM_REMAP: E
   });
 });
 
-Deno.test("shmat: SHM_REMAP with NULL, or rounded to NULL: EINVAL; we do not offer it", async () => {
+Deno.test("shmat: SHM_REMAP with NULL, or rounded to NULL: EINVAL; the library does not offer it", async () => {
   await withSegment({}, (id) => {
     assert.equal(attaches(id, null, SHM.REMAP), -EINVAL);
     assert.equal(attaches(id, 1n, SHM.REMAP | SHM.RND), -EINVAL);
@@ -400,7 +400,7 @@ testWith(AS_NOBODY, "shmat: SHM_EXEC without the x bit: EACCES; with 0700 it wor
   assert.deepEqual(await nobodyGets([executing(0o600), executing(0o700)]), ["EACCES", 1]);
 });
 
-Deno.test("shmat: each attach has its own address, counts, and sees what the others write", async () => {
+Deno.test("shmat: each attach has its own address, is counted, and sees the writes of the others", async () => {
   await withSegment({}, (id) => {
     using one = Segment.attach(id);
     using two = Segment.attach(id);
@@ -423,7 +423,7 @@ Deno.test("shmat: by id, to a segment marked for removal and still attached: wor
 
 testWith(
   { tools: ["deno", "sh"] },
-  "shmat: writing through an SHM_RDONLY mapping: SIGSEGV; we hand out nothing to write through",
+  "shmat: writing through an SHM_RDONLY mapping: SIGSEGV; the library hands out nothing to write through",
   async () => {
     await withSegment({}, async (id) => {
       await using peer = Peer.start("sh", [
@@ -467,7 +467,7 @@ Deno.test("shmdt: not attached, twice, unaligned, not the first page, NULL: EINV
   });
 });
 
-Deno.test("shmdt: sets dtime and lpid, takes one attach away", async () => {
+Deno.test("shmdt: sets dtime and lpid, and removes one attach", async () => {
   await withSegment({}, (id) => {
     const [one, two] = [Segment.attach(id), Segment.attach(id)];
     assert.deepEqual([statSegment(id).dtime, statSegment(id).nattch], [null, 2]);
@@ -480,7 +480,7 @@ Deno.test("shmdt: sets dtime and lpid, takes one attach away", async () => {
 
 testWith(
   { tools: ["gcc", "sh"], files: true },
-  "fork doubles attaches, exit and execve end them, after SIGKILL the segment persists",
+  "shmat: fork doubles attaches, exit and execve end them, after SIGKILL the segment persists",
   async () => {
     using folder = new TestFolder();
     const source = folder.file(
@@ -744,7 +744,7 @@ Deno.test("shmctl: an unknown command, or a negative one: EINVAL", async () => {
 
 testWith(
   IN_NAMESPACE,
-  "shm_rmid_forced: what nobody is attached to goes with its creator, the rest at the last detach",
+  "shm_rmid_forced: a segment without attaches goes with its creator, others at the last detach",
   async () => {
     const printed = await inNamespace(
       { shm_rmid_forced: 1 },
@@ -789,16 +789,20 @@ testWith({ files: true }, "ftok: stat's errno: ENOENT, ENOTDIR, ELOOP, ENAMETOOL
   for (const [path, expected] of cases) assert.equal(code(() => ftok(path, 1)), expected, path);
 });
 
-testWith({ ...AS_NOBODY, files: true }, "ftok: a folder we may not look into: EACCES", async () => {
-  using folder = new TestFolder(); // mode 0700, and root's
-  const file = folder.file("file", "");
-  assert.equal(typeof code(() => ftok(file, 1)), "number");
-  assert.deepEqual(await nobodyGets([`ftok(${JSON.stringify(file)}, 1)`]), ["EACCES"]);
-});
+testWith(
+  { ...AS_NOBODY, files: true },
+  "ftok: a folder that this user may not search: EACCES",
+  async () => {
+    using folder = new TestFolder(); // mode 0700, and root's
+    const file = folder.file("file", "");
+    assert.equal(typeof code(() => ftok(file, 1)), "number");
+    assert.deepEqual(await nobodyGets([`ftok(${JSON.stringify(file)}, 1)`]), ["EACCES"]);
+  },
+);
 
 testWith(
   { files: true },
-  "ftok: links are followed and collide, a file made anew has another key",
+  "ftok: links are followed and collide, a file created again has another key",
   () => {
     using folder = new TestFolder();
     const file = folder.file("file", "");

@@ -90,7 +90,7 @@ testWith({ tools: ["deno"], root: true }, "EACCES describes what may not be atta
 
 testWith(
   { tools: ["deno"], root: true },
-  "root's segments are trusted, a read-only attach needs no write permission, removal needs rights",
+  "Segment.attach: segments of root are trusted, a read-only attach needs no write permission, removal needs rights",
   async () => {
     using segment = Segment.create({ size: 8, mode: 0o644 });
     segment.remove();
@@ -119,7 +119,7 @@ testWith(
 
 testWith(
   { tools: ["deno"], root: true },
-  "what we cannot attach after creating it goes again",
+  "Segment.create: a segment that cannot be attached is removed again",
   async () => {
     const key = freshKey();
     await using peer = asNobody(`
@@ -136,7 +136,7 @@ testWith(
 
 testWith(
   { tools: ["deno"], root: true },
-  "a squatter's segment is refused by its uid",
+  "Segment.open: the segment of a squatter is refused, and its uid named",
   async () => {
     const key = freshKey();
     await using peer = asNobody(`

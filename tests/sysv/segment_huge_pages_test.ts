@@ -16,7 +16,7 @@ function available(): number {
   return free - reserved;
 }
 
-Deno.test("what is no size of huge pages, or cannot be combined, is refused before any call", () => {
+Deno.test("Segment.create: hugePages of no such size, or with noReserve, is refused before any call", () => {
   for (const hugePages of [0, 1, 4096, 2 ** 21 + 1, 2 ** 35, -(2 ** 21), NaN, Infinity]) {
     assert.throws(() => Segment.create({ size: 1, hugePages }), RangeError, `${hugePages}`);
   }
@@ -27,7 +27,7 @@ Deno.test("what is no size of huge pages, or cannot be combined, is refused befo
 
 testWith(
   { tools: ["deno", "strace"] },
-  "each size arrives in the flags as C would write it, 16 GiB in the sign bit too",
+  "Segment.create: each size of huge pages is in the flags as in C, 16 GiB in the sign bit too",
   async () => {
     const sizes = ["true", ...HUGE_PAGE.LOGARITHMS.map((logarithm) => 2 ** logarithm)];
     await using peer = Peer.start("strace", [

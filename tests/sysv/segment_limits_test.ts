@@ -9,7 +9,7 @@ import { IN_NAMESPACE, inNamespace } from "../support/own_namespace.ts";
 
 guardAgainstLeaks();
 
-testWith({ tools: ["ipcs"] }, "limits are ipcs -l's", () => {
+testWith({ tools: ["ipcs"] }, "segmentLimits: the same as ipcs -l", () => {
   const { shmmni, shmmin } = segmentLimits();
   const limits = output("ipcs", "-lm");
   assert.equal(Number(/max number of segments = (\d+)/.exec(limits)?.[1]), shmmni);
@@ -18,7 +18,7 @@ testWith({ tools: ["ipcs"] }, "limits are ipcs -l's", () => {
 
 testWith(
   { ...IN_NAMESPACE, tools: [...IN_NAMESPACE.tools!, "ipcs"] },
-  "use is ipcs -u's",
+  "segmentUsage: the same as ipcs -u",
   async () => {
     const printed = await inNamespace(
       {},
@@ -45,16 +45,20 @@ testWith(
   },
 );
 
-testWith({ tools: ["cat", "getconf"] }, "limits are the sysctls', to the last digit", () => {
-  const sysctl = (name: string): string => output("cat", `/proc/sys/kernel/${name}`).trim();
-  const { shmmax, shmall, shmmni, pageSize } = segmentLimits();
-  assert.deepEqual(
-    [`${shmmax}`, `${shmall}`, `${shmmni}`, `${pageSize}`],
-    [sysctl("shmmax"), sysctl("shmall"), sysctl("shmmni"), output("getconf", "PAGESIZE").trim()],
-  );
-});
+testWith(
+  { tools: ["cat", "getconf"] },
+  "segmentLimits: the same as the sysctls, to the last digit",
+  () => {
+    const sysctl = (name: string): string => output("cat", `/proc/sys/kernel/${name}`).trim();
+    const { shmmax, shmall, shmmni, pageSize } = segmentLimits();
+    assert.deepEqual(
+      [`${shmmax}`, `${shmall}`, `${shmmni}`, `${pageSize}`],
+      [sysctl("shmmax"), sysctl("shmall"), sysctl("shmmni"), output("getconf", "PAGESIZE").trim()],
+    );
+  },
+);
 
-testWith(IN_NAMESPACE, "limits that a number cannot hold come exactly", async () => {
+testWith(IN_NAMESPACE, "segmentLimits: limits beyond 2^53 are exact", async () => {
   const exact = 2n ** 63n + 2n ** 53n + 1n;
   const printed = await inNamespace(
     { shmmax: `${exact}`, shmall: `${exact + 2n}` },

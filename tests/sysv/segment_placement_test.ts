@@ -18,7 +18,7 @@ function place(): bigint {
 
 const PAGE = 0x10000n; // a multiple of the page size of every system
 
-Deno.test("a segment is where it was asked for, by every way of attaching it", () => {
+Deno.test("Segment: address is where the segment is attached, by every way of attaching it", () => {
   const key = freshKey();
   const [one, two, three, four] = [place(), place(), place(), place()];
   using created = Segment.create({ key, size: 5000, address: one });
@@ -38,7 +38,7 @@ Deno.test("a segment is where it was asked for, by every way of attaching it", (
   }
 });
 
-Deno.test("a detached address is free again, and no segment tells it any more", () => {
+Deno.test("Segment.detach: the address is free again, and the segment no longer has it", () => {
   const address = place();
   using owner = Segment.create({ size: 1 });
   owner.remove();
@@ -51,14 +51,14 @@ Deno.test("a detached address is free again, and no segment tells it any more", 
   }
 });
 
-Deno.test("round takes the page an address is in", () => {
+Deno.test("Segment: round takes the page of the address", () => {
   const address = place();
   using segment = Segment.create({ size: 1, address: address + 0xfffn, round: true });
   segment.remove();
   assert.equal(segment.address, address);
 });
 
-Deno.test("what is mapped already is refused, and nothing is left behind", () => {
+Deno.test("Segment: an address that is mapped already is refused, and nothing is left behind", () => {
   const key = freshKey();
   const address = place();
   using here = Segment.create({ size: 3 * Number(PAGE), address });
@@ -88,7 +88,7 @@ Deno.test("what is mapped already is refused, and nothing is left behind", () =>
   });
 });
 
-Deno.test("what only the runtime knows to be free is refused before any call", () => {
+Deno.test("Segment: an unsafe or malformed address is refused before any call", () => {
   const key = freshKey();
   using there = Segment.create({ key, size: 1 });
   there.remove();
@@ -116,7 +116,7 @@ Deno.test("what only the runtime knows to be free is refused before any call", (
   none.remove();
 });
 
-Deno.test("the size counts: a segment that would reach into the upper half is refused", () => {
+Deno.test("Segment: a segment that would end in the upper half of the addresses is refused", () => {
   const key = freshKey();
   const size = 2 ** 32;
   // AT_EXECFN: the program's name is at the very end of its stack
@@ -145,7 +145,7 @@ Deno.test("the size counts: a segment that would reach into the upper half is re
 
 testWith(
   { tools: ["deno", "gcc"], files: true },
-  "a list that a C program links with pointers can be followed here",
+  "Segment: a list that a C program links with pointers can be followed at the same address",
   async () => {
     const address = place();
     const key = freshKey();
@@ -186,7 +186,7 @@ testWith(
 
 testWith(
   { tools: ["deno"] },
-  "fixed addresses at random, while the runtime allocates, end nothing",
+  "Segment: attaches at random addresses, while the runtime allocates, never end the process",
   async () => {
     await using peer = Peer.typescript(
       `import { Segment, ShmError } from "@sysv/shm";
@@ -207,7 +207,7 @@ testWith(
           refused++;
         }
       };
-      for (let round = 0; round < 20; round++) {
+      for (let round = 0; round < 10; round++) {
         const taken = maps().filter(([start]) => start >= 0x10000n && start + 0x200000n < middle);
         // What is mapped, and right before and after it
         for (const [start, end] of taken) {
@@ -239,7 +239,7 @@ testWith(
   },
 );
 
-Deno.test("execute: the kernel is asked for it, and the mode lets us", () => {
+Deno.test("Segment: execute asks the kernel for SHM_EXEC, and the default mode allows it", () => {
   using segment = Segment.create({ size: 1, execute: true });
   segment.remove();
   assert.equal(segment.stat().mode, 0o700);
@@ -250,9 +250,12 @@ Deno.test("execute: the kernel is asked for it, and the mode lets us", () => {
   assert.equal(reader.readOnly, true);
 });
 
-testWith({ tools: ["deno"] }, "what is mapped is what was asked for", async () => {
-  await using peer = Peer.typescript(
-    `import { Segment } from "@sysv/shm";
+testWith(
+  { tools: ["deno"] },
+  "Segment: the mapping has the access that the options ask for",
+  async () => {
+    await using peer = Peer.typescript(
+      `import { Segment } from "@sysv/shm";
     using owner = Segment.create({ size: 1, mode: 0o700 });
     owner.remove();
     for (const options of [{}, { readOnly: true }, { execute: true }, { readOnly: true, execute: true }]) {
@@ -261,10 +264,11 @@ testWith({ tools: ["deno"] }, "what is mapped is what was asked for", async () =
       const maps = Deno.readTextFileSync("/proc/self/maps");
       console.log(new RegExp("^" + address + "-\\\\w+ (\\\\S+) .*SYSV", "m").exec(maps)?.[1]);
     }`,
-  );
-  const { stdout, stderr } = await peer.ended();
-  assert.deepEqual([stdout, stderr], ["rw-s\nr--s\nrwxs\nr-xs\n", ""]);
-});
+    );
+    const { stdout, stderr } = await peer.ended();
+    assert.deepEqual([stdout, stderr], ["rw-s\nr--s\nrwxs\nr-xs\n", ""]);
+  },
+);
 
 Deno.test({
   name: "code in a segment runs" +
@@ -285,7 +289,7 @@ Deno.test({
 
 testWith(
   { tools: ["deno"], root: true },
-  "without the x bit execute is refused by name",
+  "Segment.attach: execute without the x bit is EACCES, and the message names it",
   async () => {
     await using peer = asNobody(`
     import { Segment } from "@sysv/shm";

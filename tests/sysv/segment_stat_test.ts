@@ -10,7 +10,7 @@ import { freshKey } from "../support/peer.ts";
 
 guardAgainstLeaks();
 
-Deno.test("times are null until something happens, and then the time it did", () => {
+Deno.test("statSegment: times are null until the event, and then its time", () => {
   const segment = Segment.create({ size: 1 });
   const created = segment.stat();
   assert.equal(created.dtime, null);
@@ -21,7 +21,7 @@ Deno.test("times are null until something happens, and then the time it did", ()
   segment.remove();
 });
 
-Deno.test("removeSegment is once: the second finds nothing", () => {
+Deno.test("removeSegment: the second call is EINVAL", () => {
   const segment = Segment.create({ size: 1 });
   segment.detach();
   removeSegment(segment.id);
@@ -32,7 +32,7 @@ Deno.test("removeSegment is once: the second finds nothing", () => {
   assert.throws(() => removeSegment(0x7ffffff0), { code: "EINVAL" });
 });
 
-Deno.test("the list has each segment once, with what stat says of it", () => {
+Deno.test("listSegments: each segment once, with the facts of statSegment", () => {
   const key = freshKey();
   using segment = Segment.create({ key, size: 4097, mode: 0o640 });
   try {
@@ -44,7 +44,7 @@ Deno.test("the list has each segment once, with what stat says of it", () => {
   }
 });
 
-testWith({ tools: ["ipcs", "ipcmk", "ipcrm"] }, "the list is ipcs -m's", () => {
+testWith({ tools: ["ipcs", "ipcmk", "ipcrm"] }, "listSegments: the same as ipcs -m", () => {
   using one = Segment.create({ key: freshKey(), size: 4097, mode: 0o640 });
   using two = Segment.create({ size: 1 });
   try {
@@ -73,44 +73,48 @@ testWith({ tools: ["ipcs", "ipcmk", "ipcrm"] }, "the list is ipcs -m's", () => {
   }
 });
 
-testWith({ tools: ["cat"] }, "the list is /proc/sysvipc/shm's, to the last figure", () => {
-  using locked = Segment.create({ key: freshKey(), size: 4097, mode: 0o640 });
-  using marked = Segment.create({ size: 1 });
-  const unused = Segment.create({ key: freshKey() - 2 ** 31, size: 2 ** 40, noReserve: true });
-  marked.remove();
-  locked.lockMemory();
-  unused.detach();
-  try {
-    const [header, ...rows] = output("cat", "/proc/sysvipc/shm").trimEnd().split("\n");
-    const names = header!.trim().split(/ +/);
-    const theirs = rows.map((row) => {
-      const cells = row.trim().split(/ +/);
-      const cell = (name: string): number => Number(cells[names.indexOf(name)]);
-      const time = (name: string): Date | null =>
-        cell(name) === 0 ? null : new Date(cell(name) * 1000);
-      const flags = parseInt(cells[names.indexOf("perms")]!, 8);
-      return {
-        ...{ key: cell("key"), id: cell("shmid"), mode: flags & 0o777 },
-        ...{ uid: cell("uid"), gid: cell("gid"), cuid: cell("cuid"), cgid: cell("cgid") },
-        ...{ size: cell("size"), nattch: cell("nattch"), cpid: cell("cpid"), lpid: cell("lpid") },
-        ...{ atime: time("atime"), dtime: time("dtime"), ctime: time("ctime") },
-        markedForRemoval: (flags & 0o1000) !== 0,
-        locked: (flags & 0o2000) !== 0,
-      };
-    });
-    // Other programs' objects may come and go between the two looks
-    const ids = [locked.id, marked.id, unused.id];
-    const chosen = <Row extends { readonly id: number }>(rows: readonly Row[]): Row[] =>
-      rows.filter(({ id }) => ids.includes(id));
-    assert.deepEqual(chosen(listSegments()), chosen(theirs));
-    assert.equal(chosen(theirs).length, 3);
-  } finally {
-    locked.remove();
-    unused.remove();
-  }
-});
+testWith(
+  { tools: ["cat"] },
+  "listSegments: the same as /proc/sysvipc/shm, to the last digit",
+  () => {
+    using locked = Segment.create({ key: freshKey(), size: 4097, mode: 0o640 });
+    using marked = Segment.create({ size: 1 });
+    const unused = Segment.create({ key: freshKey() - 2 ** 31, size: 2 ** 40, noReserve: true });
+    marked.remove();
+    locked.lockMemory();
+    unused.detach();
+    try {
+      const [header, ...rows] = output("cat", "/proc/sysvipc/shm").trimEnd().split("\n");
+      const names = header!.trim().split(/ +/);
+      const theirs = rows.map((row) => {
+        const cells = row.trim().split(/ +/);
+        const cell = (name: string): number => Number(cells[names.indexOf(name)]);
+        const time = (name: string): Date | null =>
+          cell(name) === 0 ? null : new Date(cell(name) * 1000);
+        const flags = parseInt(cells[names.indexOf("perms")]!, 8);
+        return {
+          ...{ key: cell("key"), id: cell("shmid"), mode: flags & 0o777 },
+          ...{ uid: cell("uid"), gid: cell("gid"), cuid: cell("cuid"), cgid: cell("cgid") },
+          ...{ size: cell("size"), nattch: cell("nattch"), cpid: cell("cpid"), lpid: cell("lpid") },
+          ...{ atime: time("atime"), dtime: time("dtime"), ctime: time("ctime") },
+          markedForRemoval: (flags & 0o1000) !== 0,
+          locked: (flags & 0o2000) !== 0,
+        };
+      });
+      // Other programs' objects may come and go between the two looks
+      const ids = [locked.id, marked.id, unused.id];
+      const chosen = <Row extends { readonly id: number }>(rows: readonly Row[]): Row[] =>
+        rows.filter(({ id }) => ids.includes(id));
+      assert.deepEqual(chosen(listSegments()), chosen(theirs));
+      assert.equal(chosen(theirs).length, 3);
+    } finally {
+      locked.remove();
+      unused.remove();
+    }
+  },
+);
 
-Deno.test("findSegment finds by key, and nothing by IPC_PRIVATE or once it is marked", () => {
+Deno.test("findSegment: by key; nothing by IPC_PRIVATE, or once the segment is marked for removal", () => {
   const key = freshKey();
   using segment = Segment.create({ key, size: 1 });
   assert.equal(findSegment(key), segment.id);
@@ -121,7 +125,7 @@ Deno.test("findSegment finds by key, and nothing by IPC_PRIVATE or once it is ma
   assert.throws(() => findSegment(0.5), TypeError);
 });
 
-Deno.test("an id that cannot be one is refused before any call", () => {
+Deno.test("statSegment and removeSegment: an impossible id is refused before any call", () => {
   for (const id of [-1, 0.5, NaN, 2 ** 31]) {
     assert.throws(() => statSegment(id), RangeError);
     assert.throws(() => removeSegment(id), RangeError);

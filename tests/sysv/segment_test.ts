@@ -40,7 +40,7 @@ function failsWith(code: string, pattern: RegExp): (error: unknown) => true {
   };
 }
 
-Deno.test("a new segment is zeros, of the size asked for, with mode 0600", () => {
+Deno.test("Segment.create: zeros, of the requested size, with mode 0600", () => {
   const key = freshKey();
   using segment = Segment.create({ key, size: 100 });
   segment.remove();
@@ -55,7 +55,7 @@ Deno.test("a new segment is zeros, of the size asked for, with mode 0600", () =>
   assert.deepEqual(segment.read(), new Uint8Array(100));
 });
 
-Deno.test("what one attach writes another reads", () => {
+Deno.test("Segment.write: another attach reads it", () => {
   using one = scratch(64);
   using two = Segment.attach(one.id);
   one.write(new Uint8Array([1, 2, 3]), 61);
@@ -70,14 +70,14 @@ Deno.test("what one attach writes another reads", () => {
   assert.deepEqual([...one.read(10, 4)], [1, 2, 3, 4]);
 });
 
-Deno.test("read gives a copy", () => {
+Deno.test("Segment.read: returns a copy", () => {
   using segment = scratch(8);
   const copy = segment.read();
   segment.bytes[0] = 1;
   assert.equal(copy[0], 0);
 });
 
-Deno.test("bounds are the segment's, not its last page's; nothing is written on failure", () => {
+Deno.test("Segment.read and write: the bounds are those of the segment, not of its last page; a failure writes nothing", () => {
   using segment = scratch(10);
   const two = new Uint8Array([1, 2]);
   for (const offset of [9, 10, -1, 1.5, NaN, Infinity, 2 ** 53]) {
@@ -93,7 +93,7 @@ Deno.test("bounds are the segment's, not its last page's; nothing is written on 
   assert.throws(() => segment.view(struct({ a: i32 }), -1), RangeError);
 });
 
-Deno.test("keys cover all of int32, signed or not", () => {
+Deno.test("Segment.create: keys cover all of int32, signed or unsigned", () => {
   for (const key of [-1, 0xfffffffe, -(2 ** 31), 2 ** 31 - 1]) {
     using segment = Segment.create({ key, size: 1 });
     try {
@@ -106,7 +106,7 @@ Deno.test("keys cover all of int32, signed or not", () => {
   }
 });
 
-Deno.test("private segments are new each time and found by id only", () => {
+Deno.test("Segment.create: private segments are new each time and found only by id", () => {
   using one = scratch(1);
   using two = Segment.openOrCreate({ key: IPC_PRIVATE, size: 1 });
   two.remove();
@@ -130,7 +130,7 @@ Deno.test("Segment: null is no key, whichever way it is used", () => {
   }
 });
 
-Deno.test("open: what is not there", () => {
+Deno.test("Segment.open: a segment that does not exist is ENOENT", () => {
   const key = freshKey();
   assert.throws(
     () => Segment.open(key),
@@ -138,7 +138,7 @@ Deno.test("open: what is not there", () => {
   );
 });
 
-Deno.test("create: what is there already is described", () => {
+Deno.test("Segment.create: the error describes the segment that exists already", () => {
   const key = freshKey();
   using segment = Segment.create({ key, size: 100, mode: 0o640 });
   try {
@@ -158,7 +158,7 @@ Deno.test("create: what is there already is described", () => {
   }
 });
 
-Deno.test("openOrCreate: says which; a larger one is taken, a smaller one refused", () => {
+Deno.test("Segment.openOrCreate: created says which; a larger segment is accepted, a smaller one refused", () => {
   const key = freshKey();
   using first = Segment.openOrCreate({ key, size: 100 });
   try {
@@ -173,7 +173,7 @@ Deno.test("openOrCreate: says which; a larger one is taken, a smaller one refuse
   }
 });
 
-Deno.test("arguments are checked before any call", () => {
+Deno.test("Segment: arguments are checked before any call", () => {
   for (const size of [0, -1, 1.5, NaN, Infinity, 2 ** 53]) {
     assert.throws(() => Segment.create({ size }), RangeError, String(size));
   }
@@ -185,7 +185,7 @@ Deno.test("arguments are checked before any call", () => {
   for (const id of [-1, 1.5, 2 ** 31]) assert.throws(() => Segment.attach(id), RangeError);
 });
 
-Deno.test("a size beyond the limit names the limit, memory that is not there the way out", () => {
+Deno.test("Segment.create: a size beyond the limit names the limit, memory that is missing names noReserve", () => {
   assert.throws(
     () => Segment.create({ size: Number.MAX_SAFE_INTEGER }),
     failsWith("ENOMEM", /noReserve/),
@@ -203,7 +203,7 @@ Deno.test("Segment.write: an array that says another length than it has is writt
 });
 
 for (const size of [2 ** 31 + 4096, 2 ** 32 + 4096, 5 * 2 ** 32 + 3]) {
-  Deno.test(`a segment of ${size} bytes works to its last byte`, () => {
+  Deno.test(`Segment: ${size} bytes work to the last byte`, () => {
     using segment = Segment.create({ size, noReserve: true });
     segment.remove();
     assert.equal(segment.stat().size, size);
@@ -219,7 +219,7 @@ for (const size of [2 ** 31 + 4096, 2 ** 32 + 4096, 5 * 2 ** 32 + 3]) {
   });
 }
 
-Deno.test("attach by id: none, and one marked for removal", () => {
+Deno.test("Segment.attach: an id without a segment, and a segment marked for removal", () => {
   assert.throws(() => Segment.attach(0x7ffffff0), failsWith("EINVAL", /id 2147483632.*ipcs -m/));
   using marked = scratch(1);
   using other = Segment.attach(marked.id);
@@ -227,7 +227,7 @@ Deno.test("attach by id: none, and one marked for removal", () => {
   assert.equal(other.key, 0);
 });
 
-Deno.test("detach empties every view, and every method says so", () => {
+Deno.test("Segment.detach: every view is empty, and every method throws EDETACHED", () => {
   const segment = scratch(64);
   const { buffer, bytes } = segment;
   const words = new Int32Array(buffer, 0, 4);
@@ -268,7 +268,7 @@ Deno.test("detach empties every view, and every method says so", () => {
   }
 });
 
-Deno.test("using detaches", () => {
+Deno.test("Segment.detach: the end of a using block detaches", () => {
   let kept: Segment;
   {
     using segment = Segment.create({ size: 1 });
@@ -279,7 +279,7 @@ Deno.test("using detaches", () => {
   kept.remove();
 });
 
-Deno.test("remove: idempotent, after detach, after somebody else's; the memory stays till detach", () => {
+Deno.test("Segment.remove: again, after detach, after another process; the memory stays until detach", () => {
   const key = freshKey();
   const segment = Segment.create({ key, size: 8 });
   segment.remove();
@@ -301,7 +301,7 @@ Deno.test("remove: idempotent, after detach, after somebody else's; the memory s
   gone.remove();
 });
 
-Deno.test("a read-only attach reads, and hands out nothing writable", () => {
+Deno.test("Segment: a read-only attach reads, and hands out nothing writable", () => {
   using owner = scratch(64);
   using reader = Segment.attach(owner.id, { readOnly: true });
   owner.write(new Uint8Array([7]), 3);
@@ -336,7 +336,7 @@ Deno.test("memoryOf: the words of a read-only attach, empty after detach", () =>
   assert.throws(() => memoryOf(reader, "look"), failsWith("EDETACHED", /cannot look/));
 });
 
-Deno.test("Segment.view: a read-only attach gives its memory to no layout but the library's", () => {
+Deno.test("Segment.view: a read-only attach gives its memory only to layouts of the library", () => {
   using owner = scratch(64);
   using reader = Segment.attach(owner.id, { readOnly: true });
   const AtomicInt32 = struct({ a: i32 });
@@ -355,7 +355,7 @@ Deno.test("Segment.view: a read-only attach gives its memory to no layout but th
   assert.equal(reader.view(AtomicInt32).a, 0);
 });
 
-Deno.test("Segment.text: a copy up to the first NUL, or whole", () => {
+Deno.test("Segment.text: a copy up to the first NUL, or the whole", () => {
   using segment = scratch(16);
   using reader = Segment.attach(segment.id, { readOnly: true });
   segment.write(new TextEncoder().encode("\ufeffZoë\0rest"), 2);
@@ -373,7 +373,7 @@ Deno.test("Segment.text: a copy up to the first NUL, or whole", () => {
   assert.throws(() => segment.text(), failsWith("EDETACHED", /attach it again/));
 });
 
-Deno.test("what is created is writable: readOnly is no option of create and openOrCreate", () => {
+Deno.test("Segment.create and openOrCreate: readOnly is not an option", () => {
   const key = freshKey();
   const more = { readOnly: true }; // spread so that no compiler sees it
   const refused = { name: "TypeError", message: /^"options" takes key, size, .*, got "readOnly"$/ };
@@ -382,7 +382,7 @@ Deno.test("what is created is writable: readOnly is no option of create and open
   assert.throws(() => Segment.open(key), { code: "ENOENT" });
 });
 
-Deno.test("set changes mode and owner, and nothing that was not said", () => {
+Deno.test("Segment.setPermissions: changes mode and owner, and nothing that was left out", () => {
   using segment = scratch(1);
   segment.setPermissions({ mode: 0o640 });
   assert.equal(segment.stat().mode, 0o640);
@@ -398,25 +398,29 @@ Deno.test("set changes mode and owner, and nothing that was not said", () => {
   assert.deepEqual({ ...segment.stat(), ctime: null }, { ...before, mode: 0o604, ctime: null });
 });
 
-testWith({ root: true }, "another user's segment is refused unless trusted", () => {
-  const key = freshKey();
-  using segment = Segment.create({ key, size: 100 });
-  try {
-    segment.setPermissions({ uid: 65534 });
-    assert.equal(segment.stat().uid, 65534);
-    const refused = failsWith("EUNTRUSTED", /uid 65534 created or owns it.*trust: true/);
-    assert.throws(() => Segment.open(key), refused);
-    assert.throws(() => Segment.attach(segment.id), refused);
-    assert.throws(() => Segment.openOrCreate({ key, size: 100 }), refused);
-    assert.equal(segment.stat().nattch, 1, "the refused ones were detached");
-    using trusted = Segment.open(key, { trust: true });
-    assert.equal(trusted.id, segment.id);
-  } finally {
-    segment.remove();
-  }
-});
+testWith(
+  { root: true },
+  "Segment.open and attach: the segment of another user is refused without trust",
+  () => {
+    const key = freshKey();
+    using segment = Segment.create({ key, size: 100 });
+    try {
+      segment.setPermissions({ uid: 65534 });
+      assert.equal(segment.stat().uid, 65534);
+      const refused = failsWith("EUNTRUSTED", /uid 65534 created or owns it.*trust: true/);
+      assert.throws(() => Segment.open(key), refused);
+      assert.throws(() => Segment.attach(segment.id), refused);
+      assert.throws(() => Segment.openOrCreate({ key, size: 100 }), refused);
+      assert.equal(segment.stat().nattch, 1, "the refused ones were detached");
+      using trusted = Segment.open(key, { trust: true });
+      assert.equal(trusted.id, segment.id);
+    } finally {
+      segment.remove();
+    }
+  },
+);
 
-Deno.test("a segment others may write to is reported unless we made it so", () => {
+Deno.test("Segment.othersMayWrite: true if others may write, unless this process created it", () => {
   const key = freshKey();
   using made = Segment.create({ key, size: 1, mode: 0o666 });
   try {
@@ -432,7 +436,7 @@ Deno.test("a segment others may write to is reported unless we made it so", () =
 
 testWith(
   { tools: ["deno"] },
-  "Segment: what was dropped is detached, but not what is still seen or was transferred",
+  "Segment: a dropped segment is detached, unless its buffer is in use or was transferred",
   async () => {
     await using peer = Peer.typescript(
       `import { Segment } from "@sysv/shm";
@@ -489,7 +493,7 @@ testWith(
 
 testWith(
   { tools: ["deno"] },
-  "what was detached is let go: its address may be another's by now",
+  "Segment.detach: the finalizer leaves an address alone that another attach has now",
   async () => {
     await using peer = Peer.typescript(
       `import { Segment } from "@sysv/shm";
@@ -517,7 +521,7 @@ testWith(
   },
 );
 
-Deno.test("a buffer that was transferred away is cut off from the segment at detach, not unmapped", () => {
+Deno.test("Segment.detach: a buffer that was transferred is cut off from the segment, not unmapped", () => {
   using owner = scratch(4096);
   const other = Segment.attach(owner.id);
   const moved = new Uint8Array(other.buffer.transfer());
@@ -531,7 +535,7 @@ Deno.test("a buffer that was transferred away is cut off from the segment at det
 
 testWith(
   { tools: ["deno", "gcc"], files: true },
-  "somebody who removes what holds a key, all the time, makes nobody fail",
+  "Segment.openOrCreate and create: never fail while another process removes the segment all the time",
   async () => {
     const key = freshKey();
     using folder = new TestFolder();
@@ -557,7 +561,7 @@ testWith(
   },
 );
 
-Deno.test("a hundred segments at once are each their own", () => {
+Deno.test("Segment: a hundred segments at once have a memory each", () => {
   const segments = Array.from({ length: 100 }, (_, i) => {
     const segment = scratch(16);
     segment.bytes[0] = i;

@@ -41,7 +41,7 @@ Deno.test("semget: key absent: ENOENT", () => {
   assert.equal(semget(key, 1, IPC.EXCL), -ERRNO.ENOENT);
 });
 
-Deno.test("semget: key exists, created anew: EEXIST", () =>
+Deno.test("semget: key exists, IPC_CREAT|IPC_EXCL: EEXIST", () =>
   withSet({ key: freshKey(), count: 1 }, ({ key }) => {
     assert.throws(() => SemaphoreSet.create({ key, count: 1 }), {
       code: "EEXIST",
@@ -157,7 +157,7 @@ Deno.test("semop: IPC_NOWAIT would block: EAGAIN", () =>
     assert.equal(semop(set.id, raw(-1, 0, IPC.NOWAIT)), -ERRNO.EAGAIN);
   }));
 
-Deno.test("semop: timeout: EAGAIN, which we call ETIMEDOUT", () =>
+Deno.test("semop: timeout: EAGAIN, which the library reports as ETIMEDOUT", () =>
   withSet({ count: 1 }, async (set) => {
     assert.equal(semtimedop(set.id, raw(-1), 1), -ERRNO.EAGAIN);
     assert.throws(() => set.opSync(down, { timeout: 1 }), { code: "ETIMEDOUT", errno: 110 });
@@ -201,7 +201,7 @@ testWith(
 
 testWith(
   { tools: ["deno"] },
-  "semop: signal: EINTR, never restarted, except by us",
+  "semop: signal: EINTR, never restarted, except by the library",
   () =>
     withSet({ count: 1 }, async (set) => {
       await using peer = Peer.typescript(`
@@ -233,7 +233,7 @@ testWith(
     }),
 );
 
-Deno.test("semop: bad timespec (nsec >= 1e9): EINVAL, which no timeout of ours becomes", () =>
+Deno.test("semop: bad timespec (nsec >= 1e9): EINVAL, which no timeout of the library becomes", () =>
   withSet({ count: 1 }, (set) => {
     const library = Deno.dlopen("libc.so.6", {
       semtimedop: { parameters: ["i32", "buffer", "usize", "buffer"], result: "i32" },

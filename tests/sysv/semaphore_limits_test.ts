@@ -5,7 +5,7 @@ import { semaphoreLimits, semaphoreUsage } from "../../src/sysv/mod.ts";
 import { testWith } from "../support/needs.ts";
 import { IN_NAMESPACE, inNamespace } from "../support/own_namespace.ts";
 
-Deno.test("limits and use are there, and whole numbers", () => {
+Deno.test("semaphoreLimits and semaphoreUsage: whole numbers", () => {
   for (const figures of [semaphoreLimits(), semaphoreUsage()]) {
     for (const [name, figure] of Object.entries(figures)) {
       assert(Number.isSafeInteger(figure) && figure >= 0, `${name}: ${figure}`);
@@ -15,7 +15,7 @@ Deno.test("limits and use are there, and whole numbers", () => {
 
 testWith(
   { ...IN_NAMESPACE, tools: [...IN_NAMESPACE.tools!, "ipcs", "ipcmk"] },
-  "limits and use are those of ipcs, and the sysctl's",
+  "semaphoreLimits and semaphoreUsage: the same as ipcs and the sysctl",
   async () => {
     const printed = await inNamespace(
       { sem: "300 4000 200 50" },

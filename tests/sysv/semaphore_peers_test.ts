@@ -46,7 +46,7 @@ for (const [language, needs, start] of LANGUAGES) {
 
   testWith(
     needs,
-    `a set that ${language} made has its values, and is changed by both`,
+    `SemaphoreSet: a set that ${language} made has its values, and both change it`,
     async () => {
       const key = freshKey();
       await using other = await start({ key, values: [1, 0, 7] });
@@ -69,7 +69,7 @@ for (const [language, needs, start] of LANGUAGES) {
 
   testWith(
     needs,
-    `a killed ${language} program's lock is ours, by promise`,
+    `SemaphoreSet.op: gets the lock of a killed ${language} program`,
     () =>
       withSet({ count: 1 }, async (set) => {
         await using other = await start({ id: set.id });
@@ -84,7 +84,7 @@ for (const [language, needs, start] of LANGUAGES) {
 
   testWith(
     both,
-    `a killed ${language} program's lock is another process of ours', blocking`,
+    `SemaphoreSet.opSync: another process gets the lock of a killed ${language} program`,
     () =>
       withSet({ count: 1 }, async (set) => {
         await using other = await start({ id: set.id });
@@ -101,7 +101,7 @@ for (const [language, needs, start] of LANGUAGES) {
   for (const how of ["op", "opSync"] as const) {
     testWith(
       both,
-      `a killed process of ours gives what it has by ${how} to ${language}`,
+      `SemaphoreSet.${how}: ${language} gets the lock of a killed process`,
       () =>
         withSet({ count: 1 }, async (set) => {
           await using ours = holder(set.id, how);
@@ -124,7 +124,7 @@ for (const [language, needs, start] of LANGUAGES) {
 
   testWith(
     needs,
-    `a set we remove wakes ${language} with EIDRM`,
+    `SemaphoreSet.remove: wakes ${language} with EIDRM`,
     () =>
       withSet({ count: 1 }, async (set) => {
         await using other = await start({ id: set.id });
@@ -140,7 +140,7 @@ for (const [language, needs, start] of LANGUAGES) {
 
 testWith(
   { tools: ["deno", "ipcrm"] },
-  "a set that ipcrm removes wakes ours, in both forms",
+  "SemaphoreSet.op and opSync: ipcrm wakes the wait with EIDRM",
   () =>
     withSet({ key: freshKey(), count: 1, values: [1] }, async (set) => {
       const told = assert.rejects(set.op(LOCK), { code: "EIDRM", message: /start over/ });

@@ -5,6 +5,7 @@ import { IPC } from "../../ffi/constants.ts";
 import { semget } from "../../ffi/sem.ts";
 import { findSemaphoreSet } from "../../src/sysv/mod.ts";
 import { SemaphoreSet } from "../../mod.ts";
+import { START_VALUES } from "../../src/sysv/semaphore_opening.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
 import { testWith } from "../support/needs.ts";
 import { IN_NAMESPACE, inNamespace } from "../support/own_namespace.ts";
@@ -13,6 +14,8 @@ import { freshKey, Peer } from "../support/peer.ts";
 guardAgainstLeaks();
 
 const VALUES = [3, 0, 7];
+// Every creator here is dead, or never announces values: openers need not wait for long
+START_VALUES.waitMs = 50;
 /** The calls that follow semget. */
 const CALLS = ["semctl", "semop,semtimedop"];
 const CREATE = IPC.CREAT | IPC.EXCL;
@@ -21,7 +24,7 @@ function open(key: number): SemaphoreSet {
   return SemaphoreSet.openOrCreate({ key, count: VALUES.length, values: VALUES });
 }
 
-Deno.test("SemaphoreSet.openOrCreate makes a set anew whose creator died before its start values", () => {
+Deno.test("SemaphoreSet.openOrCreate: creates a set again if its creator died before the start values", () => {
   const key = freshKey();
   const left = semget(key, VALUES.length, CREATE | 0o700);
   const set = open(key);
@@ -35,7 +38,7 @@ Deno.test("SemaphoreSet.openOrCreate makes a set anew whose creator died before 
   }
 });
 
-Deno.test("SemaphoreSet.openOrCreate takes up a set whose creator died after its start values", () => {
+Deno.test("SemaphoreSet.openOrCreate: opens a set whose creator died after the start values", () => {
   const key = freshKey();
   const left = SemaphoreSet.attach(semget(key, VALUES.length, CREATE | 0o600));
   left.setValues(VALUES);
@@ -48,12 +51,17 @@ Deno.test("SemaphoreSet.openOrCreate takes up a set whose creator died after its
   }
 });
 
-Deno.test("SemaphoreSet.openOrCreate leaves another program's set alone that has no operation yet", () => {
+Deno.test("SemaphoreSet.openOrCreate: ETIMEDOUT for the unused set of another program, which stays as it is", () => {
   const key = freshKey();
   const other = SemaphoreSet.create({ key, count: VALUES.length });
   try {
-    assert.throws(() => open(key), { code: "ETIMEDOUT", message: /no semop has said yet/ });
+    assert.throws(() => open(key), {
+      code: "ETIMEDOUT",
+      message: /start values.*creator died.*ipcrm -S/,
+    });
     assert.deepEqual(other.values(), [0, 0, 0]);
+    // Without values there is nothing to wait for
+    assert.equal(SemaphoreSet.openOrCreate({ key, count: VALUES.length }).id, other.id);
     other.setValues([1, 1, 1]);
     assert.throws(() => open(key), { code: "ETIMEDOUT" });
     assert.deepEqual(other.values(), [1, 1, 1]);
@@ -63,7 +71,7 @@ Deno.test("SemaphoreSet.openOrCreate leaves another program's set alone that has
   }
 });
 
-Deno.test("SemaphoreSet.create gives a set with start values the mode that was asked for", () => {
+Deno.test("SemaphoreSet.create: a set with start values has the requested mode", () => {
   for (const mode of [0o600, 0o660, 0o700, 0o222]) {
     const set = SemaphoreSet.create({ count: 1, values: [1], mode });
     assert.equal(set.stat().mode, mode);
@@ -96,7 +104,7 @@ async function creator(key: number, call: string, what: string, when: number): P
 
 testWith(
   { tools: ["strace", "deno"] },
-  "SemaphoreSet.create killed at any of its calls keeps nobody from the set",
+  "SemaphoreSet.create: killed at any of its calls, it does not keep others from the set",
   async () => {
     await Promise.all(CALLS.map(async (call) => {
       for (let when = 1;; when++) {
@@ -117,7 +125,7 @@ testWith(
 
 testWith(
   { tools: ["strace", "deno"] },
-  "SemaphoreSet.create that fails at any of its calls leaves no set behind",
+  "SemaphoreSet.create: a failure of any of its calls leaves no set behind",
   async () => {
     await Promise.all(CALLS.map(async (call) => {
       for (let when = 1;; when++) {
@@ -135,7 +143,7 @@ testWith(
   },
 );
 
-testWith(IN_NAMESPACE, "SemaphoreSet.create with E2BIG leaves no set behind", async () => {
+testWith(IN_NAMESPACE, "SemaphoreSet.openOrCreate: E2BIG leaves no set behind", async () => {
   const printed = await inNamespace(
     { sem: "250 32000 1 32" },
     `

@@ -37,7 +37,7 @@ function procRow(stat: SemaphoreSetStat): string {
 
 testWith(
   { tools: ["ipcmk", "ipcrm", "perl", "ipcs", "cat"] },
-  "the list is that of ipcs and of /proc, whoever made the sets",
+  "listSemaphoreSets: the same as ipcs and /proc, for sets of all creators",
   async () => {
     using small = ForeignObject.semaphores(3, "0640");
     using large = ForeignObject.semaphores(250);
@@ -72,7 +72,7 @@ testWith(
 
 testWith(
   { tools: ["perl", "ipcs"] },
-  "values, waiting counts and last process are those of ipcs -i",
+  "SemaphoreSet: values, waiting counts and last process are those of ipcs -i",
   () =>
     withSet({ count: 3, values: [0, 7, 2] }, async (set) => {
       await using perl = await perlSemaphores({ id: set.id });
@@ -102,7 +102,7 @@ testWith(
     }),
 );
 
-testWith({ tools: ["ipcmk", "ipcrm"] }, "a set is removed by its id, once", () => {
+testWith({ tools: ["ipcmk", "ipcrm"] }, "removeSemaphoreSet: the second call is EINVAL", () => {
   using made = ForeignObject.semaphores(1);
   removeSemaphoreSet(made.id);
   assert.throws(() => removeSemaphoreSet(made.id), (error) => {
@@ -115,7 +115,7 @@ testWith({ tools: ["ipcmk", "ipcrm"] }, "a set is removed by its id, once", () =
 
 testWith(
   { tools: ["ipcrm"] },
-  "a set that ipcrm removed is gone",
+  "statSemaphoreSet: EINVAL for a set that ipcrm removed",
   () =>
     withSet({ key: freshKey(), count: 1 }, (set) => {
       output("ipcrm", "-S", `${set.key}`);
@@ -124,7 +124,7 @@ testWith(
     }),
 );
 
-Deno.test("an id that is none is refused", () => {
+Deno.test("statSemaphoreSet and removeSemaphoreSet: an impossible id is refused", () => {
   for (const id of [-1, 0.5, 2 ** 31, NaN]) {
     for (const use of [statSemaphoreSet, removeSemaphoreSet]) {
       assert.throws(() => use(id), RangeError, `${id}`);
@@ -137,7 +137,7 @@ Deno.test("an id that is none is refused", () => {
 
 testWith(
   { tools: ["deno"], root: true },
-  "others' sets are listed without any permission",
+  "listSemaphoreSets: sets of others are listed without any permission",
   () =>
     withSet({ key: freshKey(), count: 4, mode: 0o000 }, async (set) => {
       await using peer = asNobody(`
@@ -153,7 +153,7 @@ testWith(
     }),
 );
 
-Deno.test("a set of a key that others wrote unsigned is found", () => {
+Deno.test("findSemaphoreSet: a key that is written unsigned is found", () => {
   const set = SemaphoreSet.create({ key: 0xfedcba98, count: 1 });
   try {
     assert.equal(findSemaphoreSet(0xfedcba98 | 0), set.id);

@@ -32,7 +32,7 @@ function untilTaken(set: SemaphoreSet, values: readonly number[]): void {
   while (set.values().join() !== values.join()) assert(!net.passed, "nobody took it");
 }
 
-Deno.test("a promise waits without blocking, as others see, and is done when it can be", () =>
+Deno.test("SemaphoreSet.op: waits without blocking, is counted as waiting, and resolves once it is possible", () =>
   withSet({ count: 1 }, async (set) => {
     const done = set.op(take);
     await asleep(set);
@@ -47,7 +47,7 @@ Deno.test("a promise waits without blocking, as others see, and is done when it 
     await zero;
   }));
 
-Deno.test("what can be done is done at once, whatever the time left", () =>
+Deno.test("SemaphoreSet.op and opSync: possible operations are performed at once, even with timeout 0", () =>
   withSet({ count: 1, values: [3] }, async (set) => {
     set.opSync(take, { timeout: 0 });
     set.opSync(SemaphoreSet.prepare(take), { timeout: 0 });
@@ -55,7 +55,7 @@ Deno.test("what can be done is done at once, whatever the time left", () =>
     assert.equal(set.value(0), 0);
   }));
 
-Deno.test("the timeout ends the wait, and says what was in the way", () =>
+Deno.test("SemaphoreSet.op and opSync: the timeout ends the wait, and the error names the obstacle", () =>
   withSet({ key: freshKey(), count: 2, values: [0, 4] }, async (set) => {
     const late = (name: RegExp) => ({ code: "ETIMEDOUT", call: "semtimedop", message: name });
     const both: Operation[] = [{ semaphore: 1, add: -4 }, { semaphore: 0, add: -2 }];
@@ -72,14 +72,14 @@ Deno.test("the timeout ends the wait, and says what was in the way", () =>
     assert.deepEqual(set.values(), [0, 4]);
   }));
 
-Deno.test("who gives up before it began did nothing, though it could have been done", () =>
+Deno.test("SemaphoreSet.op: a signal that aborted before the call prevents even possible operations", () =>
   withSet({ count: 1, values: [1] }, async (set) => {
     const signal = AbortSignal.abort(new Error("before"));
     await assert.rejects(set.op(take, { signal }), /before/);
     assert.equal(set.value(0), 1);
   }));
 
-Deno.test("who gives up while waiting gets the signal's reason and leaves nobody waiting", () =>
+Deno.test("SemaphoreSet.op: an abort rejects with the reason of the signal and leaves no waiter", () =>
   withSet({ count: 1 }, async (set) => {
     const controller = new AbortController();
     const reason = new Error("stop");
@@ -92,7 +92,7 @@ Deno.test("who gives up while waiting gets the signal's reason and leaves nobody
     assert.equal(set.value(0), 1);
   }));
 
-Deno.test("what was done just as the caller gave up is taken back", () =>
+Deno.test("SemaphoreSet.op: operations performed at the moment of the abort are reverted", () =>
   withSet({ count: 3 }, async (set) => {
     const controller = new AbortController();
     // A wait for zero has nothing to take back, and only in reverse the way back is as free
@@ -113,7 +113,7 @@ Deno.test("what was done just as the caller gave up is taken back", () =>
 
 testWith(
   { tools: ["deno"] },
-  "what was taken back is not undone again when the process ends",
+  "SemaphoreSet.op: reverted operations are not undone again when the process ends",
   () =>
     withSet({ count: 1 }, async (set) => {
       await using peer = Peer.typescript(`
@@ -132,7 +132,7 @@ testWith(
     }),
 );
 
-Deno.test("a wait for zero that was over just as the caller gave up leaves nothing to take back", () =>
+Deno.test("SemaphoreSet.op: a wait for zero that ended at the moment of the abort changes nothing", () =>
   withSet({ count: 1, values: [1] }, async (set) => {
     const controller = new AbortController();
     const given = set.op([{ semaphore: 0, add: 0 }], { signal: controller.signal });
@@ -144,7 +144,7 @@ Deno.test("a wait for zero that was over just as the caller gave up leaves nothi
     assert.equal(set.value(0), 0);
   }));
 
-Deno.test("what cannot be taken back, because somebody used it already, is reported as done", () =>
+Deno.test("SemaphoreSet.op: operations that cannot be reverted, because they were used, are reported as performed", () =>
   withSet({ count: 2 }, async (set) => {
     const controller = new AbortController();
     const swap = [{ semaphore: 0, add: -1 }, { semaphore: 1, add: 1 }];
@@ -158,7 +158,7 @@ Deno.test("what cannot be taken back, because somebody used it already, is repor
     assert.deepEqual(set.values(), [0, 0]);
   }));
 
-Deno.test("a set that is removed under what was just done leaves nothing to take back", () =>
+Deno.test("SemaphoreSet.op: a set that was removed at the moment of the abort leaves nothing to revert", () =>
   withSet({ count: 1 }, async (set) => {
     const controller = new AbortController();
     const given = set.op(take, { signal: controller.signal });
@@ -170,7 +170,7 @@ Deno.test("a set that is removed under what was just done leaves nothing to take
     await assert.rejects(given, /stop/);
   }));
 
-Deno.test("a removed set wakes who waits on it, with an error that says so", () =>
+Deno.test("SemaphoreSet.op and opSync: removal wakes the waiters with EIDRM", () =>
   withSet({ key: freshKey(), count: 1, values: [1] }, async (set) => {
     const removed = {
       code: "EIDRM",
@@ -183,7 +183,7 @@ Deno.test("a removed set wakes who waits on it, with an error that says so", () 
     await Promise.all(told);
   }));
 
-Deno.test("an operation that is not to wait refuses the others' wait, and they wait otherwise", () =>
+Deno.test("SemaphoreSet.opSync: noWait refuses only if its own operation has to wait", () =>
   withSet({ count: 2 }, async (set) => {
     const refused = { code: "EAGAIN", message: /semaphore 1 is 0 .*-?1 is to be taken/ };
     const impatient: Operation[] = [
@@ -215,7 +215,7 @@ Deno.test("an operation that is not to wait refuses the others' wait, and they w
     await assert.rejects(set.op(zero), { code: "EAGAIN" });
   }));
 
-Deno.test("an error that comes up during the wait ends it", () =>
+Deno.test("SemaphoreSet.op: an error that occurs during the wait ends it", () =>
   withSet({ count: 2, values: [0, 32767] }, async (set) => {
     const tooMuch = set.op([{ semaphore: 0, add: -1 }, { semaphore: 1, add: 1 }]);
     await asleep(set);
@@ -224,7 +224,7 @@ Deno.test("an error that comes up during the wait ends it", () =>
     assert.deepEqual(set.values(), [1, 32767]);
   }));
 
-Deno.test("more promises can wait than Deno has threads for them, and giving up frees them all", () =>
+Deno.test("SemaphoreSet.op: more promises can wait than Deno has threads, and aborts end all of them", () =>
   withSet({ count: 1 }, async (set) => {
     const WAITS = 100;
     const all = Promise.all(Array.from({ length: WAITS }, () => set.op(take)));
@@ -262,7 +262,7 @@ function waiter(id: number, how: "op" | "opSync", add = -1): Peer {
 for (const how of ["opSync", "op"] as const) {
   testWith(
     { tools: ["deno"] },
-    `${how} in another process is woken by a change`,
+    `SemaphoreSet.${how}: another process that waits is woken by a change`,
     () =>
       withSet({ count: 1 }, async (set) => {
         await using peer = waiter(set.id, how);
@@ -277,7 +277,7 @@ for (const how of ["opSync", "op"] as const) {
 
   testWith(
     { tools: ["deno"] },
-    `${how} in another process is told of a removed set`,
+    `SemaphoreSet.${how}: another process that waits gets EIDRM when the set is removed`,
     () =>
       withSet({ key: freshKey(), count: 1, values: [1] }, async (set) => {
         await using peer = waiter(set.id, how, 0);
@@ -290,7 +290,7 @@ for (const how of ["opSync", "op"] as const) {
 
   testWith(
     { tools: ["deno"] },
-    `${how} goes on waiting when a signal interrupts it`,
+    `SemaphoreSet.${how}: continues to wait after a signal`,
     () =>
       withSet({ count: 1 }, async (set) => {
         await using peer = waiter(set.id, how);
@@ -307,7 +307,7 @@ for (const how of ["opSync", "op"] as const) {
 
 testWith(
   { tools: ["deno"], files: true },
-  "a Worker that is terminated while it awaits takes nothing later",
+  "SemaphoreSet.op: a Worker that was terminated while it awaited changes nothing later",
   () =>
     withSet({ count: 1 }, async (set) => {
       await using peer = Peer.typescript(
@@ -331,7 +331,7 @@ testWith(
       await peer.write("now\n");
       assert.equal(await peer.line(), "terminated");
       // Between two slices nobody queues either: only a long quiet says that it ended
-      for (let quiet = 0; quiet < 100; quiet++) {
+      for (let quiet = 0; quiet < 40; quiet++) {
         await new Promise((resolve) => setTimeout(resolve, 10));
         if (set.waitingForIncrease(0) > 0) quiet = 0;
       }
@@ -344,7 +344,7 @@ testWith(
 
 testWith(
   { tools: ["deno"] },
-  "what a process did with undo goes when it is killed",
+  "SemaphoreSet.op: changes with undo are reverted when the process is killed",
   () =>
     withSet({ count: 2 }, async (set) => {
       await using peer = Peer.typescript(`

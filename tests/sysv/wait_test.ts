@@ -29,14 +29,14 @@ function* work(log: string[], waits: Wait[]): Waiting<string> {
   }
 }
 
-Deno.test("the blocking driver blocks, the other one sleeps", async () => {
+Deno.test("waitSync and waitAsync: one blocks, the other sleeps", async () => {
   const log: string[] = [];
   assert.equal(waitSync(work(log, [recorded(log), recorded(log)])), "done");
   assert.equal(await waitAsync(work(log, [recorded(log)])), "done");
   assert.deepEqual(log, ["block", "block", "cleaned up", "sleep", "cleaned up"]);
 });
 
-Deno.test("an abort interrupts, is thrown once where the work waits, and lets it wait to settle", async () => {
+Deno.test("waitAsync: an abort interrupts the wait, is thrown once inside the work, and lets it wait to settle", async () => {
   const log: string[] = [];
   const controller = new AbortController();
   const wait = recorded(log, () => {
@@ -47,7 +47,7 @@ Deno.test("an abort interrupts, is thrown once where the work waits, and lets it
   assert.deepEqual(log, ["sleep", "interrupt", "caught stop", "sleep", "cleaned up"]);
 });
 
-Deno.test("after an abort the work waits as long as it needs to settle", async () => {
+Deno.test("waitAsync: after an abort the work waits as long as it needs to settle", async () => {
   const log: string[] = [];
   const controller = new AbortController();
   const wait = recorded(log, () => {
@@ -68,7 +68,7 @@ Deno.test("after an abort the work waits as long as it needs to settle", async (
   assert.deepEqual(log, ["sleep", "interrupt", "sleep", "sleep", "settled"]);
 });
 
-Deno.test("what a wait throws is thrown inside the work, which cleans up", async () => {
+Deno.test("waitSync and waitAsync: an error of a wait is thrown inside the work, which cleans up", async () => {
   const failing: Wait = {
     block: () => {
       throw new Error("block failed");
@@ -96,7 +96,7 @@ Deno.test("what a wait throws is thrown inside the work, which cleans up", async
   }
 });
 
-Deno.test("a wait that calls back is listened to; one that cannot is slept", async () => {
+Deno.test("waitAsync: uses listen, and sleep if listen is not possible", async () => {
   const log: string[] = [];
   const calling: Wait = {
     ...recorded(log),
@@ -111,7 +111,7 @@ Deno.test("a wait that calls back is listened to; one that cannot is slept", asy
   assert.deepEqual(log, ["listen", "sleep", "cleaned up"]);
 });
 
-Deno.test("an abort interrupts a wait that calls back, and is thrown when it is over", async () => {
+Deno.test("waitAsync: an abort interrupts a wait with listen, and is thrown when the wait is over", async () => {
   const log: string[] = [];
   const controller = new AbortController();
   let over: (() => void) | undefined;
@@ -133,7 +133,7 @@ Deno.test("an abort interrupts a wait that calls back, and is thrown when it is 
   assert.deepEqual(log, ["interrupt", "caught stop", "sleep", "cleaned up"]);
 });
 
-Deno.test("work under an aborted signal is not begun", async () => {
+Deno.test("waitAsync: work with an aborted signal does not begin", async () => {
   const log: string[] = [];
   await assert.rejects(
     waitAsync(work(log, [recorded(log)]), AbortSignal.abort(new Error("before"))),
@@ -142,7 +142,7 @@ Deno.test("work under an aborted signal is not begun", async () => {
   assert.deepEqual(log, []);
 });
 
-Deno.test("waitAsync that slept has given the event loop its turn: the yield budget is full", async () => {
+Deno.test("waitAsync: after a sleep the yield budget is full", async () => {
   const LOOKS = 64;
   // One look at the clock, after which the budget is spent in time
   for (let i = 0; i < LOOKS; i++) await yieldBudget.pause();
