@@ -3,8 +3,13 @@
 import { Channel } from "../../channel/channel.ts";
 import { LANES } from "../../channel/descriptor.ts";
 import { listChannels, statChannel } from "../../channel/channel_stat.ts";
-import { channelColumns, defaultChannelColumns, LANE_COLUMNS } from "../objects/channel_columns.ts";
-import { channelFacts, laneFacts } from "../objects/channel_facts.ts";
+import {
+  channelColumns,
+  channelFacts,
+  defaultChannelColumns,
+  LANE_COLUMNS,
+  laneFacts,
+} from "../objects/channel_facts.ts";
 import { CHANNELS, contentOf } from "../objects/channel_removal.ts";
 import { type Command, command } from "../command.ts";
 import { printLabelled } from "../text/labelled_lines.ts";

@@ -3,12 +3,21 @@
 import { listSemaphoreSets } from "../../sysv/semaphore_stat.ts";
 import { command } from "../command.ts";
 import { print, printJson, report } from "../output.ts";
+import { AccountNames } from "../objects/object_facts.ts";
 import { mayReadProc, PROC_NOTE } from "../objects/processes.ts";
-import { defaultSegmentColumns, needsProc, segmentColumns } from "../objects/segment_columns.ts";
-import { FactsReader, type SegmentFacts } from "../objects/segment_facts.ts";
+import {
+  defaultSegmentColumns,
+  FactsReader,
+  needsProc,
+  segmentColumns,
+  type SegmentFacts,
+} from "../objects/segment_facts.ts";
 import { ORPHANS_HELP, selection, SELECTION_OPTIONS, setSelection } from "../objects/selection.ts";
-import { DEFAULT_SEMAPHORE_COLUMNS, SEMAPHORE_COLUMNS } from "../objects/semaphore_columns.ts";
-import { SemaphoreFactsReader } from "../objects/semaphore_facts.ts";
+import {
+  DEFAULT_SEMAPHORE_COLUMNS,
+  SEMAPHORE_COLUMNS,
+  semaphoreSetFacts,
+} from "../objects/semaphore_facts.ts";
 import { Inventory } from "../objects/unused.ts";
 import { type Column, tableJson, tableLines } from "../text/table.ts";
 import { keyOption, type OptionTable, type Parsed } from "../usage.ts";
@@ -127,11 +136,11 @@ async function listSets(options: Options): Promise<void> {
   const { columns, sorted } = tableSettings(options, SEMAPHORE_COLUMNS);
   const chosen = setSelection(options);
   const key = keyOption(options.key);
-  const reader = new SemaphoreFactsReader();
+  const names = new AccountNames();
   const rows = sorted(
     listSemaphoreSets()
       .filter((stat) => (key === undefined || stat.key === key) && chosen(stat))
-      .map((stat) => reader.facts(stat)),
+      .map((stat) => semaphoreSetFacts(stat, names)),
   );
   if (options.json === true) return await printJson(tableJson(columns, rows));
   await printLines(tableLines(columns ?? DEFAULT_SEMAPHORE_COLUMNS, rows));

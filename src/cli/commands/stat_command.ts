@@ -10,8 +10,8 @@ import { FactsReader } from "../objects/segment_facts.ts";
 import {
   type SemaphoreFacts,
   semaphoreFacts,
-  SemaphoreFactsReader,
   type SemaphoreSetFacts,
+  semaphoreSetFacts,
 } from "../objects/semaphore_facts.ts";
 import {
   findObject,
@@ -92,7 +92,7 @@ async function showSegment(target: Target, json: boolean): Promise<void> {
 
 async function showSet(target: Target, json: boolean): Promise<void> {
   const stat = findObject(target, listSemaphoreSets(), "semaphore set");
-  const facts = new SemaphoreFactsReader().facts(stat);
+  const facts = semaphoreSetFacts(stat);
   const semaphores = semaphoreFacts(stat);
   if (json) {
     return await printJson(JSON.stringify({ ...facts, semaphores: semaphores ?? null }, null, 2));

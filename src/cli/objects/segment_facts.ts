@@ -1,50 +1,123 @@
 /**
  * The facts of a segment, the same in every command: the record that `--json` prints, whose names and
- * meanings are the stable contract, and the text form of some facts.
+ * meanings are the stable contract, and the columns of tables.
  */
 
 import type { SegmentStat } from "../../sysv/segment_stat.ts";
-import { AccountNames, type ObjectFacts, objectFacts } from "./object_facts.ts";
+import type { Format } from "../output.ts";
+import type { Column } from "../text/table.ts";
+import { isoTime, localTime, shortTime } from "../text/wording.ts";
+import { columnsOf, defaultColumns, type FactsOf, factsOf, factTable } from "./facts.ts";
+import { AccountNames, OBJECT_FACTS, shortOwner } from "./object_facts.ts";
 import { type Attacher, attachers, type Residence, residences } from "./processes.ts";
 import { Inventory, type SegmentUse } from "./unused.ts";
 
+/** What the facts of a segment come from; without -A, there are no pids and no residence. */
+interface SegmentSource {
+  readonly stat: SegmentStat;
+  readonly use: SegmentUse;
+  readonly pids: readonly number[] | undefined;
+  readonly residence: Residence | undefined;
+}
+
+const SEGMENT_FACTS = {
+  ...OBJECT_FACTS,
+  ...factTable<SegmentSource>()({
+    /** Its size in bytes, and the number of attaches in all processes. */
+    size: { title: "SIZE", right: true, sized: true, value: ({ stat }) => stat.size },
+    nattch: { title: "ATT", right: true, value: ({ stat }) => stat.nattch },
+    /** `dest` (marked for removal), `locked`, `idle`, `orphan`, separated by commas. */
+    status: { title: "STATUS", value: statusOf, format: statusFormat },
+    markedForRemoval: { title: "DEST", value: ({ stat }) => stat.markedForRemoval },
+    locked: { title: "LOCKED", value: ({ stat }) => stat.locked },
+    /** Whether no visible evidence shows a use: `use` is `orphan`. */
+    orphan: { title: "ORPHAN", value: ({ use }) => use.verdict === "orphan" },
+    /** `in use`, `idle` or `orphan`, and the evidence of a use in words, null for an orphan. */
+    use: { title: "USE", value: ({ use }) => use.verdict },
+    useReason: { title: "USEREASON", value: ({ use }) => use.reasons.join("; ") || null },
+    /** `alive`, `zombie`, `gone` or `unseen`; null if no process has used it yet. */
+    creatorState: { title: "CREATORSTATE", value: ({ use }) => use.creator },
+    lastUserState: { title: "LASTUSERSTATE", value: ({ use }) => use.lastUser },
+    /** Since when no process is attached; null while one is. */
+    idleSince: { title: "IDLESINCE", value: ({ use }) => isoTime(use.idleSince), text: localTime },
+    /** The owner's other attached segments, and semaphore sets that may be in use. */
+    ownerAttached: { title: "OWNERATTACHED", right: true, value: ({ use }) => use.ownerAttached },
+    ownerSets: { title: "OWNERSETS", right: true, value: ({ use }) => use.ownerSets },
+    /** `mailbox` or `channel` if it looks like one of this library. */
+    library: { title: "LIBRARY", value: ({ use }) => use.library },
+    /** The times of the last attach, the last detach, and the creation or last change. */
+    atime: { title: "ATTACHED", value: ({ stat }) => isoTime(stat.atime), text: localTime },
+    dtime: { title: "DETACHED", value: ({ stat }) => isoTime(stat.dtime), text: localTime },
+    ctime: { title: "CREATED", value: ({ stat }) => isoTime(stat.ctime), text: localTime },
+    /** The process that created it, and the process that attached or detached last. */
+    cpid: { title: "CPID", right: true, value: ({ stat }) => stat.cpid || null },
+    lpid: { title: "LPID", right: true, value: ({ stat }) => stat.lpid || null },
+    /** The processes that have it attached, as far as this user may see them; null without -A. */
+    pids: { title: "PIDS", value: ({ pids }) => pids ?? null },
+    /** The bytes in memory, and the bytes swapped out; null without -A. */
+    resident: {
+      title: "RESIDENT",
+      right: true,
+      sized: true,
+      value: ({ residence }) => residence?.resident ?? null,
+    },
+    swapped: {
+      title: "SWAPPED",
+      right: true,
+      sized: true,
+      value: ({ residence }) => residence?.swapped ?? null,
+    },
+  }),
+};
+
 /** A segment in `--json`. Times are ISO 8601 in UTC; null is unknown or never. */
-export interface SegmentFacts extends ObjectFacts {
-  /** Its size in bytes. */
-  readonly size: number;
-  /** The number of attaches, in all processes. */
-  readonly nattch: number;
-  /** Its status: `dest` (marked for removal), `locked`, `idle`, `orphan`, separated by commas. */
-  readonly status: string;
-  readonly markedForRemoval: boolean;
-  readonly locked: boolean;
-  /** Whether no visible evidence shows a use: `use` is `orphan`. */
-  readonly orphan: boolean;
-  /** `in use`, `idle` or `orphan`, and the evidence of a use in words, null for an orphan. */
-  readonly use: SegmentUse["verdict"];
-  readonly useReason: string | null;
-  /** `alive`, `zombie`, `gone` or `unseen`; null if no process has used it yet. */
-  readonly creatorState: SegmentUse["creator"];
-  readonly lastUserState: SegmentUse["lastUser"];
-  /** Since when no process is attached; null while one is. */
-  readonly idleSince: string | null;
-  /** The owner's other attached segments, and semaphore sets that may be in use. */
-  readonly ownerAttached: number;
-  readonly ownerSets: number;
-  /** `mailbox` or `channel` if it looks like one of this library. */
-  readonly library: SegmentUse["library"];
-  /** The times of the last attach, the last detach, and the creation or last change. */
-  readonly atime: string | null;
-  readonly dtime: string | null;
-  readonly ctime: string | null;
-  /** The process that created it, and the process that attached or detached last. */
-  readonly cpid: number | null;
-  readonly lpid: number | null;
-  /** The processes that have it attached, as far as this user may see them; null without -A. */
-  readonly pids: readonly number[] | null;
-  /** The bytes in memory, and the bytes swapped out; null without -A. */
-  readonly resident: number | null;
-  readonly swapped: number | null;
+export type SegmentFacts = FactsOf<typeof SEGMENT_FACTS>;
+
+/** The status words of a segment. */
+export function statusOf(
+  { stat, use }: {
+    readonly stat: Pick<SegmentStat, "markedForRemoval" | "locked">;
+    readonly use: Pick<SegmentUse, "verdict">;
+  },
+): string {
+  const words = [
+    stat.markedForRemoval ? "dest" : "",
+    stat.locked ? "locked" : "",
+    use.verdict === "in use" ? "" : use.verdict,
+  ];
+  return words.filter((word) => word !== "").join(",");
+}
+
+/** The style of the status: it highlights segments that need attention. */
+function statusFormat(
+  { orphan, markedForRemoval }: { readonly orphan: boolean; readonly markedForRemoval: boolean },
+): Format | undefined {
+  if (orphan) return "red";
+  return markedForRemoval ? "yellow" : undefined;
+}
+
+/** The style of the columns: whether sizes are numbers of bytes, in place of `64K`. */
+export interface ColumnStyle {
+  readonly bytes?: boolean;
+}
+
+/** Every column, one for each fact. */
+export function segmentColumns(style?: ColumnStyle): Column<SegmentFacts>[] {
+  return columnsOf(SEGMENT_FACTS, style);
+}
+
+/** The default columns. */
+export function defaultSegmentColumns(style?: ColumnStyle): Column<SegmentFacts>[] {
+  return defaultColumns(
+    segmentColumns(style),
+    ["key", "id", "owner", "mode", "size", "nattch", "status", "ctime", "cpid", "lpid"],
+    { owner: shortOwner, ctime: ({ ctime }) => shortTime(ctime) },
+  );
+}
+
+/** Whether a column has data only under -A. */
+export function needsProc({ name }: Column<SegmentFacts>): boolean {
+  return name === "pids" || name === "resident" || name === "swapped";
 }
 
 /** Gathers the facts of segments; expensive facts are read once, for the first segment. */
@@ -71,48 +144,13 @@ export class FactsReader {
     return this.#attachers === undefined ? undefined : this.#attachers.get(id) ?? [];
   }
 
-  /** The facts of one segment. */
   facts(stat: SegmentStat): SegmentFacts {
-    const residence = this.#residences?.get(stat.id);
-    const { markedForRemoval, locked } = stat;
-    const use = this.#inventory.segment(stat);
-    const orphan = use.verdict === "orphan";
-    return {
-      ...objectFacts(stat, this.#names),
-      size: stat.size,
-      nattch: stat.nattch,
-      status: statusOf({ markedForRemoval, locked, use: use.verdict }),
-      markedForRemoval,
-      locked,
-      orphan,
-      use: use.verdict,
-      useReason: use.reasons.join("; ") || null,
-      creatorState: use.creator,
-      lastUserState: use.lastUser,
-      idleSince: use.idleSince?.toISOString() ?? null,
-      ownerAttached: use.ownerAttached,
-      ownerSets: use.ownerSets,
-      library: use.library,
-      atime: stat.atime?.toISOString() ?? null,
-      dtime: stat.dtime?.toISOString() ?? null,
-      ctime: stat.ctime?.toISOString() ?? null,
-      cpid: stat.cpid === 0 ? null : stat.cpid,
-      lpid: stat.lpid === 0 ? null : stat.lpid,
-      pids: this.attachersOf(stat.id)?.map(({ pid }) => pid) ?? null,
-      resident: residence?.resident ?? null,
-      swapped: residence?.swapped ?? null,
-    };
+    return factsOf(SEGMENT_FACTS, {
+      stat,
+      names: this.#names,
+      use: this.#inventory.segment(stat),
+      pids: this.attachersOf(stat.id)?.map(({ pid }) => pid),
+      residence: this.#residences?.get(stat.id),
+    });
   }
-}
-
-/** The status words of a segment. */
-export function statusOf(
-  facts: Pick<SegmentFacts, "markedForRemoval" | "locked" | "use">,
-): string {
-  const words = [
-    facts.markedForRemoval ? "dest" : "",
-    facts.locked ? "locked" : "",
-    facts.use === "in use" ? "" : facts.use,
-  ];
-  return words.filter((word) => word !== "").join(",");
 }

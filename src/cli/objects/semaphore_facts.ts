@@ -1,23 +1,43 @@
-/**
- * The facts of a semaphore set: the record that `--json` prints. Internal: used by the commands.
- */
+/** The facts of a semaphore set: the record that `--json` prints, and the columns of tables. */
 
 import { SEM } from "../../../ffi/constants.ts";
 import { semctl } from "../../../ffi/sem.ts";
 import type { SemaphoreSetStat } from "../../sysv/semaphore_stat.ts";
 import { tryReadValues } from "../../sysv/semaphore_values.ts";
-import { AccountNames, type ObjectFacts, objectFacts } from "./object_facts.ts";
+import type { Column } from "../text/table.ts";
+import { isoTime, localTime, shortTime } from "../text/wording.ts";
+import { columnsOf, defaultColumns, type FactsOf, factsOf, factTable } from "./facts.ts";
+import { AccountNames, OBJECT_FACTS, shortOwner } from "./object_facts.ts";
+
+const SET_FACTS = {
+  ...OBJECT_FACTS,
+  ...factTable<{ readonly stat: SemaphoreSetStat }>()({
+    /** The number of semaphores. */
+    count: { title: "COUNT", right: true, value: ({ stat }) => stat.count },
+    /** The times of the last operation, and of the creation or last change of a value, mode or owner. */
+    otime: { title: "LASTOP", value: ({ stat }) => isoTime(stat.otime), text: localTime },
+    ctime: { title: "CREATED", value: ({ stat }) => isoTime(stat.ctime), text: localTime },
+    /** The values of the semaphores; null without read permission. */
+    values: { title: "VALUES", value: ({ stat }) => valuesOf(stat) },
+  }),
+};
 
 /** A semaphore set in `--json`. Times are ISO 8601 in UTC; null is unknown or never. */
-export interface SemaphoreSetFacts extends ObjectFacts {
-  /** The number of semaphores. */
-  readonly count: number;
-  /** The times of the last operation, and of the creation or last change of a value, mode or owner. */
-  readonly otime: string | null;
-  readonly ctime: string | null;
-  /** The values of the semaphores; null without read permission. */
-  readonly values: readonly number[] | null;
-}
+export type SemaphoreSetFacts = FactsOf<typeof SET_FACTS>;
+
+/** Every column, one for each fact. */
+export const SEMAPHORE_COLUMNS: readonly Column<SemaphoreSetFacts>[] = columnsOf(SET_FACTS);
+
+/** The default columns. */
+export const DEFAULT_SEMAPHORE_COLUMNS: readonly Column<SemaphoreSetFacts>[] = defaultColumns(
+  SEMAPHORE_COLUMNS,
+  ["key", "id", "owner", "mode", "count", "otime", "ctime"],
+  {
+    owner: shortOwner,
+    otime: ({ otime }) => shortTime(otime),
+    ctime: ({ ctime }) => shortTime(ctime),
+  },
+);
 
 /** One semaphore of a set in `--json`. */
 export interface SemaphoreFacts {
@@ -30,20 +50,12 @@ export interface SemaphoreFacts {
   readonly lastPid: number | null;
 }
 
-/** Gathers the facts of semaphore sets. */
-export class SemaphoreFactsReader {
-  readonly #names = new AccountNames();
-
-  /** The facts of one set. */
-  facts(stat: SemaphoreSetStat): SemaphoreSetFacts {
-    return {
-      ...objectFacts(stat, this.#names),
-      count: stat.count,
-      otime: stat.otime?.toISOString() ?? null,
-      ctime: stat.ctime?.toISOString() ?? null,
-      values: valuesOf(stat),
-    };
-  }
+/** The facts of one set. */
+export function semaphoreSetFacts(
+  stat: SemaphoreSetStat,
+  names = new AccountNames(),
+): SemaphoreSetFacts {
+  return factsOf(SET_FACTS, { stat, names });
 }
 
 /** The set's semaphores one by one; `undefined` without read permission. */

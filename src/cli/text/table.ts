@@ -16,13 +16,13 @@ export interface Column<Facts> {
   /** Its heading. */
   readonly title: string;
   /** Whether it is aligned to the right, as numbers are. */
-  readonly right?: true;
+  readonly right?: true | undefined;
   /** The text of a row's cell. Defaults to the fact itself. */
   readonly text?: (facts: Facts) => string;
   /** The style of a row's cell on a terminal, if it has one. */
-  readonly format?: (facts: Facts) => Format | undefined;
+  readonly format?: ((facts: Facts) => Format | undefined) | undefined;
   /** The value it sorts by. Defaults to the fact itself. */
-  readonly rank?: (facts: Facts) => Cell;
+  readonly rank?: ((facts: Facts) => Cell) | undefined;
 }
 
 /** The text of one cell. */

@@ -52,6 +52,11 @@ export function keyText(key: number): string {
   return key === 0 ? "no key" : `key ${hexKey(key)}`;
 }
 
+/** A time in JSON: ISO 8601 in UTC, or null if it is unknown or never was. */
+export function isoTime(time: Date | null): string | null {
+  return time === null ? null : time.toISOString();
+}
+
 /** A time in the reader's time zone: `2026-11-23 17:23:26`, or without the seconds. */
 export function localTime(iso: string | null, seconds = true): string {
   if (iso === null) return UNKNOWN;

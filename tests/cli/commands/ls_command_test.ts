@@ -6,15 +6,15 @@
 import assert from "node:assert/strict";
 import { removeSemaphoreSet, Segment, SemaphoreSet } from "../../../mod.ts";
 import { setSegmentPermissions } from "../../../src/sysv/mod.ts";
-import { defaultSegmentColumns, segmentColumns } from "../../../src/cli/objects/segment_columns.ts";
-import { FactsReader, type SegmentFacts } from "../../../src/cli/objects/segment_facts.ts";
+import {
+  defaultSegmentColumns,
+  FactsReader,
+  type SegmentFacts,
+} from "../../../src/cli/objects/segment_facts.ts";
 import {
   DEFAULT_SEMAPHORE_COLUMNS,
-  SEMAPHORE_COLUMNS,
-} from "../../../src/cli/objects/semaphore_columns.ts";
-import {
-  SemaphoreFactsReader,
   type SemaphoreSetFacts,
+  semaphoreSetFacts,
 } from "../../../src/cli/objects/semaphore_facts.ts";
 import { tableLines } from "../../../src/cli/text/table.ts";
 import { ForeignObject, kernelRow, output, perlSegment } from "../../support/foreign_objects.ts";
@@ -32,7 +32,6 @@ import {
 } from "../../support/terminal.ts";
 import { inShellOfNamespace, run, runWithProc } from "../command_line.ts";
 import { runAsNobody } from "../segment_bytes.ts";
-import { shortTime } from "../../../src/cli/text/wording.ts";
 
 guardAgainstLeaks();
 
@@ -389,7 +388,7 @@ Deno.test("the usual columns fit 80 characters, whatever there is", () => {
     /^0xffffffff 2147483647 a-user-\+ 0600 +4P +999 orphan \d\d-\d\d \d\d:\d\d 41/,
   );
   const set: SemaphoreSetFacts = {
-    ...new SemaphoreFactsReader().facts({
+    ...semaphoreSetFacts({
       ...segmentStat(),
       id: NO_PID,
       count: 32000,
@@ -399,26 +398,4 @@ Deno.test("the usual columns fit 80 characters, whatever there is", () => {
     id: 2 ** 31 - 1,
   };
   for (const line of tableLines(DEFAULT_SEMAPHORE_COLUMNS, [set])) assert(line.length <= 80, line);
-});
-
-Deno.test("there is a column for every fact", () => {
-  const facts = new FactsReader({ extras: false }).facts(segmentStat());
-  assert.deepEqual(segmentColumns().map(({ name }) => name), Object.keys(facts));
-  const set = new SemaphoreFactsReader().facts({
-    ...segmentStat(),
-    id: NO_PID,
-    count: 1,
-    otime: null,
-  });
-  assert.deepEqual(SEMAPHORE_COLUMNS.map(({ name }) => name), Object.keys(set));
-});
-
-Deno.test("a short time is 11 characters, with the clock or, long past, the year", () => {
-  const iso = new Date(2026, 10, 23, 17, 23, 26).toISOString();
-  const after = (days: number): number => Date.parse(iso) + days * 86400e3;
-  assert.equal(shortTime(iso, after(0)), "11-23 17:23");
-  assert.equal(shortTime(iso, after(180)), "11-23 17:23");
-  assert.equal(shortTime(iso, after(190)), "2026-11-23");
-  assert.equal(shortTime(iso, after(-400)), "2026-11-23");
-  assert.equal(shortTime(null), "-");
 });

@@ -7,7 +7,7 @@ import {
   type SegmentFacts,
   statusOf,
 } from "../../../src/cli/objects/segment_facts.ts";
-import { Inventory } from "../../../src/cli/objects/unused.ts";
+import { Inventory, type Use } from "../../../src/cli/objects/unused.ts";
 import { guardAgainstLeaks } from "../../support/leaks.ts";
 import { NO_PID, segmentStat } from "../../support/objects.ts";
 
@@ -74,11 +74,12 @@ Deno.test("FactsReader: the names and meanings that --json promises", () => {
 });
 
 Deno.test("statusOf: what is special, in words", () => {
-  const none = { markedForRemoval: false, locked: false, use: "in use" } as const;
-  assert.equal(statusOf(none), "");
-  assert.equal(statusOf({ ...none, use: "orphan" }), "orphan");
-  assert.equal(statusOf({ ...none, locked: true, use: "idle" }), "locked,idle");
-  assert.equal(statusOf({ ...none, markedForRemoval: true, locked: true }), "dest,locked");
+  const status = (markedForRemoval: boolean, locked: boolean, verdict: Use["verdict"]): string =>
+    statusOf({ stat: { markedForRemoval, locked }, use: { verdict } });
+  assert.equal(status(false, false, "in use"), "");
+  assert.equal(status(false, false, "orphan"), "orphan");
+  assert.equal(status(false, true, "idle"), "locked,idle");
+  assert.equal(status(true, true, "in use"), "dest,locked");
 });
 
 Deno.test("FactsReader: what comes from /proc can be left out, and is then unknown", () => {
