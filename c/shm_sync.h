@@ -1,6 +1,6 @@
 /*
- * Waits and locks of common.h and shm_channel.h: time, errors, semaphores that the kernel undoes when
- * their holder dies, spinning, futex waits, and the process that a handle belongs to.
+ * Waits and locks of common.h and shm_channel.h: time, errors, semaphores that the kernel undoes
+ * when their holder dies, spinning, futex waits, and the process that a handle belongs to.
  * Internal: programs include one of the two headers.
  */
 #ifndef SYSV_SHM_SYNC_H

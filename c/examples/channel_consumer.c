@@ -4,8 +4,8 @@
  *
  *   make -C c && c/build/channel_consumer 0x5eed0042
  *
- * What it needs: this file and the headers that shm_channel.h names. Any peer sends, in any language:
- * c/build/channel_producer 0x5eed0042, or the command `send --key 0x5eed0042`.
+ * What it needs: this file and the headers that shm_channel.h names. Any peer sends, in any
+ * language: c/build/channel_producer 0x5eed0042, or the command `send --key 0x5eed0042`.
  */
 #include "shm_channel.h"
 
