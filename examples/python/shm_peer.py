@@ -43,15 +43,15 @@ SLICE = 0.1  # no wait is longer than this before it looks again
 
 
 class ShmError(Exception):
-    """What the library's rules refuse. What the kernel refuses is an OSError."""
+    """A call that these rules refuse. A call that the kernel refuses raises OSError."""
 
 
 class Removed(ShmError):
-    """Somebody removed the segment or the set while it was in use."""
+    """The segment or the set was removed while in use."""
 
 
 class StartOver(Exception):
-    """Joining goes back to step 1; `wait` says that it waits a moment before."""
+    """Joining goes back to step 1; with `wait`, after a pause."""
 
     def __init__(self, why, wait=False):
         super().__init__(why)
@@ -71,7 +71,7 @@ class TimeSpec(ctypes.Structure):
 
 
 class Deadline:
-    """A moment in the future; None means never."""
+    """A point in time; None means never."""
 
     def __init__(self, seconds):
         self.end = None if seconds is None else time.monotonic() + seconds
@@ -98,7 +98,7 @@ def call(what, result, allowed=()):
 
 
 class SegmentFacts:
-    """What IPC_STAT says of a segment. `gone` is true if there is none any more."""
+    """The result of IPC_STAT for a segment. `gone` is true if the segment was removed."""
 
     def __init__(self, id):
         buf = (ctypes.c_uint8 * 128)()
@@ -113,7 +113,7 @@ class SegmentFacts:
 
 
 class SetFacts:
-    """What IPC_STAT says of a semaphore set."""
+    """The result of IPC_STAT for a semaphore set."""
 
     def __init__(self, id):
         buf = (ctypes.c_uint8 * 128)()
@@ -171,7 +171,7 @@ class Memory:
     """The attached segment. Loads and stores of one aligned word are atomic, as ctypes does each with
     one instruction. On x86-64 a load acquires and a store releases; elsewhere a fence does that.
     Python has no exchange and no fence of its own. FUTEX_WAKE_OP is both: the kernel changes the word
-    by one atomic instruction that is a full fence, and wakes those who sleep on it in the same call."""
+    by one atomic instruction that is a full fence, and wakes the processes that wait on it in the same call."""
 
     def __init__(self, address, size):
         self.address, self.size = address, size
@@ -207,7 +207,7 @@ class Memory:
             self._wake_op(ctypes.addressof(self._spare), OP_SET, 0)
 
     def _wake_op(self, address, op, argument):
-        """word = word `op` argument; wake all who sleep on it if the word was not 0 before."""
+        """word = word `op` argument; wakes all processes that wait on it if the word was not 0 before."""
         code = op << 28 | CMP_NE << 24 | argument << 12
         spare, two = ctypes.c_void_p(ctypes.addressof(self._spare)), ctypes.c_void_p(address)
         many = ctypes.c_void_p(INT_MAX)  # this argument counts the sleepers on the second word
@@ -245,7 +245,7 @@ class Peer:
         self.trust_others, self.recreate, self.timeout = trust_others, recreate, timeout
         self.set = self.memory = None
         if key == 0:
-            raise ShmError("the key 0 is IPC_PRIVATE: nobody else would find what is created")
+            raise ShmError("the key 0 is IPC_PRIVATE: no other process could find what is created")
         deadline, pause, made = Deadline(timeout), 0.001, set()
         while True:
             try:
@@ -271,7 +271,7 @@ class Peer:
             self._trust(segment, "segment")
             if not self._size_fits(segment.size):
                 if not (self.recreate and segment.attached == 0):
-                    raise ShmError(f"a segment of {segment.size} bytes is not ours")
+                    raise ShmError(f"a segment of {segment.size} bytes holds something else")
                 segment, unfit = None, segment
         # 2. To open only, there must be one.
         if not segment and not self.create:
@@ -288,13 +288,13 @@ class Peer:
             if segment and not self._segment_alone():
                 again = find_segment(self.key)
                 if again and again.id == segment.id and not again.removed:
-                    raise ShmError("a segment without a set is no channel")
+                    raise ShmError("the segment has no semaphore set, so it is no channel")
                 raise StartOver("the segment was removed")
             self._adopt_none()
             flags = IPC_CREAT | IPC_EXCL | self.mode
             self.set = call("semget", libc.semget(self.key, self._count(), flags), (errno.EEXIST,))
             if self.set < 0:
-                raise StartOver("somebody else created the set")
+                raise StartOver("another process created the set")
             made.add(self.set)
         if unfit:
             if found:
@@ -312,7 +312,7 @@ class Peer:
                 flags = IPC_CREAT | IPC_EXCL | self.mode
                 id = call("shmget", libc.shmget(self.key, self._size(), flags), (errno.EEXIST,))
                 if id < 0:
-                    raise StartOver("somebody else created the segment")
+                    raise StartOver("another process created the segment")
                 created = True
             self.segment = id
             address = libc.shmat(id, None, 0)
@@ -327,7 +327,7 @@ class Peer:
                 raise StartOver("the segment was removed")
             self._trust(facts, "segment")
             if not self._size_fits(facts.size):
-                raise ShmError(f"a segment of {facts.size} bytes is not ours")
+                raise ShmError(f"a segment of {facts.size} bytes holds something else")
             self.memory.size = facts.size
             if created:
                 self._setval(self.DISPOSABLE, 0 if self.persistent else 1)
@@ -358,7 +358,7 @@ class Peer:
             self._remove_unused(made)
             raise
         self._check_unused(None)
-        raise StartOver("somebody else was joining")
+        raise StartOver("another process was joining")
 
     def _check_unused(self, segment):
         """Of a set whose segment is not there, or does not fit: what is done where its values are not 0."""
@@ -367,12 +367,12 @@ class Peer:
         if not any(values):
             return
         if values[self.LOCK] <= 1 and values[self.USERS] >= 1:
-            raise StartOver("somebody else is joining or leaving", wait=True)
+            raise StartOver("another process is joining or leaving", wait=True)
         now = find_segment(self.key)
         same = (now and now.id) == (segment and segment.id) and self._values() == values
         if not same or self._last_to_lock() != last:
-            raise StartOver("somebody else came meanwhile")
-        raise ShmError("the set belongs to something else")
+            raise StartOver("another process joined in the meantime")
+        raise ShmError("the semaphore set is another program's")
 
     def _values(self):
         return self._while_there(lambda: all_values(self.set, self._count()))
@@ -467,7 +467,7 @@ class Peer:
     # ------------------------------------------------------------ semaphores
 
     def _set_call(self, function, *arguments):
-        """A call on the set; that it is gone is said by Removed."""
+        """A call on the set. Raises Removed if the set is gone."""
         try:
             return function(*arguments)
         except OSError as error:
@@ -505,7 +505,7 @@ class Peer:
         return self._semop([(n, -by, IPC_NOWAIT | SEM_UNDO)])
 
     def _check(self):
-        """Asked once a slice by everything that waits."""
+        """Each wait calls this once a slice."""
         if SegmentFacts(self.segment).removed:
             raise Removed("the segment was removed")
         self._getval(self.LOCK)
@@ -533,7 +533,7 @@ class Mailbox(Peer):
 
     def _adopt_count(self, count, _segment):
         if count != 6:
-            raise ShmError(f"a set of {count} semaphores is no mailbox's")
+            raise ShmError(f"a set of {count} semaphores is not a mailbox's")
 
     def _adopt_none(self):
         pass
@@ -616,7 +616,7 @@ class MailboxClient(Mailbox):
         pass  # send releases SENDER itself
 
     def send(self, text, timeout=None, wait=True):
-        """Returns "taken", "withdrawn" (nobody took it in time), "unknown" (it is in the server's hand),
+        """Returns "taken", "withdrawn" (no server took it in time), "unknown" (a server has received it),
         "busy" (the slot was not free in time), or "left" if it does not wait for the server."""
         data = text.encode("utf-8")
         if len(data) >= MESSAGE or 0 in data:
@@ -662,7 +662,7 @@ HEAD, HEAD_TALLIES = 128, 132
 
 
 def capacity_of(size, lanes):
-    """The capacity that a segment of this size with so many lanes has, or None."""
+    """The capacity of a lane in a segment of this size with this many lanes, or None."""
     share, rest = divmod(size - 256, lanes)
     capacity = share - 256
     fits = rest == 0 and 64 <= capacity <= 1 << 30 and capacity & (capacity - 1) == 0
@@ -699,7 +699,7 @@ class Channel(Peer):
         if not 1 <= lanes <= 256 or segment and capacity_of(segment.size, lanes) is None:
             raise ShmError(f"a set of {count} semaphores is not this channel's")
         if not segment and self.asked_lanes not in (None, lanes):
-            raise ShmError(f"the set that was left has {lanes} lanes, not {self.asked_lanes}")
+            raise ShmError(f"the set without a segment is for {lanes} lanes, not {self.asked_lanes}")
         self._set_lanes(lanes)
 
     def _lane(self, i):
@@ -714,7 +714,7 @@ class Channel(Peer):
         memory = self.memory
         self.capacity = capacity_of(memory.size, self.lanes)
         if self.capacity is None:
-            raise ShmError("the segment is not of a size that so many lanes can have")
+            raise ShmError("no channel with this number of lanes has a segment of this size")
         pause = 0.002
         while not created and memory.load32(0) == 0:
             facts = SegmentFacts(self.segment)
@@ -738,12 +738,12 @@ class Channel(Peer):
                     libc.semctl(self.set, 0, IPC_RMID, 0)
                     raise StartOver("an abandoned segment of another size was removed")
             if deadline.over():
-                raise ShmError("the channel does not become ready")
+                raise ShmError("the channel was not initialised in time")
             time.sleep(pause)
         if created:
             size = self.asked_message_size or 0
             if size > self.capacity // 2 - 8:
-                raise ShmError(f"a message is at most {self.capacity // 2 - 8} bytes")
+                raise ShmError(f"a message has at most {self.capacity // 2 - 8} bytes")
             for at, value in ((8, LAYOUT_HASH), (12, self.lanes), (16, self.capacity), (20, size)):
                 memory.store32(at, value)
             memory.write(24, memory.size.to_bytes(8, "little"))
@@ -842,7 +842,7 @@ class Producer(Channel):
             return True
         head = self.memory.load32(self.at + HEAD)  # SYNC head
         if head % 8 or (self.tail - head) & MASK > self.capacity:
-            raise ShmError(f"lane {self.lane}: its head cannot be")
+            raise ShmError(f"lane {self.lane}: its head is impossible")
         self.head = head
         return (self.tail + size - head) & MASK <= self.capacity
 
@@ -858,7 +858,7 @@ class Producer(Channel):
                     self._add(self.at + FULL_WAITS)
                 counted = True
                 if self.memory.load32(self.at + TAIL) != self.published:
-                    raise ShmError(f"lane {self.lane}: somebody changed its tail")
+                    raise ShmError(f"lane {self.lane}: another program changed its tail")
                 if deadline.over():
                     return False
                 self.memory.wait(asleep, 1, deadline.slice())
@@ -907,14 +907,14 @@ class Consumer(Channel):
         """Hands over the next message of lane i; False if it has none."""
         head, tail = self.heads[i], self._tail(i)  # SYNC tail
         if head % 8 or tail % 8 or (tail - head) & MASK > self.capacity:
-            raise LaneError(i, "its positions cannot be")
+            raise LaneError(i, "its positions are impossible")
         while head != tail:
             there, index = (tail - head) & MASK, head & (self.capacity - 1)
             length = self.memory.load32(self._ring(i) + index)
             to_end = self.capacity - index
             if length == PADDING:
                 if index == 0 or to_end > there:
-                    raise LaneError(i, "its padding cannot be")
+                    raise LaneError(i, "its padding is impossible")
                 head = (head + to_end) & MASK
                 if head == tail:
                     self._free(i, head, 0)
@@ -956,7 +956,7 @@ class Consumer(Channel):
                     return None
                 for i in range(self.lanes):
                     if self.memory.load32(self._lane(i) + HEAD) != self.heads[i]:
-                        raise ShmError(f"lane {i}: somebody changed its head")
+                        raise ShmError(f"lane {i}: another program changed its head")
                 if deadline.over():
                     return False
                 self.memory.wait(ASLEEP, 1, deadline.slice())
@@ -965,7 +965,7 @@ class Consumer(Channel):
             self.memory.store32(ASLEEP, 0)
 
     def _ended(self):
-        """First who came, then who is there, then what is left: nobody who comes in between is missed."""
+        """Counts openings first, then owners, then messages: no producer that opens in between is missed."""
         came = [self.memory.load32(self._lane(i) + LANE_OPENED) for i in range(self.lanes)] != self.opened
         there = any(self._getval(1 + i) for i in range(self.lanes))
         self.seen = self.seen or came or there
