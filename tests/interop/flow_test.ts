@@ -1,6 +1,6 @@
 /**
- * What a message costs while traffic flows: nobody asks the kernel what has become of segment and set,
- * nor who sent it, in either language. Seen in the system calls of one side, by strace; the other side is
+ * What a message costs while traffic flows: no side asks the kernel about segment, set or sender, in
+ * either language. Seen in the system calls of one side, by strace; the other side is
  * played here.
  */
 
@@ -57,35 +57,43 @@ function command(
 }
 
 for (const language of LANGUAGES) {
-  testWith(TRACED, `a ${language} client asks nothing while its messages flow`, async () => {
-    const key = freshKey();
-    using folder = new TestFolder();
-    const log = `${folder.path}/calls`;
-    {
-      using server = MailboxServer.open({ key });
-      await using client = traced(log, command(language, "client", key, ...MESSAGES));
-      for (const expected of MESSAGES) assert.equal((await server.receive()).text, expected);
-      server.ack();
-      await assertEnds(client, 0);
-    }
-    assertFew(log);
-    assertNothingAt(key);
-  });
+  testWith(
+    TRACED,
+    `client: in ${language} it makes no control calls while its messages flow`,
+    async () => {
+      const key = freshKey();
+      using folder = new TestFolder();
+      const log = `${folder.path}/calls`;
+      {
+        using server = MailboxServer.open({ key });
+        await using client = traced(log, command(language, "client", key, ...MESSAGES));
+        for (const expected of MESSAGES) assert.equal((await server.receive()).text, expected);
+        server.ack();
+        await assertEnds(client, 0);
+      }
+      assertFew(log);
+      assertNothingAt(key);
+    },
+  );
 
-  testWith(TRACED, `a ${language} server asks nothing while messages flow`, async () => {
-    const key = freshKey();
-    using folder = new TestFolder();
-    const log = `${folder.path}/calls`;
-    {
-      using client = MailboxClient.open({ key });
-      await using server = traced(
-        log,
-        command(language, "server", key, "--count", `${MESSAGES.length}`),
-      );
-      for (const message of MESSAGES) await client.send(message);
-      await assertEnds(server, 0);
-    }
-    assertFew(log);
-    assertNothingAt(key);
-  });
+  testWith(
+    TRACED,
+    `server: in ${language} it makes no control calls while messages flow`,
+    async () => {
+      const key = freshKey();
+      using folder = new TestFolder();
+      const log = `${folder.path}/calls`;
+      {
+        using client = MailboxClient.open({ key });
+        await using server = traced(
+          log,
+          command(language, "server", key, "--count", `${MESSAGES.length}`),
+        );
+        for (const message of MESSAGES) await client.send(message);
+        await assertEnds(server, 0);
+      }
+      assertFew(log);
+      assertNothingAt(key);
+    },
+  );
 }

@@ -50,7 +50,7 @@ const LANGUAGE_OF = {
 for (const compiler of ["gcc", "g++"] as const) {
   testWith(
     { tools: [compiler], files: true },
-    `the struct declared from TypeScript is the one of common.h to ${compiler}`,
+    `common.h: its struct equals the one that TypeScript declares (${compiler})`,
     () => {
       using folder = new TestFolder();
       const source = folder.file(
@@ -82,8 +82,12 @@ function makeC(folder: string, target: string): void {
   assert(success, new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr));
 }
 
-testWith({ tools: ["make", "gcc", "g++"], files: true }, "make and make check: no warning", () => {
-  using folder = new TestFolder();
-  makeC(folder.path, "all");
-  makeC(folder.path, "check");
-});
+testWith(
+  { tools: ["make", "gcc", "g++"], files: true },
+  "Makefile: make and make check give no warning",
+  () => {
+    using folder = new TestFolder();
+    makeC(folder.path, "all");
+    makeC(folder.path, "check");
+  },
+);

@@ -1,5 +1,5 @@
 /**
- * C peers that join and leave: whatever fails at whatever step, and whoever is killed there, another peer
+ * C peers that join and leave: whatever call fails, and at whatever call a peer is killed, another peer
  * goes on, in C and in TypeScript; and what stands at the key and is something else is left as it was.
  */
 
@@ -130,7 +130,7 @@ function inputEnds(program: Peer): AsyncDisposable {
   return { [Symbol.asyncDispose]: () => program.endInput().catch(() => {}) };
 }
 
-/** Joins and leaves in C, while others may be there who failed. */
+/** Joins and leaves in C, while peers that failed may be there. */
 async function goOnInC(kind: Kind, key: number): Promise<void> {
   await using other = peer.start(kind, key, PATIENT);
   await other.endInput();
@@ -156,7 +156,7 @@ function removeAll(key: number): void {
   if (set !== undefined) removeSemaphoreSet(set);
 }
 
-/** Every call of one life, by name and number: of who makes it all, and of who finds it made. */
+/** Every call of one membership, by name and number: of the creator, and of a later peer. */
 async function callsOf(kind: Kind, key: number): Promise<string[]> {
   using folder = new TestFolder();
   const log = `${folder.path}/calls`;
@@ -177,7 +177,7 @@ for (const kind of KINDS) {
   for (const errno of ["EPERM", "EACCES", "ENOMEM", "ENOSPC", "EIDRM"]) {
     testWith(
       TRACED,
-      `${kind}: ${errno} at each call of joining and leaving stops nobody`,
+      `shm_membership.h (${kind}): ${errno} at any call of joining and leaving stops no other peer`,
       async () => {
         const key = freshKey();
         for (const call of await callsOf(kind, key)) {
@@ -204,7 +204,7 @@ for (const kind of KINDS) {
 
   testWith(
     TRACED,
-    `${kind}: SIGKILL at each call of joining and leaving stops nobody`,
+    `shm_membership.h (${kind}): SIGKILL at any call of joining and leaving stops no other peer`,
     async () => {
       const key = freshKey();
       const kept: string[] = [];
@@ -230,7 +230,7 @@ for (const kind of KINDS) {
 
   testWith(
     TRACED,
-    `${kind}: a failure or kill beside another peer takes nothing from it`,
+    `shm_membership.h (${kind}): a failure or kill beside another peer takes nothing from it`,
     async () => {
       const key = freshKey();
       const other = kind === "mailbox"
@@ -256,7 +256,7 @@ for (const kind of KINDS) {
 
   testWith(
     NEEDS,
-    `${kind}: a stopped holder of the entry lock is waited for as long as asked`,
+    `shm_membership.h (${kind}): a stopped holder of the entry lock is waited for as long as asked`,
     async () => {
       const key = freshKey();
       const keeper = kind === "mailbox"
@@ -276,7 +276,7 @@ for (const kind of KINDS) {
           new RegExp(`process ${Deno.pid} has been joining or leaving for too long`),
         );
       }
-      // Who was there already leaves, but removes nothing
+      // A peer that was there already leaves, but removes nothing
       await leaving.endInput();
       assert.equal((await leaving.ended()).code, 0);
       assert.equal(set.value(kind === "mailbox" ? 1 : lock + 1), 1);
@@ -287,7 +287,7 @@ for (const kind of KINDS) {
 
   testWith(
     NEEDS,
-    `${kind}: the entry lock is let go even if the count was reset by hand`,
+    `shm_membership.h (${kind}): the entry lock is released even if the count was reset by hand`,
     async () => {
       const key = freshKey();
       await using leaving = peer.start(kind, key, PATIENT);
@@ -301,48 +301,56 @@ for (const kind of KINDS) {
     },
   );
 
-  testWith(NEEDS, `${kind}: peers that came meanwhile and were killed are noticed`, async () => {
-    const key = freshKey();
-    await using joining = held.start(kind, key, PATIENT);
-    assert.equal(await joining.line(), "held");
-    const set = SemaphoreSet.open(key);
-    set.setValue(set.count - 1, 1);
-    Segment.create({ key, size: kind === "mailbox" ? 2049 : segmentSize(SHAPE) }).detach();
-    for (let looks = 0; looks < 2; looks++) {
-      await joining.write("\n");
+  testWith(
+    NEEDS,
+    `shm_membership.h (${kind}): peers that joined in the meantime and were killed are noticed`,
+    async () => {
+      const key = freshKey();
+      await using joining = held.start(kind, key, PATIENT);
       assert.equal(await joining.line(), "held");
-    }
-    await joining.write("\n");
-    assert.equal(await joining.line(), "joined");
-    await joining.endInput();
-    await joining.ended();
-    assert.deepEqual([findSegment(key), findSemaphoreSet(key)], [undefined, undefined]);
-  });
-
-  testWith(NEEDS, `${kind}: a segment that came and went meanwhile is noticed`, async () => {
-    const key = freshKey();
-    await using joining = held.start(kind, key, PATIENT);
-    assert.equal(await joining.line(), "held");
-    const set = SemaphoreSet.open(key);
-    const [lock, disposable] = [kind === "mailbox" ? 0 : SHAPE.lanes + 1, set.count - 1];
-    set.setValue(disposable, 1);
-    await joining.write("\n");
-    assert.equal(await joining.line(), "held");
-    // Somebody has joined since it looked at the values, which are the same again
-    set.tryOp([{ semaphore: lock, add: 1 }, { semaphore: lock, add: -1 }]);
-    await joining.write("\n");
-    assert.equal(await joining.line(), "held");
-    set.setValue(disposable, 0);
-    await joining.write("\n");
-    assert.equal(await joining.line(), "joined");
-    await joining.endInput();
-    await joining.ended();
-    assert.deepEqual([findSegment(key), findSemaphoreSet(key)], [undefined, undefined]);
-  });
+      const set = SemaphoreSet.open(key);
+      set.setValue(set.count - 1, 1);
+      Segment.create({ key, size: kind === "mailbox" ? 2049 : segmentSize(SHAPE) }).detach();
+      for (let looks = 0; looks < 2; looks++) {
+        await joining.write("\n");
+        assert.equal(await joining.line(), "held");
+      }
+      await joining.write("\n");
+      assert.equal(await joining.line(), "joined");
+      await joining.endInput();
+      await joining.ended();
+      assert.deepEqual([findSegment(key), findSemaphoreSet(key)], [undefined, undefined]);
+    },
+  );
 
   testWith(
     NEEDS,
-    `${kind}: who holds the entry lock of a set without a segment is named`,
+    `shm_membership.h (${kind}): a segment that was created and removed in the meantime is noticed`,
+    async () => {
+      const key = freshKey();
+      await using joining = held.start(kind, key, PATIENT);
+      assert.equal(await joining.line(), "held");
+      const set = SemaphoreSet.open(key);
+      const [lock, disposable] = [kind === "mailbox" ? 0 : SHAPE.lanes + 1, set.count - 1];
+      set.setValue(disposable, 1);
+      await joining.write("\n");
+      assert.equal(await joining.line(), "held");
+      // A peer has joined since it looked at the values, which are the same again
+      set.tryOp([{ semaphore: lock, add: 1 }, { semaphore: lock, add: -1 }]);
+      await joining.write("\n");
+      assert.equal(await joining.line(), "held");
+      set.setValue(disposable, 0);
+      await joining.write("\n");
+      assert.equal(await joining.line(), "joined");
+      await joining.endInput();
+      await joining.ended();
+      assert.deepEqual([findSegment(key), findSemaphoreSet(key)], [undefined, undefined]);
+    },
+  );
+
+  testWith(
+    NEEDS,
+    `shm_membership.h (${kind}): the holder of the entry lock of a set without a segment is named`,
     async () => {
       const key = freshKey();
       const values = kind === "mailbox" ? [1, 1, 0, 0, 0, 0] : [0, 0, 1, 1, 0];
@@ -358,57 +366,65 @@ for (const kind of KINDS) {
     },
   );
 
-  testWith(NEEDS, `${kind}: sets without a segment keep their values`, async () => {
-    const key = freshKey();
-    const mine = kind === "mailbox" ? 6 : 5;
-    for (
-      const [count, says] of [
-        [
-          mine,
-          /semaphore set \d+ has this key and is in use, and there is no segment; the set was not/,
-        ],
-        [8, /the semaphore set there has 8 semaphores/],
-        [300, /the semaphore set there has 300 semaphores/],
-      ] as const
-    ) {
-      using stack = new DisposableStack();
-      const set = heldSet(stack, key, count);
-      for (const value of [1, 3]) {
-        for (let semaphore = 0; semaphore < Math.min(count, 8); semaphore++) {
-          const values = Array.from(set.values(), (_, n) => n === semaphore ? value : 0);
-          set.setValues(values);
-          await using refused = peer.start(kind, key, 0.05);
-          await refused.endInput();
-          const { stdout } = await refused.ended();
-          assert.match(stdout, says);
-          assert.match(stdout, new RegExp(`key ${key} .*ipcrm -s ${set.id}`));
-          assert.deepEqual([...set.values()], values);
+  testWith(
+    NEEDS,
+    `shm_membership.h (${kind}): sets without a segment keep their values`,
+    async () => {
+      const key = freshKey();
+      const mine = kind === "mailbox" ? 6 : 5;
+      for (
+        const [count, says] of [
+          [
+            mine,
+            /semaphore set \d+ has this key and is in use, and there is no segment; the set was not/,
+          ],
+          [8, /the semaphore set there has 8 semaphores/],
+          [300, /the semaphore set there has 300 semaphores/],
+        ] as const
+      ) {
+        using stack = new DisposableStack();
+        const set = heldSet(stack, key, count);
+        for (const value of [1, 3]) {
+          for (let semaphore = 0; semaphore < Math.min(count, 8); semaphore++) {
+            const values = Array.from(set.values(), (_, n) => n === semaphore ? value : 0);
+            set.setValues(values);
+            await using refused = peer.start(kind, key, 0.05);
+            await refused.endInput();
+            const { stdout } = await refused.ended();
+            assert.match(stdout, says);
+            assert.match(stdout, new RegExp(`key ${key} .*ipcrm -s ${set.id}`));
+            assert.deepEqual([...set.values()], values);
+          }
         }
       }
-    }
-  });
-
-  testWith(NEEDS, `${kind}: a segment of another size keeps the set beside it`, async () => {
-    const key = freshKey();
-    using stack = new DisposableStack();
-    const set = heldSet(stack, key, kind === "mailbox" ? 6 : 5);
-    // A peer that enters would wait
-    const values = set.values().fill(1);
-    set.setValues(values);
-    using segment = Segment.create({ key, size: 4096 });
-    try {
-      await using refused = peer.start(kind, key, 0.05);
-      await refused.endInput();
-      assert.match((await refused.ended()).stdout, /the segment there has 4096 bytes, which no /);
-      assert.deepEqual([objectsAt(key), set.values()], [[segment.id, set.id], values]);
-    } finally {
-      segment.remove();
-    }
-  });
+    },
+  );
 
   testWith(
     NEEDS,
-    `${kind}: a set of zeros without a segment is used, and goes with the last one`,
+    `shm_membership.h (${kind}): a segment of another size keeps the set with the same key`,
+    async () => {
+      const key = freshKey();
+      using stack = new DisposableStack();
+      const set = heldSet(stack, key, kind === "mailbox" ? 6 : 5);
+      // A peer that enters would wait
+      const values = set.values().fill(1);
+      set.setValues(values);
+      using segment = Segment.create({ key, size: 4096 });
+      try {
+        await using refused = peer.start(kind, key, 0.05);
+        await refused.endInput();
+        assert.match((await refused.ended()).stdout, /the segment there has 4096 bytes, which no /);
+        assert.deepEqual([objectsAt(key), set.values()], [[segment.id, set.id], values]);
+      } finally {
+        segment.remove();
+      }
+    },
+  );
+
+  testWith(
+    NEEDS,
+    `shm_membership.h (${kind}): a set of zeros without a segment is used, and the last peer removes it`,
     async () => {
       const key = freshKey();
       SemaphoreSet.create({ key, count: kind === "mailbox" ? 6 : 5 });
@@ -419,7 +435,7 @@ for (const kind of KINDS) {
 
   testWith(
     { ...NEEDS, root: true, tools: ["gcc", "setpriv"] },
-    `${kind}: the last one out who may not remove lets go of the entry lock`,
+    `shm_membership.h (${kind}): the last peer without permission to remove releases the entry lock`,
     async () => {
       const key = freshKey();
       const owner = kind === "mailbox"
@@ -431,7 +447,7 @@ for (const kind of KINDS) {
       assert.equal(owner.close(), "in use");
       await stranger.write("\n");
       assert.match(await stranger.line(), kind === "mailbox" ? /^left 0$/ : /^left 3$/);
-      // It lives on, and whoever may removes it all
+      // It stays, and a peer with the permission removes it
       await goOnInC(kind, key);
       assert.deepEqual(objectsAt(key), [undefined, undefined]);
     },
@@ -440,7 +456,7 @@ for (const kind of KINDS) {
 
 testWith(
   NEEDS,
-  "channel: what a killed creator left half-made is completed, or made anew",
+  "shm_channel.h: what a killed creator left unfinished is completed, or created again",
   async () => {
     for (
       const [lanes, capacity] of [[SHAPE.lanes, SHAPE.laneCapacity], [1, 256], [3, 1024]] as const
@@ -484,7 +500,7 @@ testWith(
 
 testWith(
   NEEDS,
-  "channel: removed with messages in it, its set goes with the last one",
+  "shm_channel.h: of a channel removed with messages in it, the last peer removes the set",
   async () => {
     const key = freshKey();
     await using last = peer.start("channel", key, PATIENT);
@@ -495,14 +511,14 @@ testWith(
     removeSegment(channel.id);
     await last.endInput();
     assert.equal((await last.ended()).code, 0);
-    // Nobody could find the message, and a set that says otherwise would keep everybody out
+    // No peer could find the message, and a set that stays would refuse every peer
     assert.deepEqual(objectsAt(key), [undefined, undefined]);
   },
 );
 
 testWith(
   PROGRAMS,
-  "C++ server and client: refused at a channel, they take nothing from it",
+  "server and client (C++): refused at a channel, they take nothing from it",
   async () => {
     using channel = Channel.openOrCreate({ key: freshKey(), lanes: 2, laneCapacity: 1024 });
     const objects = objectsAt(channel.key);
@@ -530,7 +546,7 @@ testWith(
 
 testWith(
   NEEDS,
-  "channel: half-made, with something in it, it is no channel and stays",
+  "shm_channel.h: an unfinished segment with something in it is no channel and stays",
   async () => {
     const key = freshKey();
     using stack = new DisposableStack();
@@ -553,7 +569,7 @@ testWith(
 for (const object of ["segment", "semaphore set"] as const) {
   testWith(
     PROGRAMS,
-    `C++ server and client: its ${object} removed underneath, they end`,
+    `server and client (C++): they end when the ${object} is removed`,
     async () => {
       const [key, other] = [freshKey(), freshKey()];
       await using server = programs.server("C++", key);

@@ -1,6 +1,6 @@
 /**
  * Many clients at once, in both languages, to one server: each waits for its turn, so that nothing is
- * lost or doubled, order is kept, and nobody waits for ever.
+ * lost or doubled, order is kept, and no client waits without end.
  */
 
 import assert from "node:assert/strict";
@@ -18,35 +18,39 @@ const CLIENTS = 8;
 const LINES = 200;
 
 for (const serverIn of LANGUAGES) {
-  testWith(NEEDS, `${CLIENTS} clients x ${LINES} lines to one ${serverIn} server`, async () => {
-    const key = freshKey();
-    await using peers = new AsyncDisposableStack();
-    const server = peers.use(programs.server(serverIn, key, "--count", `${CLIENTS * LINES}`));
-    const clients: { readonly peer: Peer; readonly lines: readonly string[] }[] = [];
-    for (let c = 0; c < CLIENTS; c++) {
-      const peer = peers.use(programs.client(LANGUAGES[c % 2]!, key));
-      const lines = Array.from({ length: LINES }, (_, i) => `client ${c} line ${i}`);
-      clients.push({ peer, lines });
-    }
-    // None begins before all are there
-    await until("everybody has arrived", () => semaphore(key, "USERS") === CLIENTS + 1);
-    await Promise.all(clients.map(async ({ peer, lines }) => {
-      await peer.write(lines.join("\n") + "\n");
-      await peer.endInput();
-      await assertEnds(peer, 0);
-    }));
-    const printed = (await assertEnds(server, 0)).split("\n");
-    assert.equal(printed.pop(), "");
-    assert.equal(printed.length, CLIENTS * LINES);
-    for (const [c, { lines }] of clients.entries()) {
-      const own = printed.filter((line) => line.startsWith(`Received message: client ${c} `));
-      assert.equal(own.join("\n") + "\n", received(lines));
-    }
-    assertNothingAt(key);
-  });
+  testWith(
+    NEEDS,
+    `server and client: ${CLIENTS} clients x ${LINES} lines to one ${serverIn} server`,
+    async () => {
+      const key = freshKey();
+      await using peers = new AsyncDisposableStack();
+      const server = peers.use(programs.server(serverIn, key, "--count", `${CLIENTS * LINES}`));
+      const clients: { readonly peer: Peer; readonly lines: readonly string[] }[] = [];
+      for (let c = 0; c < CLIENTS; c++) {
+        const peer = peers.use(programs.client(LANGUAGES[c % 2]!, key));
+        const lines = Array.from({ length: LINES }, (_, i) => `client ${c} line ${i}`);
+        clients.push({ peer, lines });
+      }
+      // None begins before all are there
+      await until("all have joined", () => semaphore(key, "USERS") === CLIENTS + 1);
+      await Promise.all(clients.map(async ({ peer, lines }) => {
+        await peer.write(lines.join("\n") + "\n");
+        await peer.endInput();
+        await assertEnds(peer, 0);
+      }));
+      const printed = (await assertEnds(server, 0)).split("\n");
+      assert.equal(printed.pop(), "");
+      assert.equal(printed.length, CLIENTS * LINES);
+      for (const [c, { lines }] of clients.entries()) {
+        const own = printed.filter((line) => line.startsWith(`Received message: client ${c} `));
+        assert.equal(own.join("\n") + "\n", received(lines));
+      }
+      assertNothingAt(key);
+    },
+  );
 }
 
-/** Sends its argument again and again without a pause, until SIGTERM. */
+/** Sends its argument without a pause, until SIGTERM. */
 const BUSY_CLIENT = (key: number): string => `
   #include "common.h"
   static volatile sig_atomic_t over = 0;
@@ -73,32 +77,36 @@ const CALM_CLIENT = (key: number, send: string): string => `
 `;
 
 for (const send of ["client.sendSync", "await client.send"]) {
-  testWith(NEEDS, `${send} gets its turn among clients that never pause`, async () => {
-    const key = freshKey();
-    using folder = new TestFolder();
-    const source = folder.file("busy.cpp", BUSY_CLIENT(key));
-    const busyClient = folder.compile("g++", "busy", ["-O2", `-I${PROJECT}c`, source]);
-    await using peers = new AsyncDisposableStack();
-    const server = peers.use(programs.server("C++", key));
-    const busy = [1, 2].map(() => peers.use(Peer.start(busyClient, ["busy"])));
-    await server.stdout(/busy\n/);
-    await assertEnds(peers.use(Peer.typescript(CALM_CLIENT(key, send))), 0);
-    for (const peer of [...busy, server]) {
-      peer.kill("SIGTERM");
-      await assertEnds(peer, 0);
-    }
-    const printed = server.printed.stdout;
-    const meanwhile = printed.slice(printed.indexOf("calm 0\n"), printed.lastIndexOf("calm"));
-    // Tens of thousands where waiting gives no place in a queue; a busy machine costs hundreds
-    const overtaken = meanwhile.split("busy\n").length / SENT;
-    assert(overtaken < 1000, `overtaken ${overtaken} times a message`);
-    assertNothingAt(key);
-  });
+  testWith(
+    NEEDS,
+    `MailboxClient: ${send} gets its turn among clients that never pause`,
+    async () => {
+      const key = freshKey();
+      using folder = new TestFolder();
+      const source = folder.file("busy.cpp", BUSY_CLIENT(key));
+      const busyClient = folder.compile("g++", "busy", ["-O2", `-I${PROJECT}c`, source]);
+      await using peers = new AsyncDisposableStack();
+      const server = peers.use(programs.server("C++", key));
+      const busy = [1, 2].map(() => peers.use(Peer.start(busyClient, ["busy"])));
+      await server.stdout(/busy\n/);
+      await assertEnds(peers.use(Peer.typescript(CALM_CLIENT(key, send))), 0);
+      for (const peer of [...busy, server]) {
+        peer.kill("SIGTERM");
+        await assertEnds(peer, 0);
+      }
+      const printed = server.printed.stdout;
+      const meanwhile = printed.slice(printed.indexOf("calm 0\n"), printed.lastIndexOf("calm"));
+      // Tens of thousands where waiting gives no place in a queue; a busy machine costs hundreds
+      const overtaken = meanwhile.split("busy\n").length / SENT;
+      assert(overtaken < 1000, `overtaken ${overtaken} times a message`);
+      assertNothingAt(key);
+    },
+  );
 }
 
 testWith(
   NEEDS,
-  "common.h: of two with much to send each has its turn in bursts, and both have turns",
+  "common.h: two clients with many messages take turns in bursts",
   async () => {
     const key = freshKey();
     using folder = new TestFolder();

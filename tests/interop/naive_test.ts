@@ -1,6 +1,6 @@
 /**
- * The classic C++ programs, unchanged in all that matters, as peers of ours: they take no lock, wake
- * nobody, reset the flag when they start, and never end.
+ * The classic C++ programs, with their faults, as peers of ours: they take no lock, wake no process,
+ * reset the flag when they start, and never end.
  */
 
 import assert from "node:assert/strict";
@@ -21,7 +21,7 @@ import {
 guardAgainstLeaks();
 const programs = new Programs();
 
-/** What the classic programs leave, whoever created it. Ours leave it to those still attached. */
+/** What the classic programs leave, in either order. Ours leave it to processes that are attached. */
 function removeLeftovers(key: number): void {
   using segment = Segment.open(key);
   assert.equal(segment.stat().nattch, 1, "only this test is attached by now");
@@ -29,7 +29,7 @@ function removeLeftovers(key: number): void {
 }
 
 for (const language of LANGUAGES) {
-  testWith(NEEDS, `naive client to ${language} server: one line a message`, async () => {
+  testWith(NEEDS, `naive_client.cpp to a ${language} server: one line a message`, async () => {
     const key = freshKey();
     const lines = ["one", "", "grüße 水", "x".repeat(2046)];
     {
@@ -44,24 +44,28 @@ for (const language of LANGUAGES) {
     assertNothingAt(key);
   });
 
-  testWith(NEEDS, `${language} client to naive server: each message printed once`, async () => {
-    const key = freshKey();
-    const lines = ["one", "grüße 水"];
-    {
-      await using naive = programs.naive("server", key);
-      await naive.stdout(/Sleep 1s\./);
-      await using client = programs.client(language, key, ...lines);
-      await assertEnds(client, 0);
-      await naive.stdout(/grüße 水\n/);
-      assert.equal(naive.printed.stdout.replaceAll(/^Entry can not .*\n/gm, ""), received(lines));
-      assert.doesNotMatch(client.printed.stderr, /no server/, "it is attached, so it is seen");
-    }
-    removeLeftovers(key);
-    assertNothingAt(key);
-  });
+  testWith(
+    NEEDS,
+    `naive_server.cpp of a ${language} client: each message is printed once`,
+    async () => {
+      const key = freshKey();
+      const lines = ["one", "grüße 水"];
+      {
+        await using naive = programs.naive("server", key);
+        await naive.stdout(/Sleep 1s\./);
+        await using client = programs.client(language, key, ...lines);
+        await assertEnds(client, 0);
+        await naive.stdout(/grüße 水\n/);
+        assert.equal(naive.printed.stdout.replaceAll(/^Entry can not .*\n/gm, ""), received(lines));
+        assert.doesNotMatch(client.printed.stderr, /no server/, "it is attached, so it is seen");
+      }
+      removeLeftovers(key);
+      assertNothingAt(key);
+    },
+  );
 }
 
-testWith(NEEDS, "naive client to naive server: the programs are what they should be", async () => {
+testWith(NEEDS, "naive_client.cpp to naive_server.cpp: they have the classic faults", async () => {
   const key = freshKey();
   {
     await using server = programs.naive("server", key);

@@ -40,7 +40,7 @@ async function sendLines(client: Peer): Promise<void> {
 }
 
 for (const [serverIn, clientIn] of PAIRINGS) {
-  const pair = `${clientIn} client to ${serverIn} server`;
+  const pair = `client (${clientIn}) to server (${serverIn})`;
 
   testWith(NEEDS, `${pair}, server first: every line arrives, in order, unchanged`, async () => {
     const key = freshKey();
@@ -75,7 +75,7 @@ for (const [serverIn, clientIn] of PAIRINGS) {
 }
 
 for (const language of LANGUAGES) {
-  testWith(NEEDS, `the server knows the process id of a ${language} client`, async () => {
+  testWith(NEEDS, `server: knows the process id of a ${language} client`, async () => {
     const key = freshKey();
     await using server = programs.server("TypeScript", key, "--count", "1", "--json");
     await using client = programs.client(language, key, "hello");
@@ -85,22 +85,26 @@ for (const language of LANGUAGES) {
   });
 }
 
-testWith(NEEDS, "the C++ server says whose message it could not print, and leaves it", async () => {
-  const key = freshKey();
-  await using client = programs.client("C++", key, "hello");
-  {
-    const full = ["-c", 'exec "$@" > /dev/full', "sh"];
-    await using server = Peer.start("sh", [
-      ...full,
-      ...programs.command("C++", "server"),
-      ...["--key", `${key}`],
-    ]);
-    const { code, stderr } = await server.ended();
-    assert.equal(code, 1);
-    assert(stderr.includes(`cannot print the message of process ${client.pid}: write:`), stderr);
-  }
-  await using next = programs.server("C++", key, "--count", "1");
-  assert.equal(await assertEnds(next, 0), received(["hello"]));
-  await assertEnds(client, 0);
-  assertNothingAt(key);
-});
+testWith(
+  NEEDS,
+  "server.cpp: names the sender of a message that it could not print, and leaves the message",
+  async () => {
+    const key = freshKey();
+    await using client = programs.client("C++", key, "hello");
+    {
+      const full = ["-c", 'exec "$@" > /dev/full', "sh"];
+      await using server = Peer.start("sh", [
+        ...full,
+        ...programs.command("C++", "server"),
+        ...["--key", `${key}`],
+      ]);
+      const { code, stderr } = await server.ended();
+      assert.equal(code, 1);
+      assert(stderr.includes(`cannot print the message of process ${client.pid}: write:`), stderr);
+    }
+    await using next = programs.server("C++", key, "--count", "1");
+    assert.equal(await assertEnds(next, 0), received(["hello"]));
+    await assertEnds(client, 0);
+    assertNothingAt(key);
+  },
+);

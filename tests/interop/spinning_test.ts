@@ -43,16 +43,16 @@ async function rests(...steps: readonly string[]): Promise<number[]> {
   return stdout.trim().split(" ").map(Number);
 }
 
-testWith(C_NEEDS, "ShmiSpinning: in vain it is tried ever more rarely", async () => {
+testWith(C_NEEDS, "ShmiSpinning: each failure makes it half as frequent", async () => {
   assert.deepEqual(await rests("v9"), [0, 1, 2, 4, 8, 16, 32, 64, 64]);
 });
 
-testWith(C_NEEDS, "ShmiSpinning: each success makes that half as rare", async () => {
+testWith(C_NEEDS, "ShmiSpinning: each success makes it twice as frequent", async () => {
   assert.deepEqual((await rests("v8", "s64", "f1", "v2")).slice(-2), [0, 32]);
   assert.deepEqual((await rests("v8", "s64", "f7", "v2")).slice(-2), [0, 1]);
 });
 
-testWith(C_NEEDS, "ShmiSpinning: after a long sleep not before one was short", async () => {
+testWith(C_NEEDS, "ShmiSpinning: after a long sleep not before a short one", async () => {
   assert.deepEqual(await rests("l3", "v1"), [1]);
 });
 
@@ -121,10 +121,14 @@ const waiting = new CProgram(`
   }
 `);
 
-testWith(C_NEEDS, "common.h, shm_channel.h: a wait in vain is spun ever more rarely", async () => {
-  await using peer = waiting.start(freshKey());
-  const { code, stdout, stderr } = await peer.ended();
-  assert.deepEqual([code, stderr], [0, ""]);
-  const each = [1, 2, 2, 3, 3, 3, 3, 4];
-  assert.deepEqual(stdout.trim().split(" ").map(Number), [...each, ...each, ...each]);
-});
+testWith(
+  C_NEEDS,
+  "shm_sync.h: waits that spinning does not shorten spin less and less often",
+  async () => {
+    await using peer = waiting.start(freshKey());
+    const { code, stdout, stderr } = await peer.ended();
+    assert.deepEqual([code, stderr], [0, ""]);
+    const each = [1, 2, 2, 3, 3, 3, 3, 4];
+    assert.deepEqual(stdout.trim().split(" ").map(Number), [...each, ...each, ...each]);
+  },
+);

@@ -1,9 +1,9 @@
 /**
- * Who stores to `can_read` wakes who sleeps, across languages. The other side of a program is played
+ * A process that stores to `can_read` wakes the one that sleeps, across languages. The other side of a program is played
  * here with waits of ten minutes in place of slices, so that only a wake ends them.
  *
  * A wait that begins after the change is over at once and proves nothing; 300 in a row that all did
- * are what a program that wakes nobody would need to get through.
+ * are what a program that wakes no other would need to get through.
  */
 
 import assert from "node:assert/strict";
@@ -21,7 +21,7 @@ const MESSAGES = Array.from({ length: 300 }, (_, i) => `message ${i}`);
 const FOREVER_MS = 600_000;
 const SAFETY_MS = 30_000;
 
-/** Waits until `look` finds something, and sleeps in between until somebody wakes us. */
+/** Waits until `look` finds something, and sleeps in between until another process wakes us. */
 async function wokenFor<Found>(segment: Segment, look: () => Found | undefined): Promise<Found> {
   const word = new AtomicInt32(segment, 0);
   let abandoned = false;
@@ -35,7 +35,7 @@ async function wokenFor<Found>(segment: Segment, look: () => Found | undefined):
       const found = look();
       if (found !== undefined) return found;
       await changedFrom(word, seen, FOREVER_MS).sleep();
-      assert(!abandoned, "nobody woke us");
+      assert(!abandoned, "no process woke us");
     }
   } finally {
     clearTimeout(net);
@@ -43,7 +43,7 @@ async function wokenFor<Found>(segment: Segment, look: () => Found | undefined):
 }
 
 for (const language of LANGUAGES) {
-  testWith(NEEDS, `a ${language} client wakes the server that sleeps`, async () => {
+  testWith(NEEDS, `client: in ${language} it wakes the server that sleeps`, async () => {
     const key = freshKey();
     {
       using server = MailboxServer.open({ key });
@@ -58,7 +58,7 @@ for (const language of LANGUAGES) {
     assertNothingAt(key);
   });
 
-  testWith(NEEDS, `a ${language} server wakes the client that sleeps`, async () => {
+  testWith(NEEDS, `server: in ${language} it wakes the client that sleeps`, async () => {
     const key = freshKey();
     {
       using client = MailboxClient.open({ key });

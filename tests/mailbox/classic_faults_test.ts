@@ -67,34 +67,42 @@ function fails(code: string, message = /./): (error: unknown) => true {
   };
 }
 
-testWith(NEEDS, "fault 1: an optimised C++ pair sees every change of the flag", async () => {
-  // The Makefile compiles with -O2, at which the classic client hung after its first message
-  const key = freshKey();
-  await using server = programs.server("C++", key, "--count", "3");
-  await using client = programs.client("C++", key, "one", "two", "three");
-  await assertEnds(client, 0);
-  assert.equal(await assertEnds(server, 0), received(["one", "two", "three"]));
-});
-
-testWith(NEEDS, "fault 2: no text is seen before it is whole (on this processor)", async () => {
-  // Neighbours differ in every byte and in length, so that a mixture of two would show
-  const lines = Array.from(
-    { length: 1000 },
-    (_, i) => String.fromCharCode(97 + i % 26).repeat(1 + i * 619 % 2047),
-  );
-  for (const language of LANGUAGES) {
+testWith(
+  NEEDS,
+  "server and client (classic fault 1): an optimised C++ pair sees every change of the flag",
+  async () => {
+    // The Makefile compiles with -O2, at which the classic client hung after its first message
     const key = freshKey();
-    using server = MailboxServer.open({ key });
-    await using client = programs.client(language, key);
-    // More than a pipe holds: it is written while we read
-    const written = client.write(lines.join("\n")).then(() => client.endInput());
-    assert.deepEqual(await receiveAll(server, lines.length), lines);
-    await written;
+    await using server = programs.server("C++", key, "--count", "3");
+    await using client = programs.client("C++", key, "one", "two", "three");
     await assertEnds(client, 0);
-  }
-});
+    assert.equal(await assertEnds(server, 0), received(["one", "two", "three"]));
+  },
+);
 
-Deno.test("fault 3: neither side resets what is unread when it starts", () => {
+testWith(
+  NEEDS,
+  "server and client (classic fault 2): no text is seen before it is whole (on this processor)",
+  async () => {
+    // Neighbours differ in every byte and in length, so that a mixture of two would show
+    const lines = Array.from(
+      { length: 1000 },
+      (_, i) => String.fromCharCode(97 + i % 26).repeat(1 + i * 619 % 2047),
+    );
+    for (const language of LANGUAGES) {
+      const key = freshKey();
+      using server = MailboxServer.open({ key });
+      await using client = programs.client(language, key);
+      // More than a pipe holds: it is written while we read
+      const written = client.write(lines.join("\n")).then(() => client.endInput());
+      assert.deepEqual(await receiveAll(server, lines.length), lines);
+      await written;
+      await assertEnds(client, 0);
+    }
+  },
+);
+
+Deno.test("MailboxServer.open and MailboxClient.open (classic fault 3): an unread message is not reset", () => {
   const key = freshKey();
   using early = MailboxClient.open({ key });
   assert(early.trySend("early"));
@@ -106,19 +114,23 @@ Deno.test("fault 3: neither side resets what is unread when it starts", () => {
 });
 
 for (const language of LANGUAGES) {
-  testWith(NEEDS, `fault 4: the end of its input ends the ${language} client`, async () => {
-    const key = freshKey();
-    using server = MailboxServer.open({ key });
-    await using client = programs.client(language, key);
-    await client.write("once\n");
-    await client.endInput();
-    assert.deepEqual(await receiveAll(server, 1), ["once"]);
-    await assertEnds(client, 0);
-    assert.equal(server.tryReceive(), undefined, "and not twice");
-  });
+  testWith(
+    NEEDS,
+    `client (classic fault 4): the end of its input ends the ${language} client`,
+    async () => {
+      const key = freshKey();
+      using server = MailboxServer.open({ key });
+      await using client = programs.client(language, key);
+      await client.write("once\n");
+      await client.endInput();
+      assert.deepEqual(await receiveAll(server, 1), ["once"]);
+      await assertEnds(client, 0);
+      assert.equal(server.tryReceive(), undefined, "and not twice");
+    },
+  );
 }
 
-Deno.test("fault 5: several clients wait for their turns, and none overwrites another", async () => {
+Deno.test("MailboxClient (classic fault 5): several wait for their turns, and none overwrites another", async () => {
   await withPair(async (server, first) => {
     using second = MailboxClient.open({ key: server.segment.key });
     const sendAll = async (client: MailboxClient, name: string): Promise<void> => {
@@ -140,7 +152,7 @@ Deno.test("fault 5: several clients wait for their turns, and none overwrites an
   });
 });
 
-Deno.test("fault 6: a second server is refused and told who is the first", async () => {
+Deno.test("MailboxServer.open (classic fault 6): a second server is refused, with the pid of the first", async () => {
   await withPair((server, client) => {
     const { key } = server.segment;
     assert.throws(
@@ -154,7 +166,7 @@ Deno.test("fault 6: a second server is refused and told who is the first", async
 for (const [serverIn, clientIn] of PAIRINGS) {
   testWith(
     NEEDS,
-    `fault 7: one line in, one line out, from ${clientIn} to ${serverIn}`,
+    `client (classic fault 7): one line in, one line out, from ${clientIn} to ${serverIn}`,
     async () => {
       const key = freshKey();
       await using server = programs.server(serverIn, key, "--count", "4");
@@ -171,7 +183,7 @@ for (const [serverIn, clientIn] of PAIRINGS) {
   );
 }
 
-Deno.test("fault 8: a text too long is refused whole, never split or cut", async () => {
+Deno.test("MailboxClient (classic fault 8): a text too long is refused whole, never split or cut", async () => {
   await withPair(async (server, client) => {
     for (const tooLong of ["x".repeat(2048), "é".repeat(1024), "水".repeat(683), "x".repeat(1e6)]) {
       await assert.rejects(client.send(tooLong), RangeError);
@@ -189,7 +201,7 @@ Deno.test("fault 8: a text too long is refused whole, never split or cut", async
 for (const language of LANGUAGES) {
   testWith(
     NEEDS,
-    `fault 8: the ${language} client refuses a long line and sends the rest`,
+    `client (classic fault 8): the ${language} client refuses a long line and sends the others`,
     async () => {
       const key = freshKey();
       using server = MailboxServer.open({ key });
@@ -203,7 +215,7 @@ for (const language of LANGUAGES) {
   );
 }
 
-Deno.test("fault 9: a text without NUL ends with the memory, and controls show as escapes", async () => {
+Deno.test("MailboxServer (classic fault 9): a text without NUL ends with the memory", async () => {
   await withPair((server) => {
     const { bytes } = server.segment;
     bytes.fill(0x78, LAYOUT.fields.msg.offset);
@@ -214,7 +226,7 @@ Deno.test("fault 9: a text without NUL ends with the memory, and controls show a
   assert.equal(printable("\x1b[2J\x07"), "\\x1b[2J\\x07");
 });
 
-Deno.test("fault 10: an empty message arrives, one with a NUL is refused", async () => {
+Deno.test("MailboxClient (classic fault 10): an empty message arrives, one with a NUL is refused", async () => {
   await withPair((server, client) => {
     assert(client.trySend(""));
     assert.equal(server.tryReceive()?.text, "");
@@ -224,7 +236,7 @@ Deno.test("fault 10: an empty message arrives, one with a NUL is refused", async
   });
 });
 
-Deno.test("fault 11: who waits sleeps, few looks a second, and can be told to stop", async () => {
+Deno.test("MailboxServer.receive (classic fault 11): it sleeps, checks a few times a second, and can abort", async () => {
   const schedule = new WaitSchedule(Deadline.never, () => assert.fail());
   let looks = 0;
   for (let ms = 0; ms < 1000; looks++) ms += schedule.next();
@@ -239,7 +251,7 @@ Deno.test("fault 11: who waits sleeps, few looks a second, and can be told to st
   });
 });
 
-Deno.test("fault 12: the last one out removes the mailbox, in either order", () => {
+Deno.test("MailboxServer.close (classic fault 12): the last peer removes the mailbox, in either order", () => {
   for (const serverFirst of [true, false]) {
     const key = freshKey();
     const server = MailboxServer.open({ key });
@@ -253,47 +265,55 @@ Deno.test("fault 12: the last one out removes the mailbox, in either order", () 
 
 for (const language of LANGUAGES) {
   for (const [signal, number] of [["SIGINT", 2], ["SIGTERM", 15]] as const) {
-    testWith(NEEDS, `fault 12: ${signal} ends a ${language} pair that leaves nothing`, async () => {
-      const key = freshKey();
-      await using server = programs.server(language, key);
-      await listening(server);
-      await using client = programs.client(language, key);
-      await client.write("hello\n");
-      await server.stdout(/hello\n/);
-      client.kill(signal);
-      await assertEnds(client, 128 + number);
-      server.kill(signal);
-      // The command tells by its exit code that SIGTERM ended it; the C program ends as asked to
-      await assertEnds(server, language === "TypeScript" && signal === "SIGTERM" ? 143 : 0);
-      assertNothingAt(key);
-    });
+    testWith(
+      NEEDS,
+      `server and client (classic fault 12): ${signal} ends a ${language} pair that leaves nothing`,
+      async () => {
+        const key = freshKey();
+        await using server = programs.server(language, key);
+        await listening(server);
+        await using client = programs.client(language, key);
+        await client.write("hello\n");
+        await server.stdout(/hello\n/);
+        client.kill(signal);
+        await assertEnds(client, 128 + number);
+        server.kill(signal);
+        // The command tells by its exit code that SIGTERM ended it; the C program ends as asked to
+        await assertEnds(server, language === "TypeScript" && signal === "SIGTERM" ? 143 : 0);
+        assertNothingAt(key);
+      },
+    );
   }
 }
 
 for (const language of LANGUAGES) {
-  testWith(NEEDS, `fault 13: a ${language} client killed in its turn holds nobody up`, async () => {
-    const key = freshKey();
-    await using dead = programs.client(language, key, "last words");
-    await waitingAlone(dead);
-    assert.equal(semaphore(key, "SENDER"), 2);
-    await destroy(dead);
-    using client = MailboxClient.open({ key });
-    const sent = client.send("next");
-    using server = MailboxServer.open({ key });
-    assert.deepEqual(await receiveAll(server, 2), ["last words", "next"]);
-    await sent;
-  });
+  testWith(
+    NEEDS,
+    `client (classic fault 13): a ${language} client killed in its turn delays no other`,
+    async () => {
+      const key = freshKey();
+      await using dead = programs.client(language, key, "last words");
+      await waitingAlone(dead);
+      assert.equal(semaphore(key, "SENDER"), 2);
+      await destroy(dead);
+      using client = MailboxClient.open({ key });
+      const sent = client.send("next");
+      using server = MailboxServer.open({ key });
+      assert.deepEqual(await receiveAll(server, 2), ["last words", "next"]);
+      await sent;
+    },
+  );
 }
 
 for (const [number, size] of [[14, 100], [15, 4096]] as const) {
-  Deno.test(`fault ${number}: a segment of ${size} bytes at the key is refused by its facts`, () => {
+  Deno.test(`MailboxServer.open (classic fault ${number}): a segment of ${size} bytes is refused`, () => {
     const key = freshKey();
     const stale = Segment.create({ key, size });
     const facts = fails("EINVAL", new RegExp(`\\b${size} bytes`));
     assert.throws(() => MailboxServer.open({ key }), facts);
     assert.throws(() => MailboxClient.open({ key }), facts);
     assert.throws(() => ShmEntry.open(key), facts);
-    // Replaced only when asked for, and never while somebody is attached
+    // Replaced only with recreate, and never while a process is attached
     assert.throws(
       () => MailboxServer.open({ key, recreate: true }),
       fails("EINVAL", /nattch is 1/),
@@ -305,7 +325,7 @@ for (const [number, size] of [[14, 100], [15, 4096]] as const) {
   });
 }
 
-Deno.test("fault 16: mode 0600 unless asked, and it is known when others may write", () => {
+Deno.test("MailboxServer.open (classic fault 16): mode 0600 by default, and it is known when others may write", () => {
   const key = freshKey();
   {
     using server = MailboxServer.open({ key });
@@ -321,20 +341,24 @@ Deno.test("fault 16: mode 0600 unless asked, and it is known when others may wri
 });
 
 for (const language of LANGUAGES) {
-  testWith(NEEDS, `fault 16: the ${language} pair warns of what others may write`, async () => {
-    const key = freshKey();
-    using open = Segment.create({ key, size: LAYOUT.size, mode: 0o666 });
-    await using server = programs.server(language, key, "--count", "1");
-    await using client = programs.client(language, key, "hello");
-    for (const peer of [client, server]) {
-      await assertEnds(peer, 0);
-      assert.match(peer.printed.stderr, /warning: .*\bmode 0?666\b/);
-    }
-    open.remove();
-  });
+  testWith(
+    NEEDS,
+    `server and client (classic fault 16): the ${language} pair warns when others may write`,
+    async () => {
+      const key = freshKey();
+      using open = Segment.create({ key, size: LAYOUT.size, mode: 0o666 });
+      await using server = programs.server(language, key, "--count", "1");
+      await using client = programs.client(language, key, "hello");
+      for (const peer of [client, server]) {
+        await assertEnds(peer, 0);
+        assert.match(peer.printed.stderr, /warning: .*\bmode 0?666\b/);
+      }
+      open.remove();
+    },
+  );
 }
 
-Deno.test("fault 17: any key, in any notation, and mailboxes of different keys do not meet", async () => {
+Deno.test("MailboxServer.open (classic fault 17): any key, in any notation; different keys do not meet", async () => {
   assert.equal(MAILBOX_KEY, 1111);
   assert.deepEqual(["1111", "0x457", "02127"].map(parseKey), [1111, 1111, 1111]);
   await withPair(async (server, client) => {
@@ -347,7 +371,7 @@ Deno.test("fault 17: any key, in any notation, and mailboxes of different keys d
   });
 });
 
-Deno.test("fault 18: an attach that fails is an error and no address", () => {
+Deno.test("Segment.attach (classic fault 18): a failure is an error, not an address", () => {
   assert.throws(() => Segment.attach(0x7fffffff), (error) => {
     assert(error instanceof ShmError);
     assert.deepEqual([error.call, error.code], ["shmat", "EINVAL"]);
@@ -355,7 +379,7 @@ Deno.test("fault 18: an attach that fails is an error and no address", () => {
   });
 });
 
-Deno.test("fault 19: an error names the call, the errno, the key and the remedy", () => {
+Deno.test("ShmError (classic fault 19): names the call, the errno, the key and the remedy", () => {
   const key = freshKey();
   assert.throws(() => Segment.open(key), (error) => {
     assert(error instanceof ShmError);
@@ -366,7 +390,7 @@ Deno.test("fault 19: an error names the call, the errno, the key and the remedy"
   });
 });
 
-Deno.test("fault 20: sent means taken: not before the server says so, never if it does not", async () => {
+Deno.test("MailboxClient.send (classic fault 20): fulfils only when the server has acknowledged", async () => {
   await withPair(async (server, client) => {
     let taken = false;
     const sent = client.send("hello").then(() => taken = true);
@@ -376,7 +400,7 @@ Deno.test("fault 20: sent means taken: not before the server says so, never if i
     server.ack();
     await sent;
 
-    // Nobody takes it: withdrawn. In somebody's hand for too long: nobody can know
+    // No server takes it: withdrawn. Received and not acknowledged for too long: unknown
     const hasty = client.send("hasty", { timeout: 5 });
     await assert.rejects(hasty, fails("ETIMEDOUT"));
     assert.equal(server.tryReceive(), undefined);
@@ -387,13 +411,13 @@ Deno.test("fault 20: sent means taken: not before the server says so, never if i
   });
 });
 
-Deno.test("fault 21: a client without a server is told, and gives up when asked to", async () => {
+Deno.test("MailboxClient.send (classic fault 21): a client without a server is told, and can abort", async () => {
   using client = MailboxClient.open({ key: freshKey() });
   assert.equal(client.serverPid, undefined);
   const controller = new AbortController();
   const reason = new Error("then not");
   const onNoServer = (): void => controller.abort(reason);
-  await assert.rejects(client.send("anybody?", { signal: controller.signal, onNoServer }), reason);
+  await assert.rejects(client.send("no server", { signal: controller.signal, onNoServer }), reason);
   const timeout = 5;
   await assert.rejects(
     client.send("no?", { timeout }),
@@ -401,7 +425,7 @@ Deno.test("fault 21: a client without a server is told, and gives up when asked 
   );
 });
 
-Deno.test("fault 22: can_read is byte 0, msg bytes 1 to 2048, of 2049", async () => {
+Deno.test("ShmEntry (classic fault 22): can_read is byte 0, msg bytes 1 to 2048, of 2049", async () => {
   await withPair((server, client) => {
     assert(client.trySend("é!"));
     const expected = new Uint8Array(2049);
@@ -414,7 +438,7 @@ Deno.test("fault 22: can_read is byte 0, msg bytes 1 to 2048, of 2049", async ()
   // That C agrees is tests/interop/header_test.ts
 });
 
-Deno.test("fault 23: a message is copied whole before its place is free for the next", async () => {
+Deno.test("MailboxServer.receive (classic fault 23): a message is copied whole before its slot is free", async () => {
   await withPair((server, client) => {
     assert(client.trySend("first"));
     const message = server.tryReceive();
@@ -428,7 +452,7 @@ Deno.test("fault 23: a message is copied whole before its place is free for the 
   });
 });
 
-Deno.test("fault 24: after close every use is an exception or nothing, never a crash", () => {
+Deno.test("MailboxServer.close (classic fault 24): every use after it throws or does nothing, and never crashes", () => {
   const server = MailboxServer.open({ key: freshKey() });
   const { segment } = server;
   const { bytes } = segment;
@@ -442,11 +466,11 @@ Deno.test("fault 24: after close every use is an exception or nothing, never a c
   assert.equal(server.close(), "removed", "twice is once");
 });
 
-Deno.test("fault 24: a send that waits for its turn when its client closes says why it fails", async () => {
+Deno.test("MailboxClient.close (classic fault 24): a send that waits for its turn fails with the reason", async () => {
   const key = freshKey();
   const [first, second] = [MailboxClient.open({ key }), MailboxClient.open({ key })];
   const failures = [first, second].map((client) =>
-    assert.rejects(client.send("nobody there"), fails("EDETACHED"))
+    assert.rejects(client.send("no server"), fails("EDETACHED"))
   );
   await until("the second waits for its turn", () => waitersFor(key, "SENDER") === 1);
   // The first leaves its turn to the second, which has closed before it learns of that

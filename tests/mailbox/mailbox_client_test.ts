@@ -1,4 +1,4 @@
-/** Sending: in turn, and with certainty about what became of each message. */
+/** MailboxClient: it sends in turn, and reports what happened to each message. */
 
 import assert from "node:assert/strict";
 import { MailboxClient, MailboxServer, removeSegment, ShmError } from "../../mod.ts";
@@ -8,7 +8,7 @@ import { freshKey, Peer } from "../support/peer.ts";
 
 guardAgainstLeaks();
 
-Deno.test("many clients at once: each message arrives once, each client's in order", async () => {
+Deno.test("MailboxClient.send of many clients at once: each message arrives once, each client's in order", async () => {
   const key = freshKey();
   using server = MailboxServer.open({ key });
   const clients = Array.from({ length: 5 }, () => MailboxClient.open({ key }));
@@ -28,7 +28,7 @@ Deno.test("many clients at once: each message arrives once, each client's in ord
   assert.equal(server.tryReceive(), undefined);
 });
 
-Deno.test("MailboxClient.send: of two with much to send each has its turn in bursts, and both have turns", async () => {
+Deno.test("MailboxClient.send: two clients with many messages take turns in bursts", async () => {
   const key = freshKey();
   using server = MailboxServer.open({ key });
   const each = 300;
@@ -46,7 +46,7 @@ Deno.test("MailboxClient.send: of two with much to send each has its turn in bur
   assert(bursts.length > 2 && bursts.length < order.length / 2, order);
 });
 
-Deno.test("MailboxClient.send: one that stands back gives up by its signal, by its deadline and by close", async () => {
+Deno.test("MailboxClient.send: a client that stands back ends by its signal, its timeout and close", async () => {
   const key = freshKey();
   using server = MailboxServer.open({ key });
   const ends: readonly (readonly [string, (client: MailboxClient) => Promise<unknown>])[] = [
@@ -84,7 +84,7 @@ Deno.test("MailboxClient.send: one that stands back gives up by its signal, by i
   }
 });
 
-Deno.test("MailboxClient.post and trySend: what was removed underneath takes no message", async () => {
+Deno.test("MailboxClient.post and trySend: a removed mailbox takes no message", async () => {
   using client = MailboxClient.open({ key: freshKey() });
   removeSegment(client.segment.id);
   const removed = { code: "EIDRM", message: /go on using the mailbox.*its segment was removed/ };
@@ -92,7 +92,7 @@ Deno.test("MailboxClient.post and trySend: what was removed underneath takes no 
   assert.throws(() => client.trySend("lost"), removed);
 });
 
-Deno.test("sending is done when the message is acknowledged, not before", async () => {
+Deno.test("MailboxClient.send fulfils when the message is acknowledged, not before", async () => {
   const key = freshKey();
   using server = MailboxServer.open({ key });
   using client = MailboxClient.open({ key });
@@ -106,7 +106,7 @@ Deno.test("sending is done when the message is acknowledged, not before", async 
   await sending;
 });
 
-Deno.test("what was not taken in time is withdrawn", async () => {
+Deno.test("MailboxClient.send withdraws a message that was not taken in time", async () => {
   const key = freshKey();
   using client = MailboxClient.open({ key });
   const late = {
@@ -127,7 +127,7 @@ Deno.test("what was not taken in time is withdrawn", async () => {
   assert.equal(server.tryReceive(), undefined);
 });
 
-Deno.test("given up while in the server's hand: the outcome is unknown, and that is said", async () => {
+Deno.test("MailboxClient.send that aborts while the server has the message: the outcome is unknown", async () => {
   const key = freshKey();
   using server = MailboxServer.open({ key });
   using client = MailboxClient.open({ key });
@@ -150,7 +150,7 @@ Deno.test("given up while in the server's hand: the outcome is unknown, and that
   server.ack();
 });
 
-Deno.test("given up just as it is taken: it is taken", async () => {
+Deno.test("MailboxClient.send that aborts just as the message is acknowledged fulfils", async () => {
   const key = freshKey();
   using server = MailboxServer.open({ key });
   using client = MailboxClient.open({ key });
@@ -162,7 +162,7 @@ Deno.test("given up just as it is taken: it is taken", async () => {
   await sending;
 });
 
-Deno.test("post leaves the message and waits only for room", async () => {
+Deno.test("MailboxClient.post leaves the message and waits only for room", async () => {
   const key = freshKey();
   using client = MailboxClient.open({ key });
   await client.post("left");
@@ -177,7 +177,7 @@ Deno.test("post leaves the message and waits only for room", async () => {
   server.ack();
 });
 
-Deno.test("text that cannot be a message is refused before anything is waited for", async () => {
+Deno.test("MailboxClient: text that cannot be a message is refused before any wait", async () => {
   const key = freshKey();
   using client = MailboxClient.open({ key });
   assert(client.trySend("occupied"));
@@ -192,7 +192,7 @@ Deno.test("text that cannot be a message is refused before anything is waited fo
   server.ack();
 });
 
-Deno.test("no server: said once, and only if it lasts", async () => {
+Deno.test("MailboxClient.send: onNoServer is called once, and only after a while", async () => {
   const key = freshKey();
   using client = MailboxClient.open({ key });
   let said = 0;
@@ -209,7 +209,7 @@ Deno.test("no server: said once, and only if it lasts", async () => {
   assert.equal(server.tryReceive(), undefined);
 });
 
-Deno.test("a send that gives up waiting for its turn leaves another's turn alone", async () => {
+Deno.test("MailboxClient.send that gives up its turn leaves the turn of another send", async () => {
   const key = freshKey();
   using server = MailboxServer.open({ key });
   using client = MailboxClient.open({ key });
@@ -228,13 +228,13 @@ Deno.test("a send that gives up waiting for its turn leaves another's turn alone
   server.ack();
 });
 
-Deno.test("closing ends the sends under way, and withdraws what was not taken", async () => {
+Deno.test("MailboxClient.close ends the sends under way, and withdraws what was not taken", async () => {
   const key = freshKey();
   const client = MailboxClient.open({ key });
   const other = MailboxClient.open({ key });
   const sending = [client.send("in the slot"), client.send("waits for its turn")];
   assert.equal(client.close(), "in use");
-  // Together: which of them ends first is open, and a rejection nobody awaits yet is an error
+  // Together: which of them ends first is open, and a rejection that is not awaited yet is an error
   await Promise.all(sending.map((each) => assert.rejects(each, { code: "EDETACHED" })));
   assert(other.trySend("the slot and the turn are free"));
   using server = MailboxServer.open({ key });
@@ -243,7 +243,7 @@ Deno.test("closing ends the sends under way, and withdraws what was not taken", 
   other.close();
 });
 
-Deno.test("a closed client says so", async () => {
+Deno.test("MailboxClient.close: every use after it throws EDETACHED", async () => {
   const client = MailboxClient.open({ key: freshKey() });
   assert(client.isOpen);
   assert.equal(client.close(), "removed");
@@ -254,7 +254,7 @@ Deno.test("a closed client says so", async () => {
 
 testWith(
   { tools: ["deno"] },
-  "a killed sender's message is delivered, and its turn is over",
+  "MailboxClient: the message of a killed client is delivered, and its turn is over",
   async () => {
     const key = freshKey();
     using client = MailboxClient.open({ key });

@@ -1,4 +1,4 @@
-/** Joining and leaving: who creates, who removes, and what is never left behind. */
+/** Joining and leaving a mailbox: which peer creates, which removes, and what is never left behind. */
 
 import assert from "node:assert/strict";
 import {
@@ -23,7 +23,7 @@ function left(key: number): number {
   return ownObjects().filter((line) => line.includes(`key ${key}`)).length;
 }
 
-Deno.test("the last one out removes what the first one in created", () => {
+Deno.test("MailboxServer.close: the last peer removes what the first one created", () => {
   const key = freshKey();
   const server = MailboxServer.open({ key });
   assert.equal(left(key), 2);
@@ -36,7 +36,7 @@ Deno.test("the last one out removes what the first one in created", () => {
   assert.equal(left(key), 0);
 });
 
-Deno.test("a server that leaves first hands the removing on, unless it wants the segment kept", () => {
+Deno.test("MailboxServer.close: the last peer removes the segment for a server that left, unless persistent", () => {
   const key = freshKey();
   for (const persistent of [false, true]) {
     const server = MailboxServer.open({ key, persistent });
@@ -50,7 +50,7 @@ Deno.test("a server that leaves first hands the removing on, unless it wants the
   assert.equal(MailboxServer.open({ key }).close(), "removed");
 });
 
-Deno.test("a server that leaves first decides for what it did not create, too", () => {
+Deno.test("MailboxServer.close: a server that leaves first decides for a segment that it did not create too", () => {
   const key = freshKey();
   for (const persistent of [true, false]) {
     const client = MailboxClient.open({ key });
@@ -61,7 +61,7 @@ Deno.test("a server that leaves first decides for what it did not create, too", 
   assert.equal(left(key), 0);
 });
 
-Deno.test("an unread message stays, without its semaphores, for the next server", () => {
+Deno.test("MailboxClient.close: an unread message stays, without its semaphores, for the next server", () => {
   const key = freshKey();
   const client = MailboxClient.open({ key });
   assert(client.trySend("left behind"));
@@ -72,7 +72,7 @@ Deno.test("an unread message stays, without its semaphores, for the next server"
   server.ack();
 });
 
-Deno.test("what others are attached to stays", () => {
+Deno.test("MailboxServer.close: a segment that others are attached to stays", () => {
   const key = freshKey();
   const server = MailboxServer.open({ key });
   using other = Segment.open(key);
@@ -81,7 +81,7 @@ Deno.test("what others are attached to stays", () => {
   other.remove();
 });
 
-Deno.test("a second server is told who the first one is, and leaves no trace", () => {
+Deno.test("MailboxServer.open: a second server is told the pid of the first, and leaves no trace", () => {
   const key = freshKey();
   using server = MailboxServer.open({ key });
   assert.throws(() => MailboxServer.open({ key }), {
@@ -91,7 +91,7 @@ Deno.test("a second server is told who the first one is, and leaves no trace", (
   assert.equal(server.segment.stat().nattch, 1);
 });
 
-Deno.test("a segment of another size is refused, and replaced when asked and free", () => {
+Deno.test("MailboxServer.open: a segment of another size is refused, or replaced with recreate if unused", () => {
   const key = freshKey();
   for (const size of [100, 4096]) {
     const misfit = Segment.create({ key, size });
@@ -109,7 +109,7 @@ Deno.test("a segment of another size is refused, and replaced when asked and fre
   }
 });
 
-Deno.test("a semaphore set that is not a mailbox's is refused, and not touched", () => {
+Deno.test("MailboxServer.open: a semaphore set that is not a mailbox's is refused and not changed", () => {
   const key = freshKey();
   const set = SemaphoreSet.openOrCreate({ key, count: SEMAPHORE_COUNT + 1 });
   try {
@@ -154,7 +154,7 @@ Deno.test("MailboxClient.open and MailboxServer.open leave a set that is in use 
   set.remove();
 });
 
-Deno.test("MailboxClient.close and MailboxServer.close pass where the memory was taken away", () => {
+Deno.test("MailboxClient.close and MailboxServer.close succeed after the memory was transferred", () => {
   const key = freshKey();
   const server = MailboxServer.open({ key });
   const client = MailboxClient.open({ key });
@@ -173,19 +173,19 @@ Deno.test("MailboxClient.close and MailboxServer.close pass where the memory was
   next.ack();
 });
 
-Deno.test("a mailbox needs a key", () => {
+Deno.test("MailboxServer.open: a mailbox needs a key", () => {
   assert.throws(() => MailboxServer.open({ key: 0 }), RangeError);
   assert.throws(() => MailboxServer.open({ key: 2 ** 40 }), RangeError);
 });
 
-Deno.test("the mode is that of segment and semaphores", () => {
+Deno.test("MailboxServer.open: mode is that of segment and semaphores", () => {
   const key = freshKey();
   using server = MailboxServer.open({ key, mode: 0o660 });
   assert.equal(server.segment.stat().mode, 0o660);
   assert.equal(SemaphoreSet.openOrCreate({ key, count: SEMAPHORE_COUNT }).stat().mode, 0o660);
 });
 
-Deno.test("removal underneath is told to both sides; what was in it is received first", async () => {
+Deno.test("MailboxServer.receive and MailboxClient.send notice that the segment was removed", async () => {
   const key = freshKey();
   using server = MailboxServer.open({ key });
   using client = MailboxClient.open({ key });
@@ -220,7 +220,7 @@ Deno.test("MailboxServer.receive and MailboxClient.send notice that the set was 
   next.ack();
 });
 
-Deno.test("semaphores removed underneath end a wait with an error, and leaving still works", async () => {
+Deno.test("MailboxClient.send: a removed set ends a wait with an error, and closing still works", async () => {
   const key = freshKey();
   const one = MailboxClient.open({ key });
   const two = MailboxClient.open({ key });
@@ -235,34 +235,38 @@ Deno.test("semaphores removed underneath end a wait with an error, and leaving s
   one.close();
 });
 
-testWith({ tools: ["deno"] }, "who was killed is not waited for and not counted", async () => {
-  const key = freshKey();
-  await using peer = Peer.typescript(`
+testWith(
+  { tools: ["deno"] },
+  "MailboxServer.open: a killed peer is not waited for and not counted",
+  async () => {
+    const key = freshKey();
+    await using peer = Peer.typescript(`
     import { MailboxClient, MailboxServer } from "@sysv/shm";
     const server = MailboxServer.open({ key: ${key} });
     const client = MailboxClient.open({ key: ${key} });
     console.log("there");
     setInterval(() => {}, 1000);
   `);
-  assert.equal(await peer.line(), "there");
-  assert.throws(() => MailboxServer.open({ key }), {
-    code: "EBUSY",
-    message: new RegExp(`process ${peer.pid} is its server`),
-  });
-  peer.kill("SIGKILL");
-  await peer.ended();
-  const set = SemaphoreSet.openOrCreate({ key, count: SEMAPHORE_COUNT });
-  assert.deepEqual(
-    [SEMAPHORE.USERS, SEMAPHORE.SERVER].map((n) => set.value(n)),
-    [0, 0],
-  );
-  assert.equal(MailboxServer.open({ key }).close(), "removed");
-  assert.equal(left(key), 0);
-});
+    assert.equal(await peer.line(), "there");
+    assert.throws(() => MailboxServer.open({ key }), {
+      code: "EBUSY",
+      message: new RegExp(`process ${peer.pid} is its server`),
+    });
+    peer.kill("SIGKILL");
+    await peer.ended();
+    const set = SemaphoreSet.openOrCreate({ key, count: SEMAPHORE_COUNT });
+    assert.deepEqual(
+      [SEMAPHORE.USERS, SEMAPHORE.SERVER].map((n) => set.value(n)),
+      [0, 0],
+    );
+    assert.equal(MailboxServer.open({ key }).close(), "removed");
+    assert.equal(left(key), 0);
+  },
+);
 
 testWith(
   { tools: ["deno"] },
-  "an entry lock held by a stopped process names it, and is free at its end",
+  "MailboxServer.open: an entry lock of a stopped process names it, and is free at its end",
   async () => {
     const key = freshKey();
     const set = SemaphoreSet.openOrCreate({ key, count: SEMAPHORE_COUNT });
@@ -290,7 +294,7 @@ testWith(
 
 testWith(
   { tools: ["deno"], root: true },
-  "MailboxClient.close of one who may not remove the mailbox leaves it to who may",
+  "MailboxClient.close without permission to remove leaves it to a peer that has it",
   async () => {
     const key = freshKey();
     const server = MailboxServer.open({ key, mode: 0o666 });
@@ -321,7 +325,7 @@ testWith(
 
 testWith(
   { tools: ["deno"], root: true },
-  "another user's mailbox is refused unless trusted",
+  "MailboxServer.open: another user's mailbox is refused unless trusted",
   async () => {
     const key = freshKey();
     await using peer = asNobody(`

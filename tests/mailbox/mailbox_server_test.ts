@@ -1,4 +1,4 @@
-/** Receiving: each message once, in order, acknowledged when it is dealt with. */
+/** MailboxServer: it receives each message once, in order, and acknowledges it when it is handled. */
 
 import assert from "node:assert/strict";
 import { MailboxClient, MailboxServer, type Message, SemaphoreSet } from "../../mod.ts";
@@ -30,13 +30,13 @@ function turn(): Promise<string> {
   return new Promise((resolve) => setTimeout(() => resolve("turned"), 0));
 }
 
-Deno.test("no message is no message", () => {
+Deno.test("MailboxServer.tryReceive: undefined without a message", () => {
   using box = pair();
   assert.equal(box.server.tryReceive(), undefined);
   box.server.ack();
 });
 
-Deno.test("the slot is free, and the sender goes on, when the message is acknowledged", () => {
+Deno.test("MailboxServer.ack: the slot is free, and the sender continues", () => {
   using box = pair();
   assert(box.client.trySend("one"));
   const message = box.server.tryReceive();
@@ -51,7 +51,7 @@ Deno.test("the slot is free, and the sender goes on, when the message is acknowl
   assert.equal(box.server.receiveSync().text, "three");
 });
 
-Deno.test("a message put back is there for the next receive, and for the next server", () => {
+Deno.test("MailboxServer.nack: the message stays for the next receive, and for the next server", () => {
   const key = freshKey();
   using client = MailboxClient.open({ key });
   {
@@ -68,7 +68,7 @@ Deno.test("a message put back is there for the next receive, and for the next se
   server.ack();
 });
 
-Deno.test("MailboxServer.close acknowledges nothing: the next server receives what was in hand", async () => {
+Deno.test("MailboxServer.close acknowledges nothing: the next server receives the message", async () => {
   const key = freshKey();
   using client = MailboxClient.open({ key });
   const sending = client.send("not dealt with");
@@ -82,7 +82,7 @@ Deno.test("MailboxServer.close acknowledges nothing: the next server receives wh
   await sending;
 });
 
-Deno.test("MailboxServer.serve acknowledges what the handler is done with, and nothing it throws at", async () => {
+Deno.test("MailboxServer.serve acknowledges when the handler succeeds, and not when it throws", async () => {
   using box = pair();
   const { server, client } = box;
   const seen: string[] = [];
@@ -134,7 +134,7 @@ Deno.test("MailboxServer.serve ends by the signal only after the handler under w
   await sending;
 });
 
-Deno.test("MailboxServer.receive: several at once are served in their order and acknowledge nothing of each other", async () => {
+Deno.test("MailboxServer.receive: several at once are served in order and do not acknowledge each other's message", async () => {
   using box = pair();
   const { server, client } = box;
   const received: string[] = [];
@@ -167,7 +167,7 @@ for (const budget of ["full", "spent"] as const) {
       const receives = [1, 2].map(async (n) => {
         received.push(`${n} ${(await server.receive()).text}`);
       });
-      assert.equal(server.tryReceive(), undefined, "those who asked before are first");
+      assert.equal(server.tryReceive(), undefined, "earlier receives are first");
       await receives[0];
       assert.equal(client.trySend("b"), false, "the first one's message is in hand");
       server.ack();
@@ -179,7 +179,7 @@ for (const budget of ["full", "spent"] as const) {
   });
 }
 
-Deno.test("MailboxServer.receiveSync: a receive whose caller has not run yet is no reason to wait for ever", async () => {
+Deno.test("MailboxServer.receiveSync: a receive whose caller has not run yet causes no endless wait", async () => {
   using box = pair();
   const { server, client } = box;
   assert(client.trySend("a"));
@@ -218,7 +218,7 @@ Deno.test("MailboxServer.receive acknowledges before it looks at the word it sle
   assert.equal((await next).text, "abc 2");
 });
 
-Deno.test("for await takes message after message; leaving the loop acknowledges", async () => {
+Deno.test("MailboxServer: for await takes message after message; leaving the loop acknowledges", async () => {
   using box = pair();
   const texts = ["a", "", "ü", "x".repeat(2047)];
   const sent = (async () => {
@@ -234,7 +234,7 @@ Deno.test("for await takes message after message; leaving the loop acknowledges"
   assert.deepEqual(received, texts);
 });
 
-Deno.test("receiving ends with its deadline, its timeout, its signal", async () => {
+Deno.test("MailboxServer.receive ends by its timeout and its signal", async () => {
   using box = pair();
   const { server } = box;
   assert.throws(() => server.receiveSync({ timeout: 5 }), { code: "ETIMEDOUT" });
@@ -253,13 +253,13 @@ Deno.test("receiving ends with its deadline, its timeout, its signal", async () 
   assert.equal(server.tryReceive()?.text, "still works");
 });
 
-Deno.test("a message that is there beats a deadline that has passed", () => {
+Deno.test("MailboxServer.receiveSync: a message that is there comes before a timeout of 0", () => {
   using box = pair();
   assert(box.client.trySend("in time"));
   assert.equal(box.server.receiveSync({ timeout: 0 }).text, "in time");
 });
 
-Deno.test("a closed server says so", () => {
+Deno.test("MailboxServer.close: every use after it throws EDETACHED", () => {
   using box = pair();
   assert(box.server.isOpen);
   box.server.close();
@@ -271,14 +271,14 @@ Deno.test("a closed server says so", () => {
   assert.throws(() => box.server.receiveSync(), { code: "EDETACHED" });
 });
 
-Deno.test("closing ends a receive under way", async () => {
+Deno.test("MailboxServer.close ends a receive under way", async () => {
   using box = pair();
   const receiving = box.server.receive();
   box.server.close();
   await assert.rejects(receiving, { code: "EDETACHED" });
 });
 
-Deno.test("garbage is received as what it is, and the slot is free after it", () => {
+Deno.test("MailboxServer.receive: any bytes are received as text, and the slot is free afterwards", () => {
   using box = pair();
   const { server } = box;
   server.segment.write(new Uint8Array(2049).fill(0xff));
@@ -290,7 +290,7 @@ Deno.test("garbage is received as what it is, and the slot is free after it", ()
   assert.equal(server.tryReceive()?.text, "and on");
 });
 
-Deno.test("a message that is being withdrawn is not taken", () => {
+Deno.test("MailboxServer.tryReceive does not take a message that is being withdrawn", () => {
   using box = pair();
   const { key } = box.server.segment;
   const set = SemaphoreSet.openOrCreate({ key, count: SEMAPHORE_COUNT });

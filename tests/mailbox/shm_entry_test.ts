@@ -25,7 +25,7 @@ Deno.test("SEGMENT_SIZE: that of the layout", () => {
   assert.equal(SEGMENT_SIZE, LAYOUT.size);
 });
 
-Deno.test("the layout is the classic one", () => {
+Deno.test("ShmEntry.layout is the classic one", () => {
   const { size, alignment, fields } = ShmEntry.layout;
   assert.deepEqual([size, alignment, fields.can_read.offset, fields.msg.offset], [2049, 1, 0, 1]);
   assert.deepEqual([fields.can_read.size, fields.msg.size, MAX_TEXT_BYTES], [1, 2048, 2047]);
@@ -33,7 +33,7 @@ Deno.test("the layout is the classic one", () => {
   assert.equal(SEMAPHORE_COUNT, 6);
 });
 
-Deno.test("flag and text are where C puts them", () => {
+Deno.test("ShmEntry: flag and text are at the offsets of C", () => {
   using entry = scratch();
   entry.msg = "é!";
   entry.canRead = true;
@@ -44,14 +44,14 @@ Deno.test("flag and text are where C puts them", () => {
   assert.equal(entry.segment.read(0, 1)[0], 0);
 });
 
-Deno.test("a shorter text leaves nothing of a longer one", () => {
+Deno.test("ShmEntry.msg: a shorter text leaves nothing of a longer one", () => {
   using entry = scratch();
   entry.msg = "secret ".repeat(292);
   entry.msg = "x";
   assert.equal(entry.segment.read(2).some((byte) => byte !== 0), false);
 });
 
-Deno.test("2047 bytes fit, 2048 do not, and a NUL never does; nothing is written then", () => {
+Deno.test("ShmEntry.msg: 2047 bytes fit, 2048 bytes or a NUL are refused, and then nothing is written", () => {
   using entry = scratch();
   const full = "é".repeat(1023) + "x";
   entry.msg = full;
@@ -62,7 +62,7 @@ Deno.test("2047 bytes fit, 2048 do not, and a NUL never does; nothing is written
   assert.equal(entry.msg, full);
 });
 
-Deno.test("hostile bytes are text, whatever they are", () => {
+Deno.test("ShmEntry.msg: any bytes are read as text", () => {
   using entry = scratch();
   entry.segment.write(new Uint8Array(2049).fill(0xff));
   assert.equal(entry.canRead, true);
@@ -73,7 +73,7 @@ Deno.test("hostile bytes are text, whatever they are", () => {
   assert.equal(entry.msg, "A".repeat(2046) + "\ufffd");
 });
 
-Deno.test("clearing succeeds once, for any value that is not 0", () => {
+Deno.test("ShmEntry.tryClear succeeds once, for any value that is not 0", () => {
   using entry = scratch();
   assert.equal(entry.tryClear(), false);
   for (const flag of [1, 0xff]) {
@@ -83,7 +83,7 @@ Deno.test("clearing succeeds once, for any value that is not 0", () => {
   }
 });
 
-Deno.test("opening keeps what is there, and creates what is not", () => {
+Deno.test("ShmEntry.open keeps an existing struct, and creates a missing one", () => {
   const key = freshKey();
   using first = ShmEntry.open(key);
   try {
@@ -97,7 +97,7 @@ Deno.test("opening keeps what is there, and creates what is not", () => {
   }
 });
 
-Deno.test("a segment of another size is not a mailbox", () => {
+Deno.test("ShmEntry.open: a segment of another size is refused", () => {
   for (const size of [2048, 2050, 4096]) {
     const key = freshKey();
     using segment = Segment.create({ key, size });

@@ -1,9 +1,9 @@
-/** Looking for a short while. */
+/** AdaptiveSpin: repeated checks for a short time, before sleeping. */
 
 import assert from "node:assert/strict";
 import { AdaptiveSpin, checkSpin, spin } from "../../src/sync/adaptive_spin.ts";
 
-Deno.test("what is ready is seen at the first look, with no time to spin too", () => {
+Deno.test("AdaptiveSpin.look: what is ready is seen at the first look, also without spin time", () => {
   for (const time of [0, 50]) {
     let looks = 0;
     assert(spin(time, () => ++looks > 0));
@@ -11,7 +11,7 @@ Deno.test("what is ready is seen at the first look, with no time to spin too", (
   }
 });
 
-Deno.test("without time it looks once, with time again until it is over or ready", () => {
+Deno.test("AdaptiveSpin.look: once without spin time, else again until the time is over or it is ready", () => {
   let looks = 0;
   assert.equal(spin(0, () => ++looks > 1), false);
   assert.equal(looks, 1);
@@ -44,7 +44,7 @@ function sleepShortly(spinning: AdaptiveSpin): void {
   spinning.woke();
 }
 
-Deno.test("after a long sleep there is no spinning, until one is short", () => {
+Deno.test("AdaptiveSpin: after a long sleep there is no spinning, until a sleep is short", () => {
   const spinning = new AdaptiveSpin(1);
   spinning.sleeps();
   for (const end = performance.now() + 5; performance.now() < end;);
@@ -57,7 +57,7 @@ Deno.test("after a long sleep there is no spinning, until one is short", () => {
   assert(patient.look(comesSoon()));
 });
 
-Deno.test("AdaptiveSpin: not after a silence, until a wait is short or something is there at the first look", () => {
+Deno.test("AdaptiveSpin: not after a silence, until a wait is short or the first look succeeds", () => {
   const spinning = new AdaptiveSpin(A_SECOND);
   assert(!spinning.look(comesSoon()));
   sleepShortly(spinning);
@@ -68,7 +68,7 @@ Deno.test("AdaptiveSpin: not after a silence, until a wait is short or something
   assert(spinning.look(comesSoon()));
 });
 
-Deno.test("AdaptiveSpin: where it is in vain it is tried ever more rarely, and each success makes that half as rare", () => {
+Deno.test("AdaptiveSpin: each failure makes it half as frequent, each success twice as frequent", () => {
   // Long enough for every sleep below to be short
   const spinning = new AdaptiveSpin(100_000);
   sleepShortly(spinning);
@@ -90,12 +90,12 @@ Deno.test("AdaptiveSpin: where it is in vain it is tried ever more rarely, and e
   assert.deepEqual([restsUntilTried(), restsUntilTried()], [0, 1]);
 });
 
-Deno.test("with no time there is one look, always", () => {
+Deno.test("AdaptiveSpin.look: without spin time there is always one look", () => {
   const spinning = new AdaptiveSpin(0);
   assert.deepEqual([looksInVain(spinning), looksInVain(spinning)], [1, 1]);
 });
 
-Deno.test("the time to spin is from 0 to a second", () => {
+Deno.test("AdaptiveSpin: the spin time is from 0 to a second", () => {
   assert.deepEqual([0, 0.5, 1_000_000].map(checkSpin), [0, 0.5, 1_000_000]);
   for (const time of [-1, 1_000_001, NaN, Infinity]) {
     assert.throws(() => checkSpin(time), {

@@ -63,7 +63,7 @@ async function withFutex(body: (place: Place) => Promise<void>): Promise<void> {
 
 // Before there is the ring that all share
 Deno.test({
-  name: `AsyncFutex.listen gives false for want of a ring, and a later one has it${reason}`,
+  name: `AsyncFutex.listen returns false without a ring, and a later one has it${reason}`,
   ignore,
   fn: () =>
     withFutex(async ({ address, futex }) => {
@@ -83,13 +83,13 @@ Deno.test({
 });
 
 Deno.test({
-  name: `AsyncFutex.listen ends by a wake, again and again${reason}`,
+  name: `AsyncFutex.listen ends by a wake, many times${reason}`,
   ignore,
   fn: () =>
     withFutex(async ({ word, address, futex }) => {
       for (let i = 0; i < 100; i++) {
         const slept = sleep(futex, address, 0, LONG);
-        // Until it is with the kernel there is nobody to wake
+        // Until the kernel has it there is no waiter to wake
         while (word.notify() === 0) await new Promise((resolve) => setTimeout(resolve, 0));
         assert.equal(await slept, true);
       }
@@ -127,7 +127,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: `AsyncFutex.listen ends where the word is something else already${reason}`,
+  name: `AsyncFutex.listen ends if the word has changed already${reason}`,
   ignore,
   fn: () =>
     withFutex(async ({ word, address, futex }) => {
@@ -138,7 +138,7 @@ Deno.test({
 
 Deno.test({
   name:
-    `AsyncFutex.interrupt, close and time end a wait; what is with the kernel still wakes${reason}`,
+    `AsyncFutex.listen (interrupt, close, time) ends; a wait that the kernel still has wakes${reason}`,
   ignore,
   fn: () =>
     withFutex(async ({ word, address, futex }) => {
@@ -159,13 +159,13 @@ Deno.test({
     }),
 });
 
-Deno.test("AsyncFutex.close does nothing where nobody waited", () => {
+Deno.test("AsyncFutex.close does nothing without a wait", () => {
   new AsyncFutex().close();
 });
 
 Deno.test({
   name:
-    `AsyncFutex.listen never lasts longer than it may, whatever timer an earlier one left${reason}`,
+    `AsyncFutex.listen never lasts longer than its time, whatever timer an earlier one left${reason}`,
   ignore,
   fn: () =>
     withFutex(async ({ word, address, futex }) => {
@@ -222,7 +222,7 @@ if (!ignore) {
 
 testWith(
   { tools: ["sh", "deno"] },
-  "FutexRing.supported is asked anew after a want of file descriptors",
+  "FutexRing.supported is asked again after file descriptors ran out",
   async () => {
     const script = `
       import { FutexRing } from "./ffi/io_uring.ts";

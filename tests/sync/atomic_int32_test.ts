@@ -1,4 +1,4 @@
-/** Words of shared memory: changed in one step, waited for, and of no harm when the memory has gone. */
+/** AtomicInt32: atomic changes, waits, and errors instead of crashes after a detach. */
 
 import assert from "node:assert/strict";
 import { AtomicInt32, Segment } from "../../mod.ts";
@@ -20,7 +20,7 @@ function scratch(): Segment {
   return segment;
 }
 
-Deno.test("load, store, add and compareExchange work on the word alone, as signed 32 bits", () => {
+Deno.test("AtomicInt32: load, store, add and compareExchange work on the word alone, as signed 32 bits", () => {
   using segment = scratch();
   const bytes = new Int32Array(segment.buffer);
   bytes.fill(-2);
@@ -37,7 +37,7 @@ Deno.test("load, store, add and compareExchange work on the word alone, as signe
   assert.deepEqual([...bytes], [-2, -2, 6, ...new Array(13).fill(-2)]);
 });
 
-Deno.test("what is no 32-bit integer, no place or no count is refused", () => {
+Deno.test("AtomicInt32: a value, offset or count out of range is refused", () => {
   using segment = scratch();
   const word = new AtomicInt32(segment, 0);
   for (const value of [2 ** 32, -(2 ** 31) - 1, 0.5, NaN]) {
@@ -84,7 +84,7 @@ Deno.test("AtomicInt32 of a read-only attach: load, wait and notify work, change
   assert.throws(() => seen.store(1), { code: "EDETACHED" });
 });
 
-Deno.test("a wait for what has changed already is over at once, and says to what", async () => {
+Deno.test("AtomicInt32.wait for a value that has changed already ends at once with the new value", async () => {
   using segment = scratch();
   const word = new AtomicInt32(segment, 8);
   word.store(5);
@@ -100,7 +100,7 @@ Deno.test("a wait for what has changed already is over at once, and says to what
   });
 });
 
-Deno.test("an unchanged word is waited for no longer than asked", async () => {
+Deno.test("AtomicInt32.wait for an unchanged word lasts no longer than asked", async () => {
   using segment = scratch();
   const word = new AtomicInt32(segment, 4);
   const late = { code: "ETIMEDOUT", call: "futex", message: /word at offset 4 is 0 still/ };
@@ -115,7 +115,7 @@ async function wakeOne(word: AtomicInt32): Promise<void> {
   while (word.notify(1) === 0) await new Promise((resolve) => setTimeout(resolve, 1));
 }
 
-Deno.test("wake wakes as many as are asked for, and counts them", async () => {
+Deno.test("AtomicInt32.notify wakes as many as asked, and counts them", async () => {
   using segment = scratch();
   const word = new AtomicInt32(segment, 0);
   assert.equal(word.notify(), 0);
@@ -136,7 +136,7 @@ Deno.test("wake wakes as many as are asked for, and counts them", async () => {
   await Promise.all(sleeps);
 });
 
-Deno.test("a wake without a change ends no wait; a change without a wake is found", async () => {
+Deno.test("AtomicInt32.wait goes on after a wake without a change, and finds a change without a wake", async () => {
   using segment = scratch();
   const word = new AtomicInt32(segment, 0);
   let seen: number | undefined;
@@ -148,7 +148,7 @@ Deno.test("a wake without a change ends no wait; a change without a wake is foun
   assert.equal(await waiting, 7);
 });
 
-Deno.test("who gives up gets the signal's reason, and nobody is left asleep", async () => {
+Deno.test("AtomicInt32.wait that aborts rejects with the signal's reason, and no waiter is left", async () => {
   using segment = scratch();
   const word = new AtomicInt32(segment, 0);
   const controller = new AbortController();
@@ -161,7 +161,7 @@ Deno.test("who gives up gets the signal's reason, and nobody is left asleep", as
   await assert.rejects(word.wait(0, { signal: AbortSignal.abort(reason) }), /stop/);
 });
 
-Deno.test("an interrupt ends a slice before its time", async () => {
+Deno.test("AtomicInt32 (changedFrom): an interrupt ends a slice before its time", async () => {
   using segment = scratch();
   const wait = changedFrom(new AtomicInt32(segment, 0), 0, LONG_MS);
   let over = false;
@@ -174,7 +174,7 @@ Deno.test("an interrupt ends a slice before its time", async () => {
   await interrupted;
 });
 
-Deno.test("after detach every use says so, also where something else is in the place", () => {
+Deno.test("AtomicInt32: after detach every use throws, also if the addresses hold something else", () => {
   const segment = scratch();
   const word = new AtomicInt32(segment, 0);
   const wait = changedFrom(word, 0, LONG_MS);
@@ -193,7 +193,7 @@ Deno.test("after detach every use says so, also where something else is in the p
   assert.throws(() => new AtomicInt32(segment, 0), { code: "EDETACHED" });
 });
 
-Deno.test("a buffer that was given away is as good as detached", async () => {
+Deno.test("AtomicInt32: a transferred buffer counts as detached", async () => {
   using segment = scratch();
   const word = new AtomicInt32(segment, 0);
   structuredClone(segment.buffer, { transfer: [segment.buffer] });
@@ -201,7 +201,7 @@ Deno.test("a buffer that was given away is as good as detached", async () => {
   await assert.rejects(word.wait(0), { code: "EDETACHED" });
 });
 
-Deno.test("a wait whose segment is detached under it ends with EDETACHED", async () => {
+Deno.test("AtomicInt32.wait ends with EDETACHED when its segment is detached", async () => {
   const segment = scratch();
   const word = new AtomicInt32(segment, 0);
   const told = assert.rejects(word.wait(0), { code: "EDETACHED" });
@@ -210,7 +210,7 @@ Deno.test("a wait whose segment is detached under it ends with EDETACHED", async
   await told;
 });
 
-testWith({ tools: ["deno"] }, "waits that a detach overtakes harm nobody", async () => {
+testWith({ tools: ["deno"] }, "AtomicInt32.wait that a detach overtakes does no harm", async () => {
   await using peer = Peer.typescript(
     `
     import { Segment, AtomicInt32 } from "@sysv/shm";
@@ -235,7 +235,7 @@ testWith({ tools: ["deno"] }, "waits that a detach overtakes harm nobody", async
   assert.deepEqual([code, stdout, stderr], [0, '[["EDETACHED",2000]]\n', ""]);
 });
 
-testWith({ tools: ["deno"] }, "a sleeper in another process is woken", async () => {
+testWith({ tools: ["deno"] }, "AtomicInt32.notify wakes a waiter in another process", async () => {
   using segment = scratch();
   await using peer = Peer.typescript(`
     import { Segment, AtomicInt32 } from "@sysv/shm";
@@ -286,16 +286,20 @@ testWith(
   },
 );
 
-testWith(C_NEEDS, "a C program that waits without end is woken, and wakes us", async () => {
-  const LAST = 2_000;
-  using segment = scratch();
-  await using peer = pingPong.start(segment.id, LAST);
-  const word = new AtomicInt32(segment, 0);
-  for (let turn = 1; turn < LAST; turn += 2) {
-    word.store(turn);
-    word.notify();
-    const answer = turn % 20 === 1 ? await word.wait(turn) : word.waitSync(turn);
-    assert.equal(answer, turn + 1);
-  }
-  assert.equal(await peer.line(), `${LAST}`);
-});
+testWith(
+  C_NEEDS,
+  "AtomicInt32 (C peer): a waiter without timeout is woken, and wakes this process",
+  async () => {
+    const LAST = 2_000;
+    using segment = scratch();
+    await using peer = pingPong.start(segment.id, LAST);
+    const word = new AtomicInt32(segment, 0);
+    for (let turn = 1; turn < LAST; turn += 2) {
+      word.store(turn);
+      word.notify();
+      const answer = turn % 20 === 1 ? await word.wait(turn) : word.waitSync(turn);
+      assert.equal(answer, turn + 1);
+    }
+    assert.equal(await peer.line(), `${LAST}`);
+  },
+);

@@ -1,9 +1,9 @@
-/** Deadlines. */
+/** Deadline: what has passed and what has not. */
 
 import assert from "node:assert/strict";
 import { Deadline } from "../../src/sync/deadline.ts";
 
-Deno.test("a deadline of no time has passed, a far one has not, never never does", () => {
+Deno.test("Deadline.after: 0 ms have passed, many have not; Deadline.never never passes", () => {
   assert.equal(Deadline.after(0).passed, true);
   assert.equal(Deadline.after(0).remaining, 0);
   assert.equal(Deadline.after(3_600_000).passed, false);
@@ -13,6 +13,6 @@ Deno.test("a deadline of no time has passed, a far one has not, never never does
   assert.equal(Deadline.after(Infinity).remaining, Infinity);
 });
 
-Deno.test("a timeout that is none is refused", () => {
+Deno.test("Deadline.after: an invalid timeout is refused", () => {
   for (const ms of [-1, NaN]) assert.throws(() => Deadline.after(ms), RangeError);
 });

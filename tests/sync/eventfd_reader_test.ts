@@ -1,4 +1,4 @@
-/** Eventfds on the event loop, read by a handle of which nobody promises that it stays. */
+/** Eventfds on the event loop, read by a handle that Deno does not document. */
 
 import assert from "node:assert/strict";
 import { closeFd, openPipe } from "../../ffi/files.ts";
@@ -17,7 +17,7 @@ function ring(fd: number): void {
   assert.equal(count.symbols.write(fd, new BigUint64Array([1n]), 8n), 8n);
 }
 
-Deno.test("EventfdReader is there in this Deno, is told of each event and keeps no process alive", async () => {
+Deno.test("EventfdReader works in this Deno, reports each event and keeps no process alive", async () => {
   const event = openEventfd();
   let heard = 0;
   let next = Promise.withResolvers<void>();
@@ -41,7 +41,7 @@ Deno.test("EventfdReader is there in this Deno, is told of each event and keeps 
   reader.close();
 });
 
-Deno.test("EventfdReader reads what was counted: two at once are one", async () => {
+Deno.test("EventfdReader reads the counter: two events at once are one", async () => {
   const event = openEventfd();
   let heard = 0;
   const reader = EventfdReader.open(event, () => heard++);
@@ -52,7 +52,7 @@ Deno.test("EventfdReader reads what was counted: two at once are one", async () 
   reader!.close();
 });
 
-Deno.test("EventfdReader.open closes what cannot be read", () => {
+Deno.test("EventfdReader.open closes a descriptor that cannot be read", () => {
   const pipe = openPipe();
   assert(typeof pipe !== "number");
   const [readEnd, writeEnd] = pipe;

@@ -131,7 +131,7 @@ Deno.test("SemaphoreSet.op waits a thousand times for the same on one thread, in
   }
 });
 
-Deno.test("SemaphoreSet.op that waits behind others is told of a removed set", async () => {
+Deno.test("SemaphoreSet.op that waits behind others fails when the set is removed", async () => {
   const set = SemaphoreSet.create({ count: 1 });
   const waits = Array.from({ length: 10 }, () => set.op([{ semaphore: 0, add: -1 }]));
   await reaches(1, () => set.waitingForIncrease(0));
@@ -169,7 +169,7 @@ Deno.test({
     for (const [n, word] of words.entries()) {
       if (n % 2 === 1) continue;
       while (word.notify() === 0) {
-        assert(!net.passed, `nobody waits for word ${n}`);
+        assert(!net.passed, `no waiter on word ${n}`);
         await pause();
       }
       word.store(n + 1);
@@ -183,7 +183,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: `AsyncFutex: more ends at once than the ring has room for${
+  name: `AsyncFutex: more waits end at once than the ring has room for${
     hasRing ? "" : " [no io_uring]"
   }`,
   ignore: !hasRing,
@@ -219,7 +219,7 @@ Deno.test("AtomicInt32.wait that has timed out takes no wake from others", async
   }
 });
 
-Deno.test("AtomicInt32.changedFrom without a futex of its own leaves nothing with the kernel", async () => {
+Deno.test("AtomicInt32 (changedFrom) without a futex of its own leaves no wait with the kernel", async () => {
   using segment = Segment.create({ size: 64 });
   segment.remove();
   const word = new AtomicInt32(segment, 0);

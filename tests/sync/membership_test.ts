@@ -1,4 +1,4 @@
-/** Membership: who joins and leaves does so one at a time, is counted, and leaves nothing locked. */
+/** Membership: peers join and leave one at a time, are counted, and leave nothing locked. */
 
 import assert from "node:assert/strict";
 import { findSegment, findSemaphoreSet } from "../../src/sysv/mod.ts";
@@ -243,7 +243,7 @@ Deno.test("Membership.join refuses a segment that stands without a set, unless i
   segment.remove();
 });
 
-Deno.test("Membership.join keeps the set it created beside a segment that came meanwhile", () => {
+Deno.test("Membership.join keeps the set it created beside a segment that was created in the meantime", () => {
   const key = freshKey();
   let other: Segment | undefined;
   class Overtaken extends Room {
@@ -261,7 +261,7 @@ Deno.test("Membership.join keeps the set it created beside a segment that came m
   assert(room.isGone);
 });
 
-Deno.test("Membership.join looks again at a segment that came while it waited for the lock", () => {
+Deno.test("Membership.join checks again a segment that was created while it waited for the lock", () => {
   const key = freshKey();
   const room = new Room(key).join();
   let replaced: Segment | undefined;
@@ -281,7 +281,7 @@ Deno.test("Membership.join looks again at a segment that came while it waited fo
   assert.equal(findSemaphoreSet(key), undefined);
 });
 
-Deno.test("Membership.join finds out that peers came meanwhile and were killed", () => {
+Deno.test("Membership.join notices that peers joined in the meantime and were killed", () => {
   const key = freshKey();
   class Overtaken extends Room {
     #overtaken = false;
@@ -302,14 +302,14 @@ Deno.test("Membership.join finds out that peers came meanwhile and were killed",
   assert(room.isGone);
 });
 
-Deno.test("Membership.join finds out that a segment came and went meanwhile", () => {
+Deno.test("Membership.join notices that a segment was created and removed in the meantime", () => {
   const room = new Room(freshKey());
   SemaphoreSet.create({ key: room.key, count: COUNT }).setValue(DISPOSABLE!, 1);
   const { values } = SemaphoreSet.prototype;
   let looks = 0;
   SemaphoreSet.prototype.values = function (): number[] {
     looks++;
-    // Somebody has joined since the first look, and the values are the same again
+    // A peer has joined since the first look, and the values are the same again
     if (looks === 2) this.tryOp([1, -1].map((add) => ({ semaphore: LOCK!, add })));
     if (looks === 3) this.setValue(DISPOSABLE!, 0);
     return values.call(this);
@@ -328,7 +328,7 @@ Deno.test("Membership.join needs a key that others can find", () => {
 
 testWith(
   { tools: ["deno"] },
-  "Membership.join goes on for one who is killed with the lock",
+  "Membership.join continues when the holder of the lock is killed",
   async () => {
     const key = freshKey();
     await using peer = Peer.typescript(

@@ -1,9 +1,9 @@
 /**
  * A counter in shared memory that TypeScript and C processes raise under one mutex, while they are
- * killed at random instants: no increment is lost, nobody is inside with another, and nobody is stuck.
+ * killed at random instants: no increment is lost, no two are inside at once, and none is stuck.
  *
- * The seed decides who is started and who is killed after which time; the machine's timing adds its
- * own. SYSV_SHM_TEST_SEED (with --allow-env) repeats the decisions of the run that printed it.
+ * The seed decides which process is started, and after which time it is killed; the machine's timing
+ * adds its own. SYSV_SHM_TEST_SEED (with --allow-env) repeats the decisions of the run that printed it.
  */
 
 import assert from "node:assert/strict";
@@ -21,9 +21,9 @@ const AT_ONCE = 4;
 
 /**
  * What the mutex guards. `total` is what all have counted together; each also counts for itself in
- * `own`, so that a lost increment shows. `inside` is the process that has the mutex locked; who finds
- * another there, which can only have been killed there, notes it in `found`. Who finds another there
- * on leaving was not alone.
+ * `own`, so that a lost increment shows. `inside` is the process that has the mutex locked. A
+ * process that finds another there on entering, which can only have been killed there, notes it in
+ * `found`. A process that finds another there on leaving was not alone.
  */
 const Shared = struct({
   total: i32,
@@ -97,7 +97,7 @@ function inTypeScript(segment: Segment, mutex: Mutex, me: number): Peer {
 
 testWith(
   { ...C_NEEDS, tools: [...C_NEEDS.tools, "deno"] },
-  `${PEERS} processes, killed at random, lose no increment`,
+  `Mutex: ${PEERS} processes, killed at random, lose no increment`,
   async () => {
     const start = seed();
     const random = new Random(start);
@@ -124,7 +124,7 @@ testWith(
         while (next < PEERS) await life(next++);
       };
       await Promise.all(Array.from({ length: AT_ONCE }, lives));
-      // Nobody is left who could release it but the kernel
+      // No process is left that could release it: the kernel did
       using _lock = await mutex.lock({ timeout: 60_000 });
       const { total, notAlone, finds } = shared;
       const found = [...shared.found].slice(0, finds);
@@ -134,7 +134,7 @@ testWith(
       const own = [...shared.own].reduce((sum, count) => sum + count, 0);
       assert.equal(notAlone, 0);
       assert.equal(new Set(dead).size, dead.length, `found twice, so not dead: ${found}`);
-      // Who died between the two counts is one of those found inside
+      // A process that died between the two counts is one of those found inside
       assert(total >= own && total <= own + found.length, `${own} counted, ${total} in total`);
       assert(found.length > 0 && own > PEERS, `${found.length} died inside, ${own} increments`);
     } catch (error) {

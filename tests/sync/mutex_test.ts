@@ -1,4 +1,4 @@
-/** Mutexes: one lock at a time, between processes and within one, that ends with its block. */
+/** Mutex: one lock at a time, between processes and within one, that ends with its block. */
 
 import assert from "node:assert/strict";
 import { Mutex, type MutexLock, SemaphoreSet } from "../../mod.ts";
@@ -17,7 +17,7 @@ async function withMutex(body: (mutex: Mutex) => void | Promise<void>): Promise<
   }
 }
 
-Deno.test("a lock excludes others until its block ends", () =>
+Deno.test("Mutex.lock excludes others until its block ends", () =>
   withMutex(async (mutex) => {
     const same = Mutex.openOrCreate({ key: mutex.set.key });
     {
@@ -58,7 +58,7 @@ Deno.test("Mutex.withLock: the body has the lock until its promise settles, also
     }
   }));
 
-Deno.test("a lock is released once, and only its own", () =>
+Deno.test("Mutex (release): a lock is released once, and releases no other lock", () =>
   withMutex((mutex) => {
     const first = mutex.lockSync();
     first.release();
@@ -70,7 +70,7 @@ Deno.test("a lock is released once, and only its own", () =>
     second.release();
   }));
 
-Deno.test("tasks of one process exclude each other, and each gets its turn", () =>
+Deno.test("Mutex.lock: tasks of one process exclude each other, and each gets its turn", () =>
   withMutex(async (mutex) => {
     let inside = 0;
     let turns = 0;
@@ -87,7 +87,7 @@ Deno.test("tasks of one process exclude each other, and each gets its turn", () 
     assert.equal(turns, 100);
   }));
 
-Deno.test("who cannot lock in time, or gives up, has no lock", () =>
+Deno.test("Mutex.lock that times out or aborts holds no lock", () =>
   withMutex(async (mutex) => {
     const other = Mutex.openOrCreate({ key: mutex.set.key });
     using lock = mutex.lockSync();
@@ -103,7 +103,7 @@ Deno.test("who cannot lock in time, or gives up, has no lock", () =>
     assert.equal(mutex.holder, undefined);
   }));
 
-Deno.test("blocking for one's own lock is refused, whichever way it was locked", () =>
+Deno.test("Mutex.lockSync refuses to block for a lock of this object, however it was locked", () =>
   withMutex(async (mutex) => {
     const refused = { code: "EDEADLK" };
     const ways: (() => MutexLock | Promise<MutexLock>)[] = [
@@ -123,7 +123,7 @@ Deno.test("blocking for one's own lock is refused, whichever way it was locked",
     }
   }));
 
-Deno.test("a removed mutex tells who waits, and its last lock ends in peace", () =>
+Deno.test("Mutex.remove fails the waiters, and the last lock is released without an error", () =>
   withMutex(async (mutex) => {
     using _lock = mutex.lockSync();
     const told = assert.rejects(mutex.lock(), { code: "EIDRM", message: /removed.*start over/ });
@@ -134,7 +134,7 @@ Deno.test("a removed mutex tells who waits, and its last lock ends in peace", ()
     assert.throws(() => mutex.tryLock(), { code: "EINVAL" });
   }));
 
-Deno.test("several mutexes can live in one set; a key that is something else's is refused", () => {
+Deno.test("Mutex: several may share one set; a key of another object is refused", () => {
   const set = SemaphoreSet.create({ key: freshKey(), count: 3 });
   try {
     const [one, two] = [new Mutex(set, 1), new Mutex(set, 2)];
@@ -153,7 +153,7 @@ Deno.test("several mutexes can live in one set; a key that is something else's i
 
 testWith(
   { tools: ["deno"] },
-  "a killed holder's mutex is free, in both forms",
+  "Mutex.lock and lockSync: the mutex of a killed holder is free",
   () =>
     withMutex(async (mutex) => {
       for (const how of ["lock", "lockSync"] as const) {
@@ -175,7 +175,7 @@ testWith(
 
 testWith(
   { tools: ["deno"] },
-  "a lock that was dropped stays until its process ends",
+  "Mutex.lock: a dropped lock stays until its process ends",
   () =>
     withMutex(async (mutex) => {
       await using peer = Peer.typescript(

@@ -1,4 +1,4 @@
-/** Roles: one holder at a time, named, and freed by the kernel. */
+/** Role: one holder at a time, named, and freed by the kernel. */
 
 import assert from "node:assert/strict";
 import { Role, SemaphoreSet } from "../../mod.ts";
@@ -17,7 +17,7 @@ async function asleep(set: SemaphoreSet, count = 1): Promise<void> {
   while (set.waitingForZero(0) !== count) await new Promise((resolve) => setTimeout(resolve, 1));
 }
 
-Deno.test("Role: the end of a block releases it, and does nothing where it is not held", () => {
+Deno.test("Role: the end of a block releases it, and does nothing if it is not held", () => {
   const set = SemaphoreSet.create({ count: 1 });
   {
     using role = new Role(set, 0);
@@ -30,7 +30,7 @@ Deno.test("Role: the end of a block releases it, and does nothing where it is no
 });
 
 Deno.test(
-  "one holds it at a time, and is named",
+  "Role: one process holds it at a time, and holder is its pid",
   inSet((set) => {
     const one = new Role(set, 1);
     const two = new Role(set, 1);
@@ -46,7 +46,7 @@ Deno.test(
 );
 
 Deno.test(
-  "only who took it can release it, once",
+  "Role.release: only the holder releases it, once",
   inSet((set) => {
     const one = new Role(set, 0);
     const two = new Role(set, 0);
@@ -63,7 +63,7 @@ Deno.test(
 );
 
 Deno.test(
-  "taking waits for the holder, or gives up and names it",
+  "Role.acquire waits for the holder, or times out and names it",
   inSet(async (set) => {
     const one = new Role(set, 0);
     const two = new Role(set, 0);
@@ -84,7 +84,7 @@ Deno.test(
 );
 
 Deno.test(
-  "blocking for what the same role holds is refused, not waited for",
+  "Role.acquireSync refuses to block for a role that this object holds",
   inSet((set) => {
     const role = new Role(set, 0);
     role.acquireSync();
@@ -97,7 +97,7 @@ Deno.test(
 );
 
 Deno.test(
-  "who gives up holds nothing, even if it was just being taken",
+  "Role.acquire that aborts holds nothing, even if it was just acquired",
   inSet(async (set) => {
     const one = new Role(set, 0);
     const two = new Role(set, 0);
@@ -115,7 +115,7 @@ Deno.test(
 );
 
 Deno.test(
-  "a waiter of a removed set is told; who held it can still release",
+  "Role.acquire fails when the set is removed; its holder can still release",
   inSet(async (set) => {
     const one = new Role(set, 0);
     one.acquireSync();
@@ -131,7 +131,7 @@ Deno.test(
 );
 
 Deno.test(
-  "a semaphore that is not in the set is refused",
+  "Role: a semaphore that is not in the set is refused",
   inSet((set) => {
     for (const semaphore of [2, -1, 0.5, NaN]) {
       assert.throws(() => new Role(set, semaphore), RangeError, `${semaphore}`);
@@ -141,7 +141,7 @@ Deno.test(
 
 testWith(
   { tools: ["deno"] },
-  "a killed holder's role is free, a stopped one's is not, and nobody else frees it",
+  "Role: free when its holder is killed, not when it is stopped, and no other process frees it",
   inSet(async (set) => {
     await using peer = Peer.typescript(`
       import { Role, SemaphoreSet } from "@sysv/shm";

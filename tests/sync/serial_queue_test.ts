@@ -1,4 +1,4 @@
-/** SerialQueue: one piece of work at a time, in the order it was asked for. */
+/** SerialQueue: one task at a time, in the order of asking. */
 
 import assert from "node:assert/strict";
 
@@ -33,7 +33,7 @@ function work<Result>(): {
 
 const settled = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 0));
 
-Deno.test("work is done one at a time and in order, whether it succeeds or fails", async () => {
+Deno.test("SerialQueue.run: one task at a time and in order, whether it succeeds or fails", async () => {
   const queue = new SerialQueue();
   const pieces = [work<number>(), work<number>(), work<number>()];
   const results = pieces.map(({ run }) => queue.run({}, expired, run));
@@ -51,7 +51,7 @@ Deno.test("work is done one at a time and in order, whether it succeeds or fails
   assert.equal(queue.waiting, 0);
 });
 
-Deno.test("who gives up waiting for its turn lets nobody overtake those before it", async () => {
+Deno.test("SerialQueue.run: a task that gives up its turn lets no other overtake those before it", async () => {
   const queue = new SerialQueue();
   const [first, never, last] = [work<void>(), work<void>(), work<void>()];
   const controller = new AbortController();
@@ -74,7 +74,7 @@ Deno.test("who gives up waiting for its turn lets nobody overtake those before i
   assert.equal(never.begun(), false);
 });
 
-Deno.test("a signal that has aborted keeps work from beginning", async () => {
+Deno.test("SerialQueue.run: an aborted signal keeps a task from starting", async () => {
   const queue = new SerialQueue();
   const never = work<void>();
   const signal = AbortSignal.abort(new Error("before"));
@@ -82,7 +82,7 @@ Deno.test("a signal that has aborted keeps work from beginning", async () => {
   assert.deepEqual([queue.waiting, never.begun()], [0, false]);
 });
 
-Deno.test("SerialQueue.run: a deadline further away than a timer can be does not pass at once", async () => {
+Deno.test("SerialQueue.run: a deadline beyond the range of a timer does not end the wait at once", async () => {
   const queue = new SerialQueue();
   const [first, second] = [work<number>(), work<number>()];
   const before = queue.run({}, expired, first.run);

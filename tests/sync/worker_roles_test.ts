@@ -1,4 +1,4 @@
-/** What a Worker holds or waits for, when the Worker ends and its process lives on. */
+/** The roles of a Worker, held or waited for, when the Worker ends and its process does not. */
 
 import assert from "node:assert/strict";
 import { Role, SemaphoreSet } from "../../mod.ts";
@@ -50,7 +50,7 @@ for (const close of [false, true]) {
     const end = close ? "closes itself" : "is terminated";
     testWith(
       { files: true },
-      `Role: what a Worker holds is free when it ${end} (${how})`,
+      `Role: a Worker's role is free when it ${end} (${how})`,
       () =>
         withSet(async (set) => {
           const { worker, next } = startWorker({ id: set.id, how, close });
@@ -79,7 +79,7 @@ for (const close of [false, true]) {
 for (const how of ["acquire", "acquireSync"] as const) {
   testWith(
     { files: true },
-    `Role.${how} of a Worker that is terminated takes nothing later`,
+    `Role.${how} of a Worker that is terminated acquires nothing later`,
     () =>
       withSet(async (set) => {
         for (let round = 0; round < 5; round++) {
@@ -97,7 +97,7 @@ for (const how of ["acquire", "acquireSync"] as const) {
           await role.acquire({ timeout: LONG_MS });
           assert.equal(role.held, true);
           if (how === "acquire") {
-            // Nobody but us has changed it: the wait was one, and no more
+            // No other process has changed it: there was one wait
             assert.equal(set.value(0), 1);
           }
           role.release();
@@ -108,7 +108,7 @@ for (const how of ["acquire", "acquireSync"] as const) {
 
 testWith(
   { files: true },
-  "Role.acquire of a Worker takes it when it is released",
+  "Role.acquire of a Worker acquires it when it is released",
   () =>
     withSet(async (set) => {
       const role = new Role(set, 0);
@@ -126,7 +126,7 @@ testWith(
 
 testWith(
   { files: true, tools: ["deno"] },
-  "Role.acquire of a Worker has its turn beside a process that takes it again at once",
+  "Role.acquire of a Worker has its turn beside a process that acquires it again at once",
   () =>
     withSet(async (set) => {
       await using _peer = Peer.typescript(`
