@@ -30,20 +30,7 @@ import { LAYOUT, SEMAPHORE } from "./descriptor.ts";
 import type { LeaveResult } from "../sync/membership.ts";
 import { MAILBOX, MailboxMembership, type MailboxOptions } from "./mailbox_membership.ts";
 
-/**
- * How long a sender waits, and what it is notified of in the meantime.
- *
- * @example
- * ```ts
- * import { MailboxClient } from "@sysv/shm";
- * import type { SendSyncOptions } from "@sysv/shm/mailbox";
- * import assert from "node:assert/strict";
- *
- * const options: SendSyncOptions = { timeout: 10 };
- * using client = MailboxClient.open({ key: 0x5eed0016 });
- * assert.throws(() => client.sendSync("hello", options), { code: "ETIMEDOUT" });
- * ```
- */
+/** How long a sender waits, and what it is notified of in the meantime. */
 export interface SendSyncOptions {
   /** Milliseconds to wait at most; then `ETIMEDOUT`. Defaults to no limit. */
   readonly timeout?: number;
@@ -51,20 +38,7 @@ export interface SendSyncOptions {
   readonly onNoServer?: () => void;
 }
 
-/**
- * As {@linkcode SendSyncOptions}, with a signal that can end the wait.
- *
- * @example
- * ```ts
- * import { MailboxClient } from "@sysv/shm";
- * import type { SendOptions } from "@sysv/shm/mailbox";
- * import assert from "node:assert/strict";
- *
- * const options: SendOptions = { signal: AbortSignal.timeout(10) };
- * using client = MailboxClient.open({ key: 0x5eed0017 });
- * await assert.rejects(client.send("hello", options), { name: "TimeoutError" });
- * ```
- */
+/** As {@linkcode SendSyncOptions}, with a signal that can end the wait. */
 export interface SendOptions extends SendSyncOptions {
   /** Ends the wait when it aborts; the promise rejects with its reason. */
   readonly signal?: AbortSignal;

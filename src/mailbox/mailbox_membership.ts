@@ -20,22 +20,7 @@ import type { SemaphoreSet } from "../sysv/semaphore_set.ts";
 import { LAYOUT, MAILBOX_KEY, SEMAPHORE, SEMAPHORE_COUNT, WORD_OFFSET } from "./descriptor.ts";
 import { ShmEntry, wrongSize } from "./shm_entry.ts";
 
-/**
- * How a server or a client finds or creates the mailbox.
- *
- * @example
- * ```ts
- * import { MailboxClient, MailboxServer } from "@sysv/shm";
- * import type { MailboxOptions } from "@sysv/shm/mailbox";
- * import assert from "node:assert/strict";
- *
- * const options: MailboxOptions = { key: 0x5eed0012, mode: 0o660 };
- * using server = MailboxServer.open(options);
- * using client = MailboxClient.open(options);
- * assert.equal(client.serverPid, Deno.pid);
- * assert.equal(server.segment.stat().mode, 0o660);
- * ```
- */
+/** How a server or a client finds or creates the mailbox. */
 export interface MailboxOptions {
   /** The key that both sides use. Defaults to 1111 (0x457), the classic one. */
   readonly key?: number;

@@ -31,21 +31,7 @@ import type { LeaveResult } from "../sync/membership.ts";
 import { MAILBOX, MailboxMembership, type MailboxOptions } from "./mailbox_membership.ts";
 import type { Message } from "./message.ts";
 
-/**
- * How {@linkcode MailboxServer.open} opens a mailbox.
- *
- * @example
- * ```ts
- * import { MailboxServer, removeSegment } from "@sysv/shm";
- * import type { MailboxServerOptions } from "@sysv/shm/mailbox";
- * import assert from "node:assert/strict";
- *
- * const options: MailboxServerOptions = { key: 0x5eed0014, persistent: true };
- * const server = MailboxServer.open(options);
- * assert.equal(server.close(), "kept");
- * removeSegment(server.segment.id);
- * ```
- */
+/** How {@linkcode MailboxServer.open} opens a mailbox. */
 export interface MailboxServerOptions extends MailboxOptions {
   /** Keep the segment after closing, empty or not. Defaults to `false`. */
   readonly persistent?: boolean;

@@ -1,21 +1,6 @@
 /** The message that a mailbox server receives. */
 
-/**
- * One message, copied out of the mailbox: it does not change when the memory changes.
- *
- * @example
- * ```ts
- * import { MailboxClient, MailboxServer, type Message } from "@sysv/shm";
- * import assert from "node:assert/strict";
- *
- * using server = MailboxServer.open({ key: 0x5eed0007 });
- * using client = MailboxClient.open({ key: 0x5eed0007 });
- * assert(client.trySend("hello"));
- * const message: Message | undefined = server.tryReceive();
- * assert.equal(message?.text, "hello");
- * server.ack();
- * ```
- */
+/** One message, copied out of the mailbox: it does not change when the memory changes. */
 export interface Message {
   /** The text; bytes that are not valid UTF-8 are U+FFFD here. */
   readonly text: string;

@@ -13,21 +13,7 @@ import { checkSegment, Segment } from "../sysv/segment.ts";
 import type { SegmentStat } from "../sysv/segment_stat.ts";
 import { LAYOUT, MAILBOX_KEY, WORD_OFFSET } from "./descriptor.ts";
 
-/**
- * How {@linkcode ShmEntry.open} finds or creates the segment.
- *
- * @example
- * ```ts
- * import { ShmEntry } from "@sysv/shm";
- * import type { ShmEntryOptions } from "@sysv/shm/mailbox";
- * import assert from "node:assert/strict";
- *
- * const options: ShmEntryOptions = { mode: 0o640 };
- * using entry = ShmEntry.open(0x5eed0018, options);
- * assert.equal(entry.segment.stat().mode, 0o640);
- * entry.segment.remove();
- * ```
- */
+/** How {@linkcode ShmEntry.open} finds or creates the segment. */
 export interface ShmEntryOptions {
   /** Permission bits of a new segment. Defaults to 0o600. */
   readonly mode?: number;

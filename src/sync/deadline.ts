@@ -5,20 +5,7 @@
 
 import { checkTimeout } from "../layout/arguments.ts";
 
-/**
- * A point in time on this process's monotonic clock.
- *
- * @example
- * ```ts ignore
- * import { Deadline } from "./deadline.ts";
- * import assert from "node:assert/strict";
- *
- * const deadline = Deadline.after(5_000);
- * assert(!deadline.passed);
- * assert(deadline.remaining <= 5_000);
- * assert.equal(Deadline.never.remaining, Infinity);
- * ```
- */
+/** A point in time on this process's monotonic clock. */
 export class Deadline {
   static readonly #never = new Deadline(Infinity);
   readonly #at: number;

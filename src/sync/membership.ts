@@ -37,16 +37,6 @@ const LEAVE_MS = 1_000;
  * What happened to the segment when a peer left: `removed`; `kept` because it is persistent or existed
  * before; `unread` because a message is in it; `in use` because other processes are attached, or might
  * be; `not ours` because another user created it, and the next peer of that user to leave removes it.
- *
- * @example
- * ```ts
- * import { type LeaveResult, MailboxClient } from "@sysv/shm";
- * import assert from "node:assert/strict";
- *
- * const client = MailboxClient.open({ key: 0x5eed0013 });
- * const result: LeaveResult = client.close();
- * assert.equal(result, "removed");
- * ```
  */
 export type LeaveResult = "removed" | "kept" | "unread" | "in use" | "not ours";
 

@@ -10,21 +10,7 @@ import { SemaphoreSet } from "../sysv/semaphore_set.ts";
 import { Role } from "./role.ts";
 import type { WaitOptions, WaitSyncOptions } from "./wait_schedule.ts";
 
-/**
- * How {@linkcode Mutex.openOrCreate} finds or creates a mutex.
- *
- * @example
- * ```ts
- * import { Mutex } from "@sysv/shm";
- * import type { MutexOptions } from "@sysv/shm/sync";
- * import assert from "node:assert/strict";
- *
- * const options: MutexOptions = { key: 0x5eed2009, mode: 0o660 };
- * const mutex = Mutex.openOrCreate(options);
- * assert.equal(mutex.set.stat().mode, 0o660);
- * mutex.remove();
- * ```
- */
+/** How {@linkcode Mutex.openOrCreate} finds or creates a mutex. */
 export interface MutexOptions {
   /** The key by which other processes find the mutex. */
   readonly key: number;
@@ -39,22 +25,7 @@ const readMutexOptions = optionsReader(
   ["key"],
 );
 
-/**
- * A mutex while it is locked. `using` releases it at the end of the block.
- *
- * @example
- * ```ts
- * import { Mutex, type MutexLock } from "@sysv/shm";
- * import assert from "node:assert/strict";
- *
- * const mutex = Mutex.openOrCreate({ key: 0x5eed200d });
- * const lock: MutexLock = mutex.lockSync();
- * assert.equal(mutex.tryLock(), undefined);
- * lock.release();
- * assert(!lock.held);
- * mutex.remove();
- * ```
- */
+/** A mutex while it is locked. `using` releases it at the end of the block. */
 export interface MutexLock extends Disposable {
   /** Whether the lock is still held: it was not released yet. */
   readonly held: boolean;

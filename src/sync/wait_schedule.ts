@@ -9,44 +9,13 @@ import { checkSignal, checkTimeout, optionsReader } from "../layout/arguments.ts
 import { promised, waitAsync, type Waiting, waitSync } from "../sysv/wait.ts";
 import { Deadline } from "./deadline.ts";
 
-/**
- * How long a wait that blocks the thread may take.
- *
- * @example
- * ```ts
- * import { Mutex } from "@sysv/shm";
- * import type { WaitSyncOptions } from "@sysv/shm/sync";
- * import assert from "node:assert/strict";
- *
- * const options: WaitSyncOptions = { timeout: 5_000 };
- * const mutex = Mutex.openOrCreate({ key: 0x5eed2007 });
- * {
- *   using lock = mutex.lockSync(options);
- *   assert(lock.held);
- * }
- * mutex.remove();
- * ```
- */
+/** How long a wait that blocks the thread may take. */
 export interface WaitSyncOptions {
   /** Milliseconds to wait at most; then `ETIMEDOUT`. Defaults to no limit. */
   readonly timeout?: number;
 }
 
-/**
- * As {@linkcode WaitSyncOptions}, and what can end a promise's wait.
- *
- * @example
- * ```ts
- * import { Segment, AtomicInt32 } from "@sysv/shm";
- * import type { WaitOptions } from "@sysv/shm/sync";
- * import assert from "node:assert/strict";
- *
- * const options: WaitOptions = { signal: AbortSignal.timeout(10) };
- * using segment = Segment.create({ size: 64 });
- * segment.remove();
- * await assert.rejects(new AtomicInt32(segment, 0).wait(0, options), { name: "TimeoutError" });
- * ```
- */
+/** As {@linkcode WaitSyncOptions}, and what can end a promise's wait. */
 export interface WaitOptions extends WaitSyncOptions {
   /** Gives up when it aborts, with its reason. */
   readonly signal?: AbortSignal;
