@@ -4,6 +4,7 @@
  */
 
 import type { AnyStructLayout, Layout } from "../../layout/layout.ts";
+import type { Format } from "../output.ts";
 import {
   fieldText,
   type FieldValue,
@@ -12,6 +13,7 @@ import {
   SHOWN,
   typeText,
 } from "./field_text.ts";
+import type { ByteMark } from "./hex.ts";
 
 /** The options of {@linkcode fieldRows}. */
 export interface FieldOptions {
@@ -101,36 +103,25 @@ export function countFields(
 }
 
 /** A field whose value and text are decoded on access. */
-class Row implements FieldRow {
-  readonly path: string;
-  readonly offset: number;
-  readonly size: number;
-  readonly type: string;
-  readonly #leaf: Leaf | undefined;
-  readonly #data: DataView;
-  readonly #at: number;
-  readonly #full: boolean;
-
-  constructor({ path, offset, layout }: Place, data: DataView, at: number, full: boolean) {
-    this.path = path;
-    this.offset = offset;
-    this.size = layout.size;
-    this.type = typeText(layout);
-    this.#leaf = holdsStructs(layout) ? undefined : layout as Leaf;
-    this.#data = data;
-    this.#at = at;
-    this.#full = full;
-  }
-
-  get value(): FieldValue | null {
-    return this.#leaf === undefined ? null : fieldValue(this.#leaf, this.#data, this.#at);
-  }
-
-  get text(): string {
-    return this.#leaf === undefined
-      ? "not shown"
-      : fieldText(this.#leaf, this.#data, this.#at, this.#full);
-  }
+function rowOf(
+  { path, offset, layout }: Place,
+  data: DataView,
+  at: number,
+  full: boolean,
+): FieldRow {
+  const leaf = holdsStructs(layout) ? undefined : layout as Leaf;
+  return {
+    path,
+    offset,
+    size: layout.size,
+    type: typeText(layout),
+    get value(): FieldValue | null {
+      return leaf === undefined ? null : fieldValue(leaf, data, at);
+    },
+    get text(): string {
+      return leaf === undefined ? "not shown" : fieldText(leaf, data, at, full);
+    },
+  };
 }
 
 /**
@@ -146,6 +137,29 @@ export function fieldRows(
   const data = new DataView(bytes.buffer, bytes.byteOffset, layout.size);
   return Array.from(
     places(layout, options),
-    (place) => new Row(place, data, place.offset - base, full),
+    (place) => rowOf(place, data, place.offset - base, full),
   );
+}
+
+/** Neighbours have different colours; black and white may be the terminal's own colours. */
+const COLOURS: readonly Format[] = ["cyan", "yellow", "green", "magenta"];
+
+/** The colour of the field with this index, in the table and among the bytes. */
+export function colourOf(index: number): Format {
+  return COLOURS[index % COLOURS.length]!;
+}
+
+/** Marks each byte in the colour of its field, padding in none. The rows must be in memory order. */
+export function fieldMark(rows: readonly FieldRow[]): ByteMark {
+  return (offset) => {
+    let [index, end] = [-1, rows.length];
+    // The last row that begins at or before the offset
+    while (end - index > 1) {
+      const middle = (index + end) >>> 1;
+      if (rows[middle]!.offset <= offset) index = middle;
+      else end = middle;
+    }
+    const row = rows[index];
+    return row !== undefined && offset < row.offset + row.size ? colourOf(index) : undefined;
+  };
 }

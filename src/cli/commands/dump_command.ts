@@ -13,15 +13,20 @@ import {
 } from "../bytes/byte_range.ts";
 import { confirmMemory } from "../bytes/missing_memory.ts";
 import { command } from "../command.ts";
-import { hexLines, hexOffset, type HexOptions } from "../bytes/hex_dump.ts";
-import { printableJson, printLine, printRaw } from "../output.ts";
-import { colourOf, fieldMark } from "../bytes/field_colours.ts";
-import { countFields, type FieldRow, fieldRows } from "../bytes/struct_fields.ts";
+import { paint, printableJson, printLine, printRaw } from "../output.ts";
+import {
+  colourOf,
+  countFields,
+  fieldMark,
+  type FieldRow,
+  fieldRows,
+} from "../bytes/struct_fields.ts";
 import { type Column, tableLines } from "../text/table.ts";
 import { findSegment, TARGET_HELP, TARGET_OPTIONS, targetOf } from "../objects/target.ts";
 import { countOption, type OptionTable, type Parsed, valueOf } from "../usage.ts";
 import { CommandFailure, UsageError } from "../errors.ts";
 import { hexKey, plural } from "../text/wording.ts";
+import { hexLines, hexOffset } from "../bytes/hex.ts";
 
 const OPTIONS = {
   ...OFFSET_OPTION,
@@ -116,11 +121,11 @@ export const dumpCommand = command({
       );
     } else {
       if (rows !== undefined) await printFields(rows);
-      await printHex(bytes, {
+      await printLines(hexLines(bytes, {
         base: range.offset,
         repeat: options["no-squeezing"] === true,
-        ...(rows === undefined ? {} : { mark: fieldMark(rows) }),
-      });
+        mark: rows && fieldMark(rows),
+      }));
     }
   },
 });
@@ -184,11 +189,7 @@ const FIELD_COLUMNS: readonly Column<FieldRow>[] = [
 
 async function printFields(rows: readonly FieldRow[]): Promise<void> {
   const [heading = "", ...lines] = tableLines(FIELD_COLUMNS, rows);
-  await printLines([heading, ...lines.map((line, index) => colourOf(index)(line)), ""]);
-}
-
-async function printHex(bytes: Iterable<Uint8Array>, options: HexOptions): Promise<void> {
-  await printLines(hexLines(bytes, options));
+  await printLines([heading, ...lines.map((line, index) => paint(colourOf(index), line)), ""]);
 }
 
 /** How many lines are written at once. */

@@ -1,12 +1,12 @@
 /** The pages of `top` besides the list: everything known about one segment, and the help. */
 
 import { channelLines, segmentLines } from "../objects/object_lines.ts";
-import { hexRow, hexShape } from "../bytes/hex_rows.ts";
 import { printable } from "../output.ts";
 import { PROC_NOTE } from "../objects/processes.ts";
 import { cropText, type Line, wrapText } from "../terminal/spans.ts";
 import type { FirstBytes } from "./top_model.ts";
 import { CHANGE, type TopRow } from "./top_row.ts";
+import { hexRow, hexShape } from "../bytes/hex.ts";
 
 /** The lines of the help: the keys and what they do. */
 export const HELP_LINES: readonly string[] = [

@@ -5,10 +5,10 @@
 
 import type { AnyStructLayout } from "../../layout/layout.ts";
 import { type Run, runs } from "./byte_changes.ts";
-import { hexOffset } from "../bytes/hex_dump.ts";
 import { cropText } from "../terminal/spans.ts";
 import { type FieldRow, fieldRows } from "../bytes/struct_fields.ts";
 import type { Look } from "./watched.ts";
+import { hexOffset } from "../bytes/hex.ts";
 
 /** A change, in both forms. */
 export interface Change {

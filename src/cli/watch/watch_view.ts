@@ -1,7 +1,5 @@
 /** The view of `watch` on a screen: a function from its state and the terminal's size to lines. */
 
-import { hexOffset } from "../bytes/hex_dump.ts";
-import { hexRow, hexShape } from "../bytes/hex_rows.ts";
 import type { Format } from "../output.ts";
 import {
   fitText,
@@ -13,6 +11,7 @@ import {
 } from "../terminal/spans.ts";
 import type { Age, ShownField, WatchExtent, WatchModel } from "./watch_model.ts";
 import { plural, sizeInWords } from "../text/wording.ts";
+import { hexOffset, hexRow, hexShape } from "../bytes/hex.ts";
 
 /** A frame, with the extent that the keys that move need. */
 export interface WatchFrame extends WatchExtent {
