@@ -215,8 +215,7 @@ export class ObjectTable<Stat extends ObjectStat, Name extends string> {
 
   /** The advice when no object has an id. */
   get noSuchId(): string {
-    const listing = `\`ipcs -${this.#kind.letter}\``;
-    return `no ${this.#name} has this id (any more); ${listing} lists those there are`;
+    return `no ${this.#name} has this id; \`ipcs -${this.#kind.letter}\` lists those that exist`;
   }
 
   /** Describes the object for an error message. Empty if the object does not exist. */
@@ -246,7 +245,7 @@ export class ObjectTable<Stat extends ObjectStat, Name extends string> {
   /** The advice when a limit of the table is reached. */
   get fullRemedy(): string {
     const { letter } = this.#kind;
-    return `remove ${this.#shortName}s nobody needs (\`ipcs -${letter}\`, \`ipcrm -${letter} ID\`) or ` +
+    return `remove ${this.#shortName}s that no program needs (\`ipcs -${letter}\`, \`ipcrm -${letter} ID\`) or ` +
       "raise the sysctl";
   }
 
@@ -260,12 +259,12 @@ export class ObjectTable<Stat extends ObjectStat, Name extends string> {
   #openRemedy(errno: number, id: number | undefined): string | undefined {
     switch (errno) {
       case ERRNO.ENOENT:
-        return "nobody has created it (or it was removed): start the program that does, or use " +
+        return "no process has created it, or it was removed: start the program that creates it, or use " +
           `${this.#className}.create or ${this.#className}.openOrCreate`;
       case ERRNO.EACCES:
-        return `the ${this.#shortName}'s mode does not let this user in${
+        return `the mode of the ${this.#shortName} denies access to this user${
           id === undefined ? "" : this.describe(id)
-        }: its owner can widen it`;
+        }: its owner can widen the mode`;
       default:
         return id === undefined ? missingCallRemedy(errno) : this.idRemedy(errno);
     }
@@ -283,8 +282,8 @@ export class ObjectTable<Stat extends ObjectStat, Name extends string> {
     throw new ShmError(`use the ${this.#name}`, undefined, "EUNTRUSTED", {
       key,
       id: stat.id,
-      facts: `uid ${user} created or owns it (mode ${mode}) and may change it under you`,
-      remedy: "pass trust: true if that is meant",
+      facts: `uid ${user} created or owns it (mode ${mode}) and may change it at any time`,
+      remedy: "pass trust: true to accept that",
       option: "trust",
     });
   }

@@ -32,7 +32,7 @@ export function checkPlacement(options: SegmentPlacementOptions, readOnly = fals
   const { execute = false, round = false, address } = options;
   const flags = (readOnly ? SHM.RDONLY : 0) | (execute ? SHM.EXEC : 0) | (round ? SHM.RND : 0);
   if (address === undefined) {
-    if (round) throw new TypeError("round says how to treat an address, and there is none");
+    if (round) throw new TypeError("round needs an address");
     return { readOnly, execute, address, flags };
   }
   // An address rounded down to 0 would make the kernel choose any address

@@ -277,8 +277,8 @@ export class Segment implements Disposable {
     throw new ShmError(action, undefined, "EDETACHED", {
       id: this.#id,
       remedy:
-        "its buffer was transferred, and the memory with it: attach it again, and copy what is " +
-        "to be transferred",
+        "its buffer was transferred, and the memory with it: attach it again, and transfer only " +
+        "copies",
     });
   }
 
@@ -302,7 +302,7 @@ export class Segment implements Disposable {
    * @throws {ShmError} `EDETACHED`, or `EREADONLY` on a read-only attach
    */
   get buffer(): ArrayBuffer {
-    return this.#write("hand out the segment's buffer").buffer;
+    return this.#write("get the buffer of the segment").buffer;
   }
 
   /**
@@ -322,7 +322,7 @@ export class Segment implements Disposable {
    * @throws {ShmError} `EDETACHED`, or `EREADONLY` on a read-only attach
    */
   get pointer(): Deno.PointerObject {
-    return this.#write("hand out the segment's address").pointer;
+    return this.#write("get the address of the segment").pointer;
   }
 
   /**
@@ -331,7 +331,7 @@ export class Segment implements Disposable {
    * @throws {ShmError} `EDETACHED`
    */
   get address(): bigint {
-    return Deno.UnsafePointer.value(this.#look("tell the segment's address").address);
+    return Deno.UnsafePointer.value(this.#look("get the address of the segment").address);
   }
 
   /**

@@ -25,8 +25,8 @@ function createHelp(key: number, asked: NewSegment, errno: number): FailureDetai
   if (facts !== undefined) return { facts, remedy: "or leave hugePages out", option: "hugePages" };
   if (errno === ERRNO.ENOMEM) {
     return {
-      facts: "the system does not promise that much memory",
-      remedy: "noReserve: true asks for none up front",
+      facts: "the system does not reserve that much memory",
+      remedy: "noReserve: true reserves none in advance",
       option: "noReserve",
     };
   }
@@ -42,7 +42,7 @@ function createRemedy(key: number, mode: number, errno: number): string | undefi
     case ERRNO.ENOSPC:
       return spaceRemedy();
     case ERRNO.EACCES:
-      return `mode ${formatMode(mode)} does not let this user do what it asks for`;
+      return `mode ${formatMode(mode)} does not give this user the access that the options ask for`;
     default:
       return missingCallRemedy(errno);
   }
@@ -58,9 +58,11 @@ function hugePageFacts({ size, hugePageSize }: NewSegment, errno: number): strin
   switch (errno) {
     case ERRNO.ENOMEM:
       return bytes === 0
-        ? "huge pages for all of it are not in the system's pool: raise it with " +
+        ? "the system's pool has too few huge pages: add some with " +
           "`sysctl vm.nr_hugepages=N` (`grep Huge /proc/meminfo` shows it)"
-        : `it needs ${Math.ceil(size / bytes)} free huge pages of ${bytes} bytes: put more into ` +
+        : `it needs ${
+          Math.ceil(size / bytes)
+        } free huge pages of ${bytes} bytes: write a larger number to ` +
           `${hugePageFolder(bytes)}/nr_hugepages`;
     case ERRNO.EPERM:
       return "huge pages need CAP_IPC_LOCK or membership in the group of sysctl " +
@@ -69,7 +71,7 @@ function hugePageFacts({ size, hugePageSize }: NewSegment, errno: number): strin
     case ERRNO.ENOENT:
       return bytes === 0
         ? `this kernel may have no huge pages; also, ${sizeRemedy()}`
-        : `this system may have no huge pages of ${bytes} bytes, there would be a folder ` +
+        : `this system may have no huge pages of ${bytes} bytes, which have the folder ` +
           `${hugePageFolder(bytes)}; also, ${sizeRemedy()}`;
     default:
       return undefined;
@@ -86,8 +88,8 @@ function spaceRemedy(): string {
   const { segments, pages } = segmentUsage();
   const help = segmentTable.fullRemedy;
   return segments >= shmmni
-    ? `all ${shmmni} segments the system allows exist (sysctl kernel.shmmni): ${help}`
-    : `${pages} of the ${shmall} pages all segments may have together are taken ` +
+    ? `the limit of ${shmmni} segments is reached (sysctl kernel.shmmni): ${help}`
+    : `${pages} of the ${shmall} pages that all segments may have together are in use ` +
       `(sysctl kernel.shmall): ${help}`;
 }
 
@@ -115,8 +117,8 @@ function attachRemedy(id: number, placement: Placement, errno: number): string |
       return accessRemedy(id, placement);
     case ERRNO.EINVAL:
       return placement.address !== undefined && typeof segmentTable.tryStat(id) !== "number"
-        ? "something is mapped there already, or, if it has huge pages, the address is not a " +
-          "multiple of their size: choose another one, or leave it to the kernel"
+        ? "memory is mapped there already, or, for huge pages, the address is not a " +
+          "multiple of their size: choose another address, or leave the choice to the kernel"
         : segmentTable.noSuchId;
     case ERRNO.ENOMEM:
       return "there is no room for it in this process's address space";

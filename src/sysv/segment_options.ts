@@ -167,7 +167,7 @@ export function checkNew(options: SegmentCreateOptions): NewSegment {
   if (hugePages === false) return { size, mode, hugePageSize: undefined, flags };
   if (options.noReserve === true) {
     throw new TypeError(
-      "hugePages with noReserve would let the kernel kill who touches the memory",
+      "with hugePages and noReserve the kernel could kill a process that touches the memory",
     );
   }
   flags |= SHM.HUGETLB;
@@ -175,7 +175,7 @@ export function checkNew(options: SegmentCreateOptions): NewSegment {
   const logarithm = HUGE_PAGE.LOGARITHMS.find((each) => 2 ** each === hugePages);
   if (logarithm === undefined) {
     throw new RangeError(
-      `hugePages ${hugePages} is no size of huge pages: true, or one of ` +
+      `hugePages ${hugePages} is not a size of huge pages: pass true, or one of ` +
         HUGE_PAGE.LOGARITHMS.map((each) => 2 ** each).join(", "),
     );
   }

@@ -203,7 +203,7 @@ export function setSegmentLocked(id: number, locked: boolean): void {
 
 function lockRemedy(id: number, errno: number): string | undefined {
   if (errno === ERRNO.ENOMEM) {
-    return "with it this user would have more memory locked than RLIMIT_MEMLOCK allows: raise that " +
+    return "this user would have more memory locked than RLIMIT_MEMLOCK allows: raise the limit " +
       "(`ulimit -l`, or LimitMEMLOCK= of a service), or run with CAP_IPC_LOCK";
   }
   if (errno !== ERRNO.EPERM) return segmentTable.idRemedy(errno);
@@ -212,5 +212,5 @@ function lockRemedy(id: number, errno: number): string | undefined {
   return ours
     ? "this user may lock no memory at all: raise RLIMIT_MEMLOCK (`ulimit -l`) above 0, or run with " +
       "CAP_IPC_LOCK"
-    : `only its owner, its creator and root may${segmentTable.describe(id)}`;
+    : `only its owner, its creator and root may do that${segmentTable.describe(id)}`;
 }

@@ -42,8 +42,8 @@ function spaceRemedy(count: number): string {
   const { sets, semaphores } = semaphoreUsage();
   const help = `${semaphoreTable.fullRemedy} kernel.sem`;
   return sets >= semmni
-    ? `all ${semmni} sets the system allows exist (SEMMNI): ${help}`
-    : `${semaphores} of the ${semmns} semaphores the system allows (SEMMNS) exist, too many for ` +
+    ? `the limit of ${semmni} sets is reached (SEMMNI): ${help}`
+    : `${semaphores} of the ${semmns} semaphores that the system allows (SEMMNS) exist, too many for ` +
       `${count} more: ${help}`;
 }
 
@@ -52,8 +52,9 @@ export function wrongCount(stat: SemaphoreSetStat, key: number, wanted: string):
   return new ShmError(`open a set of ${wanted}`, "semget", ERRNO.EINVAL, {
     key,
     id: stat.id,
-    remedy: `another program's set with another number of semaphores (${stat.count}) holds this ` +
-      `key: choose another key, or, if it is left over, remove it with \`${
+    remedy:
+      `a set with another number of semaphores (${stat.count}), probably of another program, ` +
+      `holds this key: choose another key, or, if it is left over, remove it with \`${
         semaphoreTable.removal(key)
       }\``,
   });
@@ -64,8 +65,9 @@ export function notInitialised({ key, id }: NamedSet): ShmError {
   return new ShmError("open the semaphore set", "semctl", ERRNO.ETIMEDOUT, {
     key,
     id,
-    remedy: "it was created, but no semop has said yet that its start values are set; if its " +
-      `creator died in between, remove it with \`${semaphoreTable.removal(key)}\``,
+    remedy:
+      "it exists, but its start values are not in place: no semop has set its otime; if its " +
+      `creator died, remove it with \`${semaphoreTable.removal(key)}\``,
   });
 }
 
@@ -85,15 +87,15 @@ function useRemedy(id: number, errno: number): string | undefined {
     case ERRNO.EINVAL:
       return "the semaphore set was removed, perhaps with ipcrm: start over";
     case ERRNO.EACCES:
-      return `its mode does not let this user${
+      return `its mode does not allow this user to do that${
         semaphoreTable.describe(id)
-      }: its owner can widen it`;
+      }: its owner can widen the mode`;
     case ERRNO.EPERM:
-      return `only its owner, its creator and root may${semaphoreTable.describe(id)}`;
+      return `only its owner, its creator and root may do that${semaphoreTable.describe(id)}`;
     case ERRNO.ERANGE:
       return "a semaphore's value is at most 32767";
     case ERRNO.E2BIG:
-      return `at most ${semaphoreLimits().semopm} operations go in one step (sysctl kernel.sem)`;
+      return `at most ${semaphoreLimits().semopm} operations are possible in one step (sysctl kernel.sem)`;
     default:
       return undefined;
   }

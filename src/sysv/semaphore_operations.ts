@@ -53,7 +53,7 @@ export class PackedOperations implements PreparedOperations {
    */
   constructor(given: readonly Operation[]) {
     const operations = checkElements(given, "operations", LIST, checkOperation);
-    if (operations.length === 0) throw new RangeError("there is no operation to do in operations");
+    if (operations.length === 0) throw new RangeError("operations is empty");
     this.operations = Object.freeze(operations.map((operation) => Object.freeze(operation)));
     this.noWait = pack(operations, IPC.NOWAIT);
     this.reach = 1 + operations.reduce((most, { semaphore }) => Math.max(most, semaphore), 0);

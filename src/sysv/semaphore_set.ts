@@ -393,12 +393,12 @@ export class SemaphoreSet {
    * share threads: several promises that wait for the same operations count as one.
    */
   waitingForIncrease(semaphore: number): number {
-    return this.#control("count who waits", semaphore, SEM.GETNCNT);
+    return this.#control("count the waiters", semaphore, SEM.GETNCNT);
   }
 
   /** Returns how many threads, in all processes, wait for the value to become zero (`GETZCNT`). */
   waitingForZero(semaphore: number): number {
-    return this.#control("count who waits", semaphore, SEM.GETZCNT);
+    return this.#control("count the waiters", semaphore, SEM.GETZCNT);
   }
 
   /**

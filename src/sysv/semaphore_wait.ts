@@ -181,9 +181,9 @@ function findObstacle(
 }
 
 function describe(set: OperableSet, { semaphore, add, value }: Obstacle): string {
-  const wanted = add === 0 ? "0 is waited for" : `${-add} is to be taken`;
-  return `semaphore ${semaphore} is ${value} (changed last by process ` +
-    `${set.lastPid(semaphore)}) and ${wanted}`;
+  const wanted = add === 0 ? "waits for 0" : `subtracts ${-add}`;
+  return `semaphore ${semaphore} is ${value} (last changed by process ` +
+    `${set.lastPid(semaphore)}), and the operation ${wanted}`;
 }
 
 /** The error for operations that were not possible in time. */

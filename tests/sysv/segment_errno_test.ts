@@ -547,7 +547,7 @@ testWith(
 
 testWith(
   AS_NOBODY,
-  "IPC_STAT: no read bit: EACCES, the owner too; we look in the list then",
+  "IPC_STAT: no read bit: EACCES, the owner too; the library reads the list then",
   async () => {
     await withSegment({ mode: 0o200, size: 123 }, async (id) => {
       const asks = [`shmctl(${id}, ${IPC.STAT}, struct())`, `statSegment(${id}).size`];
@@ -643,7 +643,7 @@ Deno.test("IPC_RMID: no such id: EINVAL; attached: the key is free at once, twic
   assert.equal(code(() => removeSegment(first.id)), "EINVAL");
 });
 
-Deno.test("SHM_LOCK, SHM_UNLOCK: as often as one likes; the mode says it", async () => {
+Deno.test("SHM_LOCK, SHM_UNLOCK: any number of times; the mode shows it", async () => {
   await withSegment({}, (id) => {
     using segment = Segment.attach(id);
     for (const [change, locked] of [["lockMemory", true], ["unlockMemory", false]] as const) {
@@ -694,7 +694,7 @@ testWith(
 
 testWith(
   AS_NOBODY,
-  "IPC_INFO, SHM_INFO: anybody; the id is not looked at, but not negative",
+  "IPC_INFO, SHM_INFO: any user; the id is ignored, but not a negative one",
   async () => {
     const bytes = `new Uint8Array(256)`;
     for (const command of [IPC.INFO, SHM.INFO]) {
@@ -713,7 +713,7 @@ testWith(
 
 testWith(
   AS_NOBODY,
-  "SHM_STAT: no read bit: EACCES; SHM_STAT_ANY: the id; an index nobody has: EINVAL",
+  "SHM_STAT: no read bit: EACCES; SHM_STAT_ANY: the id; an unused index: EINVAL",
   async () => {
     await withSegment({ size: 77 }, async (id) => {
       const highest = shmctl(0, SHM.INFO, new Uint8Array(256));

@@ -15,7 +15,7 @@ const REPORT = `(action) => { try { action(); console.log("done"); } catch (erro
 
 testWith(
   IN_NAMESPACE,
-  "ENOSPC says that shmmni is the limit",
+  "Segment.create: ENOSPC says that shmmni is the limit",
   async () => {
     const printed = await inNamespace(
       { shmmni: 2 },
@@ -25,14 +25,14 @@ testWith(
     );
     assert.match(
       printed,
-      /^done\ndone\nENOSPC cannot create a segment of 1 bytes: .*all 2 segments .*kernel\.shmmni.*ipcrm/,
+      /^done\ndone\nENOSPC cannot create a segment of 1 bytes: .*limit of 2 segments .*kernel\.shmmni.*ipcrm/,
     );
   },
 );
 
 testWith(
   IN_NAMESPACE,
-  "ENOSPC says that shmall is the limit",
+  "Segment.create: ENOSPC says that shmall is the limit",
   async () => {
     const printed = await inNamespace(
       { shmall: 10 },
@@ -47,7 +47,7 @@ testWith(
 
 testWith(
   IN_NAMESPACE,
-  "EINVAL says what a segment may have",
+  "Segment.create: EINVAL says which sizes are allowed",
   async () => {
     const printed = await inNamespace(
       { shmmax: 5000 },
@@ -60,11 +60,14 @@ testWith(
   },
 );
 
-testWith({ tools: ["deno"], root: true }, "EACCES describes what may not be attached", async () => {
-  const key = freshKey();
-  using segment = Segment.create({ key, size: 100, mode: 0o600 });
-  try {
-    await using peer = asNobody(`
+testWith(
+  { tools: ["deno"], root: true },
+  "Segment.attach: EACCES describes the segment",
+  async () => {
+    const key = freshKey();
+    using segment = Segment.create({ key, size: 100, mode: 0o600 });
+    try {
+      await using peer = asNobody(`
       import { Segment } from "@sysv/shm";
       const report = ${REPORT};
       report(() => Segment.open(${key}));
@@ -72,21 +75,22 @@ testWith({ tools: ["deno"], root: true }, "EACCES describes what may not be atta
       report(() => Segment.attach(${segment.id}).stat());
       report(() => Segment.openOrCreate({ key: ${key}, size: 1 }));
     `);
-    const { stdout, stderr } = await peer.ended();
-    assert.equal(stderr, "");
-    const lines = stdout.trim().split("\n");
-    const described = `segment ${segment.id} has 100 bytes, owner uid 0, mode 0600, nattch 1`;
-    for (const line of lines) {
-      assert.match(line, /^EACCES cannot attach the segment.*shmat/);
-      assert(line.includes(described), line);
+      const { stdout, stderr } = await peer.ended();
+      assert.equal(stderr, "");
+      const lines = stdout.trim().split("\n");
+      const described = `segment ${segment.id} has 100 bytes, owner uid 0, mode 0600, nattch 1`;
+      for (const line of lines) {
+        assert.match(line, /^EACCES cannot attach the segment.*shmat/);
+        assert(line.includes(described), line);
+      }
+      assert.match(lines[0]!, /may not read and write it.*its owner can widen the mode$/);
+      assert.match(lines[1]!, /read-only.*may not read it/);
+      assert.equal(segment.stat().nattch, 1);
+    } finally {
+      segment.remove();
     }
-    assert.match(lines[0]!, /may not read and write it.*its owner can widen the mode$/);
-    assert.match(lines[1]!, /read-only.*may not read it/);
-    assert.equal(segment.stat().nattch, 1);
-  } finally {
-    segment.remove();
-  }
-});
+  },
+);
 
 testWith(
   { tools: ["deno"], root: true },

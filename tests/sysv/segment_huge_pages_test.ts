@@ -49,24 +49,28 @@ testWith(
   },
 );
 
-testWithHugePages({}, "a segment has the size asked for; its pages are rounded up", () => {
-  const before = available();
-  const { pageSize } = hugePagePool();
-  for (const hugePages of [true, pageSize]) {
-    using segment = Segment.create({ size: pageSize + 1, hugePages });
-    segment.remove();
-    assert.equal(available(), before - 2);
-    assert.deepEqual([segment.size, segment.stat().size], [pageSize + 1, pageSize + 1]);
-    segment.write(new Uint8Array([7]), pageSize);
-    using other = Segment.attach(segment.id, { readOnly: true });
-    assert.deepEqual([...other.read(pageSize - 1)], [0, 7]);
-    assert.throws(() => segment.write(new Uint8Array(1), pageSize + 1), RangeError);
-    assert.equal(BigInt(segment.address) % BigInt(pageSize), 0n);
-  }
-  assert.equal(available(), before);
-});
+testWithHugePages(
+  {},
+  "Segment.create: the size is not rounded up to huge pages, the mapping is",
+  () => {
+    const before = available();
+    const { pageSize } = hugePagePool();
+    for (const hugePages of [true, pageSize]) {
+      using segment = Segment.create({ size: pageSize + 1, hugePages });
+      segment.remove();
+      assert.equal(available(), before - 2);
+      assert.deepEqual([segment.size, segment.stat().size], [pageSize + 1, pageSize + 1]);
+      segment.write(new Uint8Array([7]), pageSize);
+      using other = Segment.attach(segment.id, { readOnly: true });
+      assert.deepEqual([...other.read(pageSize - 1)], [0, 7]);
+      assert.throws(() => segment.write(new Uint8Array(1), pageSize + 1), RangeError);
+      assert.equal(BigInt(segment.address) % BigInt(pageSize), 0n);
+    }
+    assert.equal(available(), before);
+  },
+);
 
-testWithHugePages({}, "openOrCreate takes one that is there as it is", () => {
+testWithHugePages({}, "Segment.openOrCreate: accepts an existing segment as it is", () => {
   const key = freshKey();
   const before = available();
   using plain = Segment.create({ key, size: 100 });
@@ -78,30 +82,34 @@ testWithHugePages({}, "openOrCreate takes one that is there as it is", () => {
   }
 });
 
-testWithHugePages({}, "a buffer that was transferred away is cut off, neighbours are not", () => {
-  const { pageSize } = hugePagePool();
-  const size = pageSize + 5000;
-  using owner = Segment.create({ size, hugePages: true });
-  owner.remove();
-  const address = 0x2000_0000_0000n;
-  using after = Segment.attach(owner.id, { address: address + BigInt(2 * pageSize) });
-  using before = Segment.attach(owner.id, { address: address - BigInt(2 * pageSize) });
-  const middle = Segment.attach(owner.id, { address });
-  const moved = new Uint8Array(middle.buffer.transfer());
-  moved[size - 1] = 1;
-  assert.equal(owner.bytes[size - 1], 1);
-  middle.detach();
-  assert.equal(owner.stat().nattch, 3);
-  moved[size - 1] = 2; // zero pages of nobody's
-  assert.deepEqual(
-    [owner, before, after].map(({ bytes }) => [bytes[0], bytes[size - 1]]),
-    [[0, 1], [0, 1], [0, 1]],
-  );
-});
+testWithHugePages(
+  {},
+  "Segment.detach: a transferred buffer of huge pages is cut off, its neighbours are not",
+  () => {
+    const { pageSize } = hugePagePool();
+    const size = pageSize + 5000;
+    using owner = Segment.create({ size, hugePages: true });
+    owner.remove();
+    const address = 0x2000_0000_0000n;
+    using after = Segment.attach(owner.id, { address: address + BigInt(2 * pageSize) });
+    using before = Segment.attach(owner.id, { address: address - BigInt(2 * pageSize) });
+    const middle = Segment.attach(owner.id, { address });
+    const moved = new Uint8Array(middle.buffer.transfer());
+    moved[size - 1] = 1;
+    assert.equal(owner.bytes[size - 1], 1);
+    middle.detach();
+    assert.equal(owner.stat().nattch, 3);
+    moved[size - 1] = 2; // zero pages of nobody's
+    assert.deepEqual(
+      [owner, before, after].map(({ bytes }) => [bytes[0], bytes[size - 1]]),
+      [[0, 1], [0, 1], [0, 1]],
+    );
+  },
+);
 
 testWithHugePages(
   { tools: ["deno"] },
-  "a dropped segment is detached, its pages come back",
+  "Segment: a dropped segment of huge pages is detached, and its pages are free again",
   async () => {
     const before = available();
     await using peer = Peer.typescript(
@@ -125,45 +133,57 @@ testWithHugePages(
   },
 );
 
-testWithHugePages({}, "the address asked for must be theirs, too", () => {
-  const { pageSize } = hugePagePool();
-  using segment = Segment.create({ size: 1, hugePages: true });
-  segment.remove();
-  const address = 0x2100_0000_0000n;
-  assert.throws(() => Segment.attach(segment.id, { address: address + 0x10000n }), {
-    code: "EINVAL",
-    message: /at address 0x210000010000: .*huge pages.*multiple of their size/,
-  });
-  using there = Segment.attach(segment.id, { address: address + BigInt(pageSize) });
-  assert.equal(there.address, address + BigInt(pageSize));
-});
+testWithHugePages(
+  {},
+  "Segment.attach: the address of huge pages must be a multiple of their size",
+  () => {
+    const { pageSize } = hugePagePool();
+    using segment = Segment.create({ size: 1, hugePages: true });
+    segment.remove();
+    const address = 0x2100_0000_0000n;
+    assert.throws(() => Segment.attach(segment.id, { address: address + 0x10000n }), {
+      code: "EINVAL",
+      message: /at address 0x210000010000: .*huge pages.*multiple of their size/,
+    });
+    using there = Segment.attach(segment.id, { address: address + BigInt(pageSize) });
+    assert.equal(there.address, address + BigInt(pageSize));
+  },
+);
 
-testWithHugePages({}, "locking them changes nothing: they are never swapped out", () => {
-  using segment = Segment.create({ size: 1, hugePages: true });
-  segment.remove();
-  segment.lockMemory();
-  assert.equal(segment.stat().locked, false);
-  segment.unlockMemory();
-});
+testWithHugePages(
+  {},
+  "Segment.lockMemory: changes nothing for huge pages, which are never swapped out",
+  () => {
+    using segment = Segment.create({ size: 1, hugePages: true });
+    segment.remove();
+    segment.lockMemory();
+    assert.equal(segment.stat().locked, false);
+    segment.unlockMemory();
+  },
+);
 
-testWithHugePages({}, "an empty pool says how to fill it, and a wrong size where to look", () => {
-  const { total, pageSize } = hugePagePool();
-  const key = freshKey();
-  const size = (total + 1) * pageSize;
-  assert.throws(() => Segment.create({ key, size, hugePages: true }), {
-    code: "ENOMEM",
-    message: /huge pages for all of it.*sysctl vm\.nr_hugepages.*leave hugePages out$/,
-  });
-  assert.throws(() => Segment.openOrCreate({ key, size, hugePages: pageSize }), {
-    code: "ENOMEM",
-    message: new RegExp(
-      `it needs ${total + 1} free huge pages of ${pageSize} bytes.*hugepages-${
-        pageSize / 1024
-      }kB/nr_hugepages`,
-    ),
-  });
-  assert.throws(() => Segment.create({ key, size: 1, hugePages: 2 ** 16 }), {
-    code: "EINVAL",
-    message: /no huge pages of 65536 bytes.*hugepages-64kB.*kernel\.shmmax.*leave hugePages out$/,
-  });
-});
+testWithHugePages(
+  {},
+  "Segment.create: an empty pool of huge pages says how to fill it, and a wrong size where to look",
+  () => {
+    const { total, pageSize } = hugePagePool();
+    const key = freshKey();
+    const size = (total + 1) * pageSize;
+    assert.throws(() => Segment.create({ key, size, hugePages: true }), {
+      code: "ENOMEM",
+      message: /too few huge pages.*sysctl vm\.nr_hugepages.*leave hugePages out$/,
+    });
+    assert.throws(() => Segment.openOrCreate({ key, size, hugePages: pageSize }), {
+      code: "ENOMEM",
+      message: new RegExp(
+        `it needs ${total + 1} free huge pages of ${pageSize} bytes.*hugepages-${
+          pageSize / 1024
+        }kB/nr_hugepages`,
+      ),
+    });
+    assert.throws(() => Segment.create({ key, size: 1, hugePages: 2 ** 16 }), {
+      code: "EINVAL",
+      message: /no huge pages of 65536 bytes.*hugepages-64kB.*kernel\.shmmax.*leave hugePages out$/,
+    });
+  },
+);

@@ -271,7 +271,7 @@ testWith(
 );
 
 Deno.test({
-  name: "code in a segment runs" +
+  name: "Segment: code in a segment that was attached with execute runs" +
     (Deno.build.arch === "x86_64" ? "" : " [its code is for x86-64]"),
   ignore: Deno.build.arch !== "x86_64",
   fn: () => {

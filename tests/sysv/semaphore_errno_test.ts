@@ -85,7 +85,7 @@ testWith(IN_NAMESPACE, "semget: SEMMNI: ENOSPC", async () => {
   );
   assert.match(
     printed,
-    /^done\ndone\nENOSPC 28 semget .*all 2 sets .*\(SEMMNI\).*ipcrm -s.*kernel\.sem$/,
+    /^done\ndone\nENOSPC 28 semget .*limit of 2 sets .*\(SEMMNI\).*ipcrm -s.*kernel\.sem$/,
   );
 });
 

@@ -6,7 +6,7 @@ import { QueuedWait } from "../../src/sysv/wait_queue.ts";
 /** So long that a test which has to wait it out has failed. */
 const LONG_MS = 3_600_000;
 
-Deno.test("QueuedWait.leave makes the next one the first, and ends its turn", async () => {
+Deno.test("QueuedWait.leave: the next wait becomes the first, and its turn ends", async () => {
   const [a, b, c] = [new QueuedWait("a line"), new QueuedWait("a line"), new QueuedWait("a line")];
   assert.deepEqual([a, b, c].map(({ first }) => first), [true, false, false]);
   const turns = [b.turn(LONG_MS), c.turn(LONG_MS)];
@@ -22,7 +22,7 @@ Deno.test("QueuedWait.leave makes the next one the first, and ends its turn", as
   again.leave();
 });
 
-Deno.test("QueuedWait.leave from within the line changes nothing for the others", async () => {
+Deno.test("QueuedWait.leave: from the middle of the queue it changes nothing for the others", async () => {
   const [a, b, c] = [new QueuedWait("a line"), new QueuedWait("a line"), new QueuedWait("a line")];
   const turn = c.turn(LONG_MS);
   b.leave();
@@ -33,7 +33,7 @@ Deno.test("QueuedWait.leave from within the line changes nothing for the others"
   c.leave();
 });
 
-Deno.test("QueuedWait.turn ends in time, and when it is interrupted", async () => {
+Deno.test("QueuedWait.turn: ends in time, and when it is interrupted", async () => {
   const [a, b] = [new QueuedWait("a line"), new QueuedWait("a line")];
   await b.turn(1);
   const turn = b.turn(LONG_MS);

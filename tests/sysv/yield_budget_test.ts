@@ -28,7 +28,7 @@ function untilSpent(budget: YieldBudget): Promise<void> {
   }
 }
 
-Deno.test("YieldBudget.pause lets timers run, and refills the budget", async () => {
+Deno.test("YieldBudget.pause: lets timers run, and refills the budget", async () => {
   const budget = new YieldBudget();
   assert.equal(budget.pause(), undefined);
   let ticked = false;
@@ -41,7 +41,7 @@ Deno.test("YieldBudget.pause lets timers run, and refills the budget", async () 
   assert(ticked);
 });
 
-Deno.test("YieldBudget.refill ends what was spent", async () => {
+Deno.test("YieldBudget.refill: restores the whole budget", async () => {
   const budget = new YieldBudget();
   await untilSpent(budget);
   let asked = 0;
@@ -55,7 +55,7 @@ Deno.test("YieldBudget.refill ends what was spent", async () => {
   assert(asked > 0);
 });
 
-Deno.test("YieldBudget.resolve settles in the order of asking, across a pause", async () => {
+Deno.test("YieldBudget.resolve: settles in the order of the calls, across a pause", async () => {
   const budget = new YieldBudget();
   const order: number[] = [];
   const pause = untilSpent(budget);
@@ -91,7 +91,7 @@ async function assertLoopTurns(once: () => Promise<unknown>): Promise<void> {
 const SIGWINCH = 28;
 const kill = Deno.dlopen("libc.so.6", { kill: { parameters: ["i32", "i32"], result: "i32" } });
 
-Deno.test("SemaphoreSet.op, done or refused at once, lets the event loop turn", async () => {
+Deno.test("SemaphoreSet.op: calls that settle at once let the event loop turn", async () => {
   const set = SemaphoreSet.create({ count: 1 });
   try {
     await assertLoopTurns(() => set.op([{ semaphore: 0, add: 0 }]));
@@ -102,7 +102,7 @@ Deno.test("SemaphoreSet.op, done or refused at once, lets the event loop turn", 
   }
 });
 
-Deno.test("Role.acquire and Mutex.lock, had at once, let the event loop turn", async () => {
+Deno.test("Role.acquire and Mutex.lock: calls that succeed at once let the event loop turn", async () => {
   const set = SemaphoreSet.create({ count: 2 });
   try {
     const role = new Role(set, 0);
@@ -119,14 +119,14 @@ Deno.test("Role.acquire and Mutex.lock, had at once, let the event loop turn", a
   }
 });
 
-Deno.test("AtomicInt32.wait for what is there lets the event loop turn", async () => {
+Deno.test("AtomicInt32.wait: calls that return at once let the event loop turn", async () => {
   using segment = Segment.create({ size: 64 });
   segment.remove();
   const word = new AtomicInt32(segment, 0);
   await assertLoopTurns(() => word.wait(1));
 });
 
-Deno.test("Producer.send and Consumer.receive, ready, messages let the event loop turn", async () => {
+Deno.test("Producer.send and Consumer.receive: calls that settle at once let the event loop turn", async () => {
   using channel = Channel.openOrCreate({ key: freshKey(), laneCapacity: 4096 });
   using producer = channel.producer();
   using consumer = channel.consumer();
@@ -149,7 +149,7 @@ Deno.test("Producer.send and Consumer.receive, ready, messages let the event loo
   consumer.drain(() => {});
 });
 
-Deno.test("MailboxServer.receive and MailboxClient.post, at once, let the event loop turn", async () => {
+Deno.test("MailboxServer.receive and MailboxClient.post: calls that settle at once let the event loop turn", async () => {
   const key = freshKey();
   using server = MailboxServer.open({ key });
   using client = MailboxClient.open({ key });
