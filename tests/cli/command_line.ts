@@ -93,6 +93,13 @@ export async function runWithProc(...args: readonly string[]): Promise<Ended> {
   return await toEnd(Peer.start(Deno.execPath(), ["run", "-A", `${PROJECT}cli.ts`, ...args]));
 }
 
+/** Asserts that a command printed nothing but one line of error, which matches, and ended with 1. */
+export function assertFailed({ code, stdout, stderr }: Ended, message: RegExp): void {
+  assert.match(stderr, /^error: [^\n]+\n$/);
+  assert.match(stderr, message);
+  assert.deepEqual([code, stdout], [1, ""]);
+}
+
 /** Ends the peer's input and waits for its end. */
 export async function toEnd(peer: Peer): Promise<Ended> {
   await using started = peer;

@@ -1,6 +1,6 @@
 /**
- * `cli.ts server` as a process, with nothing but `--allow-ffi`: what it prints where, its options, how
- * it ends, and that a message nobody could read is not lost.
+ * `server`: what it prints where, its options, how it ends, and that a message that was not printed is
+ * not lost.
  */
 
 import assert from "node:assert/strict";
@@ -13,6 +13,7 @@ import { NOBODY } from "../../support/other_user.ts";
 import { type Ended, freshKey, Peer, TestFolder } from "../../support/peer.ts";
 import { cliOnTerminal, ON_TERMINAL } from "../../support/terminal.ts";
 import {
+  assertFailed,
   cliInShell,
   fullPipe,
   inFlightOf,
@@ -22,7 +23,7 @@ import {
   objectsAt,
   PIPE_TOOLS,
   readUntil,
-  run,
+  runHere,
   semaphores,
   until,
 } from "../command_line.ts";
@@ -37,10 +38,14 @@ const PIPE = { tools: ["deno", "sh", ...PIPE_TOOLS], files: true };
 const start = (key: number, ...args: readonly string[]): Peer =>
   Peer.cli("server", `--key=${key}`, ...args);
 
+/** Runs a server at `key` in this process. */
+const server = (key: number, ...args: readonly string[]): Promise<Ended> =>
+  runHere("server", `--key=${key}`, ...args);
+
 /** Ends a server as Ctrl-C does and waits for its end. */
-async function interrupt(server: Peer): Promise<Ended> {
-  server.kill("SIGINT");
-  return await server.ended();
+async function interrupt(peer: Peer): Promise<Ended> {
+  peer.kill("SIGINT");
+  return await peer.ended();
 }
 
 /** Sends each text and waits until it was taken. */
@@ -49,28 +54,21 @@ async function send(key: number, ...texts: readonly string[]): Promise<void> {
   for (const text of texts) await client.send(text, { timeout: 60_000 });
 }
 
-/** What the next server prints; it takes `count` messages and leaves nothing. */
-async function nextServer(key: number, count: number): Promise<string> {
-  const { code, stdout } = await run("server", `--key=${key}`, `--count=${count}`);
+/** Asserts that the next server prints these messages, and that nothing is left. */
+async function assertNext(key: number, ...texts: readonly string[]): Promise<void> {
+  const { code, stdout } = await server(key, `--count=${texts.length}`);
+  assert.equal(stdout, texts.map((text) => `Received message: ${text}\n`).join(""));
   assert.equal(code, 0);
   assert.deepEqual(objectsAt(key), []);
-  return stdout;
-}
-
-/** That it ended with one line of error that matches, and printed nothing. */
-function assertRefused({ code, stdout, stderr }: Ended, message: RegExp): void {
-  assert.match(stderr, /^error: [^\n]+\n$/);
-  assert.match(stderr, message);
-  assert.deepEqual([code, stdout], [1, ""]);
 }
 
 testWith(CLI, "server: messages on stdout, all else on stderr, nothing left", async () => {
   const key = freshKey();
-  await using server = start(key);
-  const id = await listening(server);
+  await using peer = start(key);
+  const id = await listening(peer);
   assert.deepEqual(objectsAt(key), ["segment", "semaphore set"]);
   await send(key, "hello", "", "äöü € 😀", "newline of fgets\n", "\x1b[31m\u202e\x9b in a pipe");
-  assert.deepEqual(await interrupt(server), {
+  assert.deepEqual(await interrupt(peer), {
     code: 0,
     signal: null,
     stdout: "Received message: hello\nReceived message: \nReceived message: äöü € 😀\n" +
@@ -81,35 +79,34 @@ testWith(CLI, "server: messages on stdout, all else on stderr, nothing left", as
   assert.deepEqual(objectsAt(key), []);
 });
 
-testWith({ ...CLI, files: true }, "server: the key in every way of writing it", async () => {
-  using folder = new TestFolder();
-  const path = folder.file("key", "");
-  const key = freshKey();
-  const ways: readonly (readonly [string[], number])[] = [
-    [["--key", `${key}`], key],
-    [["--key", `-${key}`], -key],
-    [[`--key=-${key}`], -key],
-    [["-k", `0x${key.toString(16)}`], key],
-    [[`-k0${key.toString(8)}`], key],
-    [["--key", `${path}:A`], ftok(path, 65)],
-  ];
-  for (const [args, expected] of ways) {
-    const { stderr } = await run("server", "-t0", ...args);
-    assert(stderr.startsWith(`listening on key ${formatKey(expected)}, `), stderr);
-  }
-});
+testWith(
+  { files: true },
+  "server --key: in every way of writing it, and 1111 without",
+  async () => {
+    using folder = new TestFolder();
+    const path = folder.file("key", "");
+    const key = freshKey();
+    const ways: readonly (readonly [string[], number])[] = [
+      [["--key", `${key}`], key],
+      [["--key", `-${key}`], -key],
+      [[`--key=-${key}`], -key],
+      [["-k", `0x${key.toString(16)}`], key],
+      [[`-k0${key.toString(8)}`], key],
+      [["--key", `${path}:A`], ftok(path, 65)],
+      [[], 1111],
+    ];
+    for (const [args, expected] of ways) {
+      const { stderr } = await runHere("server", "-t0", ...args);
+      assert(stderr.startsWith(`listening on key ${formatKey(expected)}, `), stderr);
+    }
+    const absent = await runHere("server", "--key=/no/such/file:1");
+    assertFailed(absent, /\/no\/such\/file[^\n]*ENOENT/);
+  },
+);
 
-testWith(CLI, "server: without --key it is 1111", async () => {
-  const { stderr } = await run("server", "--timeout=0");
-  assert.match(stderr, /^listening on key 1111 \(0x457\), segment \d+, 2049 bytes, mode 0600\n/);
-});
+const SIGNALS = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129, SIGQUIT: 131 } as const;
 
-for (
-  const [signal, code] of [["SIGINT", 130], ["SIGTERM", 143], ["SIGHUP", 129], [
-    "SIGQUIT",
-    131,
-  ]] as const
-) {
+for (const [signal, code] of Object.entries(SIGNALS) as [keyof typeof SIGNALS, number][]) {
   testWith(
     CLI,
     `server: ${signal} gives 128 + n, and 0 only for Ctrl-C without --count`,
@@ -117,11 +114,11 @@ for (
       const endless = signal === "SIGINT" ? 0 : code;
       for (const [args, expected] of [[[], endless], [["--count=2"], code]] as const) {
         const key = freshKey();
-        await using server = start(key, ...args);
-        const id = await listening(server);
+        await using peer = start(key, ...args);
+        const id = await listening(peer);
         await send(key, "one");
-        server.kill(signal);
-        const ended = await server.ended();
+        peer.kill(signal);
+        const ended = await peer.ended();
         assert.deepEqual([ended.code, ended.signal], [expected, null]);
         assert.match(ended.stderr, new RegExp(`\nended by ${signal}; segment ${id} removed\n$`));
         assert.deepEqual(objectsAt(key), []);
@@ -130,65 +127,66 @@ for (
   );
 }
 
-testWith(SHELL, "server under nohup: SIGHUP is ignored, other signals are not", async () => {
+testWith(SHELL, "server: under nohup it ignores SIGHUP, and no other signal", async () => {
   const key = freshKey();
-  await using server = cliInShell(`trap "" HUP; exec "$@"`, "server", `--key=${key}`);
-  await listening(server);
-  server.kill("SIGHUP");
+  await using peer = cliInShell(`trap "" HUP; exec "$@"`, "server", `--key=${key}`);
+  await listening(peer);
+  peer.kill("SIGHUP");
   await send(key, "still here");
-  const { code, stdout, stderr } = await interrupt(server);
+  const { code, stdout, stderr } = await interrupt(peer);
   assert.deepEqual([code, stdout], [0, "Received message: still here\n"]);
   assert.match(stderr, /\nended by SIGINT; segment \d+ removed\n$/);
 });
 
-testWith(CLI, "server --quiet: says nothing but errors", async () => {
-  const key = freshKey();
-  await using server = start(key, "-q");
-  await send(key, "hello");
-  assertRefused(await run("server", "--quiet", `--key=${key}`), /EBUSY/);
-  const { code, stdout, stderr } = await interrupt(server);
-  assert.deepEqual([code, stdout, stderr], [0, "Received message: hello\n", ""]);
-});
+testWith(
+  CLI,
+  "server: a second one is told the process of the first; --quiet: only errors",
+  async () => {
+    const key = freshKey();
+    await using peer = start(key, "-q");
+    await send(key, "hello");
+    assertFailed(
+      await server(key, "--quiet"),
+      new RegExp(`EBUSY.* process ${peer.pid} is its server`),
+    );
+    const { code, stdout, stderr } = await interrupt(peer);
+    assert.deepEqual([code, stdout, stderr], [0, "Received message: hello\n", ""]);
+  },
+);
 
-testWith(CLI, "server --verbose: the classic line while there is nothing", async () => {
+testWith(CLI, "server --verbose: the classic line while there is no message", async () => {
   const key = freshKey();
-  await using server = start(key, "--verbose");
-  await server.stderr(/Entry can not read\. Sleep 1s\.\n/);
+  await using peer = start(key, "--verbose");
+  await peer.stderr(/Entry can not read\. Sleep 1s\.\n/);
   await send(key, "hello");
-  const { stdout, stderr } = await interrupt(server);
+  const { stdout, stderr } = await interrupt(peer);
   assert.equal(stdout, "Received message: hello\n");
   assert.match(stderr, /^listening .*\n(Entry can not read\. Sleep 1s\.\n)+ended by SIGINT; .*\n$/);
 });
 
-testWith(CLI, "server --count: ends after so many", async () => {
+Deno.test("server --count, --timeout: ends after so many, or with 1 when none comes", async () => {
   const key = freshKey();
-  await using server = start(key, "--count", "2");
-  const id = await listening(server);
-  await send(key, "one", "two");
-  const { code, stdout, stderr } = await server.ended();
-  assert.equal(stdout, "Received message: one\nReceived message: two\n");
-  assert.match(stderr, new RegExp(`\n2 received; segment ${id} (removed|kept: other .*)\n$`));
-  assert.equal(code, 0);
-  assert.deepEqual(objectsAt(key), []);
-});
-
-testWith(CLI, "server --timeout: gives up with 1 when no message comes", async () => {
-  const key = freshKey();
-  const { code, stdout, stderr } = await run("server", `--key=${key}`, "--timeout=50ms");
+  const [counted] = await Promise.all([server(key, "--count", "2"), send(key, "one", "two")]);
+  assert.deepEqual(
+    [counted.code, counted.stdout],
+    [0, "Received message: one\nReceived message: two\n"],
+  );
+  assert.match(counted.stderr, /\n2 received; segment \d+ (removed|kept: other .*)\n$/);
+  const { code, stdout, stderr } = await server(key, "--timeout=50ms");
   assert.deepEqual([code, stdout], [1, ""]);
   assert.match(stderr, /\nno message for 50 ms; segment \d+ removed\n$/);
   assert.deepEqual(objectsAt(key), []);
 });
 
-testWith(CLI, "server --json: a line a message, with time and who sent it", async () => {
+Deno.test("server --json: one message a line, with its time and its sender", async () => {
   const key = freshKey();
   const texts = ["left before", 'two\nlines, "quotes" \\ and \u2028', "hello"];
-  assert.equal((await run("client", `--key=${key}`, "--no-wait", texts[0]!)).code, 0);
+  assert.equal((await runHere("client", `--key=${key}`, "--no-wait", texts[0]!)).code, 0);
   const before = Date.now();
-  await using server = start(key, "--json", "--count=3");
-  await listening(server);
-  await send(key, ...texts.slice(1));
-  const { code, stdout } = await server.ended();
+  const [{ code, stdout }] = await Promise.all([
+    server(key, "--json", "--count=3"),
+    send(key, ...texts.slice(1)),
+  ]);
   const messages = stdout.trimEnd().split("\n").map((line) => JSON.parse(line));
   const sent = [[texts[0], null], [texts[1], Deno.pid], [texts[2], Deno.pid]];
   assert.deepEqual(messages.map(({ text, sender }) => [text, sender]), sent);
@@ -201,98 +199,74 @@ testWith(CLI, "server --json: a line a message, with time and who sent it", asyn
   assert.equal(code, 0);
 });
 
-testWith(CLI, "server --keep: the segment stays, empty, for the next one", async () => {
+Deno.test("server --keep: the segment stays, empty, for the next one", async () => {
   const key = freshKey();
-  await using keeper = start(key, "--keep");
-  const id = await listening(keeper);
-  await send(key, "hello");
-  const { code, stderr } = await interrupt(keeper);
-  assert.match(stderr, new RegExp(`\nended by SIGINT; segment ${id} kept\n$`));
-  assert.equal(code, 0);
+  const kept = await server(key, "--keep", "--timeout=0");
+  const [, id] = /\nno message for 0 ms; segment (\d+) kept\n$/.exec(kept.stderr)!;
   assert.deepEqual(objectsAt(key), ["segment"]);
-  await using next = start(key);
-  assert.equal(await listening(next), id);
-  await interrupt(next);
+  const next = await server(key, "--timeout=0");
+  assert.match(next.stderr, new RegExp(`^listening on [^\n]*, segment ${id}, `));
   assert.deepEqual(objectsAt(key), []);
 });
 
 for (const size of [100, 4096]) {
-  testWith(
-    CLI,
-    `server: a segment of ${size} bytes at its key, with and without --recreate`,
-    async () => {
-      const key = freshKey();
-      using misfit = Segment.create({ key, size });
-      misfit.write(new Uint8Array(size).fill(7));
-
-      // Attached by us: nothing may take it away
-      const inUse = await run("server", `--key=${key}`, "--recreate");
-      assertRefused(inUse, new RegExp(`${size} bytes, not 2049.*nattch is 1`));
-      misfit.detach();
-
-      // Left over: only who asks for it replaces it
-      const refused = await run("server", `--key=${key}`);
-      assertRefused(refused, new RegExp(`\\b${size} bytes.*--recreate`));
-      assert.equal(statSegment(misfit.id).markedForRemoval, false);
-      assert.deepEqual(objectsAt(key), ["segment"]);
-
-      await using server = start(key, "--recreate");
-      assert.notEqual(await listening(server), misfit.id);
-      await send(key, "hello");
-      assert.equal((await interrupt(server)).stdout, "Received message: hello\n");
-      assert.deepEqual(objectsAt(key), []);
-    },
-  );
+  Deno.test(`server --recreate: a segment of ${size} bytes at its key, with and without`, async () => {
+    const key = freshKey();
+    using misfit = Segment.create({ key, size });
+    misfit.write(new Uint8Array(size).fill(7));
+    const inUse = await server(key, "--recreate");
+    assertFailed(inUse, new RegExp(`${size} bytes, not 2049.*nattch is 1`));
+    misfit.detach();
+    assertFailed(await server(key), new RegExp(`\\b${size} bytes.*--recreate`));
+    assert.equal(statSegment(misfit.id).markedForRemoval, false);
+    assert.deepEqual(objectsAt(key), ["segment"]);
+    const { stderr } = await server(key, "--recreate", "--timeout=0");
+    assert.match(stderr, /^listening on [^\n]*, 2049 bytes, mode 0600\n/);
+    assert.doesNotMatch(stderr, new RegExp(`segment ${misfit.id}\\b`));
+    assert.deepEqual(objectsAt(key), []);
+  });
 }
 
-testWith(CLI, "server --recreate: a mailbox is left as it is, with what is in it", async () => {
+Deno.test("server --recreate: a mailbox keeps the message in it", async () => {
   const key = freshKey();
-  await run("client", `--key=${key}`, "--no-wait", "unread");
-  const { stdout } = await run("server", `--key=${key}`, "--recreate", "--count=1");
+  await runHere("client", `--key=${key}`, "--no-wait", "unread");
+  const { stdout } = await server(key, "--recreate", "--count=1");
   assert.equal(stdout, "Received message: unread\n");
 });
 
-testWith(
-  CLI,
-  "server --mode: of what it creates, in octal; no warning for what was asked",
-  async () => {
-    for (const [text, mode] of [["660", 0o660], ["0640", 0o640], ["0o666", 0o666]] as const) {
-      const key = freshKey();
-      await using server = start(key, "--mode", text);
-      const id = await listening(server);
-      assert.equal(statSegment(id).mode, mode);
-      assert.equal(semaphores(key).stat().mode, mode);
-      const { stderr } = await interrupt(server);
-      assert.match(stderr, new RegExp(`^listening on [^\n]* mode 0${mode.toString(8)}\n`));
-    }
-  },
-);
-
-testWith(
-  CLI,
-  "server: warns of a segment that others may write to, unless asked for it",
-  async () => {
+testWith(CLI, "server --mode: of what it creates, in octal, without a warning", async () => {
+  for (const [text, mode] of [["660", 0o660], ["0640", 0o640], ["0o666", 0o666]] as const) {
     const key = freshKey();
-    Segment.create({ key, size: 2049, mode: 0o666 }).detach();
-    const outputs: string[] = [];
-    for (const args of [["--keep"], ["--keep", "--mode=666"], ["--keep", "--quiet"], []]) {
-      outputs.push((await run("server", `--key=${key}`, "--timeout=0", ...args)).stderr);
-    }
-    const warning = new RegExp(
-      `^warning: segment \\d+ \\(key ${key} \\(0x[0-9a-f]+\\), owner uid ${geteuid()}\\) has mode ` +
-        `0666: other users may read and forge messages\nlistening on `,
-    );
-    assert.match(outputs[0]!, warning);
-    assert.match(outputs[1]!, /^listening on /);
-    assert.equal(outputs[2], "");
-    assert.match(outputs[3]!, warning);
-    assert.deepEqual(objectsAt(key), []);
-  },
-);
+    await using peer = start(key, "--mode", text);
+    const id = await listening(peer);
+    assert.equal(statSegment(id).mode, mode);
+    assert.equal(semaphores(key).stat().mode, mode);
+    const { stderr } = await interrupt(peer);
+    assert.match(stderr, new RegExp(`^listening on [^\n]* mode 0${mode.toString(8)}\n`));
+  }
+});
+
+Deno.test("server: warns of a segment that others may write to, unless asked for it", async () => {
+  const key = freshKey();
+  Segment.create({ key, size: 2049, mode: 0o666 }).detach();
+  const outputs: string[] = [];
+  for (const args of [["--keep"], ["--keep", "--mode=666"], ["--keep", "--quiet"], []]) {
+    outputs.push((await server(key, "--timeout=0", ...args)).stderr);
+  }
+  const warning = new RegExp(
+    `^warning: segment \\d+ \\(key ${key} \\(0x[0-9a-f]+\\), owner uid ${geteuid()}\\) has mode ` +
+      `0666: other users may read and forge messages\nlistening on `,
+  );
+  assert.match(outputs[0]!, warning);
+  assert.match(outputs[1]!, /^listening on /);
+  assert.equal(outputs[2], "");
+  assert.match(outputs[3]!, warning);
+  assert.deepEqual(objectsAt(key), []);
+});
 
 testWith(
-  { ...CLI, root: true },
-  "server --trust: another user's segment is refused without",
+  { root: true },
+  "server, client --trust: another user's segment is refused without",
   async () => {
     const key = freshKey();
     {
@@ -300,179 +274,148 @@ testWith(
       segment.setPermissions({ uid: NOBODY });
     }
     const refusal = new RegExp(`EUNTRUSTED.* uid ${NOBODY} .*--trust`);
-    assertRefused(await run("server", `--key=${key}`), refusal);
-    assertRefused(await run("client", `--key=${key}`, "no"), refusal);
+    assertFailed(await server(key), refusal);
+    assertFailed(await runHere("client", `--key=${key}`, "no"), refusal);
     assert.deepEqual(objectsAt(key), ["segment"]);
-    await using server = start(key, "--trust");
-    await listening(server);
-    assert.equal((await run("client", `--key=${key}`, "--trust", "hello")).code, 0);
-    assert.equal((await interrupt(server)).stdout, "Received message: hello\n");
+    const [received, sent] = await Promise.all([
+      server(key, "--trust", "--count=1"),
+      runHere("client", `--key=${key}`, "--trust", "hello"),
+    ]);
+    assert.deepEqual([received.stdout, sent.code], ["Received message: hello\n", 0]);
     assert.deepEqual(objectsAt(key), []);
   },
 );
 
-testWith(CLI, "server: a second one is told which process is the first", async () => {
+testWith(CLI, "server: a mailbox that is removed is an error, and nothing is left", async () => {
   const key = freshKey();
-  await using first = start(key);
-  await listening(first);
-  const second = await run("server", `--key=${key}`);
-  assertRefused(second, new RegExp(`EBUSY.* process ${first.pid} is its server`));
-  await send(key, "still here");
-  assert.equal((await interrupt(first)).stdout, "Received message: still here\n");
-});
-
-testWith(CLI, "server: a mailbox removed underneath is an error, and nothing is left", async () => {
-  const key = freshKey();
-  await using server = start(key, "--quiet");
+  await using peer = start(key, "--quiet");
   await send(key, "hello"); // so it runs
   using segment = Segment.open(key);
   segment.remove();
-  const { code, stderr } = await server.ended();
-  assert.match(stderr, /^error: [^\n]*EIDRM[^\n]*its segment was removed[^\n]*\n$/);
+  const { code, stderr } = await peer.ended();
+  assert.match(stderr, /^error: [^\n]*EIDRM[^\n]*removed[^\n]*\n$/);
   assert.equal(code, 1);
   assert.deepEqual(objectsAt(key), []);
 });
 
-testWith(CLI, "server: ending with a message unread keeps the segment and says so", async () => {
+testWith(CLI, "server: its end with an unread message keeps the segment and says so", async () => {
   const key = freshKey();
-  await using server = start(key);
-  const id = await listening(server);
+  await using peer = start(key);
+  const id = await listening(peer);
   const inFlight = inFlightOf(key);
   assert(inFlight.tryAcquire()); // so that the server cannot take the message
   {
     using client = MailboxClient.open({ key });
     assert(client.trySend("unread"));
   }
-  const { code, stdout, stderr } = await interrupt(server);
-  assert.match(
-    stderr,
-    new RegExp(`\nended by SIGINT; segment ${id} kept: it has unread messages\n$`),
-  );
+  const { code, stdout, stderr } = await interrupt(peer);
+  assert(stderr.endsWith(`\nended by SIGINT; segment ${id} kept: it has unread messages\n`));
   assert.deepEqual([code, stdout], [0, ""]);
   assert.deepEqual(objectsAt(key), ["segment"]);
-  assert.equal(await nextServer(key, 1), "Received message: unread\n");
+  await assertNext(key, "unread");
 });
 
-/** Gives the server, whose stdout is full, the message "in hand", and waits until it has it. */
-async function block(server: Peer, key: number): Promise<void> {
-  await listening(server);
-  await leave(key, "in hand");
-  await until(() => inFlightOf(key).holder === server.pid);
+for (const again of [false, true]) {
+  const name = again
+    ? "a second signal ends it while its reader does not read; the message stays"
+    : "Ctrl-C with a message in flight prints it first, however slow the reader";
+  testWith(PIPE, `server: ${name}`, async () => {
+    const key = freshKey();
+    using folder = new TestFolder();
+    const { path, pipe } = await fullPipe(folder);
+    using _closed = pipe;
+    await using peer = cliInShell(`exec "$@" >'${path}'`, "server", `--key=${key}`);
+    await listening(peer);
+    await leave(key, "in flight");
+    await until(() => inFlightOf(key).holder === peer.pid);
+    peer.kill("SIGINT");
+    if (again) peer.kill("SIGTERM");
+    else await readUntil(pipe, "\0Received message: in flight\n");
+    const { code, stderr } = await peer.ended();
+    if (again) {
+      assert([130, 143].includes(code), `it ended with ${code}`);
+      assert.deepEqual(objectsAt(key), ["segment", "semaphore set"]);
+      await assertNext(key, "in flight");
+    } else {
+      assert.match(stderr, /\nended by SIGINT; segment \d+ removed\n$/);
+      assert.equal(code, 0);
+      assert.deepEqual(objectsAt(key), []);
+    }
+  });
 }
 
 testWith(
-  PIPE,
-  "server: Ctrl-C with a message in hand prints it first, however slow the reader",
-  async () => {
-    const key = freshKey();
-    using folder = new TestFolder();
-    const { path, pipe } = await fullPipe(folder);
-    using _closed = pipe;
-    await using server = cliInShell(`exec "$@" >'${path}'`, "server", `--key=${key}`);
-    await block(server, key);
-    server.kill("SIGINT");
-    await readUntil(pipe, "\0Received message: in hand\n");
-    const { code, stderr } = await server.ended();
-    assert.match(stderr, /\nended by SIGINT; segment \d+ removed\n$/);
-    assert.equal(code, 0);
-    assert.deepEqual(objectsAt(key), []);
-  },
-);
-
-testWith(
-  PIPE,
-  "server: a second signal ends it though its reader stopped; the message stays",
-  async () => {
-    const key = freshKey();
-    using folder = new TestFolder();
-    const { path, pipe } = await fullPipe(folder);
-    using _closed = pipe;
-    await using server = cliInShell(`exec "$@" >'${path}'`, "server", `--key=${key}`);
-    await block(server, key);
-    server.kill("SIGINT");
-    server.kill("SIGTERM");
-    const { code } = await server.ended();
-    assert([130, 143].includes(code), `it ended with ${code}`);
-    assert.deepEqual(objectsAt(key), ["segment", "semaphore set"]);
-    assert.equal(await nextServer(key, 1), "Received message: in hand\n");
-  },
-);
-
-testWith(
   { ...PIPE, tools: [...PIPE.tools, "head"] },
-  "server | head -n 1: ends quietly; what nobody read is for the next server",
+  "server: when its reader ends, it ends too; the message not read is for the next server",
   async () => {
     const key = freshKey();
     using folder = new TestFolder();
     const path = await namedPipe(folder);
     await using head = Peer.start("head", ["-n", "1", path]);
-    await using server = cliInShell(`exec "$@" >'${path}'`, "server", `--key=${key}`);
-    const id = await listening(server);
+    await using peer = cliInShell(`exec "$@" >'${path}'`, "server", `--key=${key}`);
+    const id = await listening(peer);
     await send(key, "one");
     assert.equal((await head.ended()).stdout, "Received message: one\n");
     await leave(key, "two");
-    const { code, stderr } = await server.ended();
-    assert.match(
-      stderr,
-      new RegExp(`\nstdout was closed; segment ${id} kept: it has unread messages\n$`),
-    );
+    const { code, stderr } = await peer.ended();
+    assert(stderr.endsWith(`\nstdout was closed; segment ${id} kept: it has unread messages\n`));
     assert.equal(code, 0);
-    assert.equal(await nextServer(key, 1), "Received message: two\n");
+    await assertNext(key, "two");
   },
 );
 
-testWith(
-  SHELL,
-  "server > /dev/full: an error that says what is full; the message stays",
-  async () => {
-    const key = freshKey();
-    await using server = cliInShell('exec "$@" >/dev/full', "server", `--key=${key}`);
-    await listening(server);
-    await leave(key, "not lost");
-    const { code, stderr } = await server.ended();
-    assert.match(
-      stderr,
-      /^listening .*\nerror: cannot write to standard output: No space left on device.*\n$/,
-    );
-    assert.equal(code, 1);
-    assert.equal(await nextServer(key, 1), "Received message: not lost\n");
-  },
-);
-
-testWith(SHELL, "server 2>/dev/full: nobody to talk to is no reason to stop", async () => {
+testWith(SHELL, "server: a full disk is one line of error, and the message stays", async () => {
   const key = freshKey();
-  await using server = cliInShell('exec "$@" 2>/dev/full', "server", `--key=${key}`);
+  await using peer = cliInShell('exec "$@" >/dev/full', "server", `--key=${key}`);
+  await listening(peer);
+  await leave(key, "not lost");
+  const { code, stderr } = await peer.ended();
+  assert.match(
+    stderr,
+    /^listening .*\nerror: cannot write to standard output: No space left on device.*\n$/,
+  );
+  assert.equal(code, 1);
+  await assertNext(key, "not lost");
+});
+
+testWith(SHELL, "server: it goes on when nothing can be written to stderr", async () => {
+  const key = freshKey();
+  await using peer = cliInShell('exec "$@" 2>/dev/full', "server", `--key=${key}`);
   await send(key, "hello");
-  const { code, stdout } = await interrupt(server);
+  const { code, stdout } = await interrupt(peer);
   assert.deepEqual([code, stdout], [0, "Received message: hello\n"]);
 });
 
-testWith(ON_TERMINAL, "server on a terminal: what would control it is shown instead", async () => {
+const CONTROLS = "\x1b[31mred \x07 \x7f \x9b1m \u202eevil\u2069 two\nlines";
+
+testWith(ON_TERMINAL, "server: on a terminal, control characters are escapes", async () => {
   const key = freshKey();
   using folder = new TestFolder();
-  await using server = cliOnTerminal(folder, "server", `--key=${key}`);
-  const [, id] = await server.stdout(/listening .* segment (\d+),.*\r\n/);
-  await send(key, "\x1b[31mred \x07 \x9b1m \u202eevil\u2069 two\nlines");
-  await server.write("\x03");
-  const { code, stdout } = await server.ended();
+  await using peer = cliOnTerminal(folder, "server", `--key=${key}`);
+  const [, id] = await peer.stdout(/listening .* segment (\d+),.*\r\n/);
+  await send(key, CONTROLS);
+  await peer.write("\x03");
+  const { code, stdout } = await peer.ended();
   assert.deepEqual(stdout.split("\r\n").slice(1), [
-    "Received message: \\x1b[31mred \\x07 \\x9b1m \\u{202e}evil\\u{2069} two\\nlines",
-    "^C", // the terminal's own, and what we say does not stick to it
+    "Received message: \\x1b[31mred \\x07 \\x7f \\x9b1m \\u{202e}evil\\u{2069} two\\nlines",
+    "^C", // the terminal's own, on a line of its own
     `ended by SIGINT; segment ${id} removed`,
     "",
   ]);
   assert.equal(code, 0);
 });
 
-testWith(ON_TERMINAL, "server --json on a terminal: escaped too, and still JSON", async () => {
-  const key = freshKey();
-  using folder = new TestFolder();
-  await using server = cliOnTerminal(folder, "server", "--json", "--count=1", `--key=${key}`);
-  await server.stdout(/listening .*\r\n/);
-  const text = "\x1b[31mred \x07 \x7f \x9b1m \u202eevil\u2069 two\nlines";
-  await send(key, text);
-  const { stdout } = await server.ended();
-  const line = stdout.split("\r\n")[1]!;
-  assert.equal(JSON.parse(line).text, text);
-  assert.match(line, /^[^\p{Cc}\p{Cf}]*$/u);
-});
+testWith(
+  ON_TERMINAL,
+  "server --json: on a terminal it is escaped too, and still JSON",
+  async () => {
+    const key = freshKey();
+    using folder = new TestFolder();
+    await using peer = cliOnTerminal(folder, "server", "--json", "--count=1", `--key=${key}`);
+    await peer.stdout(/listening .*\r\n/);
+    await send(key, CONTROLS);
+    const line = (await peer.ended()).stdout.split("\r\n")[1]!;
+    assert.equal(JSON.parse(line).text, CONTROLS);
+    assert.match(line, /^[^\p{Cc}\p{Cf}]*$/u);
+  },
+);
