@@ -87,12 +87,6 @@ testWith(CLI, "--version: name and version", async () => {
   }
 });
 
-testWith(CLI, "a key by a file that is not there: one line, and 1", async () => {
-  const { code, stdout, stderr } = await run("server", "--key=/no/such/file:1");
-  assert.match(stderr, /^error: [^\n]*\/no\/such\/file[^\n]*ENOENT[^\n]*\n$/);
-  assert.deepEqual([code, stdout], [1, ""]);
-});
-
 testWith(CLI, "without --allow-ffi: one line that names the permission, and 1", async () => {
   for (const name of COMMANDS) {
     const args = ["run", "--no-prompt", `${PROJECT}cli.ts`, name, `--key=${freshKey()}`];

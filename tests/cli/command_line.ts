@@ -35,9 +35,16 @@ export async function runHere(...args: readonly string[]): Promise<Ended> {
 }
 
 /** As {@linkcode runHere}, with `input` to read from standard input. */
-export async function runHereWith(input: string, ...args: readonly string[]): Promise<Ended> {
+export async function runHereWith(
+  input: string | Uint8Array,
+  ...args: readonly string[]
+): Promise<Ended> {
   replaceStreams();
-  const own: Streams = { stdout: [], stderr: [], input: new TextEncoder().encode(input) };
+  const own: Streams = {
+    stdout: [],
+    stderr: [],
+    input: typeof input === "string" ? new TextEncoder().encode(input) : input,
+  };
   const code = await streams.run(own, () => main(args));
   return { code, signal: null, stdout: textOf(own.stdout), stderr: textOf(own.stderr) };
 }

@@ -1,7 +1,4 @@
-/**
- * `cli.ts client` as a process, with nothing but `--allow-ffi`: what it makes of arguments and lines,
- * how it waits, and that what was not taken is withdrawn and nothing left behind.
- */
+/** `client`: what it sends of arguments and lines, how it waits, and that it withdraws what was not received. */
 
 import assert from "node:assert/strict";
 import { listSegments, MailboxClient, MailboxServer, removeSegment } from "../../../mod.ts";
@@ -14,7 +11,14 @@ import {
   cliOnTerminal,
   ON_TERMINAL,
 } from "../../support/terminal.ts";
-import { cliInShell, objectsAt, run, toEnd } from "../command_line.ts";
+import {
+  assertFailed,
+  cliInShell,
+  objectsAt,
+  runHere,
+  runHereWith,
+  toEnd,
+} from "../command_line.ts";
 
 guardAgainstLeaks();
 
@@ -25,30 +29,40 @@ const SHELL = { tools: ["deno", "sh"] };
 const start = (key: number, ...args: readonly string[]): Peer =>
   Peer.cli("client", `--key=${key}`, ...args);
 
-/** What a client says when it waits and nobody is there. */
+/** What a client prints when it waits for a server. */
 const noServer = (key: number): string =>
   `no server is attached to key ${key} (0x${key.toString(16)}): waiting for one\n`;
 
-/** Receives, as a server, all that comes until `client` has ended. */
-async function serve(key: number, client: Peer): Promise<Ended & { readonly texts: string[] }> {
+/** Receives, as a server, all messages until the client has ended. */
+async function serve(
+  key: number,
+  client: Promise<Ended>,
+): Promise<Ended & { readonly texts: string[] }> {
   using server = MailboxServer.open({ key });
   const texts: string[] = [];
   const over = new AbortController();
   const receiving = (async () => {
     for await (const { text } of server.messages({ signal: over.signal })) texts.push(text);
   })();
-  const ended = await client.ended();
+  const ended = await client;
   over.abort("over");
   await assert.rejects(receiving, (reason) => reason === "over");
   return { ...ended, texts };
 }
 
-/** One way of running the client: what it is given, what arrives, what is said. */
+/** Receives one message. */
+async function receive(server: MailboxServer): Promise<string> {
+  const { text } = await server.receive({ timeout: 60_000 });
+  server.ack();
+  return text;
+}
+
+/** One way of running the client: what it is given, what arrives, what it prints. */
 interface Row {
   readonly args?: readonly string[];
   readonly input?: string | Uint8Array;
   readonly texts: readonly string[];
-  /** What is wrong with what was not sent, one line each. */
+  /** Why something was not sent, one line each. */
   readonly refused?: readonly string[];
 }
 
@@ -110,11 +124,9 @@ const ROWS: Readonly<Record<string, Row>> = {
 };
 
 for (const [name, { args = [], input = "", texts, refused = [] }] of Object.entries(ROWS)) {
-  testWith(CLI, `client: ${name}`, async () => {
+  Deno.test(`client: ${name}`, async () => {
     const key = freshKey();
-    await using client = start(key, ...args);
-    if (input !== "") await client.write(input);
-    await client.endInput();
+    const client = runHereWith(input, "client", `--key=${key}`, ...args);
     const { code, stdout, stderr, texts: received } = await serve(key, client);
     assert.deepEqual(received, texts);
     assert.deepEqual(
@@ -126,24 +138,20 @@ for (const [name, { args = [], input = "", texts, refused = [] }] of Object.entr
   });
 }
 
-testWith(SHELL, "client </dev/null: nothing to send, nothing to wait for", async () => {
+testWith(SHELL, "client: an input that is empty or cannot be read", async () => {
   const key = freshKey();
   const ended = await cliInShell('exec "$@" </dev/null', "client", `--key=${key}`).ended();
   assert.deepEqual(ended, { code: 0, signal: null, stdout: "", stderr: "" });
-  assert.deepEqual(objectsAt(key), []);
-});
-
-testWith(SHELL, "client: an input that cannot be read is one line of error", async () => {
-  const key = freshKey();
-  const ended = await cliInShell('exec "$@" </', "client", `--key=${key}`).ended();
-  assert.match(ended.stderr, /^error: cannot read standard input: Is a directory.*\n$/);
-  assert.equal(ended.code, 1);
+  assertFailed(
+    await cliInShell('exec "$@" </', "client", `--key=${key}`).ended(),
+    /cannot read standard input: Is a directory/,
+  );
   assert.deepEqual(objectsAt(key), []);
 });
 
 testWith(
   { tools: ["deno", "cat"] },
-  "client: 50 MB without a newline are refused, not collected",
+  "client: 50 MB without a newline are refused, and not kept in memory",
   async () => {
     const key = freshKey();
     using server = MailboxServer.open({ key });
@@ -181,268 +189,185 @@ testWith(CLI, "client: a stream of messages does not add up in memory", async ()
     for (let count = 0; count < 10_000; count++) await client.write(line);
     await client.endInput();
   })().catch((error) => error); // should the client die, its end tells more
-  const { code, stderr, texts } = await serve(key, client);
+  const { code, stderr, texts } = await serve(key, client.ended());
   await writing;
   assert.deepEqual([code, texts.length], [0, 10_000], stderr);
 });
 
-testWith(CLI, "client --no-wait: the message is left for a server that comes later", async () => {
+Deno.test("client --no-wait: leaves the last message, and waits for those before it", async () => {
   const key = freshKey();
-  const left = await run("client", `--key=${key}`, "--no-wait", "left");
+  const left = await runHere("client", `--key=${key}`, "--no-wait", "left");
   assert.deepEqual(left, { code: 0, signal: null, stdout: "", stderr: "" });
   assert.deepEqual(objectsAt(key), ["segment"]);
-  const { code, stdout } = await run("server", `--key=${key}`, "--count=1");
-  assert.deepEqual([code, stdout], [0, "Received message: left\n"]);
+  const full = await runHere("client", `--key=${key}`, "--no-wait", "--timeout=50ms", "second");
+  assert.equal(full.code, 1);
+  const received = await runHere("server", `--key=${key}`, "--timeout=0");
+  assert.equal(received.stdout, "Received message: left\n");
+  assert.deepEqual(objectsAt(key), []);
+  const client = runHere("client", `--key=${key}`, "--no-wait", "one", "two");
+  const { stdout } = await runHere("server", `--key=${key}`, "--count=2");
+  assert.equal(stdout, "Received message: one\nReceived message: two\n");
+  assert.equal((await client).code, 0);
   assert.deepEqual(objectsAt(key), []);
 });
 
-testWith(CLI, "client --no-wait: only the last one is left, those before it wait", async () => {
+Deno.test("client --timeout: the message is withdrawn, without a server and with one", async () => {
   const key = freshKey();
-  await using client = start(key, "--no-wait", "one", "two");
-  await client.stderr(/waiting for one\n/);
-  const { code, stdout } = await run("server", `--key=${key}`, "--count=2");
-  assert.deepEqual([code, stdout], [0, "Received message: one\nReceived message: two\n"]);
-  const { code: clientCode, stderr } = await client.ended();
-  assert.deepEqual([clientCode, stderr], [0, noServer(key)]);
+  const without = await runHere("client", `--key=${key}`, "-t", "300ms", "x");
+  assert(without.stderr.startsWith(noServer(key)), without.stderr);
+  const rest = { ...without, stderr: without.stderr.slice(noServer(key).length) };
+  assertFailed(rest, /ETIMEDOUT.*no server is attached; the message is withdrawn; start/);
   assert.deepEqual(objectsAt(key), []);
+  const quiet = await runHere("client", `--key=${key}`, "-qt300ms", "x");
+  assertFailed(quiet, /ETIMEDOUT/);
+  using server = MailboxServer.open({ key }); // and never receives
+  const busy = await runHere("client", `--key=${key}`, "--timeout=300ms", "x");
+  assertFailed(busy, /ETIMEDOUT.*the server did not take it in time; the message is withdrawn/);
+  assert.equal(server.tryReceive(), undefined);
 });
 
 testWith(
   CLI,
-  "client --timeout: without a server it fails, and the message is withdrawn",
-  async () => {
-    const key = freshKey();
-    const { code, stdout, stderr } = await run("client", `--key=${key}`, "-t", "300ms", "x");
-    const [first, second, ...rest] = stderr.split("\n");
-    assert.equal(`${first}\n`, noServer(key));
-    assert.match(
-      second!,
-      /^error: .*ETIMEDOUT.*no server is attached; the message is withdrawn; start/,
-    );
-    assert.deepEqual([code, stdout, rest], [1, "", [""]]);
-    assert.deepEqual(objectsAt(key), []);
-  },
-);
-
-testWith(CLI, "client --timeout --no-wait: a full mailbox stays as it is", async () => {
-  const key = freshKey();
-  await run("client", `--key=${key}`, "--no-wait", "first");
-  const { code } = await run("client", `--key=${key}`, "--no-wait", "--timeout=50ms", "second");
-  assert.equal(code, 1);
-  const { stdout } = await run("server", `--key=${key}`, "--timeout=0");
-  assert.equal(stdout, "Received message: first\n");
-  assert.deepEqual(objectsAt(key), []);
-});
-
-testWith(
-  CLI,
-  "client: a server that does not take it in time is told apart from none",
-  async () => {
-    const key = freshKey();
-    using server = MailboxServer.open({ key }); // and never receives
-    const { code, stderr } = await run("client", `--key=${key}`, "--timeout=300ms", "x");
-    assert.match(
-      stderr,
-      /^error: .*ETIMEDOUT.*the server did not take it in time; the message is withdrawn[^\n]*\n$/,
-    );
-    assert.equal(code, 1);
-    assert.equal(server.tryReceive(), undefined);
-  },
-);
-
-testWith(
-  CLI,
-  "client: no server is said of each message that waits for one, and it goes on when one comes",
+  "client: tells of each message that waits for a server, and goes on with one",
   async () => {
     const key = freshKey();
     await using client = start(key, "one", "two", "three");
     await client.stderr(/waiting for one\n/);
     {
       using server = MailboxServer.open({ key });
-      assert.equal((await server.receive({ timeout: 60_000 })).text, "one");
-      server.ack();
+      assert.equal(await receive(server), "one");
     }
     await client.stderr(/waiting for one\n[^]*waiting for one\n/);
-    const { code, stderr, texts } = await serve(key, client);
+    const { code, stderr, texts } = await serve(key, client.ended());
     assert.deepEqual([code, stderr, texts], [0, noServer(key).repeat(2), ["two", "three"]]);
     assert.deepEqual(objectsAt(key), []);
   },
 );
 
-testWith(CLI, "client --quiet: says nothing but errors", async () => {
-  const key = freshKey();
-  const { code, stderr } = await run("client", `--key=${key}`, "-qt300ms", "x");
-  assert.match(stderr, /^error: [^\n]*ETIMEDOUT[^\n]*\n$/);
-  assert.equal(code, 1);
-});
-
 for (const [signal, code] of [["SIGINT", 130], ["SIGTERM", 143], ["SIGHUP", 129]] as const) {
-  testWith(CLI, `client: ${signal} while it waits for a server withdraws the message`, async () => {
+  testWith(CLI, `client: ${signal} withdraws a message, and ends the wait for a line`, async () => {
     const key = freshKey();
-    await using client = start(key, "x");
-    await client.stderr(/waiting for one\n/);
-    client.kill(signal);
-    const ended = await client.ended();
-    assert.deepEqual([ended.code, ended.signal], [code, null]);
+    await using sending = start(key, "x");
+    await sending.stderr(/waiting for one\n/);
+    sending.kill(signal);
+    const sent = await sending.ended();
+    assert.deepEqual([sent.code, sent.signal], [code, null]);
     assert.equal(
-      ended.stderr,
+      sent.stderr,
       `${noServer(key)}not delivered, withdrawn: "x"\nended by ${signal}\n`,
     );
     assert.deepEqual(objectsAt(key), []);
-  });
-
-  testWith(CLI, `client: ${signal} while it waits for a line`, async () => {
-    const key = freshKey();
-    await using client = start(key);
-    await client.write("x\n");
+    await using reading = start(key);
+    await reading.write("x\n");
     using server = MailboxServer.open({ key });
-    await server.receive({ timeout: 60_000 });
-    server.ack();
-    client.kill(signal);
-    const ended = await client.ended();
-    assert.deepEqual([ended.code, ended.signal], [code, null]);
-    assert.match(ended.stderr, new RegExp(`ended by ${signal}\n$`));
+    await receive(server);
+    reading.kill(signal);
+    const read = await reading.ended();
+    assert.deepEqual([read.code, read.signal], [code, null]);
+    assert(read.stderr.endsWith(`ended by ${signal}\n`), read.stderr);
   });
 }
 
-testWith(CLI, "client: a signal while the server has the message in hand says that", async () => {
-  const key = freshKey();
-  using server = MailboxServer.open({ key });
-  await using client = start(key, "x");
-  await server.receive({ timeout: 60_000 });
-  client.kill("SIGINT");
-  const { code, stderr } = await client.ended();
-  assert.match(stderr, new RegExp(`process ${Deno.pid} has it in hand and may still finish it`));
-  assert.equal(code, 130);
-  // Else closing would leave it, and the segment with it, to the next server
-  server.ack();
-});
+testWith(
+  CLI,
+  "client: a signal while the server has the message is an error that says so",
+  async () => {
+    const key = freshKey();
+    using server = MailboxServer.open({ key });
+    await using client = start(key, "x");
+    await server.receive({ timeout: 60_000 });
+    client.kill("SIGINT");
+    const { code, stderr } = await client.ended();
+    assert.match(stderr, new RegExp(`process ${Deno.pid} has it in hand and may still finish it`));
+    assert.equal(code, 130);
+    // Else closing would leave it, and the segment with it, to the next server
+    server.ack();
+  },
+);
 
-testWith(CLI, "client: a mailbox removed underneath is an error, and nothing is left", async () => {
+testWith(CLI, "client: a mailbox that is removed is an error, and nothing is left", async () => {
   const key = freshKey();
   await using client = start(key, "x");
   await client.stderr(/waiting for one\n/);
   removeSegment(listSegments().find((segment) => segment.key === key)!.id);
   const { code, stderr } = await client.ended();
-  assert.match(
-    stderr,
-    /^no server [^\n]*\nerror: [^\n]*EIDRM[^\n]*its segment was removed[^\n]*\n$/,
-  );
+  assert.match(stderr, /^no server [^\n]*\nerror: [^\n]*EIDRM[^\n]*removed[^\n]*\n$/);
   assert.equal(code, 1);
   assert.deepEqual(objectsAt(key), []);
 });
 
-testWith(
-  CLI,
-  "client: warns of a segment that others may write to, unless asked for it",
-  async () => {
-    const key = freshKey();
-    using _creator = MailboxClient.open({ key, mode: 0o666 });
-    const timeout = ["--timeout=0", "x"];
-    const { stderr } = await run("client", `--key=${key}`, ...timeout);
-    assert.match(
-      stderr,
-      /^warning: segment \d+ \(key .*\) has mode 0666: other users may read and/,
-    );
-    assert.doesNotMatch(
-      (await run("client", `--key=${key}`, "--mode=666", ...timeout)).stderr,
-      /0666/,
-    );
-    assert.doesNotMatch(
-      (await run("client", `--key=${key}`, "--quiet", ...timeout)).stderr,
-      /0666/,
-    );
-  },
-);
-
-testWith(
-  ON_TERMINAL,
-  "client on a terminal: prompts, says what it sends, Ctrl-D ends",
-  async () => {
-    const key = freshKey();
-    using folder = new TestFolder();
-    using server = MailboxServer.open({ key });
-    await using client = cliOnTerminal(folder, "client", `--key=${key}`);
-    for (const [typed, shown] of [["hello", "hello"], ["\u202eevil\x9b!", "\\u{202e}evil\\x9b!"]]) {
-      await client.stdout(/Input message>>> $/);
-      await client.write(`${typed}\r`);
-      await client.stdout(new RegExp(`\nSend message: ${RegExp.escape(shown!)}\r\n`));
-      const { text } = await server.receive({ timeout: 60_000 });
-      assert.equal(text, typed);
-      server.ack();
-    }
-    await client.stdout(/Input message>>> $/);
-    await client.write("\x04");
-    const ended = await client.ended();
-    assert.deepEqual(appeared(ended), [
-      "Input message>>> hello",
-      "Send message: hello",
-      "Input message>>> \u202eevil\x9b!",
-      "Send message: \\u{202e}evil\\x9b!",
-      "Input message>>> ",
-      "",
-    ]);
-    assert.equal(ended.code, 0);
-  },
-);
-
-testWith(ON_TERMINAL, "client on a terminal: Ctrl-C at the prompt", async () => {
+Deno.test("client: warns of a segment that others may write to, unless asked for it", async () => {
   const key = freshKey();
-  using folder = new TestFolder();
-  await using client = cliOnTerminal(folder, "client", `--key=${key}`);
-  await client.stdout(/Input message>>> $/);
-  await client.write("\x03");
-  const ended = await client.ended();
-  // What we say does not stick to the prompt
-  assert.deepEqual(appeared(ended), ["Input message>>> ^C", "ended by SIGINT", ""]);
-  assert.equal(ended.code, 130);
-  assert.deepEqual(objectsAt(key), []);
+  using _creator = MailboxClient.open({ key, mode: 0o666 });
+  for (const args of [[], ["--mode=666"], ["--quiet"]]) {
+    const { stderr } = await runHere("client", `--key=${key}`, "--timeout=0", "x", ...args);
+    const warning = /^warning: segment \d+ \(key .*\) has mode 0666: other users may read and/;
+    assert.equal(warning.test(stderr), args.length === 0, stderr);
+  }
 });
 
-testWith(ON_TERMINAL, "client on a terminal: prompts never go into a file", async () => {
+testWith(ON_TERMINAL, "client: on a terminal it prompts, and Ctrl-D ends it", async () => {
   const key = freshKey();
   using folder = new TestFolder();
   using server = MailboxServer.open({ key });
-  const file = `${folder.path}/output`;
-  await using client = cliInShellOnTerminal(
-    folder,
-    `exec "$@" >'${file}'`,
-    "client",
-    `--key=${key}`,
-  );
-  await client.stdout(/Input message>>> $/);
-  await client.write("hello\r");
-  assert.equal((await server.receive({ timeout: 60_000 })).text, "hello");
-  server.ack();
-  await client.stdout(/Send message: hello\r\nInput message>>> $/);
-  await client.write("\x04");
-  assert.equal((await client.ended()).code, 0);
-  assert.equal(Deno.readTextFileSync(file), "");
-});
-
-testWith(ON_TERMINAL, "client on a terminal: Ctrl-C says what was withdrawn", async () => {
-  const key = freshKey();
-  using folder = new TestFolder();
   await using client = cliOnTerminal(folder, "client", `--key=${key}`);
+  for (const [typed, shown] of [["hello", "hello"], ["\u202eevil\x9b!", "\\u{202e}evil\\x9b!"]]) {
+    await client.stdout(/Input message>>> $/);
+    await client.write(`${typed}\r`);
+    await client.stdout(new RegExp(`\nSend message: ${RegExp.escape(shown!)}\r\n`));
+    assert.equal(await receive(server), typed);
+  }
   await client.stdout(/Input message>>> $/);
-  await client.write("two\u200e\r");
-  await client.stdout(/waiting for one\r\n/);
-  await client.write("\x03");
+  await client.write("\x04");
   const ended = await client.ended();
-  assert.deepEqual(appeared(ended).slice(-4), [
-    "^C",
-    'not delivered, withdrawn: "two\\u{200e}"',
-    "ended by SIGINT",
+  assert.deepEqual(appeared(ended), [
+    "Input message>>> hello",
+    "Send message: hello",
+    "Input message>>> \u202eevil\x9b!",
+    "Send message: \\u{202e}evil\\x9b!",
+    "Input message>>> ",
     "",
   ]);
-  assert.equal(ended.code, 130);
-  assert.deepEqual(objectsAt(key), []);
+  assert.equal(ended.code, 0);
 });
 
-testWith(ON_TERMINAL, "client on a terminal: arguments need no prompt", async () => {
+testWith(ON_TERMINAL, "client: Ctrl-C at the prompt, and while a message waits", async () => {
   const key = freshKey();
   using folder = new TestFolder();
+  for (const typed of ["", "two\u200e\r"]) {
+    await using client = cliOnTerminal(folder, "client", `--key=${key}`);
+    await client.stdout(/Input message>>> $/);
+    await client.write(typed);
+    if (typed !== "") await client.stdout(/waiting for one\r\n/);
+    await client.write("\x03");
+    const ended = await client.ended();
+    // The next output is on a line of its own
+    const expected = typed === ""
+      ? ["Input message>>> ^C", "ended by SIGINT", ""]
+      : ["^C", 'not delivered, withdrawn: "two\\u{200e}"', "ended by SIGINT", ""];
+    assert.deepEqual(appeared(ended).slice(-expected.length), expected);
+    assert.equal(ended.code, 130);
+    assert.deepEqual(objectsAt(key), []);
+  }
+});
+
+testWith(ON_TERMINAL, "client: prompts never go into a file, and need no arguments", async () => {
+  const key = freshKey();
+  using folder = new TestFolder();
+  const file = `${folder.path}/output`;
+  {
+    using server = MailboxServer.open({ key });
+    const script = `exec "$@" >'${file}'`;
+    await using client = cliInShellOnTerminal(folder, script, "client", `--key=${key}`);
+    await client.stdout(/Input message>>> $/);
+    await client.write("hello\r");
+    assert.equal(await receive(server), "hello");
+    await client.stdout(/Send message: hello\r\nInput message>>> $/);
+    await client.write("\x04");
+    assert.equal((await client.ended()).code, 0);
+    assert.equal(Deno.readTextFileSync(file), "");
+  }
   await using client = cliOnTerminal(folder, "client", "--quiet", `--key=${key}`, "hello");
-  const ended = await serve(key, client);
+  const ended = await serve(key, client.ended());
   assert.deepEqual([appeared(ended), ended.texts, ended.code], [[""], ["hello"], 0]);
 });
