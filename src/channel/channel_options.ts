@@ -344,7 +344,7 @@ const SEND_SYNC = { ...TRY_SEND, ...WAIT_SYNC };
 const SEND = { ...TRY_SEND, ...WAIT };
 
 const TRY_RECEIVE = { ack: oneOf("before", "after") };
-const DRAIN = { max: checkNumber, ...TRY_RECEIVE };
+const DRAIN = { max: checkMax, ...TRY_RECEIVE };
 const UNTIL = { until: oneOf("closed") };
 const RECEIVE_SYNC = { ...TRY_RECEIVE, ...UNTIL, ...WAIT_SYNC };
 const RECEIVE = { ...RECEIVE_SYNC, ...WAIT };
@@ -354,6 +354,16 @@ const CONSUME = { timeout: checkTimeout, signal: checkSignal, ...UNTIL };
 export const readTryReceiveOptions: (options: unknown) => Read<typeof TRY_RECEIVE> = optionsReader(
   TRY_RECEIVE,
 );
+
+/** More than a drain ever finds. `Infinity` is not a small integer: it would allocate in each call. */
+export const MANY = 2 ** 30;
+
+/** Accepts how many messages a drain passes at most. */
+function checkMax(value: unknown, name: string): number {
+  const max = checkNumber(value, name);
+  if (!(max >= 1)) throw new RangeError(`max ${max} is not 1 or more`);
+  return Math.min(max, MANY);
+}
 
 /** Reads the options of `drain`. */
 export const readDrainOptions: (options: unknown) => Read<typeof DRAIN> = optionsReader(DRAIN);

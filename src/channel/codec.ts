@@ -5,7 +5,7 @@
 
 import type { Fields, StructInput, StructLayout, StructView } from "../layout/layout.ts";
 import type { ChannelMessage } from "./channel_options.ts";
-import type { ChannelVisit } from "./lane_reader.ts";
+import type { ChannelVisit, Delivered } from "./lane_reader.ts";
 
 /** Makes the bytes of messages. */
 export interface MessageEncoder<In> {
@@ -103,12 +103,10 @@ class DecodedMessage<Out> implements ChannelMessage<Out> {
   }
 }
 
-/** Makes a received message of `bytes`, which are the receiver's own. */
+/** Makes a received message of what a lane delivered. */
 export function receivedMessage<Out>(
   codec: MessageDecoder<Out> | undefined,
-  bytes: Uint8Array<ArrayBuffer>,
-  tag: number,
-  lane: number,
+  { bytes, tag, lane }: Delivered,
 ): ChannelMessage<Out> {
   return codec === undefined
     // Without a codec, `Out` is bytes

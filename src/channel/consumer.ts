@@ -4,14 +4,15 @@
 
 import type { ShmError } from "../../ffi/shm_error.ts";
 import { checkFunction, checkNumber } from "../layout/arguments.ts";
-import { yieldBudget } from "../sysv/yield_budget.ts";
-import type { Role } from "../sync/role.ts";
-import { Deadline } from "../sync/deadline.ts";
+import { DEFAULT_SPIN_US } from "../sync/adaptive_spin.ts";
 import { handleEach, iterate } from "../sync/delivery.ts";
-import { AdaptiveSpin, DEFAULT_SPIN_US } from "../sync/adaptive_spin.ts";
+import type { Role } from "../sync/role.ts";
 import { SerialQueue } from "../sync/serial_queue.ts";
-import { type Waiting, waitSync } from "../sysv/wait.ts";
-import { type Limited, timedOut, WaitSchedule } from "../sync/wait_schedule.ts";
+import type { Limited } from "../sync/wait_schedule.ts";
+import { WaiterFlag } from "../sync/waiter_flag.ts";
+import { waitSync } from "../sysv/wait.ts";
+import { yieldBudget } from "../sysv/yield_budget.ts";
+import type { ChannelMembership } from "./channel_membership.ts";
 import {
   type Acknowledgement,
   type ChannelMessage,
@@ -19,6 +20,7 @@ import {
   type ChannelReceiveSyncOptions,
   type ConsumeOptions,
   type ConsumerOptions,
+  MANY,
   readConsumeOptions,
   readDrainOptions,
   readMessagesOptions,
@@ -26,26 +28,17 @@ import {
   readReceiveSyncOptions,
   readTryReceiveOptions,
 } from "./channel_options.ts";
-import type { ChannelMembership } from "./channel_membership.ts";
 import { decodeText, type MessageDecoder, receivedMessage } from "./codec.ts";
-import { WaiterFlag } from "../sync/waiter_flag.ts";
-import { SEMAPHORE } from "./descriptor.ts";
-import { type ChannelVisit, LaneReader } from "./lane_reader.ts";
-import {
-  CONSUMER_WORD,
-  consumerWords,
-  LANE_WORD,
-  laneMemory,
-  WAITER_FLAG_OFFSET,
-} from "./lane_words.ts";
+import { EndOfStream } from "./end_of_stream.ts";
+import type { ChannelVisit } from "./lane_reader.ts";
+import { LaneRotation } from "./lane_rotation.ts";
+import { CONSUMER_WORD, consumerWords, WAITER_FLAG_OFFSET } from "./lane_words.ts";
+import { MessageWait } from "./message_wait.ts";
 import { SMALL, SmallPayload } from "./payload_views.ts";
 import { ChannelReadable } from "./web_streams.ts";
 
-/** The number of times to read again while producers come and go. */
-const TRIES = 3;
-
-/** More than a drain ever finds. `Infinity` is not a small integer: it would allocate in each call. */
-const MANY = 2 ** 30;
+/** The options of a drain that has none. */
+const NO_LIMITS = readDrainOptions({});
 
 /** Makes a consumer; its `role` is held. Internal: used by `channel.ts`. */
 export let makeConsumer: <Out>(
@@ -93,29 +86,13 @@ export class Consumer<Out = Uint8Array<ArrayBuffer>>
   readonly #codec: MessageDecoder<Out> | undefined;
   /** The words of the consumer in shared memory; empty when the memory was detached. */
   readonly #words: Int32Array<ArrayBuffer>;
-  readonly #readers: readonly LaneReader[];
+  readonly #lanes: LaneRotation;
+  readonly #end: EndOfStream;
   readonly #self: WaiterFlag;
-  readonly #small = new SmallPayload();
-  readonly #spin: AdaptiveSpin;
+  readonly #wait: MessageWait;
   readonly #queue = new SerialQueue();
-  /** How often each lane had been opened at the start: shows which producers came later. */
-  readonly #opened: readonly number[];
-  /** How many producers of each lane had died before the start and left no message. */
-  readonly #diedBefore: readonly number[];
-  /** The lane to read next. */
-  #next = 0;
-  /** A lane with unacknowledged messages: the only one, unless `#keeping`. */
-  #owing: number | undefined;
-  /** Whether several lanes may have unacknowledged messages. */
-  #keeping = false;
-  #draining = false;
   /** How many calls of `receive` are waiting, for a message or in the queue. */
   #receives = 0;
-  /** The last failure that a reader reported for a lane that cannot be read. */
-  #corruption: ShmError | undefined;
-  /** The failure of one lane, thrown after the other lanes have delivered what they had. */
-  #postponed: ShmError | undefined;
-  #producerSeen = false;
   #readable: ChannelReadable<Out> | undefined;
   #open = true;
 
@@ -129,41 +106,32 @@ export class Consumer<Out = Uint8Array<ArrayBuffer>>
     options: ConsumerOptions,
     codec: MessageDecoder<Out> | undefined,
   ) {
-    this.#spin = new AdaptiveSpin(options.spin ?? DEFAULT_SPIN_US);
     this.#channel = channel;
     this.#role = role;
     this.#codec = codec;
-    const { segment, shape } = channel;
-    const small = this.#small;
+    const { segment, set } = channel;
+    const small = new SmallPayload();
     const gone = (): ShmError => channel.closed("the consumer", this.#open);
-    this.#readers = Array.from(
-      { length: shape.lanes },
-      (_, lane) => {
-        const memory = laneMemory(segment.buffer, shape, lane);
-        const owner = new WaiterFlag(
-          segment,
-          memory.words,
-          LANE_WORD.ASLEEP,
-          WAITER_FLAG_OFFSET.laneOwner(lane),
-        );
-        const corrupt = (what: string): ShmError => this.#corruption = channel.corrupt(lane, what);
-        return new LaneReader(memory, shape.messageSize, small, owner, gone, corrupt);
-      },
-    );
+    const lanes = this.#lanes = new LaneRotation(channel, small, gone);
     const words = this.#words = consumerWords(segment.buffer);
-    this.#self = new WaiterFlag(
+    const self = this.#self = new WaiterFlag(
       segment,
       words,
       CONSUMER_WORD.ASLEEP,
       WAITER_FLAG_OFFSET.CONSUMER,
     );
-    this.#opened = this.#readers.map(({ memory }) => Atomics.load(memory.words, LANE_WORD.OPENED));
-    const died = this.#died();
-    this.#diedBefore = this.#readers.map(({ memory: { words } }, lane) => {
-      const empty = Atomics.load(words, LANE_WORD.TAIL) === Atomics.load(words, LANE_WORD.HEAD);
-      return empty ? died[lane]! : 0;
+    const end = this.#end = new EndOfStream(set, lanes);
+    this.#wait = new MessageWait({
+      channel,
+      lanes,
+      end,
+      self,
+      small,
+      spin: options.spin ?? DEFAULT_SPIN_US,
+      isOpen: () => this.#open,
+      checkOpen: () => this.#checkOpen(),
     });
-    this.#self.retract();
+    self.retract();
     Atomics.add(words, CONSUMER_WORD.OPENED, 1);
     Object.freeze(this);
   }
@@ -173,9 +141,13 @@ export class Consumer<Out = Uint8Array<ArrayBuffer>>
     return this.#open && this.#words.length > 0;
   }
 
+  #checkOpen(): void {
+    if (!this.isOpen) throw this.#channel.closed("the consumer", this.#open);
+  }
+
   #check(): void {
     if (!this.isOpen) throw this.#channel.closed("the consumer", this.#open);
-    if (this.#draining) {
+    if (this.#lanes.isDraining) {
       throw this.#channel.busy("receive", "a drain is under way: return from its callback first");
     }
   }
@@ -186,17 +158,7 @@ export class Consumer<Out = Uint8Array<ArrayBuffer>>
    */
   #settle(): void {
     if (this.#queue.handing) return;
-    if (this.#keeping) return this.#settleAll();
-    const lane = this.#owing;
-    if (lane === undefined) return;
-    this.#owing = undefined;
-    this.#readers[lane]!.publish();
-  }
-
-  #settleAll(): void {
-    this.#keeping = false;
-    this.#owing = undefined;
-    for (const reader of this.#readers) reader.publish();
+    this.#lanes.acknowledge();
   }
 
   /**
@@ -204,21 +166,6 @@ export class Consumer<Out = Uint8Array<ArrayBuffer>>
    * there are none. Asking for the next message does it too; {@linkcode Consumer.close} does not.
    *
    * @throws {ShmError} `EDETACHED` closed, `EBUSY` called from within a drain
-   *
-   * @example
-   * ```ts
-   * import { Channel } from "@sysv/shm";
-   * import assert from "node:assert/strict";
-   *
-   * using channel = Channel.openOrCreate({ key: 0x5eed4045, laneCapacity: 4096 });
-   * using producer = channel.producer();
-   * using consumer = channel.consumer();
-   * producer.trySend(Uint8Array.of(1));
-   * consumer.tryReceive();
-   * assert.equal(channel.stats().lanes[0]!.depth, 1);
-   * consumer.ack(); // done with it
-   * assert.equal(channel.stats().lanes[0]!.depth, 0);
-   * ```
    */
   ack(): void {
     this.#check();
@@ -249,89 +196,9 @@ export class Consumer<Out = Uint8Array<ArrayBuffer>>
   nack(): void {
     this.#check();
     if (this.#queue.handing) return;
-    this.#keeping = false;
-    this.#owing = undefined;
-    for (const reader of this.#readers) reader.nack();
+    this.#lanes.nack();
     // Another receive may be waiting, queued after the one that took this message
     if (this.#queue.waiting > 0) this.#self.wake();
-  }
-
-  /** Ends the turn of a lane: the lane after it is read next. */
-  #leave(lane: number): void {
-    this.#next = lane + 1 === this.#readers.length ? 0 : lane + 1;
-  }
-
-  /** Whether any lane has a message. If none has, a lane that cannot be read throws. */
-  #look(): boolean {
-    const readers = this.#readers;
-    let failure: ShmError | undefined;
-    let lane = this.#next;
-    for (let i = 0; i < readers.length; i++) {
-      try {
-        if (readers[lane]!.look()) return true;
-      } catch (error) {
-        failure ??= this.#asCorruption(error);
-      }
-      if (++lane === readers.length) lane = 0;
-    }
-    if (failure !== undefined) throw this.#behind(failure);
-    return false;
-  }
-
-  /** The failure of a lane that cannot be read. Throws any other error, for example a visitor's. */
-  #asCorruption(error: unknown): ShmError {
-    if (error !== this.#corruption || this.#corruption === undefined) throw error;
-    return this.#corruption;
-  }
-
-  /** Prepares a failure to be thrown: the lane after the failed one is read next. */
-  #behind(failure: ShmError): ShmError {
-    this.#leave(failure.lane!);
-    return failure;
-  }
-
-  /**
-   * Postpones the failure of a lane until the other lanes have delivered what they have now. Messages that
-   * arrive later do not count: a busy lane may never be empty.
-   */
-  #postpone(error: unknown): void {
-    const failure = this.#asCorruption(error);
-    const readers = this.#readers;
-    if (this.#postponed === undefined) {
-      this.#postponed = failure;
-      for (const reader of readers) reader.mark();
-    }
-    // If several lanes cannot be read, none of them must wait for another
-    readers[failure.lane!]!.unmark();
-    if (this.#postponed.lane === failure.lane && readers.every(({ passed }) => passed)) {
-      this.#throwPostponed();
-    }
-  }
-
-  /** Throws the postponed failure: the other lanes have delivered what they had. */
-  #throwPostponed(): void {
-    const failure = this.#postponed;
-    if (failure === undefined) return;
-    this.#postponed = undefined;
-    throw this.#behind(failure);
-  }
-
-  /** Records that a lane can be read, so its postponed failure no longer holds. */
-  #isReadable(lane: number): void {
-    if (this.#postponed?.lane === lane) this.#postponed = undefined;
-  }
-
-  /** The next message of a lane, if there is one. */
-  #takeFrom(lane: number): ReturnType<LaneReader["next"]> {
-    const reader = this.#readers[lane]!;
-    try {
-      const message = reader.look() ? reader.next() : undefined;
-      this.#isReadable(lane);
-      return message;
-    } catch (error) {
-      this.#postpone(error);
-      return undefined;
-    }
   }
 
   /** Whether other calls must be served first. */
@@ -356,26 +223,10 @@ export class Consumer<Out = Uint8Array<ArrayBuffer>>
 
   /** The next message. It joins the messages that are delivered but not acknowledged. */
   #take({ ack }: { readonly ack?: Acknowledgement }): ChannelMessage<Out> | undefined {
-    const readers = this.#readers;
-    for (let i = 0; i < readers.length; i++) {
-      const lane = this.#next;
-      const reader = readers[lane]!;
-      const message = this.#takeFrom(lane);
-      if (message === undefined) {
-        this.#leave(lane);
-        reader.publishPadding();
-        continue;
-      }
-      this.#producerSeen = true;
-      if (this.#owing !== undefined && this.#owing !== lane) this.#keeping = true;
-      this.#owing = lane;
-      // A lane's turn ends when all that was seen of it is delivered: no lane keeps the others waiting
-      if (!reader.pending) this.#leave(lane);
-      if (ack === "before") this.#settle();
-      return receivedMessage(this.#codec, message.bytes, message.tag, lane);
-    }
-    this.#throwPostponed();
-    return undefined;
+    const message = this.#lanes.take();
+    if (message === undefined) return undefined;
+    if (ack === "before") this.#settle();
+    return receivedMessage(this.#codec, message);
   }
 
   /**
@@ -415,48 +266,15 @@ export class Consumer<Out = Uint8Array<ArrayBuffer>>
     options?: { readonly max?: number; readonly ack?: Acknowledgement },
   ): number {
     if (typeof visit !== "function") checkFunction(visit, "visit");
-    const codec = this.#codec;
-    // Without a codec, `Out` is bytes
-    return this.#drain(codec === undefined ? visit as ChannelVisit : codec.visitor(visit), options);
-  }
-
-  #drain(
-    visit: ChannelVisit,
-    options: { readonly max?: number; readonly ack?: Acknowledgement } | undefined,
-  ): number {
-    let most = MANY;
-    let keep = false;
     // A spinning caller calls this every few nanoseconds, mostly without options
-    if (options !== undefined) {
-      const { max = MANY, ack } = readDrainOptions(options);
-      if (!(max >= 1)) throw new RangeError(`max ${max} is not 1 or more`);
-      most = Math.min(max, MANY);
-      keep = ack === "after";
-    }
+    const { max = MANY, ack } = options === undefined ? NO_LIMITS : readDrainOptions(options);
     this.#check();
     this.#settle();
     if (this.#isBehind) return 0;
-    const readers = this.#readers;
-    let count = 0;
-    this.#keeping = keep;
-    this.#draining = true;
-    try {
-      for (let i = 0; i < readers.length && count < most; i++) {
-        const lane = this.#next;
-        this.#leave(lane);
-        try {
-          count += readers[lane]!.drain(visit, most - count, keep);
-          this.#isReadable(lane);
-        } catch (error) {
-          this.#postpone(error);
-        }
-      }
-      if (count < most) this.#throwPostponed();
-    } finally {
-      this.#draining = false;
-      this.#producerSeen ||= count > 0;
-    }
-    return count;
+    const codec = this.#codec;
+    // Without a codec, `Out` is bytes
+    const visitor = codec === undefined ? visit as ChannelVisit : codec.visitor(visit);
+    return this.#lanes.drain(visitor, max, ack === "after");
   }
 
   /**
@@ -467,31 +285,22 @@ export class Consumer<Out = Uint8Array<ArrayBuffer>>
    * @throws {RangeError} as {@linkcode Consumer.drain}
    * @throws {TypeError} as {@linkcode Consumer.drain}
    * @throws {ShmError} as {@linkcode Consumer.drain}
-   *
-   * @example
-   * ```ts
-   * import { Channel } from "@sysv/shm";
-   * import assert from "node:assert/strict";
-   *
-   * using channel = Channel.openOrCreate({ key: 0x5eed4043, laneCapacity: 4096 });
-   * using producer = channel.producer();
-   * using consumer = channel.consumer();
-   * for (const word of ["one", "two"]) producer.trySend(new TextEncoder().encode(word));
-   * const words: string[] = [];
-   * consumer.drainText((text) => words.push(text));
-   * assert.deepEqual(words, ["one", "two"]);
-   * ```
    */
   drainText(
     visit: ChannelVisit<string>,
     options?: { readonly max?: number; readonly ack?: Acknowledgement },
   ): number {
     checkFunction(visit, "visit");
-    return this.#drain((bytes, tag, lane) => {
+    const { max = MANY, ack } = readDrainOptions(options);
+    this.#check();
+    this.#settle();
+    if (this.#isBehind) return 0;
+    const visitor: ChannelVisit = (bytes, tag, lane) => {
       // A small payload is a copy already
       const copy = bytes.length <= SMALL ? bytes : bytes.slice();
       return visit(decodeText(copy), tag, lane);
-    }, options);
+    };
+    return this.#lanes.drain(visitor, max, ack === "after");
   }
 
   /**
@@ -506,11 +315,11 @@ export class Consumer<Out = Uint8Array<ArrayBuffer>>
     read.signal?.throwIfAborted();
     this.#check();
     this.#settle();
-    if (this.#maySettleAtOnce() && this.#soon()) return true;
+    if (this.#maySettleAtOnce() && this.#wait.soon()) return true;
     const found = await this.#queue.run(
       read,
-      () => this.#expired(),
-      () => this.#until(this.#found, read),
+      () => this.#wait.expired(),
+      () => this.#wait.until(this.#found, read),
     );
     return found ?? false;
   }
@@ -528,47 +337,11 @@ export class Consumer<Out = Uint8Array<ArrayBuffer>>
   #readySync(options: Limited<ChannelReceiveSyncOptions>): boolean {
     this.#check();
     this.#settle();
-    if (this.#soon()) return true;
-    return waitSync(this.#until(this.#found, options)) ?? false;
+    if (this.#wait.soon()) return true;
+    return waitSync(this.#wait.until(this.#found, options)) ?? false;
   }
 
-  /** Whether a message is there, or comes while spinning. */
-  #soon(): boolean {
-    return this.#spin.look(() => this.#look());
-  }
-
-  readonly #found = (): true | undefined => this.#look() ? true : undefined;
-
-  /**
-   * Waits until `find` finds something, and returns it; `undefined` at the end of the stream.
-   */
-  *#until<Found>(
-    find: () => Found | undefined,
-    { deadline = Deadline.never, until }: Limited<ChannelReceiveSyncOptions>,
-  ): Waiting<Found | undefined> {
-    const schedule = new WaitSchedule(deadline, () => this.#expired());
-    this.#spin.sleeps();
-    try {
-      for (let slept = false;; slept = true) {
-        if (!this.isOpen) throw this.#channel.closed("the consumer", this.#open);
-        let found = slept ? find() : undefined;
-        if (found !== undefined) return found;
-        this.#self.announce();
-        found = find();
-        if (found !== undefined) return found;
-        for (const reader of this.#readers) reader.checkHead();
-        // A system call; most waits end before it. A call with no time to wait must notice a removal too
-        if (slept || deadline.passed || until !== undefined) this.#channel.checkPresent();
-        if (until === "closed" && this.#ended()) return undefined;
-        this.#small.prepare();
-        yield this.#self.sleep(schedule.next({ woken: true }));
-      }
-    } finally {
-      // After close the word may belong to the next consumer
-      if (this.#open) this.#self.retract();
-      this.#spin.woke();
-    }
-  }
+  readonly #found = (): true | undefined => this.#lanes.look() ? true : undefined;
 
   /**
    * How many producers died without closing, among those whose messages this consumer has received or
@@ -577,66 +350,10 @@ export class Consumer<Out = Uint8Array<ArrayBuffer>>
    * there is no producer, as at the end of a stream (`until: "closed"`).
    *
    * @throws {ShmError} `EDETACHED` closed, `EINVAL` or `EIDRM` the channel was removed
-   *
-   * @example
-   * ```ts
-   * import { Channel } from "@sysv/shm";
-   * import assert from "node:assert/strict";
-   *
-   * using channel = Channel.openOrCreate({ key: 0x5eed4044, laneCapacity: 4096 });
-   * using consumer = channel.consumer();
-   * {
-   *   using producer = channel.producer(); // in another process, usually
-   *   producer.trySend(Uint8Array.of(1));
-   * }
-   * for await (const _ of consumer.messages({ until: "closed" }));
-   * assert.equal(consumer.deadProducers, 0); // the stream is complete
-   * ```
    */
   get deadProducers(): number {
-    if (!this.isOpen) throw this.#channel.closed("the consumer", this.#open);
-    const before = this.#diedBefore;
-    return this.#died().reduce((sum, died, lane) => sum + Math.max(0, died - before[lane]!), 0);
-  }
-
-  /** How many producers of each lane opened it, did not close it, and no longer own it. */
-  #died(): number[] {
-    const { OPENED, CLOSED } = LANE_WORD;
-    const counted = (): number[] =>
-      this.#readers.flatMap(({ memory: { words } }) => [
-        Atomics.load(words, OPENED),
-        Atomics.load(words, CLOSED),
-      ]);
-    for (let tries = 1;; tries++) {
-      const counts = counted();
-      const values = this.#channel.set.values();
-      // A producer that opens or closes in between must not be counted as dead
-      const still = counted().every((count, i) => count === counts[i]);
-      if (!still && tries < TRIES) continue;
-      return this.#readers.map((_, lane) => {
-        const [opened, closed] = [counts[2 * lane]!, counts[2 * lane + 1]!];
-        return Math.max(0, (opened - closed - values[SEMAPHORE.LANE + lane]!) | 0);
-      });
-    }
-  }
-
-  /** Whether there was a producer, there is none now, and no message is left. */
-  #ended(): boolean {
-    const readers = this.#readers;
-    // Read the past producers before the present ones: one that comes in between must not count as gone
-    this.#producerSeen ||= readers.some(({ memory }, lane) =>
-      Atomics.load(memory.words, LANE_WORD.OPENED) !== this.#opened[lane]
-    );
-    const values = this.#channel.set.values();
-    const present = readers.some((_, lane) => values[SEMAPHORE.LANE + lane] !== 0);
-    this.#producerSeen ||= present;
-    // This last look sees all messages of producers that were gone by then
-    return this.#producerSeen && !present && !this.#look();
-  }
-
-  #expired(): ShmError {
-    const { key, id } = this.#channel.segment;
-    return timedOut("receive", "futex", { key, id, remedy: "no message came in time" });
+    this.#checkOpen();
+    return this.#end.deadProducers;
   }
 
   /**
@@ -660,7 +377,7 @@ export class Consumer<Out = Uint8Array<ArrayBuffer>>
       this.#check();
       this.#settle();
       if (this.#maySettleAtOnce()) {
-        const message = this.#take(read) ?? (this.#soon() ? this.#take(read) : undefined);
+        const message = this.#take(read) ?? (this.#wait.soon() ? this.#take(read) : undefined);
         if (message !== undefined) return this.#queue.handOver(message);
       }
     } catch (failure) {
@@ -669,8 +386,8 @@ export class Consumer<Out = Uint8Array<ArrayBuffer>>
     this.#receives++;
     const received = this.#queue.run(
       read,
-      () => this.#expired(),
-      () => this.#until(() => this.#take(read), read),
+      () => this.#wait.expired(),
+      () => this.#wait.until(() => this.#take(read), read),
     );
     received.then(this.#served, this.#served);
     return received;
@@ -711,25 +428,6 @@ export class Consumer<Out = Uint8Array<ArrayBuffer>>
    *
    * @throws {ShmError} as {@linkcode Consumer.ready}; `ETIMEDOUT` no message came within `timeout`
    * milliseconds
-   *
-   * @example
-   * ```ts
-   * import { Channel } from "@sysv/shm";
-   * import assert from "node:assert/strict";
-   *
-   * using channel = Channel.openOrCreate({ key: 0x5eed4046, laneCapacity: 4096 });
-   * {
-   *   using producer = channel.producer(); // in another process, usually
-   *   for (const word of ["one", "two"]) producer.trySend(new TextEncoder().encode(word));
-   * }
-   * using consumer = channel.consumer();
-   * const words: string[] = [];
-   * await consumer.consume(async ({ text }) => {
-   *   await Promise.resolve(); // for example, a write to a database
-   *   words.push(text);
-   * }, { until: "closed" });
-   * assert.deepEqual(words, ["one", "two"]);
-   * ```
    */
   async consume(
     handler: (message: ChannelMessage<Out>) => unknown,
@@ -788,7 +486,7 @@ export class Consumer<Out = Uint8Array<ArrayBuffer>>
    */
   get readable(): ReadableStream<Out> {
     if (this.#readable === undefined) {
-      if (!this.isOpen) throw this.#channel.closed("the consumer", this.#open);
+      this.#checkOpen();
       this.#readable = new ChannelReadable(this, () => {
         const dead = this.deadProducers;
         if (dead > 0) throw this.#channel.incomplete(dead);
@@ -804,29 +502,16 @@ export class Consumer<Out = Uint8Array<ArrayBuffer>>
    * @returns the number of bytes dropped from the lane; more than its capacity if its words made no sense
    * @throws {RangeError} the lane does not exist
    * @throws {ShmError} `EDETACHED` closed, `EBUSY` called from within a drain
-   *
-   * @example
-   * ```ts
-   * import { Channel } from "@sysv/shm";
-   * import assert from "node:assert/strict";
-   *
-   * using channel = Channel.openOrCreate({ key: 0x5eed4012, laneCapacity: 4096 });
-   * using producer = channel.producer();
-   * using consumer = channel.consumer();
-   * producer.trySend(Uint8Array.of(1));
-   * assert.equal(consumer.discard(producer.lane), 16); // a record: 8 bytes, and 1 rounded up to 8
-   * assert.equal(consumer.tryReceive(), undefined);
-   * ```
    */
   discard(lane: number): number {
     checkNumber(lane, "lane");
     this.#check();
-    const reader = this.#readers[lane];
+    const { readers } = this.#lanes;
+    const reader = readers[lane];
     if (reader === undefined) {
-      throw new RangeError(`there is no lane ${lane} in a channel of ${this.#readers.length}`);
+      throw new RangeError(`there is no lane ${lane} in a channel of ${readers.length}`);
     }
-    this.#isReadable(lane);
-    return reader.discard();
+    return this.#lanes.discard(reader);
   }
 
   /**

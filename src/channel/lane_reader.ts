@@ -74,6 +74,13 @@ function refusePromise(returned: unknown): void {
   );
 }
 
+/** A delivered message: a copy of its bytes, and what came with them. */
+export interface Delivered {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly tag: number;
+  readonly lane: number;
+}
+
 /** The reading end of one lane. */
 export class LaneReader {
   readonly memory: LaneMemory;
@@ -204,8 +211,8 @@ export class LaneReader {
   }
 
   /** Returns a copy of the next message up to the tail as last read; `undefined` if there is none. */
-  next(): { readonly bytes: Uint8Array<ArrayBuffer>; readonly tag: number } | undefined {
-    const { ring, wide } = this.memory;
+  next(): Delivered | undefined {
+    const { ring, wide, lane } = this.memory;
     const capacity = this.#capacity;
     for (;;) {
       const head = this.#head;
@@ -227,7 +234,7 @@ export class LaneReader {
         : new Uint8Array(this.#views.at(index + HEADER, length!));
       this.#head = (head + size) | 0;
       this.#taken++;
-      return { bytes: copy, tag };
+      return { bytes: copy, tag, lane };
     }
   }
 
