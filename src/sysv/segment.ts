@@ -6,7 +6,7 @@
  */
 
 import { ShmError } from "../../ffi/shm_error.ts";
-import { checkBytes, checkFunction, checkNumber, lengthOf } from "../layout/arguments.ts";
+import { checkBytes, checkNumber, lengthOf } from "../layout/arguments.ts";
 import { isLayout } from "../layout/check.ts";
 import { mistyped } from "../layout/refusal.ts";
 import { Attachment } from "./attachment.ts";
@@ -25,35 +25,7 @@ import type {
   SegmentOpenOrCreateOptions,
 } from "./segment_options.ts";
 import { type SegmentStat, segmentTable, setSegmentLocked } from "./segment_stat.ts";
-
-/**
- * The part of a layout that {@linkcode Segment.view} uses. Every layout that `struct` returns has it.
- *
- * @typeParam View the type of the live view
- *
- * @example
- * ```ts
- * import { Segment } from "@sysv/shm";
- * import type { Viewable } from "@sysv/shm/sysv";
- * import assert from "node:assert/strict";
- *
- * // A custom layout: the first bytes as a live array
- * const Head: Viewable<Uint8Array> = {
- *   size: 4,
- *   view: (memory, offset) => new Uint8Array(memory, offset, 4),
- * };
- * using segment = Segment.create({ size: 64 });
- * segment.remove();
- * segment.view(Head)[0] = 7;
- * assert.equal(segment.bytes[0], 7);
- * ```
- */
-export interface Viewable<View> {
-  /** The number of bytes that a view covers. */
-  readonly size: number;
-  /** Returns a live view of the bytes at `offset` of `memory`. */
-  view(memory: ArrayBuffer, offset: number, options: { readonly readOnly: boolean }): View;
-}
+import { checkViewable, type Viewable } from "./viewable.ts";
 
 // Keeps a byte order mark at the start: it is part of the text
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
@@ -451,17 +423,6 @@ export class Segment implements Disposable {
    *
    * @throws {ShmError} `EDETACHED`, or `EPERM` if neither owner, creator nor root
    * @throws {RangeError} a mode, user id or group id is out of range
-   *
-   * @example
-   * ```ts
-   * import { Segment } from "@sysv/shm";
-   * import assert from "node:assert/strict";
-   *
-   * using segment = Segment.create({ size: 64 });
-   * segment.setPermissions({ mode: 0o640 });
-   * assert.equal(segment.stat().mode, 0o640);
-   * segment.remove();
-   * ```
    */
   setPermissions(change: PermissionChange): void {
     this.#use("change the segment");
@@ -476,18 +437,6 @@ export class Segment implements Disposable {
    *
    * @throws {ShmError} `EDETACHED`, `EPERM` if neither owner, creator nor root, or without the right to
    * lock memory, `ENOMEM` if it exceeds RLIMIT_MEMLOCK
-   *
-   * @example
-   * ```ts
-   * import { Segment } from "@sysv/shm";
-   * import assert from "node:assert/strict";
-   *
-   * using segment = Segment.create({ size: 64 });
-   * segment.remove();
-   * segment.lockMemory();
-   * assert(segment.stat().locked);
-   * segment.unlockMemory();
-   * ```
    */
   lockMemory(): void {
     this.#use("lock the segment");
@@ -532,12 +481,4 @@ export class Segment implements Disposable {
   [Symbol.dispose](): void {
     this.detach();
   }
-}
-
-function checkViewable(layout: unknown): void {
-  const takes = "a layout such as struct() makes, or an object with size and view()";
-  if (typeof layout !== "object" || layout === null) throw mistyped("layout", takes, layout);
-  const { size, view } = layout as Partial<Viewable<unknown>>;
-  checkNumber(size, "layout.size");
-  checkFunction(view, "layout.view");
 }

@@ -431,17 +431,6 @@ export class SemaphoreSet {
    *
    * @throws {ShmError} `EPERM` neither owner, creator nor root, `EINVAL` it was removed
    * @throws {RangeError} a mode, user id or group id is out of range
-   *
-   * @example
-   * ```ts
-   * import { SemaphoreSet } from "@sysv/shm";
-   * import assert from "node:assert/strict";
-   *
-   * const set = SemaphoreSet.create({ count: 1, mode: 0o000 });
-   * set.setPermissions({ mode: 0o640 });
-   * assert.equal(set.stat().mode, 0o640);
-   * set.remove();
-   * ```
    */
   setPermissions(change: PermissionChange): void {
     semaphoreTable.setPermissions(this.#id, change);
