@@ -177,6 +177,11 @@ testWith(
   },
 );
 
+testWith(needs, "nothing exported is internal", () => {
+  const text = JSON.stringify(exportedSymbols(...FRONT_DOORS));
+  assert(!text.includes('"kind":"internal"'));
+});
+
 testWith(needs, "libc is opened in one place", () => {
   const opening = files(".ts").filter((path) =>
     !path.startsWith("tests/") && /Deno\.dlopen\(/.test(read(path))
