@@ -1,7 +1,7 @@
 /**
  * The two tables of System V objects that the kernel keeps: segments and semaphore sets. What is the same
  * for both is here: find, list, look, change and remove an object, and the errors of these. Internal: used
- * by this folder and `src/sync`.
+ * by this folder, `src/sync` and `src/cli`.
  */
 
 import { IPC } from "../../ffi/constants.ts";

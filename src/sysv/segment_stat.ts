@@ -47,7 +47,7 @@ type ShmidName =
   | "shm_lpid"
   | "shm_nattch";
 
-/** The table of segments. Internal: used by this folder and `src/sync`. */
+/** The table of segments. Internal. */
 export const segmentTable = new ObjectTable<SegmentStat, ShmidName>({
   names: ["segment", "segment", "Segment"],
   tableName: "shared memory",

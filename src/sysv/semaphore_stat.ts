@@ -22,7 +22,7 @@ export interface SemaphoreSetStat extends ObjectStat {
 
 type SemidName = "sem_otime" | "sem_ctime" | "sem_nsems";
 
-/** The table of semaphore sets. Internal: used by this folder. */
+/** The table of semaphore sets. Internal. */
 export const semaphoreTable = new ObjectTable<SemaphoreSetStat, SemidName>({
   names: ["semaphore set", "set", "SemaphoreSet"],
   tableName: "semaphores",

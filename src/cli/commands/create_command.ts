@@ -3,10 +3,9 @@
 import { HUGE_PAGE } from "../../../ffi/constants.ts";
 import { ShmError } from "../../../ffi/shm_error.ts";
 import { IPC_PRIVATE } from "../../sysv/key.ts";
-import { saysGone } from "../../sysv/object_stat.ts";
 import { Segment } from "../../sysv/segment.ts";
 import type { SegmentCreateOptions } from "../../sysv/segment_options.ts";
-import { listSegments, removeSegment, setSegmentPermissions } from "../../sysv/segment_stat.ts";
+import { listSegments, segmentTable, setSegmentPermissions } from "../../sysv/segment_stat.ts";
 import { command } from "../command.ts";
 import { Interrupted, Interruption } from "../terminal/interruption.ts";
 import { printLine, report, shownJson, StandardStreamError } from "../output.ts";
@@ -167,11 +166,7 @@ async function unlessAborted(promise: Promise<void>, signal: AbortSignal): Promi
 
 /** Removes a segment that could not be reported; returns the exit code, or throws the error to print. */
 function giveUp(id: number, error: unknown): number {
-  try {
-    removeSegment(id);
-  } catch (failure) {
-    if (!saysGone(failure)) throw failure;
-  }
+  segmentTable.ensureRemoved(id);
   const removed = `the new segment ${id} was removed again`;
   if (error instanceof Interrupted) {
     report(`${error.message}; ${removed}`);

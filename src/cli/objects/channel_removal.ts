@@ -1,9 +1,8 @@
 /** How `channel rm` removes channels: the segment, and the semaphore set with the same key. */
 
 import { type ChannelStat, listChannels } from "../../channel/channel_stat.ts";
-import { saysGone } from "../../sysv/object_stat.ts";
 import { removeSegment, type SegmentStat } from "../../sysv/segment_stat.ts";
-import { removeSemaphoreSet } from "../../sysv/semaphore_stat.ts";
+import { semaphoreTable } from "../../sysv/semaphore_stat.ts";
 import { channelFacts, channelFigures, senders } from "./channel_facts.ts";
 import { type Removable, SEGMENTS } from "./removable.ts";
 import { formatSize } from "../text/size.ts";
@@ -54,10 +53,6 @@ function peersText(stat: ChannelStat): string {
 /** Marks the segment for removal and removes its set, which would block the next channel. */
 function removeChannel({ id, channel }: ChannelSegment): void {
   removeSegment(id);
-  try {
-    removeSemaphoreSet(channel.setId);
-  } catch (error) {
-    // The last peer to leave has removed it
-    if (!saysGone(error)) throw error;
-  }
+  // The last peer to leave may have removed it
+  semaphoreTable.ensureRemoved(channel.setId);
 }
