@@ -2,7 +2,6 @@
 
 import assert from "node:assert/strict";
 import { ftok, ShmError } from "../../mod.ts";
-import { parseKey } from "../../src/sysv/key.ts";
 import {
   countOption,
   durationOption,
@@ -11,7 +10,6 @@ import {
   optionsHelp,
   parse,
 } from "../../src/cli/usage.ts";
-import { random } from "./command_line.ts";
 import { UsageError } from "../../src/cli/errors.ts";
 
 const TABLE = {
@@ -183,44 +181,6 @@ Deno.test("a key by a file that is not there is the system's failure", () => {
     assert.match(error.message, /\/no\/such\/file/);
     return true;
   });
-});
-
-Deno.test("10 000 random texts give a value or one of the refusals", () => {
-  const pick = random(1);
-  const tempting = "0123456789-+xXo:.=/\0 kqsmhe\n";
-  const text = (): string => {
-    const wild = pick(2) === 0;
-    const bytes = Uint8Array.from(
-      { length: pick(6) },
-      () => wild ? pick(256) : tempting.charCodeAt(pick(tempting.length)),
-    );
-    return new TextDecoder().decode(bytes);
-  };
-  const readers: readonly ((text: string) => unknown)[] = [
-    parseKey,
-    ...Object.values(KINDS).map(({ read }) => read),
-    (first) => parse([first, text(), `--${text()}`, `-${text()}`, text()], TABLE),
-  ];
-  let values = 0;
-  let refusals = 0;
-  for (let round = 0; round < 10_000; round++) {
-    const input = text();
-    for (const read of readers) {
-      try {
-        read(input);
-        values++;
-      } catch (error) {
-        assert(
-          error instanceof UsageError || error instanceof TypeError ||
-            error instanceof RangeError || (error instanceof ShmError && error.call === "ftok"),
-          `${JSON.stringify(input)} gave ${error}`,
-        );
-        refusals++;
-      }
-    }
-  }
-  // Both kinds, or the texts were not worth throwing
-  assert(values > 500 && refusals > 500, `${values} values, ${refusals} refusals`);
 });
 
 Deno.test("optionsHelp: one line an option, in columns", () => {

@@ -35,10 +35,9 @@ Deno.test("rangeIn: what is beyond the end is refused with both numbers", () => 
 Deno.test("rangeWanted: sizes as everywhere, and what is none names the option", () => {
   assert.deepEqual(rangeWanted({}), { offset: 0, length: undefined });
   assert.deepEqual(rangeWanted({ offset: "0x10", length: "64K" }), { offset: 16, length: 65536 });
-  assert.throws(() => rangeWanted({ offset: "-1" }), (error) => {
-    assert(error instanceof UsageError);
-    assert.match(error.message, /^option --offset: "-1" is no size /);
-    return true;
+  assert.throws(() => rangeWanted({ offset: "-1" }), {
+    constructor: UsageError,
+    message: /^option --offset: "-1" is no size /,
   });
   assert.throws(
     () => rangeWanted({ length: "many" }),

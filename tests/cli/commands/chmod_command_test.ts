@@ -6,7 +6,7 @@ import { ForeignObject, output, perlSegment } from "../../support/foreign_object
 import { guardAgainstLeaks } from "../../support/leaks.ts";
 import { testWith } from "../../support/needs.ts";
 import { freshKey } from "../../support/peer.ts";
-import { run } from "../command_line.ts";
+import { runHere } from "../command_line.ts";
 import { ipcsFigures } from "../ipcs.ts";
 import { hexKey } from "../../../src/cli/text/wording.ts";
 
@@ -25,7 +25,7 @@ testWith(
       using ipcmks = ForeignObject.segment(100, "0640");
       const created = hexKey(statSegment(ipcmks.id).key);
       const names = [`id:${ipcmks.id}`, "0x5eed0fff", `0x${key.toString(16)}`, `id:${perls}`];
-      const { code, stdout, stderr } = await run("chmod", "g=u,o+x", ...names);
+      const { code, stdout, stderr } = await runHere("chmod", "g=u,o+x", ...names);
       assert.equal(code, 1);
       assert.match(stderr, /^error: no segment has key \d+ \(0x5eed0fff\): [^\n]*\n$/);
       assert.equal(
@@ -48,7 +48,7 @@ testWith(FOREIGN, "one marked for removal too; its owner and times of use stay",
   await using _perl = perl;
   output("ipcrm", "-m", `${id}`);
   const before = ipcsFigures(id);
-  const { code, stdout } = await run("chmod", "0", "--id", `${id}`);
+  const { code, stdout } = await runHere("chmod", "0", "--id", `${id}`);
   assert.deepEqual([code, stdout], [0, `segment ${id} (no key, 5 bytes): mode 0000, was 0600\n`]);
   const after = ipcsFigures(id);
   assert.equal(after.access_perms, "0");
@@ -60,7 +60,13 @@ testWith(FOREIGN, "one marked for removal too; its owner and times of use stay",
 testWith(FOREIGN, "--json: before and after of each", async () => {
   using made = ForeignObject.segment(100, "0600");
   const { key } = statSegment(made.id);
-  const { code, stdout } = await run("chmod", "644", `id:${made.id}`, "id:2147483647", "--json");
+  const { code, stdout } = await runHere(
+    "chmod",
+    "644",
+    `id:${made.id}`,
+    "id:2147483647",
+    "--json",
+  );
   assert.equal(code, 1);
   const [changed, absent, ...more] = JSON.parse(stdout);
   assert.deepEqual(more, []);

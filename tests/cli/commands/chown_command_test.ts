@@ -3,15 +3,13 @@
 import assert from "node:assert/strict";
 import { accountName } from "../../../ffi/accounts.ts";
 import { statSegment } from "../../../mod.ts";
-import { parseOwner } from "../../../src/cli/commands/chown_command.ts";
 import { ForeignObject } from "../../support/foreign_objects.ts";
 import { guardAgainstLeaks } from "../../support/leaks.ts";
 import { testWith } from "../../support/needs.ts";
 import { NOBODY } from "../../support/other_user.ts";
 import { Peer, PROJECT } from "../../support/peer.ts";
-import { random, run, runHere } from "../command_line.ts";
+import { runHere } from "../command_line.ts";
 import { ipcsFigures } from "../ipcs.ts";
-import { CommandFailure, UsageError } from "../../../src/cli/errors.ts";
 import { hexKey } from "../../../src/cli/text/wording.ts";
 
 guardAgainstLeaks();
@@ -42,7 +40,7 @@ testWith(
     ];
     let was = `${nameOf("user", Number(before.uid))}:${nameOf("group", Number(before.gid))}`;
     for (const [owner, uid, gid] of rows) {
-      const { code, stdout, stderr } = await run(
+      const { code, stdout, stderr } = await runHere(
         "chown",
         owner,
         `id:${first.id}`,
@@ -66,7 +64,7 @@ testWith(FOREIGN, "--json: before and after of each, null where there is no name
   using made = ForeignObject.segment(100);
   const { key, uid, gid } = statSegment(made.id);
   const owner = `${UNKNOWN}:${UNKNOWN}`;
-  const { code, stdout } = await run("chown", owner, `id:${made.id}`, "0x5eed0fff", "--json");
+  const { code, stdout } = await runHere("chown", owner, `id:${made.id}`, "0x5eed0fff", "--json");
   assert.equal(code, 1);
   const [changed, absent, ...more] = JSON.parse(stdout);
   assert.deepEqual(more, []);
@@ -97,31 +95,6 @@ Deno.test("chown: a user or group that does not exist is one line, and 1", async
     const ended = await runHere("chown", owner, "0x5eed0fff");
     assert.deepEqual(ended, { code: 1, signal: null, stdout: "", stderr: `error: ${message}\n` });
   }
-});
-
-Deno.test("10 000 random texts: an owner, or one clear failure", () => {
-  const below = random(9);
-  const letters = "root:+0123456789-_. \n\0é";
-  let read = 0;
-  for (let round = 0; round < 10_000; round++) {
-    const text = Array.from(
-      { length: below(9) },
-      () => below(10) === 0 ? String.fromCharCode(below(0x10000)) : letters[below(letters.length)],
-    ).join("");
-    try {
-      const { uid = 0, gid = 0 } = parseOwner(text);
-      for (const id of [uid, gid]) {
-        assert(Number.isInteger(id) && id >= 0 && id < 2 ** 32 - 1, text);
-      }
-      read++;
-    } catch (error) {
-      assert(
-        error instanceof UsageError || error instanceof CommandFailure,
-        `${JSON.stringify(text)} threw ${error}`,
-      );
-    }
-  }
-  assert(read > 10);
 });
 
 /** A user namespace of one user and one group, in which no other ids mean anything. */

@@ -1,16 +1,14 @@
 /** Completion in the real shells; `candidates_test.ts` checks what there is to offer. */
 
 import assert from "node:assert/strict";
-import { completionsCommand } from "../../../src/cli/commands/completions_command.ts";
 import { SHELL_SCRIPTS } from "../../../src/cli/completion/shell_scripts.ts";
-import { UsageError } from "../../../src/cli/errors.ts";
 import { output, perlSegment } from "../../support/foreign_objects.ts";
 import { guardAgainstLeaks } from "../../support/leaks.ts";
 import { type Needs, testWith } from "../../support/needs.ts";
 import { freshKey, PROJECT, TestFolder } from "../../support/peer.ts";
 import { type DrivenShell, offered } from "../../support/shells.ts";
 import { cliInShellOnTerminal, ON_TERMINAL } from "../../support/terminal.ts";
-import { random, runHere } from "../command_line.ts";
+import { runHere } from "../command_line.ts";
 
 guardAgainstLeaks();
 
@@ -116,16 +114,3 @@ testWith(
     await bash.ended();
   },
 );
-
-Deno.test("completions: 10 000 random texts are no shell, and no name, and refused in one line", async () => {
-  const pick = random(7);
-  for (let round = 0; round < 10_000; round++) {
-    const text = String.fromCharCode(...Array.from({ length: pick(9) }, () => pick(0x3000)));
-    for (const args of [["--", text], ["bash", `--name= ${text}`]]) {
-      await assert.rejects(() => completionsCommand.run(args), (error) => {
-        assert(error instanceof UsageError, `${JSON.stringify(text)} gave ${error}`);
-        return true;
-      });
-    }
-  }
-});

@@ -10,7 +10,15 @@ import { guardAgainstLeaks } from "../../support/leaks.ts";
 import { testWith } from "../../support/needs.ts";
 import { IN_NAMESPACE, inNamespace } from "../../support/own_namespace.ts";
 import { freshKey, PROJECT, TestFolder } from "../../support/peer.ts";
-import { cliInShell, fullPipe, namedPipe, PIPE_TOOLS, run, toEnd, until } from "../command_line.ts";
+import {
+  cliInShell,
+  fullPipe,
+  namedPipe,
+  PIPE_TOOLS,
+  runHere,
+  toEnd,
+  until,
+} from "../command_line.ts";
 import { ipcsFigures } from "../ipcs.ts";
 
 guardAgainstLeaks();
@@ -29,7 +37,7 @@ function takeWithPerl(key: string): number {
 const LINE = /^segment (\d+), key (0x[0-9a-f]{8}), (\d+) bytes, mode (0\d{3})\n$/;
 
 testWith(FOREIGN, "a random key: printed, found by Perl, and as ipcs has it", async () => {
-  const { code, stdout, stderr } = await run("create", "--size", "64K");
+  const { code, stdout, stderr } = await runHere("create", "--size", "64K");
   const [, id, key, size, mode] = LINE.exec(stdout) ?? [];
   assert.deepEqual([code, stderr, size, mode], [0, "", "65536", "0600"], stdout);
   assert.equal(takeWithPerl(`${Number(key) | 0}`), Number(id));
@@ -49,7 +57,7 @@ testWith(FOREIGN, "every way of giving a key, with sizes and modes", async () =>
     [["-s", "9", "-k", `${there}:200`], `ftok("${there}", 200)`, /, 9 bytes, mode 0600\n/],
   ];
   for (const [args, perlKey, said] of rows) {
-    const { code, stdout, stderr } = await run("create", ...args);
+    const { code, stdout, stderr } = await runHere("create", ...args);
     assert.deepEqual([code, stderr], [0, ""], args.join(" "));
     assert.match(stdout, said);
     const id = takeWithPerl(perlKey);
@@ -58,7 +66,7 @@ testWith(FOREIGN, "every way of giving a key, with sizes and modes", async () =>
 });
 
 testWith(FOREIGN, "--private and --json: all facts, those of ipcs", async () => {
-  const { code, stdout } = await run(
+  const { code, stdout } = await runHere(
     "create",
     "--size",
     "8G",
@@ -87,7 +95,7 @@ testWith(FOREIGN, "--private and --json: all facts, those of ipcs", async () => 
   assert.equal(facts.ctime, new Date(facts.ctime).toISOString());
 });
 
-testWith(CLI, "what cannot be created: one line that says why, exit code 1", async () => {
+Deno.test("what cannot be created: one line that says why, exit code 1", async () => {
   using taken = Segment.create({ key: freshKey(), size: 10 });
   const rows: readonly (readonly [string[], RegExp])[] = [
     [["--size=1", `--key=${taken.key}`], /EEXIST.*this key \(segment \d+ has 10 bytes, .*ipcrm -M/],
@@ -96,7 +104,7 @@ testWith(CLI, "what cannot be created: one line that says why, exit code 1", asy
   ];
   try {
     for (const [args, reason] of rows) {
-      const { code, stdout, stderr } = await run("create", ...args);
+      const { code, stdout, stderr } = await runHere("create", ...args);
       assert.deepEqual([code, stdout], [1, ""], stderr);
       assert.match(stderr, /^error: [^\n]+\n$/);
       assert.match(stderr, reason);
@@ -112,7 +120,7 @@ testWithHugePages(
   async () => {
     const { reserved, pageSize } = hugePagePool();
     for (const how of ["--huge", `--huge-size=${pageSize}`]) {
-      const { code, stdout } = await run("create", "--size=5", how, "--json");
+      const { code, stdout } = await runHere("create", "--size=5", how, "--json");
       assert.equal(code, 0);
       const { id, size } = JSON.parse(stdout);
       try {

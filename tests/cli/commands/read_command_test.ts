@@ -2,21 +2,18 @@
 
 import assert from "node:assert/strict";
 import { Segment } from "../../../mod.ts";
-import { readCommand } from "../../../src/cli/commands/read_command.ts";
 import { ForeignObject, output } from "../../support/foreign_objects.ts";
 import { guardAgainstLeaks } from "../../support/leaks.ts";
 import { testWith } from "../../support/needs.ts";
 import { NOBODY } from "../../support/other_user.ts";
 import { TestFolder } from "../../support/peer.ts";
 import { appeared, cliOnTerminal, ON_TERMINAL } from "../../support/terminal.ts";
-import { cliInShell, random, run } from "../command_line.ts";
+import { cliInShell, random, runHere } from "../command_line.ts";
 import { runAsNobody, segmentOf } from "../segment_bytes.ts";
-import { CommandFailure, UsageError } from "../../../src/cli/errors.ts";
 
 guardAgainstLeaks();
 
-const CLI = { tools: ["deno"] };
-const SHELL = { tools: ["deno", "sh"], files: true };
+const SHELL = { tools: ["deno", "sh", "head"], files: true };
 
 /** Runs `read` into a file, for what comes is no text, and gives what is in the file then. */
 async function read(...args: readonly string[]): Promise<Uint8Array> {
@@ -62,20 +59,6 @@ testWith(SHELL, "read: from beyond 4 GiB, and more than is copied at a time", as
   assert(found.toHex() === bytes.toHex(), "other bytes came");
 });
 
-testWith(CLI, "read: what is not all there is one line of error, and no byte comes", async () => {
-  using segment = segmentOf("0123456789");
-  for (
-    const [options, message] of [
-      [["-s", "11"], "has 10 bytes: offset 11 is beyond its end"],
-      [["-s", "5", "-n", "6"], "has 10 bytes: from offset 5 there are 5, not 6"],
-    ] as const
-  ) {
-    const { code, stdout, stderr } = await run("read", `id:${segment.id}`, ...options);
-    assert.deepEqual([code, stdout], [1, ""]);
-    assert.equal(stderr, `error: segment ${segment.id} ${message}\n`);
-  }
-});
-
 testWith(
   { tools: [...SHELL.tools, "dd", "wc", "ipcmk", "ipcrm"] },
   "read: a segment that is removed in the middle comes to its end",
@@ -94,32 +77,6 @@ testWith(
     await peer.write("go\n");
     assert.equal((await peer.line()).trim(), `${size - 1}`);
     assert.equal((await peer.ended()).stderr, "");
-  },
-);
-
-testWith(
-  { tools: ["deno", "sh", "head"] },
-  "read | head: ends quietly when nobody reads any more",
-  async () => {
-    using segment = segmentOf("x".repeat(2 ** 20));
-    await using peer = cliInShell(
-      '{ "$@"; echo "ended with $?" >&2; } | head -c 5',
-      ...["read", `id:${segment.id}`],
-    );
-    const { stdout, stderr } = await peer.ended();
-    assert.deepEqual([stdout, stderr], ["xxxxx", "ended with 0\n"]);
-  },
-);
-
-testWith(
-  { tools: ["deno", "sh"] },
-  "read >/dev/full: one line of error and exit code 1",
-  async () => {
-    using segment = segmentOf("content");
-    await using peer = cliInShell('exec "$@" >/dev/full', "read", `id:${segment.id}`);
-    const { code, stderr } = await peer.ended();
-    assert.equal(code, 1);
-    assert.match(stderr, /^error: cannot write to standard output: No space left.*\n$/);
   },
 );
 
@@ -170,49 +127,59 @@ testWith(
   },
 );
 
-testWith(
-  { tools: ["deno"], root: true },
-  "read: one may only read it, another user's, or not at all",
-  async () => {
-    using readable = segmentOf("readable");
-    readable.setPermissions({ mode: 0o444 });
-    using secret = segmentOf("secret");
+for (const command of ["read", "dump"]) {
+  const all = { read: /^content$/, dump: /\|content\|\n00000007\n$/ }[command]!;
+
+  Deno.test(`${command}: what is not all there is one line of error, and no byte comes`, async () => {
+    using segment = segmentOf("0123456789");
     for (
-      const [{ id }, code, stdout, stderr] of [
-        [readable, 0, "readable", /^$/],
-        [secret, 1, "", /^error: .*EACCES.*\n$/],
+      const [options, message] of [
+        [["-s", "11"], "has 10 bytes: offset 11 is beyond its end"],
+        [["-s", "5", "-n", "6"], "has 10 bytes: from offset 5 there are 5, not 6"],
       ] as const
     ) {
-      const ended = await runAsNobody("read", `id:${id}`);
-      assert.deepEqual([ended.code, ended.stdout], [code, stdout]);
-      assert.match(ended.stderr, stderr);
+      const { code, stdout, stderr } = await runHere(command, `id:${segment.id}`, ...options);
+      assert.deepEqual([code, stdout], [1, ""]);
+      assert.equal(stderr, `error: segment ${segment.id} ${message}\n`);
     }
-    using theirs = segmentOf("theirs");
-    theirs.setPermissions({ uid: NOBODY });
-    assert.equal((await run("read", `id:${theirs.id}`)).stdout, "theirs");
-  },
-);
+  });
 
-Deno.test("10 000 random texts as --offset and --length: one clear line", async () => {
-  const pick = random(52);
-  const tempting = "0123456789.-+xXKMGTPiB \0\n";
-  let good = 0;
-  for (let round = 0; round < 10_000; round++) {
-    const wild = pick(3) === 0;
-    const text = new TextDecoder().decode(
-      Uint8Array.from(
-        { length: pick(8) },
-        () => wild ? pick(256) : tempting.charCodeAt(pick(tempting.length)),
-      ),
-    );
-    const option = `--${["offset", "length"][pick(2)]}=${text}`;
-    const error = await readCommand.run(["id:2147483647", option]).then(
-      () => assert.fail("there is a segment 2147483647"),
-      (error) => error,
-    );
-    // A good command line finds that there is no such segment
-    if (error instanceof CommandFailure) good++;
-    else assert(error instanceof UsageError, `${JSON.stringify(option)} gave ${error.stack}`);
-  }
-  assert(good > 100, `only ${good} were good`);
-});
+  testWith(
+    SHELL,
+    `${command}: ends quietly when the reader ends; with a full disk by an error`,
+    async () => {
+      using segment = segmentOf(new Uint8Array(2 ** 20).fill(0x78));
+      const script = '{ "$@"; echo "ended with $?" >&2; } | head -c 5';
+      for (const options of command === "dump" ? [["-v"], ["--json"]] : [[]]) {
+        const args = [command, `id:${segment.id}`, ...options];
+        await using peer = cliInShell(script, ...args);
+        const { stdout, stderr } = await peer.ended();
+        assert.match(stdout, /^(xxxxx|00000|\{\n {2}")$/);
+        assert.equal(stderr, "ended with 0\n");
+        await using full = cliInShell('exec "$@" >/dev/full', ...args);
+        const { code, stderr: error } = await full.ended();
+        assert.equal(code, 1);
+        assert.match(error, /^error: cannot write to standard output: No space left.*\n$/);
+      }
+    },
+  );
+
+  testWith(
+    { tools: ["deno"], root: true },
+    `${command}: read permission is enough, whoever created it`,
+    async () => {
+      using readable = segmentOf("content");
+      readable.setPermissions({ mode: 0o444 });
+      using secret = segmentOf("secret");
+      const shown = await runAsNobody(command, `id:${readable.id}`);
+      assert.deepEqual([shown.code, shown.stderr], [0, ""]);
+      assert.match(shown.stdout, all);
+      const refused = await runAsNobody(command, `id:${secret.id}`);
+      assert.deepEqual([refused.code, refused.stdout], [1, ""]);
+      assert.match(refused.stderr, /^error: .*EACCES.*\n$/);
+      using theirs = segmentOf("content");
+      theirs.setPermissions({ uid: NOBODY });
+      assert.match((await runHere(command, `id:${theirs.id}`)).stdout, all);
+    },
+  );
+}

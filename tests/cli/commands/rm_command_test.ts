@@ -25,7 +25,7 @@ import {
   inShellOfNamespace,
   namedPipe,
   PIPE_TOOLS,
-  run,
+  runHere,
   runWithProc,
   toEnd,
   until,
@@ -55,7 +55,7 @@ testWith(IPCMK, "by key, by id, and what is not there: ipcs knows the rest no mo
   using first = ForeignObject.segment(100);
   using second = ForeignObject.segment(5000);
   const { key } = statSegment(second.id);
-  const { code, stdout, stderr } = await run("rm", `id:${first.id}`, "0x5eed0fff", hexKey(key));
+  const { code, stdout, stderr } = await runHere("rm", `id:${first.id}`, "0x5eed0fff", hexKey(key));
   assert.equal(code, 1);
   assert.match(
     stderr,
@@ -74,7 +74,7 @@ testWith(PERL, "in use: left alone without a terminal, marked with --force", asy
   const key = freshKey();
   const { perl, id } = await perlSegment({ key, size: 100, times: 2 });
   await using _perl = perl;
-  const refused = await run("rm", hexKey(key));
+  const refused = await runHere("rm", hexKey(key));
   assert.equal(refused.code, 1);
   assert.equal(refused.stdout, "");
   assert.match(
@@ -88,7 +88,7 @@ testWith(PERL, "in use: left alone without a terminal, marked with --force", asy
   assert.equal(dry.code, 0);
   assert.match(dry.stdout, new RegExp(`: it has 2 attaches \\(perl ${perl.pid}\\)\n$`));
 
-  const forced = await run("rm", "--force", hexKey(key));
+  const forced = await runHere("rm", "--force", hexKey(key));
   assert.deepEqual(forced, {
     code: 0,
     signal: null,
@@ -112,7 +112,13 @@ testWith(
     using free = ForeignObject.segment(100);
     const { key } = statSegment(free.id);
     const usedKey = statSegment(used).key;
-    const { code, stdout } = await run("rm", "--json", `id:${used}`, `id:${free.id}`, "0x5eed0fff");
+    const { code, stdout } = await runHere(
+      "rm",
+      "--json",
+      `id:${used}`,
+      `id:${free.id}`,
+      "0x5eed0fff",
+    );
     assert.equal(code, 1);
     const [kept, removed, absent, ...more] = JSON.parse(stdout);
     assert.deepEqual(more, []);
@@ -130,7 +136,7 @@ testWith(
       { ...absent, error: "" },
       { id: null, key: 0x5eed0fff, keyHex: "0x5eed0fff", removed: false, nattch: null, error: "" },
     );
-    const forced = await run("rm", "--json", "--force", "--id", `${used}`);
+    const forced = await runHere("rm", "--json", "--force", "--id", `${used}`);
     assert.equal(forced.code, 0);
     assert.deepEqual(JSON.parse(forced.stdout), [
       { id: used, key: usedKey, keyHex: hexKey(usedKey), removed: true, nattch: 1, error: null },
@@ -304,7 +310,13 @@ testWith(
     using one = ForeignObject.semaphores(1);
     using two = ForeignObject.semaphores(3);
     const { key } = statSemaphoreSet(two.id);
-    const removed = await run("rm", "--semaphores", `id:${one.id}`, hexKey(key), "id:2147483647");
+    const removed = await runHere(
+      "rm",
+      "--semaphores",
+      `id:${one.id}`,
+      hexKey(key),
+      "id:2147483647",
+    );
     assert.equal(removed.code, 1);
     assert.match(
       removed.stderr,
@@ -320,13 +332,13 @@ testWith(
     await using perl = Peer.start("perl", ["-MErrno", "-e", wait]);
     const set = SemaphoreSet.attach(waited.id);
     await until(() => set.waitingForIncrease(0) === 1);
-    const kept = await run("rm", "-s", `id:${waited.id}`);
+    const kept = await runHere("rm", "-s", `id:${waited.id}`);
     assert.equal(kept.code, 1);
     assert.match(
       kept.stderr,
       / of \S+: it is waited on by 1 process: remove it .*--force does without/,
     );
-    const forced = await run("rm", "-sf", "--json", `id:${waited.id}`);
+    const forced = await runHere("rm", "-sf", "--json", `id:${waited.id}`);
     assert.equal(forced.code, 0);
     const [{ id, removed: gone, nattch, error }] = JSON.parse(forced.stdout);
     assert.deepEqual([id, gone, nattch, error], [waited.id, true, null, null]);

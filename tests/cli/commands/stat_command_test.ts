@@ -6,7 +6,7 @@ import { ForeignObject, kernelRow, output, perlSegment } from "../../support/for
 import { guardAgainstLeaks } from "../../support/leaks.ts";
 import { testWith } from "../../support/needs.ts";
 import { type Ended, freshKey, Peer } from "../../support/peer.ts";
-import { run, runWithProc, until } from "../command_line.ts";
+import { runHere, runWithProc, until } from "../command_line.ts";
 import { runAsNobody } from "../segment_bytes.ts";
 
 guardAgainstLeaks();
@@ -35,7 +35,7 @@ testWith(FOREIGN, "a segment of Perl's: the figures of ipcs -i, with names and w
   await using _peer = perl;
   try {
     const theirs = output("ipcs", "-m", "-i", `${id}`);
-    const ended = await run("stat", `id:${id}`);
+    const ended = await runHere("stat", `id:${id}`);
     const lines = labelled(ended);
     const hex = `0x${key.toString(16)}`;
     assert.equal(lines.segment, `${id}`);
@@ -53,7 +53,7 @@ testWith(FOREIGN, "a segment of Perl's: the figures of ipcs -i, with names and w
     assert.match(ended.stderr, /^note: .* -A .*\n$/);
     // The same by every other name
     for (const args of [[hex], [`${key}`], ["--id", `${id}`]]) {
-      assert.equal(labelled(await run("stat", ...args)).segment, `${id}`);
+      assert.equal(labelled(await runHere("stat", ...args)).segment, `${id}`);
     }
   } finally {
     output("ipcrm", "-m", `${id}`);
@@ -78,13 +78,13 @@ testWith(FOREIGN, "with -A: who is attached, and what is in memory", async () =>
 
 testWith(FOREIGN, "JSON: what ls has, and more", async () => {
   using made = ForeignObject.segment(4097);
-  const { code, stdout, stderr } = await run("stat", `id:${made.id}`, "--json");
+  const { code, stdout, stderr } = await runHere("stat", `id:${made.id}`, "--json");
   assert.deepEqual([code, stderr], [0, ""]);
   const { pages, pageSize, creatorAlive, attachers, ...rest } = JSON.parse(stdout);
   assert.deepEqual([pages, creatorAlive, attachers], [Math.ceil(4097 / pageSize), false, null]);
-  const listed = JSON.parse((await run("ls", "--json", `--key=${rest.key}`)).stdout);
+  const listed = JSON.parse((await runHere("ls", "--json", `--key=${rest.key}`)).stdout);
   assert.deepEqual([rest], listed);
-  const lines = labelled(await run("stat", `id:${made.id}`));
+  const lines = labelled(await runHere("stat", `id:${made.id}`));
   assert.match(lines["created by"]!, /^pid \d+ \(gone\)$/);
   assert.match(lines.status!, /^(orphan|idle): /);
   assert.deepEqual([lines.attached, lines["last used by"]], ["not at all", "no process yet"]);
@@ -105,7 +105,7 @@ testWith(FOREIGN, "a semaphore set of ipcmk's: what ipcs -i says, and who waits"
   ]);
   await until(() => set.waitingForIncrease(0) === 1);
   const theirs = output("ipcs", "-s", "-i", `${made.id}`);
-  const ended = await run("stat", "--semaphores", `id:${made.id}`);
+  const ended = await runHere("stat", "--semaphores", `id:${made.id}`);
   const lines = labelled(ended);
   assert.deepEqual([lines.set, lines.semaphores, ended.stderr], [`${made.id}`, "3", ""]);
   assert.match(theirs, /mode=0604/);
@@ -117,7 +117,7 @@ testWith(FOREIGN, "a semaphore set of ipcmk's: what ipcs -i says, and who waits"
   assert.equal(figures(theirs).length, 3);
   assert.deepEqual(figures(ended.stdout), figures(theirs));
   const { semaphores, values } = JSON.parse(
-    (await run("stat", "-s", `id:${made.id}`, "--json")).stdout,
+    (await runHere("stat", "-s", `id:${made.id}`, "--json")).stdout,
   );
   assert.deepEqual(values, [0, 5, 1]);
   assert.deepEqual(semaphores[0], {
@@ -154,9 +154,9 @@ const ABSENT: readonly (readonly [string[], RegExp])[] = [
   [["/no/such/file:1"], /^error: .*\/no\/such\/file.*ENOENT/],
 ];
 
-testWith(CLI, "what is not there: one line, and 1", async () => {
+Deno.test("what is not there: one line, and 1", async () => {
   for (const [args, message] of ABSENT) {
-    const { code, stdout, stderr } = await run("stat", ...args);
+    const { code, stdout, stderr } = await runHere("stat", ...args);
     assert.match(stderr, message);
     assert.deepEqual([code, stdout, stderr.split("\n").length], [1, "", 2], args.join(" "));
   }

@@ -8,7 +8,7 @@ import { testWith } from "../../support/needs.ts";
 import { NOBODY } from "../../support/other_user.ts";
 import { type Ended, Peer, TestFolder } from "../../support/peer.ts";
 import { appeared, cliOnTerminal, ON_TERMINAL } from "../../support/terminal.ts";
-import { cliInShell, random, toEnd, until } from "../command_line.ts";
+import { cliInShell, random, runHereWith, toEnd, until } from "../command_line.ts";
 import { runAsNobody, segmentOf } from "../segment_bytes.ts";
 
 guardAgainstLeaks();
@@ -28,9 +28,7 @@ function text(segment: Segment): string {
 
 /** Runs `write` with this input. */
 async function write(input: string | Uint8Array, ...args: readonly string[]): Promise<Ended> {
-  const peer = Peer.cli("write", ...args);
-  await peer.write(input);
-  return await toEnd(peer);
+  return await runHereWith(input, "write", ...args);
 }
 
 testWith(
@@ -51,7 +49,7 @@ testWith(
   },
 );
 
-testWith(CLI, "write: exactly to the end, one byte, none", async () => {
+Deno.test("write: exactly to the end, one byte, none", async () => {
   using segment = segmentOfSize(10);
   assert.equal((await write("0123456789", `id:${segment.id}`)).code, 0);
   assert.equal(text(segment), "0123456789");
@@ -68,7 +66,7 @@ testWith(CLI, "write: exactly to the end, one byte, none", async () => {
   assert.equal(text(segment), "y12345678x");
 });
 
-testWith(CLI, "write: what does not fit is one line of error, and nothing is written", async () => {
+Deno.test("write: what does not fit is one line of error, and nothing is written", async () => {
   using segment = segmentOfSize(10);
   const { id } = segment;
   for (

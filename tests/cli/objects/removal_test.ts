@@ -98,10 +98,9 @@ Deno.test("a mistake in the last argument is found before anything is removed", 
   for (const [args, message] of rows) {
     const touched = (): never => assert.fail("something was removed");
     const kind = { ...SEGMENTS, list: () => [A, B, confusable], remove: touched };
-    assert.throws(() => remove(kind, parse(args, OPTIONS)), (error) => {
-      assert(error instanceof UsageError, `${args.join(" ")}: ${error}`);
-      assert.match(error.message, message);
-      return true;
+    assert.throws(() => remove(kind, parse(args, OPTIONS)), {
+      constructor: UsageError,
+      message: message,
     });
   }
 });

@@ -54,10 +54,9 @@ Deno.test("several choose what all of them do", () => {
 
 Deno.test("an age that is none is a mistake in that option", () => {
   for (const text of ["", "soon", "-1h", "2w"]) {
-    assert.throws(() => chosen(`--older-than=${text}`), (error) => {
-      assert(error instanceof UsageError);
-      assert.match(error.message, /^option --older-than: ".*" is no duration/);
-      return true;
+    assert.throws(() => chosen(`--older-than=${text}`), {
+      constructor: UsageError,
+      message: /^option --older-than: ".*" is no duration/,
     });
   }
 });

@@ -96,23 +96,3 @@ testWith(
     }
   },
 );
-
-Deno.test("parseMode: 10 000 random texts give a mode or one clear line", () => {
-  const below = random(8);
-  const letters = "ugoarwxXst+-=,01678 \n\0é";
-  let read = 0;
-  for (let round = 0; round < 10_000; round++) {
-    const text = Array.from(
-      { length: below(9) },
-      () => below(8) === 0 ? String.fromCharCode(below(0x300)) : letters[below(letters.length)],
-    ).join("");
-    try {
-      const after = parseMode(text)(below(0o1000));
-      assert(after >= 0 && after <= 0o777, `${JSON.stringify(text)} made ${after}`);
-      read++;
-    } catch (error) {
-      assert(error instanceof TypeError, `${JSON.stringify(text)} threw ${error}`);
-    }
-  }
-  assert(read > 100);
-});

@@ -2,7 +2,6 @@
 
 import assert from "node:assert/strict";
 import { formatSize, parseSize } from "../../../src/cli/text/size.ts";
-import { random } from "../command_line.ts";
 
 const TAKEN: Readonly<Record<string, number>> = {
   ...{ "0": 0, "4096": 4096, "007": 7, "0x1000": 4096, "0XfF": 255, "5B": 5, "5b": 5 },
@@ -40,27 +39,6 @@ Deno.test("parseSize: what is refused says what it was and what is meant", () =>
     });
   }
   for (const text of TOO_PRECISE) assert.throws(() => parseSize(text), RangeError, text);
-});
-
-Deno.test("parseSize: 10 000 random texts give a whole number of bytes or a refusal", () => {
-  const pick = random(3);
-  const tempting = "0123456789.xKMGTPiBb -+e";
-  let taken = 0;
-  for (let round = 0; round < 10_000; round++) {
-    const codes = Array.from(
-      { length: pick(8) },
-      () => pick(4) === 0 ? pick(0x300) : tempting.charCodeAt(pick(tempting.length)),
-    );
-    const text = String.fromCharCode(...codes);
-    try {
-      const bytes = parseSize(text);
-      assert(Number.isSafeInteger(bytes) && bytes >= 0, `${text} gave ${bytes}`);
-      taken++;
-    } catch (error) {
-      assert(error instanceof TypeError || error instanceof RangeError, `${text} gave ${error}`);
-    }
-  }
-  assert(taken > 500, `only ${taken} were sizes`);
 });
 
 const SHOWN: readonly (readonly [number | bigint, string])[] = [
