@@ -1,4 +1,4 @@
-/** The end of an attach: what the engine still does with the memory, and where its addresses go. */
+/** The end of an attach: the engine may still use the memory, and the addresses are released later. */
 
 import assert from "node:assert/strict";
 import { Segment } from "../../mod.ts";
@@ -16,7 +16,7 @@ async function printed(program: string): Promise<string> {
   return stdout;
 }
 
-/** Each begins work of the engine over `bytes`, and says what its end shows. */
+/** Each begins work of the engine over `bytes`, and returns a fact of its end. */
 const UNDER_WAY: Readonly<Record<string, string>> = {
   pbkdf2: `new Promise((resolve) =>
     crypto.pbkdf2(bytes, bytes.subarray(0, 64), 20_000, 32, "sha256", (_, key) => resolve(key.length)))`,

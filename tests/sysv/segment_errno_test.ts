@@ -1,11 +1,10 @@
 /**
- * What the kernel answers to `shmget`, `shmat`, `shmdt`, `shmctl` and `ftok`, condition by condition:
- * seen through our API, and through the call itself (negative errno) where the API asks the kernel
- * otherwise or not at all.
+ * The results of `shmget`, `shmat`, `shmdt`, `shmctl` and `ftok`, condition by condition: through the API,
+ * and through the call itself (negative errno) where the API calls the kernel differently or not at all.
  *
- * Not here, for want of a system that answers so: `EMFILE` (macOS counts attaches), `SIGSYS` (some BSD
- * and Cygwin), `ENOENT` for huge pages of a kernel without hugetlbfs. What this kernel would say only
- * when built otherwise or out of files (`ENOSYS`, `ENFILE`) strace says in its place.
+ * Not tested, because no system here returns them: `EMFILE` (macOS counts attaches), `SIGSYS` (some BSD
+ * and Cygwin), `ENOENT` for huge pages of a kernel without hugetlbfs. strace injects errors that this
+ * kernel returns only in another build or without free files (`ENOSYS`, `ENFILE`).
  */
 
 import assert from "node:assert/strict";
@@ -75,7 +74,7 @@ function attaches(id: number, address: bigint | null, flags: number): number {
 
 const AS_NOBODY: Needs = { tools: ["deno"], root: true };
 
-/** What `code` gives for each expression, evaluated as nobody. `asRoot` is done before. */
+/** The values of the expressions, evaluated as the user nobody, after `asRoot` ran as root. */
 async function nobodyGets(expressions: readonly string[], asRoot = ""): Promise<unknown[]> {
   await using peer = asNobody(
     `
@@ -136,7 +135,7 @@ testWith(AS_NOBODY, "shmget: key exists, size beyond its: EINVAL, before permiss
     assert.equal(code(() => Segment.openOrCreate({ key, size: 101 })), "EINVAL");
     assert.equal(shmget(key, 101, READ_WRITE), -EINVAL);
     assert.equal(shmget(key, 101, IPC.CREAT | READ_WRITE), -EINVAL);
-    // We ask for no size, so that what nobody meets is the missing permission
+    // Without a size the only error for the user nobody is the missing permission
     assert.deepEqual(
       await nobodyGets([
         `shmget(${key}, 101, ${READ_WRITE})`,

@@ -1,4 +1,4 @@
-/** The messages for what the system refuses: each names the limit or the object, and the way out. */
+/** The messages when the system refuses: each names the limit or the object, and the remedy. */
 
 import assert from "node:assert/strict";
 import { Segment } from "../../mod.ts";
@@ -155,7 +155,7 @@ testWith(
     });
     using trusted = Segment.open(key, { trust: true });
     assert.equal(trusted.othersMayWrite, true);
-    // A squatter may make us a present of it: who created it stays
+    // A squatter may change the owner to root, but the creator stays
     trusted.setPermissions({ uid: 0, mode: 0o600 });
     assert.throws(() => Segment.open(key), { code: "EUNTRUSTED" });
     trusted.remove();

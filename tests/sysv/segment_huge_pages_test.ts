@@ -1,4 +1,4 @@
-/** Segments of huge pages: asked for in the kernel's words, used to the last byte, given back whole. */
+/** Segments of huge pages: their flags, their use to the last byte, and their release as a whole. */
 
 import assert from "node:assert/strict";
 import { Segment } from "../../mod.ts";
@@ -10,7 +10,7 @@ import { freshKey, Peer } from "../support/peer.ts";
 
 guardAgainstLeaks();
 
-/** Pages of the pool that nobody has and nobody was promised. */
+/** Pages of the pool that are neither used nor reserved. */
 function available(): number {
   const { free, reserved } = hugePagePool();
   return free - reserved;

@@ -1,4 +1,4 @@
-/** Limits and use, against what the system's own tools say. */
+/** Limits and use, compared with the system's own tools. */
 
 import assert from "node:assert/strict";
 import { segmentLimits } from "../../mod.ts";

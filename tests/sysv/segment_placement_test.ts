@@ -1,4 +1,4 @@
-/** Where and for what a segment is attached: addresses of one's own, code in it, and what is refused. */
+/** The address and the access of an attach: fixed addresses, executable code, and what is refused. */
 
 import assert from "node:assert/strict";
 import { getauxval } from "../../ffi/libc.ts";
@@ -135,7 +135,7 @@ Deno.test("Segment: a segment that would end in the upper half of the addresses 
       assert.equal(fits.address + BigInt(size), middle);
       assert.equal(segment.stat().nattch, 2);
     } catch (error) {
-      // The runtime has something there, at a place drawn at random: the kernel's refusal, not ours
+      // The runtime has mapped memory there, at a random address: the kernel refuses it, not the library
       if (!(error instanceof ShmError && error.code === "EINVAL")) throw error;
     }
   } finally {

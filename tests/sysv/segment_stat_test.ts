@@ -1,4 +1,4 @@
-/** Listings, and facts of one segment, against what the system's own tools say. */
+/** Listings, and facts of one segment, compared with the system's own tools. */
 
 import assert from "node:assert/strict";
 import { findSegment, setSegmentPermissions } from "../../src/sysv/mod.ts";

@@ -1,4 +1,4 @@
-/** Segments: made, found, read, written, given back; and every wrong use an exception. */
+/** Segments: created, opened, read, written, detached; every wrong use is an exception. */
 
 import assert from "node:assert/strict";
 import { geteuid } from "../../ffi/accounts.ts";
@@ -390,7 +390,7 @@ Deno.test("Segment.setPermissions: changes mode and owner, and nothing that was 
   assert.equal(segment.stat().mode, 0o640);
   for (const change of [{ mode: 0o1000 }, { uid: -1 }, { gid: 0xffffffff }, { uid: 1.5 }]) {
     assert.throws(() => segment.setPermissions(change), RangeError);
-    // Before any call: nobody knows yet that there is no such segment
+    // Before any call: whether the segment exists is not known yet
     assert.throws(() => setSegmentPermissions(0x7ffffff0, change), RangeError);
   }
   const before = segment.stat();

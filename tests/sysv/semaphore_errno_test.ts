@@ -20,7 +20,7 @@ import { withSet } from "./semaphore_scratch.ts";
 
 guardAgainstLeaks();
 
-/** For programs: says what became of an action in one line. */
+/** For programs: prints the result of an action in one line. */
 const REPORT = `const report = (action) => {
   try { console.log(action() ?? "done"); } catch (error) {
     console.log(error.code, error.errno, error.call, error.message);
@@ -115,7 +115,7 @@ testWith(
       report(() => semget(${key}, 0, 0));
     `);
       const { stdout } = await peer.ended();
-      // Without any bits it is found by who may do nothing with it
+      // With flags 0 it is found without any permission
       assert.match(stdout, new RegExp(`^EACCES 13 semget .*\n${id}\n$`));
     }),
 );

@@ -1,4 +1,4 @@
-/** Limits and use of semaphores against ipcs -l and -u, in a namespace with limits of its own. */
+/** Limits and use of semaphores compared with ipcs -l and -u, in a namespace with its own limits. */
 
 import assert from "node:assert/strict";
 import { semaphoreLimits, semaphoreUsage } from "../../src/sysv/mod.ts";

@@ -1,6 +1,6 @@
 /**
- * Programs that are not ours and use semaphore sets: core Perl, and C compiled on the spot. For tests
- * of the rooms that work with sets; register them with `testWith`.
+ * Programs in other languages that use semaphore sets: core Perl, and C compiled by the test. For tests
+ * of the folders that work with sets; register them with `testWith`.
  */
 
 import { CProgram } from "../support/c_program.ts";
@@ -9,7 +9,7 @@ import { Peer } from "../support/peer.ts";
 /** One operation as C has it: semaphore, summand, flags (010000 is SEM_UNDO, 04000 IPC_NOWAIT). */
 export type RawOperation = readonly [semaphore: number, add: number, flags: number];
 
-/** A program of another language at a semaphore set, which does what it is told. */
+/** A program in another language that follows commands on a semaphore set. */
 export class SemaphorePeer implements AsyncDisposable {
   /** The program; killing it is the point of many a test. */
   readonly peer: Peer;
@@ -48,7 +48,7 @@ export class SemaphorePeer implements AsyncDisposable {
   }
 }
 
-/** Which set a program is to use: one that is there, or one that it makes with these values. */
+/** The set that a program uses: an existing one, or one that it creates with these values. */
 export type PeerSet = { readonly id: number } | {
   readonly key: number;
   readonly values: readonly number[];

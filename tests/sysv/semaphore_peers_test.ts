@@ -1,6 +1,6 @@
 /**
- * The same set in C, in Perl and here: who is killed gives back, who waits gets it, in both
- * directions; and a removed set wakes them all.
+ * The same set in C, in Perl and here: the kernel reverts the changes of a killed process, and wakes the
+ * waiters, in both directions; a removed set wakes all of them.
  */
 
 import assert from "node:assert/strict";

@@ -1,4 +1,4 @@
-/** Semaphore sets: made, found, changed in one step, removed; and every wrong use an exception. */
+/** Semaphore sets: created, opened, changed in one step, removed; every wrong use is an exception. */
 
 import assert from "node:assert/strict";
 import { IPC } from "../../ffi/constants.ts";
@@ -286,7 +286,7 @@ testWith(
     assert.throws(() => SemaphoreSet.openOrCreate({ key, count: 1 }), squatted);
     assert.throws(() => SemaphoreSet.open(key), squatted);
     assert.throws(() => SemaphoreSet.attach(id), squatted);
-    // A squatter may make us a present of it: who created it stays
+    // A squatter may change the owner to root, but the creator stays
     setSemaphoreSetPermissions(id, { uid: 0, mode: 0o600 });
     assert.throws(() => SemaphoreSet.open(key), squatted);
     SemaphoreSet.openOrCreate({ key, count: 1, trust: true }).remove();

@@ -1,6 +1,6 @@
 /**
- * What is told of sets that other programs made (ipcmk, core Perl, C), against what ipcs(1) and
- * /proc/sysvipc/sem tell of them.
+ * The facts of sets that other programs created (ipcmk, core Perl, C), compared with those of ipcs(1) and
+ * /proc/sysvipc/sem.
  */
 
 import assert from "node:assert/strict";

@@ -26,7 +26,7 @@ async function asleep(set: SemaphoreSet, count = 1, semaphore = 0): Promise<void
   }
 }
 
-/** Lets the sleeping thread do what it waits for, and returns before its promise has been told. */
+/** Lets the sleeping thread perform its operations, and returns before its promise is settled. */
 function untilTaken(set: SemaphoreSet, values: readonly number[]): void {
   const net = Deadline.after(60_000);
   while (set.values().join() !== values.join()) assert(!net.passed, "nobody took it");
@@ -327,7 +327,7 @@ testWith(
       await asleep(set);
       await peer.write("now\n");
       assert.equal(await peer.line(), "terminated");
-      // Between two slices nobody queues either: only a long quiet says that it ended
+      // Between two slices there is no waiter either: only a long quiet shows that the wait ended
       for (let quiet = 0; quiet < 40; quiet++) {
         await new Promise((resolve) => setTimeout(resolve, 10));
         if (set.waitingForIncrease(0) > 0) quiet = 0;

@@ -1,4 +1,4 @@
-/** Lines of equal waits: the first asks, the others follow in the order of asking. */
+/** Queues of equal waits: the first asks the kernel, the others follow in the order of the calls. */
 
 import assert from "node:assert/strict";
 import { QueuedWait } from "../../src/sysv/wait_queue.ts";

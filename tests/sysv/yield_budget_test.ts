@@ -1,4 +1,4 @@
-/** The budget of promises that settle at once: the event loop gets its turn in every loop of them. */
+/** The budget of promises that settle at once: every loop over them lets the event loop turn. */
 
 import assert from "node:assert/strict";
 import {
