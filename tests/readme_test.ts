@@ -5,6 +5,8 @@
  */
 
 import assert from "node:assert/strict";
+import * as library from "../mod.ts";
+import { COMMANDS } from "../src/cli/command_list.ts";
 import { guardAgainstLeaks } from "./support/leaks.ts";
 import { testWith } from "./support/needs.ts";
 import { SharedNamespace } from "./support/own_namespace.ts";
@@ -121,3 +123,12 @@ testWith(
     assert.deepEqual(shown, [...rounds, batches]);
   },
 );
+
+testWith({ files: true }, "README.md: what it leads to is exported, or a command", () => {
+  const readme = Deno.readTextFileSync(`${PROJECT}README.md`);
+  const section = readme.split(/^## /m).find((text) => text.startsWith("Which one do I need?"))!;
+  const named = [...section.matchAll(/`(\w+)`/g)].map(([, name]) => name!);
+  assert(named.length > 15);
+  const known = new Set([...Object.keys(library), ...COMMANDS.map(({ name }) => name)]);
+  assert.deepEqual(named.filter((name) => !known.has(name)), []);
+});
