@@ -4,8 +4,7 @@
  */
 
 import type { Fields, StructInput, StructLayout, StructView } from "../layout/layout.ts";
-import type { ChannelMessage } from "./channel_options.ts";
-import type { ChannelVisit, Delivered } from "./lane_reader.ts";
+import type { ChannelVisit } from "./lane_reader.ts";
 
 /** Makes the bytes of messages. */
 export interface MessageEncoder<In> {
@@ -63,53 +62,4 @@ export class StructCodec<F extends Fields> implements MessageCodec<StructInput<F
       return visit(this.#view, tag, lane);
     };
   }
-}
-
-const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
-
-/** Decodes UTF-8. The bytes must not change in the meantime: a peer must not have access to them. */
-export function decodeText(bytes: Uint8Array<ArrayBuffer>): string {
-  return decoder.decode(bytes);
-}
-
-/** A message of bytes, and its text, which is decoded when it is read. */
-class BytesMessage implements ChannelMessage {
-  constructor(
-    readonly bytes: Uint8Array<ArrayBuffer>,
-    readonly tag: number,
-    readonly lane: number,
-  ) {}
-
-  get value(): Uint8Array<ArrayBuffer> {
-    return this.bytes;
-  }
-
-  get text(): string {
-    return decoder.decode(this.bytes);
-  }
-}
-
-/** A message that a codec has decoded. */
-class DecodedMessage<Out> implements ChannelMessage<Out> {
-  constructor(
-    readonly value: Out,
-    readonly bytes: Uint8Array<ArrayBuffer>,
-    readonly tag: number,
-    readonly lane: number,
-  ) {}
-
-  get text(): string {
-    return decoder.decode(this.bytes);
-  }
-}
-
-/** Makes a received message of what a lane delivered. */
-export function receivedMessage<Out>(
-  codec: MessageDecoder<Out> | undefined,
-  { bytes, tag, lane }: Delivered,
-): ChannelMessage<Out> {
-  return codec === undefined
-    // Without a codec, `Out` is bytes
-    ? new BytesMessage(bytes, tag, lane) as ChannelMessage<unknown> as ChannelMessage<Out>
-    : new DecodedMessage(codec.decode(bytes), bytes, tag, lane);
 }

@@ -28,13 +28,14 @@ import {
   readReceiveSyncOptions,
   readTryReceiveOptions,
 } from "./channel_options.ts";
-import { decodeText, type MessageDecoder, receivedMessage } from "./codec.ts";
+import type { MessageDecoder } from "./codec.ts";
 import { EndOfStream } from "./end_of_stream.ts";
 import type { ChannelVisit } from "./lane_reader.ts";
 import { LaneRotation } from "./lane_rotation.ts";
 import { CONSUMER_WORD, consumerWords, WAITER_FLAG_OFFSET } from "./lane_words.ts";
 import { MessageWait } from "./message_wait.ts";
 import { SMALL, SmallPayload } from "./payload_views.ts";
+import { type BytesMessage, DecodedMessage, decodeText } from "./received_message.ts";
 import { ChannelReadable } from "./web_streams.ts";
 
 /** The options of a drain that has none. */
@@ -226,7 +227,10 @@ export class Consumer<Out = Uint8Array<ArrayBuffer>>
     const message = this.#lanes.take();
     if (message === undefined) return undefined;
     if (ack === "before") this.#settle();
-    return receivedMessage(this.#codec, message);
+    const codec = this.#codec;
+    // Without a codec, `Out` is bytes
+    if (codec === undefined) return message as BytesMessage & { readonly value: Out };
+    return new DecodedMessage(codec.decode(message.bytes), message);
   }
 
   /**

@@ -10,6 +10,7 @@ import type { WaiterFlag } from "../sync/waiter_flag.ts";
 import { PADDING, RECORD, RECORD_ALIGN } from "./descriptor.ts";
 import { areEnds, LANE_WORD, type LaneMemory } from "./lane_words.ts";
 import { RingViews, SMALL, type SmallPayload } from "./payload_views.ts";
+import { BytesMessage } from "./received_message.ts";
 import { maxMessage } from "./shape.ts";
 import { MessageCounter, readMessageCount } from "./message_counter.ts";
 
@@ -72,13 +73,6 @@ function refusePromise(returned: unknown): void {
     "visit returned a promise, and what it was given is valid during the call only: copy it, or " +
       "use receive() or for await",
   );
-}
-
-/** A delivered message: a copy of its bytes, and what came with them. */
-export interface Delivered {
-  readonly bytes: Uint8Array<ArrayBuffer>;
-  readonly tag: number;
-  readonly lane: number;
 }
 
 /** The reading end of one lane. */
@@ -211,7 +205,7 @@ export class LaneReader {
   }
 
   /** Returns a copy of the next message up to the tail as last read; `undefined` if there is none. */
-  next(): Delivered | undefined {
+  next(): BytesMessage | undefined {
     const { ring, wide, lane } = this.memory;
     const capacity = this.#capacity;
     for (;;) {
@@ -234,7 +228,7 @@ export class LaneReader {
         : new Uint8Array(this.#views.at(index + HEADER, length!));
       this.#head = (head + size) | 0;
       this.#taken++;
-      return { bytes: copy, tag, lane };
+      return new BytesMessage(copy, tag, lane);
     }
   }
 

@@ -7,9 +7,10 @@
 import type { ShmError } from "../../ffi/shm_error.ts";
 import { WaiterFlag } from "../sync/waiter_flag.ts";
 import type { ChannelMembership } from "./channel_membership.ts";
-import { type ChannelVisit, type Delivered, LaneReader } from "./lane_reader.ts";
+import { type ChannelVisit, LaneReader } from "./lane_reader.ts";
 import { LANE_WORD, laneMemory, WAITER_FLAG_OFFSET } from "./lane_words.ts";
 import type { SmallPayload } from "./payload_views.ts";
+import type { BytesMessage } from "./received_message.ts";
 
 /** All lanes of one consumer. */
 export class LaneRotation {
@@ -98,7 +99,7 @@ export class LaneRotation {
   }
 
   /** The next message, as a copy. It joins those that are delivered and not acknowledged. */
-  take(): Delivered | undefined {
+  take(): BytesMessage | undefined {
     const readers = this.readers;
     for (let i = 0; i < readers.length; i++) {
       const lane = this.#next;
@@ -120,7 +121,7 @@ export class LaneRotation {
     return undefined;
   }
 
-  #takeFrom(reader: LaneReader, lane: number): Delivered | undefined {
+  #takeFrom(reader: LaneReader, lane: number): BytesMessage | undefined {
     try {
       const message = reader.look() ? reader.next() : undefined;
       this.#isReadable(lane);

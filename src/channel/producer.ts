@@ -2,17 +2,16 @@
  * A producer of a channel: owns one lane until it closes or its process dies.
  */
 
-import { ERRNO } from "../../ffi/errno.ts";
-import { ShmError } from "../../ffi/shm_error.ts";
 import { checkBytes, checkInteger, checkNumber, lengthOf } from "../layout/arguments.ts";
 import { mistyped } from "../layout/refusal.ts";
+import { DEFAULT_SPIN_US } from "../sync/adaptive_spin.ts";
+import type { Deadline } from "../sync/deadline.ts";
 import type { Role } from "../sync/role.ts";
-import { Deadline } from "../sync/deadline.ts";
-import { AdaptiveSpin, DEFAULT_SPIN_US } from "../sync/adaptive_spin.ts";
-import { yieldBudget } from "../sysv/yield_budget.ts";
 import { SerialQueue } from "../sync/serial_queue.ts";
+import { WaiterFlag } from "../sync/waiter_flag.ts";
 import { type Waiting, waitSync } from "../sysv/wait.ts";
-import { timedOut, WaitSchedule } from "../sync/wait_schedule.ts";
+import { yieldBudget } from "../sysv/yield_budget.ts";
+import type { ChannelMembership } from "./channel_membership.ts";
 import {
   type ChannelSendOptions,
   type ChannelSendSyncOptions,
@@ -22,26 +21,23 @@ import {
   readSendSyncOptions,
   readTag,
 } from "./channel_options.ts";
-import type { ChannelMembership } from "./channel_membership.ts";
 import type { MessageEncoder } from "./codec.ts";
-import { WaiterFlag } from "../sync/waiter_flag.ts";
-import { SEMAPHORE } from "./descriptor.ts";
 import {
   CONSUMER_WORD,
   consumerWords,
   LANE_WORD,
-  type LaneMemory,
   laneMemory,
   WAITER_FLAG_OFFSET,
 } from "./lane_words.ts";
 import { LaneWriter } from "./lane_writer.ts";
-import { maxMessage } from "./shape.ts";
 import { SMALL } from "./payload_views.ts";
-import { Reservation } from "./reservation.ts";
+import { type Reservation, ReservedPlace } from "./reservation.ts";
+import { RoomWait } from "./room_wait.ts";
+import { maxMessage } from "./shape.ts";
 import { ChannelWritable } from "./web_streams.ts";
 
-/** Not a length of any payload: no reservation is open. */
-const NOT_OPEN = -1;
+/** Longer than any message can be. */
+const NO_LENGTH = 2 ** 30;
 
 /** The part of the lane's bytes that may wait in the writable stream. */
 const STREAM_AHEAD = 1 / 4;
@@ -84,21 +80,17 @@ export class Producer<In = ArrayBufferView | ArrayBufferLike> implements Disposa
   readonly #role: Role;
   /** Without it, messages are bytes. */
   readonly #codec: MessageEncoder<In> | undefined;
-  readonly #memory: LaneMemory;
   readonly #writer: LaneWriter;
   readonly #consumer: WaiterFlag;
   readonly #self: WaiterFlag;
   readonly #words: Int32Array<ArrayBuffer>;
-  /** The shortest length, and how much longer the longest is: 0 if all messages have one length. */
-  readonly #least: number;
+  /** The shortest length that can be sent now: none while a reservation is open, and after close. */
+  #least: number;
+  /** How much longer the longest is: 0 if all messages have one length. */
   readonly #span: number;
-  readonly #spin: AdaptiveSpin;
-  readonly #failWithoutConsumer: boolean;
+  readonly #wait: RoomWait;
   readonly #queue = new SerialQueue();
-  readonly #reservation: Reservation;
-  #reservedLength = NOT_OPEN;
-  #reservedTag = 0;
-  #reservedBytes: Uint8Array<ArrayBuffer> | undefined;
+  readonly #reserved: ReservedPlace;
   #writable: ChannelWritable<In> | undefined;
   #open = true;
 
@@ -114,16 +106,13 @@ export class Producer<In = ArrayBufferView | ArrayBufferLike> implements Disposa
     codec: MessageEncoder<In> | undefined,
   ) {
     const { withoutConsumer = "wait", spin = DEFAULT_SPIN_US } = options;
-    this.#spin = new AdaptiveSpin(spin);
-    this.#failWithoutConsumer = withoutConsumer === "error";
     const { segment, shape } = channel;
     const memory = laneMemory(segment.buffer, shape, lane);
     this.#channel = channel;
     this.#role = role;
     this.#codec = codec;
-    this.#memory = memory;
-    this.#writer = new LaneWriter(memory, (what) => channel.corrupt(lane, what));
-    this.#self = new WaiterFlag(
+    const writer = this.#writer = new LaneWriter(memory, (what) => channel.corrupt(lane, what));
+    const self = this.#self = new WaiterFlag(
       segment,
       memory.words,
       LANE_WORD.ASLEEP,
@@ -138,20 +127,43 @@ export class Producer<In = ArrayBufferView | ArrayBufferLike> implements Disposa
     this.#words = memory.words;
     this.#least = shape.messageSize;
     this.#span = shape.messageSize === 0 ? maxMessage(shape.laneCapacity) : 0;
-    this.#reservation = this.#makeReservation();
-    this.#self.retract();
+    const checkOpen = (): void => this.#checkOpen();
+    this.#wait = new RoomWait({
+      channel,
+      writer,
+      self,
+      spin,
+      failWithoutConsumer: withoutConsumer === "error",
+      isOpen: () => this.#open,
+      checkOpen,
+    });
+    this.#reserved = new ReservedPlace(channel, {
+      checkOpen,
+      send: (length, tag) => {
+        writer.commit(length, tag);
+        this.#publish();
+      },
+      ended: () => {
+        this.#least = this.#open ? shape.messageSize : NO_LENGTH;
+      },
+    });
+    self.retract();
     Atomics.add(memory.words, LANE_WORD.OPENED, 1);
     Object.freeze(this);
   }
 
   /** The lane it owns. */
   get lane(): number {
-    return this.#memory.lane;
+    return this.#writer.memory.lane;
   }
 
   /** Whether the producer is open. */
   get isOpen(): boolean {
     return this.#open && this.#words.length > 0;
+  }
+
+  #checkOpen(): void {
+    if (!this.isOpen) throw this.#channel.closed("the producer", this.#open);
   }
 
   /** The bytes of a message. `stage` has this written out: a call costs half as much again there. */
@@ -162,16 +174,15 @@ export class Producer<In = ArrayBufferView | ArrayBufferLike> implements Disposa
 
   /** Checks a message and this producer before anything else is done. Returns the length. */
   #check(length: number): number {
-    const usable = this.#open && this.#words.length > 0 && this.#reservedLength === NOT_OPEN;
     const more = length - this.#least;
-    if (!usable || !(more >= 0 && more <= this.#span)) throw this.#refusal(length);
+    if (!(more >= 0 && more <= this.#span && this.#words.length > 0)) throw this.#refusal(length);
     return length;
   }
 
   /** The error for a message of `length` bytes that cannot be sent. */
   #refusal(length: number): Error {
     if (!this.isOpen) return this.#channel.closed("the producer", this.#open);
-    if (this.#reservedLength !== NOT_OPEN) {
+    if (this.#reserved.isOpen) {
       return this.#channel.busy("send", "a reservation is open: commit or abort it first");
     }
     const { laneCapacity, messageSize } = this.#channel.shape;
@@ -245,7 +256,7 @@ export class Producer<In = ArrayBufferView | ArrayBufferLike> implements Disposa
    * @throws {ShmError} `EDETACHED` closed
    */
   publish(): void {
-    if (!this.isOpen) throw this.#channel.closed("the producer", this.#open);
+    this.#checkOpen();
     if (this.#writer.staged > 0) this.#publish();
   }
 
@@ -308,7 +319,7 @@ export class Producer<In = ArrayBufferView | ArrayBufferLike> implements Disposa
       throw this.#channel.busy("send", "a send() of this producer is waiting: await it first");
     }
     if (!this.#writer.append(payload, length, tag)) {
-      if (!this.#findRoom(length)) waitSync(this.#untilRoom(length, deadline));
+      if (!this.#findRoom(length)) waitSync(this.#wait.until(length, deadline));
       this.#writer.append(payload, length, tag);
     }
     this.#publish();
@@ -337,7 +348,7 @@ export class Producer<In = ArrayBufferView | ArrayBufferLike> implements Disposa
       const kept = this.#codec === undefined ? payload : payload.slice();
       return await this.#queue.run(
         read,
-        () => this.#expired(),
+        () => this.#wait.expired(),
         () => this.#sending(kept, length, tag, deadline),
       );
     }
@@ -352,7 +363,7 @@ export class Producer<In = ArrayBufferView | ArrayBufferLike> implements Disposa
     tag: number,
     deadline: Deadline | undefined,
   ): Waiting<void> {
-    yield* this.#untilRoom(length, deadline);
+    yield* this.#wait.until(length, deadline);
     this.#check(length);
     const now = lengthOf(payload);
     if (now !== length) {
@@ -368,56 +379,7 @@ export class Producer<In = ArrayBufferView | ArrayBufferLike> implements Disposa
   /** Reserves room if some becomes free soon. Publishes first: the consumer frees only what it sees. */
   #findRoom(length: number): boolean {
     if (this.#writer.staged > 0) this.#publish();
-    return this.#spin.look(() => this.#writer.reserve(length));
-  }
-
-  /** Waits until room is reserved. */
-  *#untilRoom(length: number, deadline: Deadline = Deadline.never): Waiting<void> {
-    const schedule = new WaitSchedule(deadline, () => this.#expired());
-    const words = this.#words;
-    this.#spin.sleeps();
-    try {
-      for (let waited = false;; waited = true) {
-        if (!this.isOpen) throw this.#channel.closed("the producer", this.#open);
-        this.#self.announce();
-        if (this.#writer.reserve(length)) return;
-        if (!waited) Atomics.add(words, LANE_WORD.FULL_WAITS, 1);
-        this.#writer.checkTail();
-        this.#channel.checkPresent();
-        if (this.#failWithoutConsumer && this.#consumerPid() === undefined) {
-          throw new ShmError("send", "semctl", ERRNO.EPIPE, {
-            key: this.#channel.segment.key,
-            id: this.#channel.segment.id,
-            facts: "the lane is full and nobody is the consumer",
-            remedy: 'start one, or use withoutConsumer: "wait"',
-            option: "withoutConsumer",
-          });
-        }
-        yield this.#self.sleep(schedule.next({ woken: true }));
-      }
-    } finally {
-      // After close the word may belong to the next owner
-      if (this.#open) this.#self.retract();
-      this.#spin.woke();
-    }
-  }
-
-  #consumerPid(): number | undefined {
-    const { set } = this.#channel;
-    return set.value(SEMAPHORE.CONSUMER) === 0 ? undefined : set.lastPid(SEMAPHORE.CONSUMER);
-  }
-
-  #expired(): ShmError {
-    const { key, id } = this.#channel.segment;
-    const pid = this.#channel.segment.attached ? this.#consumerPid() : undefined;
-    return timedOut("send", "futex", {
-      key,
-      id,
-      remedy: `lane ${this.lane} is full and ` +
-        (pid === undefined
-          ? "nobody is the consumer: start one"
-          : `the consumer, process ${pid}, did not make room in time`),
-    });
+    return this.#wait.soon(length);
   }
 
   /**
@@ -436,10 +398,8 @@ export class Producer<In = ArrayBufferView | ArrayBufferLike> implements Disposa
     if (!Number.isInteger(length)) throw new RangeError(`length ${length} is not an integer`);
     this.#check(length);
     if (this.#queue.waiting > 0 || !this.#writer.reserve(length)) return undefined;
-    this.#reservedBytes = this.#writer.place(length);
-    this.#reservedLength = length;
-    this.#reservedTag = tag;
-    return this.#reservation;
+    this.#least = NO_LENGTH;
+    return this.#reserved.open(this.#writer.place(length), length, tag);
   }
 
   /**
@@ -476,45 +436,8 @@ export class Producer<In = ArrayBufferView | ArrayBufferLike> implements Disposa
    */
   scratch(length: number): Uint8Array<ArrayBuffer> {
     checkInteger(length, "length", 0, SMALL);
-    if (!this.isOpen) throw this.#channel.closed("the producer", this.#open);
+    this.#checkOpen();
     return this.#writer.scratch(length);
-  }
-
-  #makeReservation(): Reservation {
-    // deno-lint-ignore no-this-alias -- the getter below has its own `this`
-    const producer = this;
-    return new Reservation({
-      get bytes(): Uint8Array<ArrayBuffer> {
-        if (producer.#reservedLength === NOT_OPEN) throw producer.#noReservation();
-        return producer.#reservedBytes!;
-      },
-      commit: () => this.#commit(),
-      abort: () => {
-        this.#reservedLength = NOT_OPEN;
-      },
-    });
-  }
-
-  #noReservation(): ShmError {
-    return this.#channel.busy("use the reservation", "it was committed or aborted: claim one");
-  }
-
-  #commit(): void {
-    const length = this.#reservedLength;
-    if (length === NOT_OPEN) throw this.#noReservation();
-    this.#reservedLength = NOT_OPEN;
-    if (!this.isOpen) throw this.#channel.closed("the producer", this.#open);
-    if (this.#reservedBytes!.length !== length) {
-      throw new ShmError("commit the reservation", undefined, "EDETACHED", {
-        key: this.#channel.segment.key,
-        id: this.#channel.segment.id,
-        facts:
-          "its bytes were transferred away (structuredClone, postMessage), and nothing was sent",
-        remedy: "transfer a copy, and claim again",
-      });
-    }
-    this.#writer.commit(length, this.#reservedTag);
-    this.#publish();
   }
 
   /**
@@ -547,7 +470,7 @@ export class Producer<In = ArrayBufferView | ArrayBufferLike> implements Disposa
    */
   get writable(): WritableStream<In> {
     if (this.#writable === undefined) {
-      if (!this.isOpen) throw this.#channel.closed("the producer", this.#open);
+      this.#checkOpen();
       const { messageSize, laneCapacity } = this.#channel.shape;
       const target = {
         send: (message: In, options: ChannelSendOptions) => this.send(message, options),
@@ -572,7 +495,7 @@ export class Producer<In = ArrayBufferView | ArrayBufferLike> implements Disposa
     if (!this.#open) return;
     const attached = this.isOpen;
     this.#open = false;
-    this.#reservedLength = NOT_OPEN;
+    this.#reserved.abort();
     if (attached && complete) {
       if (this.#writer.staged > 0) this.#writer.publish();
       Atomics.add(this.#words, LANE_WORD.CLOSED, 1);

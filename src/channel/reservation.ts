@@ -3,15 +3,10 @@
  * committed or aborted.
  */
 
-/** The operations of a reservation on its lane; made by {@linkcode Producer}. */
-export interface ReservationTarget {
-  /** The place of the payload. */
-  readonly bytes: Uint8Array<ArrayBuffer>;
-  /** Completes and publishes the message. */
-  commit(): void;
-  /** Gives up the place. */
-  abort(): void;
-}
+import { ShmError } from "../../ffi/shm_error.ts";
+import type { ChannelMembership } from "./channel_membership.ts";
+
+let makeReservation: (place: ReservedPlace) => Reservation;
 
 /**
  * The place of a message that is being written. A producer has one reservation, the same object each
@@ -35,11 +30,14 @@ export interface ReservationTarget {
  * ```
  */
 export class Reservation implements Disposable {
-  readonly #end: ReservationTarget;
+  readonly #place: ReservedPlace;
 
-  /** Internal: used by {@linkcode Producer}. */
-  constructor(end: ReservationTarget) {
-    this.#end = end;
+  static {
+    makeReservation = (place) => new Reservation(place);
+  }
+
+  private constructor(place: ReservedPlace) {
+    this.#place = place;
     Object.freeze(this);
   }
 
@@ -50,7 +48,7 @@ export class Reservation implements Disposable {
    * @throws {ShmError} `EBUSY` the reservation is not open
    */
   get bytes(): Uint8Array<ArrayBuffer> {
-    return this.#end.bytes;
+    return this.#place.bytes;
   }
 
   /**
@@ -59,16 +57,89 @@ export class Reservation implements Disposable {
    * @throws {ShmError} `EBUSY` the reservation is not open, `EDETACHED` the producer was closed
    */
   commit(): void {
-    this.#end.commit();
+    this.#place.commit();
   }
 
   /** Gives up the place: nothing is sent. Calling it again, or after `commit`, does nothing. */
   abort(): void {
-    this.#end.abort();
+    this.#place.abort();
   }
 
   /** `using` aborts a reservation that was not committed by the end of the block. */
   [Symbol.dispose](): void {
-    this.#end.abort();
+    this.#place.abort();
+  }
+}
+
+/** What a reservation needs of its producer. */
+export interface ReservingProducer {
+  /** Throws if the producer was closed. */
+  checkOpen(): void;
+  /** Completes and publishes the message whose place was reserved. */
+  send(length: number, tag: number): void;
+  /** Called when the reservation is not open any more. */
+  ended(): void;
+}
+
+/** What a producer needs of its reservation. */
+export class ReservedPlace {
+  readonly #channel: ChannelMembership;
+  readonly #producer: ReservingProducer;
+  readonly #reservation: Reservation = makeReservation(this);
+  #isOpen = false;
+  #length = 0;
+  #tag = 0;
+  #bytes: Uint8Array<ArrayBuffer> | undefined;
+
+  constructor(channel: ChannelMembership, producer: ReservingProducer) {
+    this.#channel = channel;
+    this.#producer = producer;
+  }
+
+  /** Whether the reservation is open. */
+  get isOpen(): boolean {
+    return this.#isOpen;
+  }
+
+  /** Opens the reservation for the place of a message of `length` bytes. */
+  open(bytes: Uint8Array<ArrayBuffer>, length: number, tag: number): Reservation {
+    this.#bytes = bytes;
+    this.#length = length;
+    this.#tag = tag;
+    this.#isOpen = true;
+    return this.#reservation;
+  }
+
+  /** The place of the payload. */
+  get bytes(): Uint8Array<ArrayBuffer> {
+    if (!this.#isOpen) throw this.#notOpen();
+    return this.#bytes!;
+  }
+
+  /** Completes and publishes the message. */
+  commit(): void {
+    if (!this.#isOpen) throw this.#notOpen();
+    this.abort();
+    this.#producer.checkOpen();
+    if (this.#bytes!.length !== this.#length) {
+      throw new ShmError("commit the reservation", undefined, "EDETACHED", {
+        key: this.#channel.segment.key,
+        id: this.#channel.segment.id,
+        facts:
+          "its bytes were transferred away (structuredClone, postMessage), and nothing was sent",
+        remedy: "transfer a copy, and claim again",
+      });
+    }
+    this.#producer.send(this.#length, this.#tag);
+  }
+
+  /** Gives up the place. */
+  abort(): void {
+    this.#isOpen = false;
+    this.#producer.ended();
+  }
+
+  #notOpen(): ShmError {
+    return this.#channel.busy("use the reservation", "it was committed or aborted: claim one");
   }
 }

@@ -350,7 +350,7 @@ Deno.test("a deadline ends sendSync, and nothing was sent", () => {
   const options = { timeout: 5 };
   assert.throws(() => producer.sendSync(byte(1), options), {
     code: "ETIMEDOUT",
-    message: /lane 0 is full and nobody is the consumer: start one/,
+    message: /lane 0 is full and there is no consumer: start one/,
   });
   assert.equal(channel.stats().lanes[0]!.fullWaits, 1);
   using consumer = channel.consumer();
@@ -371,7 +371,7 @@ Deno.test("without a consumer sending waits or fails, as asked for", async () =>
   using waiting = channel.producer({ spin: 0 });
   fill(failing);
   fill(waiting);
-  const error = { code: "EPIPE", message: /the lane is full and nobody is the consumer/ };
+  const error = { code: "EPIPE", message: /the lane is full and there is no consumer/ };
   assert.throws(() => failing.sendSync(byte(1)), error);
   await assert.rejects(failing.send(byte(1)), error);
   const sending = waiting.send(byte(98), { timeout: SOON });

@@ -1,0 +1,46 @@
+/**
+ * Received messages: bytes, or what a codec has decoded. Internal: used by the channel.
+ */
+
+import type { ChannelMessage } from "./channel_options.ts";
+
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
+/** Decodes UTF-8. The bytes must not change in the meantime: a peer must not have access to them. */
+export function decodeText(bytes: Uint8Array<ArrayBuffer>): string {
+  return decoder.decode(bytes);
+}
+
+/** A message of bytes, and its text, which is decoded when it is read. */
+export class BytesMessage implements ChannelMessage {
+  constructor(
+    readonly bytes: Uint8Array<ArrayBuffer>,
+    readonly tag: number,
+    readonly lane: number,
+  ) {}
+
+  get value(): Uint8Array<ArrayBuffer> {
+    return this.bytes;
+  }
+
+  get text(): string {
+    return decoder.decode(this.bytes);
+  }
+}
+
+/** A message with the value in it. */
+export class DecodedMessage<Out> implements ChannelMessage<Out> {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly tag: number;
+  readonly lane: number;
+
+  constructor(readonly value: Out, { bytes, tag, lane }: BytesMessage) {
+    this.bytes = bytes;
+    this.tag = tag;
+    this.lane = lane;
+  }
+
+  get text(): string {
+    return decoder.decode(this.bytes);
+  }
+}
