@@ -102,7 +102,7 @@ testWith({ tools: ["gcc"], files: true }, "ftok: the same key as in a C program"
   assert.equal(ftok(path, 200), ((200 << 24) | ((dev & 0xff) << 16) | (ino! & 0xffff)) | 0);
 });
 
-Deno.test("formatKey, keyInHex, hexKey: negative keys are the 32 bits that ipcs shows", () => {
+Deno.test("formatKey and hexKey: negative keys are the 32 bits that ipcs shows", () => {
   for (
     const [key, message, command, table] of [
       [0, "0 (0x0)", "0x0", "0x00000000"],

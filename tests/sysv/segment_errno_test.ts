@@ -292,7 +292,7 @@ Deno.test("shmget: key -1, key < 0, key 0xffffffff are keys like any other", () 
 
 // ---- new segment state
 
-Deno.test("shmget, new segment: size not rounded, low 9 bits of the mode, never attached, our pid, zeros", async () => {
+Deno.test("shmget: a new segment: size not rounded, low 9 bits of the mode, never attached, our pid, zeros", async () => {
   const before = Math.floor(Date.now() / 1000) * 1000;
   await withSegment({ size: 100, mode: 0o765 }, (id) => {
     const { size, mode, nattch, atime, dtime, lpid, cpid, ctime } = statSegment(id);
@@ -306,7 +306,7 @@ Deno.test("shmget, new segment: size not rounded, low 9 bits of the mode, never 
   });
 });
 
-testWith({ tools: ["deno"] }, "shmget, new segment: the umask is not applied", async () => {
+testWith({ tools: ["deno"] }, "shmget: a new segment: the umask is not applied", async () => {
   await using peer = Peer.typescript(
     `import { Segment } from "@sysv/shm";
     Deno.umask(0o077);
@@ -564,7 +564,7 @@ Deno.test("IPC_STAT: no such id: EINVAL; no buffer: EFAULT", async () => {
   await withSegment({}, (id) => assert.equal(shmctl(id, IPC.STAT, null), -EFAULT));
 });
 
-testWith(AS_NOBODY, "IPC_SET, IPC_RMID: neither owner, creator nor root: EPERM", async () => {
+testWith(AS_NOBODY, "IPC_SET and IPC_RMID: neither owner, creator nor root: EPERM", async () => {
   await withSegment({ mode: 0o666 }, async (id) => {
     const tries = [
       `setSegmentPermissions(${id}, { mode: 0o600 })`,
@@ -642,7 +642,7 @@ Deno.test("IPC_RMID: no such id: EINVAL; attached: the key is free at once, twic
   assert.equal(code(() => removeSegment(first.id)), "EINVAL");
 });
 
-Deno.test("SHM_LOCK, SHM_UNLOCK: any number of times; the mode shows it", async () => {
+Deno.test("SHM_LOCK and SHM_UNLOCK: any number of times; the mode shows it", async () => {
   await withSegment({}, (id) => {
     using segment = Segment.attach(id);
     for (const [change, locked] of [["lockMemory", true], ["unlockMemory", false]] as const) {
@@ -693,7 +693,7 @@ testWith(
 
 testWith(
   AS_NOBODY,
-  "IPC_INFO, SHM_INFO: any user; the id is ignored, but not a negative one",
+  "IPC_INFO and SHM_INFO: any user; the id is ignored, but not a negative one",
   async () => {
     const bytes = `new Uint8Array(256)`;
     for (const command of [IPC.INFO, SHM.INFO]) {

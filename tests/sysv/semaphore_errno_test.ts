@@ -254,7 +254,7 @@ Deno.test("semop: bad timespec (nsec >= 1e9): EINVAL, which no timeout of the li
 
 testWith(
   { tools: ["deno"], root: true },
-  "semop, semctl: no permission: EACCES",
+  "semop and semctl: no permission: EACCES",
   () =>
     withSet({ count: 1, mode: 0o604 }, async (set) => {
       await using peer = asNobody(`
