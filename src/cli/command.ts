@@ -5,7 +5,6 @@ import { optionsHelp, type OptionTable, parse, type Parsed } from "./usage.ts";
 
 /** The facts about a subcommand that are known before it is loaded. */
 export interface CommandEntry {
-  /** Its name. */
   readonly name: string;
   /** A short description of what it does. */
   readonly summary: string;
@@ -27,10 +26,8 @@ export interface Command {
   run(args: readonly string[]): Promise<number>;
 }
 
-/** The option of every command. */
 const HELP_OPTION = { help: { short: "h", help: "show this" } } as const satisfies OptionTable;
 
-/** What makes one command different from the others. */
 interface CommandParts<Table extends OptionTable> extends Pick<Command, "verbs"> {
   /** Its options, without `--help`. */
   readonly options: Table;

@@ -34,7 +34,6 @@ export interface Parsed<Name extends string> {
   readonly positionals: readonly string[];
 }
 
-/** One token of a command line. */
 type Token =
   | { readonly kind: "positional"; readonly value: string }
   | {

@@ -18,10 +18,19 @@ export const LENGTH_OPTION = {
   length: { short: "n", value: "BYTES", help: "how many (default: up to the end)" },
 } as const satisfies OptionTable;
 
+/** The part of a help text about reading a segment. */
+export const READING_HELP =
+  `A range that is not all within the segment is an error, and nothing is written.
+Read permission is enough, even if another user created the segment. It is
+copied MiB by MiB, so what other processes write meanwhile may be in the bytes.
+
+It is attached for that moment: its attach count, LPID and times change, and
+pages without memory get some, for good. If that may be more than is free, you
+are asked first; without a terminal it is refused.`;
+
 /** How much of a segment is copied at once: enough to be fast, and small beside a large segment. */
 const PIECE_BYTES = 2 ** 20;
 
-/** A range of bytes of a segment. */
 export interface ByteRange {
   readonly offset: number;
   readonly length: number;

@@ -37,7 +37,6 @@ export function typeText(layout: Layout): string {
   }
 }
 
-/** The bytes of a `char[n]` up to its NUL. */
 function stringBytes(data: DataView, at: number, size: number): Uint8Array {
   const bytes = new Uint8Array(data.buffer, data.byteOffset + at, size);
   const nul = bytes.indexOf(0);

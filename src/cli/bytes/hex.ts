@@ -141,7 +141,6 @@ function isAt(line: Uint8Array, bytes: Uint8Array, start: number): boolean {
   return true;
 }
 
-/** Whether the line at `offset` has the same styles as the one before it. */
 function equallyMarked(mark: ByteMark | undefined, offset: number): boolean {
   if (mark === undefined) return true;
   for (let at = offset; at < offset + LINE_BYTES; at++) {

@@ -40,7 +40,6 @@ export interface FieldRow {
   readonly text: string;
 }
 
-/** The place of a field. */
 interface Place {
   readonly path: string;
   readonly offset: number;
@@ -102,7 +101,6 @@ export function countFields(
   return count;
 }
 
-/** A field whose value and text are decoded on access. */
 function rowOf(
   { path, offset, layout }: Place,
   data: DataView,

@@ -5,7 +5,6 @@ import { UsageError } from "../errors.ts";
 import { changeCommand } from "../objects/segment_change.ts";
 import { type ModeChange, parseMode } from "../text/mode.ts";
 
-/** The subcommand. */
 export const chmodCommand = changeCommand({
   name: "mode",
   missing: "mode, for example 640 or g+w",

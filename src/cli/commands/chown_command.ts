@@ -8,7 +8,6 @@ import { accountText } from "../text/wording.ts";
 
 const names = new AccountNames();
 
-/** The subcommand. */
 export const chownCommand = changeCommand({
   name: "owner",
   missing: "owner: USER, USER:GROUP or :GROUP",

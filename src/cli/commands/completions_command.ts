@@ -39,7 +39,6 @@ Examples:
   deno run --allow-ffi cli.ts completions fish --name shm
 `;
 
-/** The subcommand. */
 export const completionsCommand = command({
   options: {
     name: { value: "NAME", help: "what you call the command (default: as installed)" },

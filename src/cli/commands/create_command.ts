@@ -29,11 +29,11 @@ const OPTIONS = {
     value: "KEY",
     help: "1111, 0x457, 02127, path:project (default: a random one)",
   },
-  private: { help: "no key at all: it is found by its id only" },
-  mode: { value: "MODE", help: "permissions (default 0600); the umask has no part in it" },
+  private: { help: "no key: only its id finds it" },
+  mode: { value: "MODE", help: "permissions (default 0600), whatever the umask" },
   huge: { help: "of huge pages, from the system's pool" },
   "huge-size": { value: "SIZE", help: "of huge pages of this size: 2M, 1G" },
-  "no-reserve": { help: "promise no memory up front: it may exceed what is free" },
+  "no-reserve": { help: "reserve no memory: it may be larger than what is free" },
   json: { help: "all facts of the segment as JSON; the stable form" },
 } as const satisfies OptionTable;
 
@@ -42,15 +42,15 @@ const help = (options: string): string =>
 
 Usage: cli.ts create --size SIZE [options]
 
-The segment begins as zeros and stays until it is removed. Its key and id are
-printed; if they cannot be, it is removed again. A key that is taken is refused.
-Until a program attaches it, \`rm --orphans\` counts it among the orphans.
+The segment is zeros and stays until it is removed. Its key and id are printed;
+if that fails, it is removed again. Until a program attaches it, it counts as an
+orphan for \`rm --orphans\`.
 
 Options:
 ${options}
 
 Exit codes: 0 created; 1 failed, and nothing is left behind; 2 wrong usage; 129,
-130, 143 when a signal came before its id was printed.
+130, 143 ended by a signal before its id was printed.
 
 Examples:
   deno run --allow-ffi cli.ts create --size 64K
@@ -63,7 +63,6 @@ const OWNER_ACCESS = 0o600;
 
 const DEFAULT_MODE = 0o600;
 
-/** The subcommand. */
 export const createCommand = command({
   options: OPTIONS,
   completes: "nothing",
@@ -92,7 +91,6 @@ export const createCommand = command({
   },
 });
 
-/** The segment that the options ask for, except its key. */
 function wantedSegment(
   options: Parsed<keyof typeof OPTIONS>["options"],
 ): Omit<SegmentCreateOptions, "key"> & { readonly mode: number } {
@@ -116,7 +114,6 @@ function hugeSizeOption(text: string | true | undefined): number | undefined {
   });
 }
 
-/** Creates the segment and returns its id; no process is attached to it then. */
 function create(options: SegmentCreateOptions & { readonly mode: number }): number {
   const { mode } = options;
   // Creation attaches it once, which needs the owner's permissions, whatever the final mode is
@@ -146,7 +143,6 @@ export function createAtFreeKey<Result>(
   }
 }
 
-/** The facts of a segment that was just created. */
 function factsOf(id: number): SegmentFacts {
   const stat = listSegments().find((each) => each.id === id);
   if (stat !== undefined) return new FactsReader().facts(stat);
@@ -156,7 +152,6 @@ function factsOf(id: number): SegmentFacts {
   );
 }
 
-/** `promise`, unless `signal` aborts first. */
 async function unlessAborted(promise: Promise<void>, signal: AbortSignal): Promise<void> {
   await Promise.race([
     promise,

@@ -10,6 +10,7 @@ import {
   pieces,
   rangeIn,
   rangeWanted,
+  READING_HELP,
 } from "../bytes/byte_range.ts";
 import { confirmMemory } from "../bytes/missing_memory.ts";
 import { command } from "../command.ts";
@@ -31,7 +32,7 @@ import { hexLines, hexOffset } from "../bytes/hex.ts";
 const OPTIONS = {
   ...OFFSET_OPTION,
   ...LENGTH_OPTION,
-  "no-squeezing": { short: "v", help: "print equal lines, for which else a * stands" },
+  "no-squeezing": { short: "v", help: "print equal lines, in place of one *" },
   struct: { value: "DECL", help: "show the fields of a struct declared in C" },
   count: { value: "N", help: "with --struct: N of them, one after the other" },
   force: { short: "f", help: "do not ask, whatever memory it takes" },
@@ -50,31 +51,22 @@ Usage: cli.ts dump KEY|id:ID [options]
 
 ${TARGET_HELP}
 
-Bytes that are not all within the segment are an error, and nothing is printed.
-The segment is attached for reading only, so read permission is enough, and one
-that another user created is shown without asking: what is in it is only shown,
-never obeyed by a terminal. A MiB is copied and then printed, then the next:
-what others write meanwhile may be in it or not.
-
-It is attached for that moment: its attach count, its LPID and times change, and
-pages that had no memory get some, for good. Where that may be more than is free
-you are asked first, and where there is no terminal to ask on it is refused.
+${READING_HELP}
 
 Options:
 ${options}
 
-DECL is a list of fields as in C, or a whole struct, also several with the last
-one meant: 'bool can_read; char msg[2048]'. Sizes and offsets are gcc's on
-64-bit Linux. The fields are listed with the offsets that the lines of the dump
-have, and on a terminal they are coloured alike in both. Fields that make up
-more than 16 MiB, or are more than 65536, are refused: see --count, --offset.
+DECL is a list of fields in C, such as 'bool can_read; char msg[2048]', or whole
+structs, of which the last is shown. Sizes and offsets are those of gcc on
+64-bit Linux. The fields have the offsets of the dump, and on a terminal the
+same colours. At most 65536 fields and 16 MiB: see --count and --offset.
 
 --json: key, keyHex, id, size; offset and length of what is shown; bytes in hex;
 with --struct, fields: path, offset (from the start of the segment), size, type,
-value, arrays and strings whole. Numbers are numbers, but an integer beyond
-2^53 - 1 is a string of its digits; NaN, Infinity, -Infinity, -0 are strings.
-A bool byte other than 0 and 1 is its number. A char is one character, U+0000 to
-U+00FF; in a char[] what is no UTF-8 is U+FFFD.
+value, arrays and strings whole. An integer beyond 2^53 - 1 is a string of its
+digits; NaN, Infinity, -Infinity and -0 are strings. A bool byte other than 0
+and 1 is its number. A char is one character, U+0000 to U+00FF; in a char[],
+bytes that are not UTF-8 are U+FFFD.
 
 Exit codes: 0 shown; 1 no such segment, not permitted, or out of range; 2 wrong
 usage, also a DECL that cannot be read.
@@ -85,7 +77,6 @@ Examples:
   deno run --allow-ffi cli.ts dump id:5 --struct "$(cat point.h)" --count 3
 `;
 
-/** The records that `--struct` asks for. */
 interface Records {
   readonly layout: AnyStructLayout;
   readonly count: number;
@@ -94,7 +85,6 @@ interface Records {
 
 type Options = Parsed<keyof typeof OPTIONS>["options"];
 
-/** The subcommand. */
 export const dumpCommand = command({
   options: OPTIONS,
   completes: "segments",
@@ -130,7 +120,6 @@ export const dumpCommand = command({
   },
 });
 
-/** Reads `--struct` and its options. */
 function recordsOf(options: Options): Records | undefined {
   if (typeof options.struct !== "string") {
     for (const name of ["count", "full"] as const) {
@@ -168,7 +157,6 @@ function recordsIn(segment: Segment, offset: number, { layout, count }: Records)
   );
 }
 
-/** The fields of all records. */
 function rowsOf(copy: Uint8Array, base: number, { layout, count, full }: Records): FieldRow[] {
   const record = (index: number): FieldRow[] => {
     const at = index * layout.size;

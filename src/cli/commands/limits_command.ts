@@ -4,12 +4,7 @@ import { command } from "../command.ts";
 import { type LimitFacts, limitFacts } from "../objects/limit_facts.ts";
 import { type Format, print, printJson } from "../output.ts";
 import { type Column, tableLines } from "../text/table.ts";
-import type { OptionTable } from "../usage.ts";
 import { UNKNOWN } from "../text/wording.ts";
-
-const OPTIONS = {
-  json: { help: "a JSON array; the stable form" },
-} as const satisfies OptionTable;
 
 const help = (options: string): string =>
   `Show what the system allows of shared memory and semaphores, and the use of it.
@@ -17,9 +12,9 @@ const help = (options: string): string =>
 Usage: cli.ts limits [options]
 
 All figures are exact and of this IPC namespace. Pages are counted as the kernel
-does: each segment rounded up by itself. The limits of a single object, which
-nothing uses up, have no use. SYSCTL sets the limit; kernel.sem has four
-numbers, and "kernel.sem 4" is the fourth. To set one, as root:
+does: each segment rounded up by itself. Limits of a single object have no use.
+SYSCTL sets the limit; "kernel.sem 4" is the fourth number of kernel.sem. To set
+one, as root:
 
   sysctl -w kernel.shmmni=8192
   sysctl -w kernel.sem="64000 1024000000 500 32768"
@@ -27,12 +22,10 @@ numbers, and "kernel.sem 4" is the fourth. To set one, as root:
 Options:
 ${options}
 
---json has for each: resource (the C name), description, unitBytes (how many
-bytes each is, or null), limit, used, percent, sysctl, sysctlField. Every figure
-is a number with all its digits, also beyond 2^53, as JSON allows: what reads
-numbers as doubles (jq before 1.7, JavaScript) rounds 18446744073692774399 in
-its last digits, and everything that is used comes exact. null is: no limit, or
-no use.
+--json has for each: resource (the C name), description, unitBytes (the bytes of
+a unit, or null), limit, used, percent, sysctl, sysctlField. null is no limit or
+no use. Numbers have all their digits, also beyond 2^53: programs that read them
+as doubles (jq before 1.7, JavaScript) round the last digits of large limits.
 
 Exit codes: 0 shown; 1 failed; 2 wrong usage.
 
@@ -41,7 +34,6 @@ Examples:
   deno run --allow-ffi cli.ts limits --json | jq '.[] | select(.percent > 80)'
 `;
 
-/** From this percentage on, a use is highlighted. */
 const HIGH_PERCENT = 80;
 
 const COLUMNS: readonly Column<LimitFacts>[] = [
@@ -52,9 +44,10 @@ const COLUMNS: readonly Column<LimitFacts>[] = [
   { name: "sysctl", title: "SYSCTL", text: sysctlText },
 ];
 
-/** The subcommand. */
 export const limitsCommand = command({
-  options: OPTIONS,
+  options: {
+    json: { help: "a JSON array; the stable form" },
+  },
   completes: "nothing",
   help,
   async run({ options }): Promise<void> {

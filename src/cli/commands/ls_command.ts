@@ -35,7 +35,7 @@ const OPTIONS = {
   ...TABLE_OPTIONS,
   columns: { ...TABLE_OPTIONS.columns, choices: COLUMN_NAMES, list: true },
   sort: { ...TABLE_OPTIONS.sort, choices: COLUMN_NAMES },
-  bytes: { short: "b", help: "sizes in bytes, where people read 64K (1K is 1024)" },
+  bytes: { short: "b", help: "sizes in bytes, not as 64K (1K is 1024)" },
 } as const satisfies OptionTable;
 
 const help = (options: string): string =>
@@ -44,12 +44,10 @@ const help = (options: string): string =>
 Usage: cli.ts ls [options]
 
 Columns: KEY, ID, OWNER (a name over 8 characters ends in +), MODE, SIZE, ATT
-(how often attached), STATUS, CREATED (or last changed by chmod or chown; as
-month-day and time, or as a date when half a year past), CPID and LPID (the
-process that created it, and that attached or detached last). STATUS is "dest"
-when it is marked for removal, "locked" when it is locked into memory, "idle"
-when no process is attached and it may be needed, "orphan" when nothing speaks
-for that. "useReason" has what does.
+(the number of attaches), STATUS, CREATED (or changed by chmod or chown), CPID
+and LPID (the process that created it, and the last that attached or detached).
+STATUS is "dest" (marked for removal), "locked" (into memory), "idle" (not
+attached, and it may be needed: "useReason" says why) or "orphan".
 
 ${ORPHANS_HELP}
 
@@ -60,12 +58,12 @@ ${options}
 ${columnsHelp(segmentColumns())}
 and with --semaphores:
 ${columnsHelp(SEMAPHORE_COLUMNS)}
-Of pids, resident and swapped something is known only when Deno runs with -A,
-which opens /proc; without, such a column is left out, and null in JSON.
+pids, resident and swapped need -A, with which Deno opens /proc; without it the
+table leaves them out, and they are null in JSON.
 
 --json is stable: numbers are numbers, times ISO 8601 in UTC, null is unknown or
 never. "key" is the signed number, "mode" the bits (384 is 0600), "perms" text.
-The table is for people and may change. What is unknown sorts last.
+The table is for people and may change. Unknown values sort last.
 
 Exit codes: 0 listed, an empty list too; 1 failed; 2 wrong usage.
 
@@ -89,7 +87,6 @@ function columnsHelp(columns: readonly { readonly name: string }[]): string {
 
 type Options = Parsed<keyof typeof OPTIONS>["options"];
 
-/** The subcommand. */
 export const lsCommand = command({
   options: OPTIONS,
   completes: "nothing",
@@ -122,7 +119,6 @@ async function listAllSegments(options: Options): Promise<void> {
   await printLines(tableLines(asked.some(needsProc) ? withoutUnknown(shown) : shown, rows));
 }
 
-/** The columns that have data; reports why the others are missing. */
 function withoutUnknown(columns: readonly Column<SegmentFacts>[]): readonly Column<SegmentFacts>[] {
   if (mayReadProc()) return columns;
   const known = columns.filter((column) => !needsProc(column));

@@ -8,21 +8,14 @@ import {
   pieces,
   rangeIn,
   rangeWanted,
+  READING_HELP,
 } from "../bytes/byte_range.ts";
 import { confirmMemory } from "../bytes/missing_memory.ts";
 import { command } from "../command.ts";
 import { printable, printBytes } from "../output.ts";
 import { findSegment, TARGET_HELP, TARGET_OPTIONS, targetOf } from "../objects/target.ts";
-import type { OptionTable } from "../usage.ts";
 import { CommandFailure } from "../errors.ts";
 import { plural } from "../text/wording.ts";
-
-const OPTIONS = {
-  ...OFFSET_OPTION,
-  ...LENGTH_OPTION,
-  force: { short: "f", help: "do not ask, whatever it is and takes" },
-  ...TARGET_OPTIONS,
-} as const satisfies OptionTable;
 
 const help = (options: string): string =>
   `Write bytes of a segment to stdout, as they are.
@@ -31,16 +24,9 @@ Usage: cli.ts read KEY|id:ID [options]
 
 ${TARGET_HELP}
 
-Bytes that are not all within the segment are an error, and none is written. The
-segment is attached for reading only, so read permission is enough, and one that
-another user created is read without asking. It is copied MiB by MiB, and what
-others write meanwhile may be in it or not.
+${READING_HELP}
 
-It is attached for that moment: its attach count, its LPID and times change, and
-pages that had no memory get some, for good. Where that may be more than is free
-you are asked first, and where there is no terminal to ask on it is refused.
-
-A terminal gets text only: to show anything else there use dump, or --force.
+A terminal gets only text: to show other bytes there, use dump or --force.
 
 Options:
 ${options}
@@ -56,9 +42,13 @@ Examples:
 /** The longest text that goes to a terminal without being asked for. */
 const TERMINAL_BYTES = 2 ** 20;
 
-/** The subcommand. */
 export const readCommand = command({
-  options: OPTIONS,
+  options: {
+    ...OFFSET_OPTION,
+    ...LENGTH_OPTION,
+    force: { short: "f", help: "do not ask, whatever the bytes are and take" },
+    ...TARGET_OPTIONS,
+  },
   completes: "segments",
   help,
   async run(parsed): Promise<void> {

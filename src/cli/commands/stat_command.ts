@@ -22,17 +22,10 @@ import {
 } from "../objects/target.ts";
 import { type Column, tableLines } from "../text/table.ts";
 import { Inventory } from "../objects/unused.ts";
-import type { OptionTable } from "../usage.ts";
 import { objectLines, segmentLines } from "../objects/object_lines.ts";
 
-const OPTIONS = {
-  ...TARGET_OPTIONS,
-  semaphores: { short: "s", help: "a semaphore set in place of a segment" },
-  json: { help: "as JSON; the stable form" },
-} as const satisfies OptionTable;
-
 const help = (options: string): string =>
-  `Show all that there is to know of one segment, or of one semaphore set.
+  `Show everything about one segment or one semaphore set.
 
 Usage: cli.ts stat [options] KEY|ID
 
@@ -41,8 +34,8 @@ ${TARGET_HELP}
 Options:
 ${options}
 
-Which processes are attached and how much is in memory comes from /proc, which
-Deno opens only under -A. Of other users' processes only root sees that.
+The attached processes and the bytes in memory come from /proc, which Deno opens
+only under -A. Only root sees other users' processes.
 
 --json has what \`ls --json\` has of a segment, and "pages", "pageSize",
 "creatorAlive" (a process with the creator's id runs) and "attachers" (pid,
@@ -57,9 +50,12 @@ Examples:
   deno run --allow-ffi cli.ts stat --semaphores 1111 --json
 `;
 
-/** The subcommand. */
 export const statCommand = command({
-  options: OPTIONS,
+  options: {
+    ...TARGET_OPTIONS,
+    semaphores: { short: "s", help: "a semaphore set in place of a segment" },
+    json: { help: "as JSON; the stable form" },
+  },
   completes: "segments",
   help,
   async run(parsed): Promise<void> {

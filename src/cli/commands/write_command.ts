@@ -5,17 +5,8 @@ import { OFFSET_OPTION, rangeIn, rangeWanted } from "../bytes/byte_range.ts";
 import { command } from "../command.ts";
 import { report, StandardStreamError } from "../output.ts";
 import { findSegment, TARGET_HELP, TARGET_OPTIONS, targetOf } from "../objects/target.ts";
-import type { OptionTable } from "../usage.ts";
 import { CommandFailure } from "../errors.ts";
 import { plural } from "../text/wording.ts";
-
-const OPTIONS = {
-  ...OFFSET_OPTION,
-  length: { short: "n", value: "BYTES", help: "refuse an input of more or fewer bytes" },
-  trust: { help: "write to a segment that another user created too" },
-  quiet: { short: "q", help: "say nothing on stderr but errors" },
-  ...TARGET_OPTIONS,
-} as const satisfies OptionTable;
 
 const help = (options: string): string =>
   `Write stdin into a segment, as it is: all of it, or nothing.
@@ -25,9 +16,9 @@ Usage: cli.ts write KEY|id:ID [options]
 ${TARGET_HELP}
 
 The whole input is read first. If it does not fit between the offset and the end
-of the segment, nothing is written; nor if Ctrl-C comes before its end. Bytes
-beyond the input stay as they are, and no NUL is added. Others see the bytes
-come one after the other: this is no message, see client for that.
+of the segment, or is interrupted, nothing is written. Bytes after it stay, and
+no NUL is added. Other processes see it come byte by byte; to send a message,
+use client.
 
 Options:
 ${options}
@@ -43,9 +34,14 @@ Examples:
 /** How much memory is allocated at once for the input. */
 const BLOCK_BYTES = 2 ** 20;
 
-/** The subcommand. */
 export const writeCommand = command({
-  options: OPTIONS,
+  options: {
+    ...OFFSET_OPTION,
+    length: { short: "n", value: "BYTES", help: "refuse an input of more or fewer bytes" },
+    trust: { help: "write to a segment that another user created too" },
+    quiet: { short: "q", help: "print only errors on stderr" },
+    ...TARGET_OPTIONS,
+  },
   completes: "segments",
   help,
   async run(parsed): Promise<void> {

@@ -19,7 +19,6 @@ export interface Completion {
   readonly then: "" | "nospace" | "files";
 }
 
-/** The options before any command. */
 const GLOBAL_OPTIONS: OptionTable = {
   help: { short: "h", help: "list the commands" },
   version: { short: "V", help: "show the version" },
@@ -69,7 +68,6 @@ function plain(words: readonly string[]): Candidate[] {
   return words.map((word) => ({ word, help: "" }));
 }
 
-/** The option that is written `--name` or `-n`. */
 function optionNamed(
   options: OptionTable,
   form: string,

@@ -12,7 +12,6 @@ export const SHELL_SCRIPTS = { bash, zsh, fish } as const;
 /** A shell that has a script. */
 export type Shell = keyof typeof SHELL_SCRIPTS;
 
-/** The name of a function of a script, derived from the program's name. */
 function functionName(program: string): string {
   return `_${program.replaceAll(/[^A-Za-z0-9]/g, "_")}`;
 }

@@ -12,7 +12,6 @@ import { columnsOf, defaultColumns, type FactsOf, factsOf, factTable } from "./f
 import { AccountNames, OBJECT_FACTS, shortOwner } from "./object_facts.ts";
 import type { ColumnStyle } from "./segment_facts.ts";
 
-/** What the figures of a channel come from. */
 interface FiguresSource {
   readonly channel: ChannelStats;
   /** The sum of a count of each lane. */
@@ -104,12 +103,10 @@ function sourceOf<Stats extends ChannelStats>(
   return { channel, sum: (count) => channel.lanes.reduce((sum, lane) => sum + count(lane), 0) };
 }
 
-/** The facts of a channel. */
 export function channelFacts(channel: ChannelStat, names = new AccountNames()): ChannelFacts {
   return factsOf(CHANNEL_FACTS, { stat: channel.segment, names, ...sourceOf(channel) });
 }
 
-/** The figures of a channel. */
 export function channelFigures(channel: ChannelStats): ChannelFigures {
   return factsOf(FIGURES, sourceOf(channel));
 }
@@ -124,7 +121,6 @@ export function channelColumns(style?: ColumnStyle): Column<ChannelFacts>[] {
   return columnsOf(CHANNEL_FACTS, style);
 }
 
-/** The default columns. */
 export function defaultChannelColumns(style?: ColumnStyle): Column<ChannelFacts>[] {
   return defaultColumns(
     channelColumns(style),
@@ -141,12 +137,10 @@ export interface LaneFacts extends Omit<LaneStat, "pid"> {
   readonly pid: number | null;
 }
 
-/** The facts of a channel's lanes. */
 export function laneFacts({ lanes }: ChannelStats): LaneFacts[] {
   return lanes.map((lane) => ({ ...lane, pid: lane.pid ?? null }));
 }
 
-/** The columns of the lanes of one channel. */
 export const LANE_COLUMNS: readonly Column<LaneFacts>[] = [
   { name: "lane", title: "LANE", right: true },
   { name: "depth", title: "DEPTH", right: true },

@@ -9,7 +9,6 @@ import { formatSize } from "../text/size.ts";
 import { type ChannelContent, Inventory } from "./unused.ts";
 import { keyText, plural } from "../text/wording.ts";
 
-/** A channel's segment with the state of the channel. */
 interface ChannelSegment extends SegmentStat {
   readonly channel: ChannelStat;
 }

@@ -39,7 +39,6 @@ export function factTable<Source>(): <const Table extends Facts<Source>>(table: 
   return (table) => table;
 }
 
-/** The facts of one object. */
 export function factsOf<Source, Table extends Facts<Source>>(
   table: Table,
   source: Source,

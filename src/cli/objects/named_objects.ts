@@ -13,7 +13,6 @@ import type { Parsed } from "../usage.ts";
 import { CommandFailure, UsageError } from "../errors.ts";
 import { hexKey, keyText } from "../text/wording.ts";
 
-/** A segment in the text of results. */
 export function segmentText({ id, key, size }: SegmentStat): string {
   return `segment ${id} (${keyText(key)}, ${size} bytes)`;
 }
@@ -74,16 +73,12 @@ export function attempt<Result>(
   }
 }
 
-/** What happened to one object. */
 export interface Outcome {
   /** The object's key and id; `null` if unknown. */
   readonly key: number | null;
   readonly id: number | null;
-  /** The text about what was done. */
   readonly line?: string;
-  /** Further facts for `--json`. */
   readonly facts: Readonly<Record<string, unknown>>;
-  /** Why it was not done. */
   readonly error: string | undefined;
 }
 

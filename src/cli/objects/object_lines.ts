@@ -75,7 +75,6 @@ function statusText({ status, markedForRemoval, locked, use }: SegmentFacts): st
   return status === "" ? UNKNOWN : words.filter((word) => word !== "").join("; ");
 }
 
-/** The lines about its use: since when it is idle, and the evidence that it is used. */
 function useLines({ use, useReason, idleSince, library }: SegmentFacts): LabelledLine[] {
   const made: LabelledLine[] = library === null ? [] : [["looks like", `a ${library} of shm`]];
   if (use === "in use") return made;
@@ -86,7 +85,6 @@ function useLines({ use, useReason, idleSince, library }: SegmentFacts): Labelle
   ];
 }
 
-/** The lines that are known only under -A. */
 function procLines(
   { resident, swapped, nattch }: SegmentFacts,
   attachers: readonly Attacher[],

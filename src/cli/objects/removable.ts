@@ -19,7 +19,6 @@ import { Inventory, type Use } from "./unused.ts";
 import type { Parsed } from "../usage.ts";
 import { keyText, plural } from "../text/wording.ts";
 
-/** A kind of object. */
 export interface Removable<Found extends ObjectStat> {
   readonly name: "segment" | "semaphore set" | "channel";
   list(): Found[];
@@ -29,7 +28,6 @@ export interface Removable<Found extends ObjectStat> {
   ): (stat: Found, use: () => Use) => boolean;
   /** Judges each of the listed objects against everything else that exists. */
   judge(found: readonly Found[]): (stat: Found) => Use;
-  /** An object in words. */
   text(stat: Found): string;
   /** The number of its attaches, for a kind that stays while it is attached. */
   users(stat: Found): number;
@@ -46,7 +44,6 @@ export interface Removable<Found extends ObjectStat> {
   usersLeft(id: number): number;
 }
 
-/** The owner in words. */
 export function ownerText({ uid }: ObjectStat): string {
   return printable(accountName("user", uid) ?? `uid ${uid}`);
 }

@@ -23,7 +23,6 @@ import type { Parsed } from "../usage.ts";
 import { UsageError } from "../errors.ts";
 import { plural } from "../text/wording.ts";
 
-/** The request of the command line. */
 type Request = Parsed<"id" | "dry-run" | "force" | "yes" | keyof typeof SELECTION_OPTIONS>;
 
 /**
@@ -59,7 +58,6 @@ interface Fate {
 /** The most ids in the report of objects that are left alone for the same reason. */
 const IDS_TOLD = 8;
 
-/** A removal of objects of one kind. */
 class Removal<Found extends ObjectStat> {
   readonly #kind: Removable<Found>;
   readonly #force: boolean;

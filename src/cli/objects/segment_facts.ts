@@ -88,7 +88,6 @@ export function statusOf(
   return words.filter((word) => word !== "").join(",");
 }
 
-/** The style of the status: it highlights segments that need attention. */
 function statusFormat(
   { orphan, markedForRemoval }: { readonly orphan: boolean; readonly markedForRemoval: boolean },
 ): Format | undefined {
@@ -106,7 +105,6 @@ export function segmentColumns(style?: ColumnStyle): Column<SegmentFacts>[] {
   return columnsOf(SEGMENT_FACTS, style);
 }
 
-/** The default columns. */
 export function defaultSegmentColumns(style?: ColumnStyle): Column<SegmentFacts>[] {
   return defaultColumns(
     segmentColumns(style),

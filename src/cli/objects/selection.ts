@@ -16,11 +16,10 @@ export const SELECTION_OPTIONS = {
 
 /** The meaning of `--orphans`, for the help of the commands that have it. */
 export const ORPHANS_HELP =
-  `An orphan is a segment of which nothing that can be seen speaks for a use: no
-process is attached, the processes that created it and used it last are gone,
-its owner has no other segment attached and no semaphore set that may be in use,
-and it is no channel that is kept or may hold messages. It may be needed all the
-same: some programs leave segments and come back for them.`;
+  `An orphan is a segment without a visible sign of a use: no process is attached,
+its creator and its last user are gone, its owner has no other attached segment
+and no semaphore set that may be in use, and it is not a channel that is kept or
+may hold messages. Some programs come back for such segments all the same.`;
 
 /** Whether a segment is chosen. Its use is determined only if needed, because that is expensive. */
 export type Choice = (stat: SegmentStat, use: () => Use) => boolean;
@@ -49,7 +48,6 @@ export function setSelection(
   return (stat) => tests.every((test) => test(stat));
 }
 
-/** The tests that work for objects of every kind. */
 function testsOfAll(
   options: Parsed<keyof typeof SELECTION_OPTIONS>["options"],
 ): ((stat: Pick<SegmentStat, "uid" | "ctime">) => boolean)[] {

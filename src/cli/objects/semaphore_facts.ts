@@ -28,7 +28,6 @@ export type SemaphoreSetFacts = FactsOf<typeof SET_FACTS>;
 /** Every column, one for each fact. */
 export const SEMAPHORE_COLUMNS: readonly Column<SemaphoreSetFacts>[] = columnsOf(SET_FACTS);
 
-/** The default columns. */
 export const DEFAULT_SEMAPHORE_COLUMNS: readonly Column<SemaphoreSetFacts>[] = defaultColumns(
   SEMAPHORE_COLUMNS,
   ["key", "id", "owner", "mode", "count", "otime", "ctime"],
@@ -50,7 +49,6 @@ export interface SemaphoreFacts {
   readonly lastPid: number | null;
 }
 
-/** The facts of one set. */
 export function semaphoreSetFacts(
   stat: SemaphoreSetStat,
   names = new AccountNames(),

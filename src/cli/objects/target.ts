@@ -21,9 +21,9 @@ export const TARGET_OPTIONS = {
 
 /** The explanation of the arguments in a help text. */
 export const TARGET_HELP =
-  `KEY is 1111, 0x457, 02127 or path:project (ftok); ID is id:5 or --id 5. A file
-called "id" is ./id:5. A plain number that is the key of one segment and the id
-of another is refused: write 0x5 or id:5.`;
+  `KEY is 1111, 0x457, 02127 or path:project (ftok; ./id:5 for a file "id"); ID is
+id:5 or --id 5. A plain number that is the key of one segment and the id of
+another is refused: write 0x5 or id:5.`;
 
 /** The name of a segment: a key or an id. */
 export type Target =
@@ -101,7 +101,6 @@ export function findSegment(
   return findObject(target, segments, "segment");
 }
 
-/** The command that lists all objects of a kind. */
 const LISTING = {
   "segment": "ls",
   "semaphore set": "ls --semaphores",

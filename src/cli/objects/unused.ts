@@ -100,7 +100,6 @@ export class Inventory {
     }
   }
 
-  /** All semaphore sets. */
   get sets(): readonly SemaphoreSetStat[] {
     return this.#sets ??= listSemaphoreSets();
   }
@@ -164,7 +163,6 @@ export class Inventory {
       : `it is a channel with ${plural(content.depth, "unread message")}`;
   }
 
-  /** Judges a semaphore set. */
   set(stat: SemaphoreSetStat): Use {
     const semaphores = this.semaphores(stat);
     const waiting = (semaphores ?? []).reduce((sum, each) => sum + waitersOf(each), 0);

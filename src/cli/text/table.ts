@@ -25,7 +25,6 @@ export interface Column<Facts> {
   readonly rank?: ((facts: Facts) => Cell) | undefined;
 }
 
-/** The text of one cell. */
 function cellText<Facts>({ name, text }: Column<Facts>, facts: Facts): string {
   if (text !== undefined) return printable(text(facts));
   const cell = facts[name] as Cell;
