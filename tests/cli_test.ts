@@ -17,7 +17,7 @@ guardAgainstLeaks();
 const CLI = { tools: ["deno"] };
 const SHELL = { tools: ["deno", "sh"] };
 
-Deno.test("main: is there for programs, and does nothing when imported", () => {
+Deno.test("main: a function, which does nothing when imported", () => {
   assert.equal(typeof main, "function");
 });
 
@@ -43,7 +43,7 @@ function assertHelp({ code, stdout, stderr }: Ended, usage: string): void {
   for (const line of stdout.split("\n")) assert(line.length <= 80, line);
 }
 
-testWith(CLI, "--help: of the command", async () => {
+testWith(CLI, "cli.ts --help: all commands", async () => {
   for (const help of ["--help", "-h", "help"]) {
     const ended = await run(help);
     assertHelp(ended, "COMMAND [options]");
@@ -68,7 +68,7 @@ for (const name of COMMANDS) {
   });
 }
 
-testWith(CLI, "--help: of every command there is, told in one form", async () => {
+testWith(CLI, "cli.ts COMMAND --help: every command, in one form", async () => {
   const { stdout } = await run("--help");
   const [, list] = /\nCommands:\n([^]*?)\n\n/.exec(stdout)!;
   const names = list!.split("\n").map((line) => line.trim().split(" ")[0]!);
@@ -80,14 +80,14 @@ testWith(CLI, "--help: of every command there is, told in one form", async () =>
   }
 });
 
-testWith(CLI, "--version: name and version", async () => {
+testWith(CLI, "cli.ts --version: name and version", async () => {
   for (const option of ["--version", "-V"]) {
     const { code, stdout, stderr } = await run(option);
     assert.deepEqual([code, stdout, stderr], [0, `${config.name} ${config.version}\n`, ""]);
   }
 });
 
-testWith(CLI, "without --allow-ffi: one line that names the permission, and 1", async () => {
+testWith(CLI, "cli.ts: without --allow-ffi one line of error that names it", async () => {
   for (const name of COMMANDS) {
     const args = ["run", "--no-prompt", `${PROJECT}cli.ts`, name, `--key=${freshKey()}`];
     const { code, stdout, stderr } = await toEnd(Peer.start(Deno.execPath(), args));
@@ -96,23 +96,19 @@ testWith(CLI, "without --allow-ffi: one line that names the permission, and 1", 
   }
 });
 
-testWith(
-  ON_TERMINAL,
-  "without --allow-ffi on a terminal: nothing is asked, one line, and 1",
-  async () => {
-    using folder = new TestFolder();
-    const script = 'deno=$1; shift 3; exec "$deno" run "$@"';
-    for (const args of [["ls"], ["recv"], ["dump", "5"], ["top"]]) {
-      await using peer = cliInShellOnTerminal(folder, script, ...args);
-      const ended = await peer.ended();
-      const [error, ...rest] = appeared(ended);
-      assert.match(error!, /^error: [^\n]*--allow-ffi[^\n]*$/);
-      assert.deepEqual([ended.code, rest], [1, [""]]);
-    }
-  },
-);
+testWith(ON_TERMINAL, "cli.ts: without --allow-ffi on a terminal, no prompt", async () => {
+  using folder = new TestFolder();
+  const script = 'deno=$1; shift 3; exec "$deno" run "$@"';
+  for (const args of [["ls"], ["recv"], ["dump", "5"], ["top"]]) {
+    await using peer = cliInShellOnTerminal(folder, script, ...args);
+    const ended = await peer.ended();
+    const [error, ...rest] = appeared(ended);
+    assert.match(error!, /^error: [^\n]*--allow-ffi[^\n]*$/);
+    assert.deepEqual([ended.code, rest], [1, [""]]);
+  }
+});
 
-testWith(SHELL, "help that nobody reads, or that has no room: no stack trace", async () => {
+testWith(SHELL, "cli.ts --help: no stack trace without a reader, or on a full disk", async () => {
   const gone = await cliInShell('{ "$@"; echo "exit $?" >&2; } | exec <&-', "--help").ended();
   assert.equal(gone.stderr, "exit 0\n");
   const full = await cliInShell('exec "$@" >/dev/full', "--help").ended();

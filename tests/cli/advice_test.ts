@@ -14,7 +14,7 @@ guardAgainstLeaks();
 
 const CLI = { tools: ["deno"] };
 
-Deno.test("explained: the library's advice where it is right for a person too, or there is none", () => {
+Deno.test("explained: the library's advice if it fits the command, or none", () => {
   const plain = new ShmError("open it", "shmget", ERRNO.ENOENT, { key: 5, remedy: "start it" });
   assert.equal(explained(plain), plain.message);
   assert.match(explained(plain), /; start it$/);
@@ -22,41 +22,37 @@ Deno.test("explained: the library's advice where it is right for a person too, o
   assert.equal(explained(silent), silent.message);
 });
 
-Deno.test("explained: a flag where the command has it, and nothing where it has not", () => {
+Deno.test("explained: a flag if the command has it, nothing otherwise", () => {
   const options = { facts: "uid 5 made it", remedy: "pass trust: true", option: "trust" } as const;
   const error = new ShmError("use it", undefined, "EUNTRUSTED", options);
   assert.match(explained(error, { trust: { help: "" } }), /; uid 5 made it; --trust accepts that$/);
   assert.match(explained(error, { keep: { help: "" } }), /; uid 5 made it$/);
 });
 
-testWith(
-  CLI,
-  "client: a misfit is to be replaced by server --recreate, which client has not",
-  async () => {
-    const key = freshKey();
-    using segment = Segment.create({ key, size: 100 });
-    try {
-      const args = [`--key=${key}`, "--timeout=1s"];
-      const [client, server] = await Promise.all([
-        run("client", ...args, "x"),
-        run("server", ...args),
-      ]);
-      assert.match(
-        client.stderr,
-        /^error: [^\n]* has 100 bytes, not 2049, [^\n]*; choose another --key, or, once nobody is attached, /,
-      );
-      assert(
-        client.stderr.endsWith(`, replace it with \`${STARTED} server --recreate\`\n`),
-        client.stderr,
-      );
-      assert.match(server.stderr, /^error: [^\n]*, replace it with --recreate\n$/);
-      for (const { code, stderr } of [client, server]) {
-        assert.equal(code, 1);
-        assert.doesNotMatch(stderr, /: true/);
-      }
-    } finally {
-      segment.remove();
+testWith(CLI, "explained: client advises server --recreate, server --recreate", async () => {
+  const key = freshKey();
+  using segment = Segment.create({ key, size: 100 });
+  try {
+    const args = [`--key=${key}`, "--timeout=1s"];
+    const [client, server] = await Promise.all([
+      run("client", ...args, "x"),
+      run("server", ...args),
+    ]);
+    assert.match(
+      client.stderr,
+      /^error: [^\n]* has 100 bytes, not 2049, [^\n]*; choose another --key, or, once nobody is attached, /,
+    );
+    assert(
+      client.stderr.endsWith(`, replace it with \`${STARTED} server --recreate\`\n`),
+      client.stderr,
+    );
+    assert.match(server.stderr, /^error: [^\n]*, replace it with --recreate\n$/);
+    for (const { code, stderr } of [client, server]) {
+      assert.equal(code, 1);
+      assert.doesNotMatch(stderr, /: true/);
     }
-    assert.deepEqual(objectsAt(key), []);
-  },
-);
+  } finally {
+    segment.remove();
+  }
+  assert.deepEqual(objectsAt(key), []);
+});

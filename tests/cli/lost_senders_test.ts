@@ -50,7 +50,7 @@ const ROWS: readonly (readonly [string, Counts, Counts, boolean])[] = [
   ["past 2^32", { opened: 2 ** 32 - 1, closed: 2 ** 32 - 1 }, { opened: 1, closed: 0 }, true],
 ];
 
-Deno.test("lostSenders: gone without having closed, since the first look or with messages left", () => {
+Deno.test("lostSenders: those that did not close, since the start or with messages left", () => {
   for (const [what, before, now, lost] of ROWS) {
     const found = lostSenders(
       stats({ opened: 1, closed: 1 }, before),

@@ -13,7 +13,7 @@ function opening(...args: readonly string[]): ChannelOptions {
 
 const USUAL = { key: CHANNEL_KEY, persistent: false, trust: false };
 
-Deno.test("channel options: what is not said is left to what is there, or to the defaults", () => {
+Deno.test("channelSettings: an option that is not given is left out", () => {
   assert.deepEqual(opening(), USUAL);
   assert.deepEqual(
     opening("-k0xcafe", "--lanes=256", "--capacity=64", "--mode=660", "--keep", "--trust"),
@@ -36,7 +36,7 @@ const REFUSED: readonly (readonly [string, RegExp])[] = [
   ["--key=0", /^option --key: key 0 is IPC_PRIVATE/],
 ];
 
-Deno.test("channel options: what cannot be is said in one line", () => {
+Deno.test("channelSettings: invalid values are usage errors", () => {
   for (const [arg, message] of REFUSED) {
     assert.throws(() => opening(arg), (error) => {
       assert(error instanceof UsageError);
@@ -46,7 +46,7 @@ Deno.test("channel options: what cannot be is said in one line", () => {
   }
 });
 
-Deno.test("channel options: 10 000 random texts are values, or one clear line", () => {
+Deno.test("channelSettings: 10 000 random texts are values or usage errors", () => {
   const pick = random(31);
   const letters = "0123456789xXKMGiB.-+e \0\n\x1b\u202e€";
   const readers: readonly ((text: string) => unknown)[] = [

@@ -27,7 +27,7 @@ const SHOWN: Readonly<Record<string, string>> = {
   "beside them: \xa0\u2027\u202f\u2065": "beside them: \xa0\u2027\u202f\u2065",
 };
 
-Deno.test("printable: what moves, colours or turns is shown, the rest is as it was", () => {
+Deno.test("printable: escapes control characters, and keeps the rest", () => {
   for (const [text, shown] of Object.entries(SHOWN)) assert.equal(printable(text), shown);
 });
 
@@ -38,7 +38,7 @@ function obeyed(): string[] {
   return all.filter((each) => /^[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]$/u.test(each));
 }
 
-Deno.test("printable: nothing that a terminal obeys comes through", () => {
+Deno.test("printable: escapes everything that a terminal obeys", () => {
   for (const each of obeyed()) {
     const shown = printable(each);
     assert(shown.length > 1, escape(each));
@@ -46,7 +46,7 @@ Deno.test("printable: nothing that a terminal obeys comes through", () => {
   }
 });
 
-Deno.test("printableJson: nothing that a terminal obeys comes through, and it is the same JSON", () => {
+Deno.test("printableJson: escapes what a terminal obeys, and is the same JSON", () => {
   const text = obeyed().join("");
   const json = JSON.stringify({ text }, null, 2);
   const shown = printableJson(json);
@@ -54,35 +54,31 @@ Deno.test("printableJson: nothing that a terminal obeys comes through, and it is
   assert.deepEqual(JSON.parse(shown), { text });
 });
 
-testWith(
-  SHELL,
-  "print: a command gives the same code where nobody reads what it prints",
-  async () => {
-    const key = freshKey();
-    using channel = Channel.openOrCreate({ key, lanes: 2, laneCapacity: 4096 });
-    const id = String(channel.id);
-    const absent = ["2147483646"];
-    const lines = [
-      ["--version"],
-      ["ls"],
-      ["ls", "--json"],
-      ["limits"],
-      ["stat", "--id", id],
-      ["stat", "--id", ...absent],
-      ["chmod", "600", `id:${id}`, `id:${absent}`],
-      ["chown", "+0", `id:${id}`, `id:${absent}`, "--json"],
-      ["rm", "--dry-run", `id:${id}`, `id:${absent}`],
-      ["channel", "ls"],
-      ["channel", "stat", "--id", id],
-      ["dump", "--id", id, "--length", "64"],
-      ["doctor"],
-      ["doctor", "--json"],
-      ["completions", "bash"],
-    ];
-    await Promise.all(lines.map(async (args) => {
-      const { code } = await run(...args);
-      const piped = await cliInShell('{ "$@"; echo "exit $?" >&2; } | exec <&-', ...args).ended();
-      assert.match(piped.stderr, new RegExp(`^exit ${code}$`, "m"), args.join(" "));
-    }));
-  },
-);
+testWith(SHELL, "print: a command has the same exit code if its reader ends", async () => {
+  const key = freshKey();
+  using channel = Channel.openOrCreate({ key, lanes: 2, laneCapacity: 4096 });
+  const id = String(channel.id);
+  const absent = ["2147483646"];
+  const lines = [
+    ["--version"],
+    ["ls"],
+    ["ls", "--json"],
+    ["limits"],
+    ["stat", "--id", id],
+    ["stat", "--id", ...absent],
+    ["chmod", "600", `id:${id}`, `id:${absent}`],
+    ["chown", "+0", `id:${id}`, `id:${absent}`, "--json"],
+    ["rm", "--dry-run", `id:${id}`, `id:${absent}`],
+    ["channel", "ls"],
+    ["channel", "stat", "--id", id],
+    ["dump", "--id", id, "--length", "64"],
+    ["doctor"],
+    ["doctor", "--json"],
+    ["completions", "bash"],
+  ];
+  await Promise.all(lines.map(async (args) => {
+    const { code } = await run(...args);
+    const piped = await cliInShell('{ "$@"; echo "exit $?" >&2; } | exec <&-', ...args).ended();
+    assert.match(piped.stderr, new RegExp(`^exit ${code}$`, "m"), args.join(" "));
+  }));
+});

@@ -21,7 +21,7 @@ async function asNobodyRun(...lines: readonly (readonly string[])[]): Promise<En
   return await peer.ended();
 }
 
-testWith(ROOT, "what is another's: not changed, not removed, and whose it is told", async () => {
+testWith(ROOT, "chmod, chown, rm: another user's segment stays as it is", async () => {
   using roots = Segment.create({ key: freshKey(), size: 100, mode: 0o666 });
   try {
     const name = `id:${roots.id}`;
@@ -49,41 +49,37 @@ testWith(ROOT, "what is another's: not changed, not removed, and whose it is tol
   }
 });
 
-testWith(
-  ROOT,
-  "a failure of one does not stop the rest, and --mine is what nobody owns",
-  async () => {
-    using roots = Segment.create({ key: freshKey(), size: 100 });
-    const key = freshKey();
-    const own = `0x${key.toString(16)}`;
-    try {
-      const { stdout, stderr } = await asNobodyRun(
-        ["create", "--size=7", `--key=${own}`],
-        ["rm", "--mine", "--dry-run"],
-        ["rm", "--force", `id:${roots.id}`, own],
-      );
-      const [created, dryRun, removed] = stdout.split(/exit \d\n/);
-      assert.match(created!, /, 7 bytes, mode 0600\n$/);
-      assert.match(
-        dryRun!,
-        new RegExp(
-          `^would ask before removing segment \\d+ \\(key ${own}, 7 bytes\\): its creator, process`,
-          "m",
-        ),
-      );
-      assert.doesNotMatch(dryRun!, new RegExp(` segment ${roots.id} `));
-      assert.match(removed!, new RegExp(`^removed segment \\d+ \\(key ${own}, 7 bytes\\)\n$`));
-      assert.match(stdout, /exit 0\n[^]*exit 0\n[^]*exit 1\n$/);
-      assert.match(stderr, /^error: cannot remove [^\n]*EPERM[^\n]*\n$/);
-      assert.equal(findSegment(key), undefined);
-      assert.equal(statSegment(roots.id).markedForRemoval, false);
-    } finally {
-      roots.remove();
-    }
-  },
-);
+testWith(ROOT, "rm: goes on after a failure; --mine is of the user who runs it", async () => {
+  using roots = Segment.create({ key: freshKey(), size: 100 });
+  const key = freshKey();
+  const own = `0x${key.toString(16)}`;
+  try {
+    const { stdout, stderr } = await asNobodyRun(
+      ["create", "--size=7", `--key=${own}`],
+      ["rm", "--mine", "--dry-run"],
+      ["rm", "--force", `id:${roots.id}`, own],
+    );
+    const [created, dryRun, removed] = stdout.split(/exit \d\n/);
+    assert.match(created!, /, 7 bytes, mode 0600\n$/);
+    assert.match(
+      dryRun!,
+      new RegExp(
+        `^would ask before removing segment \\d+ \\(key ${own}, 7 bytes\\): its creator, process`,
+        "m",
+      ),
+    );
+    assert.doesNotMatch(dryRun!, new RegExp(` segment ${roots.id} `));
+    assert.match(removed!, new RegExp(`^removed segment \\d+ \\(key ${own}, 7 bytes\\)\n$`));
+    assert.match(stdout, /exit 0\n[^]*exit 0\n[^]*exit 1\n$/);
+    assert.match(stderr, /^error: cannot remove [^\n]*EPERM[^\n]*\n$/);
+    assert.equal(findSegment(key), undefined);
+    assert.equal(statSegment(roots.id).markedForRemoval, false);
+  } finally {
+    roots.remove();
+  }
+});
 
-testWith(ROOT, "one's own segment with modes that do not let oneself in", async () => {
+testWith(ROOT, "chmod, chown, rm: an own segment with a mode that forbids all", async () => {
   const key = freshKey();
   const name = `0x${key.toString(16)}`;
   const { stdout, stderr } = await asNobodyRun(

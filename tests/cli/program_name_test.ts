@@ -32,7 +32,7 @@ function start(
 
 const BY_SHELL = ["_=/home/me/bin/shm", "PATH=/bin:/home/me/bin"];
 
-Deno.test("installedNameOf: what the shell says it ran, if that is our script", () => {
+Deno.test("installedNameOf: the script that the shell names, if it is ours", () => {
   assert.equal(installedNameOf(start({ environment: BY_SHELL })), "shm");
   const offPath = ["_=/home/me/bin/shm", "PATH=/bin"];
   assert.equal(installedNameOf(start({ environment: offPath })), "/home/me/bin/shm");
@@ -43,20 +43,20 @@ Deno.test("installedNameOf: what the shell says it ran, if that is our script", 
   assert.equal(installedNameOf(start({ environment: [] })), undefined);
 });
 
-Deno.test("installedNameOf: a script of something else is not taken for ours", () => {
+Deno.test("installedNameOf: another program's script is not ours", () => {
   for (const text of ["", SHIM.replace("cli.ts", "other.ts"), SHIM.replace("generated", "made")]) {
     assert.equal(installedNameOf(start({ environment: BY_SHELL, text })), undefined, text);
   }
 });
 
-Deno.test("installedNameOf: beside the configuration, where the shell says nothing", () => {
+Deno.test("installedNameOf: beside the configuration, without the shell's word", () => {
   const config = "/home/me/bin/.shm/deno.json";
   const words = ["deno", "run", "--allow-ffi", "--config", config, "file:///src/cli.ts"];
   const environment = ["_=/bin/sh", "PATH=/home/me/bin"];
   assert.equal(installedNameOf(start({ environment, words })), "shm");
 });
 
-Deno.test("commandOf: a shell takes it apart as it was", () => {
+Deno.test("commandOf: a shell splits it into the same words", () => {
   const words = ["deno", "run", "--allow-ffi", "/my folder/it's/cli.ts"];
   assert.equal(commandOf({ words }), "deno run --allow-ffi '/my folder/it'\\''s/cli.ts'");
 });
@@ -77,21 +77,17 @@ async function tried(script: string, env: Record<string, string> = {}): Promise<
   return said;
 }
 
-testWith(
-  INSTALLED,
-  "programName: the command line it was started with, which runs again",
-  async () => {
-    const deno = Deno.execPath();
-    assert.equal(
-      await tried('cd "$2"; "$1" run --allow-ffi cli.ts nothing'),
-      `${deno} run --allow-ffi cli.ts --help`,
-    );
-    assert.equal(
-      await tried('cd /; "$1" run -A "$2"cli.ts "two words"'),
-      `${deno} run -A ${PROJECT}cli.ts --help`,
-    );
-  },
-);
+testWith(INSTALLED, "programName: the command line that started it, which runs again", async () => {
+  const deno = Deno.execPath();
+  assert.equal(
+    await tried('cd "$2"; "$1" run --allow-ffi cli.ts nothing'),
+    `${deno} run --allow-ffi cli.ts --help`,
+  );
+  assert.equal(
+    await tried('cd /; "$1" run -A "$2"cli.ts "two words"'),
+    `${deno} run -A ${PROJECT}cli.ts --help`,
+  );
+});
 
 testWith(INSTALLED, "programName: without --allow-ffi the full command", async () => {
   const ended = await Peer.start("sh", [

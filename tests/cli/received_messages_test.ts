@@ -14,7 +14,7 @@ function bytesIn(json: string): Uint8Array {
   return text === undefined ? Uint8Array.fromBase64(bytes) : bytesOf(text);
 }
 
-Deno.test("recv --json: text where it is text, byte order mark and all, else base64", () => {
+Deno.test("messageJson: text with its byte order mark, or base64", () => {
   const rows: readonly (readonly [Uint8Array, string])[] = [
     [bytesOf("hello"), '{"lane":2,"tag":7,"length":5,"text":"hello"}'],
     [bytesOf(""), '{"lane":2,"tag":7,"length":0,"text":""}'],
@@ -27,7 +27,7 @@ Deno.test("recv --json: text where it is text, byte order mark and all, else bas
   }
 });
 
-Deno.test("recv --json: 10 000 random messages come out as they were, each on one line", () => {
+Deno.test("messageJson: 10 000 random messages round-trip, each on one line", () => {
   const pick = random(23);
   for (let round = 0; round < 10_000; round++) {
     const below = pick(2) === 0 ? 256 : 128;

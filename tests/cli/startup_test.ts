@@ -91,27 +91,22 @@ Deno.test("COMMANDS: each loads the command of its name", async () => {
   }
 });
 
-testWith(CLI, "--version and --help: no library is loaded", () => {
+testWith(CLI, "cli.ts --version, --help: load no library", () => {
   for (const option of ["--version", "-V", "--help", "-h", "help"]) {
     assert.deepEqual(loadedBy(option), FRONT, option);
   }
 });
 
-testWith(
-  CLI,
-  "ls: no other command is loaded, no layout, and nothing that waits",
-  () => {
-    const loaded = loadedBy("ls");
-    const commands = loaded.filter((path) => path.startsWith("src/cli/commands/"));
-    assert.deepEqual(commands, ["src/cli/commands/ls_command.ts"]);
-    assert(loaded.includes("src/sysv/segment_stat.ts"));
-    const needless =
-      /^src\/sync\/|^src\/layout\/c_[^s]|_set\.ts$|_wait\.ts$|^src\/mailbox\/mailbox/;
-    assert.deepEqual(loaded.filter((path) => needless.test(path)), []);
-  },
-);
+testWith(CLI, "ls: loads no other command, no layout, and nothing that waits", () => {
+  const loaded = loadedBy("ls");
+  const commands = loaded.filter((path) => path.startsWith("src/cli/commands/"));
+  assert.deepEqual(commands, ["src/cli/commands/ls_command.ts"]);
+  assert(loaded.includes("src/sysv/segment_stat.ts"));
+  const needless = /^src\/sync\/|^src\/layout\/c_[^s]|_set\.ts$|_wait\.ts$|^src\/mailbox\/mailbox/;
+  assert.deepEqual(loaded.filter((path) => needless.test(path)), []);
+});
 
-testWith(CLI, "mod.ts and ls: no module of Node is loaded with them", () => {
+testWith(CLI, "mod.ts, ls: load no module of Node", () => {
   for (const front of ["mod.ts", "src/cli/commands/ls_command.ts"]) {
     assert.deepEqual([...loadedWith(front)].filter((path) => path.startsWith("node:")), [], front);
   }

@@ -228,29 +228,25 @@ testWith(CLI, "channel rm --orphans: keeps unread messages, and what is in use",
   }
 });
 
-testWith(
-  { root: true },
-  "channel, send, recv --trust: another user's channel is shown, and refused without",
-  async () => {
-    const key = freshKey();
-    await runHere("send", `--key=${key}`, "--quiet", "unread");
-    const id = findSegment(key)!;
-    setSegmentPermissions(id, { uid: NOBODY, mode: 0o660 });
-    const { stdout } = await runHere("channel", "ls", "--columns=id,uid,depth");
-    assert.match(stdout, new RegExp(`^ *${id} +${NOBODY} +1$`, "m"));
-    assert.equal((await runHere("channel", "stat", `${key}`)).code, 0);
-    const refusal = /EUNTRUSTED[^\n]*--trust/;
-    assertFailed(await runHere("send", `--key=${key}`, "x"), refusal);
-    assertFailed(await runHere("recv", `--key=${key}`, "--count=1"), refusal);
-    const trusted = await runHere("recv", `--key=${key}`, "--trust", "--count=1");
-    assert.match(
-      trusted.stderr,
-      new RegExp(`^warning: segment ${id} .* mode 0660: other users may`),
-    );
-    assert.deepEqual([trusted.code, trusted.stdout], [0, "unread\n"]);
-    assert.deepEqual(objectsAt(key), []);
-  },
-);
+testWith({ root: true }, "channel, send, recv --trust: another user's channel", async () => {
+  const key = freshKey();
+  await runHere("send", `--key=${key}`, "--quiet", "unread");
+  const id = findSegment(key)!;
+  setSegmentPermissions(id, { uid: NOBODY, mode: 0o660 });
+  const { stdout } = await runHere("channel", "ls", "--columns=id,uid,depth");
+  assert.match(stdout, new RegExp(`^ *${id} +${NOBODY} +1$`, "m"));
+  assert.equal((await runHere("channel", "stat", `${key}`)).code, 0);
+  const refusal = /EUNTRUSTED[^\n]*--trust/;
+  assertFailed(await runHere("send", `--key=${key}`, "x"), refusal);
+  assertFailed(await runHere("recv", `--key=${key}`, "--count=1"), refusal);
+  const trusted = await runHere("recv", `--key=${key}`, "--trust", "--count=1");
+  assert.match(
+    trusted.stderr,
+    new RegExp(`^warning: segment ${id} .* mode 0660: other users may`),
+  );
+  assert.deepEqual([trusted.code, trusted.stdout], [0, "unread\n"]);
+  assert.deepEqual(objectsAt(key), []);
+});
 
 Deno.test("channel discard: drops the messages of the named lanes only", async () => {
   const key = freshKey();

@@ -226,23 +226,19 @@ Deno.test("client --timeout: the message is withdrawn, without a server and with
   assert.equal(server.tryReceive(), undefined);
 });
 
-testWith(
-  CLI,
-  "client: tells of each message that waits for a server, and goes on with one",
-  async () => {
-    const key = freshKey();
-    await using client = start(key, "one", "two", "three");
-    await client.stderr(/waiting for one\n/);
-    {
-      using server = MailboxServer.open({ key });
-      assert.equal(await receive(server), "one");
-    }
-    await client.stderr(/waiting for one\n[^]*waiting for one\n/);
-    const { code, stderr, texts } = await serve(key, client.ended());
-    assert.deepEqual([code, stderr, texts], [0, noServer(key).repeat(2), ["two", "three"]]);
-    assert.deepEqual(objectsAt(key), []);
-  },
-);
+testWith(CLI, "client: tells of each message that waits, and goes on with a server", async () => {
+  const key = freshKey();
+  await using client = start(key, "one", "two", "three");
+  await client.stderr(/waiting for one\n/);
+  {
+    using server = MailboxServer.open({ key });
+    assert.equal(await receive(server), "one");
+  }
+  await client.stderr(/waiting for one\n[^]*waiting for one\n/);
+  const { code, stderr, texts } = await serve(key, client.ended());
+  assert.deepEqual([code, stderr, texts], [0, noServer(key).repeat(2), ["two", "three"]]);
+  assert.deepEqual(objectsAt(key), []);
+});
 
 for (const [signal, code] of [["SIGINT", 130], ["SIGTERM", 143], ["SIGHUP", 129]] as const) {
   testWith(CLI, `client: ${signal} withdraws a message, and ends the wait for a line`, async () => {
@@ -268,22 +264,18 @@ for (const [signal, code] of [["SIGINT", 130], ["SIGTERM", 143], ["SIGHUP", 129]
   });
 }
 
-testWith(
-  CLI,
-  "client: a signal while the server has the message is an error that says so",
-  async () => {
-    const key = freshKey();
-    using server = MailboxServer.open({ key });
-    await using client = start(key, "x");
-    await server.receive({ timeout: 60_000 });
-    client.kill("SIGINT");
-    const { code, stderr } = await client.ended();
-    assert.match(stderr, new RegExp(`process ${Deno.pid} has it in hand and may still finish it`));
-    assert.equal(code, 130);
-    // Else closing would leave it, and the segment with it, to the next server
-    server.ack();
-  },
-);
+testWith(CLI, "client: a signal while the server has the message is an error", async () => {
+  const key = freshKey();
+  using server = MailboxServer.open({ key });
+  await using client = start(key, "x");
+  await server.receive({ timeout: 60_000 });
+  client.kill("SIGINT");
+  const { code, stderr } = await client.ended();
+  assert.match(stderr, new RegExp(`process ${Deno.pid} has it in hand and may still finish it`));
+  assert.equal(code, 130);
+  // Else closing would leave it, and the segment with it, to the next server
+  server.ack();
+});
 
 testWith(CLI, "client: a mailbox that is removed is an error, and nothing is left", async () => {
   const key = freshKey();

@@ -68,7 +68,7 @@ const owner = `owner ${new AccountNames().name("user", us) ?? `uid ${us}`}`;
 const nobody = us + 1_000_000;
 const healthy = { uid: us, cuid: us, mode: 0o600 };
 
-Deno.test("doctor: objects without fault are not spoken of", () => {
+Deno.test("doctor: nothing about objects without a fault", () => {
   const segments = [
     segmentStat({ ...healthy, id: 0, key: 5 }),
     segmentStat({ ...healthy, id: 1, mode: 0o644 }),
@@ -80,7 +80,7 @@ Deno.test("doctor: objects without fault are not spoken of", () => {
   assert.deepEqual(examined({ segments }), []);
 });
 
-Deno.test("doctor: what is worth knowing of a segment is found, by its check, and has no command", () => {
+Deno.test("doctor: remarks about segments, each by its check and without a command", () => {
   const segments = [
     segmentStat({ ...healthy, id: 1, cpid: NO_PID }),
     segmentStat({ ...healthy, id: 2, markedForRemoval: true, nattch: 2, cpid: NO_PID }),
@@ -111,7 +111,7 @@ Deno.test("doctor: what is worth knowing of a segment is found, by its check, an
   }
 });
 
-Deno.test("doctor: what a finding says: the object, what was found, and to whom it is exposed", () => {
+Deno.test("doctor: a finding has the object, the detail and the reason", () => {
   const about = (facts: Partial<SegmentStat>): Finding =>
     examined({ segments: [segmentStat({ ...healthy, id: 9, key: 0x457, ...facts })] })[0]!;
   const name = `segment 9, key 0x00000457, ${owner}`;
@@ -141,7 +141,7 @@ Deno.test("doctor: what a finding says: the object, what was found, and to whom 
   assert.deepEqual([small, strange], [`${name}, 100 bytes`, "100 bytes where a mailbox has 2049"]);
 });
 
-Deno.test("doctor: the objects of one process are one finding, with their number and bytes", () => {
+Deno.test("doctor: one finding for the objects of one process, with number and bytes", () => {
   const segments = Array.from({ length: 4000 }, (_, id) =>
     segmentStat({
       ...healthy,
@@ -167,7 +167,7 @@ Deno.test("doctor: the objects of one process are one finding, with their number
   ]);
 });
 
-Deno.test("doctor: who holds a segment that was removed is named, where it can be known", () => {
+Deno.test("doctor: names the processes that hold a removed segment, if known", () => {
   const segments = [
     segmentStat({ ...healthy, id: 3, nattch: 3, markedForRemoval: true, cpid: NO_PID }),
   ];
@@ -184,7 +184,7 @@ Deno.test("doctor: who holds a segment that was removed is named, where it can b
   assert.deepEqual([known!.process, known!.fix], [10, null]);
 });
 
-Deno.test("doctor: a semaphore set is told of when its users are gone, known, and nobody waits", () => {
+Deno.test("doctor: a semaphore set whose users are gone and that no process waits for", () => {
   const set = { ...segmentStat({ ...healthy, id: 4, key: 77 }), count: 2, otime: new Date() };
   const gone: SemaphoreFacts = {
     index: 0,
@@ -211,7 +211,7 @@ Deno.test("doctor: a semaphore set is told of when its users are gone, known, an
   ]);
 });
 
-Deno.test("doctor: sets, too, can be writable by all, another's, or at our key by mistake", () => {
+Deno.test("doctor: remarks about semaphore sets", () => {
   const base = { ...segmentStat(healthy), count: 6, otime: null };
   const sets = [
     { ...base, id: 1, mode: 0o606 },
@@ -243,7 +243,7 @@ const LIMIT: LimitFacts = {
   sysctlField: null,
 };
 
-Deno.test("limits: from 80 % on, and what is too little for anything", () => {
+Deno.test("doctor: limits that are used to 80 %, or too low", () => {
   const said = (facts: Partial<LimitFacts>): (string | null)[] =>
     examineLimits([{ ...LIMIT, ...facts }]).flatMap(({ what, fix }) => [what, fix]);
   assert.deepEqual(said({ percent: 79.99 }), []);
@@ -285,7 +285,7 @@ function semFields(
   }));
 }
 
-Deno.test("doctor: limits of one sysctl are raised in one go, and no other is changed", () => {
+Deno.test("doctor: one command raises the limits of one sysctl, and no other", () => {
   const found = examineLimits(semFields(
     [4, "semmni", 100, 100],
     [2, "semmns", 50_000, 90],
@@ -298,7 +298,7 @@ Deno.test("doctor: limits of one sysctl are raised in one go, and no other is ch
   ]]);
 });
 
-Deno.test("doctor: numbers of kernel.sem from 0 to 3 are too few, used or not, and none of them is kept", () => {
+Deno.test("doctor: numbers of kernel.sem from 0 to 3 are too low, used or not", () => {
   for (const few of [0, 1, 2, 3]) {
     const [found, ...more] = examineLimits(semFields(
       [4, "semmni", few, few === 0 ? 100 : 0],
@@ -318,43 +318,39 @@ Deno.test("doctor: numbers of kernel.sem from 0 to 3 are too few, used or not, a
   assert.equal(most!.fix, `${programName()} ls --semaphores`);
 });
 
-testWith(
-  { files: true },
-  "what systemd removes at logout: whose, and unless it is told not to",
-  () => {
-    using folder = new TestFolder();
-    const root = folder.path;
-    const names = { name: (_: string, uid: number) => `user${uid}` } as AccountNames;
-    const segments = [0, 999, 1000, 1001, 1000, 65534].map((uid) => segmentStat({ uid }));
-    const said = (): string[] => logout(segments, names, root).map(({ what }) => what);
-    const write = (path: string, text: string): void => {
-      Deno.mkdirSync(`${root}${path.replace(/\/[^/]*$/, "")}`, { recursive: true });
-      Deno.writeTextFileSync(`${root}${path}`, text);
-    };
-    assert.deepEqual(said(), [], "systemd does not run here");
-    write("/run/systemd/system/x", "");
-    const all = ["user1000 owns 2 segments", "user1001 owns 1 segment"];
-    assert.deepEqual(said(), all);
-    write("/var/lib/systemd/linger/user1000", "");
-    assert.deepEqual(said(), all.slice(1));
-    write("/etc/systemd/logind.conf", "[Login]\n#RemoveIPC=no\n");
-    assert.deepEqual(said(), all.slice(1));
-    write("/usr/lib/systemd/logind.conf.d/50-server.conf", "[Login]\nRemoveIPC=no\n");
-    assert.deepEqual(said(), []);
-    write("/etc/systemd/logind.conf.d/60-here.conf", "[Login]\n RemoveIPC = yes \n");
-    assert.deepEqual(said(), all.slice(1));
-    write("/etc/systemd/logind.conf.d/50-server.conf", "[Login]\nRemoveIPC=false\n");
-    assert.deepEqual(said(), all.slice(1));
-    Deno.removeSync(`${root}/etc/systemd/logind.conf.d/60-here.conf`);
-    assert.deepEqual(said(), []);
-  },
-);
+testWith({ files: true }, "doctor: the users whose objects systemd removes at logout", () => {
+  using folder = new TestFolder();
+  const root = folder.path;
+  const names = { name: (_: string, uid: number) => `user${uid}` } as AccountNames;
+  const segments = [0, 999, 1000, 1001, 1000, 65534].map((uid) => segmentStat({ uid }));
+  const said = (): string[] => logout(segments, names, root).map(({ what }) => what);
+  const write = (path: string, text: string): void => {
+    Deno.mkdirSync(`${root}${path.replace(/\/[^/]*$/, "")}`, { recursive: true });
+    Deno.writeTextFileSync(`${root}${path}`, text);
+  };
+  assert.deepEqual(said(), [], "systemd does not run here");
+  write("/run/systemd/system/x", "");
+  const all = ["user1000 owns 2 segments", "user1001 owns 1 segment"];
+  assert.deepEqual(said(), all);
+  write("/var/lib/systemd/linger/user1000", "");
+  assert.deepEqual(said(), all.slice(1));
+  write("/etc/systemd/logind.conf", "[Login]\n#RemoveIPC=no\n");
+  assert.deepEqual(said(), all.slice(1));
+  write("/usr/lib/systemd/logind.conf.d/50-server.conf", "[Login]\nRemoveIPC=no\n");
+  assert.deepEqual(said(), []);
+  write("/etc/systemd/logind.conf.d/60-here.conf", "[Login]\n RemoveIPC = yes \n");
+  assert.deepEqual(said(), all.slice(1));
+  write("/etc/systemd/logind.conf.d/50-server.conf", "[Login]\nRemoveIPC=false\n");
+  assert.deepEqual(said(), all.slice(1));
+  Deno.removeSync(`${root}/etc/systemd/logind.conf.d/60-here.conf`);
+  assert.deepEqual(said(), []);
+});
 
 function diagnosisOf({ stdout }: Pick<Ended, "stdout">): Diagnosis {
   return JSON.parse(stdout);
 }
 
-testWith(NAMESPACE, "a system without faults: 0, and it says so", async () => {
+testWith(NAMESPACE, "doctor: a system without faults is reported as such, with 0", async () => {
   const { code, stdout, stderr } = await inShellOfNamespace("cli doctor");
   assert.deepEqual([code, stdout], [0, "nothing wrong found\n"]);
   assert.match(stderr, /^note: not checked: rmid-forced, container, logout: needs -A[^\n]*\n$/);
@@ -367,15 +363,11 @@ testWith(NAMESPACE, "a system without faults: 0, and it says so", async () => {
   ]);
 });
 
-testWith(
-  NAMESPACE,
-  "with -A all is checked; a namespace of our own is a remark, and 0",
-  async () => {
-    const { code, stdout, stderr } = await inShellOfNamespace("cli_all doctor");
-    assert.deepEqual([code, stderr], [0, ""]);
-    assert.match(stdout, /^nothing wrong found\n\nworth knowing\n\ncontainer\n/);
-  },
-);
+testWith(NAMESPACE, "doctor: with -A all checks; an own namespace is a remark", async () => {
+  const { code, stdout, stderr } = await inShellOfNamespace("cli_all doctor");
+  assert.deepEqual([code, stderr], [0, ""]);
+  assert.match(stdout, /^nothing wrong found\n\nworth knowing\n\ncontainer\n/);
+});
 
 /** Faults of every kind but one, made by programs that are not ours. */
 const FAULTS = `
@@ -389,12 +381,9 @@ const FAULTS = `
   cd /proc/sys/kernel; echo 3 > shmmni; echo 1000 > shmmax; echo "250 2 32 2" > sem; cd - > /dev/null
 `;
 
-testWith(
-  NAMESPACE,
-  "faults: each is found and explained, what it says puts it right, and then there is none",
-  async () => {
-    using folder = new TestFolder();
-    const { code, stdout, stderr } = await inShellOfNamespace(`
+testWith(NAMESPACE, "doctor: finds and explains each fault, and its commands fix it", async () => {
+  using folder = new TestFolder();
+  const { code, stdout, stderr } = await inShellOfNamespace(`
       cd "${folder.path}"; ${FAULTS}
       cli_all doctor > text; echo "exit $?" >> text
       cli_all doctor --json > json; echo "exit $?" >> text
@@ -408,45 +397,42 @@ testWith(
       read -r holder _ < held; kill $holder
       cat text; echo ====; cat json; echo ====; cat after; echo ====; cat fixing
     `);
-    assert.deepEqual([code, stderr], [0, ""]);
-    const [text, json, after, fixing] = stdout.split("====\n");
-    assert.match(text!, /\nexit 1\nexit 1\n$/);
-    for (const line of text!.split("\n")) assert(line.length <= 100, line);
-    const { findings, remarks, notChecked }: Diagnosis = JSON.parse(json!);
-    const found = (check: string): string[] =>
-      remarks.filter((each) => each.check === check).map(({ what, detail }) =>
-        `${what}, ${detail}`
-      );
-    assert.equal(found("orphans").length, 2);
-    assert.match(
-      found("held").join(),
-      /no key, .* 5000 bytes, created by .* attached by process \d+ \(\P{L}+1mperl\)$/u,
-    );
-    assert.match(found("world-writable").join(), /mode 0666: every user may read and change it$/);
-    assert.match(
-      found("mailbox-key").join(),
-      /key 0x00000457, .*100 bytes where a mailbox has 2049/,
-    );
-    assert.match(found("left-semaphores").join(), /key 0x00000007, .* 2 semaphores, last used by/);
-    assert.deepEqual(findings.map(({ check }) => check), ["limits", "limits", "limits"]);
-    assert.deepEqual(remarks.map(({ check }) => check).toSorted(), [
-      ...["container", "group-writable", "held", "left-semaphores", "mailbox-key"],
-      ...["orphans", "orphans", "world-writable"],
-    ]);
-    assert.deepEqual(notChecked, []);
-    const joined = text!.replaceAll(/\n +/g, " ");
-    for (const { check, what, detail, why } of [...findings, ...remarks]) {
-      assert(text!.includes(`\n  ${printable(what)}\n`) && text!.includes(`${check}\n`), what);
-      for (const part of detail?.split("; ") ?? []) {
-        assert(text!.includes(`\n    ${printable(part)}\n`), part);
-      }
-      assert(joined.includes(why), why);
+  assert.deepEqual([code, stderr], [0, ""]);
+  const [text, json, after, fixing] = stdout.split("====\n");
+  assert.match(text!, /\nexit 1\nexit 1\n$/);
+  for (const line of text!.split("\n")) assert(line.length <= 100, line);
+  const { findings, remarks, notChecked }: Diagnosis = JSON.parse(json!);
+  const found = (check: string): string[] =>
+    remarks.filter((each) => each.check === check).map(({ what, detail }) => `${what}, ${detail}`);
+  assert.equal(found("orphans").length, 2);
+  assert.match(
+    found("held").join(),
+    /no key, .* 5000 bytes, created by .* attached by process \d+ \(\P{L}+1mperl\)$/u,
+  );
+  assert.match(found("world-writable").join(), /mode 0666: every user may read and change it$/);
+  assert.match(
+    found("mailbox-key").join(),
+    /key 0x00000457, .*100 bytes where a mailbox has 2049/,
+  );
+  assert.match(found("left-semaphores").join(), /key 0x00000007, .* 2 semaphores, last used by/);
+  assert.deepEqual(findings.map(({ check }) => check), ["limits", "limits", "limits"]);
+  assert.deepEqual(remarks.map(({ check }) => check).toSorted(), [
+    ...["container", "group-writable", "held", "left-semaphores", "mailbox-key"],
+    ...["orphans", "orphans", "world-writable"],
+  ]);
+  assert.deepEqual(notChecked, []);
+  const joined = text!.replaceAll(/\n +/g, " ");
+  for (const { check, what, detail, why } of [...findings, ...remarks]) {
+    assert(text!.includes(`\n  ${printable(what)}\n`) && text!.includes(`${check}\n`), what);
+    for (const part of detail?.split("; ") ?? []) {
+      assert(text!.includes(`\n    ${printable(part)}\n`), part);
     }
-    assert.match(after!, /^nothing wrong found\n\n[^]*\nexit 0\n$/, `${text}${fixing}`);
-  },
-);
+    assert(joined.includes(why), why);
+  }
+  assert.match(after!, /^nothing wrong found\n\n[^]*\nexit 0\n$/, `${text}${fixing}`);
+});
 
-testWith(NAMESPACE, "doctor --verbose: each object of those told of together", async () => {
+testWith(NAMESPACE, "doctor --verbose: each object of a group", async () => {
   const { stdout } = await inShellOfNamespace(`
     perl -e 'shmget(0, 100, 0600) // die $! for 1 .. 3'
     cli doctor; echo "exit $?"; cli doctor --verbose
@@ -462,7 +448,7 @@ testWith(NAMESPACE, "doctor --verbose: each object of those told of together", a
   );
 });
 
-testWith(NAMESPACE, "doctor: it ends alike, read or not", async () => {
+testWith(NAMESPACE, "doctor: the same exit code when its reader ends", async () => {
   const { stdout } = await inShellOfNamespace(`
     echo 3 > /proc/sys/kernel/shmmni
     cli doctor > /dev/null; echo "exit $?"
@@ -471,7 +457,7 @@ testWith(NAMESPACE, "doctor: it ends alike, read or not", async () => {
   assert.equal(stdout.replaceAll(/^(?!exit).*\n/gm, ""), "exit 1\nexit 1\n");
 });
 
-testWith(NAMESPACE, "kernel.shm_rmid_forced is found where it can be read", async () => {
+testWith(NAMESPACE, "doctor: finds kernel.shm_rmid_forced", async () => {
   const { stdout } = await inShellOfNamespace(`
     echo 1 > /proc/sys/kernel/shm_rmid_forced; cli_all doctor --json; echo "exit $?"
   `);
@@ -483,7 +469,7 @@ testWith(NAMESPACE, "kernel.shm_rmid_forced is found where it can be read", asyn
   assert.equal(end, "exit 1\n");
 });
 
-testWith(NAMESPACE, "--skip: what is accepted is not told, and does not count", async () => {
+testWith(NAMESPACE, "doctor --skip: a skipped check is not reported or counted", async () => {
   const { stdout } = await inShellOfNamespace(`
     ipcmk -M 10 -p 666 > /dev/null
     echo 3 > /proc/sys/kernel/shmmni
@@ -496,7 +482,7 @@ testWith(NAMESPACE, "--skip: what is accepted is not told, and does not count", 
   assert.equal(second, "nothing wrong found\nexit 0\n");
 });
 
-Deno.test("--skip: 10 000 random texts are one clear refusal each", async () => {
+Deno.test("doctor --skip: 10 000 random texts are one usage error each", async () => {
   const pick = random(6);
   for (let round = 0; round < 10_000; round++) {
     const text = String.fromCharCode(...Array.from({ length: pick(9) }, () => pick(0x3000)));

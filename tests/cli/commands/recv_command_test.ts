@@ -119,24 +119,20 @@ Deno.test("recv --json: lane, tag, length, and text or base64", async () => {
   assert.equal(code, 0);
 });
 
-testWith(
-  CLI,
-  "recv --binary: the messages and nothing else, and it ends as a pipe does",
-  async () => {
-    const key = freshKey();
-    leave(key, "a", "\n", "", "b");
-    const { code, stdout, stderr } = await recv(key, "--binary");
-    assert.deepEqual([code, stdout], [0, "a\nb"]);
-    assert.match(stderr, /\nall senders are gone; segment \d+ removed\n$/);
-    await using follower = start(key, "--binary", "--follow");
-    await receiving(follower);
-    leave(key, "first");
-    await follower.stdout(/first/);
-    leave(key, "second");
-    await follower.stdout(/second/);
-    assert.deepEqual((await interrupt(follower)).code, 0);
-  },
-);
+testWith(CLI, "recv --binary: the messages and nothing else, and it ends like a pipe", async () => {
+  const key = freshKey();
+  leave(key, "a", "\n", "", "b");
+  const { code, stdout, stderr } = await recv(key, "--binary");
+  assert.deepEqual([code, stdout], [0, "a\nb"]);
+  assert.match(stderr, /\nall senders are gone; segment \d+ removed\n$/);
+  await using follower = start(key, "--binary", "--follow");
+  await receiving(follower);
+  leave(key, "first");
+  await follower.stdout(/first/);
+  leave(key, "second");
+  await follower.stdout(/second/);
+  assert.deepEqual((await interrupt(follower)).code, 0);
+});
 
 Deno.test("recv: prints more than one write takes in pieces, all of it and in order", async () => {
   const key = freshKey();
@@ -173,21 +169,17 @@ Deno.test("recv --timeout: ends with 1 when no message comes", async () => {
   }
 });
 
-testWith(
-  CLI,
-  "recv --quiet: only errors; a second one is told the process of the first",
-  async () => {
-    const key = freshKey();
-    await using receiver = start(key, "-q");
-    await until(() => objectsAt(key).length === 2);
-    using channel = Channel.openOrCreate({ key });
-    await until(() => channel.consumerPid === receiver.pid);
-    assertFailed(await recv(key, "--quiet"), new RegExp(`EBUSY[^\n]*${receiver.pid}`));
-    channel.close();
-    const { code, stdout, stderr } = await interrupt(receiver);
-    assert.deepEqual([code, stdout, stderr], [0, "", ""]);
-  },
-);
+testWith(CLI, "recv --quiet: only errors; a second one names the first's process", async () => {
+  const key = freshKey();
+  await using receiver = start(key, "-q");
+  await until(() => objectsAt(key).length === 2);
+  using channel = Channel.openOrCreate({ key });
+  await until(() => channel.consumerPid === receiver.pid);
+  assertFailed(await recv(key, "--quiet"), new RegExp(`EBUSY[^\n]*${receiver.pid}`));
+  channel.close();
+  const { code, stdout, stderr } = await interrupt(receiver);
+  assert.deepEqual([code, stdout, stderr], [0, "", ""]);
+});
 
 const SIGNALS = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129, SIGQUIT: 131 } as const;
 
@@ -251,42 +243,38 @@ testWith(CLI, "recv --until-closed: ends when the last sender is gone, killed or
   assert.deepEqual(objectsAt(key), []);
 });
 
-testWith(
-  { ...SHELL, files: true },
-  "recv, send --binary: 5 MB come out byte for byte",
-  async () => {
-    using folder = new TestFolder();
-    const pick = random(9);
-    const bytes = Uint8Array.from({ length: 5_000_001 }, () => pick(256));
-    const input = `${folder.path}/input`;
-    Deno.writeFileSync(input, bytes);
-    const rows: readonly (readonly [string, string[], string[]])[] = [
-      [`exec "$@" <'${input}'`, [], []],
-      [`cat '${input}' | exec "$@"`, ["--capacity=4K"], ["--capacity=4K", "--ack=before"]],
-      [`exec "$@" <'${input}'`, ["--block=777"], ["--until-closed"]],
-      [`exec "$@" <'${input}'`, ["--capacity=8M", "--block=3M"], ["--capacity=8M"]],
-    ];
-    for (const [i, [script, sendArgs, recvArgs]] of rows.entries()) {
-      const key = freshKey();
-      const copy = `${folder.path}/copy${i}`;
-      const send = (): Peer => cliInShell(script, "send", `--key=${key}`, "--binary", ...sendArgs);
-      const receive = (): Peer =>
-        cliInShell(`exec "$@" >'${copy}'`, "recv", `--key=${key}`, "--binary", ...recvArgs);
-      // Either of them may be the first
-      for (const peer of i === 1 ? [send(), receive()] : [receive(), send()]) {
-        await using started = peer;
-        const { code, stderr } = await started.ended();
-        assert.equal(code, 0, stderr);
-      }
-      const copied = Deno.readFileSync(copy);
-      assert(
-        copied.length === bytes.length && copied.every((byte, at) => byte === bytes[at]),
-        `${i}`,
-      );
-      assert.deepEqual(objectsAt(key), []);
+testWith({ ...SHELL, files: true }, "recv, send --binary: 5 MB come out unchanged", async () => {
+  using folder = new TestFolder();
+  const pick = random(9);
+  const bytes = Uint8Array.from({ length: 5_000_001 }, () => pick(256));
+  const input = `${folder.path}/input`;
+  Deno.writeFileSync(input, bytes);
+  const rows: readonly (readonly [string, string[], string[]])[] = [
+    [`exec "$@" <'${input}'`, [], []],
+    [`cat '${input}' | exec "$@"`, ["--capacity=4K"], ["--capacity=4K", "--ack=before"]],
+    [`exec "$@" <'${input}'`, ["--block=777"], ["--until-closed"]],
+    [`exec "$@" <'${input}'`, ["--capacity=8M", "--block=3M"], ["--capacity=8M"]],
+  ];
+  for (const [i, [script, sendArgs, recvArgs]] of rows.entries()) {
+    const key = freshKey();
+    const copy = `${folder.path}/copy${i}`;
+    const send = (): Peer => cliInShell(script, "send", `--key=${key}`, "--binary", ...sendArgs);
+    const receive = (): Peer =>
+      cliInShell(`exec "$@" >'${copy}'`, "recv", `--key=${key}`, "--binary", ...recvArgs);
+    // Either of them may be the first
+    for (const peer of i === 1 ? [send(), receive()] : [receive(), send()]) {
+      await using started = peer;
+      const { code, stderr } = await started.ended();
+      assert.equal(code, 0, stderr);
     }
-  },
-);
+    const copied = Deno.readFileSync(copy);
+    assert(
+      copied.length === bytes.length && copied.every((byte, at) => byte === bytes[at]),
+      `${i}`,
+    );
+    assert.deepEqual(objectsAt(key), []);
+  }
+});
 
 testWith(SHELL, "recv: when its reader ends, what was not printed is for the next", async () => {
   const key = freshKey();
@@ -304,31 +292,27 @@ testWith(SHELL, "recv: when its reader ends, what was not printed is for the nex
   await assertNext(key, "two\n");
 });
 
-testWith(
-  CLI,
-  "recv: a lane that is overwritten while it runs is an error after the others",
-  async () => {
-    const key = freshKey();
-    await using receiver = start(key, "--quiet");
-    await until(() => objectsAt(key).length === 2);
-    using channel = Channel.openOrCreate({ key });
-    // Stopped earlier, it might hold the entry lock
-    await until(() => channel.consumerPid !== undefined);
-    receiver.kill("SIGSTOP");
-    const [one, two] = [channel.producer(), channel.producer()];
-    put(one!, "one");
-    put(two!, "two");
-    using memory = Segment.attach(channel.id);
-    const { lanes, laneCapacity, messageSize } = channel;
-    const ring = ringOffset({ lanes, laneCapacity, messageSize }, 1);
-    memory.write(NO_LENGTH, ring);
-    receiver.kill("SIGCONT");
-    const { code, stdout, stderr } = await receiver.ended();
-    assert.match(stderr, /^error: [^\n]*ECORRUPT[^\n]*lane 1: [^\n]*\n$/);
-    assert.deepEqual([code, stdout], [1, "one\n"]);
-    channel.remove();
-  },
-);
+testWith(CLI, "recv: a lane that is overwritten meanwhile is an error at the end", async () => {
+  const key = freshKey();
+  await using receiver = start(key, "--quiet");
+  await until(() => objectsAt(key).length === 2);
+  using channel = Channel.openOrCreate({ key });
+  // Stopped earlier, it might hold the entry lock
+  await until(() => channel.consumerPid !== undefined);
+  receiver.kill("SIGSTOP");
+  const [one, two] = [channel.producer(), channel.producer()];
+  put(one!, "one");
+  put(two!, "two");
+  using memory = Segment.attach(channel.id);
+  const { lanes, laneCapacity, messageSize } = channel;
+  const ring = ringOffset({ lanes, laneCapacity, messageSize }, 1);
+  memory.write(NO_LENGTH, ring);
+  receiver.kill("SIGCONT");
+  const { code, stdout, stderr } = await receiver.ended();
+  assert.match(stderr, /^error: [^\n]*ECORRUPT[^\n]*lane 1: [^\n]*\n$/);
+  assert.deepEqual([code, stdout], [1, "one\n"]);
+  channel.remove();
+});
 
 /** A length that no message has. */
 const NO_LENGTH = Uint8Array.of(255, 255, 255, 127);

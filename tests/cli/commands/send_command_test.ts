@@ -159,26 +159,22 @@ testWith(
   },
 );
 
-testWith(
-  CLI,
-  "send: a line is sent as soon as it comes, the last one without newline",
-  async () => {
-    const key = freshKey();
-    using channel = Channel.openOrCreate({ key });
-    using consumer = channel.consumer();
-    await using sender = start(key);
-    const next = async (): Promise<string> =>
-      decode((await consumer.receive({ timeout: NET_MS })).bytes);
-    for (const text of ["one", "two", "three"]) {
-      await sender.write(`${text}\nlast`.slice(0, text === "three" ? undefined : -4));
-      assert.equal(await next(), text);
-    }
-    await sender.endInput();
-    assert.equal(await next(), "last");
-    consumer.ack();
-    assert.equal((await sender.ended()).code, 0);
-  },
-);
+testWith(CLI, "send: each line as soon as it comes, the last one without newline", async () => {
+  const key = freshKey();
+  using channel = Channel.openOrCreate({ key });
+  using consumer = channel.consumer();
+  await using sender = start(key);
+  const next = async (): Promise<string> =>
+    decode((await consumer.receive({ timeout: NET_MS })).bytes);
+  for (const text of ["one", "two", "three"]) {
+    await sender.write(`${text}\nlast`.slice(0, text === "three" ? undefined : -4));
+    assert.equal(await next(), text);
+  }
+  await sender.endInput();
+  assert.equal(await next(), "last");
+  consumer.ack();
+  assert.equal((await sender.ended()).code, 0);
+});
 
 Deno.test("send: without a receiver the messages stay, and it tells how to receive them", async () => {
   const key = freshKey();
@@ -298,40 +294,36 @@ testWith(CLI, "send: killed, its lane is free at once and holds what was sent", 
   assert.deepEqual(await receiveTexts(consumer), ["one", "two", "three"]);
 });
 
-testWith(
-  CLI,
-  "send: a channel that is removed is an error, while it waits or at its end",
-  async () => {
-    const key = freshKey();
-    {
-      await using sender = start(key);
-      await sender.write("one\n");
-      await until(() =>
-        listChannels().some(({ segment, lanes }) => segment.key === key && lanes[0]!.depth === 1)
-      );
-      const id = findSegment(key)!;
-      removeSegment(id);
-      assertFailed(
-        await toEnd(sender),
-        new RegExp(
-          `^error: segment ${id} was removed: messages that were not received are lost$`,
-          "m",
-        ),
-      );
-      assert.deepEqual(objectsAt(key), []);
-    }
-    await using sender = start(key, "--capacity=64", "--quiet");
-    await sender.write(SIX.map((text) => `${text}\n`).join(""));
-    await until(() => objectsAt(key).length === 2);
-    {
-      using channel = Channel.open(key, { timeout: 30_000 });
-      await until(() => channel.stats().lanes[0]!.fullWaits > 0);
-      channel.remove();
-    }
-    assertFailed(await toEnd(sender), /EIDRM/);
+testWith(CLI, "send: a channel that is removed is an error, at once or at its end", async () => {
+  const key = freshKey();
+  {
+    await using sender = start(key);
+    await sender.write("one\n");
+    await until(() =>
+      listChannels().some(({ segment, lanes }) => segment.key === key && lanes[0]!.depth === 1)
+    );
+    const id = findSegment(key)!;
+    removeSegment(id);
+    assertFailed(
+      await toEnd(sender),
+      new RegExp(
+        `^error: segment ${id} was removed: messages that were not received are lost$`,
+        "m",
+      ),
+    );
     assert.deepEqual(objectsAt(key), []);
-  },
-);
+  }
+  await using sender = start(key, "--capacity=64", "--quiet");
+  await sender.write(SIX.map((text) => `${text}\n`).join(""));
+  await until(() => objectsAt(key).length === 2);
+  {
+    using channel = Channel.open(key, { timeout: 30_000 });
+    await until(() => channel.stats().lanes[0]!.fullWaits > 0);
+    channel.remove();
+  }
+  assertFailed(await toEnd(sender), /EIDRM/);
+  assert.deepEqual(objectsAt(key), []);
+});
 
 testWith(ON_TERMINAL, "send --binary: the terminal shows the progress and the result", async () => {
   using folder = new TestFolder();

@@ -79,30 +79,26 @@ testWith(CLI, "server: messages on stdout, all else on stderr, nothing left", as
   assert.deepEqual(objectsAt(key), []);
 });
 
-testWith(
-  { files: true },
-  "server --key: in every way of writing it, and 1111 without",
-  async () => {
-    using folder = new TestFolder();
-    const path = folder.file("key", "");
-    const key = freshKey();
-    const ways: readonly (readonly [string[], number])[] = [
-      [["--key", `${key}`], key],
-      [["--key", `-${key}`], -key],
-      [[`--key=-${key}`], -key],
-      [["-k", `0x${key.toString(16)}`], key],
-      [[`-k0${key.toString(8)}`], key],
-      [["--key", `${path}:A`], ftok(path, 65)],
-      [[], 1111],
-    ];
-    for (const [args, expected] of ways) {
-      const { stderr } = await runHere("server", "-t0", ...args);
-      assert(stderr.startsWith(`listening on key ${formatKey(expected)}, `), stderr);
-    }
-    const absent = await runHere("server", "--key=/no/such/file:1");
-    assertFailed(absent, /\/no\/such\/file[^\n]*ENOENT/);
-  },
-);
+testWith({ files: true }, "server --key: every way of writing it, and 1111 without", async () => {
+  using folder = new TestFolder();
+  const path = folder.file("key", "");
+  const key = freshKey();
+  const ways: readonly (readonly [string[], number])[] = [
+    [["--key", `${key}`], key],
+    [["--key", `-${key}`], -key],
+    [[`--key=-${key}`], -key],
+    [["-k", `0x${key.toString(16)}`], key],
+    [[`-k0${key.toString(8)}`], key],
+    [["--key", `${path}:A`], ftok(path, 65)],
+    [[], 1111],
+  ];
+  for (const [args, expected] of ways) {
+    const { stderr } = await runHere("server", "-t0", ...args);
+    assert(stderr.startsWith(`listening on key ${formatKey(expected)}, `), stderr);
+  }
+  const absent = await runHere("server", "--key=/no/such/file:1");
+  assertFailed(absent, /\/no\/such\/file[^\n]*ENOENT/);
+});
 
 const SIGNALS = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129, SIGQUIT: 131 } as const;
 
@@ -138,21 +134,17 @@ testWith(SHELL, "server: under nohup it ignores SIGHUP, and no other signal", as
   assert.match(stderr, /\nended by SIGINT; segment \d+ removed\n$/);
 });
 
-testWith(
-  CLI,
-  "server: a second one is told the process of the first; --quiet: only errors",
-  async () => {
-    const key = freshKey();
-    await using peer = start(key, "-q");
-    await send(key, "hello");
-    assertFailed(
-      await server(key, "--quiet"),
-      new RegExp(`EBUSY.* process ${peer.pid} is its server`),
-    );
-    const { code, stdout, stderr } = await interrupt(peer);
-    assert.deepEqual([code, stdout, stderr], [0, "Received message: hello\n", ""]);
-  },
-);
+testWith(CLI, "server --quiet: only errors; a second one names the first's process", async () => {
+  const key = freshKey();
+  await using peer = start(key, "-q");
+  await send(key, "hello");
+  assertFailed(
+    await server(key, "--quiet"),
+    new RegExp(`EBUSY.* process ${peer.pid} is its server`),
+  );
+  const { code, stdout, stderr } = await interrupt(peer);
+  assert.deepEqual([code, stdout, stderr], [0, "Received message: hello\n", ""]);
+});
 
 testWith(CLI, "server --verbose: the classic line while there is no message", async () => {
   const key = freshKey();
@@ -264,27 +256,23 @@ Deno.test("server: warns of a segment that others may write to, unless asked for
   assert.deepEqual(objectsAt(key), []);
 });
 
-testWith(
-  { root: true },
-  "server, client --trust: another user's segment is refused without",
-  async () => {
-    const key = freshKey();
-    {
-      using segment = Segment.create({ key, size: 2049 });
-      segment.setPermissions({ uid: NOBODY });
-    }
-    const refusal = new RegExp(`EUNTRUSTED.* uid ${NOBODY} .*--trust`);
-    assertFailed(await server(key), refusal);
-    assertFailed(await runHere("client", `--key=${key}`, "no"), refusal);
-    assert.deepEqual(objectsAt(key), ["segment"]);
-    const [received, sent] = await Promise.all([
-      server(key, "--trust", "--count=1"),
-      runHere("client", `--key=${key}`, "--trust", "hello"),
-    ]);
-    assert.deepEqual([received.stdout, sent.code], ["Received message: hello\n", 0]);
-    assert.deepEqual(objectsAt(key), []);
-  },
-);
+testWith({ root: true }, "server, client --trust: a segment of another user", async () => {
+  const key = freshKey();
+  {
+    using segment = Segment.create({ key, size: 2049 });
+    segment.setPermissions({ uid: NOBODY });
+  }
+  const refusal = new RegExp(`EUNTRUSTED.* uid ${NOBODY} .*--trust`);
+  assertFailed(await server(key), refusal);
+  assertFailed(await runHere("client", `--key=${key}`, "no"), refusal);
+  assert.deepEqual(objectsAt(key), ["segment"]);
+  const [received, sent] = await Promise.all([
+    server(key, "--trust", "--count=1"),
+    runHere("client", `--key=${key}`, "--trust", "hello"),
+  ]);
+  assert.deepEqual([received.stdout, sent.code], ["Received message: hello\n", 0]);
+  assert.deepEqual(objectsAt(key), []);
+});
 
 testWith(CLI, "server: a mailbox that is removed is an error, and nothing is left", async () => {
   const key = freshKey();
@@ -346,7 +334,7 @@ for (const again of [false, true]) {
 
 testWith(
   { ...PIPE, tools: [...PIPE.tools, "head"] },
-  "server: when its reader ends, it ends too; the message not read is for the next server",
+  "server: ends when its reader ends, and keeps the message",
   async () => {
     const key = freshKey();
     using folder = new TestFolder();
@@ -405,17 +393,13 @@ testWith(ON_TERMINAL, "server: on a terminal, control characters are escapes", a
   assert.equal(code, 0);
 });
 
-testWith(
-  ON_TERMINAL,
-  "server --json: on a terminal it is escaped too, and still JSON",
-  async () => {
-    const key = freshKey();
-    using folder = new TestFolder();
-    await using peer = cliOnTerminal(folder, "server", "--json", "--count=1", `--key=${key}`);
-    await peer.stdout(/listening .*\r\n/);
-    await send(key, CONTROLS);
-    const line = (await peer.ended()).stdout.split("\r\n")[1]!;
-    assert.equal(JSON.parse(line).text, CONTROLS);
-    assert.match(line, /^[^\p{Cc}\p{Cf}]*$/u);
-  },
-);
+testWith(ON_TERMINAL, "server --json: on a terminal, escaped and still JSON", async () => {
+  const key = freshKey();
+  using folder = new TestFolder();
+  await using peer = cliOnTerminal(folder, "server", "--json", "--count=1", `--key=${key}`);
+  await peer.stdout(/listening .*\r\n/);
+  await send(key, CONTROLS);
+  const line = (await peer.ended()).stdout.split("\r\n")[1]!;
+  assert.equal(JSON.parse(line).text, CONTROLS);
+  assert.match(line, /^[^\p{Cc}\p{Cf}]*$/u);
+});

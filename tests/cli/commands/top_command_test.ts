@@ -11,7 +11,7 @@ import { testWith } from "../../support/needs.ts";
 import { asNobody } from "../../support/other_user.ts";
 import { freshKey, Peer, PROJECT, TestFolder } from "../../support/peer.ts";
 import { ON_TERMINAL } from "../../support/terminal.ts";
-import { run, toEnd, until } from "../command_line.ts";
+import { assertFailed, runHere, toEnd, until } from "../command_line.ts";
 import { Session } from "../on_screen.ts";
 
 guardAgainstLeaks();
@@ -44,176 +44,156 @@ async function select(session: Session, id: number): Promise<void> {
   }
 }
 
-testWith(
-  SCREEN,
-  "top: shows what others made, how it changes, and removes after a question",
-  async () => {
-    using folder = new TestFolder();
-    using made = ForeignObject.segment(12345, "0640");
-    await using session = Session.start(folder, TALL, "top", "--interval", "200ms");
-    await session.sees("q quit");
-    await select(session, made.id);
-    await session.sees(new RegExp(`^>.* ${made.id} \\w+ +0640 +12K +0 .* (orphan|idle) `, "m"));
+testWith(SCREEN, "top: shows segments and changes, and removes one after a question", async () => {
+  using folder = new TestFolder();
+  using made = ForeignObject.segment(12345, "0640");
+  await using session = Session.start(folder, TALL, "top", "--interval", "200ms");
+  await session.sees("q quit");
+  await select(session, made.id);
+  await session.sees(new RegExp(`^>.* ${made.id} \\w+ +0640 +12K +0 .* (orphan|idle) `, "m"));
 
-    const { perl, id } = await perlSegment({ key: freshKey(), size: 100, times: 2 });
-    await using _perl = perl;
-    await session.sees(new RegExp(`^ \\+0x\\w+ +${id} .* 100 +2 new `, "m"));
-    await session.sees(new RegExp(`^  0x\\w+ +${id} .* 100 +2  `, "m"));
-    // The selection stays where it was, whatever comes
-    await session.sees(new RegExp(`^>.* ${made.id} `, "m"));
-    {
-      using _ours = Segment.attach(id, { trust: true });
-      await session.sees(new RegExp(`^ \\*.* ${id} .* 3 \\+1 `, "m"));
-    }
-    await session.sees(new RegExp(`^ \\*.* ${id} .* 2 -1 `, "m"));
+  const { perl, id } = await perlSegment({ key: freshKey(), size: 100, times: 2 });
+  await using _perl = perl;
+  await session.sees(new RegExp(`^ \\+0x\\w+ +${id} .* 100 +2 new `, "m"));
+  await session.sees(new RegExp(`^  0x\\w+ +${id} .* 100 +2  `, "m"));
+  // The selection stays where it was, whatever comes
+  await session.sees(new RegExp(`^>.* ${made.id} `, "m"));
+  {
+    using _ours = Segment.attach(id, { trust: true });
+    await session.sees(new RegExp(`^ \\*.* ${id} .* 3 \\+1 `, "m"));
+  }
+  await session.sees(new RegExp(`^ \\*.* ${id} .* 2 -1 `, "m"));
 
-    await select(session, id);
-    await session.type("d");
-    await session.sees(
-      new RegExp(`^remove segment ${id} \\(key 0x\\w+\\), 2 attached\\? y/N$`, "m"),
-    );
-    await session.type("n");
-    await session.sees("not removed");
-    assert.equal(statSegment(id).markedForRemoval, false);
-    await session.type("d");
-    await session.sees("y/N");
-    await session.type("y");
-    await session.sees(`segment ${id} marked for removal: it goes when its 2 attaches do`);
-    assert.equal(statSegment(id).markedForRemoval, true);
-    await session.sees(new RegExp(`^>.0x00000000 +${id} .* dest `, "m"));
-    await perl.endInput();
-    await session.sees(new RegExp(`^>-.* ${id} .* gone `, "m"));
+  await select(session, id);
+  await session.type("d");
+  await session.sees(
+    new RegExp(`^remove segment ${id} \\(key 0x\\w+\\), 2 attached\\? y/N$`, "m"),
+  );
+  await session.type("n");
+  await session.sees("not removed");
+  assert.equal(statSegment(id).markedForRemoval, false);
+  await session.type("d");
+  await session.sees("y/N");
+  await session.type("y");
+  await session.sees(`segment ${id} marked for removal: it goes when its 2 attaches do`);
+  assert.equal(statSegment(id).markedForRemoval, true);
+  await session.sees(new RegExp(`^>.0x00000000 +${id} .* dest `, "m"));
+  await perl.endInput();
+  await session.sees(new RegExp(`^>-.* ${id} .* gone `, "m"));
 
-    await select(session, made.id);
-    await session.type("\x1b[3~");
-    await session.sees(/(orphan|may be needed)\? y\/N/);
-    await session.type("y");
-    await session.sees(`segment ${made.id} removed`);
-    assert(!listSegments().some((each) => each.id === made.id));
-    await session.type("q");
-    assert.equal(await session.ended(), 0);
-  },
-);
+  await select(session, made.id);
+  await session.type("\x1b[3~");
+  await session.sees(/(orphan|may be needed)\? y\/N/);
+  await session.type("y");
+  await session.sees(`segment ${made.id} removed`);
+  assert(!listSegments().some((each) => each.id === made.id));
+  await session.type("q");
+  assert.equal(await session.ended(), 0);
+});
 
-testWith(
-  SCREEN,
-  "top: a key pressed before the question was seen is no answer, nor is a paste",
-  async () => {
-    using folder = new TestFolder();
-    using made = ForeignObject.segment(100);
-    await using session = Session.start(folder, TALL, "top");
-    await session.sees("q quit");
-    await select(session, made.id);
-    await session.type("\x1b[200~dyq\x1b[201~dyyy");
-    await session.sees("y/N");
-    await session.type("n");
-    await session.sees("not removed");
-    assert.equal(statSegment(made.id).size, 100);
-    await session.type("q");
-    assert.equal(await session.ended(), 0);
-  },
-);
+testWith(SCREEN, "top: a key before the question is not an answer, nor is a paste", async () => {
+  using folder = new TestFolder();
+  using made = ForeignObject.segment(100);
+  await using session = Session.start(folder, TALL, "top");
+  await session.sees("q quit");
+  await select(session, made.id);
+  await session.type("\x1b[200~dyq\x1b[201~dyyy");
+  await session.sees("y/N");
+  await session.type("n");
+  await session.sees("not removed");
+  assert.equal(statSegment(made.id).size, 100);
+  await session.type("q");
+  assert.equal(await session.ended(), 0);
+});
 
-testWith(
-  SCREEN,
-  "top: all about a segment and its bytes, which are read only where that is no loss",
-  async () => {
-    using folder = new TestFolder();
-    const key = freshKey();
-    const { perl, id } = await perlSegment({ key, size: 64, mode: 0o604 });
-    await using _perl = perl;
-    using segment = Segment.attach(id, { trust: true });
-    segment.write(new TextEncoder().encode("hello\x1b[2J"));
-    await using session = Session.start(folder, TALL, "top");
-    await session.sees("q quit");
-    await select(session, id);
-    await session.type("\r");
-    await session.sees("00000000  68 65 6c 6c 6f 1b 5b 32  4a 00 00 00");
-    await session.sees("|hello.[2J.......|");
-    await session.sees(`key              ${key} (0x${key.toString(16)})`);
-    await session.sees("mode             0604 rw----r--");
-    await session.sees("attached         2 times\n");
-    await session.sees(`created by       pid ${perl.pid} (alive)`);
-    const { lpid } = statSegment(id);
-    assert.equal(lpid, session.pid, "it was attached to be read");
+testWith(SCREEN, "top: one segment and its first bytes, read if no last pid is lost", async () => {
+  using folder = new TestFolder();
+  const key = freshKey();
+  const { perl, id } = await perlSegment({ key, size: 64, mode: 0o604 });
+  await using _perl = perl;
+  using segment = Segment.attach(id, { trust: true });
+  segment.write(new TextEncoder().encode("hello\x1b[2J"));
+  await using session = Session.start(folder, TALL, "top");
+  await session.sees("q quit");
+  await select(session, id);
+  await session.type("\r");
+  await session.sees("00000000  68 65 6c 6c 6f 1b 5b 32  4a 00 00 00");
+  await session.sees("|hello.[2J.......|");
+  await session.sees(`key              ${key} (0x${key.toString(16)})`);
+  await session.sees("mode             0604 rw----r--");
+  await session.sees("attached         2 times\n");
+  await session.sees(`created by       pid ${perl.pid} (alive)`);
+  const { lpid } = statSegment(id);
+  assert.equal(lpid, session.pid, "it was attached to be read");
 
-    using made = ForeignObject.segment(100);
-    await session.type("q ");
-    await select(session, made.id);
-    await session.type("i");
-    await session.sees("not read: that would change the last pid; x reads them");
-    assert.equal(statSegment(made.id).lpid, 0);
-    await session.type("x");
-    await session.sees("00000060  00 00 00 00    ");
-    assert.equal(statSegment(made.id).lpid, session.pid);
-    assert.equal(statSegment(made.id).nattch, 0);
-    await session.type("d");
-    await session.sees("y/N");
-    await session.type("y");
-    await session.sees(`segment ${made.id} is gone; what it was:`);
-    await session.type("\x03");
-    assert.equal(await session.ended(), 0);
-    segment.remove();
-  },
-);
+  using made = ForeignObject.segment(100);
+  await session.type("q ");
+  await select(session, made.id);
+  await session.type("i");
+  await session.sees("not read: that would change the last pid; x reads them");
+  assert.equal(statSegment(made.id).lpid, 0);
+  await session.type("x");
+  await session.sees("00000060  00 00 00 00    ");
+  assert.equal(statSegment(made.id).lpid, session.pid);
+  assert.equal(statSegment(made.id).nattch, 0);
+  await session.type("d");
+  await session.sees("y/N");
+  await session.type("y");
+  await session.sees(`segment ${made.id} is gone; what it was:`);
+  await session.type("\x03");
+  assert.equal(await session.ended(), 0);
+  segment.remove();
+});
 
-testWith(
-  SCREEN,
-  "top: how deep a channel is and how fast it goes, in the list and by itself",
-  async () => {
-    using folder = new TestFolder();
-    using channel = Channel.openOrCreate({ key: freshKey(), lanes: 2, laneCapacity: 4096 });
-    const { id } = channel;
-    using producer = channel.producer();
-    using consumer = channel.consumer();
-    producer.sendBatch([Uint8Array.of(1), Uint8Array.of(2), Uint8Array.of(3)]);
-    await using session = Session.start(folder, TALL, "top", "--interval", "200ms");
-    await session.sees(new RegExp(`^  KEY .* CHANGE DEPTH MSG/S STATUS `, "m"));
-    await session.sees(new RegExp(`^.*0x\\w+ +${id} .* 8\\.8K +1 +3 +0 `, "m"));
-    consumer.drain(() => {});
-    producer.sendBatch(Array.from({ length: 200 }, () => new Uint8Array(1)));
-    await session.sees(new RegExp(`^.*0x\\w+ +${id} .* 8\\.8K +1 +200 +[1-9]\\S* `, "m"));
-    await select(session, id);
-    await session.type("\r");
-    await session.sees(/^lanes +2 of 4096 bytes \(4K\)$/m);
-    await session.sees(/^waiting +200, 3200 bytes \(3\.1K\) in all\never +203, 0\/s$/m);
-    const { pid } = Deno;
-    await session.sees(new RegExp(`^producers +1: pid ${pid}\nconsumer +pid ${pid}$`, "m"));
-    consumer.drain(() => {});
-    await session.sees(/^waiting +none$/m);
-    await session.type("\x03");
-    assert.equal(await session.ended(), 0);
-  },
-);
+testWith(SCREEN, "top: depth and rate of a channel, in the list and on its page", async () => {
+  using folder = new TestFolder();
+  using channel = Channel.openOrCreate({ key: freshKey(), lanes: 2, laneCapacity: 4096 });
+  const { id } = channel;
+  using producer = channel.producer();
+  using consumer = channel.consumer();
+  producer.sendBatch([Uint8Array.of(1), Uint8Array.of(2), Uint8Array.of(3)]);
+  await using session = Session.start(folder, TALL, "top", "--interval", "200ms");
+  await session.sees(new RegExp(`^  KEY .* CHANGE DEPTH MSG/S STATUS `, "m"));
+  await session.sees(new RegExp(`^.*0x\\w+ +${id} .* 8\\.8K +1 +3 +0 `, "m"));
+  consumer.drain(() => {});
+  producer.sendBatch(Array.from({ length: 200 }, () => new Uint8Array(1)));
+  await session.sees(new RegExp(`^.*0x\\w+ +${id} .* 8\\.8K +1 +200 +[1-9]\\S* `, "m"));
+  await select(session, id);
+  await session.type("\r");
+  await session.sees(/^lanes +2 of 4096 bytes \(4K\)$/m);
+  await session.sees(/^waiting +200, 3200 bytes \(3\.1K\) in all\never +203, 0\/s$/m);
+  const { pid } = Deno;
+  await session.sees(new RegExp(`^producers +1: pid ${pid}\nconsumer +pid ${pid}$`, "m"));
+  consumer.drain(() => {});
+  await session.sees(/^waiting +none$/m);
+  await session.type("\x03");
+  assert.equal(await session.ended(), 0);
+});
 
-testWith(
-  SCREEN,
-  "top: any size, and a new one at any time; nothing wraps and nothing scrolls",
-  async () => {
-    using folder = new TestFolder();
-    using _made = ForeignObject.segment(100);
-    await using session = Session.start(folder, { columns: 40, rows: 10 }, "top");
-    await session.until(({ lines }) =>
-      lines.length === 10 && /^ +ID OWNER .*SIZE ATT/.test(lines[2]!) && /^q quit/.test(lines[9]!)
-    );
-    session.resize(20, 5);
-    await session.until(({ lines }) =>
-      /^>.* 100 +0$/.test(lines[2] ?? lines[1]!) || lines.some((line) => /^>/.test(line))
-    );
-    await session.type("?");
-    await session.sees(/^Up, Down, k, j/m);
-    session.resize(120, 40);
-    await session.until(({ lines }) => lines[2]!.startsWith("Up, Down, k, j     the row before"));
-    await session.type("q");
-    await session.sees(/^ +KEY .* STATUS +CPID +LPID$/m);
-    session.resize(7, 2);
-    await session.until(({ lines }) => lines.at(-1) === "q quit");
-    session.resize(80, 24);
-    await session.until(({ lines }) => lines[23]!.startsWith("q quit  ? help  Enter inspect"));
-    await session.type("q");
-    assert.equal(await session.ended(), 0);
-  },
-);
+testWith(SCREEN, "top: draws at any size, and at a new size at any time", async () => {
+  using folder = new TestFolder();
+  using _made = ForeignObject.segment(100);
+  await using session = Session.start(folder, { columns: 40, rows: 10 }, "top");
+  await session.until(({ lines }) =>
+    lines.length === 10 && /^ +ID OWNER .*SIZE ATT/.test(lines[2]!) && /^q quit/.test(lines[9]!)
+  );
+  session.resize(20, 5);
+  await session.until(({ lines }) =>
+    /^>.* 100 +0$/.test(lines[2] ?? lines[1]!) || lines.some((line) => /^>/.test(line))
+  );
+  await session.type("?");
+  await session.sees(/^Up, Down, k, j/m);
+  session.resize(120, 40);
+  await session.until(({ lines }) => lines[2]!.startsWith("Up, Down, k, j     the row before"));
+  await session.type("q");
+  await session.sees(/^ +KEY .* STATUS +CPID +LPID$/m);
+  session.resize(7, 2);
+  await session.until(({ lines }) => lines.at(-1) === "q quit");
+  session.resize(80, 24);
+  await session.until(({ lines }) => lines[23]!.startsWith("q quit  ? help  Enter inspect"));
+  await session.type("q");
+  assert.equal(await session.ended(), 0);
+});
 
 for (
   const [how, end, code] of [
@@ -255,7 +235,7 @@ function alive(pid: number): boolean {
   return !/^(?:Z.*)?$/.test(new TextDecoder().decode(stdout).trim());
 }
 
-testWith(SCREEN, "top: colours where they are wanted, none under NO_COLOR", async () => {
+testWith(SCREEN, "top: colours, and none under NO_COLOR", async () => {
   using folder = new TestFolder();
   using made = ForeignObject.segment(100);
   for (const colours of [true, false]) {
@@ -269,7 +249,7 @@ testWith(SCREEN, "top: colours where they are wanted, none under NO_COLOR", asyn
   }
 });
 
-testWith(SCREEN, "top: with -A who is attached, whatever they are called", async () => {
+testWith(SCREEN, "top: with -A the attached processes, escaped", async () => {
   using folder = new TestFolder();
   const source = `
     #include <stdio.h>
@@ -293,7 +273,7 @@ testWith(SCREEN, "top: with -A who is attached, whatever they are called", async
   assert.equal(await session.ended(), 0);
 });
 
-testWith(SCREEN, "top: the options choose, sort and turn round", async () => {
+testWith(SCREEN, "top --mine, --older-than, --sort, -r: choose and sort", async () => {
   using folder = new TestFolder();
   using small = ForeignObject.segment(100);
   using large = ForeignObject.segment(1_000_000);
@@ -306,22 +286,16 @@ testWith(SCREEN, "top: the options choose, sort and turn round", async () => {
   assert.equal(await session.ended(), 0);
 });
 
-testWith(
-  { tools: ["deno", "sh"] },
-  "top: without a terminal it says so, and what to do",
-  async () => {
-    const { code, stdout, stderr } = await run("top");
-    assert.deepEqual([code, stdout], [1, ""]);
-    assert.match(
-      stderr,
-      /^error: top draws on a terminal, and there is none: `[^`]+cli.ts ls` [^\n]*\n$/,
-    );
-  },
-);
+Deno.test("top: an error without a terminal", async () => {
+  assertFailed(
+    await runHere("top"),
+    /top draws on a terminal, and there is none: `[^`]+cli.ts ls` /,
+  );
+});
 
 testWith(
   { tools: ["deno", "ipcmk", "ipcrm"], root: true },
-  "top: what may not be removed or read is said, not thrown",
+  "top: a refused removal or read is a message",
   async () => {
     using made = ForeignObject.segment(100, "0600");
     const { stdout } = await toEnd(asNobody(`

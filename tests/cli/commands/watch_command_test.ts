@@ -35,30 +35,26 @@ function perlWrites(id: number, text: string, offset: number): void {
   output("perl", "-e", program, `${id}`, bytes.toHex(), `${offset}`, `${bytes.length}`);
 }
 
-testWith(
-  FOREIGN,
-  "watch: what Perl writes into ipcmk's segment, until ipcrm removes it",
-  async () => {
-    using made = ForeignObject.segment(5000);
-    await using peer = await watching(made.id);
-    perlWrites(made.id, "hello", 0x10);
-    assert.match(
-      await peer.line(),
-      /^\d\d:\d\d:\d\d\.\d{3} {2}00000010 {2}00 00 00 00 00 -> 68 65 6c 6c 6f$/,
-    );
-    perlWrites(made.id, "jello", 0x10);
-    assert.match(await peer.line(), / {2}00000010 {2}68 -> 6a$/);
-    perlWrites(made.id, "x", 4999);
-    assert.match(await peer.line(), / {2}00001387 {2}00 -> 78$/);
-    output("ipcrm", "-m", `${made.id}`);
-    const { code, stderr } = await peer.ended();
-    assert.equal(code, 0);
-    assert.match(stderr, /^watching segment \d+ \(key 0x\w{8}\), 5000 bytes from 0 on\n/);
-    assert.match(stderr, new RegExp(`\nsegment ${made.id} was marked for removal\n$`));
-  },
-);
+testWith(FOREIGN, "watch: what Perl writes, until ipcrm removes the segment", async () => {
+  using made = ForeignObject.segment(5000);
+  await using peer = await watching(made.id);
+  perlWrites(made.id, "hello", 0x10);
+  assert.match(
+    await peer.line(),
+    /^\d\d:\d\d:\d\d\.\d{3} {2}00000010 {2}00 00 00 00 00 -> 68 65 6c 6c 6f$/,
+  );
+  perlWrites(made.id, "jello", 0x10);
+  assert.match(await peer.line(), / {2}00000010 {2}68 -> 6a$/);
+  perlWrites(made.id, "x", 4999);
+  assert.match(await peer.line(), / {2}00001387 {2}00 -> 78$/);
+  output("ipcrm", "-m", `${made.id}`);
+  const { code, stderr } = await peer.ended();
+  assert.equal(code, 0);
+  assert.match(stderr, /^watching segment \d+ \(key 0x\w{8}\), 5000 bytes from 0 on\n/);
+  assert.match(stderr, new RegExp(`\nsegment ${made.id} was marked for removal\n$`));
+});
 
-testWith(FOREIGN, "watch: what was written just before the end is not missed", async () => {
+testWith(FOREIGN, "watch: prints what was written just before the end", async () => {
   for (let round = 0; round < 3; round++) {
     using made = ForeignObject.segment(64);
     await using peer = await watching(made.id, "--interval", "500ms");
@@ -70,7 +66,7 @@ testWith(FOREIGN, "watch: what was written just before the end is not missed", a
   }
 });
 
-testWith(FOREIGN, "watch: only the range asked for, with the segment's offsets", async () => {
+testWith(FOREIGN, "watch --offset, --length: that range, with the segment's offsets", async () => {
   using made = ForeignObject.segment(100);
   await using peer = await watching(made.id, "-s", "0x10", "-n", "4", "-c", "1");
   perlWrites(made.id, "-".repeat(16), 0);
@@ -81,7 +77,7 @@ testWith(FOREIGN, "watch: only the range asked for, with the segment's offsets",
   assert.equal(code, 0);
 });
 
-testWith(FOREIGN, "watch: JSON has the change in numbers and hex, one object a line", async () => {
+testWith(FOREIGN, "watch --json: numbers and hex, one object a line", async () => {
   const { perl, id } = await perlSegment({ key: freshKey(), size: 32 });
   await using _perl = perl;
   await using peer = await watching(id, "--json", "--count", "2");
@@ -109,7 +105,7 @@ testWith(FOREIGN, "watch: JSON has the change in numbers and hex, one object a l
   removeSegment(id);
 });
 
-testWith(FOREIGN, "watch: the fields of a C struct, in text and in JSON", async () => {
+testWith(FOREIGN, "watch --struct: the fields of a C struct, as text and as JSON", async () => {
   using made = ForeignObject.segment(4096);
   const declaration = "bool can_read; char msg[2048]";
   await using text = await watching(made.id, "--struct", declaration);
@@ -131,50 +127,41 @@ testWith(FOREIGN, "watch: the fields of a C struct, in text and in JSON", async 
   assert.deepEqual([(await text.ended()).code, (await json.ended()).code], [0, 0]);
 });
 
-testWith(
-  FOREIGN,
-  "watch: --timeout, signals and the end of the segment, with a goal and without",
-  async () => {
-    using made = ForeignObject.segment(64);
-    const cases: readonly (readonly [string[], Deno.Signal | "rm" | undefined, number, RegExp])[] =
-      [
-        [["--timeout", "300ms"], undefined, 1, /nothing changed for 300 ms\n$/],
-        [[], "SIGINT", 0, /ended by SIGINT\n$/],
-        [[], "SIGTERM", 143, /ended by SIGTERM\n$/],
-        [["--count", "1"], "SIGINT", 130, /ended by SIGINT\n$/],
-        [["--count", "1"], "SIGHUP", 129, /ended by SIGHUP\n$/],
-        [["--count", "1"], "rm", 1, /was marked for removal\n$/],
-      ];
-    for (const [args, end, expected, note] of cases) {
-      await using peer = await watching(made.id, ...args);
-      if (end === "rm") removeSegment(made.id);
-      else if (end !== undefined) peer.kill(end);
-      const { code, stdout, stderr } = await peer.ended();
-      assert.deepEqual([code, stdout], [expected, ""], String(args));
-      assert.match(stderr, note);
-      if (end !== "rm") assert.equal(statSegment(made.id).nattch, 0, "detached");
-    }
-  },
-);
+testWith(FOREIGN, "watch: ends by --timeout, by a signal and with its segment", async () => {
+  using made = ForeignObject.segment(64);
+  const cases: readonly (readonly [string[], Deno.Signal | "rm" | undefined, number, RegExp])[] = [
+    [["--timeout", "300ms"], undefined, 1, /nothing changed for 300 ms\n$/],
+    [[], "SIGINT", 0, /ended by SIGINT\n$/],
+    [[], "SIGTERM", 143, /ended by SIGTERM\n$/],
+    [["--count", "1"], "SIGINT", 130, /ended by SIGINT\n$/],
+    [["--count", "1"], "SIGHUP", 129, /ended by SIGHUP\n$/],
+    [["--count", "1"], "rm", 1, /was marked for removal\n$/],
+  ];
+  for (const [args, end, expected, note] of cases) {
+    await using peer = await watching(made.id, ...args);
+    if (end === "rm") removeSegment(made.id);
+    else if (end !== undefined) peer.kill(end);
+    const { code, stdout, stderr } = await peer.ended();
+    assert.deepEqual([code, stdout], [expected, ""], String(args));
+    assert.match(stderr, note);
+    if (end !== "rm") assert.equal(statSegment(made.id).nattch, 0, "detached");
+  }
+});
 
-testWith(
-  FOREIGN,
-  "watch: one marked for removal already, until nobody else is attached",
-  async () => {
-    const { perl, id } = await perlSegment({ key: freshKey(), size: 64 });
-    await using _perl = perl;
-    removeSegment(id);
-    await using peer = await watching(id);
-    perlWrites(id, "still here", 0);
-    assert.match(await peer.line(), / 73 74 69 6c 6c 20 68 65 \.\. \(10 bytes\)$/);
-    await perl.endInput();
-    const { code, stderr } = await peer.ended();
-    assert.equal(code, 0);
-    assert.match(stderr, /\nsegment \d+ goes: nobody else is attached any more\n$/);
-  },
-);
+testWith(FOREIGN, "watch: a marked segment, until no other process is attached", async () => {
+  const { perl, id } = await perlSegment({ key: freshKey(), size: 64 });
+  await using _perl = perl;
+  removeSegment(id);
+  await using peer = await watching(id);
+  perlWrites(id, "still here", 0);
+  assert.match(await peer.line(), / 73 74 69 6c 6c 20 68 65 \.\. \(10 bytes\)$/);
+  await perl.endInput();
+  const { code, stderr } = await peer.ended();
+  assert.equal(code, 0);
+  assert.match(stderr, /\nsegment \d+ goes: nobody else is attached any more\n$/);
+});
 
-testWith(FOREIGN, "watch: a reader that has gone ends it with 0", async () => {
+testWith(FOREIGN, "watch: ends with 0 when its reader ends", async () => {
   using made = ForeignObject.segment(64);
   await using peer = Peer.start("sh", [
     "-c",
@@ -192,7 +179,7 @@ testWith(FOREIGN, "watch: a reader that has gone ends it with 0", async () => {
   assert.doesNotMatch(stderr, /error/i);
 });
 
-testWith(FOREIGN, "watch: of a large segment a part, and that is said", async () => {
+testWith(FOREIGN, "watch: a part of a large segment, and it says so", async () => {
   using made = ForeignObject.segment(17 * 2 ** 20);
   await using peer = await watching(made.id, "--interval", "10ms", "--offset", "1K");
   assert.match(
@@ -210,35 +197,31 @@ testWith(FOREIGN, "watch: of a large segment a part, and that is said", async ()
   });
 });
 
-testWith(
-  { ...FOREIGN, root: true },
-  "watch: read permission is enough, whoever made it, and losing it later changes nothing",
-  async () => {
-    using made = ForeignObject.segment(64, "0644");
-    await using peer = asNobody(`
+testWith({ ...FOREIGN, root: true }, "watch: needs read permission, when it starts", async () => {
+  using made = ForeignObject.segment(64, "0644");
+  await using peer = asNobody(`
       import { main } from "file://${PROJECT}cli.ts";
       Deno.exit(await main(["watch", "id:${made.id}", "--count", "3"]));
     `);
-    await peer.stderr(/^watching .*\n/m);
-    perlWrites(made.id, "a", 0);
-    await peer.line();
-    using segment = Segment.attach(made.id);
-    segment.setPermissions({ mode: 0o600 });
-    perlWrites(made.id, "b", 0);
-    assert.match(await peer.line(), / {2}61 -> 62$/);
-    perlWrites(made.id, "c", 0);
-    assert.match(await peer.line(), / {2}62 -> 63$/);
-    assert.equal((await peer.ended()).code, 0);
-    const { code, stderr } = await toEnd(asNobody(`
+  await peer.stderr(/^watching .*\n/m);
+  perlWrites(made.id, "a", 0);
+  await peer.line();
+  using segment = Segment.attach(made.id);
+  segment.setPermissions({ mode: 0o600 });
+  perlWrites(made.id, "b", 0);
+  assert.match(await peer.line(), / {2}61 -> 62$/);
+  perlWrites(made.id, "c", 0);
+  assert.match(await peer.line(), / {2}62 -> 63$/);
+  assert.equal((await peer.ended()).code, 0);
+  const { code, stderr } = await toEnd(asNobody(`
       import { main } from "file://${PROJECT}cli.ts";
       Deno.exit(await main(["watch", "id:${made.id}"]));
     `));
-    assert.equal(code, 1);
-    assert.match(stderr, /^error: cannot attach [^\n]*EACCES[^\n]*\n$/);
-  },
-);
+  assert.equal(code, 1);
+  assert.match(stderr, /^error: cannot attach [^\n]*EACCES[^\n]*\n$/);
+});
 
-testWith({ ...FOREIGN, root: true }, "watch: a segment of another user, read-only", async () => {
+testWith({ ...FOREIGN, root: true }, "watch: a segment of another user", async () => {
   using made = ForeignObject.segment(64);
   {
     using segment = Segment.attach(made.id);
@@ -249,7 +232,7 @@ testWith({ ...FOREIGN, root: true }, "watch: a segment of another user, read-onl
   assert.equal((await peer.ended()).code, 0);
 });
 
-testWith(SCREEN, "watch: on a terminal the bytes, with those that change", async () => {
+testWith(SCREEN, "watch: on a terminal, the bytes and their changes", async () => {
   using folder = new TestFolder();
   using made = ForeignObject.segment(4096);
   await using session = Session.start(folder, { colours: true }, "watch", `id:${made.id}`);
@@ -281,7 +264,7 @@ testWith(SCREEN, "watch: on a terminal the bytes, with those that change", async
   assert.equal(statSegment(made.id).nattch, 0);
 });
 
-testWith(SCREEN, "watch: on a terminal the fields, until the segment goes", async () => {
+testWith(SCREEN, "watch --struct: on a terminal, the fields until its end", async () => {
   using folder = new TestFolder();
   using made = ForeignObject.segment(64);
   const declaration = "int count; char name[16]; unsigned char rest[4]";
@@ -320,30 +303,26 @@ for (
   });
 }
 
-testWith(
-  SCREEN,
-  "watch: on a terminal lines when asked for JSON, and nothing that controls it",
-  async () => {
-    using folder = new TestFolder();
-    using made = ForeignObject.segment(64);
-    const options = ["--json", "--count", "1", "--struct", "char text[16]"];
-    await using session = Session.start(
-      folder,
-      { columns: 200 },
-      "watch",
-      `id:${made.id}`,
-      ...options,
-    );
-    await session.sees("watching segment");
-    perlWrites(made.id, "\x1b[2J\u009b", 0);
-    assert.equal(await session.ended(), 0);
-    assert(session.written.includes('"old":"","new":"\\u001b[2J\\u009b"}'));
-  },
-);
+testWith(SCREEN, "watch --json: on a terminal, escaped lines", async () => {
+  using folder = new TestFolder();
+  using made = ForeignObject.segment(64);
+  const options = ["--json", "--count", "1", "--struct", "char text[16]"];
+  await using session = Session.start(
+    folder,
+    { columns: 200 },
+    "watch",
+    `id:${made.id}`,
+    ...options,
+  );
+  await session.sees("watching segment");
+  perlWrites(made.id, "\x1b[2J\u009b", 0);
+  assert.equal(await session.ended(), 0);
+  assert(session.written.includes('"old":"","new":"\\u001b[2J\\u009b"}'));
+});
 
 testWith(
   { tools: ["ipcmk", "ipcrm"] },
-  "watch: what is not there is said before anything is attached",
+  "watch: a wrong range or segment is an error before it attaches",
   async () => {
     using made = ForeignObject.segment(64);
     const id = `id:${made.id}`;
@@ -364,7 +343,7 @@ testWith(
   },
 );
 
-Deno.test("watch: more fields than can be watched are refused", async () => {
+Deno.test("watch --struct: more than 10 000 fields are refused", async () => {
   const most = "struct { struct { int x; } b[8]; } a[8];";
   const one = (index: number): string => most.replace(" a[", ` f${index}[`);
   const fields = (count: number): string =>
@@ -380,7 +359,7 @@ Deno.test("watch: more fields than can be watched are refused", async () => {
   );
 });
 
-testWith(FOREIGN, "watch --detach-between: attached for no longer than a look", async () => {
+testWith(FOREIGN, "watch --detach-between: attaches only while it reads", async () => {
   using made = ForeignObject.segment(64);
   await using peer = await watching(made.id, "--detach-between", "--interval=10ms");
   // Others are attached now and then only: as often as it looks, for a moment

@@ -21,7 +21,7 @@ function program(body: string): Peer {
     ${body}`);
 }
 
-Deno.test("Interrupted: the exit code shells expect, and a text that names the signal", () => {
+Deno.test("Interrupted: the exit code that shells expect, and the signal's name", () => {
   for (const name of SIGNALS) {
     const interrupted = new Interrupted(name);
     assert.equal(interrupted.exitCode, CODES[name]);
@@ -30,7 +30,7 @@ Deno.test("Interrupted: the exit code shells expect, and a text that names the s
   }
 });
 
-Deno.test("Interruption: not aborted, and nothing left listening, without a signal", () => {
+Deno.test("Interruption: not aborted without a signal, and leaves no listener", () => {
   using interruption = new Interruption();
   assert.equal(interruption.signal.aborted, false);
 });
@@ -67,7 +67,7 @@ for (const name of SIGNALS) {
 
   testWith(
     { tools: ["deno"] },
-    `Interruption: after it ${name} kills as it always does`,
+    `Interruption: once disposed, ${name} kills again`,
     async () => {
       const peer = program(`
       new Interruption()[Symbol.dispose]();
@@ -82,7 +82,7 @@ for (const name of SIGNALS) {
 
 testWith(
   { tools: ["deno", "nohup"] },
-  "under nohup SIGHUP is nothing, and SIGTERM what it is",
+  "Interruption: under nohup SIGHUP is ignored, SIGTERM is not",
   async () => {
     const peer = Peer.start("nohup", [
       Deno.execPath(),

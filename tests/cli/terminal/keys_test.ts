@@ -35,13 +35,13 @@ const SENT: Readonly<Record<Key, readonly string[]>> = {
   "😀": ["😀"],
 };
 
-Deno.test("keys: what terminals send for each", () => {
+Deno.test("KeyDecoder: what terminals send for each key", () => {
   for (const [key, ways] of Object.entries(SENT)) {
     for (const sent of ways) assert.deepEqual(keys(sent), [key], JSON.stringify(sent));
   }
 });
 
-Deno.test("keys: wherever the bytes are cut, and all at once", () => {
+Deno.test("KeyDecoder: the same keys wherever the bytes are split", () => {
   const sent = Object.values(SENT).map((ways) => ways.at(-1)!).filter((each) => each !== "\x1b");
   const expected = Object.keys(SENT).filter((key) => key !== "escape");
   assert.deepEqual(keys(sent.join("")), expected);
@@ -50,7 +50,7 @@ Deno.test("keys: wherever the bytes are cut, and all at once", () => {
   assert.deepEqual(one, expected);
 });
 
-Deno.test("keys: Escape is pending until it is known to be alone", () => {
+Deno.test("KeyDecoder: Escape is pending until it is known to be alone", () => {
   const decoder = new KeyDecoder();
   assert.deepEqual(decoder.decode(bytes("\x1b")), []);
   assert(decoder.pending);
@@ -61,7 +61,7 @@ Deno.test("keys: Escape is pending until it is known to be alone", () => {
   assert.deepEqual(keys("\x1b\x1b[A"), ["escape", "up"]);
 });
 
-Deno.test("keys: what is no known key is none", () => {
+Deno.test("KeyDecoder: drops unknown keys", () => {
   for (const sent of ["\x1b[Z", "\x1b[15~", "\x1b[<0;3;4M", "\x1b[", "\x1bO", "\x1b[?1;2c"]) {
     assert.deepEqual(keys(sent), [], JSON.stringify(sent));
   }
@@ -73,12 +73,12 @@ Deno.test("keys: what is no known key is none", () => {
   );
 });
 
-Deno.test("keys: what is pasted was not pressed, but for Ctrl-C", () => {
+Deno.test("KeyDecoder: drops pasted keys, except Ctrl-C", () => {
   assert.deepEqual(keys("a\x1b[200~dy\r\x1b[A\x1b[201~b"), ["a", "b"]);
   assert.deepEqual(keys("\x1b[200~d", "y", "\x03", "\x1b[201~", "q"), ["ctrl-c", "q"]);
 });
 
-Deno.test("keys: 10000 random pieces give keys or nothing, and nothing is kept for long", () => {
+Deno.test("KeyDecoder: 10 000 random pieces are keys or nothing", () => {
   const next = random(11);
   const decoder = new KeyDecoder();
   const likely = [0x1b, 0x5b, 0x4f, 0x3b, 0x7e, 0x41, 0xc3, 0xf0, 0x80];

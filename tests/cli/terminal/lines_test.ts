@@ -40,7 +40,7 @@ const ROWS: readonly (readonly [string, [string, number][]])[] = [
   ["abé\n", [["abé", 4]]],
 ];
 
-Deno.test("readLines: ends, empty lines and lines beyond the limit, cut at any two places", async () => {
+Deno.test("readLines: ends, empty and too long lines, split at any two places", async () => {
   for (const [text, lines] of ROWS) {
     const bytes = bytesOf(text);
     for (let first = 0; first <= bytes.length; first++) {
@@ -52,7 +52,7 @@ Deno.test("readLines: ends, empty lines and lines beyond the limit, cut at any t
   }
 });
 
-Deno.test("readLines: random text in random chunks is what splitting the whole gives", async () => {
+Deno.test("readLines: random chunks of random text", async () => {
   const pick = random(2);
   for (let round = 0; round < 300; round++) {
     const text = Array.from({ length: pick(60) }, () => "ab\r\n"[pick(4)]).join("");
@@ -87,7 +87,7 @@ Deno.test("readLines: lines do not change when the next ones are read", async ()
   assert.deepEqual(lines.map(({ bytes }) => new TextDecoder().decode(bytes)), ["ab", "cd"]);
 });
 
-Deno.test("readLines: a failure to read is passed on", async () => {
+Deno.test("readLines: throws what reading throws", async () => {
   const input = new ReadableStream<Uint8Array>({
     pull(controller): void {
       controller.error(new Error("unplugged"));

@@ -6,14 +6,14 @@ import { random } from "../command_line.ts";
 
 const MIB = 2 ** 20;
 
-Deno.test("progress: without a known end it tells what has come, how fast and how long", () => {
+Deno.test("progressText: without a total, bytes, rate and time", () => {
   const facts = { bytes: 5.25 * 2 ** 30, total: undefined, rate: 900 * MIB, seconds: 6.9 };
   assert.equal(progressText(facts, 80), "5.3G  900M/s  0:06");
   assert.equal(progressText({ ...facts, seconds: 3 * 3600 + 62 }, 80), "5.3G  900M/s  3:01:02");
   assert.equal(progressText(facts, 8), "5.3G  9~");
 });
 
-Deno.test("progress: with a known end there is a bar, where there is room for it", () => {
+Deno.test("progressText: with a total, a bar if there is room", () => {
   const facts = { bytes: 25 * MIB, total: 100 * MIB, rate: 10 * MIB, seconds: 61 };
   assert.equal(
     progressText(facts, 80),
@@ -29,7 +29,7 @@ Deno.test("progress: with a known end there is a bar, where there is room for it
   assert.match(progressText({ ...facts, bytes: 0, total: 0 }, 80), /^\[={24}\] 100% {2}0 of 0 /);
 });
 
-Deno.test("progress: whatever the figures, it is one line that fits", () => {
+Deno.test("progressText: any figures make one line that fits", () => {
   const pick = random(11);
   for (let round = 0; round < 10_000; round++) {
     const columns = pick(100);

@@ -54,7 +54,7 @@ const ANSWERS: readonly (readonly [string, boolean])[] = [
   [CTRL_D, false],
 ];
 
-testWith(ON_TERMINAL, "only y and yes are yes, each to its own question", async () => {
+testWith(ON_TERMINAL, "confirm: only y and yes are yes, each to its own question", async () => {
   using folder = new TestFolder();
   using attached = new Attached(ANSWERS.length);
   await using rm = cliOnTerminal(folder, "rm", ...attached.names);
@@ -67,7 +67,7 @@ testWith(ON_TERMINAL, "only y and yes are yes, each to its own question", async 
   assert.equal(stdout.match(/^kept segment \d+ \(no key, 100 bytes\)\r$/gm)?.length, 7);
 });
 
-testWith(ON_TERMINAL, "Ctrl-D is no, and what follows begins on a line of its own", async () => {
+testWith(ON_TERMINAL, "confirm: Ctrl-D is no, and the next output is on a new line", async () => {
   using folder = new TestFolder();
   using attached = new Attached(1);
   await using rm = cliOnTerminal(folder, "rm", ...attached.names);
@@ -79,50 +79,42 @@ testWith(ON_TERMINAL, "Ctrl-D is no, and what follows begins on a line of its ow
   assert.deepEqual(attached.marked, [false]);
 });
 
-testWith(
-  ON_TERMINAL,
-  "Ctrl-C at a later question: nothing was done for the earlier ones",
-  async () => {
-    using folder = new TestFolder();
-    using attached = new Attached(2);
-    await using rm = cliOnTerminal(folder, "rm", ...attached.names);
-    await rm.write("y" + ENTER);
-    await rm.stdout(/\[y\/N\] [^]*\[y\/N\] $/);
-    await rm.write(CTRL_C);
-    const { code, stdout } = await rm.ended();
-    assert.equal(code, 130);
-    assert.doesNotMatch(stdout, /marked|removed|kept|error/);
-    assert.deepEqual(attached.marked, [false, false]);
-  },
-);
+testWith(ON_TERMINAL, "confirm: after Ctrl-C at a later question nothing was done", async () => {
+  using folder = new TestFolder();
+  using attached = new Attached(2);
+  await using rm = cliOnTerminal(folder, "rm", ...attached.names);
+  await rm.write("y" + ENTER);
+  await rm.stdout(/\[y\/N\] [^]*\[y\/N\] $/);
+  await rm.write(CTRL_C);
+  const { code, stdout } = await rm.ended();
+  assert.equal(code, 130);
+  assert.doesNotMatch(stdout, /marked|removed|kept|error/);
+  assert.deepEqual(attached.marked, [false, false]);
+});
 
-testWith(
-  ON_TERMINAL,
-  "without a terminal at both ends nobody is asked, and nothing done",
-  async () => {
-    using folder = new TestFolder();
-    for (const redirection of ["</dev/null", "2>/dev/null", "<&- 2>&1 | cat"]) {
-      using attached = new Attached(1);
-      await using rm = cliInShellOnTerminal(
-        folder,
-        `"$@" ${redirection}; echo "exit $?"`,
-        "rm",
-        ...attached.names,
+testWith(ON_TERMINAL, "confirm: without two terminals it asks and does nothing", async () => {
+  using folder = new TestFolder();
+  for (const redirection of ["</dev/null", "2>/dev/null", "<&- 2>&1 | cat"]) {
+    using attached = new Attached(1);
+    await using rm = cliInShellOnTerminal(
+      folder,
+      `"$@" ${redirection}; echo "exit $?"`,
+      "rm",
+      ...attached.names,
+    );
+    const { stdout } = await rm.ended();
+    assert.doesNotMatch(stdout, /\[y\/N\]/, redirection);
+    if (!redirection.includes("cat")) assert.match(stdout, /exit 1\r\n$/, redirection);
+    if (redirection !== "2>/dev/null") {
+      assert.match(
+        stdout,
+        /error: .*: remove it all the same\? There is no terminal to ask on: --force does without\r$/m,
+        redirection,
       );
-      const { stdout } = await rm.ended();
-      assert.doesNotMatch(stdout, /\[y\/N\]/, redirection);
-      if (!redirection.includes("cat")) assert.match(stdout, /exit 1\r\n$/, redirection);
-      if (redirection !== "2>/dev/null") {
-        assert.match(
-          stdout,
-          /error: .*: remove it all the same\? There is no terminal to ask on: --force does without\r$/m,
-          redirection,
-        );
-      }
-      assert.deepEqual(attached.marked, [false], redirection);
     }
-  },
-);
+    assert.deepEqual(attached.marked, [false], redirection);
+  }
+});
 
 /** Starts the command where the terminal gives it nothing but EIO: its parent and its job are gone. */
 const ABANDONED = `
@@ -140,7 +132,7 @@ const ABANDONED = `
 
 testWith(
   { ...ON_TERMINAL, tools: [...ON_TERMINAL.tools!, "perl"] },
-  "a terminal that is gone ends it with one line",
+  "confirm: a terminal that is gone is one line of error",
   async () => {
     using folder = new TestFolder();
     using attached = new Attached(1);

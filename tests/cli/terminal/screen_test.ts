@@ -62,7 +62,7 @@ for (
   });
 }
 
-testWith(SCREEN, "Screen: keys one by one, a lone Escape too, and no echo", async () => {
+testWith(SCREEN, "Screen: keys one by one, without echo", async () => {
   using folder = new TestFolder();
   await using session = Session.program(folder, {}, eventsProgram("return;"));
   await session.sees("ready");
@@ -90,7 +90,7 @@ testWith(SCREEN, "Screen: keys pressed before a question can be forgotten", asyn
   assert.equal(await session.ended(), 0);
 });
 
-testWith(SCREEN, "Screen: another size is told, and nothing of the old frame stays", async () => {
+testWith(SCREEN, "Screen: a new size is an event, and clears the old frame", async () => {
   using folder = new TestFolder();
   await using session = Session.program(folder, {}, eventsProgram("return;"));
   await session.sees(/^80x24\nready$/m);
@@ -110,7 +110,7 @@ function isStopped(pid: number): boolean {
   return typeof status !== "number" && /^State:\tT/m.test(new TextDecoder().decode(status));
 }
 
-testWith(SCREEN, "Screen: SIGTSTP gives it back and stops, and SIGCONT goes on", async () => {
+testWith(SCREEN, "Screen: SIGTSTP restores the terminal and stops, SIGCONT takes it", async () => {
   using folder = new TestFolder();
   await using session = Session.program(folder, {}, eventsProgram("return;"));
   await session.sees("ready");
@@ -126,7 +126,7 @@ testWith(SCREEN, "Screen: SIGTSTP gives it back and stops, and SIGCONT goes on",
   assert.equal(await session.ended(), 0);
 });
 
-testWith(SCREEN, "Screen: after a stop it is ours again and drawn anew", async () => {
+testWith(SCREEN, "Screen: after a stop it takes the terminal and draws all of it", async () => {
   using folder = new TestFolder();
   await using session = Session.program(folder, {}, eventsProgram("return;"));
   await session.sees("ready");
@@ -140,26 +140,22 @@ testWith(SCREEN, "Screen: after a stop it is ours again and drawn anew", async (
   assert.equal(await session.ended(), 0);
 });
 
-testWith(
-  SCREEN,
-  "Screen: lines longer than the terminal, and as long, stay on their row",
-  async () => {
-    using folder = new TestFolder();
-    await using session = Session.program(
-      folder,
-      { columns: 10, rows: 4 },
-      `using screen = new Screen();
+testWith(SCREEN, "Screen: lines as long as the terminal or longer stay on their row", async () => {
+  using folder = new TestFolder();
+  await using session = Session.program(
+    folder,
+    { columns: 10, rows: 4 },
+    `using screen = new Screen();
     const lines = ["0123456789", "0123456789ab", "日本語日本語", "last row!!", "below"];
     await screen.draw(lines.map((text) => [{ text, format: "red" }]));
     await screen.draw(lines.map((text) => [{ text }]));
     await screen.next(60_000, new AbortController().signal);
     screen[Symbol.dispose]();
     Deno.exit(0);`,
-    );
-    await session.until(({ lines }) =>
-      lines.join() === "0123456789,0123456789,日本語日本,last row!!"
-    );
-    await session.type("x");
-    assert.equal(await session.ended(), 0);
-  },
-);
+  );
+  await session.until(({ lines }) =>
+    lines.join() === "0123456789,0123456789,日本語日本,last row!!"
+  );
+  await session.type("x");
+  assert.equal(await session.ended(), 0);
+});

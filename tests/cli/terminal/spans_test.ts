@@ -26,7 +26,7 @@ Deno.test("textWidth: wide characters take two columns, marks none", () => {
   assert.equal(textWidth("a\u200b\u200db"), 2);
 });
 
-Deno.test("cropText: what does not fit ends in ~, a wide character is never halved", () => {
+Deno.test("cropText: a cut text ends in ~, and a wide character is never halved", () => {
   assert.equal(cropText("postgres", 8), "postgres");
   assert.equal(cropText("postgres", 5), "post~");
   assert.equal(cropText("postgres", 1), "~");
@@ -36,20 +36,20 @@ Deno.test("cropText: what does not fit ends in ~, a wide character is never halv
   assert.equal(cropText("日本語", 4), "日~");
 });
 
-Deno.test("cropLine: cuts in the middle of a span and keeps how it stands out", () => {
+Deno.test("cropLine: cuts within a span, and keeps its format", () => {
   const line: Line = [{ text: "ab" }, { text: "日本", format: "red" }, { text: "c" }];
   assert.deepEqual(cropLine(line, 5), [{ text: "ab" }, { text: "日", format: "red" }]);
   assert.equal(text(cropLine(line, 7)), "ab日本c");
   assert.equal(text(cropLine(line, 0)), "");
 });
 
-Deno.test("fitText: exactly as wide as asked, whatever is in it", () => {
+Deno.test("fitText: exactly as wide as asked", () => {
   assert.equal(fitText("ab", 4), "ab  ");
   assert.equal(fitText("ab", 4, "right"), "  ab");
   assert.equal(fitText("日本語", 4), "日~ ");
 });
 
-Deno.test("joinFitting: as many parts as fit, the first one whatever happens", () => {
+Deno.test("joinFitting: as many parts as fit, at least the first", () => {
   const parts: Line[] = ["12 segments", "3 attached", "x"].map((each) => [{ text: each }]);
   assert.equal(text(joinFitting(parts, 80)), "12 segments  3 attached  x");
   assert.equal(text(joinFitting(parts, 24)), "12 segments  3 attached");
@@ -58,7 +58,7 @@ Deno.test("joinFitting: as many parts as fit, the first one whatever happens", (
   assert.equal(text(joinFitting([], 5)), "");
 });
 
-Deno.test("wrapText: between words where it can, in words where it must, and no more lines", () => {
+Deno.test("wrapText: between words if possible, and at most so many lines", () => {
   assert.deepEqual(wrapText("one two three", 7), ["one two", "three"]);
   assert.deepEqual(wrapText("one  two", 4), ["one", "two"]);
   assert.deepEqual(wrapText("abcdefgh", 3), ["abc", "def", "gh"]);
@@ -67,7 +67,7 @@ Deno.test("wrapText: between words where it can, in words where it must, and no 
   assert.deepEqual(wrapText("", 9), [""]);
 });
 
-Deno.test("whatever the text and the width, nothing is wider than that", () => {
+Deno.test("cropLine, joinFitting, fitText, wrapText: never wider than asked", () => {
   const next = random(7);
   const characters = [..."ab 日語é\u0301😀\u200b-"];
   for (let round = 0; round < 2000; round++) {

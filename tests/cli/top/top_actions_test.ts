@@ -16,7 +16,7 @@ function rowOf(id: number): TopRow {
 
 const exists = (id: number): boolean => listSegments().some((each) => each.id === id);
 
-Deno.test("top: a look finds all segments, those chosen, and the limits", () => {
+Deno.test("snapshot: all segments, the chosen ones, and the limits", () => {
   using segment = Segment.create({ size: 4097 });
   const all = snapshot();
   segment.remove();
@@ -30,7 +30,7 @@ Deno.test("top: a look finds all segments, those chosen, and the limits", () => 
   assert(none.segments.some(({ id }) => id === segment.id), "totals are of all");
 });
 
-Deno.test("top: a look into channels that somebody uses, and into nothing else", () => {
+Deno.test("snapshot: reads channels that are in use, and nothing else", () => {
   const keys = [0x5eed6001, 0x5eed6002];
   const [used, left] = keys.map((key) => Channel.openOrCreate({ key, lanes: 2, persistent: true }));
   using mailbox = MailboxServer.open({ key: 0x5eed6003 });
@@ -58,7 +58,7 @@ Deno.test("top: a look into channels that somebody uses, and into nothing else",
   }
 });
 
-Deno.test("top: the first bytes, no more than there are, and attached no longer than that takes", () => {
+Deno.test("firstBytes: at most those of the segment, which it detaches again", () => {
   using large = Segment.create({ size: 1000 });
   large.write(Uint8Array.of(1, 2, 3), 253);
   assert.deepEqual(firstBytes(large.id), { bytes: large.read(0, 256) });
@@ -70,7 +70,7 @@ Deno.test("top: the first bytes, no more than there are, and attached no longer 
   assert.match((firstBytes(0x7ffffff0) as { why: string }).why, /^cannot attach .*EINVAL/);
 });
 
-Deno.test("top: removes the segment that was meant, and says what keeps it", () => {
+Deno.test("remove: removes the segment, and tells what keeps it", () => {
   const segment = Segment.create({ size: 100 });
   const { id } = segment;
   const row = rowOf(id);
@@ -80,7 +80,7 @@ Deno.test("top: removes the segment that was meant, and says what keeps it", () 
   assert.equal(remove(row), `segment ${id} is gone`);
 });
 
-Deno.test("top: another segment that has the id by now is left alone", () => {
+Deno.test("remove: another segment with the same id stays", () => {
   using segment = Segment.create({ size: 100 });
   const row = rowOf(segment.id);
   for (
@@ -94,7 +94,7 @@ Deno.test("top: another segment that has the id by now is left alone", () => {
   segment.remove();
 });
 
-Deno.test("top: what came into use after the question is asked about again", () => {
+Deno.test("remove: a segment that came into use since the question stays", () => {
   const segment = Segment.create({ size: 100 });
   const { id } = segment;
   segment.detach();

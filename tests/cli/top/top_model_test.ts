@@ -22,7 +22,7 @@ const ids = (model: TopModel): number[] => model.rows.map(({ id }) => id);
 const changes = (model: TopModel): string[] =>
   model.rows.map(({ id, change }) => `${id} ${change}`);
 
-Deno.test("top: keys that move, to the ends and no further", () => {
+Deno.test("TopModel: keys move the selection, to the ends and no further", () => {
   const model = modelOf(segments(1, 2, 3, 4, 5, 6, 7));
   const moves: readonly (readonly [Key, number])[] = [
     ["up", 1],
@@ -44,7 +44,7 @@ Deno.test("top: keys that move, to the ends and no further", () => {
   }
 });
 
-Deno.test("top: the selection is of a segment, wherever it goes; when it goes, of its place", () => {
+Deno.test("TopModel: the selection follows its segment, or keeps its place", () => {
   const model = modelOf(segments(1, 2, 3));
   press(model, "down");
   model.update(snapshot(segments(0, 1, 2, 3)));
@@ -64,7 +64,7 @@ Deno.test("top: the selection is of a segment, wherever it goes; when it goes, o
   for (const key of ["down", "enter", "d", "end", "s"]) assert.equal(press(model, key), undefined);
 });
 
-Deno.test("top: what has changed since the look before is said once", () => {
+Deno.test("TopModel: a change shows once", () => {
   const facts = { id: 1, nattch: 2, mode: 0o600, ctime: null };
   const model = modelOf([segment(facts), segment({ id: 2 })]);
   assert.deepEqual(changes(model), ["1 ", "2 "]);
@@ -82,7 +82,7 @@ Deno.test("top: what has changed since the look before is said once", () => {
   assert.deepEqual(changes(model), ["1 ", "3 unlocked"]);
 });
 
-Deno.test("top: the rate of a channel is of the messages that came between two looks", () => {
+Deno.test("TopModel: the rate counts the messages between two snapshots", () => {
   const at = (seconds: number): { time: Date } => ({ time: new Date(1e12 + seconds * 1e3) });
   const look = (id: number, messages?: number): TopFacts =>
     segment({ id, nattch: 1 }, messages === undefined ? {} : { channel: channel({ messages }) });
@@ -100,7 +100,7 @@ Deno.test("top: the rate of a channel is of the messages that came between two l
   assert.deepEqual(rates(), [1, null, null], "what is gone has none");
 });
 
-Deno.test("top: a segment that is no longer chosen has not gone", () => {
+Deno.test("TopModel: a segment that is no longer chosen is not gone", () => {
   const chosen = (id: number): boolean => id !== 2;
   const model = modelOf(segments(1, 2, 3));
   model.update(snapshot(segments(1, 2, 3), { chosen }));
@@ -109,7 +109,7 @@ Deno.test("top: a segment that is no longer chosen has not gone", () => {
   assert.deepEqual(changes(model), ["1 ", "2 ", "3 "]);
 });
 
-Deno.test("top: sorting goes through all columns, both ways and round", () => {
+Deno.test("TopModel: keys sort by every column, in both orders", () => {
   const model = modelOf([
     segment({ id: 1, size: 30, key: -1, nattch: 0, cpid: 0 }),
     segment({ id: 2, size: 10, key: 5, nattch: 9, cpid: 8 }),
@@ -135,7 +135,7 @@ Deno.test("top: sorting goes through all columns, both ways and round", () => {
   assert.equal(model.message, "sorted by id, reversed");
 });
 
-Deno.test("top: removal takes a question, and only y is yes", () => {
+Deno.test("TopModel: removal needs y to a question", () => {
   const model = modelOf([segment({ id: 5, nattch: 2 })]);
   for (const key of ["d", "delete"]) {
     for (const no of ["n", "enter", "escape", "q", " ", "d"]) {
@@ -152,7 +152,7 @@ Deno.test("top: removal takes a question, and only y is yes", () => {
   assert.deepEqual(press(model, "ctrl-c"), { kind: "quit" });
 });
 
-Deno.test("top: what has gone is not asked about", () => {
+Deno.test("TopModel: no question about a segment that is gone", () => {
   const model = modelOf(segments(1));
   model.update(snapshot([]));
   press(model, "d");
@@ -162,7 +162,7 @@ Deno.test("top: what has gone is not asked about", () => {
   assert.equal(model.firstBytes, undefined);
 });
 
-Deno.test("top: inspecting reads at once only where somebody is attached", () => {
+Deno.test("TopModel: inspecting reads at once only if a process is attached", () => {
   const model = modelOf([segment({ id: 1, nattch: 1 }), segment({ id: 2 })]);
   for (const key of ["enter", "i"]) {
     assert.deepEqual(press(model, key), { kind: "look", id: 1 });
@@ -185,7 +185,7 @@ Deno.test("top: inspecting reads at once only where somebody is attached", () =>
   assert.deepEqual([model.page.kind, model.firstBytes], ["list", undefined]);
 });
 
-Deno.test("top: pages scroll as far as they are long, and no key in them is for the list", () => {
+Deno.test("TopModel: pages scroll to their end, and their keys leave the list alone", () => {
   const model = modelOf(segments(1, 2, 3));
   press(model, "?", "down", "j", "up", "pagedown");
   assert.deepEqual([model.page.kind, model.scroll], ["help", 4]);
@@ -199,7 +199,7 @@ Deno.test("top: pages scroll as far as they are long, and no key in them is for 
   assert.equal(selected(model), 1);
 });
 
-Deno.test("top: keys to leave, to look again, to draw again; Ctrl-Z says that it does nothing", () => {
+Deno.test("TopModel: keys that quit, refresh and redraw; Ctrl-Z does nothing", () => {
   for (const key of ["q", "escape", "ctrl-c"]) {
     assert.deepEqual(press(modelOf(segments(1)), key), { kind: "quit" });
   }

@@ -30,7 +30,7 @@ function three(): TopModel {
 
 const HINTS = "q quit  ? help  Enter inspect  d remove  s sort  r reverse";
 
-Deno.test("top: totals, columns, rows and what the keys do, at 80x24", () => {
+Deno.test("topFrame: totals, columns, rows and hints, at 80x24", () => {
   const lines = shown(three());
   assert.equal(lines.length, 24);
   assert.deepEqual(lines.slice(0, 7), [
@@ -45,7 +45,7 @@ Deno.test("top: totals, columns, rows and what the keys do, at 80x24", () => {
   assert.equal(lines[23], `${HINTS.padEnd(77)}1/3`);
 });
 
-Deno.test("top: where it is narrow, what matters most stays", () => {
+Deno.test("topFrame: a narrow one keeps what matters most", () => {
   assert.deepEqual(shown(three(), { columns: 40, rows: 10 }), [
     "3 of 4096 segments  3 attached  03:04:05",
     "8K in 2 pages  no limit  4K in memory",
@@ -66,7 +66,7 @@ Deno.test("top: where it is narrow, what matters most stays", () => {
   assert.deepEqual(shown(three(), { columns: 5, rows: 1 }), [">   0"]);
 });
 
-Deno.test("top: what changed is marked, with and without colours", () => {
+Deno.test("topFrame: marks what changed, with and without colours", () => {
   const model = modelOf([segment({ id: 1 }), segment({ id: 2 }), segment({ id: 4 })]);
   model.update(snapshot([segment({ id: 1, nattch: 1 }), segment({ id: 3 }), segment({ id: 4 })]));
   const rows = topFrame(model, USUAL, SETTINGS).lines.slice(3, 7);
@@ -85,7 +85,7 @@ Deno.test("top: what changed is marked, with and without colours", () => {
   ]);
 });
 
-Deno.test("top: the order and the choice are said, limits nearly reached stand out", () => {
+Deno.test("topFrame: the order, the filter, and limits that are nearly reached", () => {
   const model = modelOf([segment({ id: 1 })], {
     usage: { ...snapshot([]).usage, segments: 90, pages: 95, swapped: 3 },
     limits: { ...snapshot([]).limits, shmmni: 100, shmall: 100n },
@@ -104,7 +104,7 @@ Deno.test("top: the order and the choice are said, limits nearly reached stand o
   assert.deepEqual(titles!.find((span) => span.text === "OWNER")?.format, ["bold", "underline"]);
 });
 
-Deno.test("top: the question is whole at every width, and so is its y/N", () => {
+Deno.test("topFrame: a complete question at every width", () => {
   const model = modelOf([segment({ id: 65538, key: 0x5eed, nattch: 2 })]);
   model.press("d", { page: 1, lastScroll: 0 });
   const question = (columns: number): string => shown(model, { columns, rows: 5 }).at(-1)!;
@@ -115,7 +115,7 @@ Deno.test("top: the question is whole at every width, and so is its y/N", () => 
   assert.equal(shown(model, { columns: 20, rows: 1 }).at(-1), "remove 65538? y/N");
 });
 
-Deno.test("top: a long message takes several lines, where there are several", () => {
+Deno.test("topFrame: a long message takes several lines, if there are enough", () => {
   const model = modelOf([]);
   model.say("cannot remove the segment: shmctl for id 5: EPERM,\x1b[2J operation not permitted");
   assert.deepEqual(shown(model, { columns: 38, rows: 12 }).slice(-3), [
@@ -129,7 +129,7 @@ Deno.test("top: a long message takes several lines, where there are several", ()
   ]);
 });
 
-Deno.test("top: with -A who is attached and what is in memory", () => {
+Deno.test("topFrame: with -A the attached processes and the memory", () => {
   const attachers = [
     { pid: 812, command: "postgres", times: 1 },
     { pid: 815, command: "evil\x1b[2J\n日本", times: 3 },
@@ -141,7 +141,7 @@ Deno.test("top: with -A who is attached and what is in memory", () => {
   assert.doesNotMatch(row(50), /postgres/);
 });
 
-Deno.test("top: a segment with all its facts and first bytes, to be scrolled", () => {
+Deno.test("topFrame: all facts and the first bytes of a segment, scrolled", () => {
   const attachers = [{ pid: 812, command: "postgres", times: 2 }];
   const model = modelOf([
     segment({ id: 9, key: 0x5eed, nattch: 2, cpid: 812, lpid: 4, size: 2 ** 21, uid: 4e9 }, {
@@ -213,7 +213,7 @@ function withChannel(): TopModel {
   return model;
 }
 
-Deno.test("top: depth and rate where there are channels, at the cost of what matters less", () => {
+Deno.test("topFrame: depth and rate, if there are channels", () => {
   const list = (columns: number): string[] =>
     shown(withChannel(), { columns, rows: 24 }).slice(2, 5);
   assert.deepEqual(list(80), [
@@ -229,7 +229,7 @@ Deno.test("top: depth and rate where there are channels, at the cost of what mat
   assert.doesNotMatch(shown(three()).join("\n"), /DEPTH|MSG/);
 });
 
-Deno.test("top: what is known of a channel stands among its segment's facts", () => {
+Deno.test("topFrame: the facts of a channel follow those of its segment", () => {
   const model = withChannel();
   model.press("enter", { page: 1, lastScroll: 0 });
   const lines = shown(model);
@@ -251,7 +251,7 @@ Deno.test("top: what is known of a channel stands among its segment's facts", ()
   );
 });
 
-Deno.test("top: a segment that went, and bytes that cannot be read", () => {
+Deno.test("topFrame: a segment that is gone, and bytes that cannot be read", () => {
   const model = modelOf([segment({ id: 9, markedForRemoval: true })]);
   model.press("enter", { page: 1, lastScroll: 0 });
   assert.match(
@@ -269,7 +269,7 @@ Deno.test("top: a segment that went, and bytes that cannot be read", () => {
   ]);
 });
 
-Deno.test("top: nothing to show, and the help", () => {
+Deno.test("topFrame: no segments, and the help", () => {
   const model = modelOf([]);
   assert.equal(shown(model)[3], "  no segments to show");
   assert.equal(shown(model).at(-1), HINTS);
@@ -279,7 +279,7 @@ Deno.test("top: nothing to show, and the help", () => {
   }
 });
 
-Deno.test("top: at any size exactly as many lines as there are, none wider, whatever is in them", () => {
+Deno.test("topFrame: at any size as many lines as rows, and none wider", () => {
   const next = random(3);
   const names = ["root", "日本語日本語", "a\x1b[31mb\n", "x".repeat(64), "\u0301\u202e"];
   for (let round = 0; round < 400; round++) {

@@ -18,7 +18,7 @@ Deno.test("runs: neighbours are one, a gap of one byte makes two", () => {
   assert.deepEqual([...runs(new Uint8Array(0), new Uint8Array(0))], []);
 });
 
-Deno.test("runs: as a look at each byte tells, for lengths of all kinds", () => {
+Deno.test("runs: the same as comparing each byte, at many lengths", () => {
   const next = random(5);
   for (let round = 0; round < 3000; round++) {
     const before = Uint8Array.from({ length: next(40) }, () => next(2));

@@ -18,7 +18,7 @@ const records = (found: Iterable<Change>): object[] => Array.from(found, ({ json
 const BYTES = { offset: 0x10, layout: undefined };
 const time = new Date(2026, 0, 2, 3, 4, 5, 67).toISOString();
 
-Deno.test("watch: a run of bytes is a line, a long one its beginning", () => {
+Deno.test("changes: a run of bytes is a line, a long one its beginning", () => {
   const look = watchLook(bytes("abc"), bytes("abd\0hello, world"));
   assert.deepEqual(texts(changes(look, BYTES)), [
     "03:04:05.067  00000012  63 -> 64",
@@ -27,7 +27,7 @@ Deno.test("watch: a run of bytes is a line, a long one its beginning", () => {
   assert.deepEqual(texts(changes(watchLook(look.now, look.now), BYTES)), []);
 });
 
-Deno.test("watch: the records have all bytes, in pieces of 4096", () => {
+Deno.test("changes: the records have all bytes, in pieces of 4096", () => {
   const now = new Uint8Array(10_000).fill(0xab, 1);
   const [first, second, third, ...none] = records(
     changes(watchLook(bytes("", 10_000), now), BYTES),
@@ -64,7 +64,7 @@ function fields(
   return data;
 }
 
-Deno.test("watch: fields that changed, with their values, as text and as JSON", () => {
+Deno.test("changes: fields and their values, as text and as JSON", () => {
   const before = fields((view) => view.msg = "before");
   const now = fields((view, data) => {
     view.msg = "a\x1b[2J";
@@ -95,7 +95,7 @@ Deno.test("watch: fields that changed, with their values, as text and as JSON", 
   ]);
 });
 
-Deno.test("watch: padding is nobody's, the rest of an array is one field, what hides behind a NUL is told", () => {
+Deno.test("changes: ignores padding, and tells what changed beyond the shown text", () => {
   const before = fields((view) => view.msg = "same");
   const now = fields((view, data) => {
     view.msg = "same";
@@ -119,7 +119,7 @@ Deno.test("watch: padding is nobody's, the rest of an array is one field, what h
   });
 });
 
-Deno.test("watch: values of any length make a line of bounded length", () => {
+Deno.test("changes: values of any length make a line of bounded length", () => {
   const layout = parseStruct("char text[65536]; int numbers[4096];");
   const now = new Uint8Array(layout.size).fill(0x41);
   for (

@@ -56,7 +56,7 @@ class Watching {
   }
 }
 
-Deno.test("watch: bytes as hexdump has them, between what is watched and what keys do", () => {
+Deno.test("watchFrame: title, state, bytes as in hexdump, and hints", () => {
   const watching = new Watching(64);
   assert.equal(watching.look(10, (data) => data.set([0x68, 0x69], 0x1f)), 1);
   const lines = shown(watching.model);
@@ -73,7 +73,7 @@ Deno.test("watch: bytes as hexdump has them, between what is watched and what ke
   assert.equal(lines[23], "q quit  f follow changes  Up, Down, PgUp, PgDn scroll");
 });
 
-Deno.test("watch: a change is fresh for a while, and then not forgotten", () => {
+Deno.test("watchFrame: a change is fresh for a while, and old after it", () => {
   const watching = new Watching(16);
   watching.look(10, (data) => data[3] = 0x41);
   assert.deepEqual(formatted(watching.model, FRESH), ["41", "A"]);
@@ -86,7 +86,7 @@ Deno.test("watch: a change is fresh for a while, and then not forgotten", () => 
   assert.match(shown(watching.model)[1]!, /^1 change /);
 });
 
-Deno.test("watch: follows changes until one scrolls, and again with f", () => {
+Deno.test("watchFrame: follows changes until the user scrolls, and again with f", () => {
   const size = { columns: 80, rows: 9 };
   const watching = new Watching(1600);
   const offsets = (): string[] =>
@@ -110,13 +110,13 @@ Deno.test("watch: follows changes until one scrolls, and again with f", () => {
   }
 });
 
-Deno.test("watch: q, Escape and Ctrl-C quit, other keys do not", () => {
+Deno.test("WatchModel: q, Escape and Ctrl-C quit, other keys do not", () => {
   const watching = new Watching(16);
   for (const key of ["q", "escape", "ctrl-c"]) assert(!watching.press(key));
   for (const key of ["x", "enter", "ctrl-z", "down"]) assert(watching.press(key));
 });
 
-Deno.test("watch: a part of a segment is named as one, with its own offsets", () => {
+Deno.test("watchFrame: a part of a segment, with its own offsets", () => {
   const range = { offset: 0x1000, length: 20 };
   const watching = new Watching(20, { range, size: 8192 });
   watching.look(5, (data) => data[19] = 0xff);
@@ -129,7 +129,7 @@ Deno.test("watch: a part of a segment is named as one, with its own offsets", ()
   assert.deepEqual(formatted(watching.model, FRESH), ["ff", "."]);
 });
 
-Deno.test("watch: fields with their values and what they were", () => {
+Deno.test("watchFrame: fields with their values, now and before", () => {
   const layout = parseStruct("int count; char name[300]; struct { short x; } at[2];");
   const watching = new Watching(layout.size, { layout });
   assert.equal(
@@ -159,7 +159,7 @@ Deno.test("watch: fields with their values and what they were", () => {
   assert.equal(shown(watching.model)[2], "* count   43  was 42");
 });
 
-Deno.test("watch: at any size exactly as many lines as there are, and at 20 and more none wider", () => {
+Deno.test("watchFrame: at any size as many lines as rows, and none wider from 20 on", () => {
   const next = random(9);
   const layout = parseStruct("char name[16]; int very_long_name_of_a_field_indeed; double d[20];");
   for (let round = 0; round < 300; round++) {
