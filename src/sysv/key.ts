@@ -126,7 +126,7 @@ export function ftok(path: string, projectId: number): number {
   checkNumber(projectId, "projectId");
   if (!Number.isInteger(projectId) || projectId !== (projectId | 0) || (projectId & 0xff) === 0) {
     throw new RangeError(
-      `project id ${projectId} is not an integer with its low 8 bits not all zero`,
+      `project id ${projectId} must be an integer whose low 8 bits are not all zero`,
     );
   }
   if (path.includes("\0")) throw new TypeError("a path cannot contain a NUL");

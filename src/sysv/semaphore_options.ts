@@ -168,5 +168,5 @@ function checkEachValue(values: unknown, name: string): readonly number[] {
 
 function checkOneEach(values: readonly number[], count: number): readonly number[] {
   if (values.length === count) return values;
-  throw new RangeError(`${values.length} values are not one for each of ${count} semaphores`);
+  throw new RangeError(`${values.length} values for ${count} semaphores: pass one for each`);
 }
