@@ -1,7 +1,6 @@
 /**
- * Writes the layout of the channel from `src/channel/descriptor.ts` into `c/shm_channel.h`, between two
- * comments there. A tool of this repository: `deno task layout`. With `--check` it changes nothing and
- * fails if the header differs.
+ * Writes `c/shm_channel_layout.h`, the layout of the channel, from `src/channel/descriptor.ts`. A tool of
+ * this repository: `deno task layout`. With `--check` it changes nothing and fails if the header differs.
  */
 
 import {
@@ -28,10 +27,6 @@ import {
 } from "../src/channel/descriptor.ts";
 import type { AnyStructLayout, Layout } from "../src/layout/layout.ts";
 
-/** The lines of the header that enclose the layout. */
-const BEGIN = "/* BEGIN LAYOUT: written by `deno task layout` from src/channel/descriptor.ts */\n";
-const END = "/* END LAYOUT */\n";
-
 /** The structs by their names in C, inner ones first. */
 export const STRUCTS: Readonly<Record<string, AnyStructLayout>> = {
   ShmChannelHeader: HEADER,
@@ -45,7 +40,24 @@ export const STRUCTS: Readonly<Record<string, AnyStructLayout>> = {
 };
 
 /** The URL of the C header, in the directory of this file. */
-export const HEADER_FILE: URL = new URL("shm_channel.h", import.meta.url);
+export const HEADER_FILE: URL = new URL("shm_channel_layout.h", import.meta.url);
+
+/** What precedes the layout. */
+const BEGIN = `/*
+ * The layout of the channel of @sysv/shm: constants and structs, with assertions that the compiler lays
+ * them out as TypeScript does. Written by \`deno task layout\` from src/channel/descriptor.ts, which says
+ * which process writes which word. Do not change it by hand. Programs include shm_channel.h.
+ */
+#ifndef SYSV_SHM_CHANNEL_LAYOUT_H
+#define SYSV_SHM_CHANNEL_LAYOUT_H
+
+#include <assert.h>
+#include <stddef.h>
+#include <stdint.h>
+`;
+
+/** What follows the layout. */
+const END = "#endif /* SYSV_SHM_CHANNEL_LAYOUT_H */\n";
 
 /** The constants, unsigned like their fields. Hexadecimal where people recognise the digits. */
 function numbers(): string[] {
@@ -111,28 +123,26 @@ function member(name: string, layout: Layout): string {
   }
 }
 
-/** The whole layout, as text for C and C++. */
-export function layoutText(): string {
+/** The text of the header, for C and C++. */
+export function headerText(): string {
   const structs = Object.entries(STRUCTS).map(([name, layout]) => declaration(name, layout));
-  return [numbers().join("\n"), PLACE, ...structs].join("\n\n") + "\n";
-}
-
-/** The text of the header with the present layout. */
-export function withLayout(header: string): string {
-  const [begin, end] = [header.indexOf(BEGIN), header.indexOf(END)];
-  if (begin === -1 || end < begin) throw new Error(`no lines "${BEGIN.trim()}", "${END.trim()}"`);
-  return header.slice(0, begin + BEGIN.length) + layoutText() + header.slice(end);
+  return [
+    BEGIN,
+    numbers().join("\n") + "\n",
+    PLACE + "\n",
+    ...structs.map((each) => each + "\n"),
+    END,
+  ]
+    .join("\n");
 }
 
 if (import.meta.main) {
   const check = Deno.args.includes("--check");
   const file = Deno.args.find((argument) => !argument.startsWith("--")) ?? HEADER_FILE;
-  const before = Deno.readTextFileSync(file);
-  const after = withLayout(before);
-  if (!check) Deno.writeTextFileSync(file, after);
-  else if (before !== after) {
+  if (!check) Deno.writeTextFileSync(file, headerText());
+  else if (Deno.readTextFileSync(file) !== headerText()) {
     console.error(
-      "c/shm_channel.h does not say what src/channel/descriptor.ts says: deno task layout",
+      "c/shm_channel_layout.h is not what src/channel/descriptor.ts describes: deno task layout",
     );
     Deno.exit(1);
   }

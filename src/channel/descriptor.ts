@@ -1,7 +1,7 @@
 /**
  * The layout of the channel: its bytes, its semaphores, its numbers. Data only; `docs/wire_format.md`
  * defines their meaning, and `docs/memory_model.md` explains why it is correct. The first part of
- * `c/shm_channel.h` is generated from this file (`deno task layout`).
+ * `c/shm_channel_layout.h` is generated from this file (`deno task layout`).
  *
  * ```
  * offset  0          128         256                 512       256 + 256 L

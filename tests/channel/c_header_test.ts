@@ -1,36 +1,32 @@
-/** `c/shm_channel.h` says what `descriptor.ts` says, and no compiler has anything to say about it. */
+/** `c/shm_channel_layout.h` is what `descriptor.ts` describes, and no compiler warns about the headers. */
 
 import assert from "node:assert/strict";
-import { HEADER_FILE, layoutText, STRUCTS, withLayout } from "../../c/generate_layout.ts";
+import { HEADER_FILE, headerText, STRUCTS } from "../../c/generate_layout.ts";
 import type { AnyStructLayout } from "../../src/layout/layout.ts";
 import { declare } from "../../src/layout/declare.ts";
 import { testWith } from "../support/needs.ts";
 import { PROJECT, TestFolder } from "../support/peer.ts";
 
-testWith({ files: true }, "the layout in shm_channel.h is the one of descriptor.ts", () => {
+testWith({ files: true }, "shm_channel_layout.h: the layout is that of descriptor.ts", () => {
   const header = Deno.readTextFileSync(HEADER_FILE);
-  assert(withLayout(header) === header, "c/shm_channel.h is out of date: deno task layout");
+  assert(header === headerText(), "c/shm_channel_layout.h is out of date: deno task layout");
 });
 
-testWith({ tools: ["deno"], files: true }, "deno task layout --check finds one digit", () => {
-  using folder = new TestFolder();
-  const header = Deno.readTextFileSync(HEADER_FILE);
-  const place = header.indexOf(layoutText());
-  const digit = header.indexOf("128", place);
-  const wrong = `${header.slice(0, digit)}129${header.slice(digit + 3)}`;
-  const check = (text: string): number =>
-    new Deno.Command(Deno.execPath(), {
-      args: [
-        "run",
-        "--allow-read",
-        `${PROJECT}c/generate_layout.ts`,
-        "--check",
-        folder.file("shm_channel.h", text),
-      ],
-      stderr: "null",
-    }).outputSync().code;
-  assert.deepEqual([check(header), check(wrong)], [0, 1]);
-});
+testWith(
+  { tools: ["deno"], files: true },
+  "deno task layout: writes the header, and --check finds one digit",
+  () => {
+    using folder = new TestFolder();
+    const file = folder.file("shm_channel_layout.h", headerText().replace("128", "129"));
+    const run = (...options: readonly string[]): number =>
+      new Deno.Command(Deno.execPath(), {
+        args: ["run", "-A", `${PROJECT}c/generate_layout.ts`, ...options, file],
+        stderr: "null",
+      }).outputSync().code;
+    assert.deepEqual([run("--check"), run(), run("--check")], [1, 0, 0]);
+    assert.equal(Deno.readTextFileSync(file), headerText());
+  },
+);
 
 const LANGUAGE_OF = {
   gcc: ["-x", "c", "-std=gnu11"],
@@ -56,7 +52,7 @@ function same(name: string, layout: AnyStructLayout): string {
 for (const compiler of ["gcc", "g++"] as const) {
   testWith(
     { tools: [compiler], files: true },
-    `the structs declared from TypeScript are those of shm_channel.h to ${compiler}`,
+    `shm_channel_layout.h: the structs are those that TypeScript declares, to ${compiler}`,
     () => {
       using folder = new TestFolder();
       const structs = Object.entries(STRUCTS).map(([name, layout]) => same(name, layout));
@@ -80,11 +76,15 @@ const COMPILERS = [
 
 for (const { CC, CXX } of COMPILERS) {
   const tools = ["make", CC, ...(CXX === "" ? [] : [CXX])];
-  testWith({ tools, files: true }, `no warning from ${tools.slice(1).join(" and ")}`, () => {
-    const { success, stderr } = new Deno.Command("make", {
-      args: ["-C", `${PROJECT}c`, "warnings", `CC=${CC}`, `CXX=${CXX}`],
-      env: { LC_ALL: "C" },
-    }).outputSync();
-    assert(success, new TextDecoder().decode(stderr));
-  });
+  testWith(
+    { tools, files: true },
+    `make warnings: no warning from ${tools.slice(1).join(" and ")}`,
+    () => {
+      const { success, stderr } = new Deno.Command("make", {
+        args: ["-C", `${PROJECT}c`, "warnings", `CC=${CC}`, `CXX=${CXX}`],
+        env: { LC_ALL: "C" },
+      }).outputSync();
+      assert(success, new TextDecoder().decode(stderr));
+    },
+  );
 }

@@ -44,7 +44,7 @@ async function stress(build: Build, { changes = [], messages, patience }: Run): 
     header = header.replace(from, () => to);
   }
   folder.file("shm_channel.h", header);
-  for (const name of ["shm_membership.h", "shm_sync.h"]) {
+  for (const name of ["shm_channel_layout.h", "shm_membership.h", "shm_sync.h"]) {
     folder.file(name, Deno.readTextFileSync(`${PROJECT}c/${name}`));
   }
   const program = folder.compile("gcc", "stress", [
