@@ -13,4 +13,4 @@
  * @module
  */
 
-export { type ParsedStruct, parseStruct } from "./parse_struct.ts";
+export { type ParsedStruct, type ParseOptions, parseStruct } from "./parse_struct.ts";

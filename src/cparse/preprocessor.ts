@@ -1,71 +1,160 @@
 /**
- * Preprocesses the tokens of a C declaration without other files: `#define` without parameters, header
- * guards, `#ifdef` of names that the text defines, `#pragma pack`. Internal: used by `parseStruct`. It
- * refuses everything whose result depends on the compiler, and never guesses.
+ * Preprocesses the tokens of a C text without other files: macros, conditions that the text or the
+ * platform decides, header guards, `#pragma pack`. Internal: used by `parseStruct`. It never guesses: lines
+ * of which only the user knows whether they count are refused, or marked where the parser can go on.
  */
 
-import { outOfBounds, scan, type Token, unreadable } from "./token.ts";
+import { decide, type Unknown } from "./condition.ts";
+import { type Macro, MacroExpander, readMacro, type Source } from "./macro.ts";
+import { AT_LEAST, DEFINED, NOT_DEFINED, VALUES } from "./platform.ts";
+import { outOfBounds, scanAll, Scanner, type Token, unreadable } from "./token.ts";
 
-/** The largest number of words and marks, including those from macros. */
-const MOST_TOKENS = 65536;
+/** The most tokens of lines that are not decided. */
+const MOST_SKIPPED = 2 ** 20;
 
-/** The largest nesting depth of macros. */
-const DEEPEST_MACRO = 64;
+/** Pragmas that change layouts or macros in ways that are not supported. All others change neither. */
+const UNKNOWN_PRAGMA =
+  /^(scalar_storage_order|ms_struct|options|push_macro|pop_macro|pointers_to_members)\b/;
 
-/** Pragmas that do not change the layout. */
-const HARMLESS_PRAGMA = /^(once|GCC diagnostic|clang diagnostic|GCC system_header)\b/;
-
-const BRANCH =
-  "what the compiler defines is not known here: keep the branch it takes, leave out the rest";
+/** Included files that exist to change the packing. */
+const PACKING_FILE =
+  /pshpack|poppack|(push|pop|begin|end|start)_?pack|pack(ed|ing)?_?(push|pop|begin|end|start)/i;
 
 /** An open `#if`. */
 interface Branch {
   readonly opened: Token;
   /** Whether its lines are used. */
   taken: boolean;
+  /** Whether lines of an earlier branch were used. */
+  done: boolean;
   /** Whether the lines around it are used. */
   readonly outer: boolean;
   hasElse: boolean;
+  /** Why it is not known whether its lines are used, and its tokens. */
+  undecided?: { readonly error: TypeError; readonly skipped: Token[] };
 }
 
-/** Returns the tokens after preprocessing. A `#pragma pack` is one of them. */
-export function preprocess(text: string): Token[] {
-  return new Preprocessor(scan(text)).run();
+/** What the user says about macros: a value, or false for one that is not defined. */
+export type Defines = Readonly<Record<string, string | false>>;
+
+/** How a text is preprocessed. */
+export interface PreprocessOptions {
+  readonly define: Defines;
+  /** Whether lines that are not decided become one token, so that the parser can go on. */
+  readonly tolerant: boolean;
+}
+
+/** The macros of the platform, made at the first use. */
+let predefined: ReadonlyMap<string, Macro> | undefined;
+
+/** Returns a source of the tokens after preprocessing. It ends with `end`, again and again. */
+export function preprocess(text: string, options: PreprocessOptions): () => Token {
+  return new Preprocessor(text, options).source();
 }
 
 class Preprocessor {
-  readonly #in: readonly Token[];
-  readonly #out: Token[] = [];
-  /** The text of each macro; `undefined` for a macro with parameters. */
-  readonly #macros = new Map<string, readonly Token[] | undefined>();
+  readonly #scanner: Scanner;
+  readonly #tolerant: boolean;
+  readonly #macros: Map<string, Macro | TypeError>;
+  readonly #notDefined = new Set<string>();
   readonly #branches: Branch[] = [];
-  #emitted = 0;
+  readonly #expander = new MacroExpander((word) => this.#lookup(word));
+  #ahead: Token | undefined;
+  /** A `#` line that is read and not handled. */
+  #read: { readonly hash: Token; readonly line: Token[] } | undefined;
+  #failed: unknown;
 
-  constructor(tokens: readonly Token[]) {
-    this.#in = tokens;
-  }
-
-  run(): Token[] {
-    for (let at = 0; at < this.#in.length;) {
-      const token = this.#in[at]!;
-      if (token.first && token.text === "#") {
-        let end = at + 1;
-        while (!this.#in[end]!.first && this.#in[end]!.kind !== "end") end += 1;
-        this.#directive(token, this.#in.slice(at + 1, end), end);
-        at = end;
-      } else {
-        if (token.kind === "end") this.#finish(token);
-        else if (this.#counts()) this.#emit(token, token, new Set());
-        at += 1;
-      }
+  constructor(text: string, { define, tolerant }: PreprocessOptions) {
+    this.#scanner = new Scanner(text);
+    this.#tolerant = tolerant;
+    predefined ??= new Map(
+      Array.from(DEFINED, ([name, value]): [string, Macro] => [name, { body: scanAll(value) }]),
+    );
+    this.#macros = new Map(predefined);
+    for (const [name, value] of Object.entries(define)) {
+      if (value === false) {
+        this.#macros.delete(name);
+        this.#notDefined.add(name);
+      } else this.#macros.set(name, { body: scanAll(value) });
     }
-    return this.#out;
   }
 
-  #finish(end: Token): void {
-    const open = this.#branches.at(-1);
-    if (open !== undefined) throw unreadable(open.opened, "its #endif is missing");
-    this.#out.push(end);
+  source(): () => Token {
+    const expanded = this.#expander.over(() => this.#next());
+    return () => {
+      // An error in a line leaves no text to go on with
+      if (this.#failed !== undefined) throw this.#failed;
+      try {
+        const token = expanded()!;
+        return token.text === "_Pragma" && token.kind === "word"
+          ? this.#operator(token, expanded)
+          : token;
+      } catch (error) {
+        this.#failed = error;
+        throw error;
+      }
+    };
+  }
+
+  /** The `_Pragma("...")` that begins here, as the token of its line. */
+  #operator(keyword: Token, next: Source): Token {
+    const [opening, literal, closing] = [next(), next(), next()];
+    if (opening?.text !== "(" || literal?.kind !== "literal" || closing?.text !== ")") {
+      throw unreadable(keyword, `("...") must follow _Pragma`);
+    }
+    const words = scanAll(literal.text.slice(1, -1).replace(/\\(["\\])/g, "$1"));
+    const token = this.#pragma(keyword, words);
+    return token ?? { ...keyword, kind: "mark", text: ";" };
+  }
+
+  #lookup(word: Token): Macro | undefined {
+    const macro = this.#macros.get(word.text);
+    if (!(macro instanceof TypeError)) return macro;
+    // A macro of lines that are not decided: its use is what is not decided
+    const undecided = { error: macro, skipped: [] };
+    return { body: [{ ...word, kind: "undecided", undecided }] };
+  }
+
+  #scan(): Token {
+    const ahead = this.#ahead;
+    this.#ahead = undefined;
+    return ahead ?? this.#scanner.next();
+  }
+
+  /** The next token that counts, before macros are expanded. */
+  #next(): Token {
+    for (;;) {
+      if (this.#read !== undefined) {
+        const { hash, line } = this.#read;
+        this.#read = undefined;
+        const made = this.#directive(hash, line);
+        if (made !== undefined) return made;
+        continue;
+      }
+      const token = this.#scan();
+      if (token.first && token.text === "#") {
+        const made = this.#directive(token, this.#line());
+        if (made !== undefined) return made;
+      } else if (token.kind === "end") {
+        const open = this.#branches.at(-1);
+        if (open !== undefined) throw unreadable(open.opened, "its #endif is missing");
+        return token;
+      } else if (this.#counts()) return token;
+      else this.#skip(token);
+    }
+  }
+
+  /** The other tokens of a line. */
+  #line(): Token[] {
+    const line: Token[] = [];
+    for (;;) {
+      const token = this.#scanner.next();
+      if (token.first || token.kind === "end") {
+        this.#ahead = token;
+        return line;
+      }
+      line.push(token);
+    }
   }
 
   #counts(): boolean {
@@ -73,107 +162,215 @@ class Preprocessor {
     return branch === undefined || (branch.outer && branch.taken);
   }
 
-  /** Emits a token, or the text of its macro, with the position `place`. */
-  #emit(token: Token, place: Token, within: Set<string>): void {
-    // Counted here and not in the output: empty macros take time, too.
-    this.#emitted += 1;
-    if (this.#emitted > MOST_TOKENS) {
-      throw outOfBounds(place, `this is more than ${MOST_TOKENS} words and marks`);
+  /** Keeps a token of lines that are not decided: what they declare is not known. */
+  #skip(...tokens: Token[]): void {
+    const open = this.#branches.find(({ undecided }) => undecided !== undefined);
+    const skipped = open?.undecided?.skipped;
+    if (skipped === undefined) return;
+    if (skipped.length > MOST_SKIPPED) {
+      throw outOfBounds(open!.opened, `its lines are more than ${MOST_SKIPPED} words and marks`);
     }
-    if (token.kind === "word" && this.#macros.has(token.text) && !within.has(token.text)) {
-      const body = this.#macros.get(token.text);
-      if (body === undefined) {
-        throw unreadable(place, "a macro with parameters is not expanded here: write out its text");
-      }
-      if (within.size >= DEEPEST_MACRO) {
-        throw outOfBounds(place, `macros stand more than ${DEEPEST_MACRO} deep in macros`);
-      }
-      within.add(token.text);
-      for (const part of body) this.#emit(part, place, within);
-      within.delete(token.text);
-      return;
-    }
-    this.#out.push({ ...token, line: place.line, column: place.column });
+    skipped.push(...tokens);
   }
 
-  /** Handles one `#` line. `next` is the index of the token after it. */
-  #directive(hash: Token, [name, ...rest]: readonly Token[], next: number): void {
+  /** Handles one `#` line. Returns the token that stands for it, if any. */
+  #directive(hash: Token, [name, ...rest]: readonly Token[]): Token | undefined {
     const place = name ?? hash;
     switch (name?.text) {
       case "if":
       case "ifdef":
       case "ifndef":
-        this.#branches.push({
-          opened: name,
-          outer: this.#counts(),
-          taken: this.#counts() && this.#condition(name, rest, next),
-          hasElse: false,
-        });
-        return;
+        this.#open(name, rest);
+        return undefined;
       case "elif":
+      case "elifdef":
+      case "elifndef":
       case "else":
       case "endif":
-        this.#turn(name);
-        return;
+        return this.#turn(name, rest);
     }
-    if (!this.#counts()) return;
+    if (!this.#counts()) {
+      this.#skipDirective(place, rest);
+      return undefined;
+    }
     switch (name?.text) {
       case undefined: // a lone # has no effect
+      case "ident":
+      case "warning":
+      case "line":
+        return undefined;
       case "include": // the file is not read: a type that only it defines is refused where it is used
-        return;
-      case "define":
-        return this.#define(place, rest);
-      case "undef":
-        this.#macros.delete(rest[0]?.text ?? "");
-        return;
+      case "include_next":
+      case "import":
+        if (PACKING_FILE.test(rest.map(({ text }) => text).join(""))) {
+          throw unreadable(place, "this file changes the packing: write #pragma pack in its place");
+        }
+        return undefined;
+      case "define": {
+        const [macro, ...body] = rest;
+        if (macro?.kind !== "word") throw unreadable(macro ?? place, "#define takes a name");
+        this.#macros.set(macro.text, readMacro(macro, body));
+        return undefined;
+      }
+      case "undef": {
+        const macro = rest[0]?.text ?? "";
+        this.#macros.delete(macro);
+        this.#notDefined.add(macro);
+        return undefined;
+      }
       case "pragma":
         return this.#pragma(place, rest);
-      default:
-        throw unreadable(place, "this preprocessor line is not supported: leave it out");
+    }
+    if (place.kind === "number") return undefined; // where gcc -E found the lines
+    throw unreadable(place, "this preprocessor line is not supported: leave it out");
+  }
+
+  #skipDirective(place: Token, [name, ...rest]: readonly Token[]): void {
+    const undecided = this.#branches.find(({ undecided }) => undecided !== undefined)?.undecided;
+    if (undecided === undefined || name === undefined) return;
+    if (place.text === "define" || place.text === "undef") {
+      this.#macros.set(name.text, undecided.error);
+    }
+    if (place.text === "pragma" || PACKING_FILE.test(rest.map(({ text }) => text).join(""))) {
+      this.#skip({ ...place, kind: "pragma" });
     }
   }
 
-  #define(place: Token, [name, ...body]: readonly Token[]): void {
-    if (name?.kind !== "word") throw unreadable(name ?? place, "#define takes a name");
-    const hasParameters = body[0]?.text === "(" && body[0].adjacent;
-    this.#macros.set(name.text, hasParameters ? undefined : body);
-  }
-
-  #pragma(place: Token, words: readonly Token[]): void {
-    const text = words.map((word) => word.text).join(words[0]?.text === "pack" ? "" : " ");
-    if (words[0]?.text === "pack") this.#out.push({ ...place, kind: "pragma", text });
-    else if (!HARMLESS_PRAGMA.test(text)) {
-      throw unreadable(words[0] ?? place, "this #pragma is not known here: leave it out");
+  #pragma(place: Token, words: readonly Token[]): Token | undefined {
+    const pack = words[0]?.text === "pack";
+    if (pack) {
+      const text = this.#expander.expand(words).map(({ text }) => text).join("");
+      return { ...place, kind: "pragma", text };
     }
+    if (UNKNOWN_PRAGMA.test(words[0]?.text ?? "")) {
+      throw unreadable(words[0]!, "what this #pragma does is not supported: leave it out");
+    }
+    return undefined;
   }
 
-  #condition(directive: Token, [name, ...rest]: readonly Token[], next: number): boolean {
+  #open(name: Token, rest: readonly Token[]): void {
+    const branch: Branch = {
+      opened: name,
+      outer: this.#counts(),
+      taken: false,
+      done: false,
+      hasElse: false,
+    };
+    this.#branches.push(branch);
+    if (branch.outer) this.#enter(branch, name, rest);
+  }
+
+  /** Decides whether the lines after a condition are used. */
+  #enter(branch: Branch, directive: Token, rest: readonly Token[]): void {
+    const condition = this.#condition(directive, rest);
+    if (typeof condition === "boolean") branch.taken = condition;
+    else if (this.#tolerant) branch.undecided = { error: condition.error, skipped: [] };
+    else throw condition.error;
+  }
+
+  #condition(directive: Token, rest: readonly Token[]): boolean | Unknown {
+    const [name] = rest;
     if (name === undefined) throw unreadable(directive, "its condition is missing");
-    if (directive.text === "if") {
-      if (rest.length === 0 && (name.text === "0" || name.text === "1")) return name.text === "1";
-      throw unreadable(name, BRANCH);
+    if (directive.text.endsWith("def")) {
+      const wanted = !directive.text.endsWith("ndef");
+      if (!wanted && directive.text === "ifndef" && this.#guards(name)) return true;
+      const defined = this.#defined(name);
+      return typeof defined === "boolean" ? defined === wanted : defined;
     }
-    const wanted = directive.text === "ifdef";
-    // The text is parsed as C.
-    if (name.text === "__cplusplus") return !wanted;
-    if (this.#macros.has(name.text)) return wanted;
-    const [hash, define, guard] = this.#in.slice(next, next + 3);
-    const guards = hash?.text === "#" && define?.text === "define" && guard?.text === name.text;
-    if (!wanted && guards) return true;
-    throw unreadable(name, BRANCH);
+    const guarded = rest.slice(rest[2]?.text === "(" ? 3 : 2)[0];
+    if (
+      name.text === "!" && rest[1]?.text === "defined" && guarded !== undefined &&
+      rest.length === (rest[2]?.text === "(" ? 5 : 3) && this.#guards(guarded)
+    ) return true;
+    const tokens = this.#expander.expand(this.#withoutDefined(rest));
+    const end = { ...directive, kind: "end", text: "" } as const;
+    return decide(tokens, end, (word) => this.#number(word));
   }
 
-  #turn(directive: Token): void {
+  /** Whether the next line defines this name, as in a header guard, and nothing else did. */
+  #guards(name: Token): boolean {
+    if (this.#defined(name) === true) return false;
+    const hash = this.#ahead;
+    if (hash?.text !== "#" || !hash.first) return false;
+    const line = this.#line();
+    const [define, guard] = line;
+    const guards = define?.text === "define" && guard?.text === name.text;
+    this.#read = { hash, line };
+    return guards;
+  }
+
+  /** Replaces each `defined X` by its value: X is not expanded. */
+  #withoutDefined(tokens: readonly Token[]): Token[] {
+    const out: Token[] = [];
+    for (let i = 0; i < tokens.length; i++) {
+      const token = tokens[i]!;
+      if (token.text !== "defined") {
+        out.push(token);
+        continue;
+      }
+      const parenthesis = tokens[i + 1]?.text === "(";
+      i += parenthesis ? 2 : 1;
+      const name = tokens[i];
+      if (name?.kind !== "word" || (parenthesis && tokens[++i]?.text !== ")")) {
+        throw unreadable(token, "a name must follow defined");
+      }
+      const defined = this.#defined(name);
+      out.push(
+        typeof defined === "boolean"
+          ? { ...name, kind: "number", text: defined ? "1" : "0" }
+          : { ...name, kind: "undecided", undecided: { error: defined.error, skipped: [] } },
+      );
+    }
+    return out;
+  }
+
+  #defined(name: Token): boolean | Unknown {
+    const { text } = name;
+    const macro = this.#macros.get(text);
+    if (macro instanceof TypeError) return { error: macro };
+    if (macro !== undefined) return true;
+    if (this.#notDefined.has(text) || NOT_DEFINED.has(text)) return false;
+    if (AT_LEAST.has(text) || /^__has_/.test(text)) return true;
+    return unknown(name);
+  }
+
+  /** The number of a word that is no macro of the text. */
+  #number(word: Token): bigint | Unknown {
+    const { text } = word;
+    if (text === "true") return 1n;
+    if (text === "false" || this.#notDefined.has(text) || NOT_DEFINED.has(text)) return 0n;
+    const value = VALUES.get(text);
+    if (value !== undefined) return BigInt(value);
+    const least = AT_LEAST.get(text);
+    return { ...unknown(word), ...(least === undefined ? {} : { least }) };
+  }
+
+  /** Handles an `#elif`, `#else` or `#endif`. */
+  #turn(directive: Token, rest: readonly Token[]): Token | undefined {
     const branch = this.#branches.at(-1);
     if (branch === undefined) throw unreadable(directive, "it has no #if");
     if (directive.text === "endif") {
       this.#branches.pop();
-      return;
+      const { undecided } = branch;
+      if (undecided === undefined) return undefined;
+      return { ...branch.opened, kind: "undecided", undecided };
     }
     if (branch.hasElse) throw unreadable(directive, "its #if has an #else already");
-    if (directive.text === "else") {
-      branch.hasElse = true;
-      branch.taken = !branch.taken;
-    } else if (branch.outer) throw unreadable(directive, BRANCH);
+    branch.done ||= branch.taken;
+    branch.taken = false;
+    branch.hasElse = directive.text === "else";
+    if (!branch.outer || branch.done || branch.undecided !== undefined) return undefined;
+    if (branch.hasElse) branch.taken = true;
+    else this.#enter(branch, directive, rest);
+    return undefined;
   }
+}
+
+function unknown(name: Token): Unknown {
+  return {
+    error: unreadable(
+      name,
+      `whether this is defined is not known here: #define or #undef it before, or give it in "define"`,
+    ),
+  };
 }

@@ -1,18 +1,24 @@
 /**
  * Splits C text into tokens with positions, and makes the errors that name a position. Internal: used by
- * `c_preprocessor.ts`, which passes the tokens to the parser.
+ * the preprocessor, which passes the tokens to the parser.
+ *
+ * The text is untrusted and up to 16 MiB long, so it is scanned as it is read, with loops instead of
+ * regular expressions that would keep a stack of its size.
  */
 
-/** The largest length of a text. A declaration is about a page; the limit bounds the cost of a bad text. */
-export const LONGEST_TEXT = 65536;
+/** The largest length of a text. Whole headers fit. */
+export const LONGEST_TEXT = 2 ** 24;
 
 /** How many characters of a token an error quotes. */
 const LONGEST_QUOTE = 40;
 
 /** A word, number, literal or mark of C. */
 export interface Token {
-  /** `pragma` is a `#pragma pack` line, and `end` is the end of the text. */
-  readonly kind: "word" | "number" | "literal" | "mark" | "pragma" | "end";
+  /**
+   * `pragma` is a `#pragma pack` line, `undecided` stands for lines of which only the user knows whether
+   * they count, and `end` is the end of the text.
+   */
+  readonly kind: "word" | "number" | "literal" | "mark" | "pragma" | "undecided" | "end";
   /** The source text; a literal includes its quotes. */
   readonly text: string;
   /** Line and column count from 1. Columns are UTF-16 units. */
@@ -22,15 +28,13 @@ export interface Token {
   readonly first: boolean;
   /** Whether it follows the previous token directly, without space. */
   readonly adjacent: boolean;
+  /** Whether a macro of the text made it. */
+  readonly expanded?: boolean;
+  /** Whether it names a macro that is being expanded, so that it stays a word. */
+  readonly final?: boolean;
+  /** Why it is undecided, and the tokens that it stands for. */
+  readonly undecided?: { readonly error: TypeError; readonly skipped: readonly Token[] };
 }
-
-const SPACE = /(?:[ \t\v\f\r]|\\\r?\n|\/\/(?:\\\r?\n|[^\n])*)+/y;
-const NEWLINE = /\n/y;
-const COMMENT = /\/\*[^]*?\*\//y;
-// A literal without its closing quote ends with its line. An unknown character becomes a mark. The parser
-// accepts neither.
-const TOKEN =
-  /([A-Za-z_]\w*)|(\.?[0-9](?:[eEpP][+-]|'\w|[\w.])*)|("(?:[^"\\\n]|\\[^\n])*"?|'(?:[^'\\\n]|\\[^\n])*'?)|(::|<<|>>|[^])/uy;
 
 /** Quotes a text on one line: it escapes what is not printable ASCII, and cuts a long text. */
 function quote(text: string): string {
@@ -68,100 +72,169 @@ export function locate<T>(token: Token, make: () => T): T {
   }
 }
 
-/** Returns all tokens of a text, including preprocessor lines, and one of kind `end`. */
-export function scan(text: string): Token[] {
-  const tokens: Token[] = [];
-  let [at, line, lineStart, first, adjacent] = [0, 1, 0, true, false];
+const NEWLINE = 10;
+const BACKSLASH = 92;
+/** Marks of several characters. `>>` is two marks: it also ends two templates. */
+const LONG_MARKS = ["...", "::", "<<", "<=", ">=", "==", "!=", "&&", "||", "##", "->"];
 
-  /** Skips the text that `pattern` matches here, if any. */
-  const skip = (pattern: RegExp): string | undefined => {
-    pattern.lastIndex = at;
-    const found = pattern.exec(text)?.[0];
-    if (found === undefined) return undefined;
-    for (let i = found.indexOf("\n"); i !== -1; i = found.indexOf("\n", i + 1)) {
-      line += 1;
-      lineStart = at + i + 1;
-    }
-    at += found.length;
-    adjacent = false;
-    return found;
-  };
-  const token = (kind: Token["kind"], text: string): Token => (
-    { kind, text, line, column: at - lineStart + 1, first, adjacent }
-  );
-
-  while (at < text.length) {
-    if (skip(SPACE) !== undefined || skip(COMMENT) !== undefined) continue;
-    if (skip(NEWLINE) !== undefined) {
-      first = true;
-      continue;
-    }
-    if (text.startsWith("/*", at)) {
-      throw unreadable(token("mark", "/*"), "this comment has no end");
-    }
-    TOKEN.lastIndex = at;
-    const [found = "", word, number, literal] = TOKEN.exec(text) ?? [];
-    const kind = word !== undefined
-      ? "word"
-      : number !== undefined
-      ? "number"
-      : literal !== undefined
-      ? "literal"
-      : "mark";
-    tokens.push(token(kind, found));
-    at += found.length;
-    first = false;
-    adjacent = true;
-  }
-  tokens.push(token("end", ""));
-  return tokens;
+function isDigit(code: number): boolean {
+  return code >= 48 && code <= 57;
 }
 
-/** A list of tokens with a position that moves forward. */
-export class Tokens {
-  readonly #list: readonly Token[];
+function isWordPart(code: number): boolean {
+  return isDigit(code) || (code >= 97 && code <= 122) || (code >= 65 && code <= 90) || code === 95;
+}
+
+/** Reads a text token by token. After the last one it returns the end again and again. */
+export class Scanner {
+  readonly #text: string;
   #at = 0;
+  #line = 1;
+  #lineStart = 0;
+  #first = true;
+  #adjacent = false;
 
-  /** The last token must be of kind `end`, and no other token. */
-  constructor(list: readonly Token[]) {
-    this.#list = list;
-  }
-
-  /** Returns the next token, or the one `ahead` tokens later. After the end it returns the end. */
-  peek(ahead = 0): Token {
-    return this.#list[Math.min(this.#at + ahead, this.#list.length - 1)]!;
-  }
-
-  take(): Token {
-    const token = this.peek();
-    this.#at += 1;
-    return token;
-  }
-
-  /** Whether the next token has this text. */
-  at(text: string): boolean {
-    return this.peek().text === text;
-  }
-
-  /** Takes the next token if it has this text. */
-  accept(text: string): Token | undefined {
-    return this.at(text) ? this.take() : undefined;
-  }
-
-  /** Takes the next token, which must have this text. */
-  expect(text: string, after: string): Token {
-    const token = this.take();
-    if (token.text !== text) throw unreadable(token, `"${text}" must follow ${after}`);
-    return token;
-  }
-
-  /** Skips to after the parenthesis that closes `opening`. */
-  skipParentheses(opening: Token): void {
-    for (let open = 1; open > 0;) {
-      const { kind, text } = this.take();
-      if (kind === "end") throw unreadable(opening, "this parenthesis is never closed");
-      if (text === "(") open += 1;
-      if (text === ")") open -= 1;
+  constructor(text: string) {
+    this.#text = text;
+    if (text.startsWith("\ufeff")) {
+      this.#at = 1;
+      this.#lineStart = 1;
     }
   }
+
+  next(): Token {
+    this.#skipSpace();
+    const start = this.#at;
+    const place = { line: this.#line, column: start - this.#lineStart + 1 };
+    if (start >= this.#text.length) return this.#token("end", start, place);
+    const code = this.#text.charCodeAt(start);
+    const next = this.#text.charCodeAt(start + 1);
+    let kind: Token["kind"] = "mark";
+    if (isDigit(code) || (code === 46 && isDigit(next))) {
+      kind = "number";
+      this.#number();
+    } else if (isWordPart(code)) {
+      kind = "word";
+      while (isWordPart(this.#text.charCodeAt(this.#at))) this.#at += 1;
+    } else if (code === 34 || code === 39) {
+      kind = "literal";
+      this.#literal(code);
+    } else if (code === 47 && next === 42) {
+      throw unreadable(
+        { ...this.#token("mark", start, place), text: "/*" },
+        "this comment has no end",
+      );
+    } else {
+      const long = LONG_MARKS.find((mark) => this.#text.startsWith(mark, start));
+      this.#at += long?.length ?? (this.#text.codePointAt(start)! > 0xffff ? 2 : 1);
+    }
+    const token = this.#token(kind, start, place);
+    this.#first = false;
+    this.#adjacent = true;
+    return token;
+  }
+
+  #token(
+    kind: Token["kind"],
+    start: number,
+    { line, column }: Pick<Token, "line" | "column">,
+  ): Token {
+    return {
+      kind,
+      text: this.#text.slice(start, this.#at),
+      line,
+      column,
+      first: this.#first,
+      adjacent: this.#adjacent,
+    };
+  }
+
+  /** Records the line break at `at`. */
+  #break(at: number): void {
+    this.#line += 1;
+    this.#lineStart = at + 1;
+  }
+
+  /** The length of a backslash with its line break here; 0 if there is none. */
+  #continuation(at: number): number {
+    if (this.#text.charCodeAt(at) !== BACKSLASH) return 0;
+    const next = this.#text.charCodeAt(at + 1);
+    if (next === NEWLINE) return 2;
+    return next === 13 && this.#text.charCodeAt(at + 2) === NEWLINE ? 3 : 0;
+  }
+
+  #skipSpace(): void {
+    for (;;) {
+      const code = this.#text.charCodeAt(this.#at);
+      const continued = this.#continuation(this.#at);
+      if (code === NEWLINE) {
+        this.#break(this.#at);
+        this.#at += 1;
+        this.#first = true;
+      } else if (continued > 0) {
+        this.#at += continued;
+        this.#break(this.#at - 1);
+      } else if (code === 32 || (code >= 9 && code <= 13)) this.#at += 1;
+      else if (code !== 47 || !this.#skipComment()) return;
+      this.#adjacent = false;
+    }
+  }
+
+  #skipComment(): boolean {
+    const next = this.#text.charCodeAt(this.#at + 1);
+    if (next === 47) {
+      this.#lineUp(NEWLINE);
+      return true;
+    }
+    if (next !== 42) return false;
+    const end = this.#text.indexOf("*/", this.#at + 2);
+    if (end === -1) return false;
+    for (let i = this.#at; i < end; i++) {
+      if (this.#text.charCodeAt(i) === NEWLINE) this.#break(i);
+    }
+    this.#at = end + 2;
+    return true;
+  }
+
+  /** Moves to the character `stop` or the end of the line, over continued lines. */
+  #lineUp(stop: number): void {
+    for (; this.#at < this.#text.length; this.#at++) {
+      const code = this.#text.charCodeAt(this.#at);
+      if (code === stop || code === NEWLINE) return;
+      const continued = this.#continuation(this.#at);
+      if (continued > 0) {
+        this.#at += continued - 1;
+        this.#break(this.#at);
+      } else if (code === BACKSLASH && stop !== NEWLINE) {
+        if (this.#text.charCodeAt(this.#at + 1) !== NEWLINE) this.#at += 1;
+      }
+    }
+  }
+
+  /** A literal without its closing quote ends with its line: the parser does not accept it. */
+  #literal(quoteCode: number): void {
+    this.#at += 1;
+    this.#lineUp(quoteCode);
+    if (this.#text.charCodeAt(this.#at) === quoteCode) this.#at += 1;
+    this.#at = Math.min(this.#at, this.#text.length);
+  }
+
+  #number(): void {
+    for (;;) {
+      this.#at += 1;
+      const code = this.#text.charCodeAt(this.#at);
+      const before = this.#text.charCodeAt(this.#at - 1) | 32;
+      const sign = (code === 43 || code === 45) && (before === 101 || before === 112);
+      const separator = code === 39 && isWordPart(this.#text.charCodeAt(this.#at + 1));
+      if (!isWordPart(code) && code !== 46 && !sign && !separator) return;
+    }
+  }
+}
+
+/** All tokens of a short text, without the end. */
+export function scanAll(text: string): Token[] {
+  const scanner = new Scanner(text);
+  const tokens: Token[] = [];
+  for (let token = scanner.next(); token.kind !== "end"; token = scanner.next()) tokens.push(token);
+  return tokens;
 }

@@ -86,40 +86,53 @@ Deno.test("parseStruct: text is read as C", () => {
 Deno.test("parseStruct: an enum is a u32, or an i32 where C makes it one", () => {
   const kinds = Object.values(
     parseStruct(
-      `enum defined { A, B } a; enum negative { C = -1 } b; enum unknown c; enum defined d;
-    enum typed : unsigned char { D } e; enum class scoped { E } f; enum typed g;`,
+      `enum defined { A, B } a; enum negative { C = -1 } b; enum defined d;
+    enum typed : unsigned char { D } e; enum class scoped { E } f; enum typed g; enum late : uint16_t;
+    enum late h; enum wide { F = 1ll << 40 } i; enum { G = -1, H = 4000000000 } j;
+    enum __attribute__((packed)) small { I = 255 } k; enum { J = -129 } __attribute__((packed)) l;`,
     ).fields,
   ).map(({ layout }) => layout.kind === "scalar" && layout.name);
-  assert.deepEqual(kinds, ["u32", "i32", "i32", "u32", "u8", "i32", "u8"]);
+  assert.deepEqual(kinds, [
+    "u32",
+    "i32",
+    "u32",
+    "u8",
+    "i32",
+    "u8",
+    "u16",
+    "u64",
+    "i64",
+    "u8",
+    "i16",
+  ]);
 });
 
 /** Text that is refused: where, and what the error says. */
 const REFUSED: readonly (readonly [text: string, place: string, says: RegExp])[] = [
   // What the library has no layout for
-  ["int a;\n  union { int b; } c;", `line 2, column 3, at "union"`, /union .*\[its size\]/],
-  ["int a : 3;", `line 1, column 7, at ":"`, /bit-field/],
-  ["struct A { int : 3; };", `line 1, column 16, at ":"`, /bit-field/],
-  ["enum E : 3;", `line 1, column 8, at ":"`, /bit-field/],
-  ["enum E e : 3;", `line 1, column 10, at ":"`, /bit-field/],
-  ["char a[];", `line 1, column 8, at "]"`, /without a length/],
-  ["char a[0];", `line 1, column 8, at "0"`, /length 0/],
-  ["void (*f)(int);", `line 1, column 6, at "("`, /function pointer.*void \*name/],
-  ["typedef int (*f)(int);", `line 1, column 13, at "("`, /function pointer/],
-  ["int f(void);", `line 1, column 6, at "("`, /function/],
+  ["typedef int (*f)(int);", "line 1, column 23, at the end", /no field/],
+  ["int f(void);", "line 1, column 13, at the end", /no field/],
+  ["enum E e;", `line 1, column 6, at "E"`, /"enum E : unsigned int;"/],
+  ["enum E : float { A } e;", `line 1, column 8, at ":"`, /an integer type/],
+  ["struct S { char a : 3; };", `line 1, column 19, at ":"`, /char has a sign/],
+  ["struct S { float a : 3; };", `line 1, column 20, at ":"`, /only an integer/],
+  ["struct S { int a : 0; };", `line 1, column 20, at "0"`, /without a name/],
+  ["struct S { alignas(1) int a; };", `line 1, column 12, at "alignas"`, /reduce/],
+  ["struct S { char a; int : 3; };", `line 1, column 8, at "S"`, /aarch64/],
+  ["struct S { char a[]; int b; };", `line 1, column 18, at "["`, /last/],
+  ["union U { char a[]; };", `line 1, column 17, at "["`, /union/],
+  ["struct S { int a; union { int a; }; };", `line 1, column 8, at "S"`, /two fields "a"/],
+  ["struct A { virtual int f(); };", `line 1, column 12, at "virtual"`, /hidden pointer/],
+  ["typeof(int) a;", `line 1, column 1, at "typeof"`, /the type itself/],
+  ["int a[sizeof b];", `line 1, column 14, at "b"`, /"\(" must follow sizeof/],
+  ["int a[(float) 1];", `line 1, column 8, at "float"`, /integer/],
+  ["int a[(char) 1];", `line 1, column 8, at "char"`, /sign/],
+  ["int a['\\377'];", `line 1, column 7, at "'\\\\377'"`, /ASCII/],
+  ["struct P { int a; }; int b[offsetof(struct P, c)];", `line 1, column 47, at "c"`, /no field/],
   ["int &r;", `line 1, column 5, at "&"`, /reference/],
   ["long double a;", `line 1, column 1, at "long"`, /alignas\(16\) unsigned char/],
   ["unsigned __int128 a;", `line 1, column 10, at "__int128"`, /alignas\(16\) unsigned char/],
-  ["struct A { struct { int a; }; };", `line 1, column 12, at "struct"`, /give it one/],
   ["struct A { int a; }; struct B : A { int b; };", `line 1, column 31, at ":"`, /base class/],
-  ["struct A {};", `line 1, column 8, at "A"`, /no field/],
-  ["struct A { virtual void f(); };", `line 1, column 12, at "virtual"`, /plain data/],
-  ["struct A { public: int a; };", `line 1, column 12, at "public"`, /plain data/],
-  ["struct A { static const int n = 1; };", `line 1, column 12, at "static"`, /plain data/],
-  ["class A { int a; };", `line 1, column 1, at "class"`, /plain data/],
-  [`extern "C" { int a; }`, `line 1, column 1, at "extern"`, /plain data/],
-  ["struct A { int a = 5; };", `line 1, column 18, at "="`, /a value/],
-  ["struct A { int a{5}; };", `line 1, column 17, at "{"`, /a value/],
-  ["struct A { ~A(); };", `line 1, column 12, at "~"`, /a type is expected/],
   ["std::string s;", `line 1, column 6, at "string"`, /not known/],
   ["std::vector<int> v;", `line 1, column 6, at "vector"`, /not known/],
   ["int_fast16_t a;", `line 1, column 1, at "int_fast16_t"`, /not known/],
@@ -152,11 +165,6 @@ const REFUSED: readonly (readonly [text: string, place: string, says: RegExp])[]
     `line 1, column 47, at "packed"`,
     /g\+\+/,
   ],
-  [
-    "typedef int word __attribute__((aligned(64)));",
-    `line 1, column 33, at "aligned"`,
-    /align the fields/,
-  ],
   ["alignas(64) struct S { char a; };", `line 1, column 1, at "alignas"`, /aligns a struct/],
   [
     "struct __attribute__((aligned(8), aligned(16))) S { char a; };",
@@ -167,12 +175,6 @@ const REFUSED: readonly (readonly [text: string, place: string, says: RegExp])[]
     "struct S { char a; }; struct __attribute__((packed)) S s;",
     `line 1, column 45, at "packed"`,
     /ignores/,
-  ],
-  ["enum __attribute__((packed)) E { A } e;", `line 1, column 21, at "packed"`, /the integer type/],
-  [
-    "enum E { A, B } __attribute__((packed)) e;",
-    `line 1, column 32, at "packed"`,
-    /the integer type/,
   ],
   [
     "struct { int a, b; } s; _Atomic struct { int a; } t;",
@@ -192,16 +194,10 @@ const REFUSED: readonly (readonly [text: string, place: string, says: RegExp])[]
   [
     "#pragma scalar_storage_order big-endian\nint a;",
     `line 1, column 9, at "scalar_storage_order"`,
-    /not known/,
+    /not supported/,
   ],
-  ["#ifdef __x86_64__\nint a;\n#endif", `line 1, column 8, at "__x86_64__"`, /keep the branch/],
-  ["#ifndef WIDE\nint a;\n#endif", `line 1, column 9, at "WIDE"`, /keep the branch/],
-  ["#if defined(__cplusplus)\n#endif", `line 1, column 5, at "defined"`, /keep the branch/],
-  ["#if 1\n#elif X\n#endif", `line 2, column 2, at "elif"`, /keep the branch/],
-  ["#if 0 && X\nint a;\n#endif", `line 1, column 5, at "0"`, /keep the branch/],
-  ["#if 1 || X\nint a;\n#endif", `line 1, column 5, at "1"`, /keep the branch/],
-  ["#if 0 + 1\nint a;\n#endif", `line 1, column 5, at "0"`, /keep the branch/],
-  ["#define F(n) n\nchar a[F(3)];", `line 2, column 8, at "F"`, /parameters/],
+  ["#ifdef __x86_64__\nint a;\n#endif", `line 1, column 8, at "__x86_64__"`, /#undef/],
+  ["#ifndef WIDE\nint a;\n#endif", `line 1, column 9, at "WIDE"`, /#undef/],
   ["#error no\n", `line 1, column 2, at "error"`, /leave it out/],
   // What is no C
   ["", "line 1, column 1, at the end", /no field/],
@@ -209,7 +205,7 @@ const REFUSED: readonly (readonly [text: string, place: string, says: RegExp])[]
   ["typedef int T;", "line 1, column 15, at the end", /no field/],
   ["int", "line 1, column 4, at the end", /a name/],
   ["int;", `line 1, column 4, at ";"`, /a name/],
-  ["int a b;", `line 1, column 7, at "b"`, /";"/],
+  ["int a b;", `line 1, column 7, at "b"`, /";" .*If this is a macro/],
   ["int a,;", `line 1, column 7, at ";"`, /a name/],
   ["int a; int a;", `line 1, column 12, at "a"`, /stands before/],
   ["foo a;", `line 1, column 1, at "foo"`, /not known/],
@@ -230,9 +226,7 @@ const REFUSED: readonly (readonly [text: string, place: string, says: RegExp])[]
   ["int a[09];", `line 1, column 7, at "09"`, /no integer/],
   ["int a[1.5];", `line 1, column 7, at "1.5"`, /no integer/],
   ["int a[3lul];", `line 1, column 7, at "3lul"`, /no integer/],
-  ["int a['a'];", `line 1, column 7, at "'a'"`, /a number/],
   ["int a[(2];", `line 1, column 9, at "]"`, /"\)"/],
-  ["int a[2 < 3];", `line 1, column 9, at "<"`, /"\]"/],
   ["int a; /* no end", `line 1, column 8, at "/*"`, /no end/],
   ["int a; static_assert(1", `line 1, column 21, at "("`, /never closed/],
   ["#ifdef __cplusplus\nint a;", `line 1, column 2, at "ifdef"`, /#endif/],
@@ -272,8 +266,8 @@ function chain(length: number, fields: (inner: string) => string): string {
 Deno.test("parseStruct: sizes and depths out of bounds are RangeErrors, at once", () => {
   for (
     const text of [
-      `int a; ${" ".repeat(65536)}`,
-      "a ".repeat(32000).replace(/^/, "#define a b b b\n"),
+      `int a; ${" ".repeat(2 ** 24)}`,
+      "a ".repeat(3000).replace(/^/, `#define a ${"; ".repeat(400)}\n`),
       // Each macro stands for two of the one before; the first for nothing.
       `#define M0\n${
         Array.from({ length: 60 }, (_, i) => `#define M${i + 1} M${i} M${i}\n`).join("")
@@ -308,8 +302,15 @@ Deno.test("parseStruct: sizes and depths out of bounds are RangeErrors, at once"
       "alignas(struct { ".repeat(3000),
       `alignas(3) int a;`,
       `alignas(1ul << 29) int a;`,
-      "enum { A = 1ll << 40 } a;",
-      "enum { A = -1, B = 4000000000 } a;",
+      "enum { A = -1, B = 18446744073709551615ull } a;",
+      "struct S { int a : 33; };",
+      `#define F(x) x x\nint a[${nested("F(", "1", ")", 100)}];`,
+      `#define F(x) x\nint a[${nested("F(", "1", ")", 100)}];`,
+      `int a[${nested("1 ? 1 : (", "1", ")", 5000)}];`,
+      `#if ${nested("(", "1", ")", 5000)}\n#endif`,
+      `int ${nested("(*", "a", ")", 5000)};`,
+      `struct S { ${Array.from({ length: 2 ** 18 + 1 }, (_, i) => `char a${i};`).join("")} };`,
+      `enum { ${Array.from({ length: 2 ** 18 + 1 }, (_, i) => `a${i}`).join()} } a;`,
       "enum { A = 18446744073709551615ull, B } a;",
     ]
   ) {
@@ -334,7 +335,7 @@ Deno.test("parseStruct: what is within the bounds is read", () => {
 function survives(text: string): boolean {
   try {
     const { size, fields } = parseStruct(text);
-    assert.ok(Number.isSafeInteger(size) && size > 0 && Object.keys(fields).length > 0);
+    assert.ok(Number.isSafeInteger(size) && size >= 0 && Object.keys(fields).length >= 0);
     return true;
   } catch (error) {
     const known = error instanceof RangeError || error instanceof TypeError;
