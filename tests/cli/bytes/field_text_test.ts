@@ -49,7 +49,7 @@ function check(
   assert.deepEqual(fieldValue(layout, data(bytes), 0), value);
 }
 
-Deno.test("integers: by their size and sign", () => {
+Deno.test("fieldText: integers by their size and sign", () => {
   check(i8, [0x80], "-128", -128);
   check(u8, [0x80], "128", 128);
   check(i16, [0xfe, 0xff], "-2", -2);
@@ -58,7 +58,7 @@ Deno.test("integers: by their size and sign", () => {
   check(u32, [0, 0, 0, 0x80], "2147483648", 2147483648);
 });
 
-Deno.test("64 bits: a number in JSON where it is exact, else its digits", () => {
+Deno.test("fieldText: 64 bits, a number in JSON if it is exact, or its digits", () => {
   const is = (value: bigint): number[] => little(8, (view) => view.setBigInt64(0, value, true));
   check(i64, is(-1n), "-1", -1);
   check(u64, is(-1n), "18446744073709551615", "18446744073709551615");
@@ -68,14 +68,14 @@ Deno.test("64 bits: a number in JSON where it is exact, else its digits", () => 
   check(i64, is(-(2n ** 53n) + 1n), "-9007199254740991", -9007199254740991);
 });
 
-Deno.test("bool: 0 and 1, and what is neither is said to be", () => {
+Deno.test("fieldText: bool, 0 and 1, and what is neither", () => {
   check(bool, [0], "false", false);
   check(bool, [1], "true", true);
   check(bool, [2], "true (byte 0x02)", 2);
   check(bool, [0xff], "true (byte 0xff)", 255);
 });
 
-Deno.test("floats: the shortest digits for people, exactly in JSON, and what JSON lacks by name", () => {
+Deno.test("fieldText: floats in the shortest digits; exactly in JSON, or by name", () => {
   const f = (value: number): number[] => little(4, (view) => view.setFloat32(0, value, true));
   const d = (value: number): number[] => little(8, (view) => view.setFloat64(0, value, true));
   check(f32, f(0.1), "0.1", Math.fround(0.1));
@@ -91,7 +91,7 @@ Deno.test("floats: the shortest digits for people, exactly in JSON, and what JSO
   }
 });
 
-Deno.test("floats: what people read is the float and no other", () => {
+Deno.test("fieldText: a float's text is that float and no other", () => {
   const pick = random(21);
   for (let round = 0; round < 2000; round++) {
     const bytes = data(Array.from({ length: 4 }, () => pick(256)));
@@ -100,7 +100,7 @@ Deno.test("floats: what people read is the float and no other", () => {
   }
 });
 
-Deno.test("char: in C's quotes; a byte of no ASCII character by its number", () => {
+Deno.test("fieldText: char in C's quotes, or its number", () => {
   check(char, "A", "'A'", "A");
   check(char, "'", "'\\''", "'");
   check(char, '"', "'\"'", '"');
@@ -111,14 +111,14 @@ Deno.test("char: in C's quotes; a byte of no ASCII character by its number", () 
   check(char, [0xe9], "'\\xe9'", "\xe9");
 });
 
-Deno.test("char[]: up to its NUL, and whether there is one", () => {
+Deno.test("fieldText: char[] up to its NUL, and whether there is one", () => {
   check(cString(6), "hello\0", '"hello"', "hello");
   check(cString(6), "hi\0xyz", '"hi"', "hi");
   check(cString(6), "\0bcdef", '""', "");
   check(cString(5), "hello", '"hello" (no NUL)', "hello");
 });
 
-Deno.test("char[]: UTF-8 as it is, quotes escaped, everything else by its bytes", () => {
+Deno.test("fieldText: char[] as UTF-8, quotes escaped, everything else by its bytes", () => {
   const text = (bytes: readonly number[] | string): string =>
     fieldText(cString(data(bytes).byteLength), data(bytes), 0, false);
   assert.equal(text("wörld 漢字 😀\0"), '"wörld 漢字 😀"');
@@ -139,12 +139,12 @@ Deno.test("char[]: UTF-8 as it is, quotes escaped, everything else by its bytes"
   assert.equal(text([0xff, 0xfe, 0x80, 0]), '"\\xff\\xfe\\x80"');
 });
 
-Deno.test("char[]: what is no UTF-8 is U+FFFD in JSON, and a byte order mark stays", () => {
+Deno.test("fieldValue: char[] that is no UTF-8 has U+FFFD; a byte order mark stays", () => {
   assert.equal(fieldValue(cString(4), data([0x61, 0xff, 0x62, 0]), 0), "a\ufffdb");
   assert.equal(fieldValue(cString(4), data([0xef, 0xbb, 0xbf, 0]), 0), "\ufeff");
 });
 
-Deno.test("long strings and arrays: their beginning and how much there is, or all of it", () => {
+Deno.test("fieldText: the beginning of long strings and arrays, or all of it", () => {
   const long = data(`${"ö".repeat(100)}\0`);
   assert.equal(
     fieldText(cString(300), data([...new Uint8Array(long.buffer), ...Array(99).fill(0)]), 0, false),
@@ -177,7 +177,7 @@ Deno.test("typeText: as C writes it", () => {
   assert.equal(typeText(array(struct({ x: i32 }), 7)), "struct[7]");
 });
 
-Deno.test("whatever the bytes are, the text is one printable line and the value JSON", () => {
+Deno.test("fieldText, fieldValue: one printable line and JSON, for any bytes", () => {
   const pick = random(22);
   for (const layout of randomStructs(23, 300)) {
     const bytes = data(Array.from({ length: layout.size }, () => pick(256)));

@@ -33,29 +33,25 @@ function text(path: string): string {
   return new TextDecoder().decode(readFileStart(path, 2 ** 24) as Uint8Array);
 }
 
-testWith(
-  CLI,
-  "dump, read: more pages without memory than are free are not read unasked",
-  async () => {
-    const size = 4 * availableBytes(text("/proc/meminfo"))!;
-    using segment = Segment.create({ size, noReserve: true });
-    segment.remove();
-    for (const command of ["dump", "read"]) {
-      const { code, stdout, stderr } = await run(command, `id:${segment.id}`);
-      assert.match(
-        stderr,
-        /^error: segment \d+: to read \S+ of it may take \S+ of memory [^\n]*--offset and --length, or --force\n$/,
-      );
-      assert.deepEqual([code, stdout], [1, ""]);
-      const part = await run(command, `id:${segment.id}`, "--offset=1M", "--length=16");
-      assert.deepEqual([part.code, part.stderr], [0, ""]);
-    }
-    // The one page that was looked at has memory now
-    assert.equal(presentBytes(segment.id, text("/proc/sysvipc/shm")), 4096);
-  },
-);
+testWith(CLI, "dump, read: more memory than is free is not taken unasked", async () => {
+  const size = 4 * availableBytes(text("/proc/meminfo"))!;
+  using segment = Segment.create({ size, noReserve: true });
+  segment.remove();
+  for (const command of ["dump", "read"]) {
+    const { code, stdout, stderr } = await run(command, `id:${segment.id}`);
+    assert.match(
+      stderr,
+      /^error: segment \d+: to read \S+ of it may take \S+ of memory [^\n]*--offset and --length, or --force\n$/,
+    );
+    assert.deepEqual([code, stdout], [1, ""]);
+    const part = await run(command, `id:${segment.id}`, "--offset=1M", "--length=16");
+    assert.deepEqual([part.code, part.stderr], [0, ""]);
+  }
+  // The one page that was looked at has memory now
+  assert.equal(presentBytes(segment.id, text("/proc/sysvipc/shm")), 4096);
+});
 
-testWith(CLI, "dump: much memory is told of, and what is there already is not", async () => {
+testWith(CLI, "dump: much memory is reported, unless it is there already", async () => {
   const size = 2 ** 26;
   using segment = Segment.create({ size });
   segment.remove();

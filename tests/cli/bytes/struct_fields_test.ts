@@ -10,7 +10,7 @@ function shown({ path, offset, size, type, text }: FieldRow): readonly unknown[]
   return [path, offset, size, type, text];
 }
 
-Deno.test("rows: nested structs field by field, arrays as one, in the order of memory", () => {
+Deno.test("fieldRows: nested structs field by field, arrays as one, in memory order", () => {
   const layout = parseStruct(`
     struct Point { int16_t x, y; };
     struct Shape { bool filled; struct Point at; struct Point corners[2]; uint8_t tag[3]; char name[5]; };
@@ -33,7 +33,7 @@ Deno.test("rows: nested structs field by field, arrays as one, in the order of m
   ]);
 });
 
-Deno.test("rows: base moves the offsets and not the look, and prefix begins the paths", () => {
+Deno.test("fieldRows: base moves the offsets, prefix begins the paths", () => {
   const layout = parseStruct("struct { uint8_t a, b; } pair; uint8_t c");
   assert.deepEqual(
     fieldRows(layout, Uint8Array.of(1, 2, 3), { base: 2 ** 33, prefix: "[7]." }).map(shown),
@@ -47,7 +47,7 @@ Deno.test("rows: base moves the offsets and not the look, and prefix begins the 
   assert.equal(fieldRows(layout, Uint8Array.of(9, 1, 2, 3).subarray(1))[2]?.text, "3");
 });
 
-Deno.test("rows: of many structs in an array the first eight, and a row for the rest", () => {
+Deno.test("fieldRows: the first eight structs of an array, and a row for the rest", () => {
   const of = (length: number, full = false): (readonly unknown[])[] => {
     const layout = parseStruct(`struct { uint16_t x; } p[${length}]; uint16_t end`);
     const bytes = new Uint8Array(layout.size).fill(1);
@@ -68,7 +68,7 @@ Deno.test("rows: of many structs in an array the first eight, and a row for the 
   ]);
 });
 
-Deno.test("rows: whatever the struct, every byte is in one row at most, and none is outside", () => {
+Deno.test("fieldRows: every byte is in one row at most, and none is outside", () => {
   const pick = random(31);
   for (const layout of randomStructs(32, 300)) {
     const bytes = Uint8Array.from({ length: layout.size }, () => pick(256));

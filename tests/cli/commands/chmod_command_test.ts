@@ -14,35 +14,31 @@ guardAgainstLeaks();
 
 const FOREIGN = { tools: ["deno", "ipcmk", "ipcrm", "ipcs", "perl"] };
 
-testWith(
-  FOREIGN,
-  "several segments: each from its own mode, as ipcs has it; one is not there",
-  async () => {
-    const key = freshKey();
-    const { perl, id: perls } = await perlSegment({ key, size: 5, mode: 0o604 });
-    await using _perl = perl;
-    try {
-      using ipcmks = ForeignObject.segment(100, "0640");
-      const created = hexKey(statSegment(ipcmks.id).key);
-      const names = [`id:${ipcmks.id}`, "0x5eed0fff", `0x${key.toString(16)}`, `id:${perls}`];
-      const { code, stdout, stderr } = await runHere("chmod", "g=u,o+x", ...names);
-      assert.equal(code, 1);
-      assert.match(stderr, /^error: no segment has key \d+ \(0x5eed0fff\): [^\n]*\n$/);
-      assert.equal(
-        stdout,
-        `segment ${ipcmks.id} (key ${created}, 100 bytes): ` +
-          "mode 0661, was 0640\n" +
-          `segment ${perls} (key 0x${key.toString(16)}, 5 bytes): mode 0665, was 0604\n`,
-      );
-      assert.equal(ipcsFigures(ipcmks.id).access_perms, "0661");
-      assert.equal(ipcsFigures(perls).access_perms, "0665");
-    } finally {
-      output("ipcrm", "-m", `${perls}`);
-    }
-  },
-);
+testWith(FOREIGN, "chmod: several, each from its own mode; one is not there", async () => {
+  const key = freshKey();
+  const { perl, id: perls } = await perlSegment({ key, size: 5, mode: 0o604 });
+  await using _perl = perl;
+  try {
+    using ipcmks = ForeignObject.segment(100, "0640");
+    const created = hexKey(statSegment(ipcmks.id).key);
+    const names = [`id:${ipcmks.id}`, "0x5eed0fff", `0x${key.toString(16)}`, `id:${perls}`];
+    const { code, stdout, stderr } = await runHere("chmod", "g=u,o+x", ...names);
+    assert.equal(code, 1);
+    assert.match(stderr, /^error: no segment has key \d+ \(0x5eed0fff\): [^\n]*\n$/);
+    assert.equal(
+      stdout,
+      `segment ${ipcmks.id} (key ${created}, 100 bytes): ` +
+        "mode 0661, was 0640\n" +
+        `segment ${perls} (key 0x${key.toString(16)}, 5 bytes): mode 0665, was 0604\n`,
+    );
+    assert.equal(ipcsFigures(ipcmks.id).access_perms, "0661");
+    assert.equal(ipcsFigures(perls).access_perms, "0665");
+  } finally {
+    output("ipcrm", "-m", `${perls}`);
+  }
+});
 
-testWith(FOREIGN, "one marked for removal too; its owner and times of use stay", async () => {
+testWith(FOREIGN, "chmod: one marked for removal; its owner and times stay", async () => {
   const key = freshKey();
   const { perl, id } = await perlSegment({ key, size: 5 });
   await using _perl = perl;
@@ -57,7 +53,7 @@ testWith(FOREIGN, "one marked for removal too; its owner and times of use stay",
   }
 });
 
-testWith(FOREIGN, "--json: before and after of each", async () => {
+testWith(FOREIGN, "chmod --json: before and after of each", async () => {
   using made = ForeignObject.segment(100, "0600");
   const { key } = statSegment(made.id);
   const { code, stdout } = await runHere(

@@ -21,46 +21,42 @@ const UNKNOWN = 3_999_999_999;
 
 const nameOf = (kind: "user" | "group", id: number): string => accountName(kind, id) ?? `${id}`;
 
-testWith(
-  FOREIGN,
-  "user, group and both: what is not said stays, the creator for ever",
-  async () => {
-    using first = ForeignObject.segment(100, "0640");
-    using second = ForeignObject.segment(100);
-    const before = ipcsFigures(first.id);
-    const rows: readonly (readonly [string, number, number])[] = [
-      [`:${NOBODY}`, Number(before.uid), NOBODY],
-      [`+${UNKNOWN}`, UNKNOWN, NOBODY],
-      [`${nameOf("user", NOBODY)}:+0`, NOBODY, 0],
-      [
-        `${before.uid}:${nameOf("group", Number(before.gid))}`,
-        Number(before.uid),
-        Number(before.gid),
-      ],
-    ];
-    let was = `${nameOf("user", Number(before.uid))}:${nameOf("group", Number(before.gid))}`;
-    for (const [owner, uid, gid] of rows) {
-      const { code, stdout, stderr } = await runHere(
-        "chown",
-        owner,
-        `id:${first.id}`,
-        `--id=${second.id}`,
-      );
-      assert.deepEqual([code, stderr], [0, ""], owner);
-      const now = `${nameOf("user", uid)}:${nameOf("group", gid)}`;
-      for (const { id } of [first, second]) {
-        const after = ipcsFigures(id);
-        assert.deepEqual([after.uid, after.gid], [`${uid}`, `${gid}`], owner);
-        assert.deepEqual([after.cuid, after.cgid], [before.cuid, before.cgid], owner);
-        assert.match(stdout, new RegExp(`^segment ${id} \\(.*\\): owner ${now}, was ${was}$`, "m"));
-      }
-      was = now;
+testWith(FOREIGN, "chown: user, group and both; the creator stays", async () => {
+  using first = ForeignObject.segment(100, "0640");
+  using second = ForeignObject.segment(100);
+  const before = ipcsFigures(first.id);
+  const rows: readonly (readonly [string, number, number])[] = [
+    [`:${NOBODY}`, Number(before.uid), NOBODY],
+    [`+${UNKNOWN}`, UNKNOWN, NOBODY],
+    [`${nameOf("user", NOBODY)}:+0`, NOBODY, 0],
+    [
+      `${before.uid}:${nameOf("group", Number(before.gid))}`,
+      Number(before.uid),
+      Number(before.gid),
+    ],
+  ];
+  let was = `${nameOf("user", Number(before.uid))}:${nameOf("group", Number(before.gid))}`;
+  for (const [owner, uid, gid] of rows) {
+    const { code, stdout, stderr } = await runHere(
+      "chown",
+      owner,
+      `id:${first.id}`,
+      `--id=${second.id}`,
+    );
+    assert.deepEqual([code, stderr], [0, ""], owner);
+    const now = `${nameOf("user", uid)}:${nameOf("group", gid)}`;
+    for (const { id } of [first, second]) {
+      const after = ipcsFigures(id);
+      assert.deepEqual([after.uid, after.gid], [`${uid}`, `${gid}`], owner);
+      assert.deepEqual([after.cuid, after.cgid], [before.cuid, before.cgid], owner);
+      assert.match(stdout, new RegExp(`^segment ${id} \\(.*\\): owner ${now}, was ${was}$`, "m"));
     }
-    assert.equal(ipcsFigures(first.id).access_perms, "0640");
-  },
-);
+    was = now;
+  }
+  assert.equal(ipcsFigures(first.id).access_perms, "0640");
+});
 
-testWith(FOREIGN, "--json: before and after of each, null where there is no name", async () => {
+testWith(FOREIGN, "chown --json: before and after of each, null without a name", async () => {
   using made = ForeignObject.segment(100);
   const { key, uid, gid } = statSegment(made.id);
   const owner = `${UNKNOWN}:${UNKNOWN}`;

@@ -23,6 +23,9 @@ import { ipcsFigures } from "../ipcs.ts";
 
 guardAgainstLeaks();
 
+const SHELL = { tools: ["deno", "sh"] };
+const PIPES = { tools: ["deno", "sh", ...PIPE_TOOLS], files: true };
+
 const CLI = { tools: ["deno"] };
 const FOREIGN = { tools: ["deno", "ipcs", "ipcrm", "perl"] };
 
@@ -36,7 +39,7 @@ function takeWithPerl(key: string): number {
 
 const LINE = /^segment (\d+), key (0x[0-9a-f]{8}), (\d+) bytes, mode (0\d{3})\n$/;
 
-testWith(FOREIGN, "a random key: printed, found by Perl, and as ipcs has it", async () => {
+testWith(FOREIGN, "create: a random key, printed, found by Perl, and as ipcs has it", async () => {
   const { code, stdout, stderr } = await runHere("create", "--size", "64K");
   const [, id, key, size, mode] = LINE.exec(stdout) ?? [];
   assert.deepEqual([code, stderr, size, mode], [0, "", "65536", "0600"], stdout);
@@ -46,7 +49,7 @@ testWith(FOREIGN, "a random key: printed, found by Perl, and as ipcs has it", as
   output("ipcrm", "-M", key!);
 });
 
-testWith(FOREIGN, "every way of giving a key, with sizes and modes", async () => {
+testWith(FOREIGN, "create: every way of giving a key, with sizes and modes", async () => {
   const key = freshKey();
   const there = Deno.execPath();
   const rows: readonly (readonly [string[], string, RegExp])[] = [
@@ -65,7 +68,7 @@ testWith(FOREIGN, "every way of giving a key, with sizes and modes", async () =>
   }
 });
 
-testWith(FOREIGN, "--private and --json: all facts, those of ipcs", async () => {
+testWith(FOREIGN, "create --private, --json: all facts, those of ipcs", async () => {
   const { code, stdout } = await runHere(
     "create",
     "--size",
@@ -95,7 +98,7 @@ testWith(FOREIGN, "--private and --json: all facts, those of ipcs", async () => 
   assert.equal(facts.ctime, new Date(facts.ctime).toISOString());
 });
 
-Deno.test("what cannot be created: one line that says why, exit code 1", async () => {
+Deno.test("create: what cannot be created is one line that says why, and 1", async () => {
   using taken = Segment.create({ key: freshKey(), size: 10 });
   const rows: readonly (readonly [string[], RegExp])[] = [
     [["--size=1", `--key=${taken.key}`], /EEXIST.*this key \(segment \d+ has 10 bytes, .*ipcrm -M/],
@@ -138,55 +141,43 @@ function assertRemovedAgain(stderr: string, said: RegExp): void {
   assert(!listSegments().some((stat) => stat.id === Number(id)), stderr);
 }
 
-testWith(
-  { tools: ["deno", "sh"] },
-  "a full disk: what nobody was told of goes again",
-  async () => {
-    const full = await toEnd(cliInShell('"$@" >/dev/full', "create", "--size=1"));
-    assert.equal(full.code, 1);
-    assertRemovedAgain(
-      full.stderr,
-      /^error: .*os error 28\); the new segment (\d+) was removed again\n$/,
-    );
-  },
-);
+testWith(SHELL, "create: removed again with a full disk", async () => {
+  const full = await toEnd(cliInShell('"$@" >/dev/full', "create", "--size=1"));
+  assert.equal(full.code, 1);
+  assertRemovedAgain(
+    full.stderr,
+    /^error: .*os error 28\); the new segment (\d+) was removed again\n$/,
+  );
+});
 
-testWith(
-  { tools: ["deno", "sh", ...PIPE_TOOLS], files: true },
-  "a reader that has gone: what nobody was told of goes again",
-  async () => {
-    using folder = new TestFolder();
-    const pipe = await namedPipe(folder);
-    // The reader opens the pipe, so that the writer can, and closes it before anything is written
-    const script = `{ : <"${pipe}" & } ; exec 3>"${pipe}"; wait; "$@" >&3`;
-    const { code, stderr } = await toEnd(cliInShell(script, "create", "--size=1"));
-    assert.equal(code, 1);
-    assertRemovedAgain(
-      stderr,
-      /^error: no process reads the output; the new segment (\d+) was removed again\n$/,
-    );
-  },
-);
+testWith(PIPES, "create: removed again when the reader has ended", async () => {
+  using folder = new TestFolder();
+  const pipe = await namedPipe(folder);
+  // The reader opens the pipe, so that the writer can, and closes it before anything is written
+  const script = `{ : <"${pipe}" & } ; exec 3>"${pipe}"; wait; "$@" >&3`;
+  const { code, stderr } = await toEnd(cliInShell(script, "create", "--size=1"));
+  assert.equal(code, 1);
+  assertRemovedAgain(
+    stderr,
+    /^error: no process reads the output; the new segment (\d+) was removed again\n$/,
+  );
+});
 
-testWith(
-  { tools: ["deno", "sh", ...PIPE_TOOLS], files: true },
-  "a signal before it could be printed: what nobody was told of goes again",
-  async () => {
-    using folder = new TestFolder();
-    const key = freshKey();
-    const { path, pipe } = await fullPipe(folder);
-    using _pipe = pipe;
-    await using create = cliInShell(`exec "$@" >"${path}"`, "create", "--size=1", `--key=${key}`);
-    await until(() => findSegment(key) !== undefined);
-    create.kill("SIGINT");
-    const { code, stderr } = await create.ended();
-    assert.equal(code, 130);
-    assert.match(stderr, /^ended by SIGINT; the new segment \d+ was removed again\n$/);
-    assert.equal(findSegment(key), undefined);
-  },
-);
+testWith(PIPES, "create: removed again at a signal before it is printed", async () => {
+  using folder = new TestFolder();
+  const key = freshKey();
+  const { path, pipe } = await fullPipe(folder);
+  using _pipe = pipe;
+  await using create = cliInShell(`exec "$@" >"${path}"`, "create", "--size=1", `--key=${key}`);
+  await until(() => findSegment(key) !== undefined);
+  create.kill("SIGINT");
+  const { code, stderr } = await create.ended();
+  assert.equal(code, 130);
+  assert.match(stderr, /^ended by SIGINT; the new segment \d+ was removed again\n$/);
+  assert.equal(findSegment(key), undefined);
+});
 
-testWith(IN_NAMESPACE, "where nothing lives unused, create says so", async () => {
+testWith(IN_NAMESPACE, "create: kernel.shm_rmid_forced is named", async () => {
   const said = await inNamespace(
     { shm_rmid_forced: 1 },
     `const { code, stdout, stderr } = new Deno.Command(${JSON.stringify(Deno.execPath())}, {

@@ -19,6 +19,10 @@ import { CommandFailure, UsageError } from "../../../src/cli/errors.ts";
 
 guardAgainstLeaks();
 
+const HEXDUMP = { tools: ["deno", "ipcmk", "perl", "hexdump"], files: true };
+const GCC = { tools: ["deno", "gcc", "ipcrm"], files: true };
+const PERL = { tools: ["deno", "perl"] };
+
 /** Runs `dump`, which must work, and gives what it printed. */
 async function dump(...args: readonly string[]): Promise<string> {
   const { code, stdout, stderr } = await runHere("dump", ...args);
@@ -27,32 +31,28 @@ async function dump(...args: readonly string[]): Promise<string> {
   return stdout;
 }
 
-testWith(
-  { tools: ["deno", "ipcmk", "perl", "hexdump"], files: true },
-  "dump: a segment of ipcmk's and Perl's, as hexdump -C prints the same bytes",
-  async () => {
-    using folder = new TestFolder();
-    using foreign = ForeignObject.segment(5000);
-    // Random bytes, and lines that repeat: runs of 1 to 100 equal bytes
-    output(
-      "perl",
-      "-e",
-      `srand(7); my $all = join "", map { chr(int rand 256) x (1 + int rand 100) } 1..200;
-      $all = substr($all . join("", map { chr int rand 256 } 1..5000), 0, 5000);
-      shmwrite(${foreign.id}, $all, 0, 5000) or die $!;
-      open my $file, ">:raw", "${folder.path}/bytes"; print $file $all;`,
+testWith(HEXDUMP, "dump: as hexdump -C prints the same bytes", async () => {
+  using folder = new TestFolder();
+  using foreign = ForeignObject.segment(5000);
+  // Random bytes, and lines that repeat: runs of 1 to 100 equal bytes
+  output(
+    "perl",
+    "-e",
+    `srand(7); my $all = join "", map { chr(int rand 256) x (1 + int rand 100) } 1..200;
+    $all = substr($all . join("", map { chr int rand 256 } 1..5000), 0, 5000);
+    shmwrite(${foreign.id}, $all, 0, 5000) or die $!;
+    open my $file, ">:raw", "${folder.path}/bytes"; print $file $all;`,
+  );
+  for (
+    const options of [[], ["-v"], ["-s", "4999"], ["-s", "17", "-n", "4000"], ["-s", "5000"]]
+  ) {
+    assert.equal(
+      await dump(`id:${foreign.id}`, ...options),
+      output("hexdump", "-C", ...options, `${folder.path}/bytes`),
+      options.join(" "),
     );
-    for (
-      const options of [[], ["-v"], ["-s", "4999"], ["-s", "17", "-n", "4000"], ["-s", "5000"]]
-    ) {
-      assert.equal(
-        await dump(`id:${foreign.id}`, ...options),
-        output("hexdump", "-C", ...options, `${folder.path}/bytes`),
-        options.join(" "),
-      );
-    }
-  },
-);
+  }
+});
 
 Deno.test("dump: a segment of more than 4 GiB, with offsets of nine digits", async () => {
   using segment = Segment.create({ size: 5 * 2 ** 30 + 3, noReserve: true });
@@ -159,29 +159,25 @@ struct Record {
   char name[16]; char full[3]; int grid[3][4];
 };`;
 
-testWith(
-  { tools: ["deno", "gcc", "ipcrm"], files: true },
-  "dump --struct: fields, offsets, sizes and values are those of the C program that wrote them",
-  async () => {
-    using folder = new TestFolder();
-    const source = folder.file("record.c", C_PROGRAM.replace("DECLARATION", DECLARATION));
-    const [id, ...lines] = output(folder.compile("gcc", "record", [source])).trim().split("\n");
-    try {
-      const { fields } = JSON.parse(await dump(`id:${id}`, "--struct", DECLARATION, "--json"));
-      assert.deepEqual(
-        fields.map((
-          { path, offset, size, value }: Record<string, unknown>,
-        ) => [path, offset, size, value]),
-        lines.map((line) => {
-          const [, path, offset, size, value] = /^(\S+) (\d+) (\d+) (.*)$/.exec(line)!;
-          return [path, Number(offset), Number(size), JSON.parse(value!)];
-        }),
-      );
-    } finally {
-      output("ipcrm", "-m", id!);
-    }
-  },
-);
+testWith(GCC, "dump --struct: fields and values are those of the C program", async () => {
+  using folder = new TestFolder();
+  const source = folder.file("record.c", C_PROGRAM.replace("DECLARATION", DECLARATION));
+  const [id, ...lines] = output(folder.compile("gcc", "record", [source])).trim().split("\n");
+  try {
+    const { fields } = JSON.parse(await dump(`id:${id}`, "--struct", DECLARATION, "--json"));
+    assert.deepEqual(
+      fields.map((
+        { path, offset, size, value }: Record<string, unknown>,
+      ) => [path, offset, size, value]),
+      lines.map((line) => {
+        const [, path, offset, size, value] = /^(\S+) (\d+) (\d+) (.*)$/.exec(line)!;
+        return [path, Number(offset), Number(size), JSON.parse(value!)];
+      }),
+    );
+  } finally {
+    output("ipcrm", "-m", id!);
+  }
+});
 
 const ENTRY = "bool can_read; char msg[2048]";
 
@@ -222,7 +218,7 @@ Deno.test("dump --count: one record after the other", async () => {
   );
 });
 
-Deno.test("dump: long arrays and strings are cut unless --full, and never in JSON", async () => {
+Deno.test("dump --full: long arrays and strings are whole, as in JSON", async () => {
   using segment = segmentOf("a".repeat(100) + "\x01".repeat(20));
   const args = [`id:${segment.id}`, "--struct", "char s[100]; uint8_t n[20]"];
   assert.match(await dump(...args), /"a{64}"\.\.\. \(100 bytes, no NUL\)$/m);
@@ -233,7 +229,7 @@ Deno.test("dump: long arrays and strings are cut unless --full, and never in JSO
   assert.deepEqual([fields[0].value, fields[1].value], ["a".repeat(100), Array(20).fill(1)]);
 });
 
-Deno.test("dump: what is not all there is one line of error, and nothing is printed", async () => {
+Deno.test("dump --struct: what is not all there is one line of error", async () => {
   using segment = segmentOf(new Uint8Array(100));
   for (
     const [options, message] of [
@@ -262,11 +258,11 @@ async function refusal(...args: readonly string[]): Promise<Error> {
   );
 }
 
-Deno.test("dump --struct: an array of structs that is not shown in full has few fields", async () => {
+Deno.test("dump --struct: a part of an array of structs has few fields", async () => {
   assert((await refusal("--struct=struct { char c; } x[65537]")) instanceof CommandFailure);
 });
 
-Deno.test("10 000 random texts as --struct, --offset, --length and --count: one clear line", async () => {
+Deno.test("dump: each of 10 000 random values of options is read or refused", async () => {
   const pick = random(42);
   const any = <Text>(texts: readonly Text[]): Text => texts[pick(texts.length)]!;
   const noise = (): string =>
@@ -318,7 +314,7 @@ Deno.test("10 000 random texts as --struct, --offset, --length and --count: one 
 
 testWith(
   ON_TERMINAL,
-  "dump on a terminal: the fields in colours, alike in the table and among the bytes",
+  "dump on a terminal: fields in colours, in the table and the bytes",
   async () => {
     using folder = new TestFolder();
     using segment = segmentOf("ABBBB...CC\x1b[5m..");
@@ -343,41 +339,33 @@ testWith(
   },
 );
 
-testWith(
-  ON_TERMINAL,
-  "dump on a terminal: nothing in a segment controls it, in no form, and NO_COLOR means none",
-  async () => {
-    using folder = new TestFolder();
-    const hostile = new Uint8Array(256).map((_, i) => i);
-    using segment = segmentOf(
-      new Uint8Array([...hostile, ...new TextEncoder().encode("\x9b2J\u202e")]),
-    );
-    const declaration = "char c; bool b; char text[2][60]; char rest[100]; char end[24]";
-    const fields = ["--struct", declaration];
-    for (const options of [[], [...fields, "--full"], [...fields, "--json"]]) {
-      await using peer = cliOnTerminal(folder, "dump", `id:${segment.id}`, ...options);
-      const ended = await peer.ended();
-      assert.equal(ended.code, 0);
-      for (const line of appeared(ended)) assert.match(line, /^[^\p{Cc}\p{Cf}]*$/u);
-    }
-  },
-);
+testWith(ON_TERMINAL, "dump on a terminal: nothing in a segment controls it", async () => {
+  using folder = new TestFolder();
+  const hostile = new Uint8Array(256).map((_, i) => i);
+  using segment = segmentOf(
+    new Uint8Array([...hostile, ...new TextEncoder().encode("\x9b2J\u202e")]),
+  );
+  const declaration = "char c; bool b; char text[2][60]; char rest[100]; char end[24]";
+  const fields = ["--struct", declaration];
+  for (const options of [[], [...fields, "--full"], [...fields, "--json"]]) {
+    await using peer = cliOnTerminal(folder, "dump", `id:${segment.id}`, ...options);
+    const ended = await peer.ended();
+    assert.equal(ended.code, 0);
+    for (const line of appeared(ended)) assert.match(line, /^[^\p{Cc}\p{Cf}]*$/u);
+  }
+});
 
-testWith(
-  { tools: ["deno", "perl"] },
-  "dump: a segment that others write to meanwhile is shown",
-  async () => {
-    using segment = segmentOf(new Uint8Array(2 ** 16));
-    await using writer = Peer.start("perl", [
-      "-e",
-      `$| = 1; print "writing\\n";
-      for (my $i = 0; ; $i++) { shmwrite(${segment.id}, chr($i % 256) x 65536, 0, 65536) or exit }`,
-    ]);
-    assert.equal(await writer.line(), "writing");
-    const shown = await dump(`id:${segment.id}`, "-v");
-    assert.match(
-      shown,
-      /^([0-9a-f]{8}( {1,2}[0-9a-f]{2}){16} {2}\|[ -~]{16}\|\n){4096}00010000\n$/,
-    );
-  },
-);
+testWith(PERL, "dump: a segment that another process writes to is shown", async () => {
+  using segment = segmentOf(new Uint8Array(2 ** 16));
+  await using writer = Peer.start("perl", [
+    "-e",
+    `$| = 1; print "writing\\n";
+    for (my $i = 0; ; $i++) { shmwrite(${segment.id}, chr($i % 256) x 65536, 0, 65536) or exit }`,
+  ]);
+  assert.equal(await writer.line(), "writing");
+  const shown = await dump(`id:${segment.id}`, "-v");
+  assert.match(
+    shown,
+    /^([0-9a-f]{8}( {1,2}[0-9a-f]{2}){16} {2}\|[ -~]{16}\|\n){4096}00010000\n$/,
+  );
+});

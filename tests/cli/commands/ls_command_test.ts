@@ -35,8 +35,15 @@ import { runAsNobody } from "../segment_bytes.ts";
 
 guardAgainstLeaks();
 
-const CLI = { tools: ["deno"] };
+const ROOT = { tools: ["deno"], root: true };
 const FOREIGN = { tools: ["deno", "ipcmk", "ipcrm", "ipcs", "perl"] };
+const GCC = { tools: ["deno", "gcc", "ipcs"], files: true, root: true };
+const NAMESPACE = { ...IN_NAMESPACE, tools: [...IN_NAMESPACE.tools!, "ipcmk", "perl"] };
+const TERMINAL = {
+  ...ON_TERMINAL,
+  namespace: true,
+  tools: [...ON_TERMINAL.tools!, "ipcmk", "unshare"],
+};
 
 /** What `ls` printed, which must be all that it said. */
 function stdoutOf({ code, stdout, stderr }: Ended): string {
@@ -48,56 +55,52 @@ async function listed<Facts = SegmentFacts>(...args: readonly string[]): Promise
   return JSON.parse(stdoutOf(await runHere("ls", "--json", ...args)));
 }
 
-testWith(
-  FOREIGN,
-  "JSON: every figure is the kernel's, of segments made by ipcmk and Perl",
-  async () => {
-    const key = freshKey() | 0x80000000;
-    using made = ForeignObject.segment(100_001, "0640");
-    const { perl, id } = await perlSegment({ key, size: 5000, mode: 0o604, times: 3 });
-    await using _peer = perl;
-    try {
-      const all = await listed();
-      for (const each of [made.id, id]) {
-        const facts = all.find((one) => one.id === each)!;
-        const row = kernelRow(each);
-        const seconds = (iso: string | null): number => iso === null ? 0 : Date.parse(iso) / 1000;
-        assert.deepEqual({
-          key: facts.key,
-          shmid: facts.id,
-          perms: Number(facts.perms),
-          size: facts.size,
-          cpid: facts.cpid ?? 0,
-          lpid: facts.lpid ?? 0,
-          nattch: facts.nattch,
-          uid: facts.uid,
-          gid: facts.gid,
-          cuid: facts.cuid,
-          cgid: facts.cgid,
-          atime: seconds(facts.atime),
-          dtime: seconds(facts.dtime),
-          ctime: seconds(facts.ctime),
-          rss: row.rss,
-          swap: row.swap,
-        }, row);
-        assert.equal(facts.mode, parseInt(facts.perms, 8));
-      }
-      const perls = all.find((one) => one.id === id)!;
-      assert.deepEqual([perls.key, perls.nattch, perls.orphan], [key | 0, 3, false]);
-      assert.deepEqual([perls.pids, perls.resident, perls.swapped], [null, null, null]);
-      const idle = all.find((one) => one.id === made.id)!;
-      assert.deepEqual(
-        [idle.orphan, idle.use, idle.status, idle.creatorState, idle.lastUserState, idle.lpid],
-        [false, "idle", "idle", "gone", null, null],
-      );
-      assert.match(idle.useReason!, /^its owner also has \d+ attached segments?/);
-    } finally {
-      output("ipcrm", "-m", `${id}`);
+testWith(FOREIGN, "ls --json: every figure is the kernel's", async () => {
+  const key = freshKey() | 0x80000000;
+  using made = ForeignObject.segment(100_001, "0640");
+  const { perl, id } = await perlSegment({ key, size: 5000, mode: 0o604, times: 3 });
+  await using _peer = perl;
+  try {
+    const all = await listed();
+    for (const each of [made.id, id]) {
+      const facts = all.find((one) => one.id === each)!;
+      const row = kernelRow(each);
+      const seconds = (iso: string | null): number => iso === null ? 0 : Date.parse(iso) / 1000;
+      assert.deepEqual({
+        key: facts.key,
+        shmid: facts.id,
+        perms: Number(facts.perms),
+        size: facts.size,
+        cpid: facts.cpid ?? 0,
+        lpid: facts.lpid ?? 0,
+        nattch: facts.nattch,
+        uid: facts.uid,
+        gid: facts.gid,
+        cuid: facts.cuid,
+        cgid: facts.cgid,
+        atime: seconds(facts.atime),
+        dtime: seconds(facts.dtime),
+        ctime: seconds(facts.ctime),
+        rss: row.rss,
+        swap: row.swap,
+      }, row);
+      assert.equal(facts.mode, parseInt(facts.perms, 8));
     }
-  },
-);
+    const perls = all.find((one) => one.id === id)!;
+    assert.deepEqual([perls.key, perls.nattch, perls.orphan], [key | 0, 3, false]);
+    assert.deepEqual([perls.pids, perls.resident, perls.swapped], [null, null, null]);
+    const idle = all.find((one) => one.id === made.id)!;
+    assert.deepEqual(
+      [idle.orphan, idle.use, idle.status, idle.creatorState, idle.lastUserState, idle.lpid],
+      [false, "idle", "idle", "gone", null, null],
+    );
+    assert.match(idle.useReason!, /^its owner also has \d+ attached segments?/);
+  } finally {
+    output("ipcrm", "-m", `${id}`);
+  }
+});
 
-testWith(FOREIGN, "the table: what ipcs -m says, a line a segment, under headings", async () => {
+testWith(FOREIGN, "ls: the table says what ipcs -m says", async () => {
   using made = ForeignObject.segment(98_304, "0600");
   const { perl, id } = await perlSegment({ key: freshKey(), size: 77, mode: 0o644, times: 2 });
   await using _peer = perl;
@@ -122,7 +125,7 @@ testWith(FOREIGN, "the table: what ipcs -m says, a line a segment, under heading
   );
 });
 
-testWith(FOREIGN, "pids and times are those of ipcs -p and -t", async () => {
+testWith(FOREIGN, "ls: pids and times are those of ipcs -p and -t", async () => {
   using made = ForeignObject.segment(10);
   const { perl, id } = await perlSegment({ key: freshKey(), size: 77, times: 2 });
   await using _peer = perl;
@@ -159,39 +162,35 @@ function asIpcs(text: string): string {
   return `${months[Number(month) - 1]} ${Number(date)} ${clock}`;
 }
 
-testWith(
-  { tools: ["deno", "gcc", "ipcs"], files: true, root: true },
-  "a C program's segment that is locked and marked for removal is said to be both",
-  async () => {
-    using folder = new TestFolder();
-    const source = folder.file(
-      "lock.c",
-      `#include <stdio.h>
-      #include <sys/shm.h>
-      int main(void) {
-        int id = shmget(IPC_PRIVATE, 100, 0600);
-        if (id < 0 || shmat(id, NULL, 0) == (void *)-1) return 1;
-        if (shmctl(id, SHM_LOCK, NULL) < 0 || shmctl(id, IPC_RMID, NULL) < 0) return 2;
-        printf("%d\\n", id);
-        fflush(stdout);
-        return getchar() == EOF ? 0 : 3;
-      }`,
-    );
-    await using program = Peer.start(folder.compile("gcc", "lock", [source]));
-    const id = Number(await program.line());
-    const facts = (await listed()).find((each) => each.id === id)!;
-    assert.deepEqual(
-      [facts.status, facts.locked, facts.markedForRemoval, facts.key, facts.size],
-      ["dest,locked", true, true, 0, 100],
-    );
-    const row = output("ipcs", "-m").split("\n").find((line) => line.split(/\s+/)[1] === `${id}`)!;
-    assert.deepEqual(row.trim().split(/\s+/).slice(6), ["dest", "locked"]);
-    await program.endInput();
-    assert.equal((await program.ended()).code, 0);
-  },
-);
+testWith(GCC, "ls: a segment that is locked and marked for removal", async () => {
+  using folder = new TestFolder();
+  const source = folder.file(
+    "lock.c",
+    `#include <stdio.h>
+    #include <sys/shm.h>
+    int main(void) {
+      int id = shmget(IPC_PRIVATE, 100, 0600);
+      if (id < 0 || shmat(id, NULL, 0) == (void *)-1) return 1;
+      if (shmctl(id, SHM_LOCK, NULL) < 0 || shmctl(id, IPC_RMID, NULL) < 0) return 2;
+      printf("%d\\n", id);
+      fflush(stdout);
+      return getchar() == EOF ? 0 : 3;
+    }`,
+  );
+  await using program = Peer.start(folder.compile("gcc", "lock", [source]));
+  const id = Number(await program.line());
+  const facts = (await listed()).find((each) => each.id === id)!;
+  assert.deepEqual(
+    [facts.status, facts.locked, facts.markedForRemoval, facts.key, facts.size],
+    ["dest,locked", true, true, 0, 100],
+  );
+  const row = output("ipcs", "-m").split("\n").find((line) => line.split(/\s+/)[1] === `${id}`)!;
+  assert.deepEqual(row.trim().split(/\s+/).slice(6), ["dest", "locked"]);
+  await program.endInput();
+  assert.equal((await program.ended()).code, 0);
+});
 
-testWith(FOREIGN, "--key, --columns, --sort and --reverse", async () => {
+testWith(FOREIGN, "ls --key, --columns, --sort and --reverse", async () => {
   const key = freshKey();
   using small = ForeignObject.segment(1);
   using large = ForeignObject.segment(5_000_000);
@@ -226,46 +225,38 @@ function tableOf(titles: readonly string[], cells: readonly string[]): string {
   return `${line(titles)}\n${line(cells)}\n`;
 }
 
-testWith(
-  { ...FOREIGN, ...IN_NAMESPACE, tools: [...FOREIGN.tools, ...IN_NAMESPACE.tools!] },
-  "ls --orphans, --older-than: an orphan is none while its owner has another segment attached",
-  async () => {
-    const { stdout } = await inShellOfNamespace(`
-      ipcmk -M 10 > /dev/null
-      cli ls --orphans --columns id,status; cli ls --older-than 1h --columns id
-      mkfifo end; perl -e 'use IPC::SysV qw(shmat); $| = 1; my $id = shmget(0, 10, 0600) // die $!;
-        defined shmat($id, undef, 0) or die $!; print "attached\n"; open my $end, "<", "end"' > said &
-      until grep -qs attached said; do sleep 0.05; done
-      cli ls --orphans --columns id; cli ls --columns id,status
-      : > end; wait; rm end said
-    `);
-    assert.equal(stdout, "ID STATUS\n 0 orphan\nID\nID\nID STATUS\n 0 idle\n 1 -\n");
-  },
-);
+testWith(NAMESPACE, "ls --orphans: none while its owner has another one attached", async () => {
+  const { stdout } = await inShellOfNamespace(`
+    ipcmk -M 10 > /dev/null
+    cli ls --orphans --columns id,status; cli ls --older-than 1h --columns id
+    mkfifo end; perl -e 'use IPC::SysV qw(shmat); $| = 1; my $id = shmget(0, 10, 0600) // die $!;
+      defined shmat($id, undef, 0) or die $!; print "attached\n"; open my $end, "<", "end"' > said &
+    until grep -qs attached said; do sleep 0.05; done
+    cli ls --orphans --columns id; cli ls --columns id,status
+    : > end; wait; rm end said
+  `);
+  assert.equal(stdout, "ID STATUS\n 0 orphan\nID\nID\nID STATUS\n 0 idle\n 1 -\n");
+});
 
-testWith(
-  { ...CLI, root: true },
-  "--mine is what this user owns, --json what others do too",
-  async () => {
-    const segment = Segment.create({ size: 10, mode: 0 });
-    segment.detach();
-    try {
-      const mine = async (): Promise<boolean> =>
-        (await listed("--mine")).some(({ id }) => id === segment.id);
-      assert(await mine());
-      setSegmentPermissions(segment.id, { uid: NOBODY });
-      assert(!await mine());
-      const theirs: SegmentFacts[] = JSON.parse(
-        (await runAsNobody("ls", "--mine", "--json")).stdout,
-      );
-      assert(theirs.some(({ id, uid, mode }) => id === segment.id && uid === NOBODY && mode === 0));
-    } finally {
-      segment.remove();
-    }
-  },
-);
+testWith(ROOT, "ls --mine: what this user owns; without, also what others own", async () => {
+  const segment = Segment.create({ size: 10, mode: 0 });
+  segment.detach();
+  try {
+    const mine = async (): Promise<boolean> =>
+      (await listed("--mine")).some(({ id }) => id === segment.id);
+    assert(await mine());
+    setSegmentPermissions(segment.id, { uid: NOBODY });
+    assert(!await mine());
+    const theirs: SegmentFacts[] = JSON.parse(
+      (await runAsNobody("ls", "--mine", "--json")).stdout,
+    );
+    assert(theirs.some(({ id, uid, mode }) => id === segment.id && uid === NOBODY && mode === 0));
+  } finally {
+    segment.remove();
+  }
+});
 
-Deno.test("nothing to list is a heading, or [], and no failure", async () => {
+Deno.test("ls: nothing to list is a heading, or [], and no failure", async () => {
   const key = `--key=${freshKey()}`;
   assert.match(stdoutOf(await runHere("ls", key)), /^KEY +ID .*LPID\n$/);
   assert.equal(stdoutOf(await runHere("ls", key, "--json")), "[]\n");
@@ -273,39 +264,35 @@ Deno.test("nothing to list is a heading, or [], and no failure", async () => {
   assert.equal(stdoutOf(await runHere("ls", "-s", key, "--json")), "[]\n");
 });
 
-testWith(
-  FOREIGN,
-  "with -A: who has it attached, and what is in memory; without: why not",
-  async () => {
-    const key = freshKey();
-    const { perl, id } = await perlSegment({ key, size: 5000, times: 2 });
-    await using _peer = perl;
-    try {
-      const args = ["ls", `--key=${key}`];
-      const [facts] = JSON.parse(stdoutOf(await runWithProc(...args, "--json")));
-      const { rss, swap } = kernelRow(id);
-      assert.deepEqual([facts.pids, facts.resident, facts.swapped], [[perl.pid], rss, swap]);
-      const columns = "--columns=id,pids,resident";
-      const withProc = stdoutOf(await runWithProc(...args, columns));
-      assert.match(withProc, new RegExp(`^ *ID PIDS +RESIDENT\n *${id} ${perl.pid} +\\w+\n$`));
+testWith(FOREIGN, "ls with -A: attached pids and memory; without: why not", async () => {
+  const key = freshKey();
+  const { perl, id } = await perlSegment({ key, size: 5000, times: 2 });
+  await using _peer = perl;
+  try {
+    const args = ["ls", `--key=${key}`];
+    const [facts] = JSON.parse(stdoutOf(await runWithProc(...args, "--json")));
+    const { rss, swap } = kernelRow(id);
+    assert.deepEqual([facts.pids, facts.resident, facts.swapped], [[perl.pid], rss, swap]);
+    const columns = "--columns=id,pids,resident";
+    const withProc = stdoutOf(await runWithProc(...args, columns));
+    assert.match(withProc, new RegExp(`^ *ID PIDS +RESIDENT\n *${id} ${perl.pid} +\\w+\n$`));
 
-      const without = await runHere(...args, columns);
-      assert.match(without.stdout, new RegExp(`^ *ID\n *${id}\n$`));
-      assert.match(without.stderr, /^note: attached pids and resident sizes .* run with -A .*\n$/);
-      assert.equal(without.code, 0);
-      const sorted = await runHere(...args, "--sort=resident");
-      assert.match(sorted.stderr, /^note: .* -A .*\n$/);
-      const nothingLeft = await runHere(...args, "--columns=pids");
-      assert.match(nothingLeft.stderr, /^error: attached pids .* -A .*\n$/);
-      assert.deepEqual([nothingLeft.code, nothingLeft.stdout], [1, ""]);
-      assert.deepEqual(await listed(`--key=${key}`, "--columns=pids"), [{ pids: null }]);
-    } finally {
-      output("ipcrm", "-m", `${id}`);
-    }
-  },
-);
+    const without = await runHere(...args, columns);
+    assert.match(without.stdout, new RegExp(`^ *ID\n *${id}\n$`));
+    assert.match(without.stderr, /^note: attached pids and resident sizes .* run with -A .*\n$/);
+    assert.equal(without.code, 0);
+    const sorted = await runHere(...args, "--sort=resident");
+    assert.match(sorted.stderr, /^note: .* -A .*\n$/);
+    const nothingLeft = await runHere(...args, "--columns=pids");
+    assert.match(nothingLeft.stderr, /^error: attached pids .* -A .*\n$/);
+    assert.deepEqual([nothingLeft.code, nothingLeft.stdout], [1, ""]);
+    assert.deepEqual(await listed(`--key=${key}`, "--columns=pids"), [{ pids: null }]);
+  } finally {
+    output("ipcrm", "-m", `${id}`);
+  }
+});
 
-testWith(FOREIGN, "--semaphores: every figure is ipcs -s's, of a set made by ipcmk", async () => {
+testWith(FOREIGN, "ls --semaphores: every figure is that of ipcs -s", async () => {
   using made = ForeignObject.semaphores(3, "0640");
   const set = SemaphoreSet.attach(made.id);
   set.setValues([7, 0, 32767]);
@@ -327,24 +314,20 @@ testWith(FOREIGN, "--semaphores: every figure is ipcs -s's, of a set made by ipc
   assert.deepEqual([after!.values, after!.otime === null], [[6, 0, 32767], false]);
 });
 
-testWith(
-  { ...CLI, root: true },
-  "--semaphores: values that this user may not read are unknown",
-  async () => {
-    const set = SemaphoreSet.create({ count: 2 });
-    try {
-      const all: SemaphoreSetFacts[] = JSON.parse((await runAsNobody("ls", "-s", "--json")).stdout);
-      const { count, values } = all.find(({ id }) => id === set.id)!;
-      assert.deepEqual([count, values], [2, null]);
-    } finally {
-      removeSemaphoreSet(set.id);
-    }
-  },
-);
+testWith(ROOT, "ls --semaphores: values that this user may not read are unknown", async () => {
+  const set = SemaphoreSet.create({ count: 2 });
+  try {
+    const all: SemaphoreSetFacts[] = JSON.parse((await runAsNobody("ls", "-s", "--json")).stdout);
+    const { count, values } = all.find(({ id }) => id === set.id)!;
+    assert.deepEqual([count, values], [2, null]);
+  } finally {
+    removeSemaphoreSet(set.id);
+  }
+});
 
 testWith(
-  { ...ON_TERMINAL, namespace: true, tools: [...ON_TERMINAL.tools!, "ipcmk", "unshare"] },
-  "on a terminal: an orphan stands out, JSON stays JSON, and nobody is asked for a permission",
+  TERMINAL,
+  "ls on a terminal: an orphan stands out, JSON stays JSON, no prompt",
   async () => {
     using folder = new TestFolder();
     using made = ForeignObject.segment(10);
@@ -367,7 +350,7 @@ testWith(
   },
 );
 
-Deno.test("the usual columns fit 80 characters, whatever there is", () => {
+Deno.test("ls: the default columns fit 80 characters", () => {
   const facts: SegmentFacts = {
     ...new FactsReader({ extras: false }).facts(segmentStat({
       key: -1,

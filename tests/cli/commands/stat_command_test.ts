@@ -11,7 +11,8 @@ import { runAsNobody } from "../segment_bytes.ts";
 
 guardAgainstLeaks();
 
-const CLI = { tools: ["deno"] };
+const ROOT = { tools: ["deno"], root: true };
+
 const FOREIGN = { tools: ["deno", "ipcmk", "ipcrm", "ipcs", "perl"] };
 
 /** The labelled lines that were printed, by label; lines of the same label together. */
@@ -29,7 +30,7 @@ function figure(text: string, name: string): string | undefined {
   return new RegExp(`\\b${name}=(\\S+)`).exec(text)?.[1];
 }
 
-testWith(FOREIGN, "a segment of Perl's: the figures of ipcs -i, with names and words", async () => {
+testWith(FOREIGN, "stat: the figures of ipcs -i, with names and words", async () => {
   const key = freshKey();
   const { perl, id } = await perlSegment({ key, size: 2 * 4096 + 1, mode: 0o640, times: 2 });
   await using _peer = perl;
@@ -60,7 +61,7 @@ testWith(FOREIGN, "a segment of Perl's: the figures of ipcs -i, with names and w
   }
 });
 
-testWith(FOREIGN, "with -A: who is attached, and what is in memory", async () => {
+testWith(FOREIGN, "stat with -A: the attached processes, and what is in memory", async () => {
   const { perl, id } = await perlSegment({ key: freshKey(), size: 5000 });
   await using _peer = perl;
   output("ipcrm", "-m", `${id}`);
@@ -76,7 +77,7 @@ testWith(FOREIGN, "with -A: who is attached, and what is in memory", async () =>
   assert.deepEqual(facts.attachers, [{ pid: perl.pid, command: "perl", times: 1 }]);
 });
 
-testWith(FOREIGN, "JSON: what ls has, and more", async () => {
+testWith(FOREIGN, "stat --json: what ls has, and more", async () => {
   using made = ForeignObject.segment(4097);
   const { code, stdout, stderr } = await runHere("stat", `id:${made.id}`, "--json");
   assert.deepEqual([code, stderr], [0, ""]);
@@ -95,7 +96,7 @@ testWith(FOREIGN, "JSON: what ls has, and more", async () => {
   );
 });
 
-testWith(FOREIGN, "a semaphore set of ipcmk's: what ipcs -i says, and who waits", async () => {
+testWith(FOREIGN, "stat --semaphores: what ipcs -i says, and who waits", async () => {
   using made = ForeignObject.semaphores(3, "0604");
   const set = SemaphoreSet.attach(made.id);
   set.setValues([0, 5, 1]);
@@ -131,20 +132,16 @@ testWith(FOREIGN, "a semaphore set of ipcmk's: what ipcs -i says, and who waits"
   assert.equal((await waiter.ended()).code, 0);
 });
 
-testWith(
-  { ...CLI, root: true },
-  "a set that this user may not read: all but its values",
-  async () => {
-    const set = SemaphoreSet.create({ count: 1 });
-    try {
-      const ended = await runAsNobody("stat", "-s", `id:${set.id}`);
-      assert.equal(labelled(ended).semaphores, "1");
-      assert.match(ended.stderr, /^note: its mode gives this user no right to read the values\n$/);
-    } finally {
-      set.remove();
-    }
-  },
-);
+testWith(ROOT, "stat --semaphores: all but values that this user may not read", async () => {
+  const set = SemaphoreSet.create({ count: 1 });
+  try {
+    const ended = await runAsNobody("stat", "-s", `id:${set.id}`);
+    assert.equal(labelled(ended).semaphores, "1");
+    assert.match(ended.stderr, /^note: its mode gives this user no right to read the values\n$/);
+  } finally {
+    set.remove();
+  }
+});
 
 const ABSENT: readonly (readonly [string[], RegExp])[] = [
   [["id:2147483646"], /^error: no segment has id 2147483646: `[^`]+ ls` lists those/],
@@ -154,7 +151,7 @@ const ABSENT: readonly (readonly [string[], RegExp])[] = [
   [["/no/such/file:1"], /^error: .*\/no\/such\/file.*ENOENT/],
 ];
 
-Deno.test("what is not there: one line, and 1", async () => {
+Deno.test("stat: what is not there is one line, and 1", async () => {
   for (const [args, message] of ABSENT) {
     const { code, stdout, stderr } = await runHere("stat", ...args);
     assert.match(stderr, message);

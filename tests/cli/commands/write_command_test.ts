@@ -14,6 +14,10 @@ import { runAsNobody, segmentOf } from "../segment_bytes.ts";
 guardAgainstLeaks();
 
 const CLI = { tools: ["deno"] };
+const PERL = { tools: ["deno", "ipcmk", "perl"] };
+const SHELL = { tools: ["deno", "sh", "cat"] };
+const ROOT = { tools: ["deno"], root: true };
+
 const BEFORE = "before";
 
 /** A segment with something in it. */
@@ -31,23 +35,19 @@ async function write(input: string | Uint8Array, ...args: readonly string[]): Pr
   return await runHereWith(input, "write", ...args);
 }
 
-testWith(
-  { tools: ["deno", "ipcmk", "perl"] },
-  "write: every byte at its place, as Perl reads it, and nothing beside it",
-  async () => {
-    using foreign = ForeignObject.segment(300);
-    const every = Uint8Array.from({ length: 256 }, (_, i) => 255 - i);
-    const { code, stdout, stderr } = await write(every, `id:${foreign.id}`, "--offset", "0x14");
-    assert.deepEqual([code, stdout], [0, ""]);
-    assert.equal(stderr, `wrote 256 bytes at offset 20 of segment ${foreign.id}\n`);
-    const hex = output(
-      "perl",
-      "-e",
-      `shmread(${foreign.id}, my $all, 0, 300) or die $!; print unpack "H*", $all`,
-    );
-    assert.equal(hex, "00".repeat(20) + every.toHex() + "00".repeat(24));
-  },
-);
+testWith(PERL, "write: every byte at its place, and nothing beside it", async () => {
+  using foreign = ForeignObject.segment(300);
+  const every = Uint8Array.from({ length: 256 }, (_, i) => 255 - i);
+  const { code, stdout, stderr } = await write(every, `id:${foreign.id}`, "--offset", "0x14");
+  assert.deepEqual([code, stdout], [0, ""]);
+  assert.equal(stderr, `wrote 256 bytes at offset 20 of segment ${foreign.id}\n`);
+  const hex = output(
+    "perl",
+    "-e",
+    `shmread(${foreign.id}, my $all, 0, 300) or die $!; print unpack "H*", $all`,
+  );
+  assert.equal(hex, "00".repeat(20) + every.toHex() + "00".repeat(24));
+});
 
 Deno.test("write: exactly to the end, one byte, none", async () => {
   using segment = segmentOfSize(10);
@@ -95,18 +95,14 @@ Deno.test("write: what does not fit is one line of error, and nothing is written
   assert.equal(text(segment), "123ore----");
 });
 
-testWith(
-  { tools: ["deno", "sh", "cat"] },
-  "write: an input without end is refused when it is too long, not when it ends",
-  async () => {
-    using segment = segmentOfSize(3 * 2 ** 20);
-    await using peer = cliInShell('cat /dev/zero | "$@"', "write", `id:${segment.id}`);
-    const { code, stderr } = await peer.ended();
-    assert.equal(code, 1);
-    assert.match(stderr, /^error: the input is more than the 3145728 bytes .*nothing written\n$/);
-    assert.equal(text(segment).slice(0, 7), `${BEFORE}-`);
-  },
-);
+testWith(SHELL, "write: an input without end is refused when it is too long", async () => {
+  using segment = segmentOfSize(3 * 2 ** 20);
+  await using peer = cliInShell('cat /dev/zero | "$@"', "write", `id:${segment.id}`);
+  const { code, stderr } = await peer.ended();
+  assert.equal(code, 1);
+  assert.match(stderr, /^error: the input is more than the 3145728 bytes .*nothing written\n$/);
+  assert.equal(text(segment).slice(0, 7), `${BEFORE}-`);
+});
 
 testWith(CLI, "write: more than is read at a time, in pieces as they come", async () => {
   const size = 2 * 2 ** 20 + 12345;
@@ -129,7 +125,7 @@ testWith(CLI, "write: more than is read at a time, in pieces as they come", asyn
 for (
   const [name, signal, code] of [["SIGINT", "SIGINT", 130], ["SIGTERM", "SIGTERM", 143]] as const
 ) {
-  testWith(CLI, `write: nothing is written when ${name} comes before the input's end`, async () => {
+  testWith(CLI, `write: nothing is written at ${name} before the end of the input`, async () => {
     using segment = segmentOfSize(10);
     await using peer = Peer.cli("write", `id:${segment.id}`);
     await peer.write("0123");
@@ -168,38 +164,30 @@ testWith(ON_TERMINAL, "write on a terminal: Ctrl-C, and nothing is written", asy
   assert.equal(text(segment), `${BEFORE}----`);
 });
 
-testWith(
-  { tools: ["deno", "sh"] },
-  "write: an input that cannot be read is one line of error, and nothing is written",
-  async () => {
-    using segment = segmentOfSize(10);
-    await using peer = cliInShell('exec "$@" </', "write", `id:${segment.id}`);
-    const { code, stderr } = await peer.ended();
-    assert.equal(code, 1);
-    assert.match(stderr, /^error: cannot read standard input: Is a directory.*\n$/);
-    assert.equal(text(segment), `${BEFORE}----`);
-  },
-);
+testWith(SHELL, "write: an input that cannot be read is one line of error", async () => {
+  using segment = segmentOfSize(10);
+  await using peer = cliInShell('exec "$@" </', "write", `id:${segment.id}`);
+  const { code, stderr } = await peer.ended();
+  assert.equal(code, 1);
+  assert.match(stderr, /^error: cannot read standard input: Is a directory.*\n$/);
+  assert.equal(text(segment), `${BEFORE}----`);
+});
 
-testWith(
-  { tools: ["deno"], root: true },
-  "write: into another user's segment only with --trust, and not without permission",
-  async () => {
-    using theirs = segmentOfSize(10);
-    theirs.setPermissions({ uid: NOBODY, mode: 0o666 });
-    const refused = await write("x", `id:${theirs.id}`);
-    assert.equal(refused.code, 1);
-    assert.match(refused.stderr, /^error: .*EUNTRUSTED.*--trust.*\n$/);
-    assert.equal(text(theirs), `${BEFORE}----`);
-    assert.equal((await write("x", `id:${theirs.id}`, "--trust")).code, 0);
-    assert.equal(text(theirs), "xefore----");
+testWith(ROOT, "write --trust: into another user's segment, if permitted", async () => {
+  using theirs = segmentOfSize(10);
+  theirs.setPermissions({ uid: NOBODY, mode: 0o666 });
+  const refused = await write("x", `id:${theirs.id}`);
+  assert.equal(refused.code, 1);
+  assert.match(refused.stderr, /^error: .*EUNTRUSTED.*--trust.*\n$/);
+  assert.equal(text(theirs), `${BEFORE}----`);
+  assert.equal((await write("x", `id:${theirs.id}`, "--trust")).code, 0);
+  assert.equal(text(theirs), "xefore----");
 
-    using readable = segmentOfSize(10);
-    readable.setPermissions({ mode: 0o444 });
-    // Told before anything is read: its input is still open
-    const { code, stderr } = await runAsNobody("write", `id:${readable.id}`);
-    assert.equal(code, 1);
-    assert.match(stderr, /^error: .*EACCES.*\n$/);
-    assert.equal(text(readable), `${BEFORE}----`);
-  },
-);
+  using readable = segmentOfSize(10);
+  readable.setPermissions({ mode: 0o444 });
+  // Told before anything is read: its input is still open
+  const { code, stderr } = await runAsNobody("write", `id:${readable.id}`);
+  assert.equal(code, 1);
+  assert.match(stderr, /^error: .*EACCES.*\n$/);
+  assert.equal(text(readable), `${BEFORE}----`);
+});

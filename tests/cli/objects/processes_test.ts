@@ -37,60 +37,61 @@ async function tellWith(program: string, ...flags: readonly string[]): Promise<T
   return JSON.parse(ended.stdout);
 }
 
+const NAMESPACE = { ...IN_NAMESPACE, files: true, tools: [...IN_NAMESPACE.tools!, "deno", "perl"] };
 const NEEDS = { tools: ["deno", "perl", "ipcrm"], files: true };
-
-testWith(NEEDS, "with -A: who is attached, how often, and what is in memory", async () => {
-  using folder = new TestFolder();
-  const size = 3 * 4096 + 1;
-  const { perl, id } = await perlSegment({ key: freshKey(), size, times: 2 });
-  await using peer = perl;
-  try {
-    const { may, attachers, residences, gone, namespace } = await tellWith(
-      folder.file("tell.ts", PROGRAM),
-      "-A",
-    );
-    assert.deepEqual([may, gone], [true, null]);
-    assert.match(namespace!, /^ipc:\[\d+\]$/);
-    const found = attachers.find(([segment]) => segment === id)?.[1];
-    assert.deepEqual(found, [{ pid: peer.pid, command: "perl", times: 2 }]);
-    const { rss, swap } = kernelRow(id);
-    assert.deepEqual(residences.find(([segment]) => segment === id)?.[1], {
-      resident: rss,
-      swapped: swap,
-    });
-  } finally {
-    output("ipcrm", "-m", `${id}`);
-  }
-});
 
 testWith(
   NEEDS,
-  "whatever permission is missing or limited: nothing is known, nothing breaks",
+  "attachers: with -A, how often each is attached, and what is in memory",
   async () => {
     using folder = new TestFolder();
-    const program = folder.file("tell.ts", PROGRAM);
-    const lacking = [
-      ["--allow-ffi", "--no-prompt"],
-      ["--allow-ffi", "--allow-read", "--no-prompt"],
-      ["-A", "--deny-write", "--no-prompt"],
-      ["-A", "--deny-net=example.com", "--no-prompt"],
-      ["-A", "--deny-read=/etc", "--no-prompt"],
-    ];
-    for (const told of await Promise.all(lacking.map((flags) => tellWith(program, ...flags)))) {
-      assert.deepEqual(told, {
-        may: false,
-        attachers: [],
-        residences: [],
-        gone: null,
-        namespace: null,
+    const size = 3 * 4096 + 1;
+    const { perl, id } = await perlSegment({ key: freshKey(), size, times: 2 });
+    await using peer = perl;
+    try {
+      const { may, attachers, residences, gone, namespace } = await tellWith(
+        folder.file("tell.ts", PROGRAM),
+        "-A",
+      );
+      assert.deepEqual([may, gone], [true, null]);
+      assert.match(namespace!, /^ipc:\[\d+\]$/);
+      const found = attachers.find(([segment]) => segment === id)?.[1];
+      assert.deepEqual(found, [{ pid: peer.pid, command: "perl", times: 2 }]);
+      const { rss, swap } = kernelRow(id);
+      assert.deepEqual(residences.find(([segment]) => segment === id)?.[1], {
+        resident: rss,
+        swapped: swap,
       });
+    } finally {
+      output("ipcrm", "-m", `${id}`);
     }
   },
 );
 
+testWith(NEEDS, "attachers: unknown without a permission, and nothing breaks", async () => {
+  using folder = new TestFolder();
+  const program = folder.file("tell.ts", PROGRAM);
+  const lacking = [
+    ["--allow-ffi", "--no-prompt"],
+    ["--allow-ffi", "--allow-read", "--no-prompt"],
+    ["-A", "--deny-write", "--no-prompt"],
+    ["-A", "--deny-net=example.com", "--no-prompt"],
+    ["-A", "--deny-read=/etc", "--no-prompt"],
+  ];
+  for (const told of await Promise.all(lacking.map((flags) => tellWith(program, ...flags)))) {
+    assert.deepEqual(told, {
+      may: false,
+      attachers: [],
+      residences: [],
+      gone: null,
+      namespace: null,
+    });
+  }
+});
+
 testWith(
-  { ...NEEDS, ...IN_NAMESPACE, tools: [...NEEDS.tools, ...IN_NAMESPACE.tools!] },
-  "who is attached to segments of another namespace is not attached to ours of that id",
+  NAMESPACE,
+  "attachers: none in another IPC namespace that has a segment of that id",
   async () => {
     using folder = new TestFolder();
     await using stranger = Peer.start("unshare", [

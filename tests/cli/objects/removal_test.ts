@@ -57,7 +57,7 @@ const SOMEBODY = geteuid() + 12345;
 const LEFT = segmentStat({ id: 7, cpid: NO_PID });
 const MARKED = segmentStat({ id: 6, nattch: 1, markedForRemoval: true });
 
-Deno.test("each is removed once, in the order in which it was named first", () => {
+Deno.test("remove: each once, in the order in which it was named first", () => {
   const result = removing(["0xb", "id:4", "0xa", "--id=5", "11", "--id", "4"], [A, B]);
   assert.deepEqual(result.removed, [5, 4]);
   assert.deepEqual(told(result), [
@@ -66,7 +66,7 @@ Deno.test("each is removed once, in the order in which it was named first", () =
   ]);
 });
 
-Deno.test("what is not there has its own error, in its place; the rest is removed", () => {
+Deno.test("remove: what is not there has its own error; the rest is removed", () => {
   const result = removing(["0xa", "0xc", "id:9", "/no/such/file:1", "0xb"], [A, B]);
   assert.deepEqual(result.removed, [4, 5]);
   assert.deepEqual(result.outcomes.map(({ key, id }) => [key, id]), [
@@ -82,7 +82,7 @@ Deno.test("what is not there has its own error, in its place; the rest is remove
   assert.match(noFile!, /^cannot make a key from the file \/no\/such\/file: ftok: ENOENT/);
 });
 
-Deno.test("a mistake in the last argument is found before anything is removed", () => {
+Deno.test("remove: a mistake in the last argument is found before any removal", () => {
   const confusable = segmentStat({ id: 11, key: 0xd });
   const rows: readonly (readonly [string[], RegExp])[] = [
     [["0xa", "0xb", "x"], /^"x" is no key/],
@@ -105,7 +105,7 @@ Deno.test("a mistake in the last argument is found before anything is removed", 
   }
 });
 
-Deno.test("an id that another segment has by now is left alone", () => {
+Deno.test("remove: an id that another segment has since then is left alone", () => {
   const others = [{ key: 0xc }, { size: 11 }, { cpid: 101 }, { cuid: 1 }, { cgid: 1 }];
   for (const other of others) {
     const result = removing(["0xa", "0xb"], [A, B], [{ ...A, ...other }, B]);
@@ -114,12 +114,12 @@ Deno.test("an id that another segment has by now is left alone", () => {
   }
 });
 
-Deno.test("the same segment with another owner or mode, or without its key, is still the same", () => {
+Deno.test("remove: a segment stays the same with another owner, mode or key", () => {
   const now = { ...A, uid: 7, gid: 7, mode: 0, key: 0, markedForRemoval: true };
   assert.deepEqual(removing(["0xa"], [A], [now]).removed, [4]);
 });
 
-Deno.test("what comes into use after nobody was to be asked about it is left alone", () => {
+Deno.test("remove: what comes into use after the questions is left alone", () => {
   const busy = { ...A, nattch: 1 };
   const result = removing(["0xa", "0xb"], [A, B], [busy, B]);
   assert.deepEqual(result.removed, [5]);
@@ -131,12 +131,12 @@ Deno.test("what comes into use after nobody was to be asked about it is left alo
   ]);
 });
 
-Deno.test("what is marked already is not asked about, and chosen by its id only", () => {
+Deno.test("remove: what is marked already is not asked about, and not chosen", () => {
   assert.deepEqual(removing(["id:6"], [A, MARKED]).removed, [6]);
   assert.deepEqual(removing(["--older-than=1s", "--yes"], [LEFT, MARKED]).removed, [7]);
 });
 
-Deno.test("several choices choose what all of them do", () => {
+Deno.test("remove: several options choose what all of them choose", () => {
   const old = new Date(Date.now() - 60_000);
   const recent = new Date();
   const segments = [
@@ -152,7 +152,7 @@ Deno.test("several choices choose what all of them do", () => {
   ]);
 });
 
-Deno.test("--dry-run removes nothing and says what would be done", () => {
+Deno.test("remove: --dry-run removes nothing and says what would be done", () => {
   const used = segmentStat({ id: 8, key: 0xc, nattch: 2 });
   const all = ["0xa", "0xc", "id:6", "--dry-run"];
   const result = removing(all, [A, used, MARKED]);

@@ -27,32 +27,32 @@ function chosen(...args: readonly string[]): number[] {
   return ALL.filter((stat) => test(stat, () => inventory.segment(stat))).map(({ id }) => id);
 }
 
-Deno.test("nothing said chooses nothing: that is for the command to decide", () => {
+Deno.test("selection: undefined without an option", () => {
   assert.equal(selection(parse([], SELECTION_OPTIONS).options), undefined);
 });
 
-Deno.test("--mine: what this user owns, whoever created it", () => {
+Deno.test("selection: --mine is what this user owns", () => {
   assert.deepEqual(chosen("--mine"), [1, 3]);
 });
 
-Deno.test("--orphans: what the rule of unused.ts calls an orphan", () => {
+Deno.test("selection: --orphans are those of the rule in unused.ts", () => {
   assert.deepEqual(chosen("--orphans"), [3]);
 });
 
-Deno.test("--older-than: by the last change, and not where there is no time", () => {
+Deno.test("selection: --older-than by the last change, if its time is known", () => {
   assert.deepEqual(chosen("--older-than=1h"), [2, 3, 4]);
   assert.deepEqual(chosen("--older-than=2d"), [3, 4]);
   assert.deepEqual(chosen("--older-than=0"), [1, 2, 3, 4]);
   assert.deepEqual(chosen("--older-than=999999d"), []);
 });
 
-Deno.test("several choose what all of them do", () => {
+Deno.test("selection: several options choose what all of them choose", () => {
   assert.deepEqual(chosen("--mine", "--orphans", "--older-than=1h"), [3]);
   assert.deepEqual(chosen("--mine", "--older-than=1h"), [3]);
   assert.deepEqual(chosen("--orphans", "--older-than=99d"), []);
 });
 
-Deno.test("an age that is none is a mistake in that option", () => {
+Deno.test("selection: a mistake in --older-than names the option", () => {
   for (const text of ["", "soon", "-1h", "2w"]) {
     assert.throws(() => chosen(`--older-than=${text}`), {
       constructor: UsageError,
@@ -61,7 +61,7 @@ Deno.test("an age that is none is a mistake in that option", () => {
   }
 });
 
-Deno.test("semaphore sets are chosen alike, but not as orphans", () => {
+Deno.test("setSelection: as segments, but not as orphans", () => {
   const sets = ALL.map((stat: SegmentStat) => ({ ...stat, count: 1, otime: null }));
   const ids = (...args: readonly string[]): number[] =>
     sets.filter(setSelection(parse(args, SELECTION_OPTIONS).options)).map(({ id }) => id);

@@ -6,6 +6,8 @@ import { TestFolder } from "../../support/peer.ts";
 import { random } from "../command_line.ts";
 import { parseMode, parseOctalMode } from "../../../src/cli/text/mode.ts";
 
+const CHMOD = { tools: ["sh", "chmod", "stat"], files: true };
+
 const CHANGED: readonly (readonly [string, number, number])[] = [
   ["640", 0o777, 0o640],
   ["0", 0o777, 0],
@@ -71,28 +73,24 @@ function anyMode(below: (n: number) => number): string {
   return Array.from({ length: 1 + below(3) }, clause).join(",");
 }
 
-testWith(
-  { tools: ["sh", "chmod", "stat"], files: true },
-  "parseMode: chmod(1) gives the same",
-  () => {
-    using folder = new TestFolder();
-    const file = folder.file("file", "");
-    const below = random(7);
-    const cases = Array.from(
-      { length: 200 },
-      () => ({ mode: anyMode(below), before: below(0o1000) }),
-    );
-    const script = cases.map(({ mode, before }) =>
-      `chmod ${before.toString(8)} ${file}; chmod -- ${mode} ${file}; stat -c %a ${file}`
-    );
-    const { success, stdout } = new Deno.Command("sh", {
-      args: ["-ec", ["umask 0", ...script].join("\n")],
-    }).outputSync();
-    assert(success);
-    const after = new TextDecoder().decode(stdout).trim().split("\n");
-    for (const [i, { mode, before }] of cases.entries()) {
-      const ours = parseMode(mode)(before).toString(8);
-      assert.equal(ours, after[i], `${mode} of ${before.toString(8)}`);
-    }
-  },
-);
+testWith(CHMOD, "parseMode: chmod(1) gives the same", () => {
+  using folder = new TestFolder();
+  const file = folder.file("file", "");
+  const below = random(7);
+  const cases = Array.from(
+    { length: 200 },
+    () => ({ mode: anyMode(below), before: below(0o1000) }),
+  );
+  const script = cases.map(({ mode, before }) =>
+    `chmod ${before.toString(8)} ${file}; chmod -- ${mode} ${file}; stat -c %a ${file}`
+  );
+  const { success, stdout } = new Deno.Command("sh", {
+    args: ["-ec", ["umask 0", ...script].join("\n")],
+  }).outputSync();
+  assert(success);
+  const after = new TextDecoder().decode(stdout).trim().split("\n");
+  for (const [i, { mode, before }] of cases.entries()) {
+    const ours = parseMode(mode)(before).toString(8);
+    assert.equal(ours, after[i], `${mode} of ${before.toString(8)}`);
+  }
+});

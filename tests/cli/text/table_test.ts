@@ -34,7 +34,7 @@ function settings(...args: readonly string[]): ReturnType<typeof tableSettings<R
   return tableSettings(parse(args, TABLE_OPTIONS).options, COLUMNS);
 }
 
-Deno.test("lines: headings, widths by the widest, numbers at the right, no space at the end", () => {
+Deno.test("tableLines: headings, widths, numbers at the right, no space at the end", () => {
   assert.deepEqual(tableLines(COLUMNS, ROWS), [
     "WHO  SIZE BUSY  PIDS",
     "ann   10b true  7,8",
@@ -46,19 +46,19 @@ Deno.test("lines: headings, widths by the widest, numbers at the right, no space
   assert.deepEqual(tableLines([PIDS, NAME], [ann]), ["PIDS WHO", "7,8  ann"]);
 });
 
-Deno.test("lines: a name cannot control the terminal, nor a text made of one", () => {
+Deno.test("tableLines: no name or text controls the terminal", () => {
   const evil: Row = { ...ann, name: "a\x1b[2J\n\u202eb" };
   const shouting: Column<Row> = { ...NAME, text: ({ name }) => `${name}!` };
   assert.deepEqual(tableLines([NAME], [evil]), ["WHO", "a\\x1b[2J\\n\\u{202e}b"]);
   assert.deepEqual(tableLines([shouting], [evil]), ["WHO", "a\\x1b[2J\\n\\u{202e}b!"]);
 });
 
-Deno.test("lines: as many as a system can have", () => {
+Deno.test("tableLines: as many as a system can have", () => {
   const rows = Array.from({ length: 200_000 }, () => ann);
   assert.equal(tableLines([NAME], rows).length, 200_001);
 });
 
-Deno.test("columns: by name or heading, in any letters, in the order written", () => {
+Deno.test("tableSettings: columns by name or heading, in the order written", () => {
   for (const text of ["bytes,name", "BYTES,Name", "size,who", " size , who "]) {
     assert.deepEqual(settings("--columns", text).columns, [BYTES, NAME], text);
   }
@@ -66,7 +66,7 @@ Deno.test("columns: by name or heading, in any letters, in the order written", (
   assert.equal(settings().columns, undefined);
 });
 
-Deno.test("columns: one that there is not is refused with those there are", () => {
+Deno.test("tableSettings: an unknown column is refused with those there are", () => {
   for (const text of ["", ",", "name,", "name;bytes", "nam", "names", "constructor", "__proto__"]) {
     assert.throws(() => settings("--columns", text), {
       constructor: UsageError,
@@ -76,7 +76,7 @@ Deno.test("columns: one that there is not is refused with those there are", () =
   assert.throws(() => settings("--sort", "age"), { message: /^no column "age": choose from name/ });
 });
 
-Deno.test("sort: numbers by value, texts by characters, lists by length", () => {
+Deno.test("tableSettings: sorts numbers by value, texts, lists by length", () => {
   const order = (...args: readonly string[]): (string | null)[] =>
     settings(...args).sorted(ROWS).map(({ name }) => name);
   assert.deepEqual(order(), ["ann", "Bob", null, "cleo"]);
@@ -87,21 +87,21 @@ Deno.test("sort: numbers by value, texts by characters, lists by length", () => 
   assert.deepEqual(order("--sort=pids"), ["Bob", "ann", "cleo", null]);
 });
 
-Deno.test("sort: what is unknown is last either way round, and equals keep their order", () => {
+Deno.test("tableSettings: unknown values are last in both orders", () => {
   const order = (...args: readonly string[]): (string | null)[] =>
     settings(...args).sorted(ROWS).map(({ name }) => name);
   assert.deepEqual(order("--sort=bytes", "-r"), ["ann", "Bob", "cleo", null]);
   assert.deepEqual(order("--sort=pids", "-r"), ["cleo", "ann", "Bob", null]);
 });
 
-Deno.test("sort: the rows given stay as they are", () => {
+Deno.test("tableSettings: sorting leaves the given rows as they are", () => {
   const rows = [ann, bob];
   settings("--sort=bytes").sorted(rows);
   settings("-r").sorted(rows);
   assert.deepEqual(rows, [ann, bob]);
 });
 
-Deno.test("json: all the facts, or those of the columns, as the values they are", () => {
+Deno.test("tableJson: all facts, or those of the columns", () => {
   assert.deepEqual(JSON.parse(tableJson(undefined, ROWS)), ROWS);
   assert.deepEqual(JSON.parse(tableJson([PIDS, BYTES], ROWS)), [
     { pids: [7, 8], bytes: 10 },
