@@ -287,7 +287,7 @@ SHMCI_COLD enum ShmChannelStatus shmci_corrupt(struct ShmError *error,
                                                const struct ShmChannel *channel, uint32_t lane,
                                                const char *what, uint32_t there, uint32_t other) {
   shmci_fault(error, channel, SHM_CHANNEL_CORRUPT, "use the channel",
-              "somebody wrote over it: discard this lane (shm_channel_discard, or the command"
+              "another program wrote into it: discard this lane (shm_channel_discard, or the command"
               " `channel discard`), the others can be read on",
               "lane %lu: %s is %lu, which cannot be (with %lu)", (unsigned long)lane, what,
               (unsigned long)there, (unsigned long)other);
@@ -299,7 +299,7 @@ SHMCI_COLD enum ShmChannelStatus shmci_corrupt(struct ShmError *error,
 SHMCI_COLD enum ShmChannelStatus shmci_forked(struct ShmError *error,
                                               const struct ShmChannel *channel) {
   return shmci_fault(error, channel, SHM_CHANNEL_FORKED, "use the channel",
-                     "open it anew in this process",
+                     "open it again in this process",
                      "process %lu opened it, and fork passes on none of what it holds",
                      (unsigned long)channel->member.process.id);
 }
@@ -791,7 +791,7 @@ SHMCI_COLD enum ShmChannelStatus shmci_no_lane(struct ShmChannelProducer *produc
                                                const struct ShmChannel *channel) {
   struct ShmError *const error = &producer->error;
   shmci_fault(error, channel, SHM_CHANNEL_BUSY, "become a producer",
-              "wait until one of them closes, or make the channel anew with more lanes",
+              "wait until one of them closes, or create the channel with more lanes",
               "all %lu lanes are taken, by processes", (unsigned long)channel->lanes);
   for (uint32_t lane = 0; lane < channel->lanes; lane++) {
     const size_t used = strlen(error->what);
@@ -864,7 +864,7 @@ SHMCI_COLD enum ShmChannelStatus shmci_refused(struct ShmChannelProducer *produc
                        (unsigned long long)length, (unsigned long)channel->message_size);
   }
   return shmci_fault(&producer->error, channel, SHM_CHANNEL_REFUSED, "send the message",
-                     "send it in pieces, or make the channel anew with a larger lane_capacity",
+                     "send it in pieces, or create the channel with a larger lane_capacity",
                      "it has %llu bytes, and the limit is %lu", (unsigned long long)length,
                      (unsigned long)channel->max_message);
 }
@@ -988,7 +988,7 @@ static inline enum ShmChannelStatus shmci_check_consumer(struct ShmChannelProduc
   if (wait == NULL || !wait->need_consumer) return SHM_CHANNEL_OK;
   if (shmi_value(channel->member.set, SHM_CHANNEL_SEM_CONSUMER) != 0) return SHM_CHANNEL_OK;
   return shmci_fault(&producer->error, channel, SHM_CHANNEL_NO_CONSUMER, "send the message",
-                     "start a consumer", "the lane is full and nobody receives");
+                     "start a consumer", "the lane is full and there is no consumer");
 }
 
 SHMCI_COLD enum ShmChannelStatus shmci_sleep_for_room(struct ShmChannelProducer *producer,

@@ -17,7 +17,7 @@
  *                      nothing else can happen. Without it only a wake wakes
  *   LEAVES             so often the consumer gives up its role instead of sleeping, leaves a thread in
  *                      FUTEX_WAIT behind (an aborted `receive` in Deno), and another one comes
- *   LINGER             producers keep their lane until all was received, so that closing wakes nobody
+ *   LINGER             producers keep their lane until all was received, so that closing wakes no process
  *   WEAK               each process has a store buffer (x86-TSO, one store deep) for tail, head, asleep
  *
  * Broken on purpose (-D): every name in an #ifdef below that is not above. README.md explains them.
@@ -57,7 +57,7 @@ byte role;
 byte lane[LANES];
 bool queued[LANES + 1];
 #define QUEUE_OF_CONSUMER LANES
-bool left_behind; /* in the consumer's queue before it: a thread that nobody waits for any more */
+bool left_behind; /* in the consumer's queue before it: a thread that no task waits for any more */
 bool dying[PEERS]; /* killed: it does nothing any more, but the kernel has not yet undone its claims */
 bool over[PEERS];
 

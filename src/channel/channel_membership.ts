@@ -36,7 +36,8 @@ export interface JoinOptions {
 /** Milliseconds between two checks of a segment that is not ready. */
 const LOOK_MS = 2;
 
-const MISSING = "nobody has created it (or it was removed): start the program that does, or use " +
+const MISSING =
+  "no program has created it, or it was removed: start the program that does, or use " +
   "Channel.openOrCreate";
 const NOT_READY =
   "its segment is not a channel yet, and its creator has gone: Channel.openOrCreate " +
@@ -206,7 +207,7 @@ class ChannelObject implements SharedObject<Inside> {
     if (wanted === lanes) return;
     throw this.foreign(
       `lanes differs: the semaphore set ${set.id} is for ${lanes}, ${wanted} asked for; ` +
-        "leave it out, or remove the set (`ipcrm -s`) if nobody uses it",
+        "leave it out, or remove the set (`ipcrm -s`) if no program uses it",
     );
   }
 

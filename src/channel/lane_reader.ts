@@ -131,10 +131,10 @@ export class LaneReader {
 
   /** Whether there is a message to deliver. Reads the tail again if needed. */
   look(): boolean {
-    return this.#head !== this.#tail || this.#lookAnew();
+    return this.#head !== this.#tail || this.#lookAgain();
   }
 
-  #lookAnew(): boolean {
+  #lookAgain(): boolean {
     // SYNC tail: all records before it are visible after this load
     const tail = Atomics.load(this.memory.words, TAIL);
     if (tail === this.#head) {
@@ -156,7 +156,7 @@ export class LaneReader {
    */
   drain(visit: ChannelVisit, most: number, keep = false): number {
     // Include what was sent since the last look
-    if (!this.#lookAnew()) return 0;
+    if (!this.#lookAgain()) return 0;
     const { ring, wide, lane } = this.memory;
     const capacity = this.#capacity;
     const mask = capacity - 1;

@@ -109,18 +109,22 @@ for (
   });
 }
 
-testWith(NEEDS, "Consumer.close: what TypeScript has in hand goes to C", async () => {
-  using channel = scratchChannel();
-  using producer = channel.producer();
-  producer.sendBatch([1, 2, 3].map(byte));
-  {
-    using consumer = channel.consumer();
-    assert.equal(consumer.tryReceive()?.bytes[0], 1);
-    consumer.ack();
-    assert.equal((await consumer.receive()).bytes[0], 2);
-  }
-  assert.deepEqual(await consumed(channel, "nn"), ["2 3", [3]]);
-});
+testWith(
+  NEEDS,
+  "Consumer.close: a message that TypeScript has not acknowledged goes to C",
+  async () => {
+    using channel = scratchChannel();
+    using producer = channel.producer();
+    producer.sendBatch([1, 2, 3].map(byte));
+    {
+      using consumer = channel.consumer();
+      assert.equal(consumer.tryReceive()?.bytes[0], 1);
+      consumer.ack();
+      assert.equal((await consumer.receive()).bytes[0], 2);
+    }
+    assert.deepEqual(await consumed(channel, "nn"), ["2 3", [3]]);
+  },
+);
 
 /** `KEY COUNT`: serves COUNT messages, the last of which it does not acknowledge. */
 const serving = new CProgram(`

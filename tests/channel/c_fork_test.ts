@@ -119,7 +119,7 @@ for (
 ) {
   testWith(
     C_NEEDS,
-    `channel: a forked child that ${name} takes nothing from its parent`,
+    `shm_channel.h: a forked child that ${name} takes nothing from its parent`,
     async () => {
       using channel = scratchChannel({ lanes: 2, laneCapacity: 1024 });
       using consumer = channel.consumer();
@@ -144,7 +144,7 @@ for (
   );
 }
 
-testWith(C_NEEDS, "channel: every call with an inherited handle is refused", async () => {
+testWith(C_NEEDS, "shm_channel.h: every call with an inherited handle is refused", async () => {
   using channel = scratchChannel({ lanes: 2, laneCapacity: 1024 });
   await using sender = forker.start(channel.key, "t");
   const { code, stderr } = await sender.ended();
@@ -199,7 +199,7 @@ const forkingServer = new CProgram(`
     return 0;
   }`);
 
-testWith(C_NEEDS, "mailbox: every call with an inherited handle is refused", async () => {
+testWith(C_NEEDS, "common.h: every call with an inherited handle is refused", async () => {
   const key = freshKey();
   await using server = forkingServer.start(key);
   await server.line();

@@ -30,96 +30,112 @@ async function summary(program: Peer): Promise<Record<string, number>> {
 const SMALL = { lanes: 3, laneCapacity: 1024 } as const;
 const SMALL_FLAGS = ["--lanes", 3, "--capacity", 1024] as const;
 
-testWith(C_NEEDS, "from TypeScript to C, in all ways to send", async () => {
-  using channel = scratchChannel(SMALL);
-  await using receiver = peer.start("recv", channel.key, 4000, "--spin", 0);
-  using producer = channel.producer({ spin: 0 });
-  for (let sequence = 0; sequence < 4000; sequence++) {
-    const message = peerMessage(sequence, 7, lengthOf(sequence, 300));
-    const options = { tag: 7, timeout: SOON };
-    switch (sequence % 4) {
-      case 0:
-        await producer.send(message, options);
-        break;
-      case 1:
-        producer.sendSync(message, options);
-        break;
-      case 2: {
-        if (producer.sendBatch([message], { tag: 7 }) === 0) producer.sendSync(message, options);
-        break;
-      }
-      default: {
-        const reservation = producer.claim(message.length, { tag: 7 });
-        reservation?.bytes.set(message);
-        if (reservation !== undefined) reservation.commit();
-        else producer.sendSync(message, options);
+testWith(
+  C_NEEDS,
+  "shm_channel.h: messages from TypeScript to C arrive, in all ways of sending",
+  async () => {
+    using channel = scratchChannel(SMALL);
+    await using receiver = peer.start("recv", channel.key, 4000, "--spin", 0);
+    using producer = channel.producer({ spin: 0 });
+    for (let sequence = 0; sequence < 4000; sequence++) {
+      const message = peerMessage(sequence, 7, lengthOf(sequence, 300));
+      const options = { tag: 7, timeout: SOON };
+      switch (sequence % 4) {
+        case 0:
+          await producer.send(message, options);
+          break;
+        case 1:
+          producer.sendSync(message, options);
+          break;
+        case 2: {
+          if (producer.sendBatch([message], { tag: 7 }) === 0) producer.sendSync(message, options);
+          break;
+        }
+        default: {
+          const reservation = producer.claim(message.length, { tag: 7 });
+          reservation?.bytes.set(message);
+          if (reservation !== undefined) reservation.commit();
+          else producer.sendSync(message, options);
+        }
       }
     }
-  }
-  const { messages, tags } = await summary(receiver);
-  assert.deepEqual([messages, tags], [4000, 1]);
-});
+    const { messages, tags } = await summary(receiver);
+    assert.deepEqual([messages, tags], [4000, 1]);
+  },
+);
 
-testWith(C_NEEDS, "from C to TypeScript, in all ways to receive", async () => {
-  using channel = scratchChannel(SMALL);
-  using consumer = channel.consumer({ spin: 0 });
-  await using one = peer.start("send", channel.key, 2000, "0-300", 5, "--tag", 1, "--spin", 0);
-  await using two = peer.start("send", channel.key, 2000, 8, 1, "--tag", 2);
-  const checker = new Checker();
-  while (checker.count < 4000) {
-    const { bytes, tag } = checker.count % 2 === 0
-      ? await consumer.receive({ timeout: SOON })
-      : consumer.receiveSync({ timeout: SOON, ack: "after" });
-    checker.check(bytes, tag);
-    consumer.drain((bytes, tag) => checker.check(bytes, tag), { max: 10 });
-  }
-  assert.deepEqual(checker.tags, { 1: 2000, 2: 2000 });
-  for (const sender of [one, two]) assert.equal((await summary(sender)).messages, 2000);
-  assert.equal(consumer.tryReceive(), undefined);
-});
+testWith(
+  C_NEEDS,
+  "shm_channel.h: messages from C to TypeScript arrive, in all ways of receiving",
+  async () => {
+    using channel = scratchChannel(SMALL);
+    using consumer = channel.consumer({ spin: 0 });
+    await using one = peer.start("send", channel.key, 2000, "0-300", 5, "--tag", 1, "--spin", 0);
+    await using two = peer.start("send", channel.key, 2000, 8, 1, "--tag", 2);
+    const checker = new Checker();
+    while (checker.count < 4000) {
+      const { bytes, tag } = checker.count % 2 === 0
+        ? await consumer.receive({ timeout: SOON })
+        : consumer.receiveSync({ timeout: SOON, ack: "after" });
+      checker.check(bytes, tag);
+      consumer.drain((bytes, tag) => checker.check(bytes, tag), { max: 10 });
+    }
+    assert.deepEqual(checker.tags, { 1: 2000, 2: 2000 });
+    for (const sender of [one, two]) assert.equal((await summary(sender)).messages, 2000);
+    assert.equal(consumer.tryReceive(), undefined);
+  },
+);
 
-testWith(C_NEEDS, "producers of both kinds into C, until all have closed", async () => {
-  using channel = scratchChannel(SMALL);
-  // A deadline would look again too: there is none before the test is over
-  const flags = ["--until-closed", "--spin", 0, "--timeout", 600];
-  await using receiver = peer.start("recv", channel.key, 0, ...flags);
-  await receiver.line();
-  const producer = channel.producer();
-  await using sender = peer.start("send", channel.key, 3000, "0-400", 3, "--tag", 1);
-  for (let sequence = 0; sequence < 3000; sequence++) {
-    const message = peerMessage(sequence, 2, lengthOf(sequence, 100));
-    await producer.send(message, { tag: 2, timeout: SOON });
-  }
-  await summary(sender);
-  // The receiver sleeps, as all of C has: only a close of ours can wake it
-  producer.close();
-  const { messages, tags } = await summary(receiver);
-  assert.deepEqual([messages, tags], [6000, 2]);
-});
-
-testWith(C_NEEDS, "producers of both kinds into TypeScript, until all have closed", async () => {
-  using channel = scratchChannel(SMALL);
-  using consumer = channel.consumer();
-  await using sender = peer.start("send", channel.key, 3000, "0-400", 3, "--tag", 1);
-  await sender.line();
-  const producer = channel.producer();
-  const sending = (async () => {
-    for (let sequence = 0; sequence < 1000; sequence++) {
+testWith(
+  C_NEEDS,
+  "shm_channel.h: a C consumer receives from C and TypeScript until all have closed",
+  async () => {
+    using channel = scratchChannel(SMALL);
+    // A deadline would look again too: there is none before the test is over
+    const flags = ["--until-closed", "--spin", 0, "--timeout", 600];
+    await using receiver = peer.start("recv", channel.key, 0, ...flags);
+    await receiver.line();
+    const producer = channel.producer();
+    await using sender = peer.start("send", channel.key, 3000, "0-400", 3, "--tag", 1);
+    for (let sequence = 0; sequence < 3000; sequence++) {
       const message = peerMessage(sequence, 2, lengthOf(sequence, 100));
       await producer.send(message, { tag: 2, timeout: SOON });
     }
+    await summary(sender);
+    // The receiver sleeps, as all of C has: only a close of ours can wake it
     producer.close();
-  })();
-  const checker = new Checker();
-  for await (const { bytes, tag } of consumer.messages({ until: "closed", timeout: SOON })) {
-    checker.check(bytes, tag);
-  }
-  await sending;
-  assert.deepEqual(checker.tags, { 1: 3000, 2: 1000 });
-  await summary(sender);
-});
+    const { messages, tags } = await summary(receiver);
+    assert.deepEqual([messages, tags], [6000, 2]);
+  },
+);
 
-testWith(C_NEEDS, "positions beyond 2^32, both ways, with counts beyond it too", async () => {
+testWith(
+  C_NEEDS,
+  "Consumer.receive: C and TypeScript producers are received until all have closed",
+  async () => {
+    using channel = scratchChannel(SMALL);
+    using consumer = channel.consumer();
+    await using sender = peer.start("send", channel.key, 3000, "0-400", 3, "--tag", 1);
+    await sender.line();
+    const producer = channel.producer();
+    const sending = (async () => {
+      for (let sequence = 0; sequence < 1000; sequence++) {
+        const message = peerMessage(sequence, 2, lengthOf(sequence, 100));
+        await producer.send(message, { tag: 2, timeout: SOON });
+      }
+      producer.close();
+    })();
+    const checker = new Checker();
+    for await (const { bytes, tag } of consumer.messages({ until: "closed", timeout: SOON })) {
+      checker.check(bytes, tag);
+    }
+    await sending;
+    assert.deepEqual(checker.tags, { 1: 3000, 2: 1000 });
+    await summary(sender);
+  },
+);
+
+testWith(C_NEEDS, "shm_channel.h: positions and counts pass 2^32, in both directions", async () => {
   using channel = scratchChannel();
   const passed = 2 ** 32 - 5;
   beginAt(channel, 2 ** 32 - 64, passed);
@@ -149,7 +165,7 @@ testWith(C_NEEDS, "positions beyond 2^32, both ways, with counts beyond it too",
   assert.deepEqual([lane!.messages, lane!.depth], [passed + 50, 0]);
 });
 
-testWith(C_NEEDS, "the figures are the same on both sides", async () => {
+testWith(C_NEEDS, "shm_channel_stats: C and TypeScript return the same numbers", async () => {
   using channel = scratchChannel(SMALL);
   using producer = channel.producer();
   while (producer.trySend(new Uint8Array(100)));
@@ -175,7 +191,7 @@ testWith(C_NEEDS, "the figures are the same on both sides", async () => {
   consumer.drain(() => {});
 });
 
-testWith(C_NEEDS, "a channel that C made is removed by TypeScript, leaving last", async () => {
+testWith(C_NEEDS, "Channel.close: the last peer removes a channel that C created", async () => {
   const key = freshKey();
   await using receiver = peer.start("recv", key, 1, ...SMALL_FLAGS);
   await receiver.line();
@@ -186,17 +202,21 @@ testWith(C_NEEDS, "a channel that C made is removed by TypeScript, leaving last"
   assert.equal(channel.close(), "removed");
 });
 
-testWith(C_NEEDS, "a channel that TypeScript made is removed by C, leaving last", async () => {
-  const channel = scratchChannel(SMALL);
-  await using receiver = peer.start("recv", channel.key, 0);
-  await receiver.line();
-  assert.equal(channel.close(), "in use");
-  receiver.kill("SIGTERM");
-  assert.equal((await summary(receiver)).messages, 0);
-  assert.throws(() => Channel.open(channel.key), { code: "ENOENT" });
-});
+testWith(
+  C_NEEDS,
+  "shm_channel_leave: the last peer removes a channel that TypeScript created",
+  async () => {
+    const channel = scratchChannel(SMALL);
+    await using receiver = peer.start("recv", channel.key, 0);
+    await receiver.line();
+    assert.equal(channel.close(), "in use");
+    receiver.kill("SIGTERM");
+    assert.equal((await summary(receiver)).messages, 0);
+    assert.throws(() => Channel.open(channel.key), { code: "ENOENT" });
+  },
+);
 
-testWith(C_NEEDS, "a channel that C made to be kept stays", async () => {
+testWith(C_NEEDS, "Channel.close: a persistent channel that C created stays", async () => {
   const key = freshKey();
   await using sender = peer.start("send", key, 1, 8, "--keep");
   await summary(sender);
@@ -208,20 +228,24 @@ testWith(C_NEEDS, "a channel that C made to be kept stays", async () => {
   again.close();
 });
 
-testWith(C_NEEDS, "messages of a C process that is gone are there for TypeScript", async () => {
-  const key = freshKey();
-  await using sender = peer.start("send", key, 4, "0-60", ...SMALL_FLAGS, "--tag", 1);
-  await summary(sender);
-  using channel = Channel.open(key, { timeout: 0 });
-  using consumer = channel.consumer();
-  const checker = new Checker();
-  consumer.drain((bytes, tag) => checker.check(bytes, tag));
-  assert.equal(checker.count, 4);
-  const [lane] = channel.stats().lanes;
-  assert.deepEqual([lane!.opened, lane!.closed, lane!.messages], [1, 1, 4]);
-});
+testWith(
+  C_NEEDS,
+  "Consumer.receive: messages of a C process that has ended are received",
+  async () => {
+    const key = freshKey();
+    await using sender = peer.start("send", key, 4, "0-60", ...SMALL_FLAGS, "--tag", 1);
+    await summary(sender);
+    using channel = Channel.open(key, { timeout: 0 });
+    using consumer = channel.consumer();
+    const checker = new Checker();
+    consumer.drain((bytes, tag) => checker.check(bytes, tag));
+    assert.equal(checker.count, 4);
+    const [lane] = channel.stats().lanes;
+    assert.deepEqual([lane!.opened, lane!.closed, lane!.messages], [1, 1, 4]);
+  },
+);
 
-testWith(C_NEEDS, "a killed C producer is the end of the stream too", async () => {
+testWith(C_NEEDS, "Consumer.receive: the stream ends when a C producer is killed", async () => {
   using channel = scratchChannel(SMALL);
   using consumer = channel.consumer();
   await using sender = slicedPeer.start("send", channel.key, 0, 100);
@@ -237,7 +261,7 @@ testWith(C_NEEDS, "a killed C producer is the end of the stream too", async () =
 
 testWith(
   { ...C_NEEDS, tools: ["gcc", "deno"] },
-  "a killed TypeScript producer is the end of the stream to C",
+  "shm_channel_receive: the stream ends when a TypeScript producer is killed",
   async () => {
     using channel = scratchChannel(SMALL);
     await using receiver = slicedPeer.start("recv", channel.key, 0, "--until-closed");
@@ -257,7 +281,7 @@ testWith(
 
 testWith(
   { ...C_NEEDS, tools: ["gcc", "deno"] },
-  "round trips between TypeScript and C, both of them asleep in between",
+  "shm_channel.h: round trips between TypeScript and C, where both sleep in between",
   async () => {
     using there = scratchChannel();
     using back = scratchChannel();

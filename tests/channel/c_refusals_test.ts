@@ -25,26 +25,30 @@ async function refused(program: Peer, says: RegExp): Promise<void> {
   assert.match(stderr, says);
 }
 
-testWith(C_NEEDS, "no channel at the key", async () => {
+testWith(C_NEEDS, "shm_channel_open: a key without a channel is refused", async () => {
   await using looking = peer.start("stat", freshKey());
   await refused(looking, /cannot open the channel: there is none, key/);
 });
 
-testWith(C_NEEDS, "a shape that is not the one there", async () => {
-  using channel = scratchChannel({ lanes: 2, laneCapacity: 1024, messageSize: 16 });
-  for (
-    const [option, value, says] of [
-      ["--lanes", 3, /lanes differs: 2 \(0x2\) there, 3 \(0x3\) here/],
-      ["--capacity", 2048, /lane_capacity differs: 1024 \(0x400\) there, 2048 \(0x800\) here/],
-      ["--message-size", 8, /message_size differs: 16 \(0x10\) there, 8 \(0x8\) here/],
-    ] as const
-  ) {
-    await using receiver = peer.start("recv", channel.key, 0, option, value);
-    await refused(receiver, says);
-  }
-});
+testWith(
+  C_NEEDS,
+  "shm_channel_open_or_create: a shape other than the channel's is refused",
+  async () => {
+    using channel = scratchChannel({ lanes: 2, laneCapacity: 1024, messageSize: 16 });
+    for (
+      const [option, value, says] of [
+        ["--lanes", 3, /lanes differs: 2 \(0x2\) there, 3 \(0x3\) here/],
+        ["--capacity", 2048, /lane_capacity differs: 1024 \(0x400\) there, 2048 \(0x800\) here/],
+        ["--message-size", 8, /message_size differs: 16 \(0x10\) there, 8 \(0x8\) here/],
+      ] as const
+    ) {
+      await using receiver = peer.start("recv", channel.key, 0, option, value);
+      await refused(receiver, says);
+    }
+  },
+);
 
-testWith(C_NEEDS, "each field of the header that differs is named", async () => {
+testWith(C_NEEDS, "shm_channel_open: each field of the header that differs is named", async () => {
   using channel = scratchChannel();
   using segment = Segment.attach(channel.id);
   for (const [name, { offset, size }] of Object.entries(HEADER.fields)) {
@@ -60,62 +64,74 @@ testWith(C_NEEDS, "each field of the header that differs is named", async () => 
   segment.write(segment.read(0, 4).reverse(), 0);
 });
 
-testWith(C_NEEDS, "what is no channel is left as it was", async () => {
-  const key = freshKey();
-  using segment = Segment.create({ key, size: 2049 });
-  try {
-    await using alone = peer.start("recv", key, 0);
-    await refused(alone, /is no channel, because there is no semaphore set/);
-    // As a mailbox has it: 6 semaphores could be those of two lanes
-    const set = SemaphoreSet.create({ key, count: 6 });
+testWith(
+  C_NEEDS,
+  "shm_channel_open_or_create: an object that is not a channel is not changed",
+  async () => {
+    const key = freshKey();
+    using segment = Segment.create({ key, size: 2049 });
     try {
-      await using receiver = peer.start("recv", key, 0);
-      await refused(
-        receiver,
-        /segment there has 2049 bytes, which no channel with 6 semaphores has/,
-      );
-      assert.deepEqual([...set.values()], [0, 0, 0, 0, 0, 0]);
-      assert.equal(set.stat().otime, null, "nothing was done to it");
+      await using alone = peer.start("recv", key, 0);
+      await refused(alone, /is no channel, because there is no semaphore set/);
+      // As a mailbox has it: 6 semaphores could be those of two lanes
+      const set = SemaphoreSet.create({ key, count: 6 });
+      try {
+        await using receiver = peer.start("recv", key, 0);
+        await refused(
+          receiver,
+          /segment there has 2049 bytes, which no channel with 6 semaphores has/,
+        );
+        assert.deepEqual([...set.values()], [0, 0, 0, 0, 0, 0]);
+        assert.equal(set.stat().otime, null, "nothing was done to it");
+      } finally {
+        set.remove();
+      }
     } finally {
-      set.remove();
+      segment.remove();
     }
-  } finally {
-    segment.remove();
-  }
-});
+  },
+);
 
-testWith(C_NEEDS, "a role or lane that another has, who is named", async () => {
-  using channel = scratchChannel({ lanes: 2 });
-  using _consumer = channel.consumer();
-  await using receiver = peer.start("recv", channel.key, 0);
-  await refused(receiver, new RegExp(`it has a consumer already, process ${Deno.pid}, key`));
-  using _one = channel.producer();
-  using _two = channel.producer();
-  await using sender = peer.start("send", channel.key, 1, 8);
-  await refused(
-    sender,
-    new RegExp(`all 2 lanes are taken, by processes ${Deno.pid} ${Deno.pid}, key`),
-  );
-});
+testWith(
+  C_NEEDS,
+  "shm_channel_open_consumer: a role or lane that another process has is refused, and that process named",
+  async () => {
+    using channel = scratchChannel({ lanes: 2 });
+    using _consumer = channel.consumer();
+    await using receiver = peer.start("recv", channel.key, 0);
+    await refused(receiver, new RegExp(`it has a consumer already, process ${Deno.pid}, key`));
+    using _one = channel.producer();
+    using _two = channel.producer();
+    await using sender = peer.start("send", channel.key, 1, 8);
+    await refused(
+      sender,
+      new RegExp(`all 2 lanes are taken, by processes ${Deno.pid} ${Deno.pid}, key`),
+    );
+  },
+);
 
-testWith(C_NEEDS, "messages of another length than the channel takes", async () => {
-  using channel = scratchChannel({ laneCapacity: 256 });
-  await using long = peer.start("send", channel.key, 1, channel.maxMessage + 1);
-  await refused(long, /it has 121 bytes, and the limit is 120, key .*: send it in pieces/);
-  await using longest = peer.start("send", channel.key, 1, channel.maxMessage, "--tag", 3);
-  assert.equal((await longest.ended()).code, 0);
-  using consumer = channel.consumer();
-  assert.equal(consumer.tryReceive()?.bytes.length, 120);
-  consumer.ack();
-  using fixed = scratchChannel({ messageSize: 16 });
-  await using short = peer.start("send", fixed.key, 1, 8);
-  await refused(short, /it has 8 bytes, and every message of this channel has 16/);
-});
+testWith(
+  C_NEEDS,
+  "shm_channel_send: a message of another length than the channel's is refused",
+  async () => {
+    using channel = scratchChannel({ laneCapacity: 256 });
+    await using long = peer.start("send", channel.key, 1, channel.maxMessage + 1);
+    await refused(long, /it has 121 bytes, and the limit is 120, key .*: send it in pieces/);
+    await using longest = peer.start("send", channel.key, 1, channel.maxMessage, "--tag", 3);
+    assert.equal((await longest.ended()).code, 0);
+    using consumer = channel.consumer();
+    assert.equal(consumer.tryReceive()?.bytes.length, 120);
+    consumer.ack();
+    using fixed = scratchChannel({ messageSize: 16 });
+    await using short = peer.start("send", fixed.key, 1, 8);
+    await refused(short, /it has 8 bytes, and every message of this channel has 16/);
+  },
+);
 
-testWith(C_NEEDS, "a full lane and nobody who receives", async () => {
+testWith(C_NEEDS, "shm_channel_send: a full lane without a consumer is refused", async () => {
   using channel = scratchChannel();
   await using sender = peer.start("send", channel.key, 0, 8, "--need-consumer");
-  await refused(sender, /the lane is full and nobody receives, key .*: start a consumer/);
+  await refused(sender, /the lane is full and there is no consumer, key .*: start a consumer/);
   await using patient = peer.start("send", channel.key, 0, 8, "--timeout", 0.01);
   await refused(patient, /the time allowed is over/);
   using consumer = channel.consumer();
@@ -123,28 +139,32 @@ testWith(C_NEEDS, "a full lane and nobody who receives", async () => {
 });
 
 for (const object of ["segment", "semaphore set"] as const) {
-  testWith(C_NEEDS, `its ${object} removed underneath, peers that wait learn of it`, async () => {
-    using channel = scratchChannel({ lanes: 2 });
-    await using receiver = peer.start("recv", channel.key, 0);
-    await receiver.line();
-    using other = scratchChannel();
-    await using sender = peer.start("send", other.key, 0, 8);
-    await sender.line();
-    while (other.stats().lanes[0]!.fullWaits === 0) await delay(1);
-    for (const { key } of [channel, other]) {
-      if (object === "segment") removeSegment(findSegment(key)!);
-      else removeSemaphoreSet(findSemaphoreSet(key)!);
-    }
-    const says = /it was removed while in use, key .*: its segment or its semaphore set was/;
-    await refused(receiver, says);
-    await refused(sender, says);
-    for (const { key } of [channel, other]) {
-      const set = findSemaphoreSet(key);
-      if (set !== undefined) removeSemaphoreSet(set);
-      const segment = findSegment(key);
-      if (segment !== undefined) removeSegment(segment);
-    }
-  });
+  testWith(
+    C_NEEDS,
+    `shm_channel.h: peers that wait notice that the ${object} was removed`,
+    async () => {
+      using channel = scratchChannel({ lanes: 2 });
+      await using receiver = peer.start("recv", channel.key, 0);
+      await receiver.line();
+      using other = scratchChannel();
+      await using sender = peer.start("send", other.key, 0, 8);
+      await sender.line();
+      while (other.stats().lanes[0]!.fullWaits === 0) await delay(1);
+      for (const { key } of [channel, other]) {
+        if (object === "segment") removeSegment(findSegment(key)!);
+        else removeSemaphoreSet(findSemaphoreSet(key)!);
+      }
+      const says = /it was removed while in use, key .*: its segment or its semaphore set was/;
+      await refused(receiver, says);
+      await refused(sender, says);
+      for (const { key } of [channel, other]) {
+        const set = findSemaphoreSet(key);
+        if (set !== undefined) removeSemaphoreSet(set);
+        const segment = findSegment(key);
+        if (segment !== undefined) removeSegment(segment);
+      }
+    },
+  );
 }
 
 /** What an enemy writes into lane 0, and who says what about it. */
@@ -214,7 +234,7 @@ const ENMITIES: readonly Enmity[] = [
 ];
 
 for (const { name, word, value, late, role, says } of ENMITIES) {
-  testWith(C_NEEDS, `hostile memory: ${name}, to ${role}`, async () => {
+  testWith(C_NEEDS, `shm_channel.h: hostile memory is an error to ${role}: ${name}`, async () => {
     using channel = scratchChannel();
     const spoil = (): void =>
       withLaneWords(channel, 0, (words) => {
@@ -239,7 +259,7 @@ for (const { name, word, value, late, role, says } of ENMITIES) {
 
 testWith(
   C_NEEDS,
-  "hostile memory: a sender passes over the lanes that cannot be rings",
+  "shm_channel_open_producer: lanes with impossible words are skipped",
   async () => {
     for (const [tail, head] of [[4, 0], [0, 4], [512, 0], [0, 512]]) {
       using channel = scratchChannel({ lanes: 3 });
@@ -275,7 +295,7 @@ testWith(
   },
 );
 
-testWith(C_NEEDS, "hostile memory: lengths of records that cannot be", async () => {
+testWith(C_NEEDS, "shm_channel_receive: records of an impossible length are an error", async () => {
   for (const length of [0xffffffff, 0xfffffff8, 121, 57, 0x80000000]) {
     using channel = scratchChannel({ laneCapacity: 256 });
     using producer = channel.producer();
@@ -296,32 +316,40 @@ testWith(C_NEEDS, "hostile memory: lengths of records that cannot be", async () 
   }
 });
 
-testWith(C_NEEDS, "hostile memory: a length that is not the one of all messages", async () => {
-  for (const length of [0, 8, 24]) {
-    using channel = scratchChannel({ messageSize: 16 });
-    using producer = channel.producer();
-    for (let i = 0; i < 2; i++) producer.trySend(new Uint8Array(16));
-    withLaneWords(channel, 0, ({ buffer }) => {
-      new Int32Array(
-        buffer,
-        ringOffset({ lanes: 1, laneCapacity: 256, messageSize: 16 }, 0),
-        1,
-      )[0] = length;
-    });
-    await using receiver = peer.start("recv", channel.key, 0);
-    await refused(receiver, new RegExp(`the length of a record is ${length}, which cannot`));
-    using consumer = channel.consumer();
-    consumer.discard(0);
-  }
-});
+testWith(
+  C_NEEDS,
+  "shm_channel_receive: a record of another length than the channel's is an error",
+  async () => {
+    for (const length of [0, 8, 24]) {
+      using channel = scratchChannel({ messageSize: 16 });
+      using producer = channel.producer();
+      for (let i = 0; i < 2; i++) producer.trySend(new Uint8Array(16));
+      withLaneWords(channel, 0, ({ buffer }) => {
+        new Int32Array(
+          buffer,
+          ringOffset({ lanes: 1, laneCapacity: 256, messageSize: 16 }, 0),
+          1,
+        )[0] = length;
+      });
+      await using receiver = peer.start("recv", channel.key, 0);
+      await refused(receiver, new RegExp(`the length of a record is ${length}, which cannot`));
+      using consumer = channel.consumer();
+      consumer.discard(0);
+    }
+  },
+);
 
-testWith(C_NEEDS, "a channel that nobody finishes making", async () => {
-  const channel = scratchChannel();
-  {
-    using segment = Segment.attach(channel.id);
-    segment.write(new Uint8Array(4), HEADER.fields.magic.offset);
-  }
-  await using receiver = peer.start("recv", channel.key, 0, "--timeout", 0.2);
-  await refused(receiver, /it was not initialised in time/);
-  assert.equal(channel.close(), "removed");
-});
+testWith(
+  C_NEEDS,
+  "shm_channel_open: a channel that no process finishes creating times out",
+  async () => {
+    const channel = scratchChannel();
+    {
+      using segment = Segment.attach(channel.id);
+      segment.write(new Uint8Array(4), HEADER.fields.magic.offset);
+    }
+    await using receiver = peer.start("recv", channel.key, 0, "--timeout", 0.2);
+    await refused(receiver, /it was not initialised in time/);
+    assert.equal(channel.close(), "removed");
+  },
+);

@@ -11,7 +11,7 @@ guardAgainstLeaks();
 
 type Field = keyof typeof HEADER.fields;
 
-Deno.test("every field that differs is named, with what is there and what is expected", () => {
+Deno.test("readHeader: every field that differs is named, with the value there and the one expected", () => {
   using channel = scratchChannel();
   using segment = Segment.attach(channel.id);
   const header = segment.read(0, HEADER.size);
@@ -36,7 +36,7 @@ Deno.test("every field that differs is named, with what is there and what is exp
   assert.equal(channel.stats().users, 1, "who was refused has left");
 });
 
-Deno.test("what is asked for must be there, what is not asked for is taken as it is", () => {
+Deno.test("checkWanted: what is requested must match, and the rest is accepted as it is", () => {
   using channel = scratchChannel({ lanes: 3, messageSize: 8 });
   const { key } = channel;
   const cases: [Parameters<typeof Channel.openOrCreate>[0], RegExp][] = [
@@ -56,7 +56,7 @@ Deno.test("what is asked for must be there, what is not asked for is taken as it
   ]);
 });
 
-Deno.test("random bytes are a header or one clear error", () => {
+Deno.test("readHeader: random bytes are a header or one clear error", () => {
   const place = { key: 1, id: 1, size: 768, semaphores: 5 };
   using channel = scratchChannel();
   using segment = Segment.attach(channel.id);

@@ -26,7 +26,7 @@ function refused(key: number, code: string, message: RegExp): void {
   );
 }
 
-Deno.test("the last one out removes segment and set", () => {
+Deno.test("Channel.close: the last peer removes segment and set", () => {
   const first = scratchChannel();
   const second = Channel.open(first.key);
   assert.deepEqual([first.created, second.created], [true, false]);
@@ -37,11 +37,11 @@ Deno.test("the last one out removes segment and set", () => {
   assert.equal(second.close(), "removed");
   assert.throws(() => Channel.open(first.key), {
     code: "ENOENT",
-    message: /open the channel.*nobody has created it \(or it was removed\)/,
+    message: /open the channel.*no program has created it, or it was removed/,
   });
 });
 
-Deno.test("what is unread stays, until somebody has received it", () => {
+Deno.test("Channel.close: a channel with unread messages stays until they are received", () => {
   const first = scratchChannel();
   first.producer().trySend(byte(1));
   assert.equal(first.close(), "unread");
@@ -50,7 +50,7 @@ Deno.test("what is unread stays, until somebody has received it", () => {
   assert.equal(second.close(), "removed");
 });
 
-Deno.test("what was asked to be kept stays, whoever leaves", () => {
+Deno.test("Channel.close: a persistent channel stays, whichever peer leaves last", () => {
   const first = scratchChannel({ persistent: true });
   assert(first.stats().persistent);
   assert.equal(first.close(), "kept");
@@ -61,7 +61,7 @@ Deno.test("what was asked to be kept stays, whoever leaves", () => {
   third.close();
 });
 
-Deno.test("whoever is attached without having joined keeps it from being removed", () => {
+Deno.test("Channel.close: a process that is attached without having joined prevents the removal", () => {
   const channel = scratchChannel();
   const segment = Segment.attach(channel.id);
   assert.equal(channel.close(), "in use");
@@ -70,7 +70,7 @@ Deno.test("whoever is attached without having joined keeps it from being removed
   assert.equal(again.close(), "removed");
 });
 
-Deno.test("a channel that was removed leaves nothing of itself, and its key is free at once", () => {
+Deno.test("Channel.remove: nothing of the channel is left, and its key is free at once", () => {
   const channel = scratchChannel();
   const producer = channel.producer();
   producer.trySend(byte(1));
@@ -86,7 +86,7 @@ Deno.test("a channel that was removed leaves nothing of itself, and its key is f
   assert.equal(channel.close(), "in use");
 });
 
-Deno.test("a segment or set of others under the key is no channel", () => {
+Deno.test("Channel.openOrCreate: a segment or set of another program under the key is refused", () => {
   {
     const key = freshKey();
     const mailbox = MailboxServer.open({ key });
@@ -118,7 +118,7 @@ Deno.test("a segment or set of others under the key is no channel", () => {
   }
 });
 
-Deno.test("a set without a segment is what somebody left who was killed: one goes on with it", () => {
+Deno.test("Channel.openOrCreate: a set without a segment, left by a killed process, is used", () => {
   const set = SemaphoreSet.create({ key: freshKey(), count: semaphoreCount(2) });
   assert.throws(() => Channel.open(set.key), { code: "ENOENT" });
   assert.throws(() => Channel.openOrCreate({ key: set.key, ...SHAPE, lanes: 3 }), {
@@ -130,7 +130,7 @@ Deno.test("a set without a segment is what somebody left who was killed: one goe
   assert.equal(channel.close(), "removed");
 });
 
-Deno.test("Channel.openOrCreate leaves a set that is in use as it is", () => {
+Deno.test("Channel.openOrCreate does not change a set that is in use", () => {
   for (const values of [[1, 2, 3, 4, 5, 6, 7, 8], [0, 0, 0, 0, 0, 0, 0, 1]]) {
     const set = SemaphoreSet.create({ key: freshKey(), count: 8, values });
     assert.throws(() => Channel.openOrCreate({ key: set.key }), {
@@ -143,7 +143,7 @@ Deno.test("Channel.openOrCreate leaves a set that is in use as it is", () => {
   }
 });
 
-Deno.test("Channel.close lets go of the lock where the memory was taken away", () => {
+Deno.test("Channel.close releases the entry lock if the memory was transferred away", () => {
   const channel = scratchChannel({ laneCapacity: 1024 });
   const other = Channel.open(channel.key);
   other.producer().trySend(new Uint8Array(300));
@@ -161,7 +161,7 @@ Deno.test("Channel.close lets go of the lock where the memory was taken away", (
   assert.throws(() => Channel.open(channel.key), { code: "ENOENT" });
 });
 
-Deno.test("a segment that nobody initialises in time says whose it is", () => {
+Deno.test("Channel.open: a segment that no process initialises in time names its creator", () => {
   const key = freshKey();
   using segment = Segment.create({ key, size: segmentSize(SHAPE) });
   const set = SemaphoreSet.create({ key, count: semaphoreCount(SHAPE.lanes) });
@@ -177,7 +177,7 @@ Deno.test("a segment that nobody initialises in time says whose it is", () => {
   set.remove();
 });
 
-Deno.test("an entry lock that is held by another ends joining with its holder's name", () => {
+Deno.test("Channel.openOrCreate: an entry lock that stays held times out, and its holder is named", () => {
   const channel = scratchChannel();
   const set = SemaphoreSet.open(channel.key);
   const lock = 1 + SEMAPHORE_AFTER_LANES.LOCK;
@@ -216,7 +216,7 @@ const HEADER_BUT_MAGIC = `
 for (const [what, write] of [["nothing", ""], ["most of the header", HEADER_BUT_MAGIC]] as const) {
   testWith(
     { tools: ["deno"] },
-    `Channel.openOrCreate goes on for a killed creator that wrote ${what}, with any shape`,
+    `Channel.openOrCreate completes what a killed creator began that wrote ${what}, with any shape`,
     async () => {
       for (const wanted of [SHAPE, { lanes: 2, laneCapacity: 512 }, { lanes: 3 }, {}]) {
         const key = freshKey();
@@ -233,26 +233,30 @@ for (const [what, write] of [["nothing", ""], ["most of the header", HEADER_BUT_
   );
 }
 
-testWith({ tools: ["deno"] }, "Channel.open beside a half-made channel finds none", async () => {
-  const key = freshKey();
-  await halfMade(key);
-  for (const timeout of [0, 30_000]) {
-    assert.throws(() => Channel.open(key, { timeout }), {
-      code: "ENOENT",
-      message: /its segment is not a channel yet, and its creator has gone/,
-    });
-  }
-  // Of the size that openOrCreate would make it a channel in: to open is not to make
-  const segment = Segment.open(key);
-  assert.deepEqual(segment.read(), new Uint8Array(segment.size));
-  segment.detach();
-  assert.deepEqual(SemaphoreSet.open(key).values(), new Array(6).fill(0));
-  assert.equal(Channel.openOrCreate({ key, ...SHAPE }).close(), "removed");
-});
+testWith(
+  { tools: ["deno"] },
+  "Channel.open finds no channel where one is half created",
+  async () => {
+    const key = freshKey();
+    await halfMade(key);
+    for (const timeout of [0, 30_000]) {
+      assert.throws(() => Channel.open(key, { timeout }), {
+        code: "ENOENT",
+        message: /its segment is not a channel yet, and its creator has gone/,
+      });
+    }
+    // Of the size that openOrCreate would make it a channel in: to open is not to make
+    const segment = Segment.open(key);
+    assert.deepEqual(segment.read(), new Uint8Array(segment.size));
+    segment.detach();
+    assert.deepEqual(SemaphoreSet.open(key).values(), new Array(6).fill(0));
+    assert.equal(Channel.openOrCreate({ key, ...SHAPE }).close(), "removed");
+  },
+);
 
 testWith(
   { tools: ["deno"] },
-  "Channel.openOrCreate keeps a half-made channel that holds data, or may be in use",
+  "Channel.openOrCreate keeps a half-created channel that holds data, or may be in use",
   async () => {
     const key = freshKey();
     await halfMade(key, "segment.bytes[500] = 1;");
@@ -283,7 +287,7 @@ testWith(
 
 testWith(
   { tools: ["deno"], root: true },
-  "Channel.close of one who may not remove the channel leaves it to who may",
+  "Channel.close of a peer that may not remove the channel leaves it to one that may",
   async () => {
     const channel = scratchChannel({ mode: 0o666 });
     const { key } = channel;
@@ -309,7 +313,7 @@ testWith(
 
 testWith(
   { tools: ["deno"] },
-  "Channel.openOrCreate while others close, again and again",
+  "Channel.openOrCreate works while others close, again and again",
   async () => {
     const key = freshKey();
     const race = `import { Channel } from "@sysv/shm";
@@ -330,7 +334,7 @@ testWith(
   },
 );
 
-Deno.test("Channel.close of the last one takes the set of a removed segment along, unread messages or not", () => {
+Deno.test("Channel.close of the last peer removes the set of a removed segment, with or without unread messages", () => {
   const channel = Channel.openOrCreate({ key: freshKey(), lanes: 1, laneCapacity: 1024 });
   {
     using producer = channel.producer();

@@ -10,7 +10,7 @@ import { beginAt, byte, drained, fill, scratchChannel } from "./scratch_channel.
 
 guardAgainstLeaks();
 
-Deno.test("the figures of a lane are those of what went through it", () => {
+Deno.test("Channel.stats: the numbers of a lane are those of its messages", () => {
   using channel = scratchChannel({ lanes: 2, messageSize: 1 });
   const unused = {
     lane: 1,
@@ -54,7 +54,7 @@ Deno.test("the figures of a lane are those of what went through it", () => {
   assert.equal(channel.stats().consumerPid, undefined);
 });
 
-Deno.test("messages are counted past 2^32, and positions go round", () => {
+Deno.test("Channel.stats: messages are counted past 2^32, and positions wrap", () => {
   using channel = scratchChannel();
   beginAt(channel, 2 ** 32 - 32, 2 ** 32 - 1);
   using producer = channel.producer();
@@ -65,7 +65,7 @@ Deno.test("messages are counted past 2^32, and positions go round", () => {
   assert.deepEqual(drained(consumer), [1, 2, 3, 4]);
 });
 
-Deno.test("looking from outside tells the same, changes nothing and is not arriving", () => {
+Deno.test("statChannel: returns the same as stats, changes nothing and does not join", () => {
   using channel = scratchChannel();
   using producer = channel.producer();
   producer.trySend(byte(1));
@@ -79,7 +79,7 @@ Deno.test("looking from outside tells the same, changes nothing and is not arriv
   assert.deepEqual(drained(consumer), [1]);
 });
 
-Deno.test("what is no channel is said to be none, and is not listed", () => {
+Deno.test("statChannel and listChannels: an object that is not a channel is refused, and not listed", () => {
   using segment = Segment.create({
     key: freshKey(),
     size: segmentSize({

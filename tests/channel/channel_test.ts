@@ -9,7 +9,7 @@ import { byte, drained, scratchChannel, SOON } from "./scratch_channel.ts";
 
 guardAgainstLeaks();
 
-Deno.test("options out of range are refused before any system call", () => {
+Deno.test("Channel.openOrCreate: options out of range are refused before any system call", () => {
   const key = freshKey();
   const cases: [object, RegExp][] = [
     [{ lanes: 0 }, /lanes 0 is not an integer from 1 to 256/],
@@ -29,7 +29,7 @@ Deno.test("options out of range are refused before any system call", () => {
   }
 });
 
-Deno.test("a channel without options has eight lanes of a mebibyte", () => {
+Deno.test("Channel.openOrCreate: without options a channel has eight lanes of a mebibyte", () => {
   using channel = Channel.openOrCreate({ key: freshKey() });
   assert.deepEqual(
     [channel.lanes, channel.laneCapacity, channel.messageSize, channel.maxMessage, channel.isOpen],
@@ -37,7 +37,7 @@ Deno.test("a channel without options has eight lanes of a mebibyte", () => {
   );
 });
 
-Deno.test("each producer takes the first free lane, and without one learns who has them", () => {
+Deno.test("Channel.producer: takes the first free lane, and names the owners if there is none", () => {
   using channel = scratchChannel({ lanes: 3 });
   const producers = [channel.producer(), channel.producer(), channel.producer()];
   assert.deepEqual(producers.map(({ lane }) => lane), [0, 1, 2]);
@@ -50,7 +50,7 @@ Deno.test("each producer takes the first free lane, and without one learns who h
   assert.equal(again.lane, 1);
 });
 
-Deno.test("there is one consumer at a time, and the second learns who it is", () => {
+Deno.test("Channel.consumer: there is one at a time, and the second is told its process", () => {
   using channel = scratchChannel();
   using same = Channel.open(channel.key);
   assert.equal(channel.consumerPid, undefined);
@@ -68,7 +68,7 @@ Deno.test("there is one consumer at a time, and the second learns who it is", ()
   using _next = same.consumer();
 });
 
-Deno.test("closing a channel closes what it was used through", () => {
+Deno.test("Channel.close: closes its producers and its consumer", () => {
   const channel = scratchChannel();
   const producer = channel.producer();
   const consumer = channel.consumer();
@@ -80,13 +80,13 @@ Deno.test("closing a channel closes what it was used through", () => {
   assert.throws(() => channel.stats(), closed);
 });
 
-Deno.test("a channel that others may write to says so to those who opened it", () => {
+Deno.test("Channel.othersMayWrite: true where the mode lets other users write", () => {
   using channel = scratchChannel({ mode: 0o622 });
   using same = Channel.open(channel.key);
   assert.deepEqual([channel.othersMayWrite, same.othersMayWrite], [false, true]);
 });
 
-testWith({ tools: ["deno"] }, "two processes talk in both directions", async () => {
+testWith({ tools: ["deno"] }, "Channel: two processes talk in both directions", async () => {
   const [there, back] = [scratchChannel({ laneCapacity: 1024 }), scratchChannel()];
   using _there = there;
   using _back = back;
@@ -129,7 +129,7 @@ testWith({ tools: ["deno"] }, "two processes talk in both directions", async () 
 
 testWith(
   { tools: ["deno"] },
-  "a consumer that is killed leaves what it had not acknowledged",
+  "Consumer: one that is killed leaves the messages it had not acknowledged",
   async () => {
     using channel = scratchChannel();
     using producer = channel.producer();

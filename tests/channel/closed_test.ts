@@ -37,7 +37,7 @@ async function check<Subject extends object>(
   for (const use of Object.values(working)) await use(subject);
 }
 
-Deno.test("Channel, Producer, Consumer: every member after close, and nothing happens to the others", async () => {
+Deno.test("Channel and Producer and Consumer: every member after close fails or works, and changes nothing of another peer", async () => {
   const key = freshKey();
   using other = Channel.of(Count, { key, lanes: 3, laneCapacity: 256 });
   using sender = other.producer();
@@ -109,7 +109,7 @@ Deno.test("Channel, Producer, Consumer: every member after close, and nothing ha
   assert.throws(() => Channel.open(key), { code: "ENOENT" });
 });
 
-Deno.test("close: a producer that comes after another one of this process was closed is closed too", () => {
+Deno.test("Channel.close: a producer that came after another one was closed is closed too", () => {
   using other = Channel.openOrCreate({ key: freshKey(), lanes: 2, laneCapacity: 256 });
   const channel = Channel.open(other.key);
   channel.producer().close();

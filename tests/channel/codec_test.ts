@@ -12,7 +12,7 @@ guardAgainstLeaks();
 const Point = struct({ id: i32, x: f64, y: f64 });
 const Large = struct({ sequence: i64, bytes: array(u8, 300) });
 
-Deno.test("structs arrive as they were, in every way of sending and receiving", async () => {
+Deno.test("Channel.of: structs arrive as they were, in every way of sending and receiving", async () => {
   using channel = Channel.of(Point, { key: freshKey(), lanes: 2, laneCapacity: 1024 });
   using producer = channel.producer();
   using consumer = channel.consumer();
@@ -43,7 +43,7 @@ Deno.test("structs arrive as they were, in every way of sending and receiving", 
   assert.equal(channel.stats().messageSize, 24);
 });
 
-Deno.test("large structs take the way of large messages", () => {
+Deno.test("Channel.of: large structs arrive as they were", () => {
   using channel = Channel.of(Large, { key: freshKey(), laneCapacity: 1024 });
   using producer = channel.producer();
   using consumer = channel.consumer();
@@ -60,7 +60,7 @@ Deno.test("large structs take the way of large messages", () => {
   }
 });
 
-Deno.test("what a field does not take is an error, and nothing is sent", async () => {
+Deno.test("Producer.trySend: a value that a field cannot hold is an error, and nothing is sent", async () => {
   using channel = Channel.of(Point, { key: freshKey(), laneCapacity: 1024 });
   using producer = channel.producer();
   using consumer = channel.consumer();
@@ -70,7 +70,7 @@ Deno.test("what a field does not take is an error, and nothing is sent", async (
   await Promise.resolve();
 });
 
-Deno.test("a value that waits is sent as it was", async () => {
+Deno.test("Producer.send: a struct that waits for room is sent as it was at the call", async () => {
   using channel = Channel.of(Point, { key: freshKey(), lanes: 1, laneCapacity: 64 });
   using producer = channel.producer({ spin: 0 });
   using consumer = channel.consumer();
@@ -88,7 +88,7 @@ Deno.test("a value that waits is sent as it was", async () => {
   assert.deepEqual(ids.slice(filled), [50, 51]);
 });
 
-Deno.test("TypedConsumer acknowledges as a Consumer does: consume, ack, nack, discard, drain, loops", async () => {
+Deno.test("Channel.of: structs are acknowledged as bytes are: by consume, ack, nack, discard, drain and loops", async () => {
   using channel = Channel.of(Point, { key: freshKey(), lanes: 1, laneCapacity: 1024 });
   const producer = channel.producer();
   using consumer = channel.consumer();
@@ -120,7 +120,7 @@ Deno.test("TypedConsumer acknowledges as a Consumer does: consume, ack, nack, di
   assert.equal(depth(), 0);
 });
 
-Deno.test("a channel of messages of another size is refused, and so is such a message", () => {
+Deno.test("Channel.of: a channel of messages of another size is refused, and so is such a message", () => {
   const key = freshKey();
   using channel = Channel.of(Point, { key, laneCapacity: 1024 });
   assert.throws(() => Channel.of(Large, { key, laneCapacity: 1024 }), {
@@ -140,7 +140,7 @@ Deno.test("a channel of messages of another size is refused, and so is such a me
   assert(channel.isOpen);
 });
 
-Deno.test("a record that is no struct's length is an error, not half a struct", () => {
+Deno.test("Channel.of: a record of another length than the struct's is an error, not half a struct", () => {
   for (const length of [0, 16, 23, 32]) {
     using channel = Channel.of(Point, { key: freshKey(), lanes: 1, laneCapacity: 1024 });
     using producer = channel.producer();
@@ -156,7 +156,7 @@ Deno.test("a record that is no struct's length is an error, not half a struct", 
 
 testWith(
   { tools: ["deno"] },
-  "a process with another struct is refused, one with ours is not",
+  "Channel.of: a process with a struct of another size is refused, one with the same is not",
   async () => {
     const key = freshKey();
     using channel = Channel.of(Point, { key, laneCapacity: 1024 });

@@ -32,7 +32,7 @@ function depth(channel: Channel): number {
   return channel.stats().lanes.reduce((sum, lane) => sum + lane.depth, 0);
 }
 
-Deno.test("with ack after a message counts when the next is asked for, with before at once", () => {
+Deno.test("Consumer.tryReceive: with ack after a message is acknowledged by the next call, with before at once", () => {
   using channel = scratchChannel();
   using producer = channel.producer();
   using consumer = channel.consumer();
@@ -49,7 +49,7 @@ Deno.test("with ack after a message counts when the next is asked for, with befo
   assert.equal(depth(channel), 0, "asking in vain counts too");
 });
 
-Deno.test("Consumer.close acknowledges nothing: the next consumer receives what was in hand", async () => {
+Deno.test("Consumer.close acknowledges nothing: the next consumer receives what was not acknowledged", async () => {
   using channel = scratchChannel({ lanes: 2 });
   using one = channel.producer();
   using two = channel.producer();
@@ -79,7 +79,7 @@ Deno.test("Consumer.close acknowledges nothing: the next consumer receives what 
   assert.deepEqual(drained(consumer).sort(), [1, 2, 3]);
 });
 
-Deno.test("Consumer.ack acknowledges all in hand, in all lanes, and nothing is to put back then", async () => {
+Deno.test("Consumer.ack acknowledges all delivered messages of all lanes, and nack puts none back then", async () => {
   using channel = scratchChannel({ lanes: 2 });
   using one = channel.producer();
   using two = channel.producer();
@@ -102,7 +102,7 @@ Deno.test("Consumer.ack acknowledges all in hand, in all lanes, and nothing is t
 });
 
 for (const budget of ["full", "spent"] as const) {
-  Deno.test(`Consumer.receive: two at once are served in the order of asking, budget ${budget}`, async () => {
+  Deno.test(`Consumer.receive: two at once are served in the order of the calls, budget ${budget}`, async () => {
     using channel = scratchChannel();
     using producer = channel.producer();
     using consumer = channel.consumer({ spin: 0 });
@@ -133,7 +133,7 @@ for (const budget of ["full", "spent"] as const) {
   });
 }
 
-Deno.test("Consumer.receive acknowledges what was handed out when it is called, and nothing later", async () => {
+Deno.test("Consumer.receive acknowledges what was delivered when it is called, and nothing later", async () => {
   using channel = scratchChannel();
   using producer = channel.producer();
   using consumer = channel.consumer({ spin: 0 });
@@ -160,7 +160,7 @@ Deno.test("Consumer.receive acknowledges what was handed out when it is called, 
   consumer.ack();
 });
 
-Deno.test("Consumer.nack wakes a receive that waits, whose looks acknowledged nothing", async () => {
+Deno.test("Consumer.nack wakes a receive that waits, which has acknowledged nothing", async () => {
   using channel = scratchChannel();
   using producer = channel.producer();
   using consumer = channel.consumer({ spin: 0 });
@@ -179,7 +179,7 @@ Deno.test("Consumer.nack wakes a receive that waits, whose looks acknowledged no
   consumer.ack();
 });
 
-Deno.test("Consumer.consume acknowledges what the handler is done with, and nothing it throws at", async () => {
+Deno.test("Consumer.consume acknowledges a message when the handler fulfils, and not when it throws", async () => {
   using channel = scratchChannel();
   using producer = channel.producer();
   using consumer = channel.consumer();
@@ -230,7 +230,7 @@ Deno.test("Consumer.consume ends by its signal after the handler under way, and 
   await consumer.consume(() => assert.fail("it has aborted"), { signal: later.signal });
 });
 
-Deno.test("Consumer.consume: a handler that closes and throws loses nothing, and its reason is told", async () => {
+Deno.test("Consumer.consume: a handler that closes and throws loses nothing, and its reason is thrown", async () => {
   using channel = scratchChannel();
   using producer = channel.producer();
   producer.trySend(byte(1));
@@ -244,7 +244,7 @@ Deno.test("Consumer.consume: a handler that closes and throws loses nothing, and
   assert.deepEqual(drained(next), [1]);
 });
 
-Deno.test("what is put back comes again, here or to the next consumer", () => {
+Deno.test("Consumer.nack: a message that is put back is received again, here or by the next consumer", () => {
   using channel = scratchChannel({ lanes: 2 });
   using one = channel.producer();
   using two = channel.producer();
@@ -263,7 +263,7 @@ Deno.test("what is put back comes again, here or to the next consumer", () => {
   assert.deepEqual(drained(consumer).sort(), [2, 3]);
 });
 
-Deno.test("a drain hands out all that is there, also what came since something was left", () => {
+Deno.test("Consumer.drain passes all that is there, also what came since the last drain ended", () => {
   using channel = scratchChannel();
   using producer = channel.producer();
   using consumer = channel.consumer();
@@ -273,7 +273,7 @@ Deno.test("a drain hands out all that is there, also what came since something w
   assert.deepEqual(drained(consumer), [2, 3, 4]);
 });
 
-Deno.test("max bounds a drain, and the lanes take turns", () => {
+Deno.test("Consumer.drain: max bounds it, and the lanes take turns", () => {
   using channel = scratchChannel({ lanes: 3, laneCapacity: 1024 });
   const producers = [channel.producer(), channel.producer(), channel.producer()];
   using consumer = channel.consumer();
@@ -289,7 +289,7 @@ Deno.test("max bounds a drain, and the lanes take turns", () => {
   consumer.drain(() => {});
 });
 
-Deno.test("tryReceive: a lane is left when all that was seen of it is handed out", () => {
+Deno.test("Consumer.tryReceive: a lane's turn ends when all that was seen of it is delivered", () => {
   using channel = scratchChannel({ lanes: 2 });
   using one = channel.producer();
   using two = channel.producer();
@@ -301,7 +301,7 @@ Deno.test("tryReceive: a lane is left when all that was seen of it is handed out
   assert.deepEqual(received, [1, 2, 3, 4]);
 });
 
-Deno.test("a producer that never stops keeps no other lane waiting", () => {
+Deno.test("Consumer: a producer that never stops keeps no other lane waiting", () => {
   using channel = scratchChannel({ lanes: 2 });
   using busy = channel.producer();
   using quiet = channel.producer();
@@ -317,7 +317,7 @@ Deno.test("a producer that never stops keeps no other lane waiting", () => {
   consumer.drain(() => {});
 });
 
-Deno.test("of a visitor that throws, the message and all behind it stay", () => {
+Deno.test("Consumer.drain: if a visitor throws, its message and all after it stay", () => {
   using channel = scratchChannel();
   using producer = channel.producer();
   using consumer = channel.consumer();
@@ -334,7 +334,7 @@ Deno.test("of a visitor that throws, the message and all behind it stay", () => 
   assert.deepEqual([...seen, ...drained(next)], [1, 2, 3, 4]);
 });
 
-Deno.test("within a drain the consumer and the channel are busy", async () => {
+Deno.test("Consumer.drain: within it the consumer and the channel are busy", async () => {
   using channel = scratchChannel();
   using producer = channel.producer();
   using consumer = channel.consumer();
@@ -360,7 +360,7 @@ Deno.test("within a drain the consumer and the channel are busy", async () => {
   assert.deepEqual(drained(consumer), [2]);
 });
 
-Deno.test("a segment detached in the visitor ends the drain with an error", () => {
+Deno.test("Consumer.drain: a segment that a visitor detaches ends it with an error", () => {
   using channel = scratchChannel({ laneCapacity: 2048 });
   using producer = channel.producer();
   for (const length of [1, 300]) {
@@ -388,7 +388,7 @@ Deno.test("a segment detached in the visitor ends the drain with an error", () =
   }
 });
 
-Deno.test("a closed consumer says so, and closing twice is once", async () => {
+Deno.test("Consumer.close: every call fails after it, and closing again does nothing", async () => {
   using channel = scratchChannel();
   const consumer = channel.consumer();
   consumer.close();
@@ -404,7 +404,7 @@ Deno.test("a closed consumer says so, and closing twice is once", async () => {
   await assert.rejects(consumer.ready(), closed);
 });
 
-Deno.test("closing ends the receives that wait, and those that wait for their turn", async () => {
+Deno.test("Consumer.close ends the receives that wait, and those that wait for their turn", async () => {
   for (const whole of [true, false]) {
     using channel = scratchChannel();
     const consumer = channel.consumer({ spin: 0 });
@@ -416,7 +416,7 @@ Deno.test("closing ends the receives that wait, and those that wait for their tu
   }
 });
 
-Deno.test("receiving ends with its deadline and its signal, waiting and queued", async () => {
+Deno.test("Consumer.receive: ends by its timeout and its signal, waiting and queued", async () => {
   using channel = scratchChannel();
   using producer = channel.producer();
   using consumer = channel.consumer({ spin: 0 });
@@ -447,7 +447,7 @@ Deno.test("receiving ends with its deadline and its signal, waiting and queued",
   consumer.ack();
 });
 
-Deno.test("the stream ends when there was a producer, none is there, and all is received", async () => {
+Deno.test("Consumer.receive: the stream ends when there was a producer, none is left, and all is received", async () => {
   using channel = scratchChannel({ lanes: 2 });
   const until = "closed" as const;
   const options = { until, timeout: 20 };
@@ -486,7 +486,7 @@ Deno.test("the stream ends when there was a producer, none is there, and all is 
   assert.equal(await silent, false);
 });
 
-Deno.test("a drain that received makes the stream one that had a producer", () => {
+Deno.test("Consumer.drain: a message that it passed counts as one of a producer, for the end of the stream", () => {
   using channel = scratchChannel();
   {
     using producer = channel.producer();
@@ -499,7 +499,7 @@ Deno.test("a drain that received makes the stream one that had a producer", () =
 
 testWith(
   { tools: ["deno"] },
-  "a producer that is killed ends the stream, and frees its lane",
+  "Consumer.receive: a producer that is killed ends the stream, and its lane is free",
   async () => {
     using channel = scratchChannel();
     using consumer = channel.consumer();
@@ -550,7 +550,7 @@ async function sender(channel: Channel, count: number, end: "SIGKILL" | "close")
 
 testWith(
   { tools: ["deno"] },
-  "deadProducers: those that died count, while we receive and before if they left messages",
+  "Consumer.deadProducers: counts those that died since it was opened, or before and left messages",
   async () => {
     using channel = scratchChannel({ lanes: 2, persistent: true });
     const all = async (): Promise<[number, number]> => {
@@ -588,7 +588,7 @@ testWith(
   },
 );
 
-Deno.test("for await lets timers run while messages are always there", async () => {
+Deno.test("Consumer.messages: timers run while there are always messages", async () => {
   using channel = scratchChannel();
   using producer = channel.producer();
   using consumer = channel.consumer();
@@ -612,7 +612,7 @@ Deno.test("for await lets timers run while messages are always there", async () 
   consumer.drain(() => {});
 });
 
-Deno.test("leaving a loop counts its last message, and leaves the consumer open", async () => {
+Deno.test("Consumer.messages: leaving a loop acknowledges its last message, and the consumer stays open", async () => {
   using channel = scratchChannel();
   using producer = channel.producer();
   using consumer = channel.consumer();
@@ -623,7 +623,7 @@ Deno.test("leaving a loop counts its last message, and leaves the consumer open"
   assert.deepEqual(drained(consumer), [2]);
 });
 
-Deno.test("a consumer whose channel was removed underneath learns it when it waits", async () => {
+Deno.test("Consumer.receive: a wait notices that the channel was removed", async () => {
   using channel = scratchChannel();
   using producer = channel.producer();
   using consumer = channel.consumer({ spin: 0 });
@@ -641,7 +641,7 @@ Deno.test("a consumer whose channel was removed underneath learns it when it wai
   assert.equal(consumer.receiveSync().bytes[0], 1, "what is there can still be received");
 });
 
-Deno.test("ready: a message in a lane before the next one ends the wait", async () => {
+Deno.test("Consumer.ready: a message in a lane before the next one ends the wait", async () => {
   using channel = scratchChannel({ lanes: 3 });
   const producers = [channel.producer(), channel.producer(), channel.producer()];
   for (const ready of ["ready", "readySync", "receive", "receiveSync"] as const) {
@@ -660,7 +660,7 @@ Deno.test("ready: a message in a lane before the next one ends the wait", async 
   }
 });
 
-Deno.test("ready, readySync: what was received before counts as received, put back or not", async () => {
+Deno.test("Consumer.ready and readySync: acknowledge what was received before, unless it was put back", async () => {
   using channel = scratchChannel();
   using producer = channel.producer();
   using consumer = channel.consumer();
@@ -718,7 +718,7 @@ Deno.test("Consumer: every wait notices that the semaphore set was removed, or t
   }
 });
 
-Deno.test("what cannot be in a lane is an error, and discard goes on behind it", async () => {
+Deno.test("Consumer.discard: impossible contents of a lane are an error, and discard continues after them", async () => {
   const spoiled: [string, RegExp, (words: Int32Array, ring: Int32Array) => void][] = [
     ["a length", /position 0 has the length 4294967294, where at most 24 can be/, (_, ring) => {
       ring[0] = -2;
@@ -776,7 +776,7 @@ const WAYS: Readonly<
   },
 };
 
-Deno.test("a lane that cannot be read keeps no other one waiting", async () => {
+Deno.test("Consumer: a lane that cannot be read keeps no other one waiting", async () => {
   const spoil = {
     "a length": (_: Int32Array, ring: Int32Array) => ring[0] = -2,
     "a tail": (words: Int32Array) => words[LANE_WORD.TAIL] = 4,
@@ -895,7 +895,7 @@ Deno.test("Consumer: all other lanes are received before the error that names th
   }
 });
 
-Deno.test("Consumer: a lane that cannot be read is told of though the others never have nothing", () => {
+Deno.test("Consumer: a lane that cannot be read is reported although the others always have messages", () => {
   for (const max of [1, undefined]) {
     using channel = scratchChannel({ lanes: 2 });
     using one = channel.producer();
@@ -920,7 +920,7 @@ Deno.test("Consumer: a lane that cannot be read is told of though the others nev
   }
 });
 
-Deno.test("Consumer: messages before a record that cannot be are received, and counted", () => {
+Deno.test("Consumer: messages before an impossible record are received, and counted", () => {
   using channel = scratchChannel();
   using producer = channel.producer();
   using consumer = channel.consumer();
@@ -940,7 +940,7 @@ Deno.test("Consumer: messages before a record that cannot be are received, and c
   consumer.discard(0);
 });
 
-Deno.test("Consumer: padding is not a whole ring, though one could be full of it", () => {
+Deno.test("Consumer: padding that fills the whole ring is an error", () => {
   using channel = scratchChannel();
   using producer = channel.producer();
   using consumer = channel.consumer();
@@ -970,7 +970,7 @@ Deno.test("Consumer: a visitor's own ECORRUPT, of another channel, is thrown at 
   assert.deepEqual(drained(consumer).sort(), [1, 2]);
 });
 
-Deno.test("Consumer: a lane that can be read again before its error was told is no error any more", () => {
+Deno.test("Consumer: a lane that can be read again before its error was thrown is not an error any more", () => {
   using channel = scratchChannel({ lanes: 2 });
   using one = channel.producer();
   using two = channel.producer();
@@ -1000,7 +1000,7 @@ Deno.test("Consumer: a lane that can be read again before its error was told is 
   assert.deepEqual(drained(consumer), [3]);
 });
 
-Deno.test("where all messages have one length, a record of another one cannot be", async () => {
+Deno.test("Consumer: where all messages have one length, a record of another length is an error", async () => {
   for (const [length, size] of [[0, 8], [8, 16], [15, 16], [17, 16], [24, 16], [80, 72]]) {
     using channel = scratchChannel({ messageSize: size! });
     using producer = channel.producer();
@@ -1019,7 +1019,7 @@ Deno.test("where all messages have one length, a record of another one cannot be
   }
 });
 
-Deno.test("where all messages have one length, one that ends behind the tail cannot be", () => {
+Deno.test("Consumer: where all messages have one length, a record that ends after the tail is an error", () => {
   using channel = scratchChannel({ messageSize: 16 });
   using producer = channel.producer();
   producer.trySend(new Uint8Array(16));
@@ -1032,7 +1032,7 @@ Deno.test("where all messages have one length, one that ends behind the tail can
   consumer.discard(0);
 });
 
-Deno.test("a lane without an owner is usable again after discard, whatever its words were", () => {
+Deno.test("Consumer.discard: a lane without an owner is usable again, whatever its words were", () => {
   for (const [tail, head] of [[4, 0], [12, 0], [0, 4], [8, 3], [5, 5], [4096, 12]] as const) {
     using channel = scratchChannel();
     withLaneWords(channel, 0, (words) => {
@@ -1048,7 +1048,7 @@ Deno.test("a lane without an owner is usable again after discard, whatever its w
   }
 });
 
-Deno.test("a tail that no owner stores is replaced under an owner too, who goes on with its own", () => {
+Deno.test("Consumer.discard: an unaligned tail is replaced while the lane has an owner, which continues with its own", () => {
   using channel = scratchChannel();
   using producer = channel.producer();
   using consumer = channel.consumer();
@@ -1061,7 +1061,7 @@ Deno.test("a tail that no owner stores is replaced under an owner too, who goes 
   assert.deepEqual(drained(consumer), [8]);
 });
 
-Deno.test("what is discarded is not there any more, in figures too", () => {
+Deno.test("Consumer.discard: what it drops is gone, also from the stats", () => {
   using channel = scratchChannel();
   using producer = channel.producer();
   using consumer = channel.consumer();
@@ -1075,7 +1075,7 @@ Deno.test("what is discarded is not there any more, in figures too", () => {
   assert.deepEqual(drained(consumer), [4]);
 });
 
-Deno.test("a head and a tail that another wrote are found when the consumer waits and looks", async () => {
+Deno.test("Consumer: a head and a tail that another program wrote are found when it waits and looks", async () => {
   using channel = scratchChannel();
   using consumer = channel.consumer({ spin: 0 });
   withLaneWords(channel, 0, (words) => words[LANE_WORD.HEAD] = 8);

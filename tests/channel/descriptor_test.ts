@@ -27,7 +27,7 @@ function offsets(layout: { readonly fields: object }): Record<string, number> {
   );
 }
 
-Deno.test("fields are where the wire format says", () => {
+Deno.test("HEADER and LANE: fields are at the offsets of the wire format", () => {
   assert.deepEqual(offsets(HEADER), {
     magic: 0,
     version: 4,
@@ -53,14 +53,14 @@ Deno.test("fields are where the wire format says", () => {
   assert.deepEqual([RECORD.size, MESSAGE_COUNTER.size, LANE.size, LINE], [8, 12, 256, 128]);
 });
 
-Deno.test("the magic reads SHMC, and backwards it is its own swap", () => {
+Deno.test("MAGIC: reads SHMC, and MAGIC_SWAPPED is its bytes in reverse order", () => {
   const bytes = new DataView(new ArrayBuffer(4));
   bytes.setUint32(0, MAGIC, true);
   assert.equal(new TextDecoder().decode(bytes), "SHMC");
   assert.equal(bytes.getUint32(0, false), MAGIC_SWAPPED);
 });
 
-Deno.test("sizes and numbers of lanes lead to each other, and nothing else does", () => {
+Deno.test("lanesFor and capacityFor: accept the numbers of a channel, and no others", () => {
   for (const lanes of [1, 2, 7, 256]) {
     for (const laneCapacity of [64, 1 << 20]) {
       const shape = { lanes, laneCapacity, messageSize: 0 };

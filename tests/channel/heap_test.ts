@@ -68,7 +68,7 @@ const PROGRAM = `
 for (const [size, how] of [[8, "stage"], [64, "stage"], [300, "stage"], [8, "claim"]] as const) {
   testWith(
     { tools: ["deno"] },
-    `10^7 messages of ${size} bytes by ${how} and drain leave the heap as it was`,
+    `Producer.${how} and Consumer.drain: 10^7 messages of ${size} bytes leave the heap as it was`,
     async () => {
       await using peer = Peer.typescript(
         PROGRAM.replace("Deno.args", `["${freshKey()}", "${size}", "${how}"]`),

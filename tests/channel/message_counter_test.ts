@@ -6,7 +6,7 @@ import { MessageCounter, readMessageCount } from "../../src/channel/message_coun
 
 const FIRST = 2;
 
-Deno.test("a count goes on from writer to writer", () => {
+Deno.test("MessageCounter: a count continues from writer to writer", () => {
   const words = new Int32Array(16);
   let position = 0;
   let count = 0;
@@ -23,7 +23,7 @@ Deno.test("a count goes on from writer to writer", () => {
   assert.equal(words[0], 0);
 });
 
-Deno.test("a writer that dies before its position is published has changed no count", () => {
+Deno.test("MessageCounter: a writer that dies before its position is published changes no count", () => {
   const words = new Int32Array(16);
   new MessageCounter(words, FIRST, 0).add(3, 24);
   new MessageCounter(words, FIRST, 24).add(5, 64);
@@ -36,7 +36,7 @@ Deno.test("a writer that dies before its position is published has changed no co
   assert.equal(readMessageCount(words, FIRST, 64), 0);
 });
 
-Deno.test("a count passes 2^32, and what nobody counted is 0", () => {
+Deno.test("MessageCounter: a count passes 2^32, and a position that was not counted has 0", () => {
   const words = new Int32Array(16);
   words[FIRST + COUNTER_WORD.LOW] = -1;
   const counter = new MessageCounter(words, FIRST, 0);

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { RingViews, SMALL, SmallPayload } from "../../src/channel/payload_views.ts";
 
-Deno.test("small payloads go through private memory, whole and to the byte", () => {
+Deno.test("SmallPayload: payloads are copied through private memory, to the byte", () => {
   const small = new SmallPayload();
   const ring = new BigUint64Array(SMALL / 8 + 2);
   const bytes = new Uint8Array(ring.buffer);
@@ -32,7 +32,7 @@ Deno.test("small payloads go through private memory, whole and to the byte", () 
   }
 });
 
-Deno.test("every bit of a payload arrives, of those that are no numbers too", () => {
+Deno.test("SmallPayload: every bit arrives, also where the bytes would be a NaN", () => {
   const small = new SmallPayload();
   const words = BigUint64Array.of(
     0x7ff0000000000001n,
@@ -54,7 +54,7 @@ Deno.test("every bit of a payload arrives, of those that are no numbers too", ()
   }
 });
 
-Deno.test("views over a ring are at their place, and kept while the place has no other", () => {
+Deno.test("RingViews: a view is over its place, and kept until another one replaces it", () => {
   const ring = new Uint8Array(new ArrayBuffer(8 + 1024), 8);
   const views = new RingViews(ring);
   for (const [offset, length] of [[8, 100], [16, 100], [8, 101], [8, 100], [512, 500]] as const) {

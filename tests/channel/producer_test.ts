@@ -20,7 +20,7 @@ guardAgainstLeaks();
 /** Records of one byte that fit into the usual lane of these tests. */
 const FIT = 16;
 
-Deno.test("trySend says when the lane is full, and there is room again when it is received", () => {
+Deno.test("Producer.trySend returns false when the lane is full, and there is room again after receiving", () => {
   using channel = scratchChannel();
   using producer = channel.producer();
   using consumer = channel.consumer();
@@ -34,7 +34,7 @@ Deno.test("trySend says when the lane is full, and there is room again when it i
   assert.deepEqual(drained(consumer), [...Array(FIT - 1).keys()].map((i) => i + 1).concat(99));
 });
 
-Deno.test("a message too large is refused with the limit, in every way of sending", async () => {
+Deno.test("Producer: a message that is too large is refused with the limit, in every way of sending", async () => {
   using channel = scratchChannel();
   using producer = channel.producer();
   const large = new Uint8Array(channel.maxMessage + 1);
@@ -58,7 +58,7 @@ Deno.test("a message too large is refused with the limit, in every way of sendin
   }
 });
 
-Deno.test("messages of every length, with the tags of both ends, arrive as they were", () => {
+Deno.test("Producer.trySend: messages of every length, with the smallest and largest tag, arrive as they were", () => {
   using channel = scratchChannel({ laneCapacity: 1024 });
   using producer = channel.producer();
   using consumer = channel.consumer();
@@ -120,7 +120,7 @@ Deno.test("Producer: every way of sending takes its tag as { tag }, and a number
   }
 });
 
-Deno.test("the same payload object is sent as it is each time", () => {
+Deno.test("Producer: the same array is sent with the bytes it has at each call", () => {
   using channel = scratchChannel();
   using producer = channel.producer();
   using consumer = channel.consumer();
@@ -132,7 +132,7 @@ Deno.test("the same payload object is sent as it is each time", () => {
   assert.deepEqual(drained(consumer), [0, 1, 2, 3, 4, 5]);
 });
 
-Deno.test("Producer.scratch: one array for a length, sent as it is each time, by every method", async () => {
+Deno.test("Producer.scratch: one array for a length, sent with the bytes it has at each call, by every method", async () => {
   using channel = scratchChannel({ laneCapacity: 4096 });
   using producer = channel.producer();
   using consumer = channel.consumer();
@@ -186,7 +186,7 @@ Deno.test("Producer.send: bytes of scratch that are written while it waits are s
   assert.deepEqual(drained(consumer), [2]);
 });
 
-Deno.test("Producer: an array that says another length than it has is sent as it is, and hits no other", () => {
+Deno.test("Producer: an array that claims another length than it has is sent with its own", () => {
   class Liar extends Uint8Array {
     said = 20;
     override get length(): number {
@@ -219,7 +219,7 @@ Deno.test("Producer: an array that says another length than it has is sent as it
   }
 });
 
-Deno.test("Producer: what stands in for an array and says a length is refused", () => {
+Deno.test("Producer: an object that looks like an array is refused", () => {
   using channel = scratchChannel();
   using producer = channel.producer();
   using consumer = channel.consumer();
@@ -237,7 +237,7 @@ Deno.test("Producer: what stands in for an array and says a length is refused", 
   assert.equal(consumer.tryReceive(), undefined);
 });
 
-Deno.test("Producer.sendBatch: as far as there is room, and nothing where a message is faulty", () => {
+Deno.test("Producer.sendBatch sends as many as there is room for, and none if one is refused", () => {
   using channel = scratchChannel();
   using producer = channel.producer();
   using consumer = channel.consumer();
@@ -259,7 +259,7 @@ Deno.test("Producer.sendBatch: as far as there is room, and nothing where a mess
   assert.equal(producer.sendBatch([]), 0);
 });
 
-Deno.test("what is staged is seen when it is published: by whatever publishes, closing too", async () => {
+Deno.test("Producer.stage: messages are seen when they are published: by publish, by a send, and by close", async () => {
   using channel = scratchChannel();
   using consumer = channel.consumer();
   const ways: ((producer: Producer) => unknown)[] = [
@@ -280,7 +280,7 @@ Deno.test("what is staged is seen when it is published: by whatever publishes, c
   }
 });
 
-Deno.test("waiting for room publishes what was staged: else there would never be room", async () => {
+Deno.test("Producer.sendSync: waiting for room publishes the staged messages", async () => {
   using channel = scratchChannel();
   using producer = channel.producer({ spin: 0 });
   using consumer = channel.consumer();
@@ -291,7 +291,7 @@ Deno.test("waiting for room publishes what was staged: else there would never be
   assert.deepEqual(drained(consumer), [99]);
 });
 
-Deno.test("several send() that wait keep their order, and nothing overtakes them", async () => {
+Deno.test("Producer.send: several that wait keep their order, and no other send overtakes them", async () => {
   using channel = scratchChannel();
   using producer = channel.producer({ spin: 0 });
   using consumer = channel.consumer();
@@ -316,7 +316,7 @@ Deno.test("several send() that wait keep their order, and nothing overtakes them
   assert.deepEqual(drained(consumer), [1]);
 });
 
-Deno.test("a send that waits, or waits for its turn, ends with its signal and its deadline", async () => {
+Deno.test("Producer.send: ends by its signal and its timeout, waiting and queued", async () => {
   using channel = scratchChannel();
   using producer = channel.producer({ spin: 0 });
   using consumer = channel.consumer();
@@ -343,7 +343,7 @@ Deno.test("a send that waits, or waits for its turn, ends with its signal and it
   assert.deepEqual(drained(consumer), [4], "only what was not given up was sent");
 });
 
-Deno.test("a deadline ends sendSync, and nothing was sent", () => {
+Deno.test("Producer.sendSync: times out, and nothing was sent", () => {
   using channel = scratchChannel();
   using producer = channel.producer();
   const there = fill(producer);
@@ -359,7 +359,7 @@ Deno.test("a deadline ends sendSync, and nothing was sent", () => {
   assert.deepEqual(drained(consumer), [9], "room beats a deadline that has passed");
 });
 
-Deno.test("without a consumer sending waits or fails, as asked for", async () => {
+Deno.test("Producer.sendSync: without a consumer it waits or fails, as the option says", async () => {
   using channel = scratchChannel({ lanes: 2 });
   assert.throws(
     () => channel.producer({ withoutConsumer: "sometimes" as "wait" }),
@@ -382,7 +382,7 @@ Deno.test("without a consumer sending waits or fails, as asked for", async () =>
   assert.deepEqual(drained(consumer).sort(), [98, 99]);
 });
 
-Deno.test("closing ends the sends that wait, and those that wait for their turn", async () => {
+Deno.test("Producer.close ends the sends that wait, and those that wait for their turn", async () => {
   for (const whole of [true, false]) {
     using channel = scratchChannel();
     using producer = channel.producer({ spin: 0 });
@@ -403,7 +403,7 @@ Deno.test("closing ends the sends that wait, and those that wait for their turn"
   }
 });
 
-Deno.test("a reservation is open until committed or given up, and nothing is sent meanwhile", async () => {
+Deno.test("Producer.claim: nothing else is sent until the reservation is committed or aborted", async () => {
   using channel = scratchChannel();
   using producer = channel.producer();
   using consumer = channel.consumer();
@@ -421,7 +421,7 @@ Deno.test("a reservation is open until committed or given up, and nothing is sen
   assert.deepEqual(drained(consumer), [1]);
 });
 
-Deno.test("a closed producer says so, and closing twice is once", async () => {
+Deno.test("Producer.close: every call fails after it, and closing again does nothing", async () => {
   using channel = scratchChannel();
   const producer = channel.producer();
   const reservation = producer.claim(1)!;
@@ -439,7 +439,7 @@ Deno.test("a closed producer says so, and closing twice is once", async () => {
   assert.deepEqual([opened, count, alive], [1, 1, false]);
 });
 
-Deno.test("positions that cannot be are found when a producer begins, looks for room, and waits", async () => {
+Deno.test("Producer: impossible positions are found when it is opened, looks for room, and waits", async () => {
   using channel = scratchChannel();
   const set = (word: number, value: number): void =>
     withLaneWords(channel, 0, (words) => {
@@ -467,7 +467,7 @@ Deno.test("positions that cannot be are found when a producer begins, looks for 
   set(LANE_WORD.TAIL, 0);
 });
 
-Deno.test("a producer whose channel was removed underneath learns it when it waits", async () => {
+Deno.test("Producer.send: a wait notices that the channel was removed", async () => {
   using channel = scratchChannel();
   using producer = channel.producer({ spin: 0 });
   channel.remove();
@@ -504,7 +504,7 @@ Deno.test("Producer: a send that waits notices that the semaphore set was remove
   }
 });
 
-Deno.test("a free lane that cannot be a ring is passed over, and its claim given back", () => {
+Deno.test("Channel.producer: a free lane with impossible words is skipped, and its role released", () => {
   const { TAIL, HEAD } = LANE_WORD;
   for (const [tail, head] of [[4, 0], [12, 4], [0, 4], [512, 0], [0, 512]]) {
     using channel = scratchChannel({ lanes: 3 });

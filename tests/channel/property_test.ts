@@ -316,7 +316,7 @@ class Schedule {
   }
 }
 
-Deno.test("random schedules over tiny rings are like plain queues", () => {
+Deno.test("Channel: random schedules over tiny rings behave as plain queues", () => {
   const first = seed();
   const key = freshKey();
   for (let i = 0; i < SCHEDULES; i++) {

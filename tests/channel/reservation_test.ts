@@ -6,7 +6,7 @@ import { byte, drained, scratchChannel } from "./scratch_channel.ts";
 
 guardAgainstLeaks();
 
-Deno.test("what is written into a reservation arrives when it is committed, small and large", () => {
+Deno.test("Reservation.commit: the bytes that were written arrive, small and large", () => {
   using channel = scratchChannel({ laneCapacity: 1024 });
   using producer = channel.producer();
   using consumer = channel.consumer();
@@ -22,7 +22,7 @@ Deno.test("what is written into a reservation arrives when it is committed, smal
   }
 });
 
-Deno.test("a reservation given up was never there, and its place is taken by the next", () => {
+Deno.test("Reservation.abort: nothing is sent, and the next message takes the place", () => {
   using channel = scratchChannel();
   using producer = channel.producer();
   using consumer = channel.consumer();
@@ -38,7 +38,7 @@ Deno.test("a reservation given up was never there, and its place is taken by the
   assert.deepEqual(drained(consumer), [1]);
 });
 
-Deno.test("a reservation that is not open says so", () => {
+Deno.test("Reservation: calls fail while it is not open", () => {
   using channel = scratchChannel();
   using producer = channel.producer();
   using consumer = channel.consumer();
@@ -51,7 +51,7 @@ Deno.test("a reservation that is not open says so", () => {
   assert.deepEqual(drained(consumer), [1]);
 });
 
-Deno.test("bytes kept of a reservation or a drain cannot be reached after the channel was closed", () => {
+Deno.test("Channel.close: bytes kept of a reservation or a drain are empty after it", () => {
   const channel = scratchChannel({ laneCapacity: 1024 });
   const producer = channel.producer();
   const consumer = channel.consumer();

@@ -18,7 +18,7 @@ const TAKEN = {
   message: /its memory was transferred away.*transfer a copy, and close and open the channel again/,
 };
 
-Deno.test("drain: small payloads that are transferred away change none of those behind them", () => {
+Deno.test("Consumer.drain: small payloads that are transferred away change none of those after them", () => {
   using channel = scratchChannel({ laneCapacity: 4096 });
   using producer = channel.producer();
   using consumer = channel.consumer();
@@ -33,7 +33,7 @@ Deno.test("drain: small payloads that are transferred away change none of those 
   consumer.ack();
 });
 
-Deno.test("drain: a large payload that is transferred away is an error, and everything closes", () => {
+Deno.test("Consumer.drain: a large payload that is transferred away is an error, and all can be closed", () => {
   for (const count of [1, 2]) {
     const channel = scratchChannel({ laneCapacity: 4096 });
     using other = Channel.open(channel.key);
@@ -68,7 +68,7 @@ Deno.test("drain: a large payload that is transferred away is an error, and ever
   }
 });
 
-Deno.test("close: the last one out lets go of the entry lock, though its memory was transferred away", () => {
+Deno.test("Channel.close: the last peer releases the entry lock although its memory was transferred away", () => {
   const channel = scratchChannel({ laneCapacity: 4096 });
   channel.producer().trySend(new Uint8Array(300));
   assert.throws(() => channel.consumer().drain(transfer), TAKEN);
@@ -78,7 +78,7 @@ Deno.test("close: the last one out lets go of the entry lock, though its memory 
   assert.equal(consumer.drain(() => {}), 1);
 });
 
-Deno.test("commit: a reservation whose bytes were transferred away is not sent, and the next one works", () => {
+Deno.test("Reservation.commit: bytes that were transferred away are not sent, and the next reservation works", () => {
   for (const length of [1, 8, 64]) {
     using channel = scratchChannel();
     using producer = channel.producer();
@@ -103,7 +103,7 @@ Deno.test("commit: a reservation whose bytes were transferred away is not sent, 
   }
 });
 
-Deno.test("commit: a large reservation that was transferred away is an error, and everything closes", () => {
+Deno.test("Reservation.commit: a large one that was transferred away is an error, and all can be closed", () => {
   const channel = scratchChannel({ laneCapacity: 4096 });
   using other = Channel.open(channel.key);
   const reservation = channel.producer().claim(300)!;
@@ -114,7 +114,7 @@ Deno.test("commit: a large reservation that was transferred away is an error, an
   assert.equal(other.stats().lanes[0]!.alive, false);
 });
 
-Deno.test("send: bytes that are transferred away while it waits are not sent as something else", async () => {
+Deno.test("Producer.send: bytes that are transferred away while it waits are not sent as something else", async () => {
   for (const length of [1, 16, 24]) {
     using channel = scratchChannel();
     using producer = channel.producer({ spin: 0 });
@@ -134,7 +134,7 @@ Deno.test("send: bytes that are transferred away while it waits are not sent as 
   }
 });
 
-Deno.test("typed drain: the view's memory is made anew after a visitor transferred it away", () => {
+Deno.test("Consumer.drain: the memory of a struct's view is replaced after a visitor transferred it away", () => {
   using channel = Channel.of(struct({ bytes: array(u8, 16) }), {
     key: freshKey(),
     laneCapacity: 4096,

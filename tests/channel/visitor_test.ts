@@ -19,7 +19,7 @@ const REFUSED = {
 const thenable = { then: (): void => {} };
 const callable = Object.assign(() => {}, thenable);
 
-Deno.test("drain: a visitor that returns a promise is refused, and its message stays", () => {
+Deno.test("Consumer.drain: a visitor that returns a promise is refused, and its message stays", () => {
   for (const returned of [Promise.resolve(1), thenable, callable]) {
     using channel = scratchChannel({ laneCapacity: 2048 });
     using producer = channel.producer();
@@ -37,7 +37,7 @@ Deno.test("drain: a visitor that returns a promise is refused, and its message s
   }
 });
 
-Deno.test("typed drain: a visitor that returns a promise is refused, and its message stays", () => {
+Deno.test("Consumer.drain: a visitor of structs that returns a promise is refused, and its message stays", () => {
   using channel = Channel.of(struct({ n: i32 }), { key: freshKey(), laneCapacity: 256 });
   using producer = channel.producer();
   using consumer = channel.consumer();
@@ -48,7 +48,7 @@ Deno.test("typed drain: a visitor that returns a promise is refused, and its mes
   consumer.ack();
 });
 
-Deno.test("drain: whatever else a visitor returns is ignored", () => {
+Deno.test("Consumer.drain: anything else that a visitor returns is ignored", () => {
   using channel = scratchChannel();
   using producer = channel.producer();
   using consumer = channel.consumer();
@@ -76,7 +76,7 @@ export function typesOfVisitors(consumer: Consumer): void {
   consumer.drain(([value]) => value === 1 ? Promise.resolve() : undefined);
 }
 
-Deno.test("drainText and text: messages as UTF-8, of which anything else is U+FFFD", () => {
+Deno.test("Consumer.drainText and ChannelMessage.text: messages as UTF-8, where invalid bytes are U+FFFD", () => {
   using channel = scratchChannel({ laneCapacity: 4096 });
   using producer = channel.producer();
   using consumer = channel.consumer();
@@ -100,7 +100,7 @@ Deno.test("drainText and text: messages as UTF-8, of which anything else is U+FF
   assert.deepEqual(drained(consumer), []);
 });
 
-Deno.test("drainText and text: nothing of the channel's own memory is decoded", () => {
+Deno.test("Consumer.drainText and ChannelMessage.text: decode nothing of the channel's own memory", () => {
   using channel = scratchChannel({ laneCapacity: 4096 });
   using producer = channel.producer();
   using consumer = channel.consumer();
@@ -129,7 +129,7 @@ Deno.test("drainText and text: nothing of the channel's own memory is decoded", 
 
 testWith(
   { tools: ["deno"] },
-  "drainText and text: a peer that rewrites the payload all the time crashes nobody",
+  "Consumer.drainText and ChannelMessage.text: a peer that rewrites the payload all the time crashes no process",
   async () => {
     using channel = scratchChannel({ laneCapacity: 1 << 18 });
     using producer = channel.producer();

@@ -54,7 +54,7 @@ function endless(): { readonly stream: ReadableStream<Uint8Array>; readonly made
 
 testWith(
   { tools: ["deno"] },
-  "Consumer.readable, Producer.writable: chunks of another process arrive in order, up to its end",
+  "Consumer.readable and Producer.writable: chunks of another process arrive in order, up to its end",
   async () => {
     const key = freshKey();
     using channel = Channel.openOrCreate({ key, lanes: 1, laneCapacity: 2048 });
@@ -78,7 +78,7 @@ testWith(
 
 testWith(
   { files: true },
-  "Consumer.readable, Producer.writable: a file arrives as it was, through gzip and back",
+  "Consumer.readable and Producer.writable: a file arrives as it was, through gzip and back",
   async () => {
     using channel = Channel.openOrCreate({ key: freshKey(), laneCapacity: 1 << 16 });
     using consumer = channel.consumer();
@@ -93,7 +93,7 @@ testWith(
   },
 );
 
-Deno.test("Consumer.readable, Producer.writable: a channel of structs streams values", async () => {
+Deno.test("Consumer.readable and Producer.writable: a channel of structs streams values", async () => {
   using channel = Channel.of(struct({ n: i32, x: f64 }), { key: freshKey(), laneCapacity: 256 });
   using consumer = channel.consumer();
   using producer = channel.producer();
@@ -303,7 +303,7 @@ testWith(
   },
 );
 
-Deno.test("Producer.writable: a chunk that is too large or no bytes is refused, and the stream is incomplete", async () => {
+Deno.test("Producer.writable: a chunk that is too large, or is not bytes, is refused, and the stream is incomplete", async () => {
   for (
     const [chunk, error] of [
       [new Uint8Array(121), {
@@ -341,7 +341,7 @@ Deno.test("Producer.writable: chunks without bytes are messages too", async () =
   await sent;
 });
 
-Deno.test("Producer.close, Consumer.close: their streams fail with EDETACHED, and cannot be made any more", async () => {
+Deno.test("Producer.close and Consumer.close: their streams fail with EDETACHED, and cannot be made any more", async () => {
   using channel = scratchChannel();
   const closed = { code: "EDETACHED", message: /it was closed: open it again/ };
   const producer = channel.producer();

@@ -81,7 +81,7 @@ async function checkChannel(key: number, receiver: Peer): Promise<void> {
 for (const [language, start] of Object.entries(RECEIVERS)) {
   testWith(
     NEEDS,
-    `${language}: a creator that dies while one waits for it is replaced`,
+    `Channel.openOrCreate (${language}): a creator that dies while a peer waits for it is replaced`,
     async () => {
       const key = freshKey();
       await using dying = await create(key);
@@ -95,12 +95,16 @@ for (const [language, start] of Object.entries(RECEIVERS)) {
     },
   );
 
-  testWith(NEEDS, `${language}: a dead creator that nobody has reaped is replaced`, async () => {
-    const key = freshKey();
-    await using _parent = await create(key, "zombie");
-    await using receiver = start(key);
-    await checkChannel(key, receiver);
-  });
+  testWith(
+    NEEDS,
+    `Channel.openOrCreate (${language}): a dead creator that was not reaped is replaced`,
+    async () => {
+      const key = freshKey();
+      await using _parent = await create(key, "zombie");
+      await using receiver = start(key);
+      await checkChannel(key, receiver);
+    },
+  );
 }
 
 /** Arrives and leaves so many times, or until SIGTERM, at times resting at a system call. */
@@ -137,20 +141,24 @@ const comingAndGoing = new CProgram(
   `-I${PROJECT}tests/crash`,
 );
 
-testWith(C_NEEDS, "C peers that come and go take no channel for another thing", async () => {
-  const key = freshKey();
-  await using peers = new AsyncDisposableStack();
-  const counting = peers.use(comingAndGoing.start(key, 1000));
-  const others = [0, 0].map((endless) => peers.use(comingAndGoing.start(key, endless)));
-  const ended = [await counting.ended()];
-  for (const other of others) {
-    other.kill("SIGTERM");
-    ended.push(await other.ended());
-  }
-  for (const { code, stderr } of ended) assert.deepEqual([stderr, code], ["", 0]);
-  assert.throws(() => SemaphoreSet.open(key), { code: "ENOENT" });
-  assert.equal(findSegment(key), undefined);
-});
+testWith(
+  C_NEEDS,
+  "shm_channel.h: peers that come and go never take a channel for another object",
+  async () => {
+    const key = freshKey();
+    await using peers = new AsyncDisposableStack();
+    const counting = peers.use(comingAndGoing.start(key, 1000));
+    const others = [0, 0].map((endless) => peers.use(comingAndGoing.start(key, endless)));
+    const ended = [await counting.ended()];
+    for (const other of others) {
+      other.kill("SIGTERM");
+      ended.push(await other.ended());
+    }
+    for (const { code, stderr } of ended) assert.deepEqual([stderr, code], ["", 0]);
+    assert.throws(() => SemaphoreSet.open(key), { code: "ENOENT" });
+    assert.equal(findSegment(key), undefined);
+  },
+);
 
 function moment(ms = 1): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));

@@ -25,7 +25,7 @@ function spoil(channel: Channel, word: number, value: number): void {
   withLaneWords(channel, 0, (words) => Atomics.store(words, word, value));
 }
 
-Deno.test("a head that is wrong in an empty lane is right again after discard", () => {
+Deno.test("Consumer.discard: corrects a wrong head of an empty lane", () => {
   using channel = scratchChannel();
   using producer = channel.producer();
   using consumer = channel.consumer();
@@ -40,7 +40,7 @@ Deno.test("a head that is wrong in an empty lane is right again after discard", 
   }
 });
 
-Deno.test("a tail that was there for an instant keeps nobody from sleeping", async () => {
+Deno.test("Consumer.receive: a tail that was there for a moment keeps no consumer awake", async () => {
   using channel = scratchChannel();
   using consumer = channel.consumer();
   spoil(channel, TAIL, 64);
@@ -52,7 +52,7 @@ Deno.test("a tail that was there for an instant keeps nobody from sleeping", asy
   await assert.rejects(consumer.ready(soon), { code: "ETIMEDOUT" });
 });
 
-Deno.test("positions out of step are found, also where both of a lane are", () => {
+Deno.test("Channel: positions that do not match are found, also if both of a lane are wrong", () => {
   for (const step of [1, 4, 7]) {
     using channel = scratchChannel();
     spoil(channel, TAIL, step);
@@ -72,7 +72,7 @@ Deno.test("positions out of step are found, also where both of a lane are", () =
 
 const SEED = chosenSeed();
 
-Deno.test(`2000 corruptions under peers of one process: results or clear errors (seed ${SEED})`, async () => {
+Deno.test(`Channel: 2000 corruptions under peers of one process give results or clear errors (seed ${SEED})`, async () => {
   const counts = await fuzzChannels({ corruptions: 2000, seed: SEED });
   // What the test is about did happen
   for (const name of ["ECORRUPT", "ETIMEDOUT", "EFORMAT"]) {
@@ -82,16 +82,20 @@ Deno.test(`2000 corruptions under peers of one process: results or clear errors 
   assert(counts.sum("mended by discard") > 1000);
 });
 
-testWith({ tools: ["deno"] }, "the same in a process that ends, and by no signal", async () => {
-  const program = `
+testWith(
+  { tools: ["deno"] },
+  "Channel: a process ends by itself after these corruptions, not by a signal",
+  async () => {
+    const program = `
     import { fuzzChannels } from "file://${PROJECT}tests/crash/channel_hostile_fuzz.ts";
     const counts = await fuzzChannels({ corruptions: 5000, seed: ${SEED + 1_000_000} });
     console.log(counts.sum("corruption ") >= 5000);
   `;
-  await using peer = Peer.typescript(program, "--allow-ffi");
-  const { code, signal, stdout, stderr } = await peer.ended();
-  assert.deepEqual([code, signal, stdout, stderr], [0, null, "true\n", ""], `seed ${SEED}`);
-});
+    await using peer = Peer.typescript(program, "--allow-ffi");
+    const { code, signal, stdout, stderr } = await peer.ended();
+    assert.deepEqual([code, signal, stdout, stderr], [0, null, "true\n", ""], `seed ${SEED}`);
+  },
+);
 
 const C_PEERS = { tools: ["gcc"], files: true } as const;
 const folder = missing(C_PEERS) === undefined ? new TestFolder() : undefined;
@@ -99,7 +103,7 @@ Deno.test.afterAll(() => folder?.[Symbol.dispose]());
 let compiled: string | undefined;
 const program = (): string => compiled ??= hostileProgram(folder!).path;
 
-testWith(C_PEERS, `the C side: 10 000 corruptions in one process (seed ${SEED})`, async () => {
+testWith(C_PEERS, `shm_channel.h: 10 000 corruptions in one process (seed ${SEED})`, async () => {
   const { corrupt, foreign, intact, mended } = await runC(program(), {
     mode: "fuzz",
     corruptions: 10_000,
@@ -108,20 +112,24 @@ testWith(C_PEERS, `the C side: 10 000 corruptions in one process (seed ${SEED})`
   for (const count of [corrupt, foreign, intact, mended]) assert(count! > 100);
 });
 
-testWith(C_PEERS, `the C side: 2000 corruptions under three processes (seed ${SEED})`, async () => {
-  const { corrupt, messages } = await runC(program(), {
-    mode: "workers",
-    corruptions: 2_000,
-    seed: SEED,
-  });
-  assert(corrupt! > 10 && messages! > 10);
-});
+testWith(
+  C_PEERS,
+  `shm_channel.h: 2000 corruptions under three processes (seed ${SEED})`,
+  async () => {
+    const { corrupt, messages } = await runC(program(), {
+      mode: "workers",
+      corruptions: 2_000,
+      seed: SEED,
+    });
+    assert(corrupt! > 10 && messages! > 10);
+  },
+);
 
 for (const pairing of PAIRINGS) {
   const { producer, consumer } = pairing;
   testWith(
     C_PEERS,
-    `${producer} to ${consumer} while another process writes there 2000 times (seed ${SEED})`,
+    `Channel: ${producer} to ${consumer} while another process writes there 2000 times (seed ${SEED})`,
     async () => {
       const counts = await runPairing(program(), pairing, { corruptions: 2_000, seed: SEED });
       assert(counts.sum("message") > 10);
@@ -141,41 +149,49 @@ async function command(code: number, says: RegExp, ...args: readonly string[]): 
 
 const CLI = { tools: ["deno"] } as const;
 
-testWith(CLI, "commands at a channel whose header was overwritten: one line each", async () => {
-  using channel = scratchChannel({ lanes: 2 });
-  using segment = Segment.attach(channel.id);
-  const key = `${channel.key}`;
-  const header = segment.read(0, HEADER.size);
-  const fields = HEADER.fields;
-  for (
-    const [{ offset }, value, says] of [
-      [fields.magic, MAGIC_SWAPPED, /EFORMAT.* the byte order differs/],
-      [fields.version, 0xffffffff, /EFORMAT.* version differs/],
-      [fields.lane_capacity, 0x80000000, /EFORMAT.* lane_capacity differs/],
-    ] as const
-  ) {
-    segment.write(new Uint8Array(Uint32Array.of(value).buffer), offset);
-    await command(1, says, "channel", "stat", key);
-    await command(1, says, "recv", "--quiet", "--key", key);
-    await command(1, says, "send", "--quiet", "--key", key, "hello");
-    assert(!(await command(0, /^$/, "channel", "ls", "--json")).includes(`${channel.id},`));
-    segment.write(header, 0);
-  }
-  assert((await command(0, /^$/, "channel", "ls", "--json")).includes(`${channel.id},`));
-});
+testWith(
+  CLI,
+  "channel: commands at a channel whose header was overwritten print one line each",
+  async () => {
+    using channel = scratchChannel({ lanes: 2 });
+    using segment = Segment.attach(channel.id);
+    const key = `${channel.key}`;
+    const header = segment.read(0, HEADER.size);
+    const fields = HEADER.fields;
+    for (
+      const [{ offset }, value, says] of [
+        [fields.magic, MAGIC_SWAPPED, /EFORMAT.* the byte order differs/],
+        [fields.version, 0xffffffff, /EFORMAT.* version differs/],
+        [fields.lane_capacity, 0x80000000, /EFORMAT.* lane_capacity differs/],
+      ] as const
+    ) {
+      segment.write(new Uint8Array(Uint32Array.of(value).buffer), offset);
+      await command(1, says, "channel", "stat", key);
+      await command(1, says, "recv", "--quiet", "--key", key);
+      await command(1, says, "send", "--quiet", "--key", key, "hello");
+      assert(!(await command(0, /^$/, "channel", "ls", "--json")).includes(`${channel.id},`));
+      segment.write(header, 0);
+    }
+    assert((await command(0, /^$/, "channel", "ls", "--json")).includes(`${channel.id},`));
+  },
+);
 
-testWith(CLI, "commands at a channel whose lanes were overwritten: one line each", async () => {
-  using channel = scratchChannel({ lanes: 1 });
-  const key = `${channel.key}`;
-  using segment = Segment.attach(channel.id);
-  segment.bytes.fill(0xff, HEADER.size);
-  spoil(channel, HEAD, 0);
-  const stat = JSON.parse(await command(0, /^$/, "channel", "stat", "--json", key));
-  assert(stat.bytes <= channel.laneCapacity);
-  await command(0, /^$/, "channel", "ls");
-  await command(1, /ECORRUPT.* lane 0: its tail is /, "recv", "--quiet", "--key", key);
-  await command(1, /ECORRUPT.* lane 0: its head is /, "send", "--quiet", "--key", key, "hello");
-  spoil(channel, TAIL, 64);
-  await command(1, /ECORRUPT.* lane 0: there is padding at 0/, "recv", "--quiet", "--key", key);
-  spoil(channel, TAIL, 0);
-});
+testWith(
+  CLI,
+  "channel: commands at a channel whose lanes were overwritten print one line each",
+  async () => {
+    using channel = scratchChannel({ lanes: 1 });
+    const key = `${channel.key}`;
+    using segment = Segment.attach(channel.id);
+    segment.bytes.fill(0xff, HEADER.size);
+    spoil(channel, HEAD, 0);
+    const stat = JSON.parse(await command(0, /^$/, "channel", "stat", "--json", key));
+    assert(stat.bytes <= channel.laneCapacity);
+    await command(0, /^$/, "channel", "ls");
+    await command(1, /ECORRUPT.* lane 0: its tail is /, "recv", "--quiet", "--key", key);
+    await command(1, /ECORRUPT.* lane 0: its head is /, "send", "--quiet", "--key", key, "hello");
+    spoil(channel, TAIL, 64);
+    await command(1, /ECORRUPT.* lane 0: there is padding at 0/, "recv", "--quiet", "--key", key);
+    spoil(channel, TAIL, 0);
+  },
+);

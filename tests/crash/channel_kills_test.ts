@@ -38,41 +38,53 @@ async function run(wanted: Pick<Run, "killsC" | "killsTs" | "fault">): Promise<S
   return summaryOf(stdout);
 }
 
-testWith(C_NEEDS, "C peers, some hundred times", async () => {
+testWith(C_NEEDS, "shm_channel.h: C peers are killed some hundred times", async () => {
   const { kills_c, c, messages, stops } = await run({ killsC: 600, killsTs: 0 });
   assert(kills_c >= 600 && messages > 0 && stops > 0);
   assert(c.producers > 0 && c.consumers > 0 && c.stopped_producers + c.stopped_consumers > 0);
 });
 
-testWith({ ...C_NEEDS, tools: ["gcc", "deno"] }, "TypeScript peers among C ones", async () => {
-  const { kills_ts, ts, messages } = await run({ killsC: 0, killsTs: 40 });
-  assert(kills_ts >= 40 && messages > 0);
-  assert(ts.producers + ts.stopped_producers > 0 && ts.consumers + ts.stopped_consumers > 0);
-});
+testWith(
+  { ...C_NEEDS, tools: ["gcc", "deno"] },
+  "Channel: TypeScript peers are killed among C ones",
+  async () => {
+    const { kills_ts, ts, messages } = await run({ killsC: 0, killsTs: 40 });
+    assert(kills_ts >= 40 && messages > 0);
+    assert(ts.producers + ts.stopped_producers > 0 && ts.consumers + ts.stopped_consumers > 0);
+  },
+);
 
-testWith(C_NEEDS, "C peers, while a process writes over payloads", async () => {
-  const { faults } = await run({ killsC: 200, killsTs: 0, fault: FAULT.REWRITING });
-  assert(faults.rewriting > 0 && faults.rewritten > 0);
-});
+testWith(
+  C_NEEDS,
+  "shm_channel.h: C peers are killed while a process writes over payloads",
+  async () => {
+    const { faults } = await run({ killsC: 200, killsTs: 0, fault: FAULT.REWRITING });
+    assert(faults.rewriting > 0 && faults.rewritten > 0);
+  },
+);
 
-testWith({ ...C_NEEDS, root: true }, "C peers of several users", async () => {
-  const { faults } = await run({ killsC: 400, killsTs: 0, fault: FAULT.USERS });
-  assert(faults.other_users > 0 && faults.refused > 0);
-});
+testWith(
+  { ...C_NEEDS, root: true },
+  "shm_channel.h: C peers of several users are killed",
+  async () => {
+    const { faults } = await run({ killsC: 400, killsTs: 0, fault: FAULT.USERS });
+    assert(faults.other_users > 0 && faults.refused > 0);
+  },
+);
 
-testWith(C_NEEDS, "C peers, under which the channel is removed", async () => {
+testWith(C_NEEDS, "shm_channel.h: C peers are killed while the channel is removed", async () => {
   const { faults } = await run({ killsC: 600, killsTs: 0, fault: FAULT.REMOVING });
   assert(faults.removed_sets + faults.removed_segments + faults.removed_both > 0);
 });
 
-testWith(C_NEEDS, "C peers that are stopped while they hold the entry lock", async () => {
+testWith(C_NEEDS, "shm_channel.h: C peers are stopped while they hold the entry lock", async () => {
   const { faults } = await run({ killsC: 300, killsTs: 0, fault: FAULT.LOCK_HOLDERS });
   assert(faults.lock_holders_c > 0);
 });
 
 testWith(
   { ...C_NEEDS, tools: ["gcc", "deno"] },
-  "TypeScript peers with each of these",
+  "Channel: TypeScript peers are killed with each of these",
   async () => {
     for (const fault of Object.values(FAULT)) await run({ killsC: 0, killsTs: 10, fault });
   },

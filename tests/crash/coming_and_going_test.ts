@@ -32,7 +32,7 @@ function languageOf(n: number): Language {
 
 testWith(
   NEEDS,
-  `${MESSAGES} servers and clients of one message each, coming and going`,
+  `MailboxServer and MailboxClient: ${MESSAGES} of one message each come and go`,
   async () => {
     const key = freshKey();
     const printed: string[] = [];
@@ -106,7 +106,7 @@ const CPP = (key: number): string => `
 
 testWith(
   NEEDS,
-  `two TypeScript programs arrive and leave ${TIMES} times among C++ ones`,
+  `MailboxClient: two TypeScript programs join and leave ${TIMES} times among C++ ones`,
   async () => {
     const key = freshKey();
     using folder = new TestFolder();
@@ -123,38 +123,42 @@ testWith(
   },
 );
 
-testWith(NEEDS, "who is killed at some step of arriving or leaving hinders nobody", async () => {
-  const key = freshKey();
-  using folder = new TestFolder();
-  const loop = compileLoop(folder, key);
-  await using peers = new AsyncDisposableStack();
-  const survivors = [1, 2].map(() => peers.use(Peer.typescript(TYPESCRIPT(key))));
-  let surviving = true;
-  /** Starts one program after the other and kills each at a random moment. */
-  const killAll = async (start: () => Peer, withinMs: number): Promise<void> => {
-    while (surviving) {
-      await using victim = start();
-      await new Promise((resolve) => setTimeout(resolve, Math.random() * withinMs));
-      await destroy(victim);
+testWith(
+  NEEDS,
+  "common.h: a peer killed at any step of joining or leaving stops no other",
+  async () => {
+    const key = freshKey();
+    using folder = new TestFolder();
+    const loop = compileLoop(folder, key);
+    await using peers = new AsyncDisposableStack();
+    const survivors = [1, 2].map(() => peers.use(Peer.typescript(TYPESCRIPT(key))));
+    let surviving = true;
+    /** Starts one program after the other and kills each at a random moment. */
+    const killAll = async (start: () => Peer, withinMs: number): Promise<void> => {
+      while (surviving) {
+        await using victim = start();
+        await new Promise((resolve) => setTimeout(resolve, Math.random() * withinMs));
+        await destroy(victim);
+      }
+    };
+    const kills = Promise.all([
+      killAll(() => Peer.start(loop), 10),
+      killAll(() => Peer.start(loop), 10),
+      killAll(() => Peer.typescript(TYPESCRIPT(key, 1e9)), 400),
+    ]);
+    try {
+      await Promise.all(survivors.map((peer) => assertEnds(peer, 0)));
+    } finally {
+      surviving = false;
+      await kills;
     }
-  };
-  const kills = Promise.all([
-    killAll(() => Peer.start(loop), 10),
-    killAll(() => Peer.start(loop), 10),
-    killAll(() => Peer.typescript(TYPESCRIPT(key, 1e9)), 400),
-  ]);
-  try {
-    await Promise.all(survivors.map((peer) => assertEnds(peer, 0)));
-  } finally {
-    surviving = false;
-    await kills;
-  }
-  await using server = programs.server("TypeScript", key, "--count", "1");
-  await using client = programs.client("C++", key, "fresh");
-  await assertEnds(client, 0);
-  assert.equal(await assertEnds(server, 0), received(["fresh"]));
-  assertNothingAt(key);
-});
+    await using server = programs.server("TypeScript", key, "--count", "1");
+    await using client = programs.client("C++", key, "fresh");
+    await assertEnds(client, 0);
+    assert.equal(await assertEnds(server, 0), received(["fresh"]));
+    assertNothingAt(key);
+  },
+);
 
 function compileLoop(folder: TestFolder, key: number): string {
   const source = folder.file("loop.cpp", CPP(key));

@@ -27,7 +27,7 @@ function withServer(body: (server: MailboxServer, bytes: Uint8Array<ArrayBuffer>
   body(server, intruder.bytes);
 }
 
-Deno.test("any flag but 0 means a message, and is cleared by one store", () => {
+Deno.test("ShmEntry.canRead: any flag but 0 is true, and is cleared by one store", () => {
   withServer((server, bytes) => {
     for (const flag of [1, 2, 0x7f, 0x80, 0xff]) {
       bytes.set(new TextEncoder().encode("hello\0"), TEXT.offset);
@@ -40,7 +40,7 @@ Deno.test("any flag but 0 means a message, and is cleared by one store", () => {
   });
 });
 
-Deno.test("a flag of 0xff nobody reads: a client waits its time, and withdraws nothing", () => {
+Deno.test("MailboxClient.send: a flag of 0xff that no server reads times out, and nothing is withdrawn", () => {
   const key = freshKey();
   using client = MailboxClient.open({ key });
   client.segment.bytes.fill(0xff);
@@ -53,7 +53,7 @@ Deno.test("a flag of 0xff nobody reads: a client waits its time, and withdraws n
   client.segment.bytes.fill(0);
 });
 
-Deno.test("a text without NUL ends with the memory", () => {
+Deno.test("ShmEntry.msg: a text without NUL ends with the memory", () => {
   withServer((server, bytes) => {
     bytes.fill("x".charCodeAt(0), TEXT.offset);
     bytes[0] = 1;
@@ -62,7 +62,7 @@ Deno.test("a text without NUL ends with the memory", () => {
   });
 });
 
-Deno.test("what is no UTF-8 becomes U+FFFD", () => {
+Deno.test("ShmEntry.msg: invalid UTF-8 becomes U+FFFD", () => {
   withServer((server, bytes) => {
     // A lone continuation, an overlong NUL, half a surrogate pair, a sequence that the NUL cuts off
     const wrong = [[0x80], [0xc0, 0x80], [0xed, 0xa0, 0x80], [0xf0, 0x9f]];
@@ -75,7 +75,7 @@ Deno.test("what is no UTF-8 becomes U+FFFD", () => {
   });
 });
 
-Deno.test("2000 times random bytes in all of the memory: a text each time, or nothing", () => {
+Deno.test("MailboxServer.tryReceive: random bytes in all of the memory are a text or nothing, 2000 times", () => {
   const seed = crypto.getRandomValues(new Uint32Array(1))[0]!;
   const random = new Random(seed);
   withServer((server, bytes) => {
@@ -112,46 +112,50 @@ int main(int, char **argv) {
 }
 `;
 
-testWith(NEEDS, "bytes that change under everybody: texts, refusals, no crash", async () => {
-  const key = freshKey();
-  using folder = new TestFolder();
-  const program = folder.compile("g++", "hammer", ["-O2", folder.file("hammer.cpp", HAMMER)]);
-  {
-    // Attached, so that the segment is there all the time
-    using segment = Segment.create({ key, size: LAYOUT.size });
-    await using hammer = Peer.start(program, [`${key}`]);
-    assert.equal(await hammer.line(), "hammering");
+testWith(
+  NEEDS,
+  "ShmEntry.msg: bytes that change all the time are texts or refusals, and crash no process",
+  async () => {
+    const key = freshKey();
+    using folder = new TestFolder();
+    const program = folder.compile("g++", "hammer", ["-O2", folder.file("hammer.cpp", HAMMER)]);
     {
-      using server = MailboxServer.open({ key, persistent: true });
-      for (let i = 0; i < 2000; i++) {
-        const { text } = server.receiveSync({ timeout: SOON });
-        assert(text.length <= TEXT.size && !text.includes("\0"));
-      }
-      using client = MailboxClient.open({ key });
-      for (let i = 0; i < 10; i++) {
-        try {
-          await client.send("hello", { timeout: 10 });
-        } catch (error) {
-          assert(error instanceof ShmError && /^(ETIMEDOUT|EBUSY)$/.test(error.code), `${error}`);
+      // Attached, so that the segment is there all the time
+      using segment = Segment.create({ key, size: LAYOUT.size });
+      await using hammer = Peer.start(program, [`${key}`]);
+      assert.equal(await hammer.line(), "hammering");
+      {
+        using server = MailboxServer.open({ key, persistent: true });
+        for (let i = 0; i < 2000; i++) {
+          const { text } = server.receiveSync({ timeout: SOON });
+          assert(text.length <= TEXT.size && !text.includes("\0"));
+        }
+        using client = MailboxClient.open({ key });
+        for (let i = 0; i < 10; i++) {
+          try {
+            await client.send("hello", { timeout: 10 });
+          } catch (error) {
+            assert(error instanceof ShmError && /^(ETIMEDOUT|EBUSY)$/.test(error.code), `${error}`);
+          }
         }
       }
-    }
-    for (const language of LANGUAGES) {
-      await using server = programs.server(language, key, "--count", "500", "--keep");
-      await using client = programs.client(language, key, "--timeout", "0.05", "hello");
-      await assertEnds(server, 0);
-      const { code, signal, stderr } = await client.ended();
-      assert(signal === null && (code === 0 || code === 1), stderr);
-    }
-    await hammer[Symbol.asyncDispose]();
-    segment.bytes.fill(0);
+      for (const language of LANGUAGES) {
+        await using server = programs.server(language, key, "--count", "500", "--keep");
+        await using client = programs.client(language, key, "--timeout", "0.05", "hello");
+        await assertEnds(server, 0);
+        const { code, signal, stderr } = await client.ended();
+        assert(signal === null && (code === 0 || code === 1), stderr);
+      }
+      await hammer[Symbol.asyncDispose]();
+      segment.bytes.fill(0);
 
-    // Whatever was written there, the next pair finds the mailbox as good as new
-    await using server = programs.server("TypeScript", key, "--count", "1");
-    await using client = programs.client("C++", key, "hello");
-    await assertEnds(client, 0);
-    assert.equal(await assertEnds(server, 0), "Received message: hello\n");
-    segment.remove();
-  }
-  assertNothingAt(key);
-});
+      // Whatever was written there, the next pair finds the mailbox as good as new
+      await using server = programs.server("TypeScript", key, "--count", "1");
+      await using client = programs.client("C++", key, "hello");
+      await assertEnds(client, 0);
+      assert.equal(await assertEnds(server, 0), "Received message: hello\n");
+      segment.remove();
+    }
+    assertNothingAt(key);
+  },
+);

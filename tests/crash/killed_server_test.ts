@@ -26,7 +26,7 @@ const NEEDS = { ...NEEDS_PROGRAMS, tools: [...NEEDS_PROGRAMS.tools, "ps", "sh", 
 for (const [deadIn, nextIn] of PAIRINGS) {
   testWith(
     NEEDS,
-    `${deadIn} server killed with a message unread: the next, in ${nextIn}, prints it`,
+    `MailboxServer: a ${deadIn} server is killed with a message unread: the next, in ${nextIn}, prints it`,
     async () => {
       const key = freshKey();
       await using dead = programs.server(deadIn, key);
@@ -46,7 +46,7 @@ for (const [deadIn, nextIn] of PAIRINGS) {
 
   testWith(
     NEEDS,
-    `${deadIn} server killed with a message in hand: the next, in ${nextIn}, prints it`,
+    `MailboxServer: a ${deadIn} server is killed with a message in flight: the next, in ${nextIn}, prints it`,
     async () => {
       const key = freshKey();
       // Its output is a full pipe that nobody reads, so it can never finish what it has in hand
@@ -75,34 +75,42 @@ for (const [deadIn, nextIn] of PAIRINGS) {
     },
   );
 
-  testWith(NEEDS, `a second server, ${nextIn} beside ${deadIn}, is told who is first`, async () => {
-    const key = freshKey();
-    await using first = programs.server(deadIn, key, "--count", "1");
-    await listening(first);
-    await using second = programs.server(nextIn, key);
-    await assertEnds(second, 1);
-    assert.match(second.printed.stderr, new RegExp(`\\bprocess ${first.pid}\\b`));
-    await using client = programs.client(nextIn, key, "undisturbed");
-    await assertEnds(client, 0);
-    assert.equal(await assertEnds(first, 0), received(["undisturbed"]));
-    assertNothingAt(key);
-  });
+  testWith(
+    NEEDS,
+    `MailboxServer: a second server, ${nextIn} beside ${deadIn}, is told the process of the first`,
+    async () => {
+      const key = freshKey();
+      await using first = programs.server(deadIn, key, "--count", "1");
+      await listening(first);
+      await using second = programs.server(nextIn, key);
+      await assertEnds(second, 1);
+      assert.match(second.printed.stderr, new RegExp(`\\bprocess ${first.pid}\\b`));
+      await using client = programs.client(nextIn, key, "undisturbed");
+      await assertEnds(client, 0);
+      assert.equal(await assertEnds(first, 0), received(["undisturbed"]));
+      assertNothingAt(key);
+    },
+  );
 }
 
 for (const language of LANGUAGES) {
-  testWith(NEEDS, `a killed ${language} server's role is free once it is reaped`, async () => {
-    const key = freshKey();
-    await using dead = programs.server(language, key);
-    await listening(dead);
-    assert.equal(semaphore(key, "SERVER"), 1);
-    await destroy(dead);
-    assert.deepEqual([semaphore(key, "SERVER"), semaphore(key, "USERS")], [0, 0]);
-    // Not refused: there is no time in which the dead still counts as the server
-    await using next = programs.server(language, key, "--count", "1");
-    await listening(next);
-    await using client = programs.client(language, key, "hello");
-    await assertEnds(client, 0);
-    assert.equal(await assertEnds(next, 0), received(["hello"]));
-    assertNothingAt(key);
-  });
+  testWith(
+    NEEDS,
+    `MailboxServer: the role of a killed ${language} server is free when it is reaped`,
+    async () => {
+      const key = freshKey();
+      await using dead = programs.server(language, key);
+      await listening(dead);
+      assert.equal(semaphore(key, "SERVER"), 1);
+      await destroy(dead);
+      assert.deepEqual([semaphore(key, "SERVER"), semaphore(key, "USERS")], [0, 0]);
+      // Not refused: there is no time in which the dead still counts as the server
+      await using next = programs.server(language, key, "--count", "1");
+      await listening(next);
+      await using client = programs.client(language, key, "hello");
+      await assertEnds(client, 0);
+      assert.equal(await assertEnds(next, 0), received(["hello"]));
+      assertNothingAt(key);
+    },
+  );
 }

@@ -35,77 +35,81 @@ function withoutRepeats(lines: readonly string[]): string[] {
   return lines.filter((line, i) => line !== lines[i - 1]);
 }
 
-testWith(NEEDS, `${ROUNDS} rounds of random SIGKILLs`, async () => {
-  const start = seed();
-  const random = new Random(start);
-  const key = freshKey();
-  const sent = new Map<string, readonly string[]>();
-  const succeeded: string[] = [];
-  const printed: string[] = [];
-  const note = ({ stdout }: Ended): void => {
-    assert(stdout === "" || stdout.endsWith("\n"), `a line was cut short: ${stdout.slice(-80)}`);
-    printed.push(...stdout.split("\n").slice(0, -1));
-  };
-  const killLater = async (peer: Peer, ms: number): Promise<void> => {
-    await new Promise((resolve) => setTimeout(resolve, ms));
-    peer.kill("SIGKILL");
-  };
+testWith(
+  NEEDS,
+  `MailboxServer and MailboxClient: ${ROUNDS} rounds of random SIGKILLs`,
+  async () => {
+    const start = seed();
+    const random = new Random(start);
+    const key = freshKey();
+    const sent = new Map<string, readonly string[]>();
+    const succeeded: string[] = [];
+    const printed: string[] = [];
+    const note = ({ stdout }: Ended): void => {
+      assert(stdout === "" || stdout.endsWith("\n"), `a line was cut short: ${stdout.slice(-80)}`);
+      printed.push(...stdout.split("\n").slice(0, -1));
+    };
+    const killLater = async (peer: Peer, ms: number): Promise<void> => {
+      await new Promise((resolve) => setTimeout(resolve, ms));
+      peer.kill("SIGKILL");
+    };
 
-  try {
-    let killed = 0;
-    await using peers = new AsyncDisposableStack();
-    let server = peers.use(programs.server(random.of(LANGUAGES), key));
-    for (let round = 0; round < ROUNDS; round++) {
-      const kills: Promise<void>[] = [];
-      const ends: Promise<void>[] = [];
-      for (let c = 0; c < CLIENTS; c++) {
-        const language = random.of(LANGUAGES);
-        const name = `round ${round} client ${c}`;
-        const messages = messagesOf(name, MESSAGES[language], random);
-        sent.set(name, messages);
-        const client = peers.use(programs.client(language, key, ...messages));
-        if (random.below(2) === 0) kills.push(killLater(client, random.below(120)));
-        ends.push(
-          client.ended().then(({ code, signal, stderr }) => {
-            if (signal === "SIGKILL") killed++;
-            else assert.equal(code, 0, stderr);
-            if (code === 0) succeeded.push(name);
-          }),
-        );
+    try {
+      let killed = 0;
+      await using peers = new AsyncDisposableStack();
+      let server = peers.use(programs.server(random.of(LANGUAGES), key));
+      for (let round = 0; round < ROUNDS; round++) {
+        const kills: Promise<void>[] = [];
+        const ends: Promise<void>[] = [];
+        for (let c = 0; c < CLIENTS; c++) {
+          const language = random.of(LANGUAGES);
+          const name = `round ${round} client ${c}`;
+          const messages = messagesOf(name, MESSAGES[language], random);
+          sent.set(name, messages);
+          const client = peers.use(programs.client(language, key, ...messages));
+          if (random.below(2) === 0) kills.push(killLater(client, random.below(120)));
+          ends.push(
+            client.ended().then(({ code, signal, stderr }) => {
+              if (signal === "SIGKILL") killed++;
+              else assert.equal(code, 0, stderr);
+              if (code === 0) succeeded.push(name);
+            }),
+          );
+        }
+        while (random.below(3) > 0) {
+          await killLater(server, random.below(120));
+          note(await server.ended());
+          killed++;
+          server = peers.use(programs.server(random.of(LANGUAGES), key));
+        }
+        await Promise.all([...kills, ...ends]);
       }
-      while (random.below(3) > 0) {
-        await killLater(server, random.below(120));
-        note(await server.ended());
-        killed++;
-        server = peers.use(programs.server(random.of(LANGUAGES), key));
+
+      // A fresh client beside all that: its message comes through and the server ends as asked
+      await using fresh = programs.client(random.of(LANGUAGES), key, "fresh");
+      await assertEnds(fresh, 0);
+      server.kill("SIGINT");
+      const last = await server.ended();
+      assert.equal(last.code, 0, last.stderr);
+      note(last);
+      assert.equal(printed.pop(), `${PREFIX}fresh`);
+
+      const byClient = new Map<string, string[]>();
+      for (const line of withoutRepeats(printed)) {
+        const name = /^Received message: (round \d+ client \d+) message /.exec(line)?.[1] ?? line;
+        byClient.set(name, [...byClient.get(name) ?? [], line.slice(PREFIX.length)]);
       }
-      await Promise.all([...kills, ...ends]);
+      for (const [name, lines] of byClient) {
+        // In order, unchanged, and without a gap: a killed client's stop somewhere
+        assert.deepEqual(lines, sent.get(name)?.slice(0, lines.length), `corrupt: ${name}`);
+      }
+      for (const name of succeeded) {
+        assert.equal(byClient.get(name)?.length, sent.get(name)!.length, `lost: ${name}`);
+      }
+      assert(killed > 0 && succeeded.length > 0, `${killed} killed, ${succeeded.length} succeeded`);
+      assertNothingAt(key);
+    } catch (error) {
+      throw new Error(`with SYSV_SHM_TEST_SEED=${start}`, { cause: error });
     }
-
-    // A fresh client beside all that: its message comes through and the server ends as asked
-    await using fresh = programs.client(random.of(LANGUAGES), key, "fresh");
-    await assertEnds(fresh, 0);
-    server.kill("SIGINT");
-    const last = await server.ended();
-    assert.equal(last.code, 0, last.stderr);
-    note(last);
-    assert.equal(printed.pop(), `${PREFIX}fresh`);
-
-    const byClient = new Map<string, string[]>();
-    for (const line of withoutRepeats(printed)) {
-      const name = /^Received message: (round \d+ client \d+) message /.exec(line)?.[1] ?? line;
-      byClient.set(name, [...byClient.get(name) ?? [], line.slice(PREFIX.length)]);
-    }
-    for (const [name, lines] of byClient) {
-      // In order, unchanged, and without a gap: a killed client's stop somewhere
-      assert.deepEqual(lines, sent.get(name)?.slice(0, lines.length), `corrupt: ${name}`);
-    }
-    for (const name of succeeded) {
-      assert.equal(byClient.get(name)?.length, sent.get(name)!.length, `lost: ${name}`);
-    }
-    assert(killed > 0 && succeeded.length > 0, `${killed} killed, ${succeeded.length} succeeded`);
-    assertNothingAt(key);
-  } catch (error) {
-    throw new Error(`with SYSV_SHM_TEST_SEED=${start}`, { cause: error });
-  }
-});
+  },
+);
