@@ -43,7 +43,7 @@ function adviceFor({ code, option, lane, id }: ShmError, options: OptionTable): 
     case "trust":
       return flag === undefined ? "" : `${flag} accepts that`;
     case "recreate":
-      return "choose another --key, or, once nobody is attached, replace it with " +
+      return "choose another --key, or, once no process is attached, replace it with " +
         (flag ?? `\`${programName()} server --recreate\``);
     case "noReserve":
       return flag === undefined ? "" : `${flag} asks for none up front`;

@@ -40,7 +40,7 @@ testWith(CLI, "explained: client advises server --recreate, server --recreate", 
     ]);
     assert.match(
       client.stderr,
-      /^error: [^\n]* has 100 bytes, not 2049, [^\n]*; choose another --key, or, once nobody is attached, /,
+      /^error: [^\n]* has 100 bytes, not 2049, [^\n]*; choose another --key, or, once no process is attached, /,
     );
     assert(
       client.stderr.endsWith(`, replace it with \`${STARTED} server --recreate\`\n`),

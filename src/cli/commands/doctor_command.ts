@@ -1,6 +1,6 @@
 /** `cli.ts doctor`: finds problems with shared memory, and facts that are worth knowing. */
 
-import type { Command } from "../command.ts";
+import { command } from "../command.ts";
 import { examineObjects } from "../doctor/doctor_objects.ts";
 import {
   type CheckName,
@@ -16,7 +16,7 @@ import { paint, print, printable, printJson, report } from "../output.ts";
 import { AccountNames } from "../objects/object_facts.ts";
 import { FactsReader } from "../objects/segment_facts.ts";
 import { Inventory } from "../objects/unused.ts";
-import { optionsHelp, type OptionTable, parse, refuseArguments } from "../usage.ts";
+import type { OptionTable } from "../usage.ts";
 import { plural } from "../text/wording.ts";
 import { UsageError } from "../errors.ts";
 
@@ -27,46 +27,11 @@ const OPTIONS = {
     value: "CHECKS",
     choices: CHECK_NAMES,
     list: true,
-    help: "leave these out: limits,orphans,...",
+    help: "omit these: limits,orphans,...",
   },
-  verbose: { short: "v", help: "name each object, where several are told of together" },
+  verbose: { short: "v", help: "show each object of a finding about several" },
   json: { help: "as JSON; the stable form" },
-  help: { short: "h", help: "show this" },
 } as const satisfies OptionTable;
-
-const help = (): string =>
-  `Look for what is wrong with shared memory, and for what is worth knowing.
-
-Usage: cli.ts doctor [options]
-
-Nothing is changed. What is wrong has a command that puts it right and is safe
-to run as printed, and the exit code is 1:
-${checksHelp(false)}
-
-What is worth knowing has none, for whether another program needs or means it
-cannot be seen from outside; with nothing else the exit code is 0:
-${checksHelp(true)}
-
-The objects of one process are told of together. What could not be checked is
-said on standard error: run with -A as root for all of it.
-
-Options:
-${optionsHelp(OPTIONS)}
-
---json is one object: findings (what is wrong) and remarks (what is worth
-knowing), each an array of check, segment and semaphoreSet (the id, where it is
-about a single one), process (that created or holds them, or null), count,
-bytes (of all segments, or null), what, detail (of the first of several, or
-null), why, fix (a command; null of remarks) and objects (an array of segment,
-semaphoreSet, what, detail); and notChecked, an array of check and why.
-
-Exit codes: 0 nothing wrong; 1 something is, or failed; 2 wrong usage.
-
-Examples:
-  deno run --allow-ffi cli.ts doctor
-  deno run -A cli.ts doctor --skip held,orphans
-  deno run --allow-ffi cli.ts doctor --json | jq -r '.findings[].fix'
-`;
 
 function checksHelp(remarks: boolean): string {
   const width = Math.max(...CHECK_NAMES.map((name) => name.length));
@@ -75,13 +40,43 @@ function checksHelp(remarks: boolean): string {
 }
 
 /** The subcommand. */
-export const doctorCommand: Command = {
+export const doctorCommand = command({
   options: OPTIONS,
   completes: "nothing",
-  help,
-  async run(args: readonly string[]): Promise<number> {
-    const { options, positionals } = parse(args, OPTIONS);
-    refuseArguments(positionals);
+  help: (options) =>
+    `Find problems with shared memory, and facts that are worth knowing.
+
+Usage: cli.ts doctor [options]
+
+doctor changes nothing. A problem has a command that fixes it and is safe to
+run as printed, and the exit code is 1:
+${checksHelp(false)}
+
+A fact that is worth knowing has no command, because doctor cannot see whether
+another program needs or intends it; without problems the exit code is 0:
+${checksHelp(true)}
+
+The objects of one process are one finding. Standard error names the checks
+that could not be made: run with -A as root for all of them.
+
+Options:
+${options}
+
+--json is one object: findings (problems) and remarks (worth knowing), each an
+array of check, segment and semaphoreSet (the id, if it is about a single one),
+process (that created or holds them, or null), count, bytes (of all segments,
+or null), what, detail (of the first of several, or null), why, fix (a command;
+null for remarks) and objects (an array of segment, semaphoreSet, what,
+detail); and notChecked, an array of check and why.
+
+Exit codes: 0 no problems; 1 problems, or failed; 2 wrong usage.
+
+Examples:
+  deno run --allow-ffi cli.ts doctor
+  deno run -A cli.ts doctor --skip held,orphans
+  deno run --allow-ffi cli.ts doctor --json | jq -r '.findings[].fix'
+`,
+  async run({ options }): Promise<number> {
     const skipped = skippedChecks(options.skip);
     const diagnosis = without(skipped, examine());
     if (options.json === true) await printJson(JSON.stringify(diagnosis, null, 2));
@@ -91,7 +86,7 @@ export const doctorCommand: Command = {
     }
     return diagnosis.findings.length === 0 ? 0 : 1;
   },
-};
+});
 
 function skippedChecks(text: string | true | undefined): ReadonlySet<CheckName> {
   if (typeof text !== "string") return new Set();

@@ -1,7 +1,7 @@
 /** `cli.ts top`: a live view of the segments, on a terminal. */
 
 import { Deadline } from "../../sync/deadline.ts";
-import type { Command } from "../command.ts";
+import { command } from "../command.ts";
 import { type Interrupted, Interruption } from "../terminal/interruption.ts";
 import { hasTerminal, Screen } from "../terminal/screen.ts";
 import { programName } from "../program_name.ts";
@@ -10,7 +10,7 @@ import { firstBytes, remove, snapshot } from "../top/top_actions.ts";
 import { TOP_COLUMNS } from "../top/top_columns.ts";
 import { type Snapshot, type TopAction, TopModel } from "../top/top_model.ts";
 import { type TopFrame, topFrame, type TopSettings } from "../top/top_view.ts";
-import { optionsHelp, type OptionTable, parse, type Parsed, refuseArguments } from "../usage.ts";
+import type { OptionTable, Parsed } from "../usage.ts";
 import { CommandFailure } from "../errors.ts";
 import { type Interval, intervalOption } from "../terminal/interval.ts";
 import { tableSettings } from "../table_options.ts";
@@ -18,15 +18,14 @@ import { tableSettings } from "../table_options.ts";
 const NAMES = TOP_COLUMNS.map(({ name }) => name);
 
 const OPTIONS = {
-  interval: { short: "i", value: "DURATION", help: "how often to look again: 1s (default), 500ms" },
+  interval: { short: "i", value: "DURATION", help: "how often to refresh: 1s (default), 500ms" },
   ...SELECTION_OPTIONS,
   sort: {
     value: "NAME",
     choices: NAMES,
-    help: "by which column at first (default id)",
+    help: "sort by this column at first (default id)",
   },
-  reverse: { short: "r", help: "the other way round" },
-  help: { short: "h", help: "show this" },
+  reverse: { short: "r", help: "in reverse order" },
 } as const satisfies OptionTable;
 
 const DEFAULT_INTERVAL = "1s";
@@ -34,30 +33,34 @@ const SHORTEST_INTERVAL_MS = 100;
 /** Reading all processes can take long; at most this share of the time is spent on it. */
 const SHARE_OF_TIME = 0.25;
 
-const help = (): string =>
-  `Watch the segments of this system, live.
+/** The subcommand. */
+export const topCommand = command({
+  options: OPTIONS,
+  completes: "nothing",
+  help: (options) =>
+    `Watch the segments of this system, live.
 
 Usage: cli.ts top [options]
 
 Keys:
   Up, Down, k, j    choose a segment; PgUp, PgDn, Home, End go further
-  s, >, <, r        sort by the next column, the one before, the other way round
+  s, >, <, r        sort by the next column, the previous one, in reverse
   Enter, i          all about it, and its first bytes
   d, Delete         remove it, after a question
-  Space             look again now
+  Space             refresh now
   ?                 help
   q, Esc, Ctrl-C    quit
 
-A row begins with + when the segment is new, - when it is gone, * when it has
-changed since the last look. Who is attached and how much is in memory comes
-from /proc, and shows with -A. Where there are channels that somebody uses,
-DEPTH is how many messages wait and MSG/S how many come; to read that top
-attaches them for a moment, read-only, as Enter does with any segment.
+A row begins with + if the segment is new, - if it is gone, * if it has changed
+since the last look. The attached processes and the memory come from /proc,
+which needs -A. If channels are in use, DEPTH is the number of waiting messages
+and MSG/S their rate. To read them top attaches the channels for a moment,
+read-only, as Enter does with any segment.
 
 Options:
-${optionsHelp(OPTIONS)}
+${options}
 
---sort knows ${NAMES.slice(0, 9).join(", ")},
+--sort accepts ${NAMES.slice(0, 9).join(", ")},
 ${NAMES.slice(9).join(", ")}.
 
 Exit codes: 0 quit; 1 there is no terminal; 2 wrong usage; 129, 131, 143 ended
@@ -66,16 +69,8 @@ by SIGHUP, SIGQUIT or SIGTERM. The terminal is left as it was.
 Examples:
   deno run --allow-ffi cli.ts top
   deno run -A cli.ts top --orphans --sort size --reverse
-`;
-
-/** The subcommand. */
-export const topCommand: Command = {
-  options: OPTIONS,
-  completes: "nothing",
-  help,
-  async run(args: readonly string[]): Promise<number> {
-    const { options, positionals } = parse(args, OPTIONS);
-    refuseArguments(positionals);
+`,
+  async run({ options }): Promise<number> {
     const settings = settingsOf(options);
     const look = (): Snapshot => snapshot(selection(options));
     const { by } = tableSettings({ sort: options.sort ?? "id" }, TOP_COLUMNS);
@@ -89,7 +84,7 @@ export const topCommand: Command = {
     using screen = new Screen();
     return await new Top(model, screen, settings, look).run(interruption.signal);
   },
-};
+});
 
 type Settings = TopSettings & Interval;
 

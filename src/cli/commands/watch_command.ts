@@ -11,21 +11,14 @@ import {
   type RangeWanted,
   rangeWanted,
 } from "../bytes/byte_range.ts";
-import type { Command } from "../command.ts";
-import { type Interrupted, Interruption } from "../terminal/interruption.ts";
+import { command } from "../command.ts";
+import { type End, endBy } from "../session.ts";
+import { Interruption } from "../terminal/interruption.ts";
 import { printRaw, report, shownJson } from "../output.ts";
 import { hasTerminal, Screen } from "../terminal/screen.ts";
 import { countFields } from "../bytes/struct_fields.ts";
 import { findSegment, TARGET_HELP, TARGET_OPTIONS, targetOf } from "../objects/target.ts";
-import {
-  countOption,
-  durationOption,
-  optionsHelp,
-  type OptionTable,
-  parse,
-  type Parsed,
-  valueOf,
-} from "../usage.ts";
+import { countOption, durationOption, type OptionTable, type Parsed, valueOf } from "../usage.ts";
 import { changes } from "../watch/watch_lines.ts";
 import { type WatchedFacts, WatchModel } from "../watch/watch_model.ts";
 import { watchFrame } from "../watch/watch_view.ts";
@@ -48,7 +41,6 @@ const OPTIONS = {
   "detach-between": { help: "be attached only while looking" },
   json: { help: "a change a line, as JSON; the stable form" },
   ...TARGET_OPTIONS,
-  help: { short: "h", help: "show this" },
 } as const satisfies OptionTable;
 
 const DEFAULT_INTERVAL = "100ms";
@@ -62,48 +54,6 @@ const REDRAW_MS = 250;
 /** How much output is written at once. */
 const BATCH_LENGTH = 65536;
 
-const help = (): string =>
-  `Show what changes in a segment, as it changes.
-
-Usage: cli.ts watch KEY|id:ID [options]
-
-On a terminal the bytes are shown live, those that changed highlighted (and rows
-in which one did marked with *); q quits, f follows the changes, arrows scroll.
-Elsewhere each run of changed bytes is a line: time, offset, old -> new.
-
-${TARGET_HELP}
-
-Options:
-${optionsHelp(OPTIONS)}
-
-DECL is as for dump: with it the fields are compared and shown with their
-values. Of an array of structs the first 8 are; the rest counts as one field.
-
-It looks every 100ms and tells what is different: what changes in between and
-changes back goes unseen. At most 16 MiB are watched; of a larger segment that
-much from --offset on.
-
-Looking attaches the segment, read-only, which needs read permission, changes
-its attach count, LPID and times, and gives memory to pages that had none. Some
-programs do not start as long as anybody is attached, as PostgreSQL after a
-crash: with --detach-between it is attached only for the moment of each look.
-
-It ends when the segment is marked for removal; one that was marked already,
-when nobody else is attached any more. Ctrl-C and signals end it too.
-
-JSON: time, offset, size, old, new (both in hex; at most 4096 bytes a line);
-with --struct: time, path, offset, size, type, old, new (values as in dump).
-
-Exit codes: 0 ended, or --count reached; 1 failed, timed out, or the segment
-went before --count was reached; 2 wrong usage; 129, 131, 143 ended by SIGHUP,
-SIGQUIT, SIGTERM; 130 ended by Ctrl-C before --count, and 0 without --count.
-
-Examples:
-  deno run --allow-ffi cli.ts watch id:5
-  deno run --allow-ffi cli.ts watch id:5 --struct 'double x, y; char name[16]'
-  deno run --allow-ffi cli.ts watch 0xcafe --offset 0x10 --length 4 --json
-`;
-
 type Options = Parsed<keyof typeof OPTIONS>["options"];
 
 /** The settings from the command line. */
@@ -114,19 +64,53 @@ interface Settings extends Interval {
   readonly timeout: number | undefined;
 }
 
-/** Why it ended, and its exit code. */
-interface End {
-  readonly why: string;
-  readonly code: number;
-}
-
 /** The subcommand. */
-export const watchCommand: Command = {
+export const watchCommand = command({
   options: OPTIONS,
   completes: "segments",
-  help,
-  async run(args: readonly string[]): Promise<number> {
-    const parsed = parse(args, OPTIONS);
+  help: (options) =>
+    `Show what changes in a segment, as it changes.
+
+Usage: cli.ts watch KEY|id:ID [options]
+
+On a terminal it shows the bytes live and highlights those that changed (and
+marks their rows with *); q quits, f follows the changes, arrows scroll.
+Elsewhere it prints each run of changed bytes as a line: time, offset, old ->
+new.
+
+${TARGET_HELP}
+
+Options:
+${options}
+
+DECL is as for dump: watch compares the fields and shows their values. Of an
+array of structs it shows the first 8; the rest counts as one field.
+
+It looks every 100ms: it does not see a change that is undone in between. It
+watches at most 16 MiB; of a larger segment that much from --offset on.
+
+It attaches the segment, read-only. That needs read permission, changes the
+attach count, LPID and times, and allocates pages that had no memory. Some
+programs do not start while any process is attached, as PostgreSQL after a
+crash: with --detach-between watch is attached only during each look.
+
+It ends when the segment is marked for removal; if it was marked before, when
+no other process is attached any more. Ctrl-C and signals end it too.
+
+JSON: time, offset, size, old, new (both in hex; at most 4096 bytes a line);
+with --struct: time, path, offset, size, type, old, new (values as in dump).
+
+Exit codes: 0 ended, or --count reached; 1 failed, timed out, or the segment
+was removed before --count was reached; 2 wrong usage; 129, 131, 143 ended by
+SIGHUP, SIGQUIT, SIGTERM; 130 ended by Ctrl-C before --count, and 0 without
+--count.
+
+Examples:
+  deno run --allow-ffi cli.ts watch id:5
+  deno run --allow-ffi cli.ts watch id:5 --struct 'double x, y; char name[16]'
+  deno run --allow-ffi cli.ts watch 0xcafe --offset 0x10 --length 4 --json
+`,
+  async run(parsed): Promise<number> {
     const { options } = parsed;
     const settings = settingsOf(options);
     const found = findSegment(targetOf(parsed));
@@ -149,7 +133,7 @@ export const watchCommand: Command = {
     report(end.why);
     return end.code;
   },
-};
+});
 
 function settingsOf(options: Options): Settings {
   const wanted = rangeWanted(options);
@@ -233,11 +217,7 @@ class Watch {
   }
 
   #interrupted(): End {
-    const { message, exitCode, exitCodeOfEndless } = this.#signal.reason as Interrupted;
-    return {
-      why: message,
-      code: this.#settings.count === Infinity ? exitCodeOfEndless : exitCode,
-    };
+    return endBy(this.#signal.reason, { goal: this.#settings.count !== Infinity });
   }
 
   /** Prints each change, until there is a reason to end. */

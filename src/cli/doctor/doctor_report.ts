@@ -32,62 +32,62 @@ export const CHECKS = {
     wrong: true,
   },
   orphans: {
-    looksFor: "segments of which nothing speaks for a use",
-    why: "no process is attached, and those that created it and used it last are gone: it takes " +
-      "memory until it is removed. Some programs leave data like this and come back for it. " +
-      "`rm --orphans` shows each with the evidence and asks",
+    looksFor: "segments without a sign of a use",
+    why: "no process is attached, and its creator and last user are gone: it takes memory until " +
+      "it is removed. Some programs leave data like this and attach it again. `rm --orphans` " +
+      "shows each with the evidence and asks",
   },
   idle: {
-    looksFor: "segments that nobody is attached to and that may be needed",
+    looksFor: "unattached segments that may be needed",
     why:
       "no process is attached and the creator is gone, but there are signs of a use: a database " +
-      "may attach it again, and fails if it is removed",
+      "may attach it again, and fails if it was removed",
   },
   unseen: {
     looksFor: "unattached segments whose creator cannot be seen from here",
     why:
-      "the creator is of another pid namespace, alive or not: only there, in its container or on " +
-      "its host, can it be seen whether it is still needed",
+      "the creator is in another pid namespace, alive or not: only its container or its host can " +
+      "tell whether it is still needed",
   },
   held: {
     looksFor: "segments marked for removal and attached, the creator gone",
     why: "it was removed while attached, and its memory stays until the last process that has it " +
-      "attached detaches or ends. Many programs mean it so",
+      "attached detaches or ends. Many programs intend that",
   },
   "world-writable": {
     looksFor: "segments and semaphore sets every user may change",
     why:
-      "every user of this system may forge or destroy what is in it. Some programs mean it so (X, " +
-      "gpsd), and their clients fail under a narrower mode: only who runs them can tell",
+      "every user of this system may forge or destroy what is in it. Some programs intend that (X, " +
+      "gpsd), and their clients fail with a narrower mode",
   },
   "group-writable": {
     looksFor: "segments and semaphore sets a group may change",
     why: "every member of the group may forge or destroy what is in it",
   },
   "mailbox-key": {
-    looksFor: "key 1111, ours, in the hands of another user or program",
+    looksFor: "key 1111 of the mailbox, used by another user or program",
     why:
-      "`server` and `client` refuse it at their usual key, or are read by its owner: give both " +
-      "another one with --key",
+      "`server` and `client` refuse it at their default key, or its owner reads their messages: give " +
+      "both another one with --key",
   },
   "left-semaphores": {
-    looksFor: "semaphore sets without a segment, their last users gone",
+    looksFor: "semaphore sets without a segment whose last users are gone",
     why:
-      "no segment has its key, no process waits on it, and those that used it last are gone. It " +
-      "may be in use all the same: a server's children use a set and end before it does",
+      "no segment has its key, no process waits on it, and its last users are gone. It may still be " +
+      "in use: a server's children use a set and end before the server",
   },
   "given-away": {
-    looksFor: "what is not its creator's any more",
-    why: "owner and creator, both, may change and remove it",
+    looksFor: "objects that do not belong to their creator",
+    why: "both owner and creator may change and remove it",
   },
   container: {
-    looksFor: "an IPC namespace of our own (needs -A)",
+    looksFor: "an own IPC namespace (needs -A)",
     why:
       "programs outside of it see none of its objects, nor it theirs; containers share one with " +
       "--ipc=host or --ipc=container:NAME",
   },
   logout: {
-    looksFor: "users whose objects go at logout (needs -A)",
+    looksFor: "users whose objects are removed at logout (needs -A)",
     why: "systemd-logind removes all System V objects of a user at the end of the last session " +
       "(RemoveIPC=yes in logind.conf). `loginctl enable-linger USER` keeps those of one user",
   },

@@ -10,22 +10,22 @@ import { hexRow, hexShape } from "../bytes/hex.ts";
 
 /** The lines of the help: the keys and what they do. */
 export const HELP_LINES: readonly string[] = [
-  "Up, Down, k, j     the row before, the next one",
+  "Up, Down, k, j     the previous row, the next row",
   "PgUp, PgDn         a page",
-  "Home, End, g, G    the first, the last",
-  "s, >  and  S, <    sort by the next column, by the one before",
-  "r                  sort the other way round",
-  "Enter, i           all about the segment, and its first bytes",
+  "Home, End, g, G    the first row, the last row",
+  "s, >  and  S, <    sort by the next column, by the previous column",
+  "r                  sort in reverse order",
+  "Enter, i           all facts of the segment, and its first bytes",
   "d, Delete          remove it, after a question",
   "Space              refresh now",
   "q, Esc             back, or quit; Ctrl-C quits",
   "",
-  "> is the selected row. + has come, - has gone, * has changed since the refresh before; " +
-  "CHANGE says what: +1 and -1 are attaches, dest is marked for removal.",
+  "> is the selected row. + is new, - is gone, * has changed since the last refresh; CHANGE says " +
+  "what: +1 and -1 are attaches, dest is marked for removal.",
   "",
-  "To read bytes top attaches the segment for a moment, read-only: its times and its last pid " +
-  "tell so. Where nobody is attached it does that only when asked, with x. What a channel holds " +
-  "(DEPTH messages wait, MSG/S come) it reads so at each refresh.",
+  "To read bytes top attaches the segment for a moment, read-only, which changes its times and " +
+  "its last pid. If no process is attached, it reads only when asked, with x. It reads channels " +
+  "(DEPTH messages wait, MSG/S come) at each refresh.",
   "",
   `${PROC_NOTE[0]!.toUpperCase()}${PROC_NOTE.slice(1)}.`,
 ];

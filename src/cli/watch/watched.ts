@@ -83,10 +83,10 @@ export class Watched implements Disposable {
   #endOf(stat: SegmentStat | number, others: number): string | undefined {
     const id = this.#id;
     // While attached it cannot go; but before Linux 4.17 its facts need read permission
-    if (typeof stat === "number") return `segment ${id} cannot be looked at any more`;
+    if (typeof stat === "number") return `segment ${id} cannot be read any more`;
     if (!stat.markedForRemoval) return undefined;
     if (!this.#marked) return `segment ${id} was marked for removal`;
-    return others === 0 ? `segment ${id} goes: nobody else is attached any more` : undefined;
+    return others === 0 ? `segment ${id} goes: no other process is attached any more` : undefined;
   }
 
   /** Detaches. */

@@ -184,7 +184,7 @@ testWith(SCREEN, "top: draws at any size, and at a new size at any time", async 
   await session.type("?");
   await session.sees(/^Up, Down, k, j/m);
   session.resize(120, 40);
-  await session.until(({ lines }) => lines[2]!.startsWith("Up, Down, k, j     the row before"));
+  await session.until(({ lines }) => lines[2]!.startsWith("Up, Down, k, j     the previous row"));
   await session.type("q");
   await session.sees(/^ +KEY .* STATUS +CPID +LPID$/m);
   session.resize(7, 2);

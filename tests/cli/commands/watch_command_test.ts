@@ -158,7 +158,7 @@ testWith(FOREIGN, "watch: a marked segment, until no other process is attached",
   await perl.endInput();
   const { code, stderr } = await peer.ended();
   assert.equal(code, 0);
-  assert.match(stderr, /\nsegment \d+ goes: nobody else is attached any more\n$/);
+  assert.match(stderr, /\nsegment \d+ goes: no other process is attached any more\n$/);
 });
 
 testWith(FOREIGN, "watch: ends with 0 when its reader ends", async () => {
