@@ -9,7 +9,7 @@ import { Peer, PROJECT, TestFolder } from "./peer.ts";
 import type { Cell } from "./terminal_screen.ts";
 
 /** The size of the terminal in characters, and of a character in pixels. */
-const SIZE = { columns: 92, rows: 16 } as const;
+const SIZE = { columns: 85, rows: 16 } as const;
 const CHARACTER = { width: 8.4, height: 18 } as const;
 const MARGIN = 12;
 
