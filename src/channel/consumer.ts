@@ -55,7 +55,7 @@ export let makeConsumer: <Out>(
  * `consume` calls a handler with each message, and an exception there loses no message. `tryReceive`
  * never waits, `receiveSync` blocks the thread, `receive` and `for await` use promises; each returns its
  * own copy of the message. `drain` passes the channel's memory itself, many messages in one call: it
- * allocates nothing and is the fastest. `drainText` passes text instead.
+ * allocates nothing and is the fastest. `drainText` passes text instead. `readable` is a Web stream.
  *
  * A delivered message must be acknowledged: by {@linkcode Consumer.ack}, or by asking for the next one.
  * Messages that are delivered but not acknowledged when the consumer closes or its process ends go to

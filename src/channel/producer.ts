@@ -55,7 +55,8 @@ export let makeProducer: <In>(
  * One sender of a channel. Its messages arrive in order; there is no order between two producers.
  *
  * `trySend` never waits, `sendSync` blocks the thread, `send` returns a promise. To send many messages
- * at once, `stage` them and then `publish`: one atomic store publishes all of them.
+ * at once, `stage` them and then `publish`: one atomic store publishes all of them. `writable` is a Web
+ * stream.
  *
  * @example
  * ```ts
