@@ -38,8 +38,7 @@ export class ForeignObject implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    // It may be gone, which was then what the test was about
-    new Deno.Command("ipcrm", { args: [this.#option, `${this.id}`], stderr: "null" }).outputSync();
+    removeWithIpcrm(this.#option, this.id);
   }
 }
 
@@ -52,20 +51,22 @@ export function kernelRow(id: number): Readonly<Record<string, number>> {
   return Object.fromEntries(rows[0]!.map((name, i) => [name, Number(row[i])]));
 }
 
+function removeWithIpcrm(option: "-m" | "-s", id: number): void {
+  // It may be gone, which was then what the test was about
+  new Deno.Command("ipcrm", { args: [option, `${id}`], stderr: "null" }).outputSync();
+}
+
 function idIn(text: string): number {
   return Number(/id: (\d+)/.exec(text)?.[1]);
 }
 
-/** A Perl program that made a segment by itself. Its input's end, or disposing, ends it. */
-export interface PerlSegment {
+/** A Perl program that made a segment by itself; disposing ends it, and removes the segment. */
+export interface PerlSegment extends AsyncDisposable {
   readonly perl: Peer;
   readonly id: number;
 }
 
-/**
- * Starts Perl to make a segment with `shmget` and hold it attached, `times` over. It is not removed
- * when Perl ends.
- */
+/** Starts Perl to make a segment with `shmget` and hold it attached, `times` over. */
 export async function perlSegment(
   { key, size, mode = 0o600, times = 1 }: {
     readonly key: number;
@@ -83,5 +84,13 @@ export async function perlSegment(
     print "$id\\n";
     <STDIN>;`,
   ]);
-  return { perl, id: Number(await perl.line()) };
+  const id = Number(await perl.line());
+  return {
+    perl,
+    id,
+    async [Symbol.asyncDispose](): Promise<void> {
+      await perl[Symbol.asyncDispose]();
+      removeWithIpcrm("-m", id);
+    },
+  };
 }

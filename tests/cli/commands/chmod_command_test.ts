@@ -16,32 +16,28 @@ const FOREIGN = { tools: ["deno", "ipcmk", "ipcrm", "ipcs", "perl"] };
 
 testWith(FOREIGN, "chmod: several, each from its own mode; one is not there", async () => {
   const key = freshKey();
-  const { perl, id: perls } = await perlSegment({ key, size: 5, mode: 0o604 });
-  await using _perl = perl;
-  try {
-    using ipcmks = ForeignObject.segment(100, "0640");
-    const created = hexKey(statSegment(ipcmks.id).key);
-    const names = [`id:${ipcmks.id}`, "0x5eed0fff", `0x${key.toString(16)}`, `id:${perls}`];
-    const { code, stdout, stderr } = await runHere("chmod", "g=u,o+x", ...names);
-    assert.equal(code, 1);
-    assert.match(stderr, /^error: no segment has key \d+ \(0x5eed0fff\): [^\n]*\n$/);
-    assert.equal(
-      stdout,
-      `segment ${ipcmks.id} (key ${created}, 100 bytes): ` +
-        "mode 0661, was 0640\n" +
-        `segment ${perls} (key 0x${key.toString(16)}, 5 bytes): mode 0665, was 0604\n`,
-    );
-    assert.equal(ipcsFigures(ipcmks.id).access_perms, "0661");
-    assert.equal(ipcsFigures(perls).access_perms, "0665");
-  } finally {
-    output("ipcrm", "-m", `${perls}`);
-  }
+  await using held = await perlSegment({ key, size: 5, mode: 0o604 });
+  const { id: perls } = held;
+  using ipcmks = ForeignObject.segment(100, "0640");
+  const created = hexKey(statSegment(ipcmks.id).key);
+  const names = [`id:${ipcmks.id}`, "0x5eed0fff", `0x${key.toString(16)}`, `id:${perls}`];
+  const { code, stdout, stderr } = await runHere("chmod", "g=u,o+x", ...names);
+  assert.equal(code, 1);
+  assert.match(stderr, /^error: no segment has key \d+ \(0x5eed0fff\): [^\n]*\n$/);
+  assert.equal(
+    stdout,
+    `segment ${ipcmks.id} (key ${created}, 100 bytes): ` +
+      "mode 0661, was 0640\n" +
+      `segment ${perls} (key 0x${key.toString(16)}, 5 bytes): mode 0665, was 0604\n`,
+  );
+  assert.equal(ipcsFigures(ipcmks.id).access_perms, "0661");
+  assert.equal(ipcsFigures(perls).access_perms, "0665");
 });
 
 testWith(FOREIGN, "chmod: one marked for removal; its owner and times stay", async () => {
   const key = freshKey();
-  const { perl, id } = await perlSegment({ key, size: 5 });
-  await using _perl = perl;
+  await using held = await perlSegment({ key, size: 5 });
+  const { id } = held;
   output("ipcrm", "-m", `${id}`);
   const before = ipcsFigures(id);
   const { code, stdout } = await runHere("chmod", "0", "--id", `${id}`);

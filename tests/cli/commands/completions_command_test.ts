@@ -39,33 +39,29 @@ for (const shell of Object.keys(SHELL_SCRIPTS) as DrivenShell[]) {
       const { code, stdout } = await runHere("completions", shell, "--name", PROGRAM);
       assert.equal(code, 0);
       const key = freshKey();
-      const { perl, id } = await perlSegment({ key, size: 10 });
-      await using _peer = perl;
-      try {
-        const hex = `0x${key.toString(16)}`;
-        // What is offered for a line, without what bash and zsh keep of the word
-        const expected: readonly (readonly [line: string, ...words: string[]])[] = [
-          ["ch", "channel", "chmod", "chown"],
-          ["-", "--help", "--version", "-V", "-h"],
-          ["limits -", "--help", "--json", "-h"],
-          ["ls --sem", "--semaphores"],
-          ["ls --sort nat", "nattch"],
-          ["ls --columns=size,keyH", "keyHex"],
-          ["channel r", "rm"],
-          [`stat ${hex}`, hex],
-          [`stat id:${id}`, `${id}`],
-          [`ls --key=${hex.slice(0, -1)}`, hex],
-          [`client ${folder.path}/some.`, "some.txt"],
-          ["ls "],
-        ];
-        const lines = expected.map(([line]) => `${PROGRAM} ${line}`);
-        const all = offered(shell, folder.file("script", stdout), PROGRAM, lines, env);
-        for (const [i, [line, ...words]] of expected.entries()) {
-          const last = all[i]!.map((word) => word.replace(/^.*[/:=,]/, ""));
-          assert.deepEqual(last.toSorted(), words, line);
-        }
-      } finally {
-        output("ipcrm", "-m", `${id}`);
+      await using held = await perlSegment({ key, size: 10 });
+      const { id } = held;
+      const hex = `0x${key.toString(16)}`;
+      // What is offered for a line, without what bash and zsh keep of the word
+      const expected: readonly (readonly [line: string, ...words: string[]])[] = [
+        ["ch", "channel", "chmod", "chown"],
+        ["-", "--help", "--version", "-V", "-h"],
+        ["limits -", "--help", "--json", "-h"],
+        ["ls --sem", "--semaphores"],
+        ["ls --sort nat", "nattch"],
+        ["ls --columns=size,keyH", "keyHex"],
+        ["channel r", "rm"],
+        [`stat ${hex}`, hex],
+        [`stat id:${id}`, `${id}`],
+        [`ls --key=${hex.slice(0, -1)}`, hex],
+        [`client ${folder.path}/some.`, "some.txt"],
+        ["ls "],
+      ];
+      const lines = expected.map(([line]) => `${PROGRAM} ${line}`);
+      const all = offered(shell, folder.file("script", stdout), PROGRAM, lines, env);
+      for (const [i, [line, ...words]] of expected.entries()) {
+        const last = all[i]!.map((word) => word.replace(/^.*[/:=,]/, ""));
+        assert.deepEqual(last.toSorted(), words, line);
       }
     },
   );

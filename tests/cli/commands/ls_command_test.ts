@@ -58,52 +58,48 @@ async function listed<Facts = SegmentFacts>(...args: readonly string[]): Promise
 testWith(FOREIGN, "ls --json: every figure is the kernel's", async () => {
   const key = freshKey() | 0x80000000;
   using made = ForeignObject.segment(100_001, "0640");
-  const { perl, id } = await perlSegment({ key, size: 5000, mode: 0o604, times: 3 });
-  await using _peer = perl;
-  try {
-    const all = await listed();
-    for (const each of [made.id, id]) {
-      const facts = all.find((one) => one.id === each)!;
-      const row = kernelRow(each);
-      const seconds = (iso: string | null): number => iso === null ? 0 : Date.parse(iso) / 1000;
-      assert.deepEqual({
-        key: facts.key,
-        shmid: facts.id,
-        perms: Number(facts.perms),
-        size: facts.size,
-        cpid: facts.cpid ?? 0,
-        lpid: facts.lpid ?? 0,
-        nattch: facts.nattch,
-        uid: facts.uid,
-        gid: facts.gid,
-        cuid: facts.cuid,
-        cgid: facts.cgid,
-        atime: seconds(facts.atime),
-        dtime: seconds(facts.dtime),
-        ctime: seconds(facts.ctime),
-        rss: row.rss,
-        swap: row.swap,
-      }, row);
-      assert.equal(facts.mode, parseInt(facts.perms, 8));
-    }
-    const perls = all.find((one) => one.id === id)!;
-    assert.deepEqual([perls.key, perls.nattch, perls.orphan], [key | 0, 3, false]);
-    assert.deepEqual([perls.pids, perls.resident, perls.swapped], [null, null, null]);
-    const idle = all.find((one) => one.id === made.id)!;
-    assert.deepEqual(
-      [idle.orphan, idle.use, idle.status, idle.creatorState, idle.lastUserState, idle.lpid],
-      [false, "idle", "idle", "gone", null, null],
-    );
-    assert.match(idle.useReason!, /^its owner also has \d+ attached segments?/);
-  } finally {
-    output("ipcrm", "-m", `${id}`);
+  await using held = await perlSegment({ key, size: 5000, mode: 0o604, times: 3 });
+  const { id } = held;
+  const all = await listed();
+  for (const each of [made.id, id]) {
+    const facts = all.find((one) => one.id === each)!;
+    const row = kernelRow(each);
+    const seconds = (iso: string | null): number => iso === null ? 0 : Date.parse(iso) / 1000;
+    assert.deepEqual({
+      key: facts.key,
+      shmid: facts.id,
+      perms: Number(facts.perms),
+      size: facts.size,
+      cpid: facts.cpid ?? 0,
+      lpid: facts.lpid ?? 0,
+      nattch: facts.nattch,
+      uid: facts.uid,
+      gid: facts.gid,
+      cuid: facts.cuid,
+      cgid: facts.cgid,
+      atime: seconds(facts.atime),
+      dtime: seconds(facts.dtime),
+      ctime: seconds(facts.ctime),
+      rss: row.rss,
+      swap: row.swap,
+    }, row);
+    assert.equal(facts.mode, parseInt(facts.perms, 8));
   }
+  const perls = all.find((one) => one.id === id)!;
+  assert.deepEqual([perls.key, perls.nattch, perls.orphan], [key | 0, 3, false]);
+  assert.deepEqual([perls.pids, perls.resident, perls.swapped], [null, null, null]);
+  const idle = all.find((one) => one.id === made.id)!;
+  assert.deepEqual(
+    [idle.orphan, idle.use, idle.status, idle.creatorState, idle.lastUserState, idle.lpid],
+    [false, "idle", "idle", "gone", null, null],
+  );
+  assert.match(idle.useReason!, /^its owner also has \d+ attached segments?/);
 });
 
 testWith(FOREIGN, "ls: the table says what ipcs -m says", async () => {
   using made = ForeignObject.segment(98_304, "0600");
-  const { perl, id } = await perlSegment({ key: freshKey(), size: 77, mode: 0o644, times: 2 });
-  await using _peer = perl;
+  await using held = await perlSegment({ key: freshKey(), size: 77, mode: 0o644, times: 2 });
+  const { perl, id } = held;
   output("ipcrm", "-m", `${id}`); // marked for removal: Perl holds it
   const lines = stdoutOf(await runHere("ls", "--bytes")).trimEnd().split("\n");
   assert.match(lines[0]!, /^KEY +ID +OWNER +MODE +SIZE +ATT +STATUS +CREATED +CPID +LPID$/);
@@ -127,29 +123,25 @@ testWith(FOREIGN, "ls: the table says what ipcs -m says", async () => {
 
 testWith(FOREIGN, "ls: pids and times are those of ipcs -p and -t", async () => {
   using made = ForeignObject.segment(10);
-  const { perl, id } = await perlSegment({ key: freshKey(), size: 77, times: 2 });
-  await using _peer = perl;
-  try {
-    const columns = "--columns=id,owner,cpid,lpid,atime,dtime,ctime";
-    const rows = stdoutOf(await runHere("ls", columns)).trimEnd().split("\n").map((row) =>
-      row.trim()
-    );
-    const pids = output("ipcs", "-m", "-p").split("\n").map((row) => row.split(/\s+/));
-    const times = output("ipcs", "-m", "-t").split("\n").map((row) => row.trim());
-    for (const each of [made.id, id]) {
-      const [cells, clock] = [pids, times].map((table) =>
-        table.find((row) => `${row}`.startsWith(`${each}${table === pids ? "," : " "}`))
-      ) as [string[], string];
-      const [ownId, owner, cpid, lpid, ...rest] = rows.find((row) => row.startsWith(`${each} `))!
-        .split(/ +/);
-      assert.deepEqual([ownId, owner, cpid, lpid === "-" ? "0" : lpid], cells.slice(0, 4));
-      // "Nov 23 17:23:26" or "Not set", three times
-      const theirs = clock.match(/[A-Z][a-z]{2} +\d+ [\d:]{8}|Not set/g)!;
-      const ours = rest.join(" ").match(/\d{4}-\d\d-\d\d [\d:]{8}|-/g)!;
-      assert.deepEqual(ours.map(asIpcs), theirs.map((text) => text.replace(/ +/g, " ")));
-    }
-  } finally {
-    output("ipcrm", "-m", `${id}`);
+  await using held = await perlSegment({ key: freshKey(), size: 77, times: 2 });
+  const { id } = held;
+  const columns = "--columns=id,owner,cpid,lpid,atime,dtime,ctime";
+  const rows = stdoutOf(await runHere("ls", columns)).trimEnd().split("\n").map((row) =>
+    row.trim()
+  );
+  const pids = output("ipcs", "-m", "-p").split("\n").map((row) => row.split(/\s+/));
+  const times = output("ipcs", "-m", "-t").split("\n").map((row) => row.trim());
+  for (const each of [made.id, id]) {
+    const [cells, clock] = [pids, times].map((table) =>
+      table.find((row) => `${row}`.startsWith(`${each}${table === pids ? "," : " "}`))
+    ) as [string[], string];
+    const [ownId, owner, cpid, lpid, ...rest] = rows.find((row) => row.startsWith(`${each} `))!
+      .split(/ +/);
+    assert.deepEqual([ownId, owner, cpid, lpid === "-" ? "0" : lpid], cells.slice(0, 4));
+    // "Nov 23 17:23:26" or "Not set", three times
+    const theirs = clock.match(/[A-Z][a-z]{2} +\d+ [\d:]{8}|Not set/g)!;
+    const ours = rest.join(" ").match(/\d{4}-\d\d-\d\d [\d:]{8}|-/g)!;
+    assert.deepEqual(ours.map(asIpcs), theirs.map((text) => text.replace(/ +/g, " ")));
   }
 });
 
@@ -194,27 +186,23 @@ testWith(FOREIGN, "ls --key, --columns, --sort and --reverse", async () => {
   const key = freshKey();
   using small = ForeignObject.segment(1);
   using large = ForeignObject.segment(5_000_000);
-  const { perl, id } = await perlSegment({ key, size: 300 });
-  await using _peer = perl;
-  try {
-    const hex = `0x${key.toString(16)}`;
-    assert.equal(
-      stdoutOf(await runHere("ls", `--key=${hex}`, "--columns=id,size,mode")),
-      tableOf(
-        ["ID", "SIZE", "MODE"],
-        [`${id}`, "300", "0600"],
-      ),
-    );
-    assert.deepEqual(await listed(`--key=${key}`, "--columns=size,key,nattch"), [
-      { size: 300, key, nattch: 1 },
-    ]);
-    const order = (facts: readonly SegmentFacts[]): number[] =>
-      facts.map((each) => each.id).filter((each) => [small.id, large.id, id].includes(each));
-    assert.deepEqual(order(await listed("--sort=size")), [small.id, id, large.id]);
-    assert.deepEqual(order(await listed("--sort", "SIZE", "-r")), [large.id, id, small.id]);
-  } finally {
-    output("ipcrm", "-m", `${id}`);
-  }
+  await using held = await perlSegment({ key, size: 300 });
+  const { id } = held;
+  const hex = `0x${key.toString(16)}`;
+  assert.equal(
+    stdoutOf(await runHere("ls", `--key=${hex}`, "--columns=id,size,mode")),
+    tableOf(
+      ["ID", "SIZE", "MODE"],
+      [`${id}`, "300", "0600"],
+    ),
+  );
+  assert.deepEqual(await listed(`--key=${key}`, "--columns=size,key,nattch"), [
+    { size: 300, key, nattch: 1 },
+  ]);
+  const order = (facts: readonly SegmentFacts[]): number[] =>
+    facts.map((each) => each.id).filter((each) => [small.id, large.id, id].includes(each));
+  assert.deepEqual(order(await listed("--sort=size")), [small.id, id, large.id]);
+  assert.deepEqual(order(await listed("--sort", "SIZE", "-r")), [large.id, id, small.id]);
 });
 
 /** Two lines as a table has them, numbers at the right but for the last column. */
@@ -266,30 +254,26 @@ Deno.test("ls: nothing to list is a heading, or [], and no failure", async () =>
 
 testWith(FOREIGN, "ls with -A: attached pids and memory; without: why not", async () => {
   const key = freshKey();
-  const { perl, id } = await perlSegment({ key, size: 5000, times: 2 });
-  await using _peer = perl;
-  try {
-    const args = ["ls", `--key=${key}`];
-    const [facts] = JSON.parse(stdoutOf(await runWithProc(...args, "--json")));
-    const { rss, swap } = kernelRow(id);
-    assert.deepEqual([facts.pids, facts.resident, facts.swapped], [[perl.pid], rss, swap]);
-    const columns = "--columns=id,pids,resident";
-    const withProc = stdoutOf(await runWithProc(...args, columns));
-    assert.match(withProc, new RegExp(`^ *ID PIDS +RESIDENT\n *${id} ${perl.pid} +\\w+\n$`));
+  await using held = await perlSegment({ key, size: 5000, times: 2 });
+  const { perl, id } = held;
+  const args = ["ls", `--key=${key}`];
+  const [facts] = JSON.parse(stdoutOf(await runWithProc(...args, "--json")));
+  const { rss, swap } = kernelRow(id);
+  assert.deepEqual([facts.pids, facts.resident, facts.swapped], [[perl.pid], rss, swap]);
+  const columns = "--columns=id,pids,resident";
+  const withProc = stdoutOf(await runWithProc(...args, columns));
+  assert.match(withProc, new RegExp(`^ *ID PIDS +RESIDENT\n *${id} ${perl.pid} +\\w+\n$`));
 
-    const without = await runHere(...args, columns);
-    assert.match(without.stdout, new RegExp(`^ *ID\n *${id}\n$`));
-    assert.match(without.stderr, /^note: attached pids and resident sizes .* run with -A .*\n$/);
-    assert.equal(without.code, 0);
-    const sorted = await runHere(...args, "--sort=resident");
-    assert.match(sorted.stderr, /^note: .* -A .*\n$/);
-    const nothingLeft = await runHere(...args, "--columns=pids");
-    assert.match(nothingLeft.stderr, /^error: attached pids .* -A .*\n$/);
-    assert.deepEqual([nothingLeft.code, nothingLeft.stdout], [1, ""]);
-    assert.deepEqual(await listed(`--key=${key}`, "--columns=pids"), [{ pids: null }]);
-  } finally {
-    output("ipcrm", "-m", `${id}`);
-  }
+  const without = await runHere(...args, columns);
+  assert.match(without.stdout, new RegExp(`^ *ID\n *${id}\n$`));
+  assert.match(without.stderr, /^note: attached pids and resident sizes .* run with -A .*\n$/);
+  assert.equal(without.code, 0);
+  const sorted = await runHere(...args, "--sort=resident");
+  assert.match(sorted.stderr, /^note: .* -A .*\n$/);
+  const nothingLeft = await runHere(...args, "--columns=pids");
+  assert.match(nothingLeft.stderr, /^error: attached pids .* -A .*\n$/);
+  assert.deepEqual([nothingLeft.code, nothingLeft.stdout], [1, ""]);
+  assert.deepEqual(await listed(`--key=${key}`, "--columns=pids"), [{ pids: null }]);
 });
 
 testWith(FOREIGN, "ls --semaphores: every figure is that of ipcs -s", async () => {

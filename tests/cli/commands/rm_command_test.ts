@@ -76,8 +76,8 @@ testWith(IPCMK, "rm: by key and by id; what is not there is an error", async () 
 
 testWith(PERL, "rm: in use, kept without a terminal, marked with --force", async () => {
   const key = freshKey();
-  const { perl, id } = await perlSegment({ key, size: 100, times: 2 });
-  await using _perl = perl;
+  await using held = await perlSegment({ key, size: 100, times: 2 });
+  const { perl, id } = held;
   const refused = await runHere("rm", hexKey(key));
   assert.equal(refused.code, 1);
   assert.equal(refused.stdout, "");

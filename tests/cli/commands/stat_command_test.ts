@@ -32,38 +32,34 @@ function figure(text: string, name: string): string | undefined {
 
 testWith(FOREIGN, "stat: the figures of ipcs -i, with names and words", async () => {
   const key = freshKey();
-  const { perl, id } = await perlSegment({ key, size: 2 * 4096 + 1, mode: 0o640, times: 2 });
-  await using _peer = perl;
-  try {
-    const theirs = output("ipcs", "-m", "-i", `${id}`);
-    const ended = await runHere("stat", `id:${id}`);
-    const lines = labelled(ended);
-    const hex = `0x${key.toString(16)}`;
-    assert.equal(lines.segment, `${id}`);
-    assert.equal(lines.key, `${key} (${hex})`);
-    assert.match(lines.owner!, new RegExp(`^\\S+ \\(${figure(theirs, "uid")}\\), group \\S+ \\(`));
-    assert.match(lines.creator!, new RegExp(`^\\S+ \\(${figure(theirs, "cuid")}\\), group`));
-    assert.equal(lines.mode, `${figure(theirs, "mode")} rw-r-----`);
-    assert.match(lines.size!, /^8193 bytes \(8K\), \d+ pages of \d+$/);
-    assert.equal(lines.attached, `${figure(theirs, "nattch")} times`);
-    assert.equal(lines.status, "-");
-    assert.match(lines["last attach"]!, /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \(\d+ (s|min) ago\)$/);
-    assert.equal(lines["last detach"], "never");
-    assert.equal(lines["created by"], `pid ${figure(theirs, "cpid")} (alive)`);
-    assert.equal(lines["last used by"], `pid ${figure(theirs, "lpid")} (alive)`);
-    assert.match(ended.stderr, /^note: .* -A .*\n$/);
-    // The same by every other name
-    for (const args of [[hex], [`${key}`], ["--id", `${id}`]]) {
-      assert.equal(labelled(await runHere("stat", ...args)).segment, `${id}`);
-    }
-  } finally {
-    output("ipcrm", "-m", `${id}`);
+  await using held = await perlSegment({ key, size: 2 * 4096 + 1, mode: 0o640, times: 2 });
+  const { id } = held;
+  const theirs = output("ipcs", "-m", "-i", `${id}`);
+  const ended = await runHere("stat", `id:${id}`);
+  const lines = labelled(ended);
+  const hex = `0x${key.toString(16)}`;
+  assert.equal(lines.segment, `${id}`);
+  assert.equal(lines.key, `${key} (${hex})`);
+  assert.match(lines.owner!, new RegExp(`^\\S+ \\(${figure(theirs, "uid")}\\), group \\S+ \\(`));
+  assert.match(lines.creator!, new RegExp(`^\\S+ \\(${figure(theirs, "cuid")}\\), group`));
+  assert.equal(lines.mode, `${figure(theirs, "mode")} rw-r-----`);
+  assert.match(lines.size!, /^8193 bytes \(8K\), \d+ pages of \d+$/);
+  assert.equal(lines.attached, `${figure(theirs, "nattch")} times`);
+  assert.equal(lines.status, "-");
+  assert.match(lines["last attach"]!, /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \(\d+ (s|min) ago\)$/);
+  assert.equal(lines["last detach"], "never");
+  assert.equal(lines["created by"], `pid ${figure(theirs, "cpid")} (alive)`);
+  assert.equal(lines["last used by"], `pid ${figure(theirs, "lpid")} (alive)`);
+  assert.match(ended.stderr, /^note: .* -A .*\n$/);
+  // The same by every other name
+  for (const args of [[hex], [`${key}`], ["--id", `${id}`]]) {
+    assert.equal(labelled(await runHere("stat", ...args)).segment, `${id}`);
   }
 });
 
 testWith(FOREIGN, "stat with -A: the attached processes, and what is in memory", async () => {
-  const { perl, id } = await perlSegment({ key: freshKey(), size: 5000 });
-  await using _peer = perl;
+  await using held = await perlSegment({ key: freshKey(), size: 5000 });
+  const { perl, id } = held;
   output("ipcrm", "-m", `${id}`);
   const ended = await runWithProc("stat", `id:${id}`);
   const lines = labelled(ended);

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { guardAgainstLeaks } from "../../support/leaks.ts";
-import { kernelRow, output, perlSegment } from "../../support/foreign_objects.ts";
+import { kernelRow, perlSegment } from "../../support/foreign_objects.ts";
 import { testWith } from "../../support/needs.ts";
 import { IN_NAMESPACE } from "../../support/own_namespace.ts";
 import { freshKey, Peer, PROJECT, TestFolder } from "../../support/peer.ts";
@@ -46,25 +46,21 @@ testWith(
   async () => {
     using folder = new TestFolder();
     const size = 3 * 4096 + 1;
-    const { perl, id } = await perlSegment({ key: freshKey(), size, times: 2 });
-    await using peer = perl;
-    try {
-      const { may, attachers, residences, gone, namespace } = await tellWith(
-        folder.file("tell.ts", PROGRAM),
-        "-A",
-      );
-      assert.deepEqual([may, gone], [true, null]);
-      assert.match(namespace!, /^ipc:\[\d+\]$/);
-      const found = attachers.find(([segment]) => segment === id)?.[1];
-      assert.deepEqual(found, [{ pid: peer.pid, command: "perl", times: 2 }]);
-      const { rss, swap } = kernelRow(id);
-      assert.deepEqual(residences.find(([segment]) => segment === id)?.[1], {
-        resident: rss,
-        swapped: swap,
-      });
-    } finally {
-      output("ipcrm", "-m", `${id}`);
-    }
+    await using held = await perlSegment({ key: freshKey(), size, times: 2 });
+    const { perl, id } = held;
+    const { may, attachers, residences, gone, namespace } = await tellWith(
+      folder.file("tell.ts", PROGRAM),
+      "-A",
+    );
+    assert.deepEqual([may, gone], [true, null]);
+    assert.match(namespace!, /^ipc:\[\d+\]$/);
+    const found = attachers.find(([segment]) => segment === id)?.[1];
+    assert.deepEqual(found, [{ pid: perl.pid, command: "perl", times: 2 }]);
+    const { rss, swap } = kernelRow(id);
+    assert.deepEqual(residences.find(([segment]) => segment === id)?.[1], {
+      resident: rss,
+      swapped: swap,
+    });
   },
 );
 
