@@ -1,7 +1,4 @@
-/**
- * `cli.ts` as a process: help, versions, and that a mistake on the command line is one clear line, a
- * hint and exit code 2.
- */
+/** `cli.ts` as a process: help, versions, permissions, output that cannot be written. */
 
 import assert from "node:assert/strict";
 import config from "../deno.json" with { type: "json" };

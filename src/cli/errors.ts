@@ -1,4 +1,4 @@
-/** The two errors that a command reports as one line, without a stack. Internal: used by the commands. */
+/** The two errors that a command reports as one line, without a stack. */
 
 /** A mistake on the command line, described in one line; exit code 2. */
 export class UsageError extends Error {}

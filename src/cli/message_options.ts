@@ -137,7 +137,6 @@ function lanesOption(text: string | true | undefined): number | undefined {
 }
 
 function capacityOption(text: string | true | undefined): number | undefined {
-  if (typeof text !== "string") return undefined;
   return valueOf("capacity", text, (each) => {
     const bytes = parseSize(each);
     const { MIN, MAX } = LANE_CAPACITY;

@@ -1,7 +1,4 @@
-/**
- * The options of commands that print a table: columns to choose and to sort by. Internal: used by the
- * commands that list objects, and by `top`.
- */
+/** The options of commands that print a table: columns to choose and to sort by. */
 
 import { UsageError } from "./errors.ts";
 import type { Cell, Column } from "./text/table.ts";
@@ -15,11 +12,7 @@ export const TABLE_OPTIONS = {
   json: { help: "a JSON array; the stable form" },
 } as const satisfies OptionTable;
 
-/**
- * The column with that name.
- *
- * @throws {UsageError} there is no such column
- */
+/** The column with that name or heading; a `UsageError` if there is none. */
 function columnOf<Facts>(columns: readonly Column<Facts>[], name: string): Column<Facts> {
   const asked = name.toLowerCase();
   const column = columns.find((each) => each.name.toLowerCase() === asked) ??
@@ -39,11 +32,7 @@ export interface TableSettings<Facts> {
   readonly sorted: <Row extends Facts>(rows: readonly Row[]) => Row[];
 }
 
-/**
- * Reads the options of {@linkcode TABLE_OPTIONS}.
- *
- * @throws {UsageError} an unknown column
- */
+/** Reads {@linkcode TABLE_OPTIONS}; throws a `UsageError` for an unknown column. */
 export function tableSettings<Facts>(
   options: Parsed<keyof typeof TABLE_OPTIONS>["options"],
   columns: readonly Column<Facts>[],

@@ -1,7 +1,4 @@
-/**
- * Parses a command line: options by a table, values by their kind. Every mistake in it becomes one clear
- * line (`UsageError`) and exit code 2. Internal: used by the commands.
- */
+/** Parses a command line: options by a table, values by their kind; a mistake is a `UsageError`. */
 
 import { parseKey } from "../sysv/key.ts";
 import { UsageError } from "./errors.ts";
@@ -144,8 +141,16 @@ export function asksForHelp(args: readonly string[], table: OptionTable): boolea
   );
 }
 
-/** Reads `text` with `read`, and turns what that throws into a mistake in the option `name`. */
-export function valueOf<Value>(name: string, text: string, read: (text: string) => Value): Value {
+/**
+ * The value of the option `name`, if it is given: what `read` makes of its text. What that throws becomes
+ * a mistake in the option.
+ */
+export function valueOf<Value>(
+  name: string,
+  text: string | true | undefined,
+  read: (text: string) => Value,
+): Value | undefined {
+  if (typeof text !== "string") return undefined;
   try {
     return read(text);
   } catch (error) {
@@ -156,7 +161,6 @@ export function valueOf<Value>(name: string, text: string, read: (text: string) 
 
 /** `--key`: decimal, 0x, 0-octal or `path:project`. */
 export function keyOption(text: string | true | undefined): number | undefined {
-  if (typeof text !== "string") return undefined;
   return valueOf("key", text, (each) => {
     const key = parseKey(each);
     if (key === 0) throw new RangeError("key 0 is IPC_PRIVATE, which no other process can find");
@@ -166,7 +170,6 @@ export function keyOption(text: string | true | undefined): number | undefined {
 
 /** `--mode`: octal, as in chmod(1). */
 export function modeOption(text: string | true | undefined): number | undefined {
-  if (typeof text !== "string") return undefined;
   return valueOf("mode", text, parseOctalMode);
 }
 
@@ -182,7 +185,6 @@ export function wholeOption(
   least: number,
   most = Number.MAX_SAFE_INTEGER,
 ): number | undefined {
-  if (typeof text !== "string") return undefined;
   return valueOf(name, text, (each) => {
     const whole = /^[0-9]+$/.test(each) ? Number(each) : NaN;
     if (!(whole >= least && whole <= most)) {
@@ -220,7 +222,6 @@ const UNIT_MS: Readonly<Record<string, number>> = {
 
 /** A duration in milliseconds from `500ms`, `1.5s`, `2m`, `1h`, `7d`; a bare number is in seconds. */
 export function durationOption(name: string, text: string | true | undefined): number | undefined {
-  if (typeof text !== "string") return undefined;
   return valueOf(name, text, (each) => {
     const [, digits, unit] = /^([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d|)$/.exec(each) ?? [];
     // Rounded to the microsecond: 1.001 s is 1001 ms in spite of binary fractions
@@ -238,7 +239,6 @@ export function sizeOption(
   text: string | true | undefined,
   least = 0,
 ): number | undefined {
-  if (typeof text !== "string") return undefined;
   return valueOf(name, text, (each) => {
     const bytes = parseSize(each);
     if (bytes < least) throw new RangeError(`${each} is less than ${least}`);

@@ -1,7 +1,4 @@
-/**
- * What is loaded before a command runs: by the graph of the imports, and by what V8 has in the end. How
- * long that takes is a matter of the bench.
- */
+/** What is loaded before a command runs, by the graph of the imports and by V8 in the end. */
 
 import assert from "node:assert/strict";
 import { COMMANDS, COMPLETE } from "../../src/cli/command_list.ts";

@@ -1,7 +1,4 @@
-/**
- * Mistakes on the command line of every command: each is one clear line, a hint and exit code 2, and
- * nothing is created or attached.
- */
+/** Mistakes on the command line: each is one line, a hint and 2, and nothing is created. */
 
 import assert from "node:assert/strict";
 import { ownObjects } from "../support/own_objects.ts";

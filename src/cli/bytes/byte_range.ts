@@ -1,7 +1,4 @@
-/**
- * The range of a segment that a command line names, and copies of its bytes. Internal: used by `dump`,
- * `read` and `write`.
- */
+/** The range of a segment that a command line names, and copies of its bytes. */
 
 import { plural } from "../text/wording.ts";
 import type { Segment } from "../../sysv/segment.ts";
@@ -42,11 +39,7 @@ export interface RangeWanted {
   readonly length: number | undefined;
 }
 
-/**
- * Reads `--offset` and `--length`.
- *
- * @throws {UsageError} one of them is not a number of bytes
- */
+/** Reads `--offset` and `--length`; throws a `UsageError` if one is not a number of bytes. */
 export function rangeWanted(options: Parsed<"offset" | "length">["options"]): RangeWanted {
   return {
     offset: sizeOption("offset", options.offset) ?? 0,
@@ -54,11 +47,7 @@ export function rangeWanted(options: Parsed<"offset" | "length">["options"]): Ra
   };
 }
 
-/**
- * The range within the segment. The length defaults to the rest of the segment.
- *
- * @throws {CommandFailure} the range is not within the segment
- */
+/** The range, by default to the end; throws a `CommandFailure` if the segment has not all of it. */
 export function rangeIn(
   { id, size }: Pick<Segment, "id" | "size">,
   { offset, length = Math.max(size - offset, 0) }: RangeWanted,

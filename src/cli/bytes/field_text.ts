@@ -1,7 +1,4 @@
-/**
- * Fields of a C struct as text for people and as values for JSON. For any bytes the text is one line of
- * printable characters. Pure. Internal: used by `struct_fields.ts`.
- */
+/** Fields of a C struct as printable text of one line, and as values for JSON. Pure. */
 
 import type { AnyStructLayout, Layout, ScalarLayout } from "../../layout/layout.ts";
 import { printable } from "../output.ts";

@@ -1,7 +1,4 @@
-/**
- * Bytes in hexadecimal and as text: exactly as `hexdump -C` of util-linux prints them, or on a screen
- * of any width with fewer bytes per line. Pure. Internal: used by `dump`, `watch` and `top`.
- */
+/** Bytes in hexadecimal and as text: as `hexdump -C` prints them, or fitted to a screen. Pure. */
 
 import { type Format, paint } from "../output.ts";
 import type { Line, Span } from "../terminal/spans.ts";

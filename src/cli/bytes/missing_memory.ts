@@ -1,7 +1,6 @@
 /**
  * The memory that reading a segment would allocate. A page that was never accessed has no memory; at the
- * first read the kernel allocates a page of zeros, which stays. For a sparse segment that may be more
- * than the machine has. Internal: used by `dump` and `read`.
+ * first read it gets a page of zeros for good. For a sparse segment that may be more than there is.
  */
 
 import { readFileStart } from "../../../ffi/files.ts";
@@ -23,13 +22,25 @@ function readText(path: string): string {
   return typeof bytes === "number" ? "" : new TextDecoder().decode(bytes);
 }
 
-/** Bytes of the segment that are in memory or swapped out, from the lines of /proc/sysvipc/shm. */
+/** How much of a segment is in memory and how much is swapped out, in bytes. */
+export interface Residence {
+  readonly resident: number;
+  readonly swapped: number;
+}
+
+/** How much of each segment is in memory, by its id, from the lines of /proc/sysvipc/shm. */
+export function residencesIn(table: string): ReadonlyMap<number, Residence> {
+  const [head = [], ...rows] = table.trim().split("\n").map((line) => line.trim().split(/\s+/));
+  return new Map(rows.map((cells) => {
+    const cell = (name: string): number => Number(cells[head.indexOf(name)]);
+    return [cell("shmid"), { resident: cell("rss"), swapped: cell("swap") }];
+  }));
+}
+
+/** Bytes of the segment that are in memory or swapped out. */
 export function presentBytes(id: number, table: string): number | undefined {
-  const [head = "", ...rows] = table.trimEnd().split("\n").map((line) => line.trim().split(/\s+/));
-  const [idAt, rssAt, swapAt] = ["shmid", "rss", "swap"].map((name) => head.indexOf(name));
-  const row = rows.find((cells) => Number(cells[idAt!]) === id);
-  const present = Number(row?.[rssAt!]) + Number(row?.[swapAt!]);
-  return Number.isNaN(present) ? undefined : present;
+  const residence = residencesIn(table).get(id);
+  return residence && residence.resident + residence.swapped;
 }
 
 /** Bytes that are available without swapping, from /proc/meminfo. */

@@ -1,7 +1,4 @@
-/**
- * The fields of a C struct as rows: the offset, type and value of each. Pure. Internal: used by `dump`,
- * and by `watch`, which compares the rows of two looks.
- */
+/** The fields of a C struct as rows: the offset, type and value of each. Pure. */
 
 import type { AnyStructLayout, Layout } from "../../layout/layout.ts";
 import type { Format } from "../output.ts";

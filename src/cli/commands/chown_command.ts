@@ -43,12 +43,7 @@ export interface Owner {
   readonly gid?: number;
 }
 
-/**
- * Reads `USER`, `USER:GROUP` or `:GROUP`.
- *
- * @throws {UsageError} the text has none of these forms
- * @throws {CommandFailure} there is no such user or group
- */
+/** Reads `USER`, `USER:GROUP` or `:GROUP`; a `CommandFailure` if there is no such account. */
 export function parseOwner(text: string): Owner {
   const colon = text.indexOf(":");
   const user = colon === -1 ? text : text.slice(0, colon);

@@ -105,7 +105,6 @@ function wantedSegment(
 }
 
 function hugeSizeOption(text: string | true | undefined): number | undefined {
-  if (typeof text !== "string") return undefined;
   return valueOf("huge-size", text, (each) => {
     const bytes = parseSize(each);
     const sizes = HUGE_PAGE.LOGARITHMS.map((logarithm) => 2 ** logarithm);

@@ -121,7 +121,8 @@ export const dumpCommand = command({
 });
 
 function recordsOf(options: Options): Records | undefined {
-  if (typeof options.struct !== "string") {
+  const layout = valueOf("struct", options.struct, parseStruct);
+  if (layout === undefined) {
     for (const name of ["count", "full"] as const) {
       if (options[name] !== undefined) throw new UsageError(`option --${name} needs --struct`);
     }
@@ -130,7 +131,6 @@ function recordsOf(options: Options): Records | undefined {
   if (options.length !== undefined) {
     throw new UsageError("--struct says how long it is: use --count, not --length");
   }
-  const layout = valueOf("struct", options.struct, parseStruct);
   const count = countOption("count", options.count) ?? 1;
   // JSON leaves nothing out
   const full = options.full === true || options.json === true;

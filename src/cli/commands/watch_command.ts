@@ -153,7 +153,7 @@ function layoutOf(options: Options): WatchedFacts["layout"] {
   if (options.length !== undefined) {
     throw new UsageError("--struct says how long it is: give no --length");
   }
-  const layout = valueOf("struct", options.struct, parseStruct);
+  const layout = valueOf("struct", options.struct, parseStruct)!;
   if (countFields(layout, {}, LIMITS.fields) > LIMITS.fields) {
     throw new UsageError(`option --struct: more than ${LIMITS.fields} fields, too many to watch`);
   }

@@ -1,7 +1,4 @@
-/**
- * What a shell offers for the word that is being typed: commands, options, values, keys and ids. Internal:
- * used by `__complete`, which the scripts of all shells run.
- */
+/** What a shell offers for the word that is being typed: the answer of `__complete`. */
 
 import type { CommandEntry } from "../command.ts";
 import { hexKey } from "../text/wording.ts";

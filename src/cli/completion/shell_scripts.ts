@@ -1,6 +1,6 @@
 /**
  * The script by which each shell completes the command: it gives the typed words to `__complete`, and
- * offers what that prints. Internal: used by `completions`.
+ * offers what that prints.
  *
  * `__complete` prints one candidate a line, a tab and its description; then a line with a colon, and
  * behind it `nospace`, `files` or nothing. No shell evaluates any of that text.

@@ -1,7 +1,4 @@
-/**
- * The facts of a channel: the record that `channel ls --json` and `channel stat --json` print, whose names
- * and meanings are the stable contract, and the columns of tables. Internal: used by the commands.
- */
+/** The facts of a channel, the stable contract of `channel --json`, and the columns of tables. */
 
 import type { ChannelStat, ChannelStats, LaneStat } from "../../channel/channel_stat.ts";
 import { maxMessage } from "../../channel/shape.ts";

@@ -1,7 +1,4 @@
-/**
- * Tables of facts: for each fact of a kind of object its value in `--json`, and its column in tables.
- * Internal: used by the facts of segments, semaphore sets and channels.
- */
+/** Tables of facts: for each fact of an object its value in `--json`, and its column. */
 
 import type { Format } from "../output.ts";
 import { formatSize } from "../text/size.ts";

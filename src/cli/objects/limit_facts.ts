@@ -1,7 +1,4 @@
-/**
- * The limits of this IPC namespace and how much of each is used: the record that `limits --json` prints.
- * Internal: used by `limits_command.ts` and `doctor`.
- */
+/** The limits of this IPC namespace and their use: the record that `limits --json` prints. */
 
 import { segmentLimits, segmentUsage } from "../../sysv/segment_limits.ts";
 import { semaphoreLimits, semaphoreUsage } from "../../sysv/semaphore_limits.ts";

@@ -1,8 +1,4 @@
-/**
- * Applies one action to several segments or semaphore sets that the command line names. All are looked
- * up before the first is changed, each is changed once, and a failure of one does not stop the rest.
- * Internal: used by `rm`, `chmod` and `chown`.
- */
+/** Applies one action to several named objects: all are found first, each is changed once. */
 
 import { ShmError } from "../../../ffi/shm_error.ts";
 import type { ObjectStat } from "../../sysv/object_stat.ts";
@@ -22,11 +18,7 @@ export type Named<Found extends ObjectStat> =
   | { readonly stat: Found }
   | { readonly key: number | null; readonly id: number | null; readonly error: string };
 
-/**
- * Finds everything that the command line names among `objects`: arguments first, in order, each once.
- *
- * @throws {UsageError} an argument is invalid or ambiguous, or there is none
- */
+/** Finds all that the command line names: arguments first, each once; or throws a `UsageError`. */
 export function namedObjects<Found extends ObjectStat>(
   { positionals, repeated }: Pick<Parsed<"id">, "positionals" | "repeated">,
   objects: readonly Found[],

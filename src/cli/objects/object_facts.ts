@@ -1,10 +1,8 @@
-/**
- * The facts of every object, segment or semaphore set: the part of the record that `--json` prints for
- * both, and their columns. Internal: used by the commands.
- */
+/** The facts of every object, segment or semaphore set: their values in `--json`, and columns. */
 
 import { accountName } from "../../../ffi/accounts.ts";
 import { formatMode, type ObjectStat } from "../../sysv/object_stat.ts";
+import { cached } from "../text/cached.ts";
 import { accountText, hexKey } from "../text/wording.ts";
 import { type FactsOf, factTable } from "./facts.ts";
 
@@ -13,12 +11,7 @@ export class AccountNames {
   readonly #known = new Map<string, string | null>();
 
   name(kind: "user" | "group", id: number): string | null {
-    const entry = `${kind} ${id}`;
-    const known = this.#known.get(entry);
-    if (known !== undefined) return known;
-    const name = accountName(kind, id) ?? null;
-    this.#known.set(entry, name);
-    return name;
+    return cached(this.#known, `${kind} ${id}`, () => accountName(kind, id) ?? null);
   }
 }
 

@@ -1,7 +1,4 @@
-/**
- * The lines that show the facts of a single object: what every object has, and what segments and channels
- * have. Internal: used by `stat`, `channel stat` and `top`.
- */
+/** The lines that show the facts of a single segment, channel or semaphore set. */
 
 import { formatKey } from "../../../ffi/shm_error.ts";
 import { pageSize } from "../../sysv/segment_limits.ts";

@@ -1,8 +1,9 @@
 /**
  * Facts that only /proc has: which processes have a segment attached, and how much of it is in memory.
- * Deno opens /proc only under `--allow-all`; without it these facts are missing, and no function here
- * prompts for it. Internal: used by the commands.
+ * Deno opens /proc only under `--allow-all`; without it these facts are missing, without a prompt.
  */
+
+import { type Residence, residencesIn } from "../bytes/missing_memory.ts";
 
 /** A process that has a segment attached. */
 export interface Attacher {
@@ -11,12 +12,6 @@ export interface Attacher {
   readonly command: string;
   /** How often the segment is attached there. */
   readonly times: number;
-}
-
-/** How much of a segment is in memory and how much is swapped out, in bytes. */
-export interface Residence {
-  readonly resident: number;
-  readonly swapped: number;
 }
 
 /** Every kind of permission: the paths under /proc need all of them, without limits. */
@@ -92,14 +87,5 @@ export function attachers(): ReadonlyMap<number, readonly Attacher[]> | undefine
 
 /** How much of each segment is in memory, by its id; `undefined` without the permission. */
 export function residences(): ReadonlyMap<number, Residence> | undefined {
-  if (!mayReadProc()) return undefined;
-  const bySegment = new Map<number, Residence>();
-  const [head = "", ...rows] = (readProc("sysvipc/shm") ?? "").trimEnd().split("\n");
-  const names = head.trim().split(/\s+/);
-  const [id, rss, swap] = ["shmid", "rss", "swap"].map((name) => names.indexOf(name));
-  for (const row of rows) {
-    const cells = row.trim().split(/\s+/).map(Number);
-    bySegment.set(cells[id!]!, { resident: cells[rss!]!, swapped: cells[swap!]! });
-  }
-  return bySegment;
+  return mayReadProc() ? residencesIn(readProc("sysvipc/shm") ?? "") : undefined;
 }

@@ -1,7 +1,4 @@
-/**
- * The kinds of objects that `rm` can remove, segments and semaphore sets, and their differences.
- * Internal: used by `rm_command.ts` and `channel_removal.ts`.
- */
+/** The kinds of objects that `rm` can remove, segments and semaphore sets. */
 
 import { accountName } from "../../../ffi/accounts.ts";
 import type { ObjectStat } from "../../sysv/object_stat.ts";

@@ -1,7 +1,6 @@
 /**
  * Removes the objects that the command line names or chooses: first it finds and judges all of them, then
- * it asks all questions, and only then it removes. Internal: used by `rm_command.ts` and
- * `channel_command.ts`.
+ * it asks all questions, and only then it removes.
  *
  * An object that the user names is removed, after a question if it is in use. Objects that options choose
  * are a guess: all are shown with the evidence and confirmed together, and those that may be needed are

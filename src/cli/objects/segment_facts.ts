@@ -1,7 +1,4 @@
-/**
- * The facts of a segment, the same in every command: the record that `--json` prints, whose names and
- * meanings are the stable contract, and the columns of tables.
- */
+/** The facts of a segment, the stable contract of `ls --json`, and the columns of tables. */
 
 import type { SegmentStat } from "../../sysv/segment_stat.ts";
 import type { Format } from "../output.ts";
@@ -9,7 +6,8 @@ import type { Column } from "../text/table.ts";
 import { isoTime, localTime, shortTime } from "../text/wording.ts";
 import { columnsOf, defaultColumns, type FactsOf, factsOf, factTable } from "./facts.ts";
 import { AccountNames, OBJECT_FACTS, shortOwner } from "./object_facts.ts";
-import { type Attacher, attachers, type Residence, residences } from "./processes.ts";
+import type { Residence } from "../bytes/missing_memory.ts";
+import { type Attacher, attachers, residences } from "./processes.ts";
 import { Inventory, type SegmentUse } from "./unused.ts";
 
 /** What the facts of a segment come from; without -A, there are no pids and no residence. */

@@ -1,4 +1,4 @@
-/** Chooses objects by their facts. Internal: used by the commands that list or remove several. */
+/** Chooses objects by their facts: the options of commands that list or remove several. */
 
 import { geteuid } from "../../../ffi/accounts.ts";
 import type { SegmentStat } from "../../sysv/segment_stat.ts";
@@ -24,11 +24,7 @@ may hold messages. Some programs come back for such segments all the same.`;
 /** Whether a segment is chosen. Its use is determined only if needed, because that is expensive. */
 export type Choice = (stat: SegmentStat, use: () => Use) => boolean;
 
-/**
- * Returns the function that chooses segments; `undefined` if the command line does not choose.
- *
- * @throws {UsageError} an invalid age
- */
+/** Returns the function that chooses segments; `undefined` if the command line does not choose. */
 export function selection(
   options: Parsed<keyof typeof SELECTION_OPTIONS>["options"],
 ): Choice | undefined {

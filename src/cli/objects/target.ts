@@ -1,6 +1,5 @@
 /**
- * Finds the segment that the command line names: `KEY` or `id:ID`. Internal: used by the commands that
- * take one.
+ * Finds the segment that the command line names: `KEY` or `id:ID`.
  *
  * A key and an id are both numbers, and `5` could be either. A bare number is the key, as everywhere in
  * this command. If a segment with that id exists too, the user must say which one is meant.
@@ -30,12 +29,7 @@ export type Target =
   | { readonly kind: "id"; readonly id: number }
   | { readonly kind: "key"; readonly key: number; readonly decimal?: number };
 
-/**
- * Reads one argument.
- *
- * @throws {UsageError} the argument is neither a key nor an id
- * @throws {ShmError} the path of `path:project` cannot be accessed
- */
+/** Reads one argument; throws a `UsageError`, or a `ShmError` for the path of `path:project`. */
 export function parseTarget(text: string): Target {
   if (text.startsWith("id:")) return { kind: "id", id: parseId(text.slice(3)) };
   const key = readKey(text);
@@ -76,11 +70,7 @@ export function targetsOf(
   ];
 }
 
-/**
- * The one target that the command line names.
- *
- * @throws {UsageError} it names none or several
- */
+/** The one target that the command line names; a `UsageError` if it names none or several. */
 export function targetOf(parsed: Pick<Parsed<"id">, "positionals" | "repeated">): Target {
   const [target, another] = targetsOf(parsed);
   if (target === undefined) throw new UsageError("Missing segment: KEY or id:ID");
@@ -88,12 +78,7 @@ export function targetOf(parsed: Pick<Parsed<"id">, "positionals" | "repeated">)
   return target;
 }
 
-/**
- * The current state of the segment that `target` names, among `segments`.
- *
- * @throws {CommandFailure} there is no such segment
- * @throws {UsageError} the target could mean one of two
- */
+/** The segment that `target` names; a `CommandFailure` if there is none, a `UsageError` for two. */
 export function findSegment(
   target: Target,
   segments: readonly SegmentStat[] = listSegments(),

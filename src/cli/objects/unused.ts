@@ -13,6 +13,7 @@ import { SEGMENT_SIZE, SEMAPHORE_COUNT } from "../../mailbox/semaphores.ts";
 import { IPC_PRIVATE } from "../../sysv/key.ts";
 import { listSegments, type SegmentStat } from "../../sysv/segment_stat.ts";
 import { listSemaphoreSets, type SemaphoreSetStat } from "../../sysv/semaphore_stat.ts";
+import { cached } from "../text/cached.ts";
 import { ageInWords, plural } from "../text/wording.ts";
 import { type SemaphoreFacts, semaphoreFacts } from "./semaphore_facts.ts";
 
@@ -106,8 +107,7 @@ export class Inventory {
 
   /** The set's semaphores; `undefined` without read permission. Read once. */
   semaphores(set: SemaphoreSetStat): readonly SemaphoreFacts[] | undefined {
-    if (!this.#semaphores.has(set.id)) this.#semaphores.set(set.id, this.#semaphoresOf(set));
-    return this.#semaphores.get(set.id);
+    return cached(this.#semaphores, set.id, () => this.#semaphoresOf(set));
   }
 
   /** Judges a segment; `content` is the content of the channel in it, if known. */
@@ -198,11 +198,11 @@ export class Inventory {
   }
 
   #setsOfOwner(uid: number): number {
-    const known = this.#ownerSets.get(uid);
-    if (known !== undefined) return known;
-    const count = this.sets.filter((set) => set.uid === uid && this.#mayBeInUse(set)).length;
-    this.#ownerSets.set(uid, count);
-    return count;
+    return cached(
+      this.#ownerSets,
+      uid,
+      () => this.sets.filter((set) => set.uid === uid && this.#mayBeInUse(set)).length,
+    );
   }
 
   /** Whether the set may be in use; a set that this user may not read may be. */
@@ -230,9 +230,7 @@ export class Inventory {
   }
 
   #state(pid: number): ProcessState {
-    let state = this.#states.get(pid);
-    if (state === undefined) this.#states.set(pid, state = this.#stateOf(pid));
-    return state;
+    return cached(this.#states, pid, () => this.#stateOf(pid));
   }
 }
 

@@ -1,7 +1,4 @@
-/**
- * Labelled lines: the facts about one object, one fact a line. Internal: used by the commands that show
- * a single object.
- */
+/** Labelled lines: the facts about one object, one fact a line. */
 
 import { print, printable } from "../output.ts";
 import { ageInWords, localTime } from "./wording.ts";

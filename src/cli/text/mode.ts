@@ -1,5 +1,5 @@
 /**
- * Parses modes in the syntax of chmod(1): `640`, `u+rw`, `g=u,o-rwx`. Internal: used by the commands.
+ * Parses modes in the syntax of chmod(1): `640`, `u+rw`, `g=u,o-rwx`.
  *
  * The bits are those of a segment: read, write, and execute, which only SHM_EXEC requests. No umask
  * applies, so `+r` is `a+r`.
@@ -18,22 +18,14 @@ const EACH_CLASS = 0o111;
 const CLAUSE = /^([ugoa]*)((?:[-+=](?:[rwx]*|[ugo]))+)$/;
 const ACTION = /([-+=])([rwxugo]*)/g;
 
-/**
- * Reads an octal mode.
- *
- * @throws {TypeError} the text is not an octal number from 0 to 777
- */
+/** Reads an octal mode, from 0 to 777; throws a `TypeError` for another text. */
 export function parseOctalMode(text: string): number {
   const mode = /^(0o)?[0-7]+$/.test(text) ? parseInt(text.replace("0o", ""), 8) : NaN;
   if (!(mode <= EVERYBODY)) throw new TypeError(`"${text}" is no octal mode such as 600 or 0660`);
   return mode;
 }
 
-/**
- * Reads a mode as chmod(1) does, without the letters that only files have (X, s, t).
- *
- * @throws {TypeError} the text is not a mode
- */
+/** Reads a mode as chmod(1) does, but not X, s and t; throws a `TypeError` for another text. */
 export function parseMode(text: string): ModeChange {
   if (/^[0-9]/.test(text)) {
     const mode = parseOctalMode(text);

@@ -1,7 +1,4 @@
-/**
- * Parses and formats sizes and offsets in bytes: `4096`, `0x1000`, `64K`, `64KiB`, `64KB`. Internal: used
- * by the commands.
- */
+/** Parses and formats sizes and offsets in bytes: `4096`, `0x1000`, `64K`, `64KiB`, `64KB`. */
 
 /** The letters of the units in ascending order: each unit is 1024 (or 1000) times the one before. */
 const UNITS = "KMGTP";

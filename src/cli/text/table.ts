@@ -1,7 +1,4 @@
-/**
- * Tables from rows of facts, as text for people and as JSON for programs. Internal: used by the commands
- * that list objects.
- */
+/** Tables from rows of facts, as text for people and as JSON for programs. */
 
 import { type Format, paint, printable } from "../output.ts";
 import { UNKNOWN } from "./wording.ts";

@@ -1,4 +1,4 @@
-/** Numbers, keys, accounts and times as text, the same in all commands. Internal: used by the commands. */
+/** Numbers, keys, accounts and times as text, the same in all commands. */
 
 import { hexKey } from "../../sysv/key.ts";
 import { formatSize } from "./size.ts";

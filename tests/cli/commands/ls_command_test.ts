@@ -1,7 +1,4 @@
-/**
- * `ls` about segments and semaphore sets that others made, beside what the kernel and ipcs(1) say of
- * them.
- */
+/** `ls` about segments and semaphore sets of other programs, beside what ipcs(1) says of them. */
 
 import assert from "node:assert/strict";
 import { removeSemaphoreSet, Segment, SemaphoreSet } from "../../../mod.ts";

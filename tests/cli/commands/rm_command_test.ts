@@ -1,8 +1,4 @@
-/**
- * `cli.ts rm` on segments and semaphore sets that ipcmk, Perl and C made: gone or marked as ipcs sees
- * it, and what is in use left alone. Its questions are in `question_test.ts`, its decisions in
- * `removal_test.ts`.
- */
+/** `rm` on objects of ipcmk, Perl and C; its decisions are tested in `removal_test.ts`. */
 
 import assert from "node:assert/strict";
 import { findSegment } from "../../../src/sysv/mod.ts";

@@ -1,7 +1,4 @@
-/**
- * What `rm` decides, with segments that only the test knows of: what it may touch when things change
- * between looking and removing.
- */
+/** What `rm` decides, also when things change between looking and removing; nothing is created. */
 
 import assert from "node:assert/strict";
 import { geteuid } from "../../../ffi/accounts.ts";
