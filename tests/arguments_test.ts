@@ -193,10 +193,23 @@ function gone(): Uint8Array {
 /** The arguments of every function and method, in order. */
 const PARAMETERS: Readonly<Record<string, readonly Parameter[]>> = {
   aligned: [arg("layout|align", () => i32), arg("align", () => 8)],
+  anonymous: [arg("layout", () => Pair)],
   array: [arg("element", () => i32), arg("length", () => 2)],
-  cString: [arg("size", () => 8)],
+  bits: [arg("type|bits", () => i32), arg("width", () => 3)],
+  bytesOf: [
+    arg("view", ({ view }) => view),
+    arg("name|field", () => "name", { hostile: [() => "toString"] }),
+  ],
+  cString: [arg("size", () => 8), opts("full")],
+  flexible: [arg("element", () => i32)],
   parseStruct: [arg("text|line", () => "struct P { int x; };")],
   struct: [
+    arg("fields|field|plain object", () => ({ n: i32 })),
+    opts("pack align", undefined, {
+      as: "options|pack|alignment",
+    }),
+  ],
+  union: [
     arg("fields|field|plain object", () => ({ n: i32 })),
     opts("pack align", undefined, {
       as: "options|pack|alignment",
@@ -503,7 +516,8 @@ function* exportedCalls(
   for (const [name, receiver] of Object.entries(RECEIVERS)) {
     const object = receiver(world);
     const seen = new Set<string>(["constructor"]);
-    for (let of: object = object; of !== Object.prototype; of = Object.getPrototypeOf(of)) {
+    const engine: object[] = [Object.prototype, Array.prototype];
+    for (let of: object = object; !engine.includes(of); of = Object.getPrototypeOf(of)) {
       for (const [own, property] of Object.entries(Object.getOwnPropertyDescriptors(of))) {
         // The elements of an array view
         if (seen.has(own) || /^\d+$/.test(own)) continue;

@@ -29,6 +29,12 @@ import { describe, mistyped } from "../layout/refusal.ts";
  * ```
  */
 export interface ParsedStruct extends AnyStructLayout {
+  /** Returns a read-only live view, see {@linkcode StructLayout}. */
+  view(
+    buffer: ArrayBufferLike,
+    offset: number | undefined,
+    options: { readonly readOnly: true },
+  ): Readonly<Record<string, unknown>>;
   /** Returns a live view, see {@linkcode StructLayout}. */
   view(buffer: ArrayBufferLike, offset?: number, options?: ViewOptions): Record<string, unknown>;
   /** Returns a copy of the fields, see {@linkcode StructLayout}. */

@@ -7,27 +7,33 @@ import { checkNumber } from "./arguments.ts";
 import { readText } from "./c_string.ts";
 import { glimpse, load, store, storeElements } from "./codec.ts";
 import { INSPECT, type Inspect, shown } from "./inspect.ts";
+import { jsonValue } from "./json.ts";
 import type {
   AnyStructLayout,
   ArrayLayout,
   ArrayView,
   FlexibleLayout,
+  Layout,
   ScalarName,
 } from "./layout.ts";
-import { gone, readOnly } from "./refusal.ts";
+import { LiveMemory, type Memory } from "./live_memory.ts";
+import { gone, mistyped, readOnly } from "./refusal.ts";
 import { char, u8 } from "./scalar.ts";
 
 /**
- * The longest array that gets index accessors. They are made once per process and cost about a
- * microsecond each, so this limits the cost of the first access to a long array.
+ * The most accessors that an array gets when it is first touched: one for an element, or those of the views
+ * of its structs. They cost up to a microsecond each. The elements of a longer array are made one by one.
  */
-const LONGEST = 65536;
+const MOST_ACCESSORS = 4096;
+
+/** The largest length of a JavaScript array. */
+const LONGEST = 2 ** 32 - 1;
 
 type NumberArrayConstructor = new (
   buffer: ArrayBufferLike,
   offset: number,
   length: number,
-) => ArrayView<number> | ArrayView<bigint>;
+) => ArrayView<number>;
 
 /**
  * A typed array class for memory that peers change at the same time. The engine's `sort` can write out of
@@ -35,6 +41,24 @@ type NumberArrayConstructor = new (
  */
 function live(TypedArray: Int32ArrayConstructor): NumberArrayConstructor {
   class Live extends TypedArray {
+    constructor(buffer: ArrayBufferLike, offset: number, length: number) {
+      super(buffer as ArrayBuffer, offset, length);
+      // As other arrays of a view. It cannot be done if the buffer is resizable
+      Reflect.preventExtensions(this);
+    }
+
+    toJSON(): unknown {
+      return jsonValue([...this.slice()]);
+    }
+
+    override set(values: ArrayLike<number>, offset?: number): void {
+      try {
+        super.set(values, offset);
+      } catch (error) {
+        throw this.buffer.detached ? gone() : error;
+      }
+    }
+
     override sort(compare?: (a: number, b: number) => number): this {
       this.set(this.slice().sort(compare));
       return this;
@@ -76,60 +100,37 @@ const TYPED_ARRAYS: { readonly [name in ScalarName]?: NumberArrayConstructor } =
   }).map(([name, TypedArray]) => [name, live(TypedArray as unknown as Int32ArrayConstructor)]),
 );
 
-/** An array of elements of any kind over memory. */
-class Elements implements ArrayView<unknown> {
-  /** The number of index accessors on the prototype. */
-  static #indexes = 0;
-
-  readonly #data: DataView;
-  readonly #layout: ArrayLayout;
+/** The elements of an array over memory. */
+class Elements implements Memory {
+  readonly data: DataView;
+  readonly layout: ArrayLayout;
   readonly #name: string;
   readonly #readOnly: boolean;
   /** The views of elements that are structs or arrays, made at the first access. */
   readonly #parts: object[] = [];
 
-  [index: number]: unknown;
-
   constructor(data: DataView, layout: ArrayLayout, name: string, readOnly: boolean) {
-    this.#data = data;
-    this.#layout = layout;
+    this.data = data;
+    this.layout = layout;
     this.#name = name;
     this.#readOnly = readOnly;
-    // One accessor more than elements, so that the most likely wrong index gets an error with both numbers.
-    Elements.#makeIndexes(layout.length + 1);
-    // Otherwise writing an index without an accessor would add a property that is not the memory.
-    Object.preventExtensions(this);
   }
 
-  static #makeIndexes(length: number): void {
-    for (; Elements.#indexes < length; Elements.#indexes++) {
-      const index = Elements.#indexes;
-      Object.defineProperty(Elements.prototype, index, {
-        get(this: Elements): unknown {
-          return this.#get(index);
-        },
-        set(this: Elements, value: unknown): void {
-          this.#set(index, value);
-        },
-      });
-    }
-  }
-
-  #get(index: number): unknown {
-    const { element, length } = this.#layout;
-    if (index >= length) return undefined;
+  get(index: number): unknown {
+    const { element, length } = this.layout;
+    if (!(index < length)) return undefined;
     const at = index * element.size;
     switch (element.kind) {
       case "scalar":
       case "bits":
-        return element.get(this.#data, at);
+        return element.get(this.data, at);
       case "cString":
-        return readText(this.#data, at, element.size);
+        return readText(this.data, at, element.size);
       default:
-        checkAlive(this.#data);
+        checkAlive(this.data);
         return this.#parts[index] ??= partView(
           element,
-          this.#data,
+          this.data,
           at,
           `${this.#name}[${index}]`,
           this.#readOnly,
@@ -137,44 +138,191 @@ class Elements implements ArrayView<unknown> {
     }
   }
 
-  #set(index: number, value: unknown): void {
-    const { element, length } = this.#layout;
+  set(index: number, value: unknown): void {
+    const { element, length } = this.layout;
     if (this.#readOnly) throw readOnly(`${this.#name}[${index}]`);
-    if (index >= length) {
+    if (!(index < length)) {
       throw new RangeError(`"${this.#name}" has ${length} elements, there is no index ${index}`);
     }
     const at = index * element.size;
-    if (element.kind === "scalar") element.set(this.#data, at, value, this.#name, index);
-    else store(element, this.#data, at, value, `${this.#name}[${index}]`);
+    if (element.kind === "scalar") element.set(this.data, at, value, this.#name, index);
+    else store(element, this.data, at, value, `${this.#name}[${index}]`);
   }
 
-  get length(): number {
-    return this.#layout.length;
+  setAll(values: ArrayLike<unknown>, offset: number): void {
+    if (this.#readOnly) throw readOnly(this.#name);
+    const { element, length } = this.layout;
+    storeElements(element, length, this.data, values, offset, this.#name);
+  }
+}
+
+/** Keeps the elements of an array of a view. */
+class ArrayMemory extends LiveMemory {
+  readonly #elements: Elements;
+
+  constructor(elements: Elements, list: object) {
+    super(elements, list);
+    this.#elements = elements;
   }
 
-  at(index: number): unknown {
+  static elementsOf(list: object): Elements {
+    if (#elements in list) return list.#elements;
+    throw mistyped("this", "an array of a view", list);
+  }
+}
+
+const { elementsOf } = ArrayMemory;
+
+/** Arrays in a view, with the methods of arrays. Their elements are the views of structs and arrays. */
+class ViewArray extends Array<unknown> {
+  override at(index: number): unknown {
     const whole = Math.trunc(checkNumber(index, "index")) || 0;
-    const place = whole < 0 ? whole + this.length : whole;
-    return place < 0 ? undefined : this.#get(place);
+    return this[whole < 0 ? whole + this.length : whole];
   }
 
   set(values: ArrayLike<unknown>, offset = 0): void {
-    if (this.#readOnly) throw readOnly(this.#name);
-    const { element, length } = this.#layout;
-    storeElements(element, length, this.#data, values, offset, this.#name);
-  }
-
-  *[Symbol.iterator](): IterableIterator<unknown> {
-    for (let i = 0; i < this.length; i++) yield this.#get(i);
+    elementsOf(this).setAll(values, offset);
   }
 
   toJSON(): unknown {
-    return load(this.#layout, this.#data, 0);
+    const { layout, data } = elementsOf(this);
+    return jsonValue(load(layout, data, 0));
   }
 
   [INSPECT](_depth: number, options: object, inspect: Inspect): string {
-    return shown(() => glimpse(this.#layout, this.#data), options, inspect);
+    const { layout, data } = elementsOf(this);
+    return shown(() => glimpse(layout, data), options, inspect);
   }
+}
+
+/** An array whose elements are read at each access. */
+class ValueArray extends ViewArray {
+  override at(index: number): unknown {
+    const elements = elementsOf(this);
+    const whole = Math.trunc(checkNumber(index, "index")) || 0;
+    const place = whole < 0 ? whole + elements.layout.length : whole;
+    return place < 0 ? undefined : elements.get(place);
+  }
+
+  override *[Symbol.iterator](): ArrayIterator<unknown> {
+    const elements = elementsOf(this);
+    const { length } = elements.layout;
+    for (let i = 0; i < length; i++) yield elements.get(i);
+  }
+}
+// Their methods return copies as plain arrays
+for (const { prototype } of [ViewArray, ValueArray]) {
+  Object.defineProperty(prototype, "constructor", { value: Array });
+}
+
+/** The accessors of elements by their index, for all arrays. */
+const accessors: PropertyDescriptor[] = [];
+
+function accessor(index: number): PropertyDescriptor {
+  return accessors[index] ??= {
+    get(this: object): unknown {
+      return elementsOf(this).get(index);
+    },
+    set(this: object, value: unknown): void {
+      elementsOf(this).set(index, value);
+    },
+    enumerable: true,
+  };
+}
+
+/** The handler of a proxy that is an array without accessors, for arrays too long for them. */
+class LongArray implements ProxyHandler<ViewArray> {
+  readonly #elements: Elements;
+
+  constructor(elements: Elements) {
+    this.#elements = elements;
+  }
+
+  /** The index that `key` is, if there is such an element, and `undefined` for other keys. */
+  #index(key: string | symbol): number | undefined {
+    if (typeof key === "symbol" || !/^[0-9]/.test(key)) return undefined;
+    const index = Number(key);
+    return index < this.#elements.layout.length && String(index) === key ? index : undefined;
+  }
+
+  get(list: ViewArray, key: string | symbol): unknown {
+    const index = this.#index(key);
+    return index === undefined ? Reflect.get(list, key) : this.#elements.get(index);
+  }
+
+  set(_list: ViewArray, key: string | symbol, value: unknown): boolean {
+    const index = this.#index(key);
+    if (index === undefined || isObject(this.#elements.layout.element)) return false;
+    this.#elements.set(index, value);
+    return true;
+  }
+
+  has(list: ViewArray, key: string | symbol): boolean {
+    return this.#index(key) !== undefined || Reflect.has(list, key);
+  }
+
+  ownKeys(list: ViewArray): (string | symbol)[] {
+    const { length } = this.#elements.layout;
+    return [...Array.from({ length }, (_, index) => String(index)), ...Reflect.ownKeys(list)];
+  }
+
+  getOwnPropertyDescriptor(
+    list: ViewArray,
+    key: string | symbol,
+  ): PropertyDescriptor | undefined {
+    const index = this.#index(key);
+    if (index === undefined) return Reflect.getOwnPropertyDescriptor(list, key);
+    const value = this.#elements.get(index);
+    return { value, writable: true, enumerable: true, configurable: true };
+  }
+
+  defineProperty(): boolean {
+    return false;
+  }
+
+  deleteProperty(): boolean {
+    return false;
+  }
+
+  preventExtensions(): boolean {
+    return false;
+  }
+
+  setPrototypeOf(): boolean {
+    return false;
+  }
+}
+
+function isObject(element: Layout): boolean {
+  return element.kind === "array" || "fields" in element;
+}
+
+function viewArray(data: DataView, layout: ArrayLayout, name: string, readOnly: boolean): object {
+  const { element, length } = layout;
+  const elements = new Elements(data, layout, name, readOnly);
+  const cost = "fields" in element ? Object.keys(element.fields).length : 1;
+  if (length * cost > MOST_ACCESSORS) {
+    if (length > LONGEST) {
+      throw new RangeError(
+        `"${name}" has ${length} elements, more than the ${LONGEST} of an array: take a copy with read()`,
+      );
+    }
+    const list = new ValueArray();
+    list.length = length;
+    Object.defineProperty(list, "length", { writable: false });
+    const proxy = new Proxy(list, new LongArray(elements));
+    new ArrayMemory(elements, list);
+    new ArrayMemory(elements, proxy);
+    return proxy;
+  }
+  const list = isObject(element) ? new ViewArray() : new ValueArray();
+  new ArrayMemory(elements, list);
+  for (let i = 0; i < length; i++) {
+    if (isObject(element)) list.push(elements.get(i));
+    else Object.defineProperty(list, i, accessor(i));
+  }
+  // Otherwise writing another index or name would add a property that is not the memory.
+  return Object.freeze(list);
 }
 
 /** Throws the `TypeError` of {@linkcode gone} if the memory under `data` is gone. */
@@ -213,11 +361,5 @@ export function partView(
   if (TypedArray !== undefined && !readOnly && offset % element.size === 0) {
     return new TypedArray(data.buffer, offset, length);
   }
-  if (length > LONGEST) {
-    const or = TypedArray === undefined ? "" : ", or a writable view at an aligned offset";
-    throw new RangeError(
-      `"${name}" has ${length} elements, more than the ${LONGEST} this view can index: take a copy with read()${or}`,
-    );
-  }
-  return new Elements(new DataView(data.buffer, offset, size), layout, name, readOnly);
+  return viewArray(new DataView(data.buffer, offset, size), layout, name, readOnly);
 }

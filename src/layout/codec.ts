@@ -4,11 +4,16 @@
  *
  * `load` and `store` go through a private copy of the bytes. In `load`, no peer can change the bytes while
  * they are decoded. In `store`, a refused value leaves the memory unchanged, even if reading the value
- * runs code of the caller.
+ * runs code of the caller. A value that already has the bytes, such as a view of the same layout, is
+ * copied as bytes.
+ *
+ * The functions that decode and encode a layout are made once for each layout, at its first use.
  */
 
+import { lengthOf } from "./arguments.ts";
 import { readText, writeText } from "./c_string.ts";
-import type { AnyStructLayout, Layout, Member } from "./layout.ts";
+import type { AnyStructLayout, ArrayLayout, Layout, Member } from "./layout.ts";
+import { LiveMemory } from "./live_memory.ts";
 import { gone, mistyped, outOfRange } from "./refusal.ts";
 
 /** How many elements of an array `console.log` prints. */
@@ -17,139 +22,204 @@ const PRINTED = 100;
 /** The largest length of a JavaScript array. */
 const LONGEST_ARRAY = 2 ** 32 - 1;
 
-function bytesOf(data: DataView, at: number, size: number): Uint8Array {
-  try {
-    return new Uint8Array(data.buffer, data.byteOffset + at, size);
-  } catch {
-    throw gone();
-  }
+/** Decodes a value. `limit` bounds the elements read from each array; the others are holes. */
+type Decode = (data: DataView, at: number, limit: number) => unknown;
+
+/** The memory that a value will be written to: its byte 0 is byte `start` of `data`. */
+interface Target {
+  readonly data: DataView;
+  readonly start: number;
 }
 
-/** Decodes a value. `limit` bounds the elements read from each array; the others are holes. */
-function decode(layout: Layout, data: DataView, at: number, limit = Infinity): unknown {
+/** Encodes `value` at `at` of private memory of zeros. Errors contain `name`. */
+type Encode = (data: DataView, at: number, value: unknown, name: string, target: Target) => void;
+
+interface Codec {
+  readonly decode: Decode;
+  readonly encode: Encode;
+}
+
+const codecs = new WeakMap<Layout, Codec>();
+
+function codecOf(layout: Layout): Codec {
+  let codec = codecs.get(layout);
+  if (codec === undefined) codecs.set(layout, codec = makeCodec(layout));
+  return codec;
+}
+
+function makeCodec(layout: Layout): Codec {
   switch (layout.kind) {
     case "scalar":
-    case "bits":
-      return layout.get(data, at);
-    case "flexible":
-      return undefined;
+    case "bits": {
+      const { get, set } = layout;
+      return { decode: get, encode: (data, at, value, name) => set(data, at, value, name) };
+    }
     case "cString":
-      return readText(data, at, layout.size);
-    case "array": {
-      const { element, length } = layout;
-      const count = Math.min(length, limit);
-      const values: unknown[] = [];
-      for (let i = 0; i < count; i++) {
-        values.push(decode(element, data, at + i * element.size, limit));
-      }
-      if (count < length) values.length = Math.min(length, LONGEST_ARRAY);
-      return values;
-    }
-    default: {
-      const value: Record<string, unknown> = {};
-      for (const [name, field] of Object.entries(layout.fields)) {
-        if (field.layout.kind === "flexible") continue;
-        value[name] = decode(field.layout, data, at + field.offset, limit);
-      }
-      return value;
-    }
+      return {
+        decode: (data, at) => readText(data, at, layout.size),
+        encode: (data, at, value, name, target) =>
+          writeText(data, at, layout, value, name, target.data, target.start + at),
+      };
+    case "array":
+      return arrayCodec(layout);
+    case "flexible":
+      return {
+        decode: () => undefined,
+        encode: (_data, _at, _value, name) => {
+          throw new TypeError(`"${name}" is a flexible array: write to it in a view`);
+        },
+      };
+    default:
+      return { decode: recordDecoder(layout), encode: recordEncoder(layout) };
   }
 }
 
-function encodeElements(
-  element: Layout,
+function arrayCodec(layout: ArrayLayout): Codec {
+  const { element, length } = layout;
+  const { decode } = codecOf(element);
+  const { size } = element;
+  const encode = elementsEncoder(element);
+  return {
+    decode(data, at, limit): unknown[] {
+      const count = Math.min(length, limit);
+      const values: unknown[] = [];
+      for (let i = 0; i < count; i++) values.push(decode(data, at + i * size, limit));
+      if (count < length) values.length = Math.min(length, LONGEST_ARRAY);
+      return values;
+    },
+    encode(data, at, value, name, target): void {
+      const { values, length: count } = arrayLike(value, name);
+      if (count !== length) {
+        throw new RangeError(`"${name}" takes ${length} elements, got ${count}`);
+      }
+      if (!copyBytes(layout, value, data, at)) encode(data, at, values, length, name, target);
+    },
+  };
+}
+
+type EncodeElements = (
   data: DataView,
   at: number,
   values: ArrayLike<unknown>,
   length: number,
   name: string,
-): void {
-  for (let i = 0; i < length; i++) {
-    const place = at + i * element.size;
-    if (element.kind === "scalar") element.set(data, place, values[i], name, i);
-    else encode(element, data, place, values[i], `${name}[${i}]`);
-  }
-}
+  target: Target,
+) => void;
 
-function encode(layout: Layout, data: DataView, at: number, value: unknown, name: string): void {
-  switch (layout.kind) {
-    case "scalar":
-    case "bits":
-      return layout.set(data, at, value, name);
-    case "cString":
-      return writeText(data, at, layout.size, value, name);
-    case "array": {
-      const { values, length } = arrayLike(value, name);
-      if (length !== layout.length) {
-        throw new RangeError(`"${name}" takes ${layout.length} elements, got ${length}`);
-      }
-      return encodeElements(layout.element, data, at, values, length, name);
+function elementsEncoder(element: Layout): EncodeElements {
+  const { size } = element;
+  if (element.kind === "scalar") {
+    const { set } = element;
+    return (data, at, values, length, name) => {
+      for (let i = 0; i < length; i++) set(data, at + i * size, values[i], name, i);
+    };
+  }
+  const { encode } = codecOf(element);
+  return (data, at, values, length, name, target) => {
+    for (let i = 0; i < length; i++) {
+      encode(data, at + i * size, values[i], `${name}[${i}]`, target);
     }
-    case "flexible":
-      throw new TypeError(`"${name}" is a flexible array: write to it in a view`);
-    default:
-      return encodeRecord(layout, data, at, value, name);
-  }
+  };
 }
 
-function encodeRecord(
-  layout: AnyStructLayout,
+/** A class for the plain objects of one struct: one of a class are made three times as fast. */
+function recordDecoder(layout: AnyStructLayout): Decode {
+  const fields = Object.entries(layout.fields)
+    .filter(([, field]) => field.layout.kind !== "flexible")
+    .map(([name, { offset, layout }]) => ({ name, offset, decode: codecOf(layout).decode }));
+  function Value(this: Record<string, unknown>, data: DataView, at: number, limit: number): void {
+    for (let i = 0; i < fields.length; i++) {
+      const { name, offset, decode } = fields[i]!;
+      this[name] = decode(data, at + offset, limit);
+    }
+  }
+  Value.prototype = Object.prototype;
+  const Plain = Value as unknown as new (data: DataView, at: number, limit: number) => object;
+  return (data, at, limit) => new Plain(data, at, limit);
+}
+
+function recordEncoder(layout: AnyStructLayout): Encode {
+  const encodeMembers = membersEncoder(layout);
+  const names = Object.keys(layout.fields);
+  const known = new Set(names);
+  return (data, at, value, name, target) => {
+    if (typeof value !== "object" || value === null) {
+      throw mistyped(name === "" ? "value" : name, "an object with a value for each field", value);
+    }
+    if (copyBytes(layout, value, data, at)) return;
+    const prefix = name === "" ? "" : `${name}.`;
+    const keys = Object.keys(value);
+    for (let i = 0; i < keys.length; i++) {
+      // Mostly the keys are the names in their order
+      if (keys[i] !== names[i] && !known.has(keys[i]!)) {
+        throw new TypeError(`"${prefix}${keys[i]}" is not a field of this ${layout.kind}`);
+      }
+    }
+    encodeMembers(data, at, value as Record<string, unknown>, prefix, target);
+  };
+}
+
+type EncodeMembers = (
   data: DataView,
   at: number,
-  value: unknown,
-  name: string,
-): void {
-  if (typeof value !== "object" || value === null) {
-    throw mistyped(name === "" ? "value" : name, "an object with a value for each field", value);
-  }
-  const prefix = name === "" ? "" : `${name}.`;
-  for (const key of Object.keys(value)) {
-    if (!Object.hasOwn(layout.fields, key)) {
-      throw new TypeError(`"${prefix}${key}" is not a field of this ${layout.kind}`);
-    }
-  }
-  encodeMembers(layout, data, at, value as Record<string, unknown>, prefix);
-}
+  record: Record<string, unknown>,
+  prefix: string,
+  target: Target,
+) => void;
 
 /** Encodes the members. The values of anonymous members are in the same `record`. */
-function encodeMembers(
-  layout: AnyStructLayout,
-  data: DataView,
-  at: number,
-  record: Record<string, unknown>,
-  prefix: string,
-): void {
-  const all = layout.members ??
-    Object.entries(layout.fields).map(([name, field]): Member => ({ name, ...field }));
-  const members = layout.kind === "union" ? oneOf(all, layout, record, prefix) : all;
-  for (const { name, layout: part, offset } of members) {
-    if (name !== undefined) {
-      if (name in record) encode(part, data, at + offset, record[name], prefix + name);
-      else if (part.kind !== "flexible") throw new TypeError(`"${prefix}${name}" is missing`);
-    } else if ("fields" in part) encodeMembers(part, data, at + offset, record, prefix);
-  }
-}
+function membersEncoder(layout: AnyStructLayout): EncodeMembers {
+  const members = (layout.members ?? Object.entries(layout.fields)
+    .map(([name, field]): Member => ({ name, ...field }))).map((member) => ({
+      ...member,
+      flexible: member.layout.kind === "flexible",
+      inner: "fields" in member.layout ? Object.keys(member.layout.fields) : [],
+      encode: codecOf(member.layout).encode,
+      encodeMembers: member.name === undefined && "fields" in member.layout
+        ? membersEncoder(member.layout)
+        : undefined,
+    }));
+  type Part = typeof members[number];
 
-/** The one member of a union that a value has. */
-function oneOf(
-  members: readonly Member[],
-  { fields }: AnyStructLayout,
-  record: Record<string, unknown>,
-  prefix: string,
-): readonly Member[] {
-  const names = Object.keys(fields);
-  const given = members.filter(({ name, layout }) =>
-    name !== undefined
-      ? name in record
-      : "fields" in layout && Object.keys(layout.fields).some((inner) => inner in record)
-  );
-  if (given.length === 1 || names.length === 0) return given;
-  const got = names.filter((name) => name in record);
-  throw new TypeError(
-    `a value of a union has one member of ${
-      names.map((name) => `"${prefix}${name}"`).join(", ")
-    }, got ${got.length === 0 ? "none" : got.map((name) => `"${name}"`).join(" and ")}`,
-  );
+  const encodeMember = (
+    { name, offset, flexible, encode, encodeMembers }: Part,
+    data: DataView,
+    at: number,
+    record: Record<string, unknown>,
+    prefix: string,
+    target: Target,
+  ): void => {
+    if (name === undefined) return encodeMembers?.(data, at + offset, record, prefix, target);
+    const value = record[name];
+    if (value === undefined && !(name in record)) {
+      if (flexible) return;
+      throw new TypeError(`"${prefix}${name}" is missing`);
+    }
+    encode(data, at + offset, value, prefix === "" ? name : prefix + name, target);
+  };
+
+  if (layout.kind === "struct") {
+    return (data, at, record, prefix, target) => {
+      for (let i = 0; i < members.length; i++) {
+        encodeMember(members[i]!, data, at, record, prefix, target);
+      }
+    };
+  }
+  return (data, at, record, prefix, target) => {
+    const given = members.filter(({ name, inner }) =>
+      name !== undefined ? name in record : inner.some((field) => field in record)
+    );
+    const names = Object.keys(layout.fields);
+    if (given.length !== 1 && names.length > 0) {
+      const got = names.filter((name) => name in record);
+      throw new TypeError(
+        `a value of a union has one member of ${
+          names.map((name) => `"${prefix}${name}"`).join(", ")
+        }, got ${got.length === 0 ? "none" : got.map((name) => `"${name}"`).join(" and ")}`,
+      );
+    }
+    for (const member of given) encodeMember(member, data, at, record, prefix, target);
+  };
 }
 
 function arrayLike(value: unknown, name: string): {
@@ -167,9 +237,106 @@ function arrayLike(value: unknown, name: string): {
   throw mistyped(name, "an array", value);
 }
 
+/** The typed arrays whose bytes are those of elements of a scalar, by its name. */
+const TYPED: Readonly<Record<string, string>> = {
+  i8: "Int8Array",
+  u8: "Uint8Array",
+  i16: "Int16Array",
+  u16: "Uint16Array",
+  i32: "Int32Array",
+  u32: "Uint32Array",
+  i64: "BigInt64Array",
+  u64: "BigUint64Array",
+  f32: "Float32Array",
+  f64: "Float64Array",
+};
+
+/** The engine's own getter, which an object that only looks like a typed array cannot deceive. */
+const { get: typedArrayName } = Object.getOwnPropertyDescriptor(
+  Object.getPrototypeOf(Uint8Array.prototype),
+  Symbol.toStringTag,
+)!;
+
+/** Returns the bytes of `value` if they are those of a value of this layout, and `undefined` otherwise. */
+function sourceBytes(layout: Layout, value: unknown): Uint8Array | undefined {
+  const memory = LiveMemory.of(value);
+  if (memory !== undefined) {
+    return isSame(memory.layout, layout) ? bytesOf(memory.data, 0, layout.size) : undefined;
+  }
+  if (layout.kind !== "array" || !isTyped(layout.element, value)) return undefined;
+  if (lengthOf(value) !== layout.length) return undefined;
+  return new Uint8Array(value.buffer, value.byteOffset, layout.size);
+}
+
+function isTyped(element: Layout, value: unknown): value is Uint8Array {
+  return element.kind === "scalar" && ArrayBuffer.isView(value) &&
+    typedArrayName!.call(value) === TYPED[element.name];
+}
+
+/** Whether equal bytes mean equal values. */
+function isSame(one: Layout, other: Layout): boolean {
+  if (one === other) return true;
+  if (one.kind !== "array" || other.kind !== "array") {
+    return one.kind === "cString" && other.kind === "cString" && one.size === other.size;
+  }
+  return one.length === other.length && isSame(one.element, other.element);
+}
+
+/** Copies the bytes of `value` to `at`, if it has those of a value of this layout. */
+function copyBytes(layout: Layout, value: unknown, data: DataView, at: number): boolean {
+  const bytes = sourceBytes(layout, value);
+  if (bytes === undefined) return false;
+  bytesOf(data, at, layout.size).set(bytes);
+  return true;
+}
+
+function bytesOf(data: DataView, at: number, size: number): Uint8Array {
+  try {
+    return new Uint8Array(data.buffer, data.byteOffset + at, size);
+  } catch {
+    throw gone();
+  }
+}
+
+/** The largest value that is copied in words: a typed array over the memory costs about 100 ns. */
+const LONGEST_IN_WORDS = 128;
+
+function copy(from: DataView, fromAt: number, to: DataView, toAt: number, size: number): void {
+  if (size > LONGEST_IN_WORDS) {
+    return bytesOf(to, toAt, size).set(bytesOf(from, fromAt, size));
+  }
+  try {
+    let i = 0;
+    for (; i + 4 <= size; i += 4) to.setInt32(toAt + i, from.getInt32(fromAt + i));
+    for (; i < size; i++) to.setUint8(toAt + i, from.getUint8(fromAt + i));
+  } catch {
+    throw gone();
+  }
+}
+
+/** Memory for one value at a time: allocating it costs more than most copies. */
+const scratch = new DataView(new ArrayBuffer(4096));
+const ZEROS = new DataView(new ArrayBuffer(scratch.byteLength));
+let scratchIsFree = true;
+
+/** Calls `use` with `size` bytes of private memory. A value inside another, or a long one, gets its own. */
+function withPrivateMemory<T>(size: number, use: (memory: DataView) => T): T {
+  if (size > scratch.byteLength || !scratchIsFree) return use(new DataView(new ArrayBuffer(size)));
+  scratchIsFree = false;
+  try {
+    return use(scratch);
+  } finally {
+    scratchIsFree = true;
+  }
+}
+
 /** Returns a plain copy of the value at `at`. */
 export function load(layout: Layout, data: DataView, at: number): unknown {
-  return decode(layout, new DataView(bytesOf(data, at, layout.size).slice().buffer), 0);
+  const { decode } = codecOf(layout);
+  return withPrivateMemory(layout.size, (bytes) => {
+    copy(data, at, bytes, 0, layout.size);
+    return decode(bytes, 0, Infinity);
+  });
 }
 
 /**
@@ -177,7 +344,7 @@ export function load(layout: Layout, data: DataView, at: number): unknown {
  * so that printing a view of a gigabyte copies only a little.
  */
 export function glimpse(layout: Layout, data: DataView): unknown {
-  return decode(layout, data, 0, PRINTED);
+  return codecOf(layout).decode(data, 0, PRINTED);
 }
 
 /** Writes a value at `at`. It writes nothing if it throws. Errors contain `name`. */
@@ -188,9 +355,24 @@ export function store(
   value: unknown,
   name: string,
 ): void {
-  const encoded = new DataView(new ArrayBuffer(layout.size));
-  encode(layout, encoded, 0, value, name);
-  bytesOf(data, at, layout.size).set(new Uint8Array(encoded.buffer));
+  if (copyBytes(layout, value, data, at)) return;
+  const { encode } = codecOf(layout);
+  const target = { data, start: at };
+  writeEncoded(layout.size, data, at, (encoded) => encode(encoded, 0, value, name, target));
+}
+
+/** Lets `encode` fill `size` bytes of zeros, and writes them to `at`. */
+function writeEncoded(
+  size: number,
+  data: DataView,
+  at: number,
+  encode: (encoded: DataView) => void,
+): void {
+  withPrivateMemory(size, (encoded) => {
+    if (encoded === scratch) copy(ZEROS, 0, scratch, 0, size);
+    encode(encoded);
+    copy(encoded, 0, data, at, size);
+  });
 }
 
 /** Writes elements of an array of `length` elements, starting at index `offset`, or none. */
@@ -211,8 +393,13 @@ export function storeElements(
       `"${name}" has ${length} elements, got ${count} to write from index ${offset} on`,
     );
   }
-  const encoded = new DataView(new ArrayBuffer(count * element.size));
+  const start = offset * element.size;
+  const size = count * element.size;
+  const { alignment } = element;
+  const part: ArrayLayout = { kind: "array", element, length: count, size, alignment };
+  if (copyBytes(part, value, data, start)) return;
+  const encode = elementsEncoder(element);
+  const target = { data, start };
   // Errors contain the index in `value`.
-  encodeElements(element, encoded, 0, values, count, name);
-  bytesOf(data, offset * element.size, encoded.byteLength).set(new Uint8Array(encoded.buffer));
+  writeEncoded(size, data, start, (encoded) => encode(encoded, 0, values, count, name, target));
 }

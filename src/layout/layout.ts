@@ -57,6 +57,26 @@ export interface CStringLayout {
   readonly size: number;
   /** Always 1. */
   readonly alignment: number;
+  /** The text may have all bytes of the field and then no NUL. It exists only if that is so. */
+  readonly full?: boolean;
+}
+
+/**
+ * Options of `cString`.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { cString } from "@sysv/shm";
+ * import type { CStringOptions } from "@sysv/shm/layout";
+ *
+ * const options: CStringOptions = { full: true };
+ * assert.equal(cString(6, options).size, 6);
+ * ```
+ */
+export interface CStringOptions {
+  /** The text may have all bytes of the field and then no NUL. Defaults to false. */
+  readonly full?: boolean;
 }
 
 /** The layout of an array of `length` elements. `array` makes it. */
@@ -247,11 +267,19 @@ export interface StructLayout<F extends Fields> extends AnyStructLayout {
    *
    * - An array of numbers or `bigint`s is a real typed array if the view is writable and the memory
    *   aligned. Its `sort`, `reverse` and `copyWithin` work on a copy, because peers may write to the
-   *   memory at the same time; decode only copies of it. Any other array is an {@linkcode ArrayView} of
-   *   at most 65536 elements; the getter of a longer one throws a `RangeError` (`read` has no limit).
+   *   memory at the same time; decode only copies of it. Any other array is a real array of fixed
+   *   length, see {@linkcode ReadonlyArrayView}.
    * - A setter that refuses a value throws a `TypeError` (wrong type, unknown or missing field) or a
    *   `RangeError` (out of range, wrong length, too long), and writes nothing. A whole array or nested
    *   struct can be assigned, too; in TypeScript use `write` or `set` for that.
+   * - The view of a struct or array is assigned to a place of the same layout as bytes, whatever is in
+   *   them. So is a typed array to an array of the same numbers.
+   * - The fields are own properties, as of a plain object: spread, `Object.entries`, deep comparison and
+   *   `structuredClone` see them. A clone of a typed array holds a copy of its whole buffer; clone what
+   *   `read` returns to avoid that. An array of more than 4096 elements that is not a typed array cannot
+   *   be cloned.
+   * - In JSON an integer beyond 2^53 - 1 is a string of its digits, and NaN, the infinities and -0 are
+   *   their names.
    * - After the memory is gone (segment detached, buffer transferred) every field throws a `TypeError`
    *   with that reason. Typed arrays obtained before are empty then.
    *
@@ -275,6 +303,12 @@ export interface StructLayout<F extends Fields> extends AnyStructLayout {
    * assert.throws(() => point.x = 2 ** 31, RangeError);
    * ```
    */
+  view(
+    buffer: ArrayBufferLike,
+    offset: number | undefined,
+    options: { readonly readOnly: true },
+  ): ReadonlyStructView<F>;
+  /** Returns a live view that can be written to, unless `options` say otherwise at run time. */
   view(buffer: ArrayBufferLike, offset?: number, options?: ViewOptions): StructView<F>;
 
   /**
@@ -297,7 +331,8 @@ export interface StructLayout<F extends Fields> extends AnyStructLayout {
 
   /**
    * Writes all fields, or none: all values are checked before the first byte is written. Padding becomes
-   * zero. A view is also a valid value, so this copies from one struct to another.
+   * zero. A view is also a valid value: one of the same layout is copied as bytes, with its padding, and
+   * text that is not UTF-8 or has no NUL stays as it is.
    *
    * @throws {TypeError} A field is missing, unknown or of the wrong type; the error names it.
    * @throws {RangeError} A value is out of range, an array has the wrong length, a text is too long, or
@@ -342,12 +377,110 @@ export interface StructLayout<F extends Fields> extends AnyStructLayout {
   declare(name: string): string;
 }
 
+/** A copy of elements: of numbers it is an array or a typed array, otherwise an array. */
+export type ArrayCopy<T> = [T] extends [number | bigint] ? ArrayLike<T> & Iterable<T> : T[];
+
 /**
- * An array in a live view. It is a typed array where possible, and otherwise an object with this
- * interface. Code written for the interface works with both.
+ * An array in a live view, as far as it can be read: a typed array where possible, and otherwise a real
+ * array of fixed length. Code written for the interface works with both.
  *
- * They differ in one way: writing an index or value out of range throws here, as everywhere in a view. A
- * typed array ignores such an index and wraps such a value.
+ * The elements of an array of structs, or of arrays, are their views. They are made at the first access to
+ * the array, or one by one if there are many. Every other element is read from the memory at each access.
+ * Reading by index is slow there, as V8 has no fast way: about 100 ns, and `at(index)` and `for...of` take
+ * about 10.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { array, bool, struct } from "@sysv/shm";
+ * import type { ReadonlyArrayView } from "@sysv/shm/layout";
+ *
+ * const Panel = struct({ lamps: array(bool, 3) });
+ * const bytes = Uint8Array.of(0, 1, 1);
+ * const lamps: ReadonlyArrayView<boolean> = Panel.view(bytes.buffer, 0, { readOnly: true }).lamps;
+ * assert.deepEqual(lamps.map((lit) => lit ? "on" : "off"), ["off", "on", "on"]);
+ * assert.equal(JSON.stringify(lamps), "[false,true,true]");
+ * ```
+ */
+export interface ReadonlyArrayView<T> {
+  /** The number of elements. */
+  readonly length: number;
+  /** The element at this index, or `undefined` past the end. */
+  readonly [index: number]: T;
+  /** Returns the element at this index, from the end if negative; `undefined` if out of range. */
+  at(index: number): T | undefined;
+  /** Iterates over the elements in order. */
+  [Symbol.iterator](): IterableIterator<T>;
+  /** As of an array. */
+  entries(): IterableIterator<[number, T]>;
+  /** As of an array. */
+  keys(): IterableIterator<number>;
+  /** As of an array. */
+  values(): IterableIterator<T>;
+  /** As of an array. */
+  forEach(visit: (value: T, index: number) => void): void;
+  /** As of an array, or of a typed array for numbers and `bigint`s. The result is a copy. */
+  readonly map: [T] extends [number | bigint]
+    ? (convert: (value: T, index: number) => T) => ArrayCopy<T>
+    : <U>(convert: (value: T, index: number) => U) => U[];
+  /** As of an array, or of a typed array for numbers and `bigint`s. The result is a copy. */
+  filter(test: (value: T, index: number) => boolean): ArrayCopy<T>;
+  /** As of an array, or of a typed array for numbers and `bigint`s. The result is a copy. */
+  slice(start?: number, end?: number): ArrayCopy<T>;
+  /** As of an array. */
+  find(test: (value: T, index: number) => boolean): T | undefined;
+  /** As of an array. */
+  findIndex(test: (value: T, index: number) => boolean): number;
+  /** As of an array. */
+  findLast(test: (value: T, index: number) => boolean): T | undefined;
+  /** As of an array. */
+  findLastIndex(test: (value: T, index: number) => boolean): number;
+  /** As of an array. */
+  some(test: (value: T, index: number) => boolean): boolean;
+  /** As of an array. */
+  every(test: (value: T, index: number) => boolean): boolean;
+  /** As of an array. */
+  includes(value: T, from?: number): boolean;
+  /** As of an array. */
+  indexOf(value: T, from?: number): number;
+  /** As of an array. */
+  lastIndexOf(value: T): number;
+  /** As of an array. */
+  reduce<U>(combine: (result: U, value: T, index: number) => U, start: U): U;
+  /** As of an array. */
+  join(separator?: string): string;
+}
+
+/**
+ * An array of structs or arrays in a writable view. Its elements are their views, which can be written to.
+ * Assigning to an index throws a `TypeError`. Copy into the element with `set`.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { array, i32, struct } from "@sysv/shm";
+ *
+ * const Point = struct({ x: i32, y: i32 });
+ * const { points } = struct({ points: array(Point, 3) }).view(new ArrayBuffer(24));
+ * points[0]!.x = 7;
+ * points.set([{ x: 1, y: 2 }, points[0]!], 1);
+ * assert.deepEqual(points.map(({ x }) => x), [7, 1, 7]);
+ * ```
+ */
+export interface ArrayOfViews<T, Input = T> extends ReadonlyArrayView<T> {
+  /**
+   * Writes these elements, starting at the index `offset`. Views of the same layout are copied as bytes.
+   *
+   * @throws {RangeError} They do not fit, or one of them is out of range.
+   */
+  set(values: ArrayLike<Input>, offset?: number): void;
+}
+
+/**
+ * An array of numbers, booleans, characters or texts in a writable view.
+ *
+ * What is a typed array, and what is not, differ in one way: writing an index or value out of range throws
+ * here, as everywhere in a view. A typed array ignores such an index and wraps such a value.
  *
  * @example
  * ```ts
@@ -364,21 +497,9 @@ export interface StructLayout<F extends Fields> extends AnyStructLayout {
  * assert.equal(data[4], undefined);
  * ```
  */
-export interface ArrayView<T, Input = T> {
-  /** The number of elements. */
-  readonly length: number;
+export interface ArrayView<T, Input = T> extends ArrayOfViews<T, Input> {
   /** The element at this index, or `undefined` past the end. */
   [index: number]: T;
-  /** Returns the element at this index, from the end if negative; `undefined` if out of range. */
-  at(index: number): T | undefined;
-  /**
-   * Writes these elements, starting at the index `offset`.
-   *
-   * @throws {RangeError} They do not fit, or one of them is out of range.
-   */
-  set(values: ArrayLike<Input>, offset?: number): void;
-  /** Iterates over the elements in order. */
-  [Symbol.iterator](): IterableIterator<T>;
 }
 
 /**
@@ -409,6 +530,12 @@ export interface UnionLayout<F extends Fields> extends AnyStructLayout {
   /** The fields, all at offset 0, in order; those of anonymous members are among them. */
   readonly fields: { readonly [K in keyof Named<F>]: Field<Named<F>[K]> };
   /** Returns a live view, see {@linkcode StructLayout}. Its fields alias the same bytes. */
+  view(
+    buffer: ArrayBufferLike,
+    offset: number | undefined,
+    options: { readonly readOnly: true },
+  ): ReadonlyStructView<F>;
+  /** Returns a live view that can be written to, unless `options` say otherwise at run time. */
   view(buffer: ArrayBufferLike, offset?: number, options?: ViewOptions): StructView<F>;
   /** Returns a copy of all members, see {@linkcode StructLayout}. */
   read(buffer: ArrayBufferLike, offset?: number): StructValue<F>;
@@ -440,6 +567,11 @@ export type Named<F extends Fields> = [KeysOf<F, AnonymousLayout>] extends [neve
 /** The type of the live view of a struct or union with these fields. */
 export type StructView<F extends Fields> = {
   -readonly [K in keyof Named<F>]: ViewOf<Named<F>[K]>;
+};
+
+/** The type of the read-only live view of a struct or union with these fields. */
+export type ReadonlyStructView<F extends Fields> = {
+  readonly [K in keyof Named<F>]: ReadonlyViewOf<Named<F>[K]>;
 };
 
 /** The type of the plain copy of a struct or union with these fields; a flexible array is not in it. */
@@ -476,7 +608,7 @@ export type UnionInput<F extends Fields> = Partial<NamedInput<F>> & Partial<Anon
 
 /** The view of a flexible array. An array of `char` is bytes: only the program knows where text ends. */
 export type FlexibleView<E> = E extends ScalarLayout<string> ? ArrayView<number>
-  : ArrayView<ViewOf<E>, InputOf<E>>;
+  : ViewOf<ArrayLayout<E extends Layout ? E : never>>;
 
 /**
  * The type of a layout in a live view: `ViewOf<typeof Point>`.
@@ -497,13 +629,46 @@ export type FlexibleView<E> = E extends ScalarLayout<string> ? ArrayView<number>
  * assert.equal(point.y, 1);
  * ```
  */
-export type ViewOf<L> = L extends ScalarLayout<infer T> ? T
+export type ViewOf<L> = [Layout] extends [L] ? unknown
+  : L extends ScalarLayout<infer T> ? T
   : L extends CStringLayout ? string
-  : L extends ArrayLayout<infer E> ? ArrayView<ViewOf<E>, InputOf<E>>
+  : L extends ArrayLayout<infer E>
+    ? E extends ScalarLayout | CStringLayout ? ArrayView<ViewOf<E>, InputOf<E>>
+    : ArrayOfViews<ViewOf<E>, InputOf<E>>
   : L extends FlexibleLayout<infer E> ? FlexibleView<E>
   : L extends BitsLayout<infer T> ? T
   : L extends AlignedLayout<infer Inner> ? ViewOf<Inner>
   : L extends StructLayout<infer F> | UnionLayout<infer F> ? StructView<F>
+  : never;
+
+/**
+ * The type of a layout in a read-only live view.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { array, struct, u8 } from "@sysv/shm";
+ * import type { ReadonlyViewOf } from "@sysv/shm/layout";
+ *
+ * const Packet = struct({ data: array(u8, 2) });
+ * function sum(packet: ReadonlyViewOf<typeof Packet>): number {
+ *   return packet.data.reduce((sum, byte) => sum + byte, 0);
+ * }
+ *
+ * const bytes = Uint8Array.of(3, 4);
+ * assert.equal(sum(Packet.view(bytes.buffer, 0, { readOnly: true })), 7);
+ * assert.equal(sum(Packet.view(bytes.buffer)), 7);
+ * ```
+ */
+export type ReadonlyViewOf<L> = [Layout] extends [L] ? unknown
+  : L extends ScalarLayout<infer T> ? T
+  : L extends CStringLayout ? string
+  : L extends ArrayLayout<infer E> ? ReadonlyArrayView<ReadonlyViewOf<E>>
+  : L extends FlexibleLayout<infer E>
+    ? ReadonlyArrayView<E extends ScalarLayout<string> ? number : ReadonlyViewOf<E>>
+  : L extends BitsLayout<infer T> ? T
+  : L extends AlignedLayout<infer Inner> ? ReadonlyViewOf<Inner>
+  : L extends StructLayout<infer F> | UnionLayout<infer F> ? ReadonlyStructView<F>
   : never;
 
 /**
@@ -545,7 +710,7 @@ export type ValueOf<L> = L extends ScalarLayout<infer T> ? T
  * ```
  */
 export type InputOf<L> = L extends ScalarLayout<infer T> ? T
-  : L extends CStringLayout ? string
+  : L extends CStringLayout ? string | Uint8Array
   : L extends ArrayLayout<infer E> ? ArrayLike<InputOf<E>>
   : L extends BitsLayout<infer T> ? T
   : L extends AlignedLayout<infer Inner> ? InputOf<Inner>

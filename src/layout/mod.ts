@@ -21,6 +21,7 @@ export { anonymous } from "./anonymous.ts";
 export { array } from "./array.ts";
 export { u16be, u32be, u64be } from "./big_endian.ts";
 export { bits } from "./bits.ts";
+export { bytesOf } from "./bytes_of.ts";
 export { cString } from "./c_string.ts";
 export { flexible } from "./flexible.ts";
 export { bool, char, f32, f64, i16, i32, i64, i8, u16, u32, u64, u8 } from "./scalar.ts";
@@ -32,10 +33,13 @@ export type {
   AnonymousLayout,
   AnonymousMemberInput,
   AnyStructLayout,
+  ArrayCopy,
   ArrayLayout,
+  ArrayOfViews,
   ArrayView,
   BitsLayout,
   CStringLayout,
+  CStringOptions,
   Field,
   FieldLayout,
   Fields,
@@ -50,6 +54,9 @@ export type {
   NamedInput,
   Pack,
   PromotedFields,
+  ReadonlyArrayView,
+  ReadonlyStructView,
+  ReadonlyViewOf,
   Scalar,
   ScalarLayout,
   ScalarName,

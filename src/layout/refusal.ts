@@ -40,6 +40,11 @@ export function readOnly(name: string): TypeError {
   return new TypeError(`"${name}" is read-only: it belongs to a read-only view`);
 }
 
+/** The error for a getter or setter that is called on something else than a view of its struct. */
+export function foreign(name: string): TypeError {
+  return new TypeError(`"${name}" is a field of another struct than this view's`);
+}
+
 /**
  * The error for memory that is gone. A `DataView` throws when its buffer was detached. Offsets and values
  * are checked before, so that is the only reason for it to throw here.

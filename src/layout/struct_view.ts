@@ -1,209 +1,119 @@
 /**
- * Live views of structs: one class per struct, with one accessor per field. Internal: used by `struct`.
+ * Live views of structs: objects with one accessor per field. Internal: used by structs and unions.
  *
  * A view holds a `DataView` of exactly the struct's bytes in a private field. So a bug in this file cannot
  * access memory outside the struct, and a caller cannot get the memory of a read-only view.
+ *
+ * The accessors are the view's own and enumerable. Therefore spread, `Object.entries`, deep comparison and
+ * `structuredClone` see the fields, as those of a plain object.
  */
 
 import { checkAlive, partView } from "./array_view.ts";
 import { readText, writeText } from "./c_string.ts";
 import { glimpse, load, store } from "./codec.ts";
 import { INSPECT, type Inspect, shown } from "./inspect.ts";
-import type { AnyStructLayout, BitsLayout, Field, ScalarLayout } from "./layout.ts";
-import { readOnly } from "./refusal.ts";
-import { bool, char, f32, f64, i16, i32, i64, i8, u16, u32, u64, u8 } from "./scalar.ts";
+import { jsonValue } from "./json.ts";
+import type { AnyStructLayout, ArrayLayout, FlexibleLayout, ScalarLayout } from "./layout.ts";
+import { LiveMemory } from "./live_memory.ts";
+import { foreign, readOnly } from "./refusal.ts";
 
-type Accessor = PropertyDescriptor & ThisType<View>;
+type Accessor = PropertyDescriptor & ThisType<object>;
 
-/** The base class of the views of all structs. */
-class View {
-  readonly #data: DataView;
-  readonly #layout: AnyStructLayout;
-  readonly #readOnly: boolean;
-  /** The views of fields that are structs or arrays, made at the first access. */
-  readonly #parts: object[] = [];
+/**
+ * Makes a function that returns a view of this struct or union over memory.
+ *
+ * Each struct has a class of its own. So an accessor refuses the view of another struct at no cost: that
+ * one does not have its private fields. Also, V8 makes two fields of one name in one class slow.
+ */
+export function viewsOf(layout: AnyStructLayout): (data: DataView, readOnly: boolean) => object {
+  class View extends LiveMemory {
+    readonly #data: DataView;
+    readonly #readOnly: boolean;
+    /** The views of fields that are structs or arrays, made at the first access. */
+    readonly #parts: object[] = [];
 
-  constructor(data: DataView, layout: AnyStructLayout, readOnly: boolean) {
-    this.#data = data;
-    this.#layout = layout;
-    this.#readOnly = readOnly;
-    // A misspelt field must throw, and not add a property that is not the memory.
-    Object.preventExtensions(this);
-  }
+    constructor(data: DataView, readOnly: boolean) {
+      super({ data, layout });
+      this.#data = data;
+      this.#readOnly = readOnly;
+    }
 
-  #writable(name: string): DataView {
-    if (this.#readOnly) throw readOnly(name);
-    return this.#data;
-  }
+    static #writable(view: View, name: string): DataView {
+      if (view.#readOnly) throw readOnly(name);
+      return view.#data;
+    }
 
-  /** One literal for each scalar: V8 optimises per place in the source, see `scalar.ts`. */
-  static readonly #scalars: Readonly<Record<string, (name: string, at: number) => Accessor>> = {
-    bool: (name, at) => ({
-      get(): unknown {
-        return bool.get(this.#data, at);
-      },
-      set(value: unknown): void {
-        bool.set(this.#writable(name), at, value, name);
-      },
-    }),
-    char: (name, at) => ({
-      get(): unknown {
-        return char.get(this.#data, at);
-      },
-      set(value: unknown): void {
-        char.set(this.#writable(name), at, value, name);
-      },
-    }),
-    i8: (name, at) => ({
-      get(): unknown {
-        return i8.get(this.#data, at);
-      },
-      set(value: unknown): void {
-        i8.set(this.#writable(name), at, value, name);
-      },
-    }),
-    u8: (name, at) => ({
-      get(): unknown {
-        return u8.get(this.#data, at);
-      },
-      set(value: unknown): void {
-        u8.set(this.#writable(name), at, value, name);
-      },
-    }),
-    i16: (name, at) => ({
-      get(): unknown {
-        return i16.get(this.#data, at);
-      },
-      set(value: unknown): void {
-        i16.set(this.#writable(name), at, value, name);
-      },
-    }),
-    u16: (name, at) => ({
-      get(): unknown {
-        return u16.get(this.#data, at);
-      },
-      set(value: unknown): void {
-        u16.set(this.#writable(name), at, value, name);
-      },
-    }),
-    i32: (name, at) => ({
-      get(): unknown {
-        return i32.get(this.#data, at);
-      },
-      set(value: unknown): void {
-        i32.set(this.#writable(name), at, value, name);
-      },
-    }),
-    u32: (name, at) => ({
-      get(): unknown {
-        return u32.get(this.#data, at);
-      },
-      set(value: unknown): void {
-        u32.set(this.#writable(name), at, value, name);
-      },
-    }),
-    i64: (name, at) => ({
-      get(): unknown {
-        return i64.get(this.#data, at);
-      },
-      set(value: unknown): void {
-        i64.set(this.#writable(name), at, value, name);
-      },
-    }),
-    u64: (name, at) => ({
-      get(): unknown {
-        return u64.get(this.#data, at);
-      },
-      set(value: unknown): void {
-        u64.set(this.#writable(name), at, value, name);
-      },
-    }),
-    f32: (name, at) => ({
-      get(): unknown {
-        return f32.get(this.#data, at);
-      },
-      set(value: unknown): void {
-        f32.set(this.#writable(name), at, value, name);
-      },
-    }),
-    f64: (name, at) => ({
-      get(): unknown {
-        return f64.get(this.#data, at);
-      },
-      set(value: unknown): void {
-        f64.set(this.#writable(name), at, value, name);
-      },
-    }),
-  };
+    /** The accessor of a field that is a value. V8 inlines `get` and `set`, which are constants of it. */
+    static value(
+      name: string,
+      at: number,
+      get: (data: DataView, at: number) => unknown,
+      set: ScalarLayout["set"],
+    ): Accessor {
+      return {
+        get(): unknown {
+          try {
+            return get((this as View).#data, at);
+          } catch (error) {
+            throw #data in this ? error : foreign(name);
+          }
+        },
+        set(value: unknown): void {
+          if (!(#data in this)) throw foreign(name);
+          set(View.#writable(this, name), at, value, name);
+        },
+      };
+    }
 
-  /** The accessor of a big-endian scalar or a bit-field. */
-  static #other(layout: ScalarLayout | BitsLayout, name: string, at: number): Accessor {
-    return {
-      get(): unknown {
-        return layout.get(this.#data, at);
-      },
-      set(value: unknown): void {
-        layout.set(this.#writable(name), at, value, name);
-      },
-    };
-  }
+    /** The accessor of a field that is a struct or an array. */
+    static part(
+      name: string,
+      at: number,
+      part: AnyStructLayout | ArrayLayout | FlexibleLayout,
+      index: number,
+    ): Accessor {
+      return {
+        get(): unknown {
+          if (!(#data in this)) throw foreign(name);
+          checkAlive(this.#data);
+          return this.#parts[index] ??= partView(part, this.#data, at, name, this.#readOnly);
+        },
+        set(value: unknown): void {
+          if (!(#data in this)) throw foreign(name);
+          store(part, View.#writable(this, name), at, value, name);
+        },
+      };
+    }
 
-  static #accessor(name: string, { layout, offset, size }: Field, index: number): Accessor {
-    switch (layout.kind) {
-      case "scalar":
-        return View.#scalars[layout.name]?.(name, offset) ?? View.#other(layout, name, offset);
-      case "bits":
-        return View.#other(layout, name, offset);
-      case "cString":
-        return {
-          get(): unknown {
-            return readText(this.#data, offset, size);
-          },
-          set(value: unknown): void {
-            writeText(this.#writable(name), offset, size, value, name);
-          },
-        };
-      default:
-        return {
-          get(): unknown {
-            checkAlive(this.#data);
-            return this.#parts[index] ??= partView(
-              layout,
-              this.#data,
-              offset,
-              name,
-              this.#readOnly,
-            );
-          },
-          set(value: unknown): void {
-            store(layout, this.#writable(name), offset, value, name);
-          },
-        };
+    /** Converts the view for `JSON.stringify`. A field of the same name replaces this method. */
+    toJSON(): unknown {
+      return jsonValue(load(layout, this.#data, 0));
+    }
+
+    [INSPECT](_depth: number, options: object, inspect: Inspect): string {
+      return shown(() => glimpse(layout, this.#data), options, inspect);
     }
   }
 
-  /** Returns the class of the views of one struct. */
-  static of(layout: AnyStructLayout): typeof View {
-    const StructView = class extends View {};
-    Object.entries(layout.fields).forEach(([name, field], index) => {
-      const accessor = View.#accessor(name, field, index);
-      Object.defineProperty(StructView.prototype, name, { ...accessor, enumerable: true });
-    });
-    return StructView;
-  }
-
-  /** Converts the view for `JSON.stringify`. A field of the same name replaces this method. */
-  toJSON(): unknown {
-    return load(this.#layout, this.#data, 0);
-  }
-
-  [INSPECT](_depth: number, options: object, inspect: Inspect): string {
-    return shown(() => glimpse(this.#layout, this.#data), options, inspect);
-  }
-}
-
-/** Makes a function that returns a view of this struct over memory. */
-export function viewsOf(layout: AnyStructLayout): (data: DataView, readOnly: boolean) => object {
-  const StructView = View.of(layout);
-  return (data, readOnly) => new StructView(data, layout, readOnly);
+  const fields = Object.entries(layout.fields).map(([name, field], index) => {
+    const { offset: at, layout: part, size } = field;
+    const accessor = part.kind === "scalar" || part.kind === "bits"
+      ? View.value(name, at, part.get, part.set)
+      : part.kind === "cString"
+      ? View.value(
+        name,
+        at,
+        (data, at) => readText(data, at, size),
+        (data, at, value) => writeText(data, at, part, value, name, data, at),
+      )
+      : View.part(name, at, part, index);
+    return { name, accessor: { ...accessor, enumerable: true } };
+  });
+  return (data, readOnly) => {
+    const view = new View(data, readOnly);
+    // With the same functions each time, all views of the struct share one hidden class
+    for (const { name, accessor } of fields) Reflect.defineProperty(view, name, accessor);
+    // A misspelt field must throw, and not add a property that is not the memory.
+    return Object.preventExtensions(view);
+  };
 }

@@ -18,7 +18,7 @@
 export type { ErrnoName } from "../../ffi/errno.ts";
 export { type LibcCall, type LibraryErrorCode, ShmError } from "../../ffi/shm_error.ts";
 export { ftok, IPC_PRIVATE, parseKey } from "./key.ts";
-export { Segment } from "./segment.ts";
+export { type ReadOnlySegment, Segment } from "./segment.ts";
 export type { Viewable } from "./viewable.ts";
 export {
   type SegmentLimits,

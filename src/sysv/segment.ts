@@ -8,6 +8,7 @@
 import { ShmError } from "../../ffi/shm_error.ts";
 import { checkBytes, checkNumber, lengthOf } from "../layout/arguments.ts";
 import { isLayout } from "../layout/check.ts";
+import type { Fields, ReadonlyStructView, StructLayout, UnionLayout } from "../layout/layout.ts";
 import { mistyped } from "../layout/refusal.ts";
 import { Attachment } from "./attachment.ts";
 import type { PermissionChange } from "./object_stat.ts";
@@ -179,6 +180,12 @@ export class Segment implements Disposable {
    * assert.equal(opened.size, 4096);
    * ```
    */
+  static open(
+    key: number,
+    options: SegmentOpenOptions & { readonly readOnly: true },
+  ): ReadOnlySegment;
+  /** Attaches the segment that holds `key`. Its views can be written to unless `options` say otherwise. */
+  static open(key: number, options?: SegmentOpenOptions): Segment;
   static open(key: number, options: SegmentOpenOptions = {}): Segment {
     return new Segment(openSegment(key, options));
   }
@@ -226,6 +233,12 @@ export class Segment implements Disposable {
    * assert.equal(attached.size, 4096);
    * ```
    */
+  static attach(
+    id: number,
+    options: SegmentAttachOptions & { readonly readOnly: true },
+  ): ReadOnlySegment;
+  /** Attaches the segment with this id. Its views can be written to unless `options` say otherwise. */
+  static attach(id: number, options?: SegmentAttachOptions): Segment;
   static attach(id: number, options: SegmentAttachOptions = {}): Segment {
     return new Segment(attachSegment(id, options));
   }
@@ -481,4 +494,33 @@ export class Segment implements Disposable {
   [Symbol.dispose](): void {
     this.detach();
   }
+}
+
+/**
+ * A segment that is attached read-only, so that its views are read-only to TypeScript too.
+ *
+ * @example
+ * ```ts
+ * import { i32, Segment, struct } from "@sysv/shm";
+ * import type { ReadOnlySegment } from "@sysv/shm/sysv";
+ * import assert from "node:assert/strict";
+ *
+ * const Count = struct({ n: i32 });
+ * using owner = Segment.create({ size: Count.size });
+ * using reader: ReadOnlySegment = Segment.attach(owner.id, { readOnly: true });
+ * owner.remove();
+ * owner.view(Count).n = 5;
+ * assert.equal(reader.view(Count).n, 5);
+ * // @ts-expect-error it is read-only
+ * assert.throws(() => reader.view(Count).n = 6, TypeError);
+ * ```
+ */
+export interface ReadOnlySegment extends Segment {
+  /** Returns a read-only live view of the C struct at `offset`, see {@linkcode Segment.view}. */
+  view<F extends Fields>(
+    layout: StructLayout<F> | UnionLayout<F>,
+    offset?: number,
+  ): ReadonlyStructView<F>;
+  /** Returns a live view of another layout, see {@linkcode Segment.view}. */
+  view<View>(layout: Viewable<View>, offset?: number): View;
 }

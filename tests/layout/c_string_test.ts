@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { cString } from "../../src/layout/c_string.ts";
+import { bytesOf } from "../../src/layout/bytes_of.ts";
 import { u8 } from "../../src/layout/scalar.ts";
 import { struct } from "../../src/layout/struct.ts";
 
@@ -128,6 +129,63 @@ Deno.test("cString: works over shared memory of this process", () => {
   const view = struct({ text: cString(8) }).view(new SharedArrayBuffer(8));
   view.text = "é";
   assert.equal(view.text, "é");
+});
+
+Deno.test("cString: full text has no NUL, and one byte more is refused", () => {
+  const S = struct({
+    grid: cString(6, { full: true }),
+    one: cString(1, { full: true }),
+    after: u8,
+  });
+  const all = new Uint8Array(S.size).fill(0xee);
+  const view = S.view(all.buffer);
+  view.grid = "FN42ab";
+  view.one = "x";
+  assert.deepEqual([...all], [...encoder.encode("FN42abx"), 0xee]);
+  assert.deepEqual([view.grid, view.one], ["FN42ab", "x"]);
+  view.grid = "ab";
+  assert.deepEqual([...all.subarray(0, 6)], [0x61, 0x62, 0, 0, 0, 0]);
+  assert.throws(() => view.grid = "FN42abc", {
+    name: "RangeError",
+    message: '"grid" has 6 bytes, got a text that needs 7',
+  });
+  assert.throws(() => view.grid = "a\0", RangeError);
+  assert.equal(view.grid, "ab");
+  assert.equal(S.fields.grid.layout.full, true);
+  assert.match(S.declare("S"), /char grid\[6\];/);
+  assert.throws(() => cString(4, { fill: true } as never), TypeError);
+});
+
+Deno.test("cString: the text that the field has is set without an error and without a change", () => {
+  for (const bytes of [[0x61, 0x62, 0x63, 0x64], [0xff, 0xfe, 0xfd, 0xfc], [0xe9, 0, 0x62, 0xff]]) {
+    const { view, bytes: field4, all } = field(4);
+    field4.set(bytes);
+    view.text = `${view.text}`;
+    if (bytes[1] !== 0) assert.deepEqual([...all], [0xee, ...bytes, 0xee]);
+  }
+  const { view, bytes } = field(4);
+  bytes.fill(0x61);
+  assert.throws(() => view.text = "aaab", RangeError);
+  assert.deepEqual([...bytes], [0x61, 0x61, 0x61, 0x61]);
+});
+
+Deno.test("cString: bytes are written as they are, with NULs behind them", () => {
+  const S = struct({ before: u8, text: cString(4), after: u8 });
+  const all = new Uint8Array(S.size).fill(0xee);
+  const view = S.view(all.buffer);
+  Object.assign(view, { text: Uint8Array.of(0xff, 0, 0xfe) });
+  assert.deepEqual([...all], [0xee, 0xff, 0, 0xfe, 0, 0xee]);
+  assert.deepEqual(bytesOf(view, "text"), Uint8Array.of(0xff, 0, 0xfe, 0));
+  S.write(all.buffer, { before: 1, text: Uint8Array.of(1, 2, 3, 4), after: 2 });
+  assert.deepEqual([...all], [1, 1, 2, 3, 4, 2]);
+  for (
+    const [bytes, error] of [
+      [new Uint8Array(5), { name: "RangeError", message: '"text" has 4 bytes, got 5' }],
+      [new Uint16Array(1), { name: "TypeError", message: /^"text" takes a string/ }],
+      [Object.create(Uint8Array.prototype), { name: "TypeError" }],
+    ] as const
+  ) assert.throws(() => Object.assign(view, { text: bytes }), error);
+  assert.deepEqual([...all], [1, 1, 2, 3, 4, 2]);
 });
 
 Deno.test("cString: the size is a positive integer", () => {

@@ -156,3 +156,134 @@ Deno.test("assigning a whole array or struct in a view: exact, or nothing", () =
   assert.throws(() => view.grid = [[9, 9], [9]], RangeError);
   assert.deepEqual(All.read(buffer), changed);
 });
+
+/** Text that is not UTF-8 and fills its field, garbage behind a NUL, a bool of 2, and padding that is not 0. */
+const Raw = struct({
+  name: cString(8),
+  ok: bool,
+  inner: Inner,
+  many: array(Inner, 2),
+  names: array(cString(2), 2),
+  lots: array(bool, 5000),
+});
+
+function raw(): Uint8Array<ArrayBuffer> {
+  const bytes = Uint8Array.from({ length: Raw.size }, (_, i) => 0x80 + i * 7);
+  bytes.set([0x63, 0x61, 0x66, 0xe9, 0, 0x11, 0x22, 0x33, 2]);
+  return bytes;
+}
+
+Deno.test("write: a view of the same layout is copied as bytes", () => {
+  const from = raw();
+  for (const readOnly of [false, true]) {
+    const to = new Uint8Array(Raw.size);
+    Raw.write(to.buffer, Raw.view(from.buffer, 0, { readOnly }));
+    assert.deepEqual(to, from);
+  }
+  const shifted = new Uint8Array(Raw.size + 3);
+  shifted.set(from);
+  Raw.write(shifted.buffer, Raw.view(shifted.buffer), 3); // the two overlap
+  assert.deepEqual(shifted.subarray(3), from);
+});
+
+Deno.test("assigning a view of the same layout copies bytes: fields, arrays, and inside of values", () => {
+  const Twice = struct({ one: Raw, other: Raw, names: array(cString(2), 2) });
+  const bytes = new Uint8Array(Twice.size);
+  bytes.set(raw());
+  const view = Twice.view(bytes.buffer) as
+    & { -readonly [K in keyof typeof Twice.fields]: unknown }
+    & {
+      one: Record<"inner" | "many" | "names" | "lots" | "name", unknown> & {
+        many: { set(values: unknown[], offset: number): void } & unknown[];
+      };
+      other: Record<"inner" | "many" | "names" | "lots" | "name", unknown>;
+    };
+  view.other = view.one;
+  assert.deepEqual(bytes.slice(Raw.size, 2 * Raw.size), raw());
+  bytes.fill(0, Raw.size);
+  for (const name of ["inner", "many", "names", "lots"] as const) {
+    view.other[name] = view.one[name];
+    const { offset, size } = Raw.fields[name];
+    const copied = bytes.slice(Raw.size + offset, Raw.size + offset + size);
+    assert.deepEqual(copied, raw().slice(offset, offset + size), name);
+  }
+  // An array of the same elements, though not of the same array layout
+  view.names = view.one.names;
+  const { offset, size } = Raw.fields.names;
+  assert.deepEqual(
+    bytes.slice(Twice.fields.names.offset, Twice.size),
+    raw().slice(offset, offset + size),
+  );
+  const { many } = view.one;
+  many.set([many[0]], 1);
+  const { offset: at } = Raw.fields.many;
+  assert.deepEqual(
+    bytes.slice(at + Inner.size, at + 2 * Inner.size),
+    raw().slice(at, at + Inner.size),
+  );
+  const plain = { ...view.one, name: "plain", ok: false } as unknown as InputOf<typeof Raw>;
+  const to = new Uint8Array(Raw.size);
+  Raw.write(to.buffer, plain);
+  assert.deepEqual(to.slice(9 + 1), new Uint8Array(bytes.slice(10, Raw.size)));
+});
+
+Deno.test("write: what was read is written back, also where C left no NUL", () => {
+  const S = struct({ name: cString(4), n: u8 });
+  const bytes = Uint8Array.of(0xff, 0xfe, 0x61, 0x62, 1);
+  const value = S.read(bytes.buffer);
+  S.write(bytes.buffer, { ...value, n: 2 });
+  assert.deepEqual([...bytes], [0xff, 0xfe, 0x61, 0x62, 2]);
+  const elsewhere = new ArrayBuffer(5);
+  assert.throws(() => S.write(elsewhere, value), RangeError);
+  assert.deepEqual([...new Uint8Array(elsewhere)], [0, 0, 0, 0, 0]);
+});
+
+Deno.test("write: a typed array of the same numbers is copied as bytes, another one by value", () => {
+  const S = struct({ floats: array(f64, 2), bytes: array(u8, 3) });
+  const buffer = new ArrayBuffer(S.size);
+  const view = S.view(buffer) as { -readonly [K in keyof typeof S.fields]: unknown };
+  const nan = new Float64Array(new BigUint64Array([0x7ff8000000000123n, 1n]).buffer);
+  view.floats = nan;
+  assert.equal(new BigUint64Array(buffer, 0, 2)[0], 0x7ff8000000000123n);
+  view.bytes = Uint16Array.of(1, 2, 3);
+  assert.deepEqual([...new Uint8Array(buffer, 16, 3)], [1, 2, 3]);
+  assert.throws(() => view.bytes = Uint16Array.of(1, 2, 256), RangeError);
+  assert.throws(() => view.bytes = new Int8Array([-1, 0, 0]), RangeError);
+  assert.throws(() => view.bytes = new Uint8Array(2), /takes 3 elements, got 2/);
+  assert.throws(() => view.bytes = Object.create(Uint8Array.prototype), TypeError);
+  assert.deepEqual([...new Uint8Array(buffer, 16, 3)], [1, 2, 3]);
+  const unaligned = S.view(new ArrayBuffer(S.size + 1), 1);
+  unaligned.floats.set(nan);
+  assert.ok(Number.isNaN(unaligned.floats[0]));
+});
+
+Deno.test("read and write inside a read or write see their own memory", () => {
+  const S = struct({ a: u16, b: u16 });
+  const other = Uint8Array.of(7, 0, 8, 0).buffer;
+  const buffer = new ArrayBuffer(4);
+  let seen: unknown;
+  S.write(buffer, {
+    a: 1,
+    get b(): number {
+      S.write(other, { a: 5, b: 6 });
+      seen = S.read(other);
+      return 2;
+    },
+  });
+  assert.deepEqual(seen, { a: 5, b: 6 });
+  assert.deepEqual(S.read(buffer), { a: 1, b: 2 });
+});
+
+Deno.test("read: the copy is a plain object of the usual class", () => {
+  const copy = All.read(new ArrayBuffer(All.size));
+  assert.equal(Object.getPrototypeOf(copy), Object.prototype);
+  assert.equal(Object.getPrototypeOf(copy.inner), Object.prototype);
+  assert.equal(copy.constructor, Object);
+  assert.deepEqual(Object.keys(copy), Object.keys(VALUE));
+  assert.deepEqual(Object.getOwnPropertyDescriptor(copy, "flag"), {
+    value: false,
+    writable: true,
+    enumerable: true,
+    configurable: true,
+  });
+});

@@ -8,9 +8,12 @@ import { array } from "../../src/layout/array.ts";
 import { cString } from "../../src/layout/c_string.ts";
 import type {
   AnyStructLayout,
+  ArrayOfViews,
   ArrayView,
   Fields,
   InputOf,
+  ReadonlyArrayView,
+  ReadonlyViewOf,
   StructLayout,
   ValueOf,
   ViewOf,
@@ -48,12 +51,58 @@ Deno.test("types: views", () => {
     Same<ViewOf<typeof All>["far"], bigint>,
     Same<ViewOf<typeof Inner>, InnerView>,
     Same<ViewOf<typeof All>["inner"], InnerView>,
-    Same<ViewOf<typeof All>["many"], ArrayView<InnerView, InnerInput>>,
-    Same<ViewOf<typeof All>["grid"], ArrayView<ArrayView<number>, ArrayLike<number>>>,
-    Same<ViewOf<typeof All>["texts"], ArrayView<string, string>>,
+    Same<ViewOf<typeof All>["many"], ArrayOfViews<InnerView, InnerInput>>,
+    Same<ViewOf<typeof All>["grid"], ArrayOfViews<ArrayView<number>, ArrayLike<number>>>,
+    Same<ViewOf<typeof All>["texts"], ArrayView<string, string | Uint8Array>>,
     Same<ReturnType<typeof All.view>, ViewOf<typeof All>>,
   ] = [true, true, true, true, true, true, true, true, true, true, true];
   assert.ok(same.every(Boolean));
+});
+
+Deno.test("types: read-only views", () => {
+  const view = All.view(new ArrayBuffer(All.size), 0, { readOnly: true });
+  type ReadonlyInner = { readonly id: bigint; readonly on: boolean };
+  const same: [
+    Same<typeof view, ReadonlyViewOf<typeof All>>,
+    Same<typeof view["tag"], ReadonlyArrayView<number>>,
+    Same<typeof view["inner"], ReadonlyInner>,
+    Same<typeof view["many"], ReadonlyArrayView<ReadonlyInner>>,
+    Same<typeof view["grid"], ReadonlyArrayView<ReadonlyArrayView<number>>>,
+  ] = [true, true, true, true, true];
+  assert.ok(same.every(Boolean));
+  const readable: ReadonlyViewOf<typeof All> = All.view(new ArrayBuffer(All.size));
+  assert.equal(readable.x, 0);
+  const mistakes: (() => void)[] = [
+    // @ts-expect-error it is read-only
+    () => view.x = 1,
+    // @ts-expect-error so is what is inside
+    () => view.inner.on = true,
+    // @ts-expect-error and the elements of arrays
+    () => view.tag[0] = 1,
+    // @ts-expect-error and of arrays of structs
+    () => view.many[0]!.on = true,
+    // @ts-expect-error and whole arrays
+    () => view.tag.set([1]),
+  ];
+  for (const mistake of mistakes) assert.throws(mistake, TypeError);
+});
+
+Deno.test("types: what reads an array is typed as what it returns", () => {
+  const view = All.view(new ArrayBuffer(All.size));
+  const ids = view.many.map(({ id }) => id);
+  const doubled = view.tag.map((byte) => byte * 2);
+  const same: [
+    Same<typeof ids, bigint[]>,
+    Same<typeof doubled, ArrayLike<number> & Iterable<number>>,
+  ] = [true, true];
+  // @ts-expect-error a typed array cannot hold texts: [...view.tag].map(String) can
+  const texts = view.tag.map(String);
+  assert.deepEqual([ids, [...doubled], [...texts], same.length], [[0n, 0n], [0, 0, 0, 0], [
+    0,
+    0,
+    0,
+    0,
+  ], 2]);
 });
 
 Deno.test("types: values and inputs", () => {
@@ -102,6 +151,8 @@ Deno.test("types: mistakes do not compile", () => {
     () => view.z = 1,
     // @ts-expect-error a number is no text
     () => view.texts[0] = 1,
+    // @ts-expect-error an element that is a struct or an array is copied into, with set
+    () => view.grid[0] = [1, 2],
     // @ts-expect-error every field is needed
     () => Inner.write(new ArrayBuffer(16), { id: 1n }),
     // @ts-expect-error pack takes 1, 2, 4, 8 or 16

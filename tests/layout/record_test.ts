@@ -146,12 +146,16 @@ Deno.test("flexible: a view of what the buffer still holds, outside the size", (
   const S = struct({ count: i32, kind: u8, samples: flexible(u16) });
   assert.deepEqual([S.size, S.fields.samples.offset, S.fields.samples.size], [8, 6, 0]);
   const buffer = new ArrayBuffer(21);
-  const { samples } = S.view(buffer);
+  const view = S.view(buffer);
+  const { samples } = view;
   assert.equal(samples.length, 7);
   samples.set([1, 2]);
   assert.equal(new DataView(buffer).getUint16(8, true), 2);
   assert.equal(S.view(buffer, 12).samples.length, 1);
-  assert.throws(() => S.view(buffer, 0, { readOnly: true }).samples.set([1]), /read-only/);
+  assert.throws(
+    () => (S.view(buffer, 0, { readOnly: true }) as typeof view).samples.set([1]),
+    /read-only/,
+  );
   S.write(buffer, { count: 1, kind: 2 });
   assert.deepEqual(S.read(buffer), { count: 1, kind: 2 });
   assert.throws(() => S.write(buffer, { count: 1, kind: 2, samples: [] } as never), /flexible/);

@@ -1,5 +1,6 @@
 /** Fields of a C struct as printable text of one line, and as values for JSON. Pure. */
 
+import { jsonNumber } from "../../layout/json.ts";
 import type { AnyStructLayout, Layout, ScalarLayout } from "../../layout/layout.ts";
 import { printable } from "../output.ts";
 
@@ -41,9 +42,8 @@ function stringBytes(data: DataView, at: number, size: number): Uint8Array {
 }
 
 /**
- * The value of a field in JSON. Numbers are numbers. But an integer beyond 2^53 - 1, which most readers
- * would round, is a string of its digits, and NaN, the infinities and -0, which JSON lacks or writes as
- * 0, are their names. A bool byte other than 0 and 1 is its number. Invalid UTF-8 is U+FFFD.
+ * The value of a field in JSON, as {@linkcode jsonNumber} says for numbers. A bool byte other than 0 and 1
+ * is its number. Invalid UTF-8 is U+FFFD.
  */
 export function fieldValue(layout: Leaf, data: DataView, at: number): FieldValue {
   switch (layout.kind) {
@@ -66,16 +66,9 @@ export function fieldValue(layout: Leaf, data: DataView, at: number): FieldValue
         if (byte > 1) return byte;
       }
       const value = layout.get(data, at);
-      if (typeof value === "bigint") {
-        return Number.isSafeInteger(Number(value)) ? Number(value) : String(value);
-      }
-      return typeof value === "number" && !isExactInJson(value) ? numberText(value) : value;
+      return typeof value === "bigint" || typeof value === "number" ? jsonNumber(value) : value;
     }
   }
-}
-
-function isExactInJson(value: number): boolean {
-  return Number.isFinite(value) && !Object.is(value, -0);
 }
 
 /** The text of a field for people; `full` shows all of a long string or array. */
