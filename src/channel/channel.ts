@@ -8,7 +8,7 @@ import { ShmError } from "../../ffi/shm_error.ts";
 import { Role } from "../sync/role.ts";
 import { saysGone } from "../sysv/object_stat.ts";
 import { isLayout } from "../layout/check.ts";
-import type { Fields, StructInput, StructLayout, StructView } from "../layout/layout.ts";
+import type { Field, Fields, StructInput, StructLayout, StructView } from "../layout/layout.ts";
 import { mistyped } from "../layout/refusal.ts";
 import { checkKey } from "../sysv/key.ts";
 import {
@@ -112,6 +112,7 @@ export class Channel<In = ArrayBufferView | ArrayBufferLike, Out = Uint8Array<Ar
    * @throws {ShmError} as {@linkcode Channel.openOrCreate}; `EFORMAT` also if its messages have another
    * size
    * @throws {RangeError} as {@linkcode Channel.openOrCreate}
+   * @throws {TypeError} `layout` is not that of a struct, or it ends with a flexible array
    *
    * @example
    * ```ts
@@ -133,6 +134,13 @@ export class Channel<In = ArrayBufferView | ArrayBufferLike, Out = Uint8Array<Ar
   ): Channel<StructInput<F>, StructView<F>> {
     if (!isLayout(layout) || layout.kind !== "struct") {
       throw mistyped("layout", "what struct() or parseStruct() made", layout);
+    }
+    const fields: readonly Field[] = Object.values(layout.fields);
+    if (fields.some(({ layout }) => layout.kind === "flexible")) {
+      throw new TypeError(
+        '"layout" ends with a flexible array, and messages of structs have one length: use ' +
+          "Channel.openOrCreate, and layout.view on the bytes",
+      );
     }
     const read = { ...readStructChannelOptions(options), messageSize: layout.size };
     const codec = new StructCodec(layout);

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { array, Channel, f64, i32, i64, struct, u8 } from "../../mod.ts";
+import { flexible } from "../../src/layout/mod.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
 import { testWith } from "../support/needs.ts";
 import { freshKey, Peer } from "../support/peer.ts";
@@ -243,4 +244,14 @@ Deno.test("Channel.of: several producers and handles of a channel do not share w
   await Promise.all(sends);
   consumer.ack();
   assert.deepEqual(seen.sort(), [[1, 0], [2, 0], [3, 3]]);
+});
+
+Deno.test("Channel.of: a struct whose length is not fixed is refused", () => {
+  const Samples = struct({ count: i32, samples: flexible(u8) });
+  const key = freshKey();
+  assert.throws(() => Channel.of(Samples, { key }), {
+    name: "TypeError",
+    message: /"layout" ends with a flexible array, and messages of structs have one length/,
+  });
+  assert.throws(() => Channel.open(key), { code: "ENOENT" });
 });
