@@ -17,6 +17,7 @@ import { AccountNames } from "../objects/object_facts.ts";
 import { FactsReader } from "../objects/segment_facts.ts";
 import { Inventory } from "../objects/unused.ts";
 import type { OptionTable } from "../usage.ts";
+import { wrapText } from "../terminal/spans.ts";
 import { plural } from "../text/wording.ts";
 import { UsageError } from "../errors.ts";
 
@@ -147,7 +148,7 @@ function chapters(found: readonly Finding[], verbose: boolean): string {
     const things = found.filter((each) => each.check === check);
     return [
       paint(isRemark({ check }) ? "yellow" : "red", check),
-      ...wrapped(CHECKS[check].why).map((line) => `  ${line}`),
+      ...wrapText(CHECKS[check].why, TEXT_WIDTH).map((line) => `  ${line}`),
       ...things.flatMap((thing) => thingLines(thing, verbose)),
     ].join("\n");
   }).join("\n\n");
@@ -172,17 +173,6 @@ function detailLines(detail: string | null): string[] {
 }
 
 const TEXT_WIDTH = 76;
-
-/** A text in lines. */
-function wrapped(text: string): string[] {
-  const lines: string[] = [];
-  for (const word of text.split(" ")) {
-    const longer = lines.length === 0 ? word : `${lines.at(-1)} ${word}`;
-    if (lines.length === 0 || longer.length > TEXT_WIDTH) lines.push(word);
-    else lines[lines.length - 1] = longer;
-  }
-  return lines;
-}
 
 /** One line for each reason. */
 function tellNotChecked(notChecked: readonly NotChecked[]): void {

@@ -12,7 +12,7 @@ import { type Snapshot, type TopAction, TopModel } from "../top/top_model.ts";
 import { type TopFrame, topFrame, type TopSettings } from "../top/top_view.ts";
 import type { OptionTable, Parsed } from "../usage.ts";
 import { CommandFailure } from "../errors.ts";
-import { type Interval, intervalOption } from "../terminal/interval.ts";
+import { type Interval, intervalOption, nextLook } from "../terminal/interval.ts";
 import { tableSettings } from "../table_options.ts";
 
 const NAMES = TOP_COLUMNS.map(({ name }) => name);
@@ -30,8 +30,6 @@ const OPTIONS = {
 
 const DEFAULT_INTERVAL = "1s";
 const SHORTEST_INTERVAL_MS = 100;
-/** Reading all processes can take long; at most this share of the time is spent on it. */
-const SHARE_OF_TIME = 0.25;
 
 /** The subcommand. */
 export const topCommand = command({
@@ -146,11 +144,12 @@ class Top {
       case "redraw":
         return this.#screen.redraw();
       case "look":
-        return this.#model.showBytes(firstBytes(action.id));
+        this.#model.firstBytes = firstBytes(action.id);
+        return;
       case "remove": {
         const said = remove(action.row);
         this.#update();
-        this.#model.say(said);
+        this.#model.message = said;
       }
     }
   }
@@ -158,8 +157,7 @@ class Top {
   #update(): void {
     const start = performance.now();
     this.#model.update(this.#look());
-    const took = performance.now() - start;
-    this.#refresh = Deadline.after(Math.max(this.#settings.every, took / SHARE_OF_TIME));
+    this.#refresh = nextLook(this.#settings.every, start);
   }
 }
 

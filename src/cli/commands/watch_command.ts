@@ -23,7 +23,7 @@ import { changes } from "../watch/watch_lines.ts";
 import { type WatchedFacts, WatchModel } from "../watch/watch_model.ts";
 import { watchFrame } from "../watch/watch_view.ts";
 import { type Look, Watched } from "../watch/watched.ts";
-import { type Interval, intervalOption } from "../terminal/interval.ts";
+import { type Interval, intervalOption, nextLook } from "../terminal/interval.ts";
 import { hexKey, plural } from "../text/wording.ts";
 import { UsageError } from "../errors.ts";
 
@@ -47,8 +47,6 @@ const DEFAULT_INTERVAL = "100ms";
 const SHORTEST_INTERVAL_MS = 10;
 /** Each look copies and compares everything, so there are limits to what can be watched. */
 const LIMITS = { fields: 10_000, bytes: 16 * 2 ** 20 } as const;
-/** The largest share of the time that is spent on looks. */
-const SHARE_OF_TIME = 0.25;
 /** A screen without changes is redrawn this often for its clock, and to let highlights fade. */
 const REDRAW_MS = 250;
 /** How much output is written at once. */
@@ -203,8 +201,7 @@ class Watch {
     const count = await tell(look);
     if (count > 0) this.#idle = this.#untilIdle();
     this.#changes += count;
-    const took = performance.now() - start;
-    this.#next = Deadline.after(Math.max(this.#settings.every, took / SHARE_OF_TIME));
+    this.#next = nextLook(this.#settings.every, start);
     return this.#endAfter(look);
   }
 

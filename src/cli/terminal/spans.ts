@@ -102,6 +102,14 @@ export function joinFitting(parts: readonly Line[], columns: number, separator =
   return joined;
 }
 
+/** The parts that fit, and `right` at the end of the line if it fits beside the first part. */
+export function joinWithRight(parts: readonly Line[], right: string, columns: number): Line {
+  const room = columns - textWidth(right) - 2;
+  if (room < lineWidth(parts[0] ?? [])) return joinFitting(parts, columns);
+  const left = joinFitting(parts, room);
+  return [...left, { text: fitText(right, columns - lineWidth(left), "right") }];
+}
+
 /** The text in at most `most` lines of at most `columns`, broken between words if possible. */
 export function wrapText(text: string, columns: number, most = Infinity): string[] {
   const lines: string[] = [];

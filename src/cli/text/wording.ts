@@ -20,6 +20,11 @@ export function ageInWords(time: Date): string {
   return `${Math.floor(age / length)} ${unit}`;
 }
 
+/** The time of day, to the second. */
+export function timeOfDay(time: Date): string {
+  return time.toTimeString().slice(0, "hh:mm:ss".length);
+}
+
 /** The exact size, and from a kilobyte up also the short form: `2049 bytes (2K)`. */
 export function sizeInWords(bytes: number): string {
   const exact = plural(bytes, "byte");

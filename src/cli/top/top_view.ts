@@ -11,8 +11,8 @@ import {
   cropText,
   fitText,
   joinFitting,
+  joinWithRight,
   type Line,
-  lineWidth,
   type Size,
   textWidth,
   wrapText,
@@ -21,7 +21,7 @@ import { TOP_COLUMNS, type TopColumn } from "./top_columns.ts";
 import type { TopModel } from "./top_model.ts";
 import { HELP_LINES, segmentPage } from "./top_pages.ts";
 import { CHANGE, type TopRow } from "./top_row.ts";
-import { plural } from "../text/wording.ts";
+import { plural, timeOfDay } from "../text/wording.ts";
 
 /** A frame, with the extent that the keys that move need. */
 export interface TopFrame extends Extent {
@@ -61,7 +61,6 @@ export function topFrame(model: TopModel, size: Size, settings: TopSettings): To
 
 function headLines(model: TopModel, { columns, rows }: Size, settings: TopSettings): Line[] {
   const { snapshot: { segments, usage, limits, time }, order } = model;
-  const clock = time.toTimeString().slice(0, "hh:mm:ss".length);
   const attached = segments.reduce((sum, { nattch }) => sum + nattch, 0);
   const orphans = segments.filter(({ orphan }) => orphan).length;
   const marked = segments.filter(({ markedForRemoval }) => markedForRemoval).length;
@@ -87,7 +86,7 @@ function headLines(model: TopModel, { columns, rows }: Size, settings: TopSettin
     ),
   ];
   const lines: Line[] = [];
-  if (rows >= ROOM.totals) lines.push(withRight(totals, clock, columns));
+  if (rows >= ROOM.totals) lines.push(joinWithRight(totals, timeOfDay(time), columns));
   if (rows >= ROOM.memory) lines.push(joinFitting(memory, columns));
   return lines;
 }
@@ -101,14 +100,6 @@ function part(text: string, used: number, limit: number | bigint): Line[number] 
   return percent < NEARLY_REACHED
     ? { text }
     : { text: `${text} (${Math.floor(percent)}%)`, format: ["bold", "red"] };
-}
-
-/** The parts that fit, and `right` at the end of the line if it fits beside the first part. */
-function withRight(parts: readonly Line[], right: string, columns: number): Line {
-  const room = columns - textWidth(right) - 2;
-  if (room < lineWidth(parts[0] ?? [])) return joinFitting(parts, columns);
-  const left = joinFitting(parts, room);
-  return [...left, { text: fitText(right, columns - lineWidth(left), "right") }];
 }
 
 const HINTS = {
@@ -131,7 +122,7 @@ function footLines(model: TopModel, { columns, rows }: Size): Line[] {
   const place = model.page.kind === "list" && model.rows.length > 0
     ? `${model.index + 1}/${model.rows.length}`
     : "";
-  return [withRight(hints, place, columns)];
+  return [joinWithRight(hints, place, columns)];
 }
 
 /** The longest form of the question that fits: the effect of `y` must be complete. */

@@ -3,6 +3,7 @@
  * `watch` when it has no screen to draw on, and when it counts.
  */
 
+import { timeOfDay } from "../text/wording.ts";
 import type { AnyStructLayout } from "../../layout/layout.ts";
 import { type Run, runs } from "./byte_changes.ts";
 import { cropText } from "../terminal/spans.ts";
@@ -107,7 +108,7 @@ function fieldChange(time: Date, { old, now }: FieldChange): Change {
 /** The time of day, to the millisecond. */
 function clock(time: Date): string {
   const ms = String(time.getMilliseconds()).padStart(3, "0");
-  return `${time.toTimeString().slice(0, "hh:mm:ss".length)}.${ms}`;
+  return `${timeOfDay(time)}.${ms}`;
 }
 
 function shortHex(bytes: Uint8Array): string {

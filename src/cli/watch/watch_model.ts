@@ -43,23 +43,26 @@ export interface WatchExtent extends Extent {
   readonly start: number;
 }
 
-/** The state of `watch`. */
+/** The state of `watch`. Only its methods change it. */
 export class WatchModel {
   readonly facts: WatchedFacts;
-  #look: Look;
-  #changes = 0;
-  #last: number | undefined;
+  /** The last look, and how many changes there were. */
+  look: Look;
+  changes = 0;
+  /** The byte of the range, or the field, that changed last. */
+  last: number | undefined;
+  /** How far the page is scrolled, in lines, and whether it scrolls to each change. */
+  scroll = 0;
+  following = true;
   /** Per byte or field: milliseconds from the first look to its last change, plus 1; 0 is never. */
   readonly #changedAt: Uint32Array;
   readonly #was = new Map<number, string>();
   readonly #start: number;
   #fields: readonly FieldRow[];
-  #scroll = 0;
-  #following = true;
 
   constructor(facts: WatchedFacts, first: Look) {
     this.facts = facts;
-    this.#look = first;
+    this.look = first;
     this.#start = first.at;
     this.#fields = this.#rows(first);
     this.#changedAt = new Uint32Array(
@@ -70,31 +73,6 @@ export class WatchModel {
   #rows({ now }: Look): FieldRow[] {
     const { layout, range } = this.facts;
     return layout === undefined ? [] : fieldRows(layout, now, { base: range.offset });
-  }
-
-  /** The last look. */
-  get look(): Look {
-    return this.#look;
-  }
-
-  /** How many changes there were. */
-  get changes(): number {
-    return this.#changes;
-  }
-
-  /** The byte of the range, or the field, that changed last. */
-  get last(): number | undefined {
-    return this.#last;
-  }
-
-  /** How far the page is scrolled, in lines. */
-  get scroll(): number {
-    return this.#scroll;
-  }
-
-  /** Whether the page scrolls to each change. */
-  get following(): boolean {
-    return this.#following;
   }
 
   /** The fields; empty if bytes are watched. */
@@ -118,15 +96,15 @@ export class WatchModel {
   }
 
   #elapsed(): number {
-    return this.#look.at - this.#start + 1;
+    return this.look.at - this.#start + 1;
   }
 
   /** Takes over the results of a look, and returns the number of changes. */
   update(look: Look): number {
-    const before = this.#changes;
-    this.#look = look;
+    const before = this.changes;
+    this.look = look;
     if (look.before !== look.now) this.#take(look);
-    return this.#changes - before;
+    return this.changes - before;
   }
 
   #take(look: Look): void {
@@ -147,8 +125,8 @@ export class WatchModel {
   }
 
   #changed(index: number): void {
-    this.#changes++;
-    this.#last = index;
+    this.changes++;
+    this.last = index;
   }
 
   /** Scrolls by the key; returns `false` if the key quits. */
@@ -156,10 +134,10 @@ export class WatchModel {
     if (key === "q" || key === "escape" || key === "ctrl-c") return false;
     const to = moved(key, start, page, lastScroll);
     if (to !== undefined) {
-      this.#scroll = to;
-      this.#following = false;
+      this.scroll = to;
+      this.following = false;
     }
-    if (key === "f") this.#following = !this.#following;
+    if (key === "f") this.following = !this.following;
     return true;
   }
 }

@@ -4,13 +4,13 @@ import type { Format } from "../output.ts";
 import {
   fitText,
   joinFitting,
+  joinWithRight,
   type Line,
-  lineWidth,
   type Size,
   textWidth,
 } from "../terminal/spans.ts";
 import type { Age, ShownField, WatchExtent, WatchModel } from "./watch_model.ts";
-import { plural, sizeInWords } from "../text/wording.ts";
+import { plural, sizeInWords, timeOfDay } from "../text/wording.ts";
 import { hexOffset, hexRow, hexShape } from "../bytes/hex.ts";
 
 /** A frame, with the extent that the keys that move need. */
@@ -59,17 +59,13 @@ function titleLine({ facts, look }: WatchModel, columns: number): Line {
   const part = range.length === size
     ? []
     : [[{ text: `${range.length} from ${hexOffset(range.offset)}` }]];
-  const clock = look.time.toTimeString().slice(0, "hh:mm:ss".length);
   const parts: Line[] = [
     [{ text: `segment ${id}`, format: "bold" }],
     [{ text: `key ${keyHex}` }],
     [{ text: sizeInWords(size) }],
     ...part,
   ];
-  const room = columns - textWidth(clock) - 2;
-  if (room < lineWidth(parts[0]!)) return joinFitting(parts, columns);
-  const left = joinFitting(parts, room);
-  return [...left, { text: fitText(clock, columns - lineWidth(left), "right") }];
+  return joinWithRight(parts, timeOfDay(look.time), columns);
 }
 
 function stateLine({ facts, look, changes, following }: WatchModel, columns: number): Line {

@@ -173,7 +173,7 @@ Deno.test("TopModel: inspecting reads at once only if a process is attached", ()
   assert.equal(press(model, "down", "enter"), undefined);
   assert.match((model.firstBytes as { why: string }).why, /^not read: /);
   assert.deepEqual(press(model, "x"), { kind: "look", id: 2 });
-  model.showBytes({ bytes: new Uint8Array(3) });
+  model.firstBytes = { bytes: new Uint8Array(3) };
   model.update(snapshot([segment({ id: 2, nattch: 1 })]));
   assert.deepEqual(model.page.kind === "segment" && model.page.row.change, "+1");
   assert.deepEqual(model.firstBytes, { bytes: new Uint8Array(3) });

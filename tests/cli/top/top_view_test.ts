@@ -117,7 +117,8 @@ Deno.test("topFrame: a complete question at every width", () => {
 
 Deno.test("topFrame: a long message takes several lines, if there are enough", () => {
   const model = modelOf([]);
-  model.say("cannot remove the segment: shmctl for id 5: EPERM,\x1b[2J operation not permitted");
+  model.message =
+    "cannot remove the segment: shmctl for id 5: EPERM,\x1b[2J operation not permitted";
   assert.deepEqual(shown(model, { columns: 38, rows: 12 }).slice(-3), [
     "cannot remove the segment: shmctl for",
     "id 5: EPERM,\\x1b[2J operation not",
@@ -150,7 +151,7 @@ Deno.test("topFrame: all facts and the first bytes of a segment, scrolled", () =
     }),
   ]);
   model.press("enter", { page: 1, lastScroll: 0 });
-  model.showBytes({ bytes: new TextEncoder().encode("hello, segment!!\n") });
+  model.firstBytes = { bytes: new TextEncoder().encode("hello, segment!!\n") };
   const lines = shown(model).slice(2, 22);
   const ctime = lines.find((line) => line.startsWith("created/changed"));
   assert.deepEqual(lines, [
@@ -258,7 +259,7 @@ Deno.test("topFrame: a segment that is gone, and bytes that cannot be read", () 
     shown(model).join("\n"),
     /\nkey +none: [^]*\nbytes +not read: /,
   );
-  model.showBytes({ why: "cannot attach the segment: \x1b" });
+  model.firstBytes = { why: "cannot attach the segment: \x1b" };
   assert.match(shown(model).join("\n"), /\nbytes +cannot attach the segment: \\x1b\n/);
   model.update(snapshot([]));
   assert.equal(shown(model)[2], "segment 9 is gone; what it was:");
@@ -306,8 +307,8 @@ Deno.test("topFrame: at any size as many lines as rows, and none wider", () => {
     let frame = topFrame(model, USUAL, SETTINGS);
     for (const key of ["down", "end", "enter", "?", "d", "pagedown", "q", "s"]) {
       if (next(3) === 0) model.press(key, frame);
-      if (next(6) === 0) model.showBytes({ bytes: new Uint8Array(next(300)) });
-      if (next(6) === 0) model.say(names.join(" "));
+      if (next(6) === 0) model.firstBytes = { bytes: new Uint8Array(next(300)) };
+      if (next(6) === 0) model.message = names.join(" ");
       const size = { columns: 1 + next(100), rows: 1 + next(30) };
       frame = topFrame(model, size, { interval: "1s", filter: "only mine" });
       assert.equal(frame.lines.length, size.rows);
