@@ -49,6 +49,13 @@ export async function runHereWith(
   return { code, signal: null, stdout: textOf(own.stdout), stderr: textOf(own.stderr) };
 }
 
+/** What the command prints on standard output; it must succeed, and print nothing else. */
+export async function printed(...args: readonly string[]): Promise<string> {
+  const { code, stdout, stderr } = await runHere(...args);
+  assert.deepEqual([code, stderr], [0, ""], args.join(" "));
+  return stdout;
+}
+
 function textOf(parts: readonly Uint8Array[]): string {
   const decoder = new TextDecoder();
   return parts.map((part) => decoder.decode(part, { stream: true })).join("") + decoder.decode();

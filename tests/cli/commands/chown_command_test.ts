@@ -8,7 +8,7 @@ import { guardAgainstLeaks } from "../../support/leaks.ts";
 import { testWith } from "../../support/needs.ts";
 import { NOBODY } from "../../support/other_user.ts";
 import { Peer, PROJECT } from "../../support/peer.ts";
-import { runHere } from "../command_line.ts";
+import { printed, runHere } from "../command_line.ts";
 import { ipcsFigures } from "../ipcs.ts";
 import { hexKey } from "../../../src/cli/text/wording.ts";
 
@@ -37,13 +37,7 @@ testWith(FOREIGN, "chown: user, group and both; the creator stays", async () => 
   ];
   let was = `${nameOf("user", Number(before.uid))}:${nameOf("group", Number(before.gid))}`;
   for (const [owner, uid, gid] of rows) {
-    const { code, stdout, stderr } = await runHere(
-      "chown",
-      owner,
-      `id:${first.id}`,
-      `--id=${second.id}`,
-    );
-    assert.deepEqual([code, stderr], [0, ""], owner);
+    const stdout = await printed("chown", owner, `id:${first.id}`, `--id=${second.id}`);
     const now = `${nameOf("user", uid)}:${nameOf("group", gid)}`;
     for (const { id } of [first, second]) {
       const after = ipcsFigures(id);
@@ -68,12 +62,7 @@ testWith(FOREIGN, "chown --json: before and after of each, null without a name",
     id: made.id,
     key,
     keyHex: hexKey(key),
-    before: {
-      uid,
-      gid,
-      owner: accountName("user", uid) ?? null,
-      group: accountName("group", gid) ?? null,
-    },
+    before: { uid, gid, owner: accountName("user", uid)!, group: accountName("group", gid)! },
     after: { uid: UNKNOWN, gid: UNKNOWN, owner: null, group: null },
     error: null,
   });

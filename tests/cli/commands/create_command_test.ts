@@ -15,6 +15,7 @@ import {
   fullPipe,
   namedPipe,
   PIPE_TOOLS,
+  printed,
   runHere,
   toEnd,
   until,
@@ -40,9 +41,8 @@ function takeWithPerl(key: string): number {
 const LINE = /^segment (\d+), key (0x[0-9a-f]{8}), (\d+) bytes, mode (0\d{3})\n$/;
 
 testWith(FOREIGN, "create: a random key, printed, found by Perl, and as ipcs has it", async () => {
-  const { code, stdout, stderr } = await runHere("create", "--size", "64K");
-  const [, id, key, size, mode] = LINE.exec(stdout) ?? [];
-  assert.deepEqual([code, stderr, size, mode], [0, "", "65536", "0600"], stdout);
+  const [, id, key, size, mode] = LINE.exec(await printed("create", "--size", "64K")) ?? [];
+  assert.deepEqual([size, mode], ["65536", "0600"]);
   assert.equal(takeWithPerl(`${Number(key) | 0}`), Number(id));
   const { bytes, mode: theirMode, nattch } = ipcsFigures(Number(id));
   assert.deepEqual([bytes, theirMode, nattch], ["65536", "0600", "0"]);
@@ -60,37 +60,19 @@ testWith(FOREIGN, "create: every way of giving a key, with sizes and modes", asy
     [["-s", "9", "-k", `${there}:200`], `ftok("${there}", 200)`, /, 9 bytes, mode 0600\n/],
   ];
   for (const [args, perlKey, said] of rows) {
-    const { code, stdout, stderr } = await runHere("create", ...args);
-    assert.deepEqual([code, stderr], [0, ""], args.join(" "));
-    assert.match(stdout, said);
+    assert.match(await printed("create", ...args), said);
     const id = takeWithPerl(perlKey);
     output("ipcrm", "-m", `${id}`);
   }
 });
 
 testWith(FOREIGN, "create --private, --json: all facts, those of ipcs", async () => {
-  const { code, stdout } = await runHere(
-    "create",
-    "--size",
-    "8G",
-    "--no-reserve",
-    "--private",
-    "--json",
-  );
-  assert.equal(code, 0);
-  const facts = JSON.parse(stdout);
+  const args = ["--size", "8G", "--no-reserve", "--private", "--json"];
+  const facts = JSON.parse(await printed("create", ...args));
   const theirs = ipcsFigures(facts.id);
   output("ipcrm", "-m", `${facts.id}`);
-  assert.deepEqual(
-    {
-      key: facts.key,
-      size: facts.size,
-      nattch: facts.nattch,
-      perms: facts.perms,
-      mode: facts.mode,
-    },
-    { key: 0, size: 8 * 2 ** 30, nattch: 0, perms: "0600", mode: 0o600 },
-  );
+  const { key, size, nattch, perms, mode } = facts;
+  assert.deepEqual([key, size, nattch, perms, mode], [0, 8 * 2 ** 30, 0, "0600", 0o600]);
   for (const name of ["uid", "gid", "cuid", "cgid", "cpid", "lpid", "nattch"]) {
     assert.equal(`${facts[name]}`, theirs[name], name);
   }
@@ -123,9 +105,7 @@ testWithHugePages(
   async () => {
     const { reserved, pageSize } = hugePagePool();
     for (const how of ["--huge", `--huge-size=${pageSize}`]) {
-      const { code, stdout } = await runHere("create", "--size=5", how, "--json");
-      assert.equal(code, 0);
-      const { id, size } = JSON.parse(stdout);
+      const { id, size } = JSON.parse(await printed("create", "--size=5", how, "--json"));
       try {
         assert.deepEqual([size, hugePagePool().reserved], [5, reserved + 1], how);
       } finally {

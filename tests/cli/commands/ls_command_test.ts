@@ -20,14 +20,14 @@ import { testWith } from "../../support/needs.ts";
 import { NO_PID, segmentStat } from "../../support/objects.ts";
 import { NOBODY } from "../../support/other_user.ts";
 import { IN_NAMESPACE } from "../../support/own_namespace.ts";
-import { type Ended, freshKey, Peer, TestFolder } from "../../support/peer.ts";
+import { freshKey, Peer, TestFolder } from "../../support/peer.ts";
 import {
   appeared,
   cliInShellOnTerminal,
   cliOnTerminal,
   ON_TERMINAL,
 } from "../../support/terminal.ts";
-import { inShellOfNamespace, runHere, runWithProc } from "../command_line.ts";
+import { inShellOfNamespace, printed, runHere, runWithProc } from "../command_line.ts";
 import { runAsNobody } from "../segment_bytes.ts";
 
 guardAgainstLeaks();
@@ -42,14 +42,8 @@ const TERMINAL = {
   tools: [...ON_TERMINAL.tools!, "ipcmk", "unshare"],
 };
 
-/** What `ls` printed, which must be all that it said. */
-function stdoutOf({ code, stdout, stderr }: Ended): string {
-  assert.deepEqual([code, stderr], [0, ""]);
-  return stdout;
-}
-
 async function listed<Facts = SegmentFacts>(...args: readonly string[]): Promise<Facts[]> {
-  return JSON.parse(stdoutOf(await runHere("ls", "--json", ...args)));
+  return JSON.parse(await printed("ls", "--json", ...args));
 }
 
 testWith(FOREIGN, "ls --json: every figure is the kernel's", async () => {
@@ -98,7 +92,7 @@ testWith(FOREIGN, "ls: the table says what ipcs -m says", async () => {
   await using held = await perlSegment({ key: freshKey(), size: 77, mode: 0o644, times: 2 });
   const { perl, id } = held;
   output("ipcrm", "-m", `${id}`); // marked for removal: Perl holds it
-  const lines = stdoutOf(await runHere("ls", "--bytes")).trimEnd().split("\n");
+  const lines = (await printed("ls", "--bytes")).trimEnd().split("\n");
   assert.match(lines[0]!, /^KEY +ID +OWNER +MODE +SIZE +ATT +STATUS +CREATED +CPID +LPID$/);
   const theirs = output("ipcs", "-m").split("\n").map((line) => line.trim().split(/\s+/));
   for (const each of [made.id, id]) {
@@ -113,7 +107,7 @@ testWith(FOREIGN, "ls: the table says what ipcs -m says", async () => {
     }
   }
   assert.match(
-    stdoutOf(await runHere("ls")),
+    await printed("ls"),
     new RegExp(` ${made.id} +\\w+\\+? +0600 +96K +0 (orphan|idle) `),
   );
 });
@@ -123,9 +117,7 @@ testWith(FOREIGN, "ls: pids and times are those of ipcs -p and -t", async () => 
   await using held = await perlSegment({ key: freshKey(), size: 77, times: 2 });
   const { id } = held;
   const columns = "--columns=id,owner,cpid,lpid,atime,dtime,ctime";
-  const rows = stdoutOf(await runHere("ls", columns)).trimEnd().split("\n").map((row) =>
-    row.trim()
-  );
+  const rows = (await printed("ls", columns)).trimEnd().split("\n").map((row) => row.trim());
   const pids = output("ipcs", "-m", "-p").split("\n").map((row) => row.split(/\s+/));
   const times = output("ipcs", "-m", "-t").split("\n").map((row) => row.trim());
   for (const each of [made.id, id]) {
@@ -187,7 +179,7 @@ testWith(FOREIGN, "ls --key, --columns, --sort and --reverse", async () => {
   const { id } = held;
   const hex = `0x${key.toString(16)}`;
   assert.equal(
-    stdoutOf(await runHere("ls", `--key=${hex}`, "--columns=id,size,mode")),
+    await printed("ls", `--key=${hex}`, "--columns=id,size,mode"),
     tableOf(
       ["ID", "SIZE", "MODE"],
       [`${id}`, "300", "0600"],
@@ -243,10 +235,10 @@ testWith(ROOT, "ls --mine: what this user owns; without, also what others own", 
 
 Deno.test("ls: nothing to list is a heading, or [], and no failure", async () => {
   const key = `--key=${freshKey()}`;
-  assert.match(stdoutOf(await runHere("ls", key)), /^KEY +ID .*LPID\n$/);
-  assert.equal(stdoutOf(await runHere("ls", key, "--json")), "[]\n");
-  assert.match(stdoutOf(await runHere("ls", "-s", key)), /^KEY +ID .*CREATED\n$/);
-  assert.equal(stdoutOf(await runHere("ls", "-s", key, "--json")), "[]\n");
+  assert.match(await printed("ls", key), /^KEY +ID .*LPID\n$/);
+  assert.equal(await printed("ls", key, "--json"), "[]\n");
+  assert.match(await printed("ls", "-s", key), /^KEY +ID .*CREATED\n$/);
+  assert.equal(await printed("ls", "-s", key, "--json"), "[]\n");
 });
 
 testWith(FOREIGN, "ls with -A: attached pids and memory; without: why not", async () => {
@@ -254,11 +246,11 @@ testWith(FOREIGN, "ls with -A: attached pids and memory; without: why not", asyn
   await using held = await perlSegment({ key, size: 5000, times: 2 });
   const { perl, id } = held;
   const args = ["ls", `--key=${key}`];
-  const [facts] = JSON.parse(stdoutOf(await runWithProc(...args, "--json")));
+  const [facts] = JSON.parse((await runWithProc(...args, "--json")).stdout);
   const { rss, swap } = kernelRow(id);
   assert.deepEqual([facts.pids, facts.resident, facts.swapped], [[perl.pid], rss, swap]);
   const columns = "--columns=id,pids,resident";
-  const withProc = stdoutOf(await runWithProc(...args, columns));
+  const withProc = (await runWithProc(...args, columns)).stdout;
   assert.match(withProc, new RegExp(`^ *ID PIDS +RESIDENT\n *${id} ${perl.pid} +\\w+\n$`));
 
   const without = await runHere(...args, columns);
@@ -288,7 +280,7 @@ testWith(FOREIGN, "ls --semaphores: every figure is that of ipcs -s", async () =
   assert.deepEqual([facts.values, facts.otime], [[7, 0, 32767], null]);
   assert(Math.abs(Date.parse(facts.ctime!) - Date.now()) < 3600e3);
   const columns = ["--columns", "id,count,values"];
-  const table = stdoutOf(await runHere("ls", "-s", `--key=${facts.keyHex}`, ...columns));
+  const table = await printed("ls", "-s", `--key=${facts.keyHex}`, ...columns);
   assert.match(table, new RegExp(`^ *ID COUNT VALUES\n *${made.id} +3 7,0,32767\n$`));
   set.tryOp([{ semaphore: 0, add: -1 }]);
   const [after] = await listed<SemaphoreSetFacts>("-s", `--key=${facts.key}`);

@@ -6,7 +6,7 @@ import { ForeignObject, kernelRow, output, perlSegment } from "../../support/for
 import { guardAgainstLeaks } from "../../support/leaks.ts";
 import { testWith } from "../../support/needs.ts";
 import { type Ended, freshKey, Peer } from "../../support/peer.ts";
-import { runHere, runWithProc, until } from "../command_line.ts";
+import { printed, runHere, runWithProc, until } from "../command_line.ts";
 import { runAsNobody } from "../segment_bytes.ts";
 
 guardAgainstLeaks();
@@ -75,11 +75,10 @@ testWith(FOREIGN, "stat with -A: the attached processes, and what is in memory",
 
 testWith(FOREIGN, "stat --json: what ls has, and more", async () => {
   using made = ForeignObject.segment(4097);
-  const { code, stdout, stderr } = await runHere("stat", `id:${made.id}`, "--json");
-  assert.deepEqual([code, stderr], [0, ""]);
-  const { pages, pageSize, creatorAlive, attachers, ...rest } = JSON.parse(stdout);
+  const json = await printed("stat", `id:${made.id}`, "--json");
+  const { pages, pageSize, creatorAlive, attachers, ...rest } = JSON.parse(json);
   assert.deepEqual([pages, creatorAlive, attachers], [Math.ceil(4097 / pageSize), false, null]);
-  const listed = JSON.parse((await runHere("ls", "--json", `--key=${rest.key}`)).stdout);
+  const listed = JSON.parse(await printed("ls", "--json", `--key=${rest.key}`));
   assert.deepEqual([rest], listed);
   const lines = labelled(await runHere("stat", `id:${made.id}`));
   assert.match(lines["created by"]!, /^pid \d+ \(gone\)$/);
@@ -113,9 +112,7 @@ testWith(FOREIGN, "stat --semaphores: what ipcs -i says, and who waits", async (
     );
   assert.equal(figures(theirs).length, 3);
   assert.deepEqual(figures(ended.stdout), figures(theirs));
-  const { semaphores, values } = JSON.parse(
-    (await runHere("stat", "-s", `id:${made.id}`, "--json")).stdout,
-  );
+  const { semaphores, values } = JSON.parse(await printed("stat", "-s", `id:${made.id}`, "--json"));
   assert.deepEqual(values, [0, 5, 1]);
   assert.deepEqual(semaphores[0], {
     index: 0,
