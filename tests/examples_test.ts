@@ -202,7 +202,7 @@ testWith(
     const alike = (command: string): string =>
       command.trim().replace(/ &$/, "").replace(/\b[0-9][0-9.]*/g, "N");
     const shown = new Set(
-      [...page.matchAll(/^```sh\n([^]*?)^```$/gm)].flatMap(([, block]) =>
+      [...page.matchAll(/^```sh(?: not-run: .*)?\n([^]*?)^```$/gm)].flatMap(([, block]) =>
         block!.trim().split("\n").map(alike)
       ),
     );
