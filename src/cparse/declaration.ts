@@ -162,7 +162,7 @@ class TextParser extends DeclarationParser {
     if (start.kind !== "undecided") {
       // The end of the declaration: a ; or the } of a function's body
       let last = marked().at(-1);
-      const isFunction = (): boolean => marked().some(({ text }) => text === "(");
+      const isFunction = (): boolean => hasParameters(marked());
       while (
         !(tokens.depth <= depth &&
           (last?.text === ";" || (last?.text === "}" && isFunction() && !tokens.at(";"))))
@@ -178,6 +178,21 @@ class TextParser extends DeclarationParser {
     if (all.some(({ kind, text }) => kind === "pragma" || text === "_Pragma")) scope.lost ??= error;
     for (const name of declaredNames(all)) scope.refuse(name, error);
   }
+}
+
+/** Whether parameters stand before the first brace: it begins the body of a function. */
+function hasParameters(tokens: readonly Token[]): boolean {
+  let open = 0;
+  for (const [i, { text }] of tokens.entries()) {
+    if (text === "{") return false;
+    const before = tokens[i - 1];
+    if (text === "(" && open === 0 && before?.kind === "word") {
+      if (!/^(__attribute(__)?|_?[aA]lignas|__declspec)$/.test(before.text)) return true;
+    }
+    if (text === "(") open += 1;
+    if (text === ")") open -= 1;
+  }
+  return false;
 }
 
 /** Whether a refused declaration may be a macro that changes the packing of what follows. */

@@ -264,6 +264,12 @@ export abstract class DeclarationParser extends SpecifierParser {
     if (packed !== undefined && this.atomicClass !== undefined) {
       throw unreadable(packed, "g++ does not pack std::atomic: use #pragma pack or a plain type");
     }
+    const isBitField = (field: FieldLayout): boolean => field.kind === "bits";
+    if (packed !== undefined && (this.packing.current ?? 1) > 1) {
+      if ([...fields.values()].some(isBitField)) {
+        throw unreadable(packed, "compilers do not agree on it for bit-fields under #pragma pack");
+      }
+    }
     const pack = packed === undefined ? this.packing.current : 1;
     const align = attributes.aligned?.bytes;
     const make: (fields: Record<string, FieldLayout>, options: object) => AnyStructLayout =

@@ -38,7 +38,7 @@ export const AT_LEAST: ReadonlyMap<string, bigint> = new Map([
 /** Macros of headers: their values are certain, and whether the header is included is not. */
 export const VALUES: ReadonlyMap<string, string> = table(`
   __LITTLE_ENDIAN=1234 __BIG_ENDIAN=4321 __PDP_ENDIAN=3412 __BYTE_ORDER=1234 __FLOAT_WORD_ORDER=1234
-  LITTLE_ENDIAN=1234 BIG_ENDIAN=4321 PDP_ENDIAN=3412 BYTE_ORDER=1234
+  __BITS_PER_LONG=64 LITTLE_ENDIAN=1234 BIG_ENDIAN=4321 PDP_ENDIAN=3412 BYTE_ORDER=1234
 `);
 
 /** Macros that are not defined. */

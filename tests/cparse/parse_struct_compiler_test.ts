@@ -12,7 +12,10 @@ import { char, u8 } from "../../src/layout/scalar.ts";
 import { struct } from "../../src/layout/struct.ts";
 import { testWith } from "../support/needs.ts";
 import { TestFolder } from "../support/peer.ts";
+import { compareTexts, COMPILERS } from "./compare_texts.ts";
+import { program, questions } from "./compiler_questions.ts";
 import { randomStructs } from "./random_struct.ts";
+import { randomTexts } from "./random_text.ts";
 
 /** A new one every run. To see a failure again, put the seed it printed here. */
 const SEED = crypto.getRandomValues(new Uint32Array(1))[0]!;
@@ -281,6 +284,55 @@ ${source.join("\n")}\n`,
   ]);
 });
 
+/** Texts with gcc's answer for what stands in front; each defines `struct S` or `union S`. */
+const DECIDED: Readonly<Record<string, string>> = {
+  "size 16": "#define N 4\n#if N > 3\nstruct S { int a[N]; };\n#endif",
+  "size 12": `struct S { int a;
+#ifdef __linux__
+int b;
+#endif
+#if defined(__linux__) && __WORDSIZE == 64
+int c;
+#elif 1
+char d[99];
+#endif
+};`,
+  "size 4": "#undef X\nstruct S { int a;\n#ifdef X\nint b;\n#endif\n};",
+  "size 16 ": "struct S { unsigned char b[2*((8) >= (sizeof(int)) ? (8) : (sizeof(int)))]; };",
+  "size 72": "enum cmd { READ = 'R' }; struct S { enum cmd c; char b['A' + 2]; };",
+  "size 112":
+    `struct S { long uptime; unsigned long loads[3], totalram, freeram, sharedram, bufferram,
+    totalswap, freeswap; unsigned short procs, pad; unsigned long totalhigh, freehigh; unsigned mem_unit;
+    char _f[20-2*sizeof(unsigned long)-sizeof(unsigned)]; };`,
+  "size 8": "struct S { unsigned a:3, b:5; int c:20; unsigned char d; };",
+  "size 5": "struct __attribute__((packed)) S { unsigned a:3, b:5; int c:20; unsigned char d; };",
+  "size 16  ": "struct S { int kind; union { float f; unsigned char b[6]; }; short s; };",
+  "size 12 ": "struct __attribute__((packed)) S { unsigned events; unsigned long data; };",
+  "size 4 ": "\ufeffstruct S { int a; };",
+};
+
+testWith({ tools: ["gcc"], files: true }, "gcc agrees on texts that once were refused", () => {
+  using folder = new TestFolder();
+  for (const [size, text] of Object.entries(DECIDED)) {
+    const layout = parseStruct(text);
+    assert.equal(`size ${layout.size}`, size.trim(), text);
+    const asked = questions(layout, "struct S");
+    const { source } = program(`#include <stdint.h>\n${text.replace("\ufeff", "")}`, asked);
+    const binary = folder.compile("gcc", "decided", ["-w", folder.file("decided.c", source)]);
+    const { stdout } = new Deno.Command(binary).outputSync();
+    const answers = new TextDecoder().decode(stdout).trim().split("\n").map(Number);
+    assert.deepEqual(answers, asked.map(({ answer }) => answer), text);
+  }
+});
+
+for (const compiler of Object.keys(COMPILERS)) {
+  testWith({ tools: [compiler], files: true }, `${compiler} agrees on random texts`, () => {
+    using folder = new TestFolder();
+    const { structs, refused, values } = compareTexts(compiler, SEED, 120, folder.path);
+    assert.ok(structs > 10 * refused && values > structs, `seed ${SEED}`);
+  });
+}
+
 /** A layout as plain data. An array of `char` and a text are the same C, so they are the same here. */
 function plain(layout: FieldLayout): unknown {
   switch (layout.kind) {
@@ -294,9 +346,18 @@ function plain(layout: FieldLayout): unknown {
         : [plain(layout.element), layout.length];
     case "aligned":
       return [plain(layout.layout), layout.align];
-    case "struct":
+    case "bits":
+      return [layout.type.name, layout.width, layout.bitOffset];
+    case "flexible":
+      return ["flexible", plain(layout.element)];
+    case "anonymous":
+      return ["anonymous", plain(layout.layout)];
+    default:
       return {
         ...layout,
+        members: layout.members?.map((
+          member,
+        ) => [member.name, { ...member, layout: plain(member.layout) }]),
         fields: Object.entries(layout.fields).map(([name, field]) => [
           name,
           { ...field, layout: plain(field.layout) },
@@ -307,8 +368,22 @@ function plain(layout: FieldLayout): unknown {
   }
 }
 
+/** The layouts of random texts that can be declared. */
+function* randomLayouts(): Generator<ReturnType<typeof parseStruct>> {
+  for (const { text } of randomTexts(SEED, 300)) {
+    try {
+      const layout = parseStruct(text);
+      layout.declare("S");
+      yield layout;
+    } catch (error) {
+      assert.match((error as Error).message, /aarch64|do not agree|another pack/, text);
+    }
+  }
+}
+
 Deno.test("parseStruct reads what declare writes", () => {
   const declared = [
+    ...randomLayouts(),
     ...randomStructs(SEED, 300),
     struct({
       letters: array(char, 3),
