@@ -67,7 +67,9 @@ export class MessageWait {
         if (slept || deadline.passed || until !== undefined) channel.checkPresent();
         if (until === "closed" && end.reached) return undefined;
         small.prepare();
-        yield self.sleep(schedule.next({ woken: true }));
+        // The end of a stream comes without a wake where a producer is killed
+        const checked = until === undefined;
+        yield self.sleep(schedule.next({ woken: true, checked }), this.#sees);
       }
     } finally {
       // After close the word may belong to the next consumer
@@ -75,6 +77,15 @@ export class MessageWait {
       this.#spin.woke();
     }
   }
+
+  /** Whether a message is there, or the next look throws. */
+  readonly #sees = (): boolean => {
+    try {
+      return this.#parts.lanes.look();
+    } catch {
+      return true;
+    }
+  };
 
   /** The error for a wait that took too long. */
   expired(): ShmError {

@@ -232,7 +232,8 @@ export class MailboxServer implements Disposable {
         if (message !== undefined) return message;
         // This makes system calls, and most waits end before it
         if (slept || deadline.passed) this.#mailbox.checkPresent();
-        yield changedFrom(word, seen, schedule.next({ woken: this.#mailbox.wakes }), this.#futex);
+        const slice = schedule.next({ woken: this.#mailbox.wakes, checked: true });
+        yield changedFrom(word, seen, slice, this.#futex);
       }
     } finally {
       this.#spin.woke();

@@ -7,6 +7,7 @@
 
 import { FutexRing } from "../../ffi/io_uring.ts";
 import { EventfdReader } from "./eventfd_reader.ts";
+import { MAX_SLICE_MS } from "./wait_schedule.ts";
 
 /**
  * The first wait of at least this many milliseconds loads what all waits need. Shorter waits would be over
@@ -66,6 +67,9 @@ export class AsyncFutex {
   #timerMs = 0;
   /** Whether it has not fired yet. */
   #timerIsNew = true;
+  /** How often it may still fire in the current wait. */
+  #ticks = 0;
+  #ended: (() => boolean) | undefined;
   /** The number of waits so far. */
   #waits = 0;
   #open = true;
@@ -75,17 +79,27 @@ export class AsyncFutex {
    * end early. Then the event loop calls `done` once, never from within this call. A promise in between
    * would cost microseconds where nothing is warm.
    *
+   * `ended` is called every 100 ms, and ends the wait with `true`. So a wait for a peer that may not wake
+   * it can be long: an idle waiter then does little more than this call, ten times a second.
+   *
    * @returns `false` if this is not possible here, or not yet
    */
-  listen(address: Deno.PointerObject, value: number, ms: number, done: () => void): boolean {
+  listen(
+    address: Deno.PointerObject,
+    value: number,
+    ms: number,
+    done: () => void,
+    ended?: () => boolean,
+  ): boolean {
     if (!this.#open) {
       queueMicrotask(done);
       return true;
     }
     if (unreaped) endWaits(ring!);
     if (this.#armed === undefined && !this.#arm(address, value, ms)) return false;
-    this.#limit(ms);
+    this.#limit(ms, ended === undefined ? ms : Math.min(ms, MAX_SLICE_MS));
     this.#done = done;
+    this.#ended = ended;
     return true;
   }
 
@@ -103,22 +117,28 @@ export class AsyncFutex {
   }
 
   /**
-   * Makes the wait end within `ms`. A timer that fires earlier is kept, and the wait ends early: setting
-   * and clearing a timer costs as much as everything else between a wake and its receiver, and most of
-   * the cost of an idle wait. The timer also keeps the process alive, which the ring does not.
+   * Makes the wait end within `ms`, by a timer that fires each `interval`. A timer that fires earlier is
+   * kept, and the wait ends early: setting and clearing a timer costs as much as everything else between
+   * a wake and its receiver, and most of the cost of an idle wait. The timer also keeps the process alive,
+   * which the ring does not.
    */
-  #limit(ms: number): void {
-    const firesInTime = this.#timerIsNew ? this.#timerMs <= ms : this.#timerMs === ms;
+  #limit(ms: number, interval: number): void {
+    this.#ticks = this.#timerMs === interval ? Math.floor(ms / interval) : 1;
+    const firesInTime = this.#timerIsNew ? this.#timerMs <= interval : this.#timerMs === interval;
     if (this.#timer !== undefined && firesInTime) return;
     clearInterval(this.#timer);
-    this.#timerMs = ms;
+    this.#timerMs = interval;
     this.#timerIsNew = true;
-    this.#timer = setInterval(() => {
-      this.#timerIsNew = false;
-      if (this.#done === undefined) this.#stopTimer();
-      else this.#end();
-    }, ms);
+    this.#ticks = Math.floor(ms / interval);
+    this.#timer = setInterval(this.#fire, interval);
   }
+
+  readonly #fire = (): void => {
+    this.#timerIsNew = false;
+    this.#ticks -= 1;
+    if (this.#done === undefined) this.#stopTimer();
+    else if (this.#ticks <= 0 || this.#ended?.() === true) this.#end();
+  };
 
   #stopTimer(): void {
     // The first call of any timer function loads them all, which takes milliseconds
@@ -129,7 +149,7 @@ export class AsyncFutex {
 
   #end(): void {
     const done = this.#done;
-    this.#done = undefined;
+    this.#done = this.#ended = undefined;
     done?.();
   }
 

@@ -21,6 +21,7 @@ import { AsyncFutex } from "./async_futex.ts";
 import type { Deadline } from "./deadline.ts";
 import type { Wait, Waiting } from "../sysv/wait.ts";
 import {
+  MAX_SLICE_MS,
   timedOut,
   type WaitOptions,
   WaitSchedule,
@@ -34,14 +35,16 @@ const WORD_SIZE = 4;
 
 /**
  * A wait of at most `ms` milliseconds for `word` to differ from `value`. If it differs already, the wait
- * is over at once. With its own `futex`, used for this word alone, a waiter stays queued in the kernel
- * from one slice to the next. Internal: used by mailbox and channel.
+ * is over at once. Every 100 ms it checks the word, because a peer may not have sent its wake, and ends
+ * if `ended` returns `true`. With its own `futex`, used for this word alone, a waiter stays queued in the
+ * kernel from one slice to the next. Internal: used by mailbox and channel.
  */
 export let changedFrom: (
   word: AtomicInt32,
   value: number,
   ms: number,
   futex?: AsyncFutex,
+  ended?: () => boolean,
 ) => Wait;
 
 /**
@@ -76,7 +79,7 @@ export class AtomicInt32 {
   readonly #address: Deno.PointerObject;
 
   static {
-    changedFrom = (word, value, ms, futex) => word.#changedFrom(value, ms, futex);
+    changedFrom = (word, ...wait) => word.#changedFrom(...wait);
   }
 
   /**
@@ -238,7 +241,8 @@ export class AtomicInt32 {
       for (;;) {
         const now = this.load();
         if (now !== known) return now;
-        yield this.#changedFrom(known, schedule.next(), futex ??= new AsyncFutex());
+        const slice = schedule.next({ checked: true });
+        yield this.#changedFrom(known, slice, futex ??= new AsyncFutex());
       }
     } finally {
       futex?.close();
@@ -261,23 +265,32 @@ export class AtomicInt32 {
     return result;
   }
 
-  #changedFrom(value: number, ms: number, futex?: AsyncFutex): Wait {
+  #changedFrom(
+    value: number,
+    ms: number,
+    futex?: AsyncFutex,
+    ended: () => boolean = () => false,
+  ): Wait {
     const asked = futex ?? new AsyncFutex();
+    // After a detach the next use of the word throws
+    const over = (): boolean =>
+      this.#cell.length === 0 || Atomics.load(this.#cell, 0) !== (value | 0) || ended();
     return {
-      block: () => this.#block(value, ms),
+      block: () => this.#block(value, ms, over),
       sleep: async () => {
         this.#attached(WAIT);
-        await calls.run(ms, (left) => {
+        await calls.run(Math.min(ms, MAX_SLICE_MS), (left) => {
           this.#attached(WAIT);
           return futexAsync(this.#address, FUTEX.WAIT, value >>> 0, left);
         });
       },
       listen: (done) => {
         this.#attached(WAIT);
-        return asked.listen(this.#address, value, ms, () => {
+        const finish = (): void => {
           if (futex === undefined) asked.close();
           done();
-        });
+        };
+        return asked.listen(this.#address, value, ms, finish, over);
       },
       interrupt: () => {
         asked.interrupt();
@@ -286,11 +299,15 @@ export class AtomicInt32 {
     };
   }
 
-  #block(value: number, ms: number): void {
-    this.#attached(WAIT);
-    const result = futex(this.#address, FUTEX.WAIT, value >>> 0, ms);
-    const expected = [0, -ERRNO.EAGAIN, -ERRNO.ETIMEDOUT, -ERRNO.EINTR];
-    if (!expected.includes(result)) throw new ShmError(WAIT, "futex", -result);
+  #block(value: number, ms: number, over: () => boolean): void {
+    for (let left = ms; left > 0; left -= MAX_SLICE_MS) {
+      this.#attached(WAIT);
+      const slice = Math.min(left, MAX_SLICE_MS);
+      const result = futex(this.#address, FUTEX.WAIT, value >>> 0, slice);
+      if ([0, -ERRNO.EAGAIN, -ERRNO.EINTR].includes(result)) return;
+      if (result !== -ERRNO.ETIMEDOUT) throw new ShmError(WAIT, "futex", -result);
+      if (over()) return;
+    }
   }
 }
 

@@ -77,6 +77,12 @@ export function waitWithinSync<Result>(
 /** A sleeping peer checks again after at most this many milliseconds. */
 export const MAX_SLICE_MS = 100;
 
+/**
+ * A waiter that checks the memory by itself in the meantime asks the kernel after at most this many
+ * milliseconds whether its objects still exist.
+ */
+const MAX_CHECKED_SLICE_MS = 1_000;
+
 /** The first slice is short, so peers that never wake others get fast answers while they are active. */
 const FIRST_SLICE_MS = 1;
 
@@ -100,15 +106,20 @@ export class WaitSchedule {
 
   /**
    * The length of the next slice in milliseconds. Pass `woken` if every peer that can end the wait also
-   * wakes this one, so that short slices are not needed.
+   * wakes this one, so that short slices are not needed. Pass `checked` if the wait itself checks the
+   * memory every {@linkcode MAX_SLICE_MS}: once it has lasted that long, slices are longer.
    *
    * @throws {ShmError} the error of `expired`, if the wait timed out
    */
-  next({ woken = false }: { readonly woken?: boolean } = {}): number {
+  next({ woken = false, checked = false }: {
+    readonly woken?: boolean;
+    readonly checked?: boolean;
+  } = {}): number {
     const left = this.#deadline.remaining;
     if (left === 0) throw this.#expired();
-    const slice = Math.min(woken ? MAX_SLICE_MS : this.#next, left);
-    if (!woken) this.#next = Math.min(this.#next * 2, MAX_SLICE_MS);
+    const longest = checked && this.#waited >= MAX_SLICE_MS ? MAX_CHECKED_SLICE_MS : MAX_SLICE_MS;
+    const slice = Math.min(woken ? longest : this.#next, left);
+    if (!woken) this.#next = Math.min(this.#next * 2, longest);
     this.#waited += slice;
     return slice;
   }

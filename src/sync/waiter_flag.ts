@@ -47,9 +47,12 @@ export class WaiterFlag {
     Atomics.store(this.#words, this.#index, 1);
   }
 
-  /** Sleeps until another peer wakes us, at most `ms` milliseconds. */
-  sleep(ms: number): Wait {
-    return changedFrom(this.#word, 1, ms, this.#futex);
+  /**
+   * Sleeps until another peer wakes us, at most `ms` milliseconds. A peer that is killed before its wake
+   * does not wake us: every 100 ms `ended` checks for what the wait is for.
+   */
+  sleep(ms: number, ended?: () => boolean): Wait {
+    return changedFrom(this.#word, 1, ms, this.#futex, ended);
   }
 
   /** Ends our `sleep` if one is under way, and releases the futex. */

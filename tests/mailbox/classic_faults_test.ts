@@ -385,7 +385,7 @@ Deno.test("ShmError (classic fault 19): names the call, the errno, the key and t
     assert(error instanceof ShmError);
     const { call, code, errno } = error;
     assert.deepEqual({ call, code, errno }, { call: "shmget", code: "ENOENT", errno: 2 });
-    assert.match(error.message, new RegExp(`key ${key} \\(0x.*start the program that does`));
+    assert.match(error.message, new RegExp(`key ${key} \\(0x.*start the program that creates it`));
     return true;
   });
 });

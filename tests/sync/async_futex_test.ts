@@ -159,6 +159,26 @@ Deno.test({
     }),
 });
 
+Deno.test({
+  name: `AsyncFutex.listen asks whether it has ended, many times in a long wait${reason}`,
+  ignore,
+  fn: () =>
+    withFutex(async ({ address, futex }) => {
+      let asked = 0;
+      // A wait may end early, as by what an earlier test left
+      for (let waits = 0; asked < 3; waits++) {
+        assert(waits < 3, `asked ${asked} times`);
+        await new Promise<void>((resolve) => {
+          assert(futex.listen(address, 0, LONG, resolve, () => ++asked === 3));
+        });
+      }
+      assert.equal(asked, 3);
+      await new Promise<void>((resolve) => {
+        assert(futex.listen(address, 0, 250, resolve, () => false));
+      });
+    }),
+});
+
 Deno.test("AsyncFutex.close does nothing without a wait", () => {
   new AsyncFutex().close();
 });

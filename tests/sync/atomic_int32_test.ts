@@ -161,6 +161,27 @@ Deno.test("AtomicInt32.wait that aborts rejects with the signal's reason, and no
   await assert.rejects(word.wait(0, { signal: AbortSignal.abort(reason) }), /stop/);
 });
 
+Deno.test("AtomicInt32 (changedFrom): a long slice finds a change without a wake, and a detach", async () => {
+  const segment = scratch();
+  const word = new AtomicInt32(segment, 0);
+  const over = (value: number): Promise<void> =>
+    new Promise((resolve) => {
+      const wait = changedFrom(word, value, LONG_MS);
+      if (wait.listen?.(resolve) !== true) wait.sleep().then(() => resolve());
+    });
+  for (let value = 0; value < 2; value++) {
+    const ended = over(value);
+    word.store(value + 1);
+    await ended;
+  }
+  let looks = 0;
+  changedFrom(word, 2, LONG_MS, undefined, () => ++looks === 2).block();
+  assert.equal(looks, 2);
+  const ended = over(2);
+  segment.detach();
+  await ended;
+});
+
 Deno.test("AtomicInt32 (changedFrom): an interrupt ends a slice before its time", async () => {
   using segment = scratch();
   const wait = changedFrom(new AtomicInt32(segment, 0), 0, LONG_MS);

@@ -16,3 +16,12 @@ Deno.test("WaitSchedule.next: slices begin short, double, and never exceed the l
   assert.equal(new WaitSchedule(soon, expired).next(), 0.5);
   assert.throws(() => new WaitSchedule(Deadline.after(0), expired).next(), { code: "ETIMEDOUT" });
 });
+
+Deno.test("WaitSchedule.next: slices of a wait that checks the memory itself become longer, up to a second", () => {
+  const slices = (woken: boolean): number[] => {
+    const schedule = new WaitSchedule(Deadline.never, () => timedOut("wait", "futex", {}));
+    return Array.from({ length: 12 }, () => schedule.next({ woken, checked: true }));
+  };
+  assert.deepEqual(slices(true).slice(0, 3), [MAX_SLICE_MS, 1000, 1000]);
+  assert.deepEqual(slices(false), [1, 2, 4, 8, 16, 32, 64, MAX_SLICE_MS, 200, 400, 800, 1000]);
+});
