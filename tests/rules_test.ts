@@ -112,7 +112,7 @@ const CLI_RANKS: readonly (readonly string[])[] = [
   ["advice.ts", "command.ts", "table_options.ts", "message_options.ts"],
   ["terminal"],
   ["bytes"],
-  ["objects", "received_messages.ts", "lost_senders.ts", "session.ts"],
+  ["objects", "received_messages.ts", "session.ts"],
   ["doctor", "top", "watch", "completion"],
   ["commands", "failure.ts"],
   ["command_list.ts"],

@@ -49,6 +49,9 @@ export let makeConsumer: <Out>(
   codec: MessageDecoder<Out> | undefined,
 ) => Consumer<Out>;
 
+/** {@linkcode Consumer.deadProducers} of each lane. Internal: used by the command `recv`. */
+export let deadByLane: (consumer: Consumer) => readonly number[];
+
 /**
  * The one receiver of a channel.
  *
@@ -99,6 +102,7 @@ export class Consumer<Out = Uint8Array<ArrayBuffer>>
 
   static {
     makeConsumer = (...how) => new Consumer(...how);
+    deadByLane = (consumer) => consumer.#end.deadByLane;
   }
 
   private constructor(
@@ -357,7 +361,7 @@ export class Consumer<Out = Uint8Array<ArrayBuffer>>
    */
   get deadProducers(): number {
     this.#checkOpen();
-    return this.#end.deadProducers;
+    return this.#end.deadByLane.reduce((sum, dead) => sum + dead);
   }
 
   /**

@@ -48,10 +48,9 @@ export class EndOfStream {
     return this.#producerSeen && !present && !this.#lanes.look();
   }
 
-  /** How many producers died since the start, or before it in a lane that was not empty then. */
-  get deadProducers(): number {
-    const before = this.#diedBefore;
-    return this.#died().reduce((sum, died, lane) => sum + Math.max(0, died - before[lane]!), 0);
+  /** How many producers of each lane died since the start, or before it if the lane was not empty then. */
+  get deadByLane(): number[] {
+    return this.#died().map((died, lane) => Math.max(0, died - this.#diedBefore[lane]!));
   }
 
   /** How many producers of each lane opened it, did not close it, and no longer own it. */

@@ -2,13 +2,12 @@
 
 import { formatKey, ShmError } from "../../../ffi/shm_error.ts";
 import { Channel } from "../../channel/channel.ts";
-import type { Consumer } from "../../channel/consumer.ts";
+import { type Consumer, deadByLane } from "../../channel/consumer.ts";
 import { formatMode } from "../../sysv/object_stat.ts";
 import { statSegment } from "../../sysv/segment_stat.ts";
 import { explained } from "../advice.ts";
 import { command } from "../command.ts";
 import { UsageError } from "../errors.ts";
-import { lostSenders } from "../lost_senders.ts";
 import { CHANNEL_OPTIONS, channelSettings, RECEIVE_OPTIONS } from "../message_options.ts";
 import { report, reportError } from "../output.ts";
 import { Gathering, type MessageForm } from "../received_messages.ts";
@@ -135,11 +134,11 @@ Examples:
     const shown = settings.form === "binary" && !quiet && Deno.stderr.isTerminal() &&
       !Deno.stdout.isTerminal();
     using progress = new Progress({ shown });
-    const before = channel.stats();
     const receiving = new Receiving(consumer, settings, progress);
     const { why, code } = await receiving.run(interruption.signal);
     progress.end(tell, "received");
-    const lost = lostSenders(before, channel.stats());
+    const dead = deadByLane(consumer);
+    const lost = channel.stats().lanes.filter(({ lane }) => dead[lane]! > 0);
     interruption.leaveLine(tell);
     for (const { lane, pid = "unknown" } of lost) {
       report(
