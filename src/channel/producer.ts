@@ -36,8 +36,8 @@ import { RoomWait } from "./room_wait.ts";
 import { maxMessage } from "./shape.ts";
 import { ChannelWritable } from "./web_streams.ts";
 
-/** Longer than any message can be. */
-const NO_LENGTH = 2 ** 30;
+/** The span of the lengths while none can be sent. */
+const NO_LENGTH = -1;
 
 /** The part of the lane's bytes that may wait in the writable stream. */
 const STREAM_AHEAD = 1 / 4;
@@ -85,10 +85,10 @@ export class Producer<In = ArrayBufferView | ArrayBufferLike> implements Disposa
   readonly #consumer: WaiterFlag;
   readonly #self: WaiterFlag;
   readonly #words: Int32Array<ArrayBuffer>;
-  /** The shortest length that can be sent now: none while a reservation is open, and after close. */
-  #least: number;
-  /** How much longer the longest is: 0 if all messages have one length. */
-  readonly #span: number;
+  /** The shortest length, and how much longer the longest is: 0 if all messages have one length. */
+  readonly #least: number;
+  /** -1 while a reservation is open, and after close: then no length can be sent. */
+  #span: number;
   readonly #wait: RoomWait;
   readonly #queue = new SerialQueue();
   readonly #reserved: ReservedPlace;
@@ -127,7 +127,7 @@ export class Producer<In = ArrayBufferView | ArrayBufferLike> implements Disposa
     );
     this.#words = memory.words;
     this.#least = shape.messageSize;
-    this.#span = shape.messageSize === 0 ? maxMessage(shape.laneCapacity) : 0;
+    const span = this.#span = shape.messageSize === 0 ? maxMessage(shape.laneCapacity) : 0;
     const checkOpen = (): void => this.#checkOpen();
     this.#wait = new RoomWait({
       channel,
@@ -145,7 +145,7 @@ export class Producer<In = ArrayBufferView | ArrayBufferLike> implements Disposa
         this.#publish();
       },
       ended: () => {
-        this.#least = this.#open ? shape.messageSize : NO_LENGTH;
+        this.#span = this.#open ? span : NO_LENGTH;
       },
     });
     self.retract();
@@ -399,7 +399,7 @@ export class Producer<In = ArrayBufferView | ArrayBufferLike> implements Disposa
     if (!Number.isInteger(length)) throw new RangeError(`length ${length} is not an integer`);
     this.#check(length);
     if (this.#queue.waiting > 0 || !this.#writer.reserve(length)) return undefined;
-    this.#least = NO_LENGTH;
+    this.#span = NO_LENGTH;
     return this.#reserved.open(this.#writer.place(length), length, tag);
   }
 

@@ -1,4 +1,4 @@
-/** What C says when something is not as it should be: as TypeScript would, in one line, and no more. */
+/** The errors of `shm_channel.h`: the same as in TypeScript, each in one line. */
 
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
@@ -167,8 +167,8 @@ for (const object of ["segment", "semaphore set"] as const) {
   );
 }
 
-/** What an enemy writes into lane 0, and who says what about it. */
-interface Enmity {
+/** What another program writes into lane 0, and the error that the peer reports. */
+interface Corruption {
   readonly name: string;
   readonly word: number;
   readonly value: number;
@@ -180,7 +180,7 @@ interface Enmity {
 
 const { TAIL, HEAD } = LANE_WORD;
 
-const ENMITIES: readonly Enmity[] = [
+const CORRUPTIONS: readonly Corruption[] = [
   {
     name: "a tail too far",
     word: TAIL,
@@ -233,7 +233,7 @@ const ENMITIES: readonly Enmity[] = [
   { name: "a tail moved", word: TAIL, value: 8, late: true, role: "send", says: /its tail is 8,/ },
 ];
 
-for (const { name, word, value, late, role, says } of ENMITIES) {
+for (const { name, word, value, late, role, says } of CORRUPTIONS) {
   testWith(C_NEEDS, `shm_channel.h: hostile memory is an error to ${role}: ${name}`, async () => {
     using channel = scratchChannel();
     const spoil = (): void =>
@@ -286,9 +286,9 @@ testWith(
       }
       assert(free());
       write(0, 0);
-      await using mended = peer.start("send", channel.key, 1, 8);
-      assert.match(await mended.line(), / 0$/);
-      assert.equal((await mended.ended()).code, 0);
+      await using repaired = peer.start("send", channel.key, 1, 8);
+      assert.match(await repaired.line(), / 0$/);
+      assert.equal((await repaired.ended()).code, 0);
       using consumer = channel.consumer();
       assert.equal(consumer.drain(() => {}), 2);
     }

@@ -32,7 +32,7 @@ Deno.test("Channel.close: the last peer removes segment and set", () => {
   assert.deepEqual([first.created, second.created], [true, false]);
   assert.equal(first.stats().users, 2);
   assert.equal(first.close(), "in use");
-  assert.equal(first.close(), "in use", "closing twice is once");
+  assert.equal(first.close(), "in use", "closing again does nothing");
   assert.equal(second.stats().users, 1);
   assert.equal(second.close(), "removed");
   assert.throws(() => Channel.open(first.key), {
@@ -330,7 +330,7 @@ testWith(
     await using two = Peer.typescript(race, "--allow-ffi");
     const ended = await Promise.all([one.ended(), two.ended()]);
     for (const { code, stderr } of ended) assert.deepEqual([code, stderr], [0, ""]);
-    assert(ended.some(({ stdout }) => Number(stdout) > 0), "nobody ever removed it");
+    assert(ended.some(({ stdout }) => Number(stdout) > 0), "it was never removed");
   },
 );
 

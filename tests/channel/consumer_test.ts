@@ -696,7 +696,7 @@ Deno.test("Consumer: every wait notices that the semaphore set was removed, or t
   for (const what of ["segment", "semaphore set"]) {
     for (const [name, wait] of Object.entries(waits)) {
       for (const early of [true, false]) {
-        // Blocking, nobody can remove anything meanwhile but another process
+        // While the thread is blocked, only another process can remove anything
         if (!early && (name.includes("Sync") || name.includes("at once"))) continue;
         const channel = scratchChannel();
         const set = SemaphoreSet.open(channel.key);

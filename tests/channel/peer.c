@@ -1,5 +1,5 @@
 /*
- * A peer of a channel, in C, for tests, the crash harness and the bench. Built by whoever uses it:
+ * A peer of a channel, in C, for tests, the crash harness and the bench. Built by each of them:
  * gcc -std=gnu11 -O2 -I c tests/channel/peer.c
  *
  *   peer send KEY COUNT SIZE [BATCH]  sends COUNT messages (0: until stopped) of SIZE bytes ("8-600":

@@ -526,8 +526,8 @@ Deno.test("Channel.producer: a free lane with impossible words is skipped, and i
     });
     assert.deepEqual(alive(), [false, false, true]);
     withLaneWords(channel, 0, (words) => words[TAIL] = words[HEAD] = 0);
-    using mended = channel.producer();
-    assert.equal(mended.lane, 0);
+    using repaired = channel.producer();
+    assert.equal(repaired.lane, 0);
     withLaneWords(channel, 1, (words) => words[TAIL] = words[HEAD] = 0);
     using last = channel.producer();
     assert.equal(last.lane, 1);

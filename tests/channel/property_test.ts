@@ -94,7 +94,7 @@ class LaneModel {
   /** Checks a message that is handed out. */
   hand(bytes: Uint8Array, tag: number): void {
     const expected = this.queue[this.handed++];
-    assert(expected !== undefined, "a message that nobody sent");
+    assert(expected !== undefined, "a message that was not sent");
     this.#passed = expected.end;
     assert.equal(tag, expected.tag);
     assert.equal(bytes.length, expected.bytes.length);

@@ -65,3 +65,20 @@ Deno.test("Channel.close: bytes kept of a reservation or a drain are empty after
   assert.deepEqual([written.length, read.length, read[0]], [0, 0, undefined]);
   assert.throws(() => reservation.commit());
 });
+
+Deno.test("Producer.claim: no length is possible while a reservation is open, and after close", () => {
+  for (const messageSize of [0, 8]) {
+    using channel = scratchChannel({ messageSize });
+    const producer = channel.producer();
+    const reservation = producer.claim(8)!;
+    const lengths = [-1, 0, 8, 120, 2 ** 29, 2 ** 30, 2 ** 30 + 8, 2 ** 31, 2 ** 53 - 1];
+    for (const length of lengths) assert.throws(() => producer.claim(length), { code: "EBUSY" });
+    reservation.abort();
+    producer.claim(8)!.abort();
+    producer.close();
+    reservation.abort();
+    for (const length of lengths) {
+      assert.throws(() => producer.claim(length), { code: "EDETACHED" });
+    }
+  }
+});

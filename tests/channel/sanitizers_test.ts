@@ -21,7 +21,7 @@ const BUILDS = {
 } as const;
 type Build = keyof typeof BUILDS;
 
-/** Longer than any patience: whoever is not woken sleeps on. */
+/** Longer than any timeout: a peer that is not woken does not wake. */
 const ENDLESS_SLICE = "-DSHM_CHANNEL_SLICE_MS=600000";
 /** Seconds without any progress that are no accident: many where nothing is to be found. */
 const PATIENCE = { whole: 40, broken: 3 } as const;

@@ -43,7 +43,7 @@ static uint64_t sent;
 static bool finished; /* the producers are */
 static bool over;     /* the consumers are too */
 static uint32_t stints;
-/* by tag: one stint of one producer. Sent: written by it; received: by whoever is the consumer */
+/* by tag: one stint of one producer. Sent: written by it; received: by the consumer */
 static uint32_t sent_by[MOST_STINTS];
 static uint32_t received_of[MOST_STINTS];
 static uint64_t sleeps;

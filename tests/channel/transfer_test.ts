@@ -72,7 +72,7 @@ Deno.test("Channel.close: the last peer releases the entry lock although its mem
   const channel = scratchChannel({ laneCapacity: 4096 });
   channel.producer().trySend(new Uint8Array(300));
   assert.throws(() => channel.consumer().drain(transfer), TAKEN);
-  assert.equal(channel.close(), "in use", "what nobody could look at stays");
+  assert.equal(channel.close(), "in use", "a channel that could not be checked stays");
   using again = Channel.open(channel.key);
   using consumer = again.consumer();
   assert.equal(consumer.drain(() => {}), 1);

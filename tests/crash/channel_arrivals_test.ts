@@ -1,6 +1,6 @@
 /**
  * Arriving at a channel whose creator died between making the segment and making it a channel: while
- * others wait for it, and with nobody who takes note of its death. And arriving while others leave.
+ * others wait for it, and without a process that notices its death. And arriving while others leave.
  */
 
 import assert from "node:assert/strict";

@@ -1,6 +1,6 @@
 /*
  * What the crash harness of the channel knows beside the channel: a board in a segment of its own, on
- * which each peer notes what it is about to do and what it has done. It survives whoever is killed, so
+ * which each peer notes what it is about to do and what it has done. It survives the kill of any peer, so
  * what a killed peer had published and received can be told from what it had not. For
  * channel_harness.c and channel_peer.h; channel_board.ts has the same words for TypeScript peers.
  *
@@ -172,7 +172,7 @@ static inline void check_first(struct Taker *taker, uint32_t tag, uint32_t seque
   if (sequence < seen) note(&board->repeats, noted(&board->repeats) + (seen - sequence));
   if (sequence > seen) {
     const uint32_t lost = noted(&board->lost) + (sequence - seen);
-    /* first that they were passed over: killed in between, nobody counts them a second time */
+    /* first that they were passed over: a process killed in between does not count them a second time */
     note(&record->seen, sequence);
     note(&board->lost, lost);
     if (lost > noted(&board->allowance)) {

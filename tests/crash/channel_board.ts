@@ -353,7 +353,7 @@ export class Taker {
     }
     if (sequence < seen) this.#board.repeated(seen - sequence);
     if (sequence > seen) {
-      // First that they were passed over: killed in between, nobody counts them a second time
+      // First that they were passed over: a process killed in between does not count them a second time
       record.seen = sequence;
       this.#board.missed(
         sequence - seen,

@@ -7,7 +7,7 @@
  *                   [--key K] [--stall-ms N] [--fault N] [--progress]
  *
  * It runs in rounds, each with a channel of a random shape at the same key. At the end of each round
- * all messages that were published must have come, nobody may be left, and the last one out, the
+ * all messages that were published must have come, no peer may be left, and the last one out, the
  * harness itself, must have removed segment and set. C peers are forked without exec, TypeScript peers
  * (in the rounds after the others) are Deno processes.
  *
@@ -20,10 +20,10 @@
  * The seed decides the rounds and, for each peer, what it does, and when and how it is killed: by
  * round, place and number, so the order in which the machine runs them changes no decision.
  *
- * Watched is whoever waits for what is there, or for what others are sure to give: a consumer that
- * sleeps beside published messages, a producer that waits for room that is there or beside a consumer
- * that does nothing, whoever arrives or leaves while nobody at the door is stopped. Who stands still for longer than --stall-ms
- * (plus the harness's own delays meanwhile) is stuck.
+ * The harness watches each peer that waits for what is there, or for what others are sure to give: a
+ * consumer that sleeps beside published messages, a producer that waits for room that is there or beside a
+ * consumer that does nothing, a peer that joins or leaves while no holder of the entry lock is stopped. A
+ * peer that makes no progress for longer than --stall-ms (plus the harness's own delays) is stuck.
  *
  * stdout: with --progress a line now and then; at the end one line of JSON. Exit code 1 with
  * "violation: ..." on stderr at the first thing that is wrong.
@@ -326,7 +326,7 @@ __attribute__((noreturn)) static void become(uint32_t number, enum Language lang
     }
     prctl(PR_SET_PDEATHSIG, SIGKILL);
   }
-  /* our own attach, inherited, would be one too many to whoever leaves last */
+  /* our own attach, inherited, would be one too many for the last peer to leave */
   if (run.attached) shmdt(run.channel.member.base);
   if (language == C) live(run.board, number);
   const int nothing = open("/dev/null", O_RDWR);
@@ -388,7 +388,7 @@ static void start_rewriter(void) {
 
 /* ---- deaths ---------------------------------------------------------------------------------- */
 
-/* The kernel undid what the dead one held: nobody needs to wait for a lane, the role or the door. */
+/* The kernel undid what the dead one held: no peer needs to wait for a lane, the role or the door. */
 static void check_undone(uint32_t number, pid_t pid) {
   if (!run.attached) return;
   for (uint32_t n = 0; n < run.channel.lanes + 2; n++) {
@@ -469,7 +469,7 @@ static void reap(void) {
 
 /* ---- watching -------------------------------------------------------------------------------- */
 
-/* Whether somebody is stopped who may hold the door. */
+/* Whether a peer is stopped that may hold the entry lock. */
 static bool door_may_be_held(void) {
   for (uint32_t i = 0; i < SLOTS; i++) {
     const uint32_t state = noted(&run.board->slots[i].state);
@@ -927,7 +927,7 @@ static void read_arguments(char **words) {
   if (options.kills_ts > 0 && (options.deno == NULL || options.peer == NULL)) usage("--deno, --peer");
 }
 
-/* The board goes with the last one who has it: nothing of it is left, whoever is killed. */
+/* The board goes with the last one who has it: nothing of it is left, whichever peer is killed. */
 static void make_board(void) {
   const int id = shmget(IPC_PRIVATE, sizeof(struct Board), IPC_CREAT | 0600);
   run.board = id == -1 ? (struct Board *)-1 : (struct Board *)shmat(id, NULL, 0);

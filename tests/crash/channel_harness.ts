@@ -49,7 +49,7 @@ export interface Summary {
   readonly ts: Kills;
   /** How far the killed ones were. */
   readonly while: Readonly<Record<string, number>>;
-  /** How often somebody was stopped. */
+  /** How often a peer was stopped. */
   readonly stops: number;
   readonly faults: Faults;
   readonly ended_c: number;

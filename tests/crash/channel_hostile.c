@@ -32,7 +32,7 @@ static struct ShmChannel channel;
 static volatile sig_atomic_t stopped = 0;
 
 static struct {
-  uint64_t corruptions, operations, messages, intact, corrupt, mended, foreign, timeouts;
+  uint64_t corruptions, operations, messages, intact, corrupt, repaired, foreign, timeouts;
 } counts;
 
 __attribute__((noreturn, format(printf, 1, 2))) static void die(const char *what, ...) {
@@ -135,7 +135,7 @@ static void spoil_anything(void) {
 
 /* ---- peers ----------------------------------------------------------------------------------- */
 
-/* One lane, and what must come out of it as long as nobody has spoiled it. */
+/* One lane, and what must come out of it as long as it was not spoiled. */
 struct Lane {
   struct ShmChannelProducer producer;
   uint32_t written, published, received;
@@ -315,7 +315,7 @@ static void look(uint32_t lane) {
 }
 
 /* Makes a spoiled lane usable again. */
-static void mend(uint32_t number) {
+static void repair(uint32_t number) {
   struct Lane *const lane = &lanes[number];
   for (int tries = 0; tries < 4; tries++) {
     if (lane->producer.channel != NULL) shm_channel_publish(&lane->producer);
@@ -347,10 +347,10 @@ static void mend(uint32_t number) {
     if (wrong || lane->received != 1) continue;
     lane->written = lane->published = lane->received = 0;
     lane->spoiled = false;
-    counts.mended++;
+    counts.repaired++;
     return;
   }
-  die("lane %lu cannot be mended", (unsigned long)number);
+  die("lane %lu cannot be repaired", (unsigned long)number);
 }
 
 static void make_channel(key_t key, uint32_t least_lanes) {
@@ -430,7 +430,7 @@ static void fuzz(key_t key, uint64_t corruptions) {
       }
       ambush = false;
       for (uint32_t lane = 0; lane < channel.lanes; lane++) {
-        if (lanes[lane].spoiled) mend(lane);
+        if (lanes[lane].spoiled) repair(lane);
       }
       /* the first look at a lane may be at a tail seen before */
       for (uint32_t looks = 0; looks < 2 * channel.lanes; looks++) {
@@ -591,11 +591,11 @@ static void workers(key_t key, uint64_t corruptions) {
 
 static void report(void) {
   printf("corruptions=%llu operations=%llu messages=%llu intact=%llu corrupt=%llu foreign=%llu"
-         " timeouts=%llu mended=%llu\n",
+         " timeouts=%llu repaired=%llu\n",
          (unsigned long long)counts.corruptions, (unsigned long long)counts.operations,
          (unsigned long long)counts.messages, (unsigned long long)counts.intact,
          (unsigned long long)counts.corrupt, (unsigned long long)counts.foreign,
-         (unsigned long long)counts.timeouts, (unsigned long long)counts.mended);
+         (unsigned long long)counts.timeouts, (unsigned long long)counts.repaired);
 }
 
 int main(int count, char **words) {

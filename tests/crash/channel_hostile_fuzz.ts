@@ -67,7 +67,7 @@ export class Counts {
   }
 }
 
-/** One lane, and what must come out of it as long as nobody has spoiled it. */
+/** One lane, and what must come out of it as long as it was not spoiled. */
 interface Lane {
   producer: Producer<unknown>;
   /** Sequence numbers: of the next one written, of those published, received, and settled. */
@@ -257,7 +257,7 @@ class World implements Disposable {
     ambush?.();
   }
 
-  /** Looks at a message: never out of bounds, and the one that must come where nobody spoiled. */
+  /** Looks at a message: never out of bounds, and the expected one if the lane was not spoiled. */
   #check(bytes: Uint8Array, tag: number, number: number): void {
     const { laneCapacity, messageSize } = this.#shape;
     const lane = this.#lanes[number];
@@ -456,7 +456,7 @@ class World implements Disposable {
     }
   }
 
-  /** Peers work, memory is spoiled at some moment, they work on, and the channel is mended. */
+  /** Peers work, memory is spoiled at some moment, they work on, and the channel is repaired. */
   async step(): Promise<void> {
     const random = this.#random;
     for (let i = random.below(8); i > 0; i--) this.#send(random.of(this.#lanes));
@@ -471,7 +471,7 @@ class World implements Disposable {
     }
     this.#spring();
     this.#revert();
-    this.#mend();
+    this.#repair();
   }
 
   async #asleep(): Promise<void> {
@@ -511,13 +511,13 @@ class World implements Disposable {
   // ---- the way out
 
   /** Discards what was spoiled. */
-  #mend(): void {
-    if (this.#headerSpoiled) this.#intruder.mendHeader();
+  #repair(): void {
+    if (this.#headerSpoiled) this.#intruder.repairHeader();
     this.#headerSpoiled = false;
     for (const [number, lane] of this.#lanes.entries()) {
-      if (lane.spoiled) this.#mendLane(number);
+      if (lane.spoiled) this.#repairLane(number);
     }
-    // With all lanes read and mended a wait finds nothing wrong, and nothing to receive
+    // With all lanes read and repaired a wait finds nothing wrong, and nothing to receive
     this.#settle();
     this.#consumer.drain((message, tag, lane) => this.#take(bytesOf(message), tag, lane));
     this.#settle();
@@ -530,7 +530,7 @@ class World implements Disposable {
     );
   }
 
-  #mendLane(number: number): void {
+  #repairLane(number: number): void {
     const lane = this.#lanes[number]!;
     for (let tries = 0; tries < 4; tries++) {
       this.#settle();
@@ -553,10 +553,12 @@ class World implements Disposable {
         lane.settled =
           0;
       lane.spoiled = false;
-      this.#counts.add(tries === 0 ? "mended by discard" : "mended by discard and a new producer");
+      this.#counts.add(
+        tries === 0 ? "repaired by discard" : "repaired by discard and a new producer",
+      );
       return;
     }
-    assert.fail(`lane ${number} cannot be mended`);
+    assert.fail(`lane ${number} cannot be repaired`);
   }
 
   /** Whether one message comes out of the lane, and nothing else. */
@@ -618,7 +620,7 @@ export function summary(counts: Counts): string {
   const line = (title: string, prefix: string): string =>
     `${title} ${counts.sum(prefix)}: ` +
     counts.entries(prefix).map(([name, count]) => `${name} ${count}`).join(", ");
-  const outcomes = ["mended by discard", "mended by discard and a new producer"];
+  const outcomes = ["repaired by discard", "repaired by discard and a new producer"];
   const of = (name: string): number => counts.entries("").find(([each]) => each === name)?.[1] ?? 0;
   return [
     line("corruptions", "corruption "),

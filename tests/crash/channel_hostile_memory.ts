@@ -53,7 +53,7 @@ export class Intruder implements Disposable {
   }
 
   /** Makes the header whole again. */
-  mendHeader(): void {
+  repairHeader(): void {
     this.#segment.write(this.#header, 0);
   }
 

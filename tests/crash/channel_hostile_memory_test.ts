@@ -79,7 +79,7 @@ Deno.test(`Channel: 2000 corruptions under peers of one process give results or 
     assert(counts.sum(`error ${name}`) > 0, name);
   }
   assert(counts.sum("message of a lane left alone") > 1000);
-  assert(counts.sum("mended by discard") > 1000);
+  assert(counts.sum("repaired by discard") > 1000);
 });
 
 testWith(
@@ -104,12 +104,12 @@ let compiled: string | undefined;
 const program = (): string => compiled ??= hostileProgram(folder!).path;
 
 testWith(C_PEERS, `shm_channel.h: 10 000 corruptions in one process (seed ${SEED})`, async () => {
-  const { corrupt, foreign, intact, mended } = await runC(program(), {
+  const { corrupt, foreign, intact, repaired } = await runC(program(), {
     mode: "fuzz",
     corruptions: 10_000,
     seed: SEED,
   });
-  for (const count of [corrupt, foreign, intact, mended]) assert(count! > 100);
+  for (const count of [corrupt, foreign, intact, repaired]) assert(count! > 100);
 });
 
 testWith(

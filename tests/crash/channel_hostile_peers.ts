@@ -57,7 +57,7 @@ function figures(what: string, { code, signal, stdout, stderr }: Ended): Record<
   );
 }
 
-/** A run of the C program that needs nobody else. */
+/** A run of the C program that needs no other process. */
 export interface CRun {
   readonly mode: "fuzz" | "workers";
   readonly corruptions: number;

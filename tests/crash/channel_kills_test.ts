@@ -1,7 +1,7 @@
 /**
  * Producers and consumers of a channel, C and TypeScript mixed, killed and stopped at random instants:
  * every message is checked (nothing corrupt, lost, out of order, or repeated beyond what the way to
- * receive allows), nobody is stuck, what the dead held is free at once, nothing is left. A short run of
+ * receive allows), no peer is stuck, what the dead held is free at once, nothing is left. A short run of
  * what `soak_kills.ts` does for long.
  *
  * SYSV_SHM_TEST_SEED (with --allow-env) repeats the decisions of the run that printed it; the machine's

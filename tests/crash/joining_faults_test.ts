@@ -166,7 +166,7 @@ async function tryFault(kind: Kind, { option, words }: Fault, others: number): P
     if (!killed) await peer.endInput();
   }
   await peer.ended();
-  // With nobody there any more, the last one out leaves nothing but what counts as kept
+  // When all have left, the last peer leaves nothing but what counts as kept
   if (findSegment(key) !== undefined && kind.roundTrip(key) === "kept") kind.remove(key);
   assert.equal(findSegment(key), undefined, words);
   assert.equal(findSemaphoreSet(key), undefined, words);
@@ -178,7 +178,7 @@ for (const [name, kind] of Object.entries(KINDS)) {
       { traces: true, tools: ["deno"], files: true },
       `${name}: a fault at any call of joining and leaving ${
         others === 0 ? "alone" : "beside another"
-      } hinders nobody`,
+      } stops no other peer`,
       async () => {
         const key = freshKey();
         const member = others === 0 ? undefined : kind.member(key);

@@ -49,7 +49,7 @@ for (const [deadIn, nextIn] of PAIRINGS) {
     `MailboxServer: a ${deadIn} server is killed with a message in flight: the next, in ${nextIn}, prints it`,
     async () => {
       const key = freshKey();
-      // Its output is a full pipe that nobody reads, so it can never finish what it has in hand
+      // Its output is a full pipe that no process reads, so it can never finish the message in flight
       const fillPipe = 'dd if=/dev/zero bs=65536 count=1 2>/dev/null && exec "$@"';
       const dead = new Deno.Command("sh", {
         args: ["-c", fillPipe, "sh", ...programs.command(deadIn, "server"), "--key", `${key}`],

@@ -1,7 +1,7 @@
 /**
  * Servers and clients in both languages, killed at random moments, round after round: whatever a
  * client reported as taken was printed by some server, nothing that was printed is corrupt, and what
- * the dead leave hinders nobody.
+ * the dead leave stops no other peer.
  *
  * The seed decides who is started and who is killed after which time; the machine's timing adds its
  * own. SYSV_SHM_TEST_SEED (with --allow-env) repeats the decisions of the run that printed it.
