@@ -15,7 +15,7 @@ import { type Command, command } from "../command.ts";
 import { printLabelled } from "../text/labelled_lines.ts";
 import { tellOutcomes } from "../objects/named_objects.ts";
 import { print, printJson } from "../output.ts";
-import { remove } from "../objects/removal.ts";
+import { REMOVAL_OPTIONS, remove } from "../objects/removal.ts";
 import { AccountNames } from "../objects/object_facts.ts";
 import { selection, SELECTION_OPTIONS } from "../objects/selection.ts";
 import { tableJson, tableLines } from "../text/table.ts";
@@ -174,14 +174,7 @@ const DISCARD = command({
 
 const RM = command({
   help,
-  options: {
-    ...TARGET_OPTIONS,
-    ...SELECTION_OPTIONS,
-    "dry-run": { short: "n", help: "print what would be done, and do nothing" },
-    yes: { short: "y", help: "do not ask about those that the options choose" },
-    force: { short: "f", help: "do not ask about anything, even if it is in use" },
-    ...JSON_OPTION,
-  },
+  options: REMOVAL_OPTIONS,
   run: (parsed) => tellOutcomes(remove(CHANNELS, parsed), parsed.options.json === true),
 });
 

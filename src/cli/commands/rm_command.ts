@@ -3,9 +3,9 @@
 import { command } from "../command.ts";
 import { tellOutcomes } from "../objects/named_objects.ts";
 import { SEGMENTS, SEMAPHORE_SETS } from "../objects/removable.ts";
-import { remove } from "../objects/removal.ts";
-import { ORPHANS_HELP, SELECTION_OPTIONS } from "../objects/selection.ts";
-import { TARGET_HELP, TARGET_OPTIONS } from "../objects/target.ts";
+import { REMOVAL_OPTIONS, remove } from "../objects/removal.ts";
+import { ORPHANS_HELP } from "../objects/selection.ts";
+import { TARGET_HELP } from "../objects/target.ts";
 
 const help = (options: string): string =>
   `Mark segments for removal: those named, or all that the options choose.
@@ -52,13 +52,8 @@ Examples:
 
 export const rmCommand = command({
   options: {
-    ...TARGET_OPTIONS,
-    ...SELECTION_OPTIONS,
+    ...REMOVAL_OPTIONS,
     semaphores: { short: "s", help: "semaphore sets in place of segments" },
-    "dry-run": { short: "n", help: "only show what would be done" },
-    yes: { short: "y", help: "do not ask about what the options choose" },
-    force: { short: "f", help: "do not ask about anything, even if it is in use" },
-    json: { help: "a JSON array of what became of each; the stable form" },
   },
   completes: "segments",
   help,

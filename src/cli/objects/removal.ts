@@ -18,11 +18,22 @@ import { confirm } from "../terminal/question.ts";
 import { ownerText, type Removable } from "./removable.ts";
 import { SELECTION_OPTIONS } from "./selection.ts";
 import type { Use } from "./unused.ts";
-import type { Parsed } from "../usage.ts";
+import { TARGET_OPTIONS } from "./target.ts";
+import type { OptionTable, Parsed } from "../usage.ts";
 import { UsageError } from "../errors.ts";
 import { plural } from "../text/wording.ts";
 
-type Request = Parsed<"id" | "dry-run" | "force" | "yes" | keyof typeof SELECTION_OPTIONS>;
+/** The options of a command that removes objects. */
+export const REMOVAL_OPTIONS = {
+  ...TARGET_OPTIONS,
+  ...SELECTION_OPTIONS,
+  "dry-run": { short: "n", help: "only show what would be done" },
+  yes: { short: "y", help: "do not ask about what the options choose" },
+  force: { short: "f", help: "do not ask about anything, even if it is in use" },
+  json: { help: "a JSON array of what became of each; the stable form" },
+} as const satisfies OptionTable;
+
+type Request = Parsed<keyof typeof REMOVAL_OPTIONS>;
 
 /**
  * Removes all requested objects, or only reports what it would do, and returns the outcome of each.
@@ -226,7 +237,7 @@ class Removal<Found extends ObjectStat> {
     if (verdict.do === "keep") return { line: `kept ${text}`, removed: false, users };
     if (verdict.do !== "remove") return { ...verdict.do, removed: false, users };
     if (now !== undefined && !isSame(kind, before, now)) {
-      return { error: `${text} is gone, and its id another's by now`, removed: false, users: 0 };
+      return { error: `${text} is gone, and another one has its id`, removed: false, users: 0 };
     }
     const usersNow = now === undefined ? 0 : kind.users(now);
     if (

@@ -48,31 +48,3 @@ testWith(FOREIGN, "chmod: one marked for removal; its owner and times stay", asy
     assert.equal(after[name], before[name], name);
   }
 });
-
-testWith(FOREIGN, "chmod --json: before and after of each", async () => {
-  using made = ForeignObject.segment(100, "0600");
-  const { key } = statSegment(made.id);
-  const { code, stdout } = await runHere(
-    "chmod",
-    "644",
-    `id:${made.id}`,
-    "id:2147483647",
-    "--json",
-  );
-  assert.equal(code, 1);
-  const [changed, absent, ...more] = JSON.parse(stdout);
-  assert.deepEqual(more, []);
-  assert.deepEqual(changed, {
-    id: made.id,
-    key,
-    keyHex: hexKey(key),
-    before: { mode: 0o600, perms: "0600" },
-    after: { mode: 0o644, perms: "0644" },
-    error: null,
-  });
-  assert.match(absent.error, /^no segment has id 2147483647: /);
-  assert.deepEqual(
-    { ...absent, error: "" },
-    { id: 2147483647, key: null, keyHex: null, before: null, after: null, error: "" },
-  );
-});

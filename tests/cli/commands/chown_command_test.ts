@@ -50,23 +50,35 @@ testWith(FOREIGN, "chown: user, group and both; the creator stays", async () => 
   assert.equal(ipcsFigures(first.id).access_perms, "0640");
 });
 
-testWith(FOREIGN, "chown --json: before and after of each, null without a name", async () => {
+testWith(FOREIGN, "chown --json, chmod --json: before and after, null without a name", async () => {
   using made = ForeignObject.segment(100);
   const { key, uid, gid } = statSegment(made.id);
-  const owner = `${UNKNOWN}:${UNKNOWN}`;
-  const { code, stdout } = await runHere("chown", owner, `id:${made.id}`, "0x5eed0fff", "--json");
-  assert.equal(code, 1);
-  const [changed, absent, ...more] = JSON.parse(stdout);
-  assert.deepEqual(more, []);
-  assert.deepEqual(changed, {
-    id: made.id,
-    key,
-    keyHex: hexKey(key),
-    before: { uid, gid, owner: accountName("user", uid)!, group: accountName("group", gid)! },
-    after: { uid: UNKNOWN, gid: UNKNOWN, owner: null, group: null },
-    error: null,
-  });
-  assert.deepEqual([absent.before, absent.after, absent.key], [null, null, 0x5eed0fff]);
+  const name = (kind: "user" | "group", id: number): string | null => accountName(kind, id) ?? null;
+  for (
+    const [command, change, before, after] of [
+      ["chmod", "644", { mode: 0o600, perms: "0600" }, { mode: 0o644, perms: "0644" }],
+      [
+        "chown",
+        `${UNKNOWN}:${UNKNOWN}`,
+        { uid, gid, owner: name("user", uid), group: name("group", gid) },
+        { uid: UNKNOWN, gid: UNKNOWN, owner: null, group: null },
+      ],
+    ] as const
+  ) {
+    const names = [`id:${made.id}`, "id:2147483647", "0x5eed0fff"];
+    const { code, stdout } = await runHere(command, change, ...names, "--json");
+    assert.equal(code, 1);
+    const [changed, ...absent] = JSON.parse(stdout);
+    const keyHex = hexKey(key);
+    assert.deepEqual(changed, { id: made.id, key, keyHex, before, after, error: null });
+    const unknown = { before: null, after: null };
+    const [byId, byKey] = absent.map(({ error }: { readonly error: string }) => error);
+    assert.match(byId, /^no segment has id 2147483647: /);
+    assert.deepEqual(absent, [
+      { id: 2147483647, key: null, keyHex: null, ...unknown, error: byId },
+      { id: null, key: 0x5eed0fff, keyHex: "0x5eed0fff", ...unknown, error: byKey },
+    ]);
+  }
 });
 
 Deno.test("chown: a user or group that does not exist is one line, and 1", async () => {

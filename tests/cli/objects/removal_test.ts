@@ -5,21 +5,11 @@ import { geteuid } from "../../../ffi/accounts.ts";
 import type { SegmentStat } from "../../../mod.ts";
 import type { Outcome } from "../../../src/cli/objects/named_objects.ts";
 import { SEGMENTS } from "../../../src/cli/objects/removable.ts";
-import { remove } from "../../../src/cli/objects/removal.ts";
-import { SELECTION_OPTIONS } from "../../../src/cli/objects/selection.ts";
-import { TARGET_OPTIONS } from "../../../src/cli/objects/target.ts";
+import { REMOVAL_OPTIONS, remove } from "../../../src/cli/objects/removal.ts";
 import { Inventory } from "../../../src/cli/objects/unused.ts";
 import { parse } from "../../../src/cli/usage.ts";
 import { NO_PID, segmentStat } from "../../support/objects.ts";
 import { UsageError } from "../../../src/cli/errors.ts";
-
-const OPTIONS = {
-  ...TARGET_OPTIONS,
-  ...SELECTION_OPTIONS,
-  "dry-run": { help: "" },
-  force: { help: "" },
-  yes: { help: "" },
-} as const;
 
 /** Runs a removal that sees `before`, and after its decisions `after`. */
 function removing(
@@ -38,7 +28,7 @@ function removing(
     },
     remove: ({ id }) => void removed.push(id),
     usersLeft: (id) => after.find((stat) => stat.id === id)?.nattch ?? 0,
-  }, parse(args, OPTIONS));
+  }, parse(args, REMOVAL_OPTIONS));
   return { outcomes, removed };
 }
 
@@ -95,7 +85,7 @@ Deno.test("remove: a mistake in the last argument is found before any removal", 
   for (const [args, message] of rows) {
     const touched = (): never => assert.fail("something was removed");
     const kind = { ...SEGMENTS, list: () => [A, B, confusable], remove: touched };
-    assert.throws(() => remove(kind, parse(args, OPTIONS)), {
+    assert.throws(() => remove(kind, parse(args, REMOVAL_OPTIONS)), {
       constructor: UsageError,
       message: message,
     });
@@ -107,7 +97,7 @@ Deno.test("remove: an id that another segment has since then is left alone", () 
   for (const other of others) {
     const result = removing(["0xa", "0xb"], [A, B], [{ ...A, ...other }, B]);
     assert.deepEqual(result.removed, [5], JSON.stringify(other));
-    assert.match(told(result)[0]!, /^segment 4 \(.*\) is gone, and its id another's by now$/);
+    assert.match(told(result)[0]!, /^segment 4 \(.*\) is gone, and another one has its id$/);
   }
 });
 
