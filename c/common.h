@@ -148,7 +148,7 @@ __attribute__((format(printf, 5, 6))) static inline enum ShmMailboxStatus shmi_f
 }
 
 static inline enum ShmMailboxStatus shmi_timeout(struct ShmMailbox *box) {
-  return shmi_fault(box, SHM_MAILBOX_TIMEOUT, "use the mailbox", "", "the time allowed is over");
+  return shmi_fault(box, SHM_MAILBOX_TIMEOUT, "use the mailbox", "", "timed out");
 }
 
 static inline enum ShmMailboxStatus shmi_stopped(struct ShmMailbox *box) {

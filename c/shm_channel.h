@@ -289,7 +289,7 @@ SHMCI_COLD enum ShmChannelStatus shmci_corrupt(struct ShmError *error,
   shmci_fault(error, channel, SHM_CHANNEL_CORRUPT, "use the channel",
               "another program wrote into it: discard this lane (shm_channel_discard, or the command"
               " `channel discard`), the others can be read on",
-              "lane %lu: %s is %lu, which cannot be (with %lu)", (unsigned long)lane, what,
+              "lane %lu: %s is %lu, which is impossible (with %lu)", (unsigned long)lane, what,
               (unsigned long)there, (unsigned long)other);
   error->lane = lane;
   return SHM_CHANNEL_CORRUPT;
@@ -740,7 +740,7 @@ static inline void shm_channel_lane_stats(const struct ShmChannel *channel, uint
 SHMCI_COLD enum ShmChannelStatus shmci_expired(struct ShmError *error,
                                                const struct ShmChannel *channel) {
   return shmci_fault(error, channel, SHM_CHANNEL_TIMEOUT, "use the channel", "",
-                     "the time allowed is over");
+                     "timed out");
 }
 
 SHMCI_COLD enum ShmChannelStatus shmci_stopped(struct ShmError *error,

@@ -131,6 +131,12 @@ testWith(needs, "imports inside src/cli point in one direction", () => {
   }
 });
 
+testWith({ files: true }, "docs/top.svg is a picture of at most 40 KB", () => {
+  const svg = Deno.readTextFileSync(`${PROJECT}docs/top.svg`);
+  assert.match(svg, /^<svg [^]*>KEY<[^]*<\/svg>\n$/);
+  assert(svg.length <= 40_000, `${svg.length} bytes`);
+});
+
 testWith(needs, "no files import each other in a circle", () => {
   const importing = Map.groupBy(imports(), ([from]) => from);
   const done = new Set<string>();

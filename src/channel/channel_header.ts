@@ -124,7 +124,7 @@ export function checkWanted(shape: Shape, wanted: Wanted, place: KernelFacts): v
     throw new ShmError("open the channel", undefined, "EFORMAT", {
       key: place.key,
       id: place.id,
-      facts: `${name} differs: ${shape[name]} there, ${asked} asked for`,
+      facts: `${name} differs: ${shape[name]} there, ${asked} requested`,
       remedy: "leave it out to take what is there, or choose another key",
       option: name,
     });

@@ -179,7 +179,7 @@ class ChannelObject implements SharedObject<Inside> {
       if (capacityFor(lanes, size) !== undefined) return true;
     }
     throw this.foreign(
-      `it is not a channel: ${size} bytes are no size for any number of lanes; choose another key`,
+      `it is not a channel: no number of lanes gives a segment of ${size} bytes; choose another key`,
       id,
     );
   }
@@ -192,8 +192,8 @@ class ChannelObject implements SharedObject<Inside> {
     if (segment === undefined) this.#checkLeftover(set, lanes);
     else if (capacityFor(lanes, segment.size) === undefined) {
       throw this.foreign(
-        `it is not a channel: ${segment.size} bytes are no size for ${lanes} lanes, as the set ` +
-          "beside it has; choose another key",
+        `it is not a channel: ${lanes} lanes, which its set is for, give no segment of ` +
+          `${segment.size} bytes; choose another key`,
         segment.id,
       );
     }
@@ -206,7 +206,7 @@ class ChannelObject implements SharedObject<Inside> {
     const { lanes: wanted = lanes } = this.#wanted;
     if (wanted === lanes) return;
     throw this.foreign(
-      `lanes differs: the semaphore set ${set.id} is for ${lanes}, ${wanted} asked for; ` +
+      `lanes differs: the semaphore set ${set.id} is for ${lanes}, ${wanted} requested; ` +
         "leave it out, or remove the set (`ipcrm -s`) if no program uses it",
     );
   }
@@ -269,7 +269,7 @@ class ChannelObject implements SharedObject<Inside> {
           id: segment.id,
           remedy: `the segment was not initialised in time: process ${cpid} created it and ` +
             (processExists(cpid) ? "has not made it a channel" : "is gone") +
-            "; choose another key, or remove it (`rm`)",
+            "; choose another key, or remove it",
         });
       }
       pause(LOOK_MS).block();

@@ -22,19 +22,7 @@ import {
 import { checkKey } from "../sysv/key.ts";
 import { checkMode } from "../sysv/object_stat.ts";
 
-/**
- * How {@linkcode Channel.open} opens a channel.
- *
- * @example
- * ```ts
- * import { Channel } from "@sysv/shm";
- * import type { ChannelOpenOptions } from "@sysv/shm/channel";
- * import assert from "node:assert/strict";
- *
- * const options: ChannelOpenOptions = { timeout: 100 };
- * assert.throws(() => Channel.open(0x5eed4003, options), { code: "ENOENT" });
- * ```
- */
+/** How {@linkcode Channel.open} opens a channel. */
 export interface ChannelOpenOptions {
   /** Whether to accept a channel that another user, not root, created or owns. Defaults to `false`. */
   readonly trust?: boolean;
@@ -46,21 +34,7 @@ export interface ChannelOpenOptions {
   readonly timeout?: number;
 }
 
-/**
- * How {@linkcode Channel.openOrCreate} finds or creates a channel.
- *
- * @example
- * ```ts
- * import { Channel } from "@sysv/shm";
- * import type { ChannelOptions } from "@sysv/shm/channel";
- * import assert from "node:assert/strict";
- *
- * const options: ChannelOptions = { key: 0x5eed4004, lanes: 2, laneCapacity: 1 << 16 };
- * using channel = Channel.openOrCreate(options);
- * assert(channel.created);
- * assert.equal(channel.maxMessage, (1 << 15) - 8);
- * ```
- */
+/** How {@linkcode Channel.openOrCreate} finds or creates a channel. */
 export interface ChannelOptions extends ChannelOpenOptions {
   /** The key that all processes use. */
   readonly key: number;
@@ -111,21 +85,7 @@ export interface ProducerOptions {
   readonly spin?: number;
 }
 
-/**
- * How a consumer behaves.
- *
- * @example
- * ```ts
- * import { Channel } from "@sysv/shm";
- * import type { ConsumerOptions } from "@sysv/shm/channel";
- * import assert from "node:assert/strict";
- *
- * const options: ConsumerOptions = { spin: 0 }; // sleep at once: saves CPU, costs latency
- * using channel = Channel.openOrCreate({ key: 0x5eed4006, laneCapacity: 4096 });
- * using consumer = channel.consumer(options);
- * assert.equal(consumer.tryReceive(), undefined);
- * ```
- */
+/** How a consumer behaves. */
 export interface ConsumerOptions {
   /**
    * Microseconds to look for messages before sleeping, while that is likely to succeed. Defaults to 250.
@@ -135,65 +95,16 @@ export interface ConsumerOptions {
   readonly spin?: number;
 }
 
-/**
- * The tag of a message.
- *
- * @example
- * ```ts
- * import { Channel } from "@sysv/shm";
- * import type { ChannelTrySendOptions } from "@sysv/shm/channel";
- * import assert from "node:assert/strict";
- *
- * const options: ChannelTrySendOptions = { tag: 7 };
- * using channel = Channel.openOrCreate({ key: 0x5eed4042, laneCapacity: 4096 });
- * using producer = channel.producer();
- * producer.trySend(Uint8Array.of(1), options);
- * using consumer = channel.consumer();
- * assert.equal(consumer.tryReceive()?.tag, 7);
- * consumer.ack();
- * ```
- */
+/** The tag of a message. */
 export interface ChannelTrySendOptions {
   /** A 32-bit number that travels with the message; the sender chooses it. Defaults to 0. */
   readonly tag?: number;
 }
 
-/**
- * The tag of a message, and how long `sendSync` waits for space.
- *
- * @example
- * ```ts
- * import { Channel } from "@sysv/shm";
- * import type { ChannelSendSyncOptions } from "@sysv/shm/channel";
- *
- * const options: ChannelSendSyncOptions = { tag: 7, timeout: 1_000 };
- * using channel = Channel.openOrCreate({ key: 0x5eed4007, laneCapacity: 4096 });
- * using producer = channel.producer();
- * producer.sendSync(Uint8Array.of(1), options);
- * using consumer = channel.consumer();
- * console.assert(consumer.receiveSync().tag === 7);
- * consumer.ack();
- * ```
- */
+/** The tag of a message, and how long `sendSync` waits for space. */
 export interface ChannelSendSyncOptions extends ChannelTrySendOptions, WaitSyncOptions {}
 
-/**
- * As {@linkcode ChannelSendSyncOptions}, and a signal that ends the wait.
- *
- * @example
- * ```ts
- * import { Channel } from "@sysv/shm";
- * import type { ChannelSendOptions } from "@sysv/shm/channel";
- *
- * const options: ChannelSendOptions = { signal: AbortSignal.timeout(1_000) };
- * using channel = Channel.openOrCreate({ key: 0x5eed4008, laneCapacity: 4096 });
- * using producer = channel.producer();
- * await producer.send(Uint8Array.of(1), options);
- * using consumer = channel.consumer();
- * console.assert((await consumer.receive()).bytes[0] === 1);
- * consumer.ack();
- * ```
- */
+/** As {@linkcode ChannelSendSyncOptions}, and a signal that ends the wait. */
 export interface ChannelSendOptions extends ChannelTrySendOptions, WaitOptions {}
 
 /**
@@ -221,21 +132,7 @@ export interface ChannelSendOptions extends ChannelTrySendOptions, WaitOptions {
  */
 export type Acknowledgement = "before" | "after";
 
-/**
- * How `receiveSync` receives a message.
- *
- * @example
- * ```ts
- * import { Channel } from "@sysv/shm";
- * import type { ChannelReceiveSyncOptions } from "@sysv/shm/channel";
- * import assert from "node:assert/strict";
- *
- * const options: ChannelReceiveSyncOptions = { timeout: 10 };
- * using channel = Channel.openOrCreate({ key: 0x5eed400a, laneCapacity: 4096 });
- * using consumer = channel.consumer();
- * assert.throws(() => consumer.receiveSync(options), { code: "ETIMEDOUT" });
- * ```
- */
+/** How `receiveSync` receives a message. */
 export interface ChannelReceiveSyncOptions extends WaitSyncOptions {
   /** When the message is acknowledged. Defaults to `"after"`. */
   readonly ack?: Acknowledgement;
@@ -246,26 +143,7 @@ export interface ChannelReceiveSyncOptions extends WaitSyncOptions {
   readonly until?: "closed";
 }
 
-/**
- * As {@linkcode ChannelReceiveSyncOptions}, and a signal that ends the wait.
- *
- * @example
- * ```ts
- * import { Channel } from "@sysv/shm";
- * import type { ChannelReceiveOptions } from "@sysv/shm/channel";
- * import assert from "node:assert/strict";
- *
- * const options: ChannelReceiveOptions = { until: "closed" };
- * using channel = Channel.openOrCreate({ key: 0x5eed400b, laneCapacity: 4096 });
- * using consumer = channel.consumer();
- * {
- *   using producer = channel.producer();
- *   producer.trySend(Uint8Array.of(1));
- * }
- * assert.equal((await consumer.receive(options))?.bytes[0], 1);
- * assert.equal(await consumer.receive(options), undefined);
- * ```
- */
+/** As {@linkcode ChannelReceiveSyncOptions}, and a signal that ends the wait. */
 export interface ChannelReceiveOptions extends WaitOptions {
   /** When the message is acknowledged. Defaults to `"after"`. */
   readonly ack?: Acknowledgement;
@@ -273,21 +151,7 @@ export interface ChannelReceiveOptions extends WaitOptions {
   readonly until?: "closed";
 }
 
-/**
- * How {@linkcode Consumer.consume} waits for messages.
- *
- * @example
- * ```ts
- * import { Channel } from "@sysv/shm";
- * import type { ConsumeOptions } from "@sysv/shm/channel";
- * import assert from "node:assert/strict";
- *
- * const options: ConsumeOptions = { timeout: 10 };
- * using channel = Channel.openOrCreate({ key: 0x5eed4047, laneCapacity: 4096 });
- * using consumer = channel.consumer();
- * await assert.rejects(consumer.consume(() => {}, options), { code: "ETIMEDOUT" });
- * ```
- */
+/** How {@linkcode Consumer.consume} waits for messages. */
 export interface ConsumeOptions {
   /** How many milliseconds to wait for each message. Defaults to no limit. */
   readonly timeout?: number;

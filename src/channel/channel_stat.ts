@@ -54,7 +54,7 @@ export interface LaneStat {
   readonly fullWaits: number;
   /** How many producers have opened it. */
   readonly opened: number;
-  /** How many of them closed it; the others died, or one still owns it. */
+  /** How many of them closed it; the others died or aborted their stream, or one still owns it. */
   readonly closed: number;
   /** The process that owns it or owned it last; `undefined` if no process ever did. */
   readonly pid: number | undefined;
@@ -62,21 +62,7 @@ export interface LaneStat {
   readonly alive: boolean;
 }
 
-/**
- * A channel, at approximately one instant.
- *
- * @example
- * ```ts
- * import { Channel } from "@sysv/shm";
- * import type { ChannelStats } from "@sysv/shm/channel";
- * import assert from "node:assert/strict";
- *
- * using channel = Channel.openOrCreate({ key: 0x5eed4015, lanes: 2, laneCapacity: 4096 });
- * const stats: ChannelStats = channel.stats();
- * assert.equal(stats.lanes.length, 2);
- * assert.equal(stats.consumerPid, undefined);
- * ```
- */
+/** A channel, at approximately one instant. */
 export interface ChannelStats {
   /** Bytes of the ring of one lane. */
   readonly laneCapacity: number;
@@ -92,22 +78,7 @@ export interface ChannelStats {
   readonly lanes: readonly LaneStat[];
 }
 
-/**
- * A channel and its segment.
- *
- * @example
- * ```ts
- * import { Channel, listChannels } from "@sysv/shm";
- * import type { ChannelStat } from "@sysv/shm/channel";
- * import assert from "node:assert/strict";
- *
- * using channel = Channel.openOrCreate({ key: 0x5eed4016, laneCapacity: 4096 });
- * const found: ChannelStat | undefined = listChannels().find(({ segment }) =>
- *   segment.id === channel.id
- * );
- * assert.equal(found?.lanes.length, 8);
- * ```
- */
+/** A channel and its segment. */
 export interface ChannelStat extends ChannelStats {
   /** The kernel's information about the segment. */
   readonly segment: SegmentStat;
@@ -198,7 +169,7 @@ export function statChannel(
   if (typeof setStat !== "object" || !areChannel(stat, setStat)) {
     throw otherFormat(
       { key: stat.key, id },
-      "it is not a channel: its size, or the semaphore set beside it, is no channel's",
+      "it is not a channel: its size, or that of its semaphore set, is not a channel's",
     );
   }
   return look(stat, setStat, trust);

@@ -240,7 +240,7 @@ export class LaneReader {
   /** The number of bytes from a padding record to the end of the ring. */
   #skip(index: number, left: number): number {
     if (this.#isPadding(index, left)) return left;
-    throw this.#corrupt(`there is padding at ${index} where it cannot be`);
+    throw this.#corrupt(`there is padding at ${index}, where it is impossible`);
   }
 
   /** The size of a record from its length; 0 if it is impossible, or exceeds `left` bytes. */

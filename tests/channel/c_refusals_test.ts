@@ -133,7 +133,7 @@ testWith(C_NEEDS, "shm_channel_send: a full lane without a consumer is refused",
   await using sender = peer.start("send", channel.key, 0, 8, "--need-consumer");
   await refused(sender, /the lane is full and there is no consumer, key .*: start a consumer/);
   await using patient = peer.start("send", channel.key, 0, 8, "--timeout", 0.01);
-  await refused(patient, /the time allowed is over/);
+  await refused(patient, /timed out/);
   using consumer = channel.consumer();
   consumer.drain(() => {});
 });
@@ -212,7 +212,7 @@ const CORRUPTIONS: readonly Corruption[] = [
     value: 4,
     late: false,
     role: "recv",
-    says: /its tail is 0, which cannot be \(with 4\)/,
+    says: /its tail is 0, which is impossible \(with 4\)/,
   },
   {
     name: "a head too far",
@@ -309,7 +309,7 @@ testWith(C_NEEDS, "shm_channel_receive: records of an impossible length are an e
     await using receiver = peer.start("recv", channel.key, 0);
     await refused(
       receiver,
-      new RegExp(`lane 0: the length of a record is ${length}, which cannot`),
+      new RegExp(`lane 0: the length of a record is ${length}, which is impossible`),
     );
     using consumer = channel.consumer();
     consumer.discard(0);
@@ -332,7 +332,10 @@ testWith(
         )[0] = length;
       });
       await using receiver = peer.start("recv", channel.key, 0);
-      await refused(receiver, new RegExp(`the length of a record is ${length}, which cannot`));
+      await refused(
+        receiver,
+        new RegExp(`the length of a record is ${length}, which is impossible`),
+      );
       using consumer = channel.consumer();
       consumer.discard(0);
     }

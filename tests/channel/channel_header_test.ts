@@ -40,9 +40,9 @@ Deno.test("checkWanted: what is requested must match, and the rest is accepted a
   using channel = scratchChannel({ lanes: 3, messageSize: 8 });
   const { key } = channel;
   const cases: [Parameters<typeof Channel.openOrCreate>[0], RegExp][] = [
-    [{ key, lanes: 4 }, /lanes differs: 3 there, 4 asked for; leave it out/],
-    [{ key, laneCapacity: 512 }, /laneCapacity differs: 256 there, 512 asked for/],
-    [{ key, messageSize: 16 }, /messageSize differs: 8 there, 16 asked for/],
+    [{ key, lanes: 4 }, /lanes differs: 3 there, 4 requested; leave it out/],
+    [{ key, laneCapacity: 512 }, /laneCapacity differs: 256 there, 512 requested/],
+    [{ key, messageSize: 16 }, /messageSize differs: 8 there, 16 requested/],
   ];
   for (const [options, message] of cases) {
     assert.throws(() => Channel.openOrCreate(options), { code: "EFORMAT", message });

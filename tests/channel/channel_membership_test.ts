@@ -90,7 +90,7 @@ Deno.test("Channel.openOrCreate: a segment or set of another program under the k
   {
     const key = freshKey();
     const mailbox = MailboxServer.open({ key });
-    refused(key, "EFORMAT", /not a channel: \d+ bytes are no size for|no channel has a set of/);
+    refused(key, "EFORMAT", /not a channel: no number of lanes gives|no channel has a set of/);
     mailbox.close();
   }
   {
@@ -111,7 +111,7 @@ Deno.test("Channel.openOrCreate: a segment or set of another program under the k
     const key = freshKey();
     using segment = Segment.create({ key, size: 4096 });
     const set = SemaphoreSet.create({ key, count: semaphoreCount(2) });
-    refused(key, "EFORMAT", /4096 bytes are no size for 2 lanes, as the set beside it has/);
+    refused(key, "EFORMAT", /2 lanes, which its set is for, give no segment of 4096 bytes/);
     assert.deepEqual(set.values(), new Array(6).fill(0), "nothing was done to another's set");
     segment.remove();
     set.remove();
@@ -123,7 +123,7 @@ Deno.test("Channel.openOrCreate: a set without a segment, left by a killed proce
   assert.throws(() => Channel.open(set.key), { code: "ENOENT" });
   assert.throws(() => Channel.openOrCreate({ key: set.key, ...SHAPE, lanes: 3 }), {
     code: "EFORMAT",
-    message: /lanes differs: the semaphore set \d+ is for 2, 3 asked for/,
+    message: /lanes differs: the semaphore set \d+ is for 2, 3 requested/,
   });
   const channel = Channel.openOrCreate({ key: set.key });
   assert.deepEqual([channel.lanes, channel.created], [2, true]);

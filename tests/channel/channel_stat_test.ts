@@ -90,7 +90,7 @@ Deno.test("statChannel and listChannels: an object that is not a channel is refu
   });
   assert.throws(() => statChannel(segment.id), {
     code: "EFORMAT",
-    message: /it is not a channel: its size, or the semaphore set beside it, is no channel's/,
+    message: /it is not a channel: its size, or that of its semaphore set, is not a channel's/,
   });
   const set = SemaphoreSet.create({ key: segment.key, count: semaphoreCount(2) });
   assert.throws(() => statChannel(segment.id), {

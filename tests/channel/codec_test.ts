@@ -179,7 +179,7 @@ testWith(
     consumer.ack();
     const { stdout, stderr } = await peer.ended();
     assert.equal(stderr, "");
-    assert.match(stdout, /^EFORMAT .*messageSize differs: 24 there, 16 asked for/);
+    assert.match(stdout, /^EFORMAT .*messageSize differs: 24 there, 16 requested/);
   },
 );
 

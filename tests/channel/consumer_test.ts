@@ -726,7 +726,7 @@ Deno.test("Consumer.discard: impossible contents of a lane are an error, and dis
     ["a length past the tail", /has the length 25, where at most 24/, (_, ring) => {
       ring[0] = 25;
     }],
-    ["padding", /there is padding at 0 where it cannot be/, (_, ring) => {
+    ["padding", /there is padding at 0, where it is impossible/, (_, ring) => {
       ring[0] = -1;
     }],
     ["a tail", /its tail is 4096 and its head 0/, (words) => {
@@ -946,7 +946,7 @@ Deno.test("Consumer: padding that fills the whole ring is an error", () => {
   using consumer = channel.consumer();
   fill(producer);
   withLaneWords(channel, 0, ({ buffer }) => new Int32Array(buffer, 512, 1)[0] = -1);
-  const error = { code: "ECORRUPT", message: /there is padding at 0 where it cannot be/ };
+  const error = { code: "ECORRUPT", message: /there is padding at 0, where it is impossible/ };
   assert.throws(() => consumer.tryReceive(), error);
   assert.throws(() => consumer.drain(() => {}), error);
   consumer.discard(0);

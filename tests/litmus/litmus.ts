@@ -32,7 +32,7 @@ export interface Meeting {
 
 /** What a meeting gave. */
 export interface Outcome {
-  /** The rounds whose outcome no order of whole accesses explains. */
+  /** The rounds whose outcome no order of the accesses explains. */
   readonly reordered: number;
   /** How often each outcome occurred: `first side * 4 + second side`. */
   readonly outcomes: readonly number[];
@@ -81,6 +81,8 @@ function histogram({ outcomes }: Outcome, shape: string): string {
 
 if (import.meta.main) {
   const rounds = Number(Deno.args[0] ?? 10_000_000);
+  // A round and what was seen in it share a word
+  if (!(rounds >= 1 && rounds < 2 ** 27)) throw new RangeError("rounds are from 1 to 2^27 - 1");
   const started = performance.now();
   let forbidden = 0;
   let seen = 0;

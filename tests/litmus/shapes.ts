@@ -1,9 +1,9 @@
 /**
  * The shapes of the litmus test: what each of two sides does in a round, and which outcome no order of
- * whole accesses explains. `peer.c` has the same bodies in C.
+ * the accesses explains. `peer.c` has the same bodies in C.
  *
  * The two sides are in the same round, or one of them is a round ahead. A value is the number of the
- * round that stored it, so nothing is set back between rounds.
+ * round that stored it, so nothing is reset between rounds.
  */
 
 /** Where the words are, in units of 4 bytes: each has two cache lines of its own. */

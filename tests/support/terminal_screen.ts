@@ -21,7 +21,7 @@ const CONTROL = /^\x1b(?:\[([?0-9;]*)([A-Za-z])|\](?:[^\x07]*)\x07)/;
 const UNFINISHED = /^\x1b(?:\[[?0-9;]*)?$/;
 
 /** One character on the screen, and how it stands out: the numbers of its SGR sequences. */
-interface Cell {
+export interface Cell {
   readonly text: string;
   readonly style: string;
 }
@@ -62,6 +62,11 @@ export class TerminalScreen {
   /** What stands on the screen, line for line, without spaces at the ends. */
   get lines(): string[] {
     return this.#cells.map((row) => row.map(({ text }) => text).join("").trimEnd());
+  }
+
+  /** The characters and their styles, row by row. */
+  get cells(): readonly (readonly Cell[])[] {
+    return this.#cells;
   }
 
   /** All of it as one text. */
