@@ -2,21 +2,16 @@
 
 import assert from "node:assert/strict";
 import config from "../deno.json" with { type: "json" };
-import { main } from "../cli.ts";
 import { guardAgainstLeaks } from "./support/leaks.ts";
 import { testWith } from "./support/needs.ts";
 import { type Ended, freshKey, Peer, PROJECT, TestFolder } from "./support/peer.ts";
 import { appeared, cliInShellOnTerminal, ON_TERMINAL } from "./support/terminal.ts";
-import { cliInShell, run, toEnd } from "./cli/command_line.ts";
+import { cliInShell, runHere, toEnd } from "./cli/command_line.ts";
 
 guardAgainstLeaks();
 
 const CLI = { tools: ["deno"] };
 const SHELL = { tools: ["deno", "sh"] };
-
-Deno.test("main: a function, which does nothing when imported", () => {
-  assert.equal(typeof main, "function");
-});
 
 const OPTIONS = {
   server: [
@@ -40,24 +35,25 @@ function assertHelp({ code, stdout, stderr }: Ended, usage: string): void {
   for (const line of stdout.split("\n")) assert(line.length <= 80, line);
 }
 
-testWith(CLI, "cli.ts --help: all commands", async () => {
+Deno.test("cli.ts --help: all commands, and COMMAND --help in one form", async () => {
   for (const help of ["--help", "-h", "help"]) {
-    const ended = await run(help);
+    const ended = await runHere(help);
     assertHelp(ended, "COMMAND [options]");
-    for (const name of COMMANDS) assert.match(ended.stdout, new RegExp(`\n  ${name} +\\w`));
+    const [, list] = /\nCommands:\n([^]*?)\n\n/.exec(ended.stdout)!;
+    const names = list!.split("\n").map((line) => line.trim().split(" ")[0]!);
+    assert.equal(names.length, 19);
+    for (const name of names) {
+      const ended = await runHere(name, "--bogus", "--help");
+      assertHelp(ended, name);
+      assert.match(ended.stdout, /\nExit codes: 0 /, name);
+    }
   }
 });
 
 for (const name of COMMANDS) {
-  testWith(CLI, `${name} --help: all options, whatever else is on the line`, async () => {
-    const lines = [["--help"], ["-h"], ["--bogus", "--help"], ["-qh"], [
-      "--key=1",
-      "-h",
-      "--",
-      "x",
-    ]];
-    for (const args of lines) {
-      const ended = await run(name, ...args);
+  Deno.test(`${name} --help: all options, whatever else is on the line`, async () => {
+    for (const line of ["--help", "-h", "--bogus --help", "-qh", "--key=1 -h -- x"]) {
+      const ended = await runHere(name, ...line.split(" "));
       assertHelp(ended, `${name} [options]`);
       const options = ended.stdout.matchAll(/^ {2,6}(-[^ ]+( --[^ ]+)?( [A-Z]+)?) {2,}\w/gm);
       assert.deepEqual([...options].map(([, option]) => option), OPTIONS[name]);
@@ -65,21 +61,9 @@ for (const name of COMMANDS) {
   });
 }
 
-testWith(CLI, "cli.ts COMMAND --help: every command, in one form", async () => {
-  const { stdout } = await run("--help");
-  const [, list] = /\nCommands:\n([^]*?)\n\n/.exec(stdout)!;
-  const names = list!.split("\n").map((line) => line.trim().split(" ")[0]!);
-  assert.equal(names.length, 19);
-  for (const name of names) {
-    const ended = await run(name, "--bogus", "--help");
-    assertHelp(ended, name);
-    assert.match(ended.stdout, /\nExit codes: 0 /, name);
-  }
-});
-
-testWith(CLI, "cli.ts --version: name and version", async () => {
+Deno.test("cli.ts --version: name and version", async () => {
   for (const option of ["--version", "-V"]) {
-    const { code, stdout, stderr } = await run(option);
+    const { code, stdout, stderr } = await runHere(option);
     assert.deepEqual([code, stdout, stderr], [0, `${config.name} ${config.version}\n`, ""]);
   }
 });
