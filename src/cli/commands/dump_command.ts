@@ -12,7 +12,7 @@ import {
   rangeWanted,
   READING_HELP,
 } from "../bytes/byte_range.ts";
-import { confirmMemory } from "../bytes/missing_memory.ts";
+import { confirmMemory } from "../objects/missing_memory.ts";
 import { command } from "../command.ts";
 import { paint, printableJson, printLine, printRaw } from "../output.ts";
 import {

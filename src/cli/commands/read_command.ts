@@ -10,7 +10,7 @@ import {
   rangeWanted,
   READING_HELP,
 } from "../bytes/byte_range.ts";
-import { confirmMemory } from "../bytes/missing_memory.ts";
+import { confirmMemory } from "../objects/missing_memory.ts";
 import { command } from "../command.ts";
 import { printable, printBytes } from "../output.ts";
 import { findSegment, TARGET_HELP, TARGET_OPTIONS, targetOf } from "../objects/target.ts";

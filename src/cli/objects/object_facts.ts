@@ -2,9 +2,14 @@
 
 import { accountName } from "../../../ffi/accounts.ts";
 import { formatMode, type ObjectStat } from "../../sysv/object_stat.ts";
-import { cached } from "../text/cached.ts";
 import { accountText, hexKey } from "../text/wording.ts";
 import { type FactsOf, factTable } from "./facts.ts";
+
+/** The value of `key`, made at the first call. */
+export function cached<Key, Value>(map: Map<Key, Value>, key: Key, make: () => Value): Value {
+  if (!map.has(key)) map.set(key, make());
+  return map.get(key)!;
+}
 
 /** Account names, each looked up once. */
 export class AccountNames {

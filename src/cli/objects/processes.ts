@@ -3,8 +3,6 @@
  * Deno opens /proc only under `--allow-all`; without it these facts are missing, without a prompt.
  */
 
-import { type Residence, residencesIn } from "../bytes/missing_memory.ts";
-
 /** A process that has a segment attached. */
 export interface Attacher {
   readonly pid: number;
@@ -12,6 +10,21 @@ export interface Attacher {
   readonly command: string;
   /** How often the segment is attached there. */
   readonly times: number;
+}
+
+/** How much of a segment is in memory and how much is swapped out, in bytes. */
+export interface Residence {
+  readonly resident: number;
+  readonly swapped: number;
+}
+
+/** How much of each segment is in memory, by its id, from the lines of /proc/sysvipc/shm. */
+export function residencesIn(table: string): ReadonlyMap<number, Residence> {
+  const [head = [], ...rows] = table.trim().split("\n").map((line) => line.trim().split(/\s+/));
+  return new Map(rows.map((cells) => {
+    const cell = (name: string): number => Number(cells[head.indexOf(name)]);
+    return [cell("shmid"), { resident: cell("rss"), swapped: cell("swap") }];
+  }));
 }
 
 /** Every kind of permission: the paths under /proc need all of them, without limits. */

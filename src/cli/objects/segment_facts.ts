@@ -6,8 +6,7 @@ import type { Column } from "../text/table.ts";
 import { isoTime, localTime, shortTime } from "../text/wording.ts";
 import { columnsOf, defaultColumns, type FactsOf, factsOf, factTable } from "./facts.ts";
 import { AccountNames, OBJECT_FACTS, shortOwner } from "./object_facts.ts";
-import type { Residence } from "../bytes/missing_memory.ts";
-import { type Attacher, attachers, residences } from "./processes.ts";
+import { type Attacher, attachers, type Residence, residences } from "./processes.ts";
 import { Inventory, type SegmentUse } from "./unused.ts";
 
 /** What the facts of a segment come from; without -A, there are no pids and no residence. */

@@ -13,7 +13,7 @@ import { SEGMENT_SIZE, SEMAPHORE_COUNT } from "../../mailbox/semaphores.ts";
 import { IPC_PRIVATE } from "../../sysv/key.ts";
 import { listSegments, type SegmentStat } from "../../sysv/segment_stat.ts";
 import { listSemaphoreSets, type SemaphoreSetStat } from "../../sysv/semaphore_stat.ts";
-import { cached } from "../text/cached.ts";
+import { cached } from "./object_facts.ts";
 import { ageInWords, plural } from "../text/wording.ts";
 import { type SemaphoreFacts, semaphoreFacts } from "./semaphore_facts.ts";
 

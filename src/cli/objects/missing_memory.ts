@@ -7,7 +7,8 @@ import { readFileStart } from "../../../ffi/files.ts";
 import { report } from "../output.ts";
 import { confirm } from "../terminal/question.ts";
 import { formatSize } from "../text/size.ts";
-import type { ByteRange } from "./byte_range.ts";
+import type { ByteRange } from "../bytes/byte_range.ts";
+import { residencesIn } from "./processes.ts";
 import { CommandFailure } from "../errors.ts";
 
 /** Enough for the lines of 100 000 segments. */
@@ -20,21 +21,6 @@ function readText(path: string): string {
   const bytes = readFileStart(path, PROC_BYTES);
   // If the kernel does not report it, it is unknown, which does not prevent reading
   return typeof bytes === "number" ? "" : new TextDecoder().decode(bytes);
-}
-
-/** How much of a segment is in memory and how much is swapped out, in bytes. */
-export interface Residence {
-  readonly resident: number;
-  readonly swapped: number;
-}
-
-/** How much of each segment is in memory, by its id, from the lines of /proc/sysvipc/shm. */
-export function residencesIn(table: string): ReadonlyMap<number, Residence> {
-  const [head = [], ...rows] = table.trim().split("\n").map((line) => line.trim().split(/\s+/));
-  return new Map(rows.map((cells) => {
-    const cell = (name: string): number => Number(cells[head.indexOf(name)]);
-    return [cell("shmid"), { resident: cell("rss"), swapped: cell("swap") }];
-  }));
 }
 
 /** Bytes of the segment that are in memory or swapped out. */

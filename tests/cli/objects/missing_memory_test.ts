@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { readFileStart } from "../../../ffi/files.ts";
 import { Segment } from "../../../mod.ts";
-import { availableBytes, presentBytes } from "../../../src/cli/bytes/missing_memory.ts";
+import { availableBytes, presentBytes } from "../../../src/cli/objects/missing_memory.ts";
 import { guardAgainstLeaks } from "../../support/leaks.ts";
 import { testWith } from "../../support/needs.ts";
 import { run } from "../command_line.ts";
