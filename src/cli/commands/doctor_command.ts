@@ -78,8 +78,7 @@ Examples:
   deno run --allow-ffi cli.ts doctor --json | jq -r '.findings[].fix'
 `,
   async run({ options }): Promise<number> {
-    const skipped = skippedChecks(options.skip);
-    const diagnosis = without(skipped, examine());
+    const diagnosis = examine(skippedChecks(options.skip));
     if (options.json === true) await printJson(JSON.stringify(diagnosis, null, 2));
     else {
       await print(diagnosisText(diagnosis, options.verbose === true));
@@ -101,8 +100,8 @@ function skippedChecks(text: string | true | undefined): ReadonlySet<CheckName> 
   return new Set(names);
 }
 
-/** Makes every check that is possible. */
-function examine(): Diagnosis {
+/** Makes every check that is possible, and leaves out the results of skipped ones. */
+function examine(skipped: ReadonlySet<CheckName>): Diagnosis {
   const inventory = new Inventory();
   const names = new AccountNames();
   const reader = new FactsReader({ inventory });
@@ -112,23 +111,13 @@ function examine(): Diagnosis {
     attachersOf: (id) => reader.attachersOf(id),
   });
   const system = examineSystem(inventory.segments, names);
-  const found = [...objects.found, ...examineLimits(limitFacts()), ...system.found];
+  const kept = <Of extends { readonly check: CheckName }>(all: readonly Of[]): Of[] =>
+    all.filter(({ check }) => !skipped.has(check));
+  const found = kept([...objects.found, ...examineLimits(limitFacts()), ...system.found]);
   return {
     findings: found.filter((each) => !isRemark(each)),
     remarks: found.filter(isRemark),
-    notChecked: [...objects.notChecked, ...system.notChecked],
-  };
-}
-
-function without(
-  skipped: ReadonlySet<CheckName>,
-  { findings, remarks, notChecked }: Diagnosis,
-): Diagnosis {
-  const kept = ({ check }: { readonly check: CheckName }): boolean => !skipped.has(check);
-  return {
-    findings: findings.filter(kept),
-    remarks: remarks.filter(kept),
-    notChecked: notChecked.filter(kept),
+    notChecked: kept([...objects.notChecked, ...system.notChecked]),
   };
 }
 

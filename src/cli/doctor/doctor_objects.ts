@@ -8,7 +8,7 @@ import type { AccountNames } from "../objects/object_facts.ts";
 import type { Attacher } from "../objects/processes.ts";
 import { type Inventory, processText } from "../objects/unused.ts";
 import { accountInWords, hexKey, plural, sizeInWords } from "../text/wording.ts";
-import { type CheckName, type Finding, type NotChecked, objectFinding } from "./doctor_report.ts";
+import { type CheckName, type Examined, type Finding, finding } from "./doctor_report.ts";
 
 /** All objects, with further information about them. */
 export interface Objects {
@@ -38,9 +38,7 @@ interface Item {
 }
 
 /** All findings about objects. */
-export function examineObjects(
-  objects: Objects,
-): { readonly found: readonly Finding[]; readonly notChecked: readonly NotChecked[] } {
+export function examineObjects(objects: Objects): Examined {
   const { inventory, names } = objects;
   const { segments, sets } = inventory;
   const subjects = [
@@ -66,19 +64,24 @@ export function examineObjects(
 }
 
 function segmentSubject(stat: SegmentStat, names: AccountNames): Subject {
-  const name = `segment ${stat.id}, ${keyText(stat)}, ${ownerText(stat, names)}, ` +
-    plural(stat.size, "byte");
-  return { kind: "segment", stat, bytes: stat.size, name };
+  const { size } = stat;
+  return { kind: "segment", stat, bytes: size, name: nameOf("segment", stat, names, size, "byte") };
 }
 
 function setSubject(stat: SemaphoreSetStat, names: AccountNames): Subject {
-  const name = `semaphore set ${stat.id}, ${keyText(stat)}, ${ownerText(stat, names)}, ` +
-    plural(stat.count, "semaphore");
-  return { kind: "semaphore set", stat, bytes: 0, name };
+  const kind = "semaphore set";
+  return { kind, stat, bytes: 0, name: nameOf(kind, stat, names, stat.count, "semaphore") };
 }
 
-function keyText({ key }: ObjectStat): string {
-  return key === 0 ? "no key" : `key ${hexKey(key)}`;
+function nameOf(
+  kind: Subject["kind"],
+  stat: ObjectStat,
+  names: AccountNames,
+  count: number,
+  unit: string,
+): string {
+  const key = stat.key === 0 ? "no key" : `key ${hexKey(stat.key)}`;
+  return `${kind} ${stat.id}, ${key}, ${ownerText(stat, names)}, ${plural(count, unit)}`;
 }
 
 function ownerText({ uid }: ObjectStat, names: AccountNames): string {
@@ -103,10 +106,10 @@ function together(items: readonly Item[], names: AccountNames): Finding[] {
       what: subject.name,
       detail,
     }));
-    return objectFinding(check, objects, {
+    return finding(check, group.length === 1 ? objects[0]!.what : several, {
       process,
+      objects,
       bytes: kind === "segment" ? bytes : null,
-      what: group.length === 1 ? objects[0]!.what : several,
       detail: `${details[0]}${details.length > 1 ? "; others differ" : ""}`,
     });
   });

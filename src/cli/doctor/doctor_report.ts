@@ -131,6 +131,12 @@ export interface NotChecked {
   readonly why: string;
 }
 
+/** The findings of some checks. */
+export interface Examined {
+  readonly found: readonly Finding[];
+  readonly notChecked: readonly NotChecked[];
+}
+
 /** The findings of all checks. */
 export interface Diagnosis {
   /** The problems. */
@@ -140,37 +146,28 @@ export interface Diagnosis {
   readonly notChecked: readonly NotChecked[];
 }
 
-/** Makes a finding of `check` about the system. */
-export function systemFinding(check: CheckName, what: string, fix: string | null): Finding {
+/** Makes a finding of `check`: about the system, unless it is about objects. */
+export function finding(
+  check: CheckName,
+  what: string,
+  rest: Partial<Pick<Finding, "process" | "bytes" | "detail" | "fix" | "objects">> = {},
+): Finding {
+  const { objects = [] } = rest;
+  const single = objects.length === 1 ? objects[0] : undefined;
   return {
     check,
-    segment: null,
-    semaphoreSet: null,
+    segment: single?.segment ?? null,
+    semaphoreSet: single?.semaphoreSet ?? null,
     process: null,
-    count: 0,
+    count: objects.length,
     bytes: null,
     what,
     detail: null,
     why: CHECKS[check].why,
-    fix,
-    objects: [],
+    fix: null,
+    objects,
+    ...rest,
   };
-}
-
-/** Makes a finding of `check` about objects that belong together. */
-export function objectFinding(
-  check: CheckName,
-  objects: readonly FoundObject[],
-  rest: Pick<Finding, "process" | "bytes" | "what" | "detail">,
-): Finding {
-  const [first, ...more] = objects;
-  const { segment, semaphoreSet } = more.length === 0 && first !== undefined
-    ? first
-    : { segment: null, semaphoreSet: null };
-  const { process, bytes, what, detail } = rest;
-  const { why } = CHECKS[check];
-  const about = { check, segment, semaphoreSet, process, count: objects.length, bytes };
-  return { ...about, what, detail, why, fix: null, objects };
 }
 
 /** Whether a finding is only a remark. */

@@ -5,7 +5,7 @@
 
 import { geteuid } from "../../../ffi/accounts.ts";
 import type { SegmentStat } from "../../sysv/segment_stat.ts";
-import { type CheckName, type Finding, type NotChecked, systemFinding } from "./doctor_report.ts";
+import { type CheckName, type Examined, type Finding, finding } from "./doctor_report.ts";
 import type { LimitFacts } from "../objects/limit_facts.ts";
 import { mayReadProc, namespaceOf, readProc } from "../objects/processes.ts";
 import type { AccountNames } from "../objects/object_facts.ts";
@@ -60,7 +60,9 @@ export function examineLimits(limits: readonly LimitFacts[]): Finding[] {
   // One command sets all numbers of a sysctl
   const bySysctl = Map.groupBy(scarce, ({ sysctl }) => sysctl);
   return [...bySysctl.values()].map((group) =>
-    systemFinding("limits", group.map(limitText).join("; "), raising(group[0]!, scarce, limits))
+    finding("limits", group.map(limitText).join("; "), {
+      fix: raising(group[0]!, scarce, limits),
+    })
   );
 }
 
@@ -124,7 +126,7 @@ const NEED_PROC: readonly CheckName[] = ["rmid-forced", "container", "logout"];
 export function examineSystem(
   segments: readonly SegmentStat[],
   names: AccountNames,
-): { readonly found: readonly Finding[]; readonly notChecked: readonly NotChecked[] } {
+): Examined {
   if (!mayReadProc()) {
     return {
       found: [],
@@ -137,7 +139,7 @@ export function examineSystem(
 function rmidForced(): Finding[] {
   if (readProc("sys/kernel/shm_rmid_forced")?.trim() !== "1") return [];
   const fix = setting("kernel.shm_rmid_forced=0");
-  return [systemFinding("rmid-forced", "kernel.shm_rmid_forced is 1", fix)];
+  return [finding("rmid-forced", "kernel.shm_rmid_forced is 1", { fix })];
 }
 
 /** The initial IPC namespace of the system. Source: PROC_IPC_INIT_INO of <linux/proc_ns.h>. */
@@ -146,7 +148,7 @@ const FIRST_IPC_NAMESPACE = "ipc:[4026531839]";
 function container(): Finding[] {
   const namespace = namespaceOf("self", "ipc");
   if (namespace === undefined || namespace === FIRST_IPC_NAMESPACE) return [];
-  return [systemFinding("container", `this is the IPC namespace ${namespace}`, null)];
+  return [finding("container", `this is the IPC namespace ${namespace}`)];
 }
 
 /** Users with a lower id are system users; logind keeps their objects. Source: logind.conf(5). */
@@ -169,7 +171,7 @@ export function logout(
     const name = names.name("user", uid);
     if (name === null || exists(`${root}/var/lib/systemd/linger/${name}`)) return [];
     const count = segments.filter((each) => each.uid === uid).length;
-    return [systemFinding("logout", `${name} owns ${plural(count, "segment")}`, null)];
+    return [finding("logout", `${name} owns ${plural(count, "segment")}`)];
   });
 }
 
