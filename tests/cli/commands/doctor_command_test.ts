@@ -68,47 +68,47 @@ const owner = `owner ${new AccountNames().name("user", us) ?? `uid ${us}`}`;
 const nobody = us + 1_000_000;
 const healthy = { uid: us, cuid: us, mode: 0o600 };
 
-Deno.test("doctor: nothing about objects without a fault", () => {
-  const segments = [
-    segmentStat({ ...healthy, id: 0, key: 5 }),
-    segmentStat({ ...healthy, id: 1, mode: 0o644 }),
-    segmentStat({ ...healthy, id: 2, nattch: 1, cpid: NO_PID }),
-    segmentStat({ ...healthy, id: 3, key: MAILBOX_KEY, size: 2049, nattch: 1 }),
-    // Marked as soon as it is attached: what X, ffmpeg and `create(); remove()` do
-    segmentStat({ ...healthy, id: 4, markedForRemoval: true, nattch: 2 }),
-  ];
-  assert.deepEqual(examined({ segments }), []);
-});
+/** Facts of a segment or, with a count, of a semaphore set, and the checks that find it. */
+const FACTS: readonly (readonly [Partial<SegmentStat> & { count?: number }, string[]])[] = [
+  [{ key: 5 }, []],
+  [{ mode: 0o644 }, []],
+  [{ nattch: 1, cpid: NO_PID }, []],
+  [{ key: MAILBOX_KEY, size: 2049, nattch: 1 }, []],
+  // Marked as soon as it is attached: what X, ffmpeg and `create(); remove()` do
+  [{ markedForRemoval: true, nattch: 2 }, []],
+  [{ cpid: NO_PID }, ["orphans"]],
+  [{ markedForRemoval: true, nattch: 2, cpid: NO_PID }, ["held"]],
+  [{ mode: 0o602 }, ["world-writable"]],
+  [{ mode: 0o660 }, ["group-writable"]],
+  [{ key: MAILBOX_KEY, size: 100 }, ["mailbox-key"]],
+  [{ key: MAILBOX_KEY, size: 2049, cuid: nobody }, ["mailbox-key", "given-away"]],
+  [{ cuid: 0, uid: nobody }, ["given-away"]],
+  [{ cpid: 0 }, ["unseen"]],
+  [{ count: 6 }, []],
+  [{ count: 6, key: MAILBOX_KEY }, []],
+  [{ count: 6, mode: 0o606 }, ["world-writable"]],
+  [{ count: 6, mode: 0o620 }, ["group-writable"]],
+  [{ count: 5, key: MAILBOX_KEY }, ["mailbox-key"]],
+  [{ count: 6, key: MAILBOX_KEY, uid: nobody }, ["mailbox-key", "given-away"]],
+];
 
-Deno.test("doctor: remarks about segments, each by its check and without a command", () => {
-  const segments = [
-    segmentStat({ ...healthy, id: 1, cpid: NO_PID }),
-    segmentStat({ ...healthy, id: 2, markedForRemoval: true, nattch: 2, cpid: NO_PID }),
-    segmentStat({ ...healthy, id: 3, mode: 0o602 }),
-    segmentStat({ ...healthy, id: 4, mode: 0o660 }),
-    segmentStat({ ...healthy, id: 5, key: MAILBOX_KEY, size: 100 }),
-    segmentStat({ ...healthy, id: 7, cuid: 0, uid: nobody }),
-    segmentStat({ ...healthy, id: 8, cpid: 0 }),
-    segmentStat({ uid: nobody, cuid: nobody, id: 9, cpid: NO_PID }),
-    segmentStat({ uid: nobody, cuid: nobody, id: 10, nattch: 1 }),
-  ];
-  const anothers = segmentStat({ key: MAILBOX_KEY, size: 2049, id: 6, cuid: nobody, uid: us });
-  assert.deepEqual(summary(examined({ segments: [anothers] })), ["mailbox-key 6", "given-away 6"]);
-  const found = examined({ segments });
-  assert.deepEqual(summary(found).toSorted(), [
-    "given-away 7",
-    "group-writable 4",
-    "held 2",
-    "idle 9",
-    "mailbox-key 5",
-    "orphans 1",
-    "unseen 8",
-    "world-writable 3",
-  ]);
-  for (const each of found) {
-    assert(isRemark(each), each.check);
-    assert.equal(each.fix, null);
+Deno.test("doctor: which checks find which objects; none of them has a command", () => {
+  for (const [{ count, ...facts }, checks] of FACTS) {
+    const stat = segmentStat({ ...healthy, id: 9, ...facts });
+    const made = count === undefined
+      ? { segments: [stat] }
+      : { sets: [{ ...stat, count, otime: null }] };
+    const found = examined(made);
+    const subject = count === undefined ? "9" : "set 9";
+    assert.deepEqual(summary(found), checks.map((check) => `${check} ${subject}`));
+    for (const each of found) assert.deepEqual([isRemark(each), each.fix], [true, null]);
   }
+  const own = { uid: nobody, cuid: nobody };
+  const segments = [
+    segmentStat({ ...own, id: 1, cpid: NO_PID }),
+    segmentStat({ ...own, id: 2, nattch: 1 }),
+  ];
+  assert.deepEqual(summary(examined({ segments })), ["idle 1"], "its owner has another one");
 });
 
 Deno.test("doctor: a finding has the object, the detail and the reason", () => {
@@ -208,24 +208,6 @@ Deno.test("doctor: a semaphore set whose users are gone and that no process wait
   assert.deepEqual([...found], []);
   assert.deepEqual(notChecked, [
     { check: "left-semaphores", why: "2 semaphore sets that this user may not read" },
-  ]);
-});
-
-Deno.test("doctor: remarks about semaphore sets", () => {
-  const base = { ...segmentStat(healthy), count: 6, otime: null };
-  const sets = [
-    { ...base, id: 1, mode: 0o606 },
-    { ...base, id: 2, mode: 0o620 },
-    { ...base, id: 3, key: MAILBOX_KEY, count: 5 },
-    { ...base, id: 4, key: MAILBOX_KEY, uid: nobody },
-    { ...base, id: 5, key: MAILBOX_KEY },
-  ];
-  assert.deepEqual(summary(examined({ sets })).toSorted(), [
-    "given-away set 4",
-    "group-writable set 2",
-    "mailbox-key set 3",
-    "mailbox-key set 4",
-    "world-writable set 1",
   ]);
 });
 
