@@ -64,7 +64,6 @@ export const RECEIVE_OPTIONS = {
   },
 } as const satisfies OptionTable;
 
-/** The values of the shared options. */
 export interface MessageSettings<OpenOptions> {
   /** How to open the mailbox or the channel. */
   readonly open: OpenOptions;

@@ -111,7 +111,6 @@ const CODES = {
   cyan: [36, 39],
 } as const;
 
-/** One style of text. */
 export type Style = keyof typeof CODES;
 
 /** The style, or the styles, of a piece of text on a terminal. */

@@ -52,12 +52,10 @@ export class Gathering {
     this.#terminal = terminal;
   }
 
-  /** How many messages are gathered. */
   get count(): number {
     return this.#count;
   }
 
-  /** Whether it is time to write. */
   get full(): boolean {
     return this.#used >= ENOUGH;
   }

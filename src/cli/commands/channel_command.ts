@@ -189,7 +189,6 @@ const OPTIONS = {
   json: TABLE_OPTIONS.json,
 };
 
-/** The subcommand. */
 export const channelCommand: Command = {
   options: OPTIONS,
   verbs: NAMES,

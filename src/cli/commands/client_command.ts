@@ -13,7 +13,6 @@ import { cropText } from "../terminal/spans.ts";
 
 const PROMPT = "Input message>>> ";
 
-/** The subcommand. */
 export const clientCommand = command({
   options: {
     timeout: {

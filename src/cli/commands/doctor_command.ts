@@ -40,7 +40,6 @@ function checksHelp(remarks: boolean): string {
     .map((name) => `  ${name.padEnd(width)}  ${CHECKS[name].looksFor}`).join("\n");
 }
 
-/** The subcommand. */
 export const doctorCommand = command({
   options: OPTIONS,
   completes: "nothing",
@@ -156,14 +155,12 @@ function thingLines({ what, detail, fix, objects }: Finding, verbose: boolean): 
   ];
 }
 
-/** Each part on a line of its own. */
 function detailLines(detail: string | null): string[] {
   return detail === null ? [] : detail.split("; ").map(printable);
 }
 
 const TEXT_WIDTH = 76;
 
-/** One line for each reason. */
 function tellNotChecked(notChecked: readonly NotChecked[]): void {
   for (const why of new Set(notChecked.map((each) => each.why))) {
     const checks = notChecked.filter((each) => each.why === why).map(({ check }) => check);

@@ -62,7 +62,6 @@ function settingsOf(
   };
 }
 
-/** The subcommand. */
 export const recvCommand = command({
   options: OPTIONS,
   completes: "nothing",
@@ -161,7 +160,6 @@ function unreadableLane(error: unknown): number | undefined {
 /** Thrown at the message that must wait for the next round. */
 const ENOUGH = Symbol("enough");
 
-/** One run of the command. */
 class Receiving {
   readonly #consumer: Consumer;
   readonly #settings: Settings;

@@ -80,7 +80,6 @@ function settingsOf(
 /** How often a sender that waits for space checks whether there is a consumer, in milliseconds. */
 const LOOK_MS = 1_000;
 
-/** The subcommand. */
 export const sendCommand = command({
   options: OPTIONS,
   help: (options) =>
@@ -174,7 +173,6 @@ function blockSize(
   return block ?? Math.min(DEFAULT_BLOCK, laneCapacity / BLOCKS_IN_LANE - RECORD.size);
 }
 
-/** One run of the command, with its lane. */
 class Sending {
   /** The number of messages sent, and of messages refused. */
   sent = 0;

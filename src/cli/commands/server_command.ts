@@ -13,7 +13,6 @@ import { type End, endBy, LEFT, tellExposure } from "../session.ts";
 import { Interruption } from "../terminal/interruption.ts";
 import { countOption } from "../usage.ts";
 
-/** The classic idle line. */
 const IDLE = "Entry can not read. Sleep 1s.";
 const IDLE_MS = 1000;
 
@@ -24,7 +23,6 @@ interface Settings {
   readonly verbose: boolean;
 }
 
-/** The subcommand. */
 export const serverCommand = command({
   options: {
     ...RECEIVE_OPTIONS,

@@ -31,7 +31,6 @@ const OPTIONS = {
 const DEFAULT_INTERVAL = "1s";
 const SHORTEST_INTERVAL_MS = 100;
 
-/** The subcommand. */
 export const topCommand = command({
   options: OPTIONS,
   completes: "nothing",
@@ -96,7 +95,6 @@ function settingsOf(options: Parsed<keyof typeof OPTIONS>["options"]): Settings 
   return { ...interval, filter: filter.length === 0 ? "" : `only ${filter.join(", ")}` };
 }
 
-/** The view while it runs. */
 class Top {
   readonly #model: TopModel;
   readonly #screen: Screen;

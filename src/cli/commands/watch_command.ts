@@ -49,12 +49,10 @@ const SHORTEST_INTERVAL_MS = 10;
 const LIMITS = { fields: 10_000, bytes: 16 * 2 ** 20 } as const;
 /** A screen without changes is redrawn this often for its clock, and to let highlights fade. */
 const REDRAW_MS = 250;
-/** How much output is written at once. */
 const BATCH_LENGTH = 65536;
 
 type Options = Parsed<keyof typeof OPTIONS>["options"];
 
-/** The settings from the command line. */
 interface Settings extends Interval {
   readonly wanted: RangeWanted;
   readonly layout: WatchedFacts["layout"];
@@ -62,7 +60,6 @@ interface Settings extends Interval {
   readonly timeout: number | undefined;
 }
 
-/** The subcommand. */
 export const watchCommand = command({
   options: OPTIONS,
   completes: "segments",
@@ -145,7 +142,6 @@ function settingsOf(options: Options): Settings {
   };
 }
 
-/** Reads `--struct`. */
 function layoutOf(options: Options): WatchedFacts["layout"] {
   if (typeof options.struct !== "string") return undefined;
   if (options.length !== undefined) {
@@ -170,7 +166,6 @@ function boundedRange(segment: SegmentStat, wanted: RangeWanted): WatchedFacts["
   return { offset: range.offset, length: LIMITS.bytes };
 }
 
-/** One run of the command. */
 class Watch {
   readonly #watched: Watched;
   readonly #facts: WatchedFacts;

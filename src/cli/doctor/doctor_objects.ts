@@ -28,7 +28,6 @@ interface Subject {
   readonly name: string;
 }
 
-/** The result of a check for one object. */
 interface Item {
   readonly check: CheckName;
   readonly subject: Subject;
@@ -37,7 +36,6 @@ interface Item {
   readonly detail: string;
 }
 
-/** All findings about objects. */
 export function examineObjects(objects: Objects): Examined {
   const { inventory, names } = objects;
   const { segments, sets } = inventory;

@@ -7,7 +7,6 @@
  * intended, so no finding about a single object is a problem.
  */
 
-/** The description of a check. */
 interface Check {
   /** What it looks for, for the help. */
   readonly looksFor: string;
@@ -93,7 +92,6 @@ export const CHECKS = {
   },
 } as const satisfies Readonly<Record<string, Check>>;
 
-/** The name of a check. */
 export type CheckName = keyof typeof CHECKS;
 
 /** An object with a finding; one of the two ids is null. */
@@ -121,7 +119,6 @@ export interface Finding {
   readonly why: string;
   /** The command that fixes the problem, safe to run as printed; null for a remark. */
   readonly fix: string | null;
-  /** The objects, one by one. */
   readonly objects: readonly FoundObject[];
 }
 
@@ -131,7 +128,6 @@ export interface NotChecked {
   readonly why: string;
 }
 
-/** The findings of some checks. */
 export interface Examined {
   readonly found: readonly Finding[];
   readonly notChecked: readonly NotChecked[];
@@ -139,7 +135,6 @@ export interface Examined {
 
 /** The findings of all checks. */
 export interface Diagnosis {
-  /** The problems. */
   readonly findings: readonly Finding[];
   /** The remarks: facts that are worth knowing. */
   readonly remarks: readonly Finding[];
@@ -170,7 +165,6 @@ export function finding(
   };
 }
 
-/** Whether a finding is only a remark. */
 export function isRemark({ check }: Pick<Finding, "check">): boolean {
   const known: Check = CHECKS[check];
   return known.wrong !== true;

@@ -122,7 +122,6 @@ function raised({ resource, limit }: LimitFacts): bigint {
 /** Checks that need /proc. */
 const NEED_PROC: readonly CheckName[] = ["rmid-forced", "container", "logout"];
 
-/** The findings about the system. */
 export function examineSystem(
   segments: readonly SegmentStat[],
   names: AccountNames,

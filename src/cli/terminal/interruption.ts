@@ -14,7 +14,6 @@ type SignalName = keyof typeof SIGNALS;
 
 /** Thrown where a command waits, when a signal asks it to end. */
 export class Interrupted extends Error {
-  /** The name of the signal. */
   readonly signalName: SignalName;
 
   constructor(signalName: SignalName) {

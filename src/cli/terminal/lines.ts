@@ -8,7 +8,6 @@ import { inputChunks } from "./standard_input.ts";
 
 /** One line without its terminator (`\n` or `\r\n`). */
 export interface Line {
-  /** Its length in bytes. */
   readonly length: number;
   /** Its bytes, without those beyond the limit. */
   readonly bytes: Uint8Array;

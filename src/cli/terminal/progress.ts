@@ -16,14 +16,11 @@ const CLEAR_LINE = "\r\x1b[K";
 /** The facts that the line shows. */
 export interface ProgressFacts {
   readonly bytes: number;
-  /** The total number of bytes, if it is known. */
   readonly total: number | undefined;
-  /** Recent bytes per second. */
   readonly rate: number;
   readonly seconds: number;
 }
 
-/** The line, no wider than `columns`. */
 export function progressText(
   { bytes, total, rate, seconds }: ProgressFacts,
   columns: number,
@@ -71,7 +68,6 @@ export class Progress implements Disposable {
     if (shown) this.#timer = setInterval(() => this.#draw(), INTERVAL_MS);
   }
 
-  /** Counts bytes. */
   add(bytes: number): void {
     this.#bytes += bytes;
   }
@@ -107,7 +103,6 @@ export class Progress implements Disposable {
     this.#drawn = false;
   }
 
-  /** Removes the line and stops drawing it. */
   [Symbol.dispose](): void {
     clearInterval(this.#timer);
     this.clear();

@@ -102,7 +102,6 @@ export class Screen implements Disposable {
     }
   }
 
-  /** The current size of the terminal. */
   get size(): Size {
     try {
       const { columns, rows } = Deno.consoleSize();
@@ -187,7 +186,6 @@ export class Screen implements Disposable {
     this.#push({ kind: "closed" });
   }
 
-  /** Restores the terminal. */
   [Symbol.dispose](): void {
     clearTimeout(this.#escape);
     Deno.removeSignalListener("SIGWINCH", this.#resized);

@@ -9,14 +9,11 @@ import type { Format } from "../output.ts";
 /** A piece of a line. Text from other programs must be made `printable` before. */
 export interface Span {
   readonly text: string;
-  /** Its style, if it has one. */
   readonly format?: Format;
 }
 
-/** A line of the screen. */
 export type Line = readonly Span[];
 
-/** A terminal's size in characters. */
 export interface Size {
   readonly columns: number;
   readonly rows: number;
@@ -41,14 +38,12 @@ function characterWidth(character: string): number {
   return DOUBLE_WIDTH.test(character) ? 2 : 1;
 }
 
-/** How many columns the text takes. */
 export function textWidth(text: string): number {
   let width = 0;
   for (const character of text) width += characterWidth(character);
   return width;
 }
 
-/** How many columns the line takes. */
 export function lineWidth(line: Line): number {
   return line.reduce((width, { text }) => width + textWidth(text), 0);
 }

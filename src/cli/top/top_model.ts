@@ -11,10 +11,8 @@ import { TOP_COLUMNS } from "./top_columns.ts";
 import { CHANGE, changeOf, rateOf, type TopFacts, type TopRow } from "./top_row.ts";
 import { tableSettings } from "../table_options.ts";
 
-/** The results of one refresh. */
 export interface Snapshot {
   readonly time: Date;
-  /** All existing segments. */
   readonly segments: readonly TopFacts[];
   /** Whether a segment was chosen on the command line. */
   readonly chosen: (id: number) => boolean;
@@ -22,13 +20,11 @@ export interface Snapshot {
   readonly limits: SegmentLimits;
 }
 
-/** The page on the screen. */
 export type TopPage =
   | { readonly kind: "list" }
   | { readonly kind: "help" }
   | { readonly kind: "segment"; readonly row: TopRow };
 
-/** The action that a key asks for. */
 export type TopAction =
   | { readonly kind: "quit" }
   | { readonly kind: "refresh" }

@@ -35,7 +35,6 @@ const NAME_WIDTH = 17;
 /** Below this width two columns do not fit, so values go under their names. */
 const NARROW = 30;
 
-/** Everything about a segment. */
 export function segmentPage(
   row: TopRow,
   firstBytes: FirstBytes | undefined,

@@ -4,9 +4,7 @@ import type { ChannelFigures } from "../objects/channel_facts.ts";
 import type { Attacher } from "../objects/processes.ts";
 import type { SegmentFacts } from "../objects/segment_facts.ts";
 
-/** A channel in a segment. */
 export interface TopChannel extends ChannelFigures {
-  /** The processes that own a lane. */
   readonly senders: readonly number[];
 }
 
@@ -16,7 +14,6 @@ export interface TopFacts extends SegmentFacts {
   readonly attachers: readonly Attacher[] | null;
   /** The channel in it, if a process is attached; null if it is not a channel. */
   readonly channel: TopChannel | null;
-  /** The number of messages that wait in it. */
   readonly depth: number | null;
 }
 

@@ -45,7 +45,6 @@ const NEARLY_REACHED = 80;
 /** From this many bytes on, more than any machine has, a limit is not shown. */
 const NO_LIMIT = 2n ** 60n;
 
-/** The whole screen. */
 export function topFrame(model: TopModel, size: Size, settings: TopSettings): TopFrame {
   const head = headLines(model, size, settings);
   const foot = footLines(model, size);

@@ -11,11 +11,8 @@ import { type FieldRow, fieldRows } from "../bytes/struct_fields.ts";
 import type { Look } from "./watched.ts";
 import { hexOffset } from "../bytes/hex.ts";
 
-/** A change, in both forms. */
 export interface Change {
-  /** A line for people. */
   readonly text: string;
-  /** The record that `--json` prints. */
   readonly json: object;
 }
 
@@ -66,7 +63,6 @@ function byteChange({ time, before, now }: Look, { start, end }: Run, base: numb
   };
 }
 
-/** A field before and after. */
 export interface FieldChange {
   readonly index: number;
   readonly old: FieldRow;
@@ -105,7 +101,6 @@ function fieldChange(time: Date, { old, now }: FieldChange): Change {
   };
 }
 
-/** The time of day, to the millisecond. */
 function clock(time: Date): string {
   const ms = String(time.getMilliseconds()).padStart(3, "0");
   return `${timeOfDay(time)}.${ms}`;

@@ -16,7 +16,6 @@ import type { Look } from "./watched.ts";
 /** How long a change is highlighted. */
 export const FRESH_MS = 1000;
 
-/** The age of a change. */
 export type Age = "fresh" | "old" | "never";
 
 /** The watched segment, as it was named and found. */
@@ -30,7 +29,6 @@ export interface WatchedFacts {
   readonly interval: string;
 }
 
-/** A field on the screen. */
 export interface ShownField {
   readonly row: FieldRow;
   /** Its text before its last change, if it has changed. */

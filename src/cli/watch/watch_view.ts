@@ -31,7 +31,6 @@ const FORMATS: Readonly<Record<Age, Format | undefined>> = {
   never: undefined,
 };
 
-/** The whole screen. */
 export function watchFrame(model: WatchModel, { columns, rows }: Size): WatchFrame {
   const head = [
     ...(rows >= ROOM.title ? [titleLine(model, columns)] : []),

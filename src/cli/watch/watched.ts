@@ -13,7 +13,6 @@ import { type SegmentStat, tryStat } from "../../sysv/segment_stat.ts";
 import { runs } from "./byte_changes.ts";
 import type { ByteRange } from "../bytes/byte_range.ts";
 
-/** The results of one look. */
 export interface Look {
   readonly time: Date;
   /** Milliseconds on the monotonic clock. */
@@ -36,7 +35,6 @@ export class Watched implements Disposable {
   readonly #segment: Segment | undefined;
   #bytes: Uint8Array<ArrayBuffer>;
 
-  /** Takes the first copy. */
   constructor(
     id: number,
     range: ByteRange,
@@ -67,7 +65,6 @@ export class Watched implements Disposable {
     }
   }
 
-  /** Looks again. */
   look(): Look {
     // Writes before the end must be seen, so the end is checked before the bytes are read
     const stat = tryStat(this.#id);
@@ -89,7 +86,6 @@ export class Watched implements Disposable {
     return others === 0 ? `segment ${id} goes: no other process is attached any more` : undefined;
   }
 
-  /** Detaches. */
   [Symbol.dispose](): void {
     this.#segment?.detach();
   }
