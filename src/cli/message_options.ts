@@ -140,7 +140,7 @@ function capacityOption(text: string | true | undefined): number | undefined {
     const bytes = parseSize(each);
     const { MIN, MAX } = LANE_CAPACITY;
     if (bytes < MIN || bytes > MAX || !Number.isInteger(Math.log2(bytes))) {
-      throw new RangeError(`${each} is no power of two from ${MIN} to ${formatSize(MAX)}`);
+      throw new RangeError(`${each} is not a power of two from ${MIN} to ${formatSize(MAX)}`);
     }
     return bytes;
   });

@@ -107,7 +107,7 @@ export function parse<Table extends OptionTable>(
     }
     const spec = Object.hasOwn(table, token.name) ? table[token.name] : undefined;
     if (spec === undefined) {
-      const hint = /^-[0-9]/.test(token.rawName) ? ": a number below zero goes behind --" : "";
+      const hint = /^-[0-9]/.test(token.rawName) ? ": write a negative number after --" : "";
       throw new UsageError(`unknown option ${token.rawName}${hint}`);
     }
     if (spec.value === undefined) {
@@ -191,7 +191,7 @@ export function wholeOption(
       const range = most === Number.MAX_SAFE_INTEGER
         ? `of at least ${least}`
         : `from ${least} to ${most}`;
-      throw new TypeError(`"${each}" is no whole number ${range}`);
+      throw new TypeError(`"${each}" is not a whole number ${range}`);
     }
     return whole;
   });
@@ -227,7 +227,7 @@ export function durationOption(name: string, text: string | true | undefined): n
     // Rounded to the microsecond: 1.001 s is 1001 ms in spite of binary fractions
     const ms = Math.round(Number(digits) * (UNIT_MS[unit ?? ""] ?? NaN) * 1e3) / 1e3;
     if (!Number.isFinite(ms)) {
-      throw new TypeError(`"${each}" is no duration such as 500ms, 1.5s, 2m, 1h or 7d`);
+      throw new TypeError(`"${each}" is not a duration such as 500ms, 1.5s, 2m, 1h or 7d`);
     }
     return ms;
   });

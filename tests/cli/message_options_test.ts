@@ -24,15 +24,15 @@ Deno.test("channelSettings: an option that is not given is left out", () => {
 });
 
 const REFUSED: readonly (readonly [string, RegExp])[] = [
-  ["--lanes=0", /^option --lanes: "0" is no whole number of at least 1$/],
+  ["--lanes=0", /^option --lanes: "0" is not a whole number of at least 1$/],
   ["--lanes=257", /^option --lanes: at most 256$/],
-  ["--lanes=1.5", /^option --lanes: "1.5" is no whole number/],
-  ["--capacity=32", /^option --capacity: 32 is no power of two from 64 to 1G$/],
-  ["--capacity=100K", /^option --capacity: 100K is no power of two/],
-  ["--capacity=1MB", /^option --capacity: 1MB is no power of two/],
-  ["--capacity=2G", /^option --capacity: 2G is no power of two/],
-  ["--capacity=0", /^option --capacity: 0 is no power of two/],
-  ["--capacity=x", /^option --capacity: "x" is no size such as/],
+  ["--lanes=1.5", /^option --lanes: "1.5" is not a whole number/],
+  ["--capacity=32", /^option --capacity: 32 is not a power of two from 64 to 1G$/],
+  ["--capacity=100K", /^option --capacity: 100K is not a power of two/],
+  ["--capacity=1MB", /^option --capacity: 1MB is not a power of two/],
+  ["--capacity=2G", /^option --capacity: 2G is not a power of two/],
+  ["--capacity=0", /^option --capacity: 0 is not a power of two/],
+  ["--capacity=x", /^option --capacity: "x" is not a size such as/],
   ["--key=0", /^option --key: key 0 is IPC_PRIVATE/],
 ];
 

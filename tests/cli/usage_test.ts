@@ -52,7 +52,7 @@ Deno.test("parse: every way of writing an option", () => {
 const REFUSED: readonly (readonly [string[], RegExp])[] = [
   [["--kye", "5"], /^unknown option --kye$/],
   [["-x"], /^unknown option -x$/],
-  [["-1"], /^unknown option -1: a number below zero goes behind --$/],
+  [["-1"], /^unknown option -1: write a negative number after --$/],
   [["-qx"], /^unknown option -x$/],
   [["--no-quiet"], /^unknown option --no-quiet$/],
   [["--Key=5"], /^unknown option --Key$/],
@@ -168,10 +168,14 @@ Deno.test("a refusal says again what was written", () => {
   assert.throws(() => keyOption("12x"), { message: /"12x" is no key: write 1111, 0x457, / });
   assert.throws(() => keyOption("0"), { message: /key 0 is IPC_PRIVATE/ });
   assert.throws(() => keyOption("4294967296"), { message: /key 4294967296 does not fit 32 bits/ });
-  assert.throws(() => modeOption("8"), { message: /"8" is no octal mode such as/ });
+  assert.throws(() => modeOption("8"), { message: /"8" is not an octal mode such as/ });
   assert.throws(() => modeOption("1777"), { message: /1777/ });
-  assert.throws(() => countOption("count", "x"), { message: /"x" is no whole number of at least/ });
-  assert.throws(() => durationOption("timeout", "1w"), { message: /"1w" is no duration such as/ });
+  assert.throws(() => countOption("count", "x"), {
+    message: /"x" is not a whole number of at least/,
+  });
+  assert.throws(() => durationOption("timeout", "1w"), {
+    message: /"1w" is not a duration such as/,
+  });
 });
 
 Deno.test("a key by a file that is not there is the system's failure", () => {

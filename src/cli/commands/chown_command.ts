@@ -49,7 +49,7 @@ export function parseOwner(text: string): Owner {
   const user = colon === -1 ? text : text.slice(0, colon);
   const group = colon === -1 ? undefined : text.slice(colon + 1);
   if (group === "" || (user === "" && group === undefined)) {
-    throw new UsageError(`"${text}" is no owner: write USER, USER:GROUP or :GROUP`);
+    throw new UsageError(`"${text}" is not an owner: write USER, USER:GROUP or :GROUP`);
   }
   return {
     ...(user === "" ? {} : { uid: account("user", user) }),

@@ -63,6 +63,6 @@ function programName(text: string | true | undefined): string {
   }
   if (isPlain(text)) return text;
   throw new UsageError(
-    `option --name: ${JSON.stringify(text)} is no name of letters, digits and _ . + -`,
+    `option --name: ${JSON.stringify(text)} is not a name of letters, digits and _ . + -`,
   );
 }

@@ -2,8 +2,8 @@
  * The script by which each shell completes the command: it gives the typed words to `__complete`, and
  * offers what that prints.
  *
- * `__complete` prints one candidate a line, a tab and its description; then a line with a colon, and
- * behind it `nospace`, `files` or nothing. No shell evaluates any of that text.
+ * `__complete` prints one candidate a line, followed by a tab and its description. The last line is a
+ * colon, followed by `nospace`, `files` or nothing. No shell evaluates any of that text.
  */
 
 /** The script for each shell, given the name of the program, a word that needs no quoting. */

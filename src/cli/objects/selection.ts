@@ -38,7 +38,9 @@ export function setSelection(
   options: Parsed<keyof typeof SELECTION_OPTIONS>["options"],
 ): (stat: SemaphoreSetStat) => boolean {
   if (options.orphans === true) {
-    throw new UsageError("option --orphans: the kernel does not keep who created a semaphore set");
+    throw new UsageError(
+      "option --orphans: the kernel does not record who created a semaphore set",
+    );
   }
   const tests = testsOfAll(options);
   return (stat) => tests.every((test) => test(stat));

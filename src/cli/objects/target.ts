@@ -55,7 +55,7 @@ function readKey(text: string): number {
 function parseId(text: string): number {
   const id = /^[0-9]+$/.test(text) ? Number(text) : NaN;
   if (!(id <= 0x7fffffff)) {
-    throw new UsageError(`"${text}" is no id: write a whole number from 0 to 2147483647`);
+    throw new UsageError(`"${text}" is not an id: write a whole number from 0 to 2147483647`);
   }
   return id;
 }
@@ -98,7 +98,7 @@ export function findObject<Found extends ObjectStat>(
   objects: readonly Found[],
   kind: keyof typeof LISTING,
 ): Found {
-  const listing = `\`${programName()} ${LISTING[kind]}\` lists those there are`;
+  const listing = `\`${programName()} ${LISTING[kind]}\` lists all of them`;
   if (target.kind === "id") {
     const found = objects.find(({ id }) => id === target.id);
     if (found !== undefined) return found;

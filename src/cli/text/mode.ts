@@ -21,7 +21,9 @@ const ACTION = /([-+=])([rwxugo]*)/g;
 /** Reads an octal mode, from 0 to 777; throws a `TypeError` for another text. */
 export function parseOctalMode(text: string): number {
   const mode = /^(0o)?[0-7]+$/.test(text) ? parseInt(text.replace("0o", ""), 8) : NaN;
-  if (!(mode <= EVERYBODY)) throw new TypeError(`"${text}" is no octal mode such as 600 or 0660`);
+  if (!(mode <= EVERYBODY)) {
+    throw new TypeError(`"${text}" is not an octal mode such as 600 or 0660`);
+  }
   return mode;
 }
 
@@ -34,7 +36,7 @@ export function parseMode(text: string): ModeChange {
   const changes = text.split(",").map((clause) => {
     const [, who, actions] = CLAUSE.exec(clause) ?? [];
     if (who === undefined || actions === undefined) {
-      throw new TypeError(`"${text}" is no mode such as 640, 0660, u+rw, g=u or g-w,o=`);
+      throw new TypeError(`"${text}" is not a mode such as 640, 0660, u+rw, g=u or g-w,o=`);
     }
     return clauseChange(maskOf(who), actions);
   });

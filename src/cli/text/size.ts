@@ -16,14 +16,14 @@ export function parseSize(text: string): number {
   const match = FORM.exec(text);
   const [, hex, whole, fraction = "", unit, suffix = ""] = match ?? [];
   if (match === null || (fraction !== "" && unit === undefined)) {
-    throw new TypeError(`"${text}" is no size such as 4096, 0x1000, 64K, 64KiB, 64KB or 1.5M`);
+    throw new TypeError(`"${text}" is not a size such as 4096, 0x1000, 64K, 64KiB, 64KB or 1.5M`);
   }
   const base = /^b$/i.test(suffix) ? 1000n : 1024n;
   const factor = unit === undefined ? 1n : base ** BigInt(UNITS.indexOf(unit.toUpperCase()) + 1);
   const digits = hex === undefined ? BigInt(whole! + fraction) : BigInt(`0x${hex}`);
   const scaled = digits * factor;
   const divisor = 10n ** BigInt(fraction.length);
-  if (scaled % divisor !== 0n) throw new RangeError(`${text} is no whole number of bytes`);
+  if (scaled % divisor !== 0n) throw new RangeError(`${text} is not a whole number of bytes`);
   const bytes = scaled / divisor;
   if (bytes > BigInt(Number.MAX_SAFE_INTEGER)) {
     throw new RangeError(`${text} is more than 2^53 - 1 bytes`);

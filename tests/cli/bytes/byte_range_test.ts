@@ -37,11 +37,11 @@ Deno.test("rangeWanted: sizes as everywhere, and what is none names the option",
   assert.deepEqual(rangeWanted({ offset: "0x10", length: "64K" }), { offset: 16, length: 65536 });
   assert.throws(() => rangeWanted({ offset: "-1" }), {
     constructor: UsageError,
-    message: /^option --offset: "-1" is no size /,
+    message: /^option --offset: "-1" is not a size /,
   });
   assert.throws(
     () => rangeWanted({ length: "many" }),
-    /^Error: option --length: "many" is no size /,
+    /^Error: option --length: "many" is not a size /,
   );
 });
 

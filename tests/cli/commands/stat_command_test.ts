@@ -137,7 +137,7 @@ testWith(ROOT, "stat --semaphores: all but values that this user may not read", 
 });
 
 const ABSENT: readonly (readonly [string[], RegExp])[] = [
-  [["id:2147483646"], /^error: no segment has id 2147483646: `[^`]+ ls` lists those/],
+  [["id:2147483646"], /^error: no segment has id 2147483646: `[^`]+ ls` lists all/],
   [["--id=2147483646", "--json"], /^error: no segment has id 2147483646/],
   [["-s", "id:2147483646"], /^error: no semaphore set has id .*`[^`]+ ls --semaphores` lists/],
   [[`0x${freshKey().toString(16)}`], /^error: no segment has key \d+ \(0x5e\w+\): /],

@@ -74,11 +74,11 @@ Deno.test("remove: a mistake in the last argument is found before any removal", 
   const rows: readonly (readonly [string[], RegExp])[] = [
     [["0xa", "0xb", "x"], /^"x" is no key/],
     [["0xa", "0xb", "0"], /^key 0 is IPC_PRIVATE/],
-    [["0xa", "--id=x"], /^"x" is no id/],
+    [["0xa", "--id=x"], /^"x" is not an id/],
     [["0xa", "0xc", "11"], /^11 is the key of segment 5 and the id of another/],
     [["0xa", "--mine"], /^KEY or ID, or --mine, --orphans and --older-than: not both$/],
     [["--id=4", "--older-than=1s"], /: not both$/],
-    [["--older-than=x"], /^option --older-than: "x" is no duration/],
+    [["--older-than=x"], /^option --older-than: "x" is not a duration/],
     [[], /^Missing segment: KEY or id:ID, or choose with --mine, /],
     [["--force"], /^Missing segment: /],
   ];

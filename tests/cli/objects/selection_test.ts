@@ -56,7 +56,7 @@ Deno.test("selection: a mistake in --older-than names the option", () => {
   for (const text of ["", "soon", "-1h", "2w"]) {
     assert.throws(() => chosen(`--older-than=${text}`), {
       constructor: UsageError,
-      message: /^option --older-than: ".*" is no duration/,
+      message: /^option --older-than: ".*" is not a duration/,
     });
   }
 });

@@ -41,11 +41,11 @@ const REFUSED: readonly (readonly [string, RegExp])[] = [
   ["4294967296", /does not fit 32 bits/],
   ["0", /^key 0 is IPC_PRIVATE, which finds no segment: for the one with id 0 write id:0$/],
   ["0x0", /write id:0$/],
-  ["id:", /^"" is no id: write a whole number from 0 to 2147483647$/],
-  ["id:-1", /^"-1" is no id/],
-  ["id:0x5", /^"0x5" is no id/],
-  ["id:2147483648", /^"2147483648" is no id/],
-  ["id:5 ", /^"5 " is no id/],
+  ["id:", /^"" is not an id: write a whole number from 0 to 2147483647$/],
+  ["id:-1", /^"-1" is not an id/],
+  ["id:0x5", /^"0x5" is not an id/],
+  ["id:2147483648", /^"2147483648" is not an id/],
+  ["id:5 ", /^"5 " is not an id/],
   ["ID:5", /^"ID:5" is no key|ENOENT/],
 ];
 
@@ -77,7 +77,7 @@ Deno.test("targets: arguments and --id, as often as they come", () => {
 Deno.test("targetOf: exactly one", () => {
   assert.throws(() => targetOf(said()), { message: /^Missing segment: KEY or id:ID$/ });
   assert.throws(() => targetOf(said("1", "--id=2")), { message: /^one segment at a time$/ });
-  assert.throws(() => targetOf(said("--id=x")), { message: /^"x" is no id/ });
+  assert.throws(() => targetOf(said("--id=x")), { message: /^"x" is not an id/ });
 });
 
 const SEGMENTS = [
@@ -118,8 +118,8 @@ Deno.test("findSegment: a number that is one's key and another's id is never gue
 
 Deno.test("findSegment: what is not there is said, with the id that was perhaps meant", () => {
   const absent: readonly (readonly [string, RegExp])[] = [
-    ["0x99", /^no segment has key 153 \(0x99\): `[^`]+cli\.ts ls` lists those there are$/],
-    ["id:99", /^no segment has id 99: `[^`]+cli\.ts ls` lists those there are$/],
+    ["0x99", /^no segment has key 153 \(0x99\): `[^`]+cli\.ts ls` lists all of them$/],
+    ["id:99", /^no segment has id 99: `[^`]+cli\.ts ls` lists all of them$/],
     ["3", /^no segment has key 3 \(0x3\): the one with id 3 is id:3$/],
     ["5", /^no segment has key 5 \(0x5\): the one with id 5 is id:5$/],
     ["-2", /^no segment has key -2 \(0xfffffffe\): /],
@@ -132,6 +132,6 @@ Deno.test("findSegment: what is not there is said, with the id that was perhaps 
 Deno.test("findObject: the kind is named, and its own list", () => {
   const target: Target = { kind: "id", id: 99 };
   assert.throws(() => findObject(target, SEGMENTS, "semaphore set"), {
-    message: /^no semaphore set has id 99: `[^`]+cli.ts ls --semaphores` lists those there are$/,
+    message: /^no semaphore set has id 99: `[^`]+cli.ts ls --semaphores` lists all of them$/,
   });
 });

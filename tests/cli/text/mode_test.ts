@@ -50,14 +50,14 @@ Deno.test("parseMode: what is none is refused, and an example given", () => {
   for (const text of REFUSED) {
     assert.throws(() => parseMode(text), {
       name: "TypeError",
-      message: `"${text}" is no mode such as 640, 0660, u+rw, g=u or g-w,o=`,
+      message: `"${text}" is not a mode such as 640, 0660, u+rw, g=u or g-w,o=`,
     });
   }
   for (const text of REFUSED_OCTAL) {
     for (const parse of [parseMode, parseOctalMode]) {
       assert.throws(() => parse(text), {
         name: "TypeError",
-        message: `"${text}" is no octal mode such as 600 or 0660`,
+        message: `"${text}" is not an octal mode such as 600 or 0660`,
       });
     }
   }

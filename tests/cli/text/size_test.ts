@@ -35,7 +35,7 @@ Deno.test("parseSize: what is refused says what it was and what is meant", () =>
   for (const text of REFUSED) {
     assert.throws(() => parseSize(text), {
       name: "TypeError",
-      message: `"${text}" is no size such as 4096, 0x1000, 64K, 64KiB, 64KB or 1.5M`,
+      message: `"${text}" is not a size such as 4096, 0x1000, 64K, 64KiB, 64KB or 1.5M`,
     });
   }
   for (const text of TOO_PRECISE) assert.throws(() => parseSize(text), RangeError, text);
