@@ -23,6 +23,7 @@ import {
   struct,
   u8,
 } from "../mod.ts";
+import { SeqlockReader } from "../src/sync/mod.ts";
 import { LIBRARY } from "./support/front_doors.ts";
 import { guardAgainstLeaks } from "./support/leaks.ts";
 import { freshKey } from "./support/peer.ts";
@@ -243,6 +244,10 @@ const PARAMETERS: Readonly<Record<string, readonly Parameter[]>> = {
   "new Role": [arg("set", ({ set }) => set), semaphore],
   "new Mutex": [arg("set", ({ set }) => set), semaphore],
   "new AtomicInt32": [arg("segment", ({ segment }) => segment), at],
+  "new SeqlockReader": [
+    arg("segment", ({ segment }) => segment),
+    opts("counter begun finished offset length", () => ({ counter: 0 })),
+  ],
   "new ShmError": [
     arg("action", () => "try"),
     arg("call", () => "shmget"),
@@ -348,6 +353,9 @@ const PARAMETERS: Readonly<Record<string, readonly Parameter[]>> = {
   "AtomicInt32#wait": [arg("value", () => 5), opts(wait)],
   "AtomicInt32#waitSync": [arg("value", () => 5), opts("timeout")],
   "AtomicInt32#notify": [arg("count", () => 5)],
+  "SeqlockReader#tryRead": [],
+  "SeqlockReader#read": [opts(wait)],
+  "SeqlockReader#readSync": [opts("timeout")],
   "Role#tryAcquire": [],
   "Role#acquire": [opts(wait)],
   "Role#acquireSync": [opts("timeout")],
@@ -478,6 +486,10 @@ const RECEIVERS: Readonly<Record<string, In<object>>> = {
   Segment: ({ segment }) => segment,
   SemaphoreSet: ({ set }) => set,
   AtomicInt32: ({ word }) => word,
+  SeqlockReader: ({ segment, word }) => {
+    word.store(0); // no write under way
+    return new SeqlockReader(segment, { counter: 0 });
+  },
   Role: ({ role }) => role,
   Mutex: ({ mutex }) => mutex,
   MutexLock: ({ lock }) => lock,

@@ -23,3 +23,4 @@ export type { LeaveResult } from "./membership.ts";
 export { Mutex, type MutexLock, type MutexOptions } from "./mutex.ts";
 export type { WaitOptions, WaitSyncOptions } from "./wait_schedule.ts";
 export { AtomicInt32 } from "./atomic_int32.ts";
+export { type SeqlockOptions, SeqlockReader } from "./seqlock_reader.ts";
