@@ -2,15 +2,25 @@
 
 import assert from "node:assert/strict";
 import { ShmError } from "../../mod.ts";
+import type { ChannelOptions } from "../../src/channel/channel_options.ts";
+import { CHANNEL_OPTIONS, channelSettings } from "../../src/cli/message_options.ts";
 import { parseKey } from "../../src/sysv/key.ts";
 import { parseOwner } from "../../src/cli/commands/chown_command.ts";
-import { completionsCommand } from "../../src/cli/commands/completions_command.ts";
+import { COMMANDS } from "../../src/cli/command_list.ts";
 import { CommandFailure, UsageError } from "../../src/cli/errors.ts";
 import { parseTarget } from "../../src/cli/objects/target.ts";
 import { TABLE_OPTIONS, tableSettings } from "../../src/cli/table_options.ts";
 import { parseMode } from "../../src/cli/text/mode.ts";
 import { parseSize } from "../../src/cli/text/size.ts";
-import { countOption, durationOption, keyOption, modeOption, parse } from "../../src/cli/usage.ts";
+import {
+  choiceOption,
+  countOption,
+  durationOption,
+  keyOption,
+  modeOption,
+  parse,
+  wholeOption,
+} from "../../src/cli/usage.ts";
 import { random } from "./command_line.ts";
 
 /** How one kind of text is read. */
@@ -30,6 +40,10 @@ function isWhole(value: number, least: number, most: number): void {
 
 const NUMBERS = "0123456789-+xXo:.=/\0 kqsmhe\n";
 const KEYS = [TypeError, RangeError, ShmError];
+
+function channelOptions(option: string): ChannelOptions {
+  return channelSettings(parse([option], CHANNEL_OPTIONS).options).open;
+}
 
 const READINGS: Readonly<Record<string, Reading>> = {
   parseKey: { parts: NUMBERS, read: parseKey, refusals: KEYS, least: 200 },
@@ -86,6 +100,33 @@ const READINGS: Readonly<Record<string, Reading>> = {
     refusals: [UsageError, CommandFailure],
     least: 10,
   },
+  "send, recv --lanes": {
+    parts: NUMBERS,
+    read: (text) => isWhole(channelOptions(`--lanes=${text}`).lanes!, 1, 256),
+    refusals: [UsageError],
+    least: 100,
+  },
+  "send, recv --capacity": {
+    parts: "124680xKMG",
+    read: (text) => {
+      isWhole(Math.log2(channelOptions(`--capacity=${text}`).laneCapacity!), 6, 30);
+    },
+    refusals: [UsageError],
+    least: 100,
+  },
+  "send --tag": {
+    parts: NUMBERS,
+    read: (text) => isWhole(wholeOption("tag", text, 0, 0xffffffff)!, 0, 0xffffffff),
+    refusals: [UsageError],
+    least: 200,
+  },
+  choiceOption: {
+    parts: ["after", "before", " ", "x"],
+    read: (text) =>
+      assert.match(choiceOption("ack", text, ["after", "before"])!, /^(after|before)$/),
+    refusals: [UsageError],
+    least: 200,
+  },
   tableSettings: {
     parts: ["name", "bytes", "BUSY", "size", ",", " ", ",,", "\n", "\x1b[2J", '"', "\\", "é"],
     read: (text) =>
@@ -121,12 +162,22 @@ for (const [name, { parts, read, refusals, least }] of Object.entries(READINGS))
   });
 }
 
-Deno.test("completions: each of 10 000 random texts is no shell and no name, and refused", async () => {
-  const pick = random(7);
-  for (let round = 0; round < 10_000; round++) {
-    const text = String.fromCharCode(...Array.from({ length: pick(9) }, () => pick(0x3000)));
-    for (const args of [["--", text], ["bash", `--name= ${text}`]]) {
-      await assert.rejects(() => completionsCommand.run(args), { constructor: UsageError });
+/** Commands whose options or verbs none of the texts can be, and the command lines that say so. */
+const REFUSING: Readonly<Record<string, (text: string) => readonly (readonly string[])[]>> = {
+  completions: (text) => [["--", text], ["bash", `--name= ${text}`]],
+  doctor: (text) => [[`--skip=,${text}`]],
+  channel: (text) => [[`${text}.`, "ls"], ["ls", `--columns= ${text}`], ["stat", `-- ${text}`]],
+};
+
+for (const [name, linesOf] of Object.entries(REFUSING)) {
+  Deno.test(`${name}: each of 10 000 random texts is refused`, async () => {
+    const command = await COMMANDS.find((each) => each.name === name)!.load();
+    const pick = random(7);
+    for (let round = 0; round < 10_000; round++) {
+      const text = String.fromCharCode(...Array.from({ length: pick(9) }, () => pick(0x3000)));
+      for (const args of linesOf(text)) {
+        await assert.rejects(() => command.run(args), { constructor: UsageError });
+      }
     }
-  }
-});
+  });
+}

@@ -15,9 +15,7 @@ import { testWith } from "../../support/needs.ts";
 import { NOBODY } from "../../support/other_user.ts";
 import { freshKey, Peer, TestFolder } from "../../support/peer.ts";
 import { cliOnTerminal, ON_TERMINAL } from "../../support/terminal.ts";
-import { channelCommand } from "../../../src/cli/commands/channel_command.ts";
-import { assertFailed, objectsAt, random, run, runHere, until } from "../command_line.ts";
-import { UsageError } from "../../../src/cli/errors.ts";
+import { assertFailed, objectsAt, run, runHere, until } from "../command_line.ts";
 
 guardAgainstLeaks();
 
@@ -271,23 +269,4 @@ Deno.test("channel discard: drops the messages of the named lanes only", async (
   assert.match(beyond.stderr, /^error: option --lane: there are 3 lanes, and so no lane 3$/m);
   assert.deepEqual([beyond.code, beyond.stdout], [2, ""]);
   assertFailed(await runHere("channel", "discard", "--lane=0", String(key)), /EBUSY/);
-});
-
-Deno.test("channel: 10 000 random texts are one usage error each", async () => {
-  const pick = random(41);
-  const letters = "lsrmta-=i:0x \0\n\x1b€";
-  for (let round = 0; round < 10_000; round++) {
-    const text = Array.from({ length: pick(7) }, () => letters[pick(letters.length)]).join("");
-    const lines = [
-      ...(["ls", "rm", "stat"].includes(text) ? [] : [[text, "ls"]]),
-      ["ls", `--columns= ${text}`],
-      ["stat", `-- ${text}`, "--json"],
-    ];
-    for (const args of lines) {
-      await assert.rejects(() => channelCommand.run(args), (error) => {
-        assert(error instanceof UsageError, `${JSON.stringify(args)} gave ${error}`);
-        return true;
-      });
-    }
-  }
 });
