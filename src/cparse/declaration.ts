@@ -10,11 +10,14 @@ import type { AnyStructLayout } from "../layout/layout.ts";
 import { DeclarationParser, type Members } from "./declaration_parser.ts";
 import { isBasicWord, isQualifier } from "./scalar_type.ts";
 import { Scope } from "./scope.ts";
-import { type Token, unreadable } from "./token.ts";
+import { outOfBounds, type Token, unreadable } from "./token.ts";
 import type { Tokens } from "./token_stream.ts";
 
 /** The most tokens that are looked at to see whether a function is declared. */
 const LONGEST_PROTOTYPE = 64;
+
+/** The most declarations of a text that are refused. */
+const MOST_REFUSED = 10_000;
 
 /** Words that begin a type or a declaration with one. */
 const BEGINS_TYPE = new Set(
@@ -37,6 +40,7 @@ class TextParser extends DeclarationParser {
   /** The open `extern "C" {` and `namespace {`. */
   #blocks = 0;
   #last: AnyStructLayout | undefined;
+  #refused = 0;
 
   constructor(tokens: Tokens) {
     super(tokens, new Scope());
@@ -93,6 +97,7 @@ class TextParser extends DeclarationParser {
       if (this.#loose.fields.size === 0) return this.packing.change(tokens.take());
       throw unreadable(token, "fields stand before it: put them into struct { }");
     }
+    if (tokens.accept(";")) return;
     if (token.kind === "undecided") throw tokens.skip().undecided!.error;
     if (this.#block(token)) return;
     if (this.#isPrototype()) return this.skipDeclaration();
@@ -157,6 +162,10 @@ class TextParser extends DeclarationParser {
   /** Goes on after a declaration that was refused: the names that it declares are not known. */
   #recover(start: Token, error: Error, depth: number): void {
     const { tokens, scope } = this;
+    if (++this.#refused > MOST_REFUSED) {
+      scope.lost = outOfBounds(start, `more than ${MOST_REFUSED} declarations are refused before`);
+      throw scope.lost;
+    }
     scope.forget(error);
     const marked = (): readonly Token[] => tokens.marked;
     if (start.kind !== "undecided") {

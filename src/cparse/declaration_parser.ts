@@ -37,7 +37,7 @@ import {
 import { locate, outOfBounds, type Token, unreadable } from "./token.ts";
 
 /** The most structs and fields of a text together. */
-const MOST_FIELDS = 2 ** 18;
+const MOST_FIELDS = 2 ** 17;
 
 // In other places C ignores it, or packs one field.
 const PACKED_PLACE = "it packs a struct right after the word struct, or right after its }";

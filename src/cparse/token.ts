@@ -76,6 +76,7 @@ const NEWLINE = 10;
 const BACKSLASH = 92;
 /** Marks of several characters. `>>` is two marks: it also ends two templates. */
 const LONG_MARKS = ["...", "::", "<<", "<=", ">=", "==", "!=", "&&", "||", "##", "->"];
+const BEGINS_LONG_MARK = new Set(LONG_MARKS.map((mark) => mark.charCodeAt(0)));
 
 function isDigit(code: number): boolean {
   return code >= 48 && code <= 57;
@@ -105,8 +106,9 @@ export class Scanner {
   next(): Token {
     this.#skipSpace();
     const start = this.#at;
-    const place = { line: this.#line, column: start - this.#lineStart + 1 };
-    if (start >= this.#text.length) return this.#token("end", start, place);
+    const line = this.#line;
+    const column = start - this.#lineStart + 1;
+    if (start >= this.#text.length) return this.#token("end", start, line, column);
     const code = this.#text.charCodeAt(start);
     const next = this.#text.charCodeAt(start + 1);
     let kind: Token["kind"] = "mark";
@@ -121,14 +123,16 @@ export class Scanner {
       this.#literal(code);
     } else if (code === 47 && next === 42) {
       throw unreadable(
-        { ...this.#token("mark", start, place), text: "/*" },
+        { ...this.#token("mark", start, line, column), text: "/*" },
         "this comment has no end",
       );
     } else {
-      const long = LONG_MARKS.find((mark) => this.#text.startsWith(mark, start));
+      const long = BEGINS_LONG_MARK.has(code)
+        ? LONG_MARKS.find((mark) => this.#text.startsWith(mark, start))
+        : undefined;
       this.#at += long?.length ?? (this.#text.codePointAt(start)! > 0xffff ? 2 : 1);
     }
-    const token = this.#token(kind, start, place);
+    const token = this.#token(kind, start, line, column);
     this.#first = false;
     this.#adjacent = true;
     return token;
@@ -137,7 +141,8 @@ export class Scanner {
   #token(
     kind: Token["kind"],
     start: number,
-    { line, column }: Pick<Token, "line" | "column">,
+    line: number,
+    column: number,
   ): Token {
     return {
       kind,

@@ -11,7 +11,7 @@ const LONGEST_DECLARATION = 2 ** 20;
 export class Tokens {
   readonly #source: () => Token;
   /** The tokens that were looked at and not taken. */
-  #ahead: Token[] = [];
+  readonly #ahead: Token[] = [];
   #at = 0;
   /** The open braces among the taken tokens. */
   #depth = 0;
@@ -25,13 +25,7 @@ export class Tokens {
 
   /** Returns the next token, or the one `ahead` tokens later. After the end it returns the end. */
   peek(ahead = 0): Token {
-    while (this.#at + ahead >= this.#ahead.length) {
-      if (this.#at === this.#ahead.length) {
-        this.#ahead = [];
-        this.#at = 0;
-      }
-      this.#ahead.push(this.#source());
-    }
+    while (this.#at + ahead >= this.#ahead.length) this.#ahead.push(this.#source());
     return this.#ahead[this.#at + ahead]!;
   }
 
@@ -46,6 +40,10 @@ export class Tokens {
   skip(): Token {
     const token = this.peek();
     this.#at += 1;
+    if (this.#at === this.#ahead.length) {
+      this.#ahead.length = 0;
+      this.#at = 0;
+    }
     if (token.text === "{") this.#depth += 1;
     if (token.text === "}") this.#depth -= 1;
     if (this.#marked === undefined) return token;

@@ -160,7 +160,8 @@ async function answers(
     const { source, firstLine } = program(include, left.map((i) => asked[i]!));
     const [file, binary] = [`${folder}/${id}.c`, `${folder}/${id}`];
     Deno.writeTextFileSync(file, source);
-    const { errors, ok } = await gcc(["-std=gnu17", "-w", "-fmax-errors=0", "-o", binary, file]);
+    const options = ["-std=gnu17", "-w", "-fmax-errors=0", ...foldersOf(header)];
+    const { errors, ok } = await gcc([...options, "-o", binary, file]);
     if (ok) {
       const { stdout } = await new Deno.Command(binary, { stdin: "null" }).output();
       const lines = new TextDecoder().decode(stdout).trim().split("\n");
@@ -178,11 +179,17 @@ async function answers(
   return undefined;
 }
 
+/** Where a header of a package finds the others of it. */
+function foldersOf(header: string): string[] {
+  const [first = ""] = header.replace(/^\/usr\/include\//, "").split("/");
+  return header.startsWith("/usr/include/") ? [`-I/usr/include/${first}`] : [];
+}
+
 async function compare(header: string, id: number): Promise<void> {
   const probe = `${folder}/${id}.probe.c`;
   Deno.writeTextFileSync(probe, `${INCLUDED}#include "${header}"\n`);
-  const marked = await gcc(["-std=gnu17", "-E", probe]);
-  const compiled = await gcc(["-std=gnu17", "-w", "-fsyntax-only", probe]);
+  const marked = await gcc(["-std=gnu17", ...foldersOf(header), "-E", probe]);
+  const compiled = await gcc(["-std=gnu17", "-w", ...foldersOf(header), "-fsyntax-only", probe]);
   if (!marked.ok || !compiled.ok) {
     skipped += 1;
     return;

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { array } from "../../src/layout/array.ts";
 import { cString } from "../../src/layout/c_string.ts";
-import { parseStruct } from "../../src/cparse/parse_struct.ts";
+import { type ParseOptions, parseStruct } from "../../src/cparse/parse_struct.ts";
 import { bool, char, i32, i8, u64, u8 } from "../../src/layout/scalar.ts";
 import { struct } from "../../src/layout/struct.ts";
 import { Random } from "../crash/random.ts";
@@ -310,7 +310,7 @@ Deno.test("parseStruct: sizes and depths out of bounds are RangeErrors, at once"
       `int a[${nested("1 ? 1 : (", "1", ")", 5000)}];`,
       `#if ${nested("(", "1", ")", 5000)}\n#endif`,
       `int ${nested("(*", "a", ")", 5000)};`,
-      `struct S { ${Array.from({ length: 2 ** 18 + 1 }, (_, i) => `char a${i};`).join("")} };`,
+      `struct S { ${Array.from({ length: 2 ** 17 + 1 }, (_, i) => `char a${i};`).join("")} };`,
       `enum { ${Array.from({ length: 2 ** 18 + 1 }, (_, i) => `a${i}`).join()} } a;`,
       "enum { A = 18446744073709551615ull, B } a;",
     ]
@@ -333,9 +333,9 @@ Deno.test("parseStruct: what is within the bounds is read", () => {
 });
 
 /** Nothing but a layout, or one of two errors in one line of plain ASCII, comes of any text. */
-function survives(text: string): boolean {
+function survives(text: string, options?: ParseOptions): boolean {
   try {
-    const { size, fields } = parseStruct(text);
+    const { size, fields } = parseStruct(text, options);
     assert.ok(Number.isSafeInteger(size) && size >= 0 && Object.keys(fields).length >= 0);
     return true;
   } catch (error) {
@@ -350,17 +350,18 @@ function survives(text: string): boolean {
 Deno.test("parseStruct: 10 000 texts of random bytes and words", () => {
   const random = new Random(SEED);
   const words =
-    `int char struct union enum typedef { } [ ] ( ) ; , * : :: < > << = ~ - + / % 0 1 16 0x10 4096 99999999999 a b S
+    `#if #elif defined ? && || ! == < > <= '\\n' 'a' ## , ... F(x) F( offsetof static extern namespace using class
+    public: template const operator friend virtual = {} __be32 struct.timespec [[ ]] __packed PACKED int char struct union enum typedef { } [ ] ( ) ; , * : :: < > << = ~ - + / % 0 1 16 0x10 4096 99999999999 a b S
     unsigned long double void sizeof _Alignof alignas __attribute__ packed aligned (( )) #define #ifdef #endif
     #else #pragma pack (push,1) (pop) \n " ' \\ /* */ // static_assert std atomic _Atomic __proto__ constructor
     bool uint8_t size_t const \u0000 \u001b[31m \ud800`.split(/ +/);
   for (let i = 0; i < 10_000; i++) {
     const length = random.below(40);
-    survives(
-      i % 2 === 0
-        ? Array.from({ length }, () => String.fromCharCode(random.below(256))).join("")
-        : Array.from({ length }, () => random.of(words)).join(random.of(["", " "])),
-    );
+    const text = i % 2 === 0
+      ? Array.from({ length }, () => String.fromCharCode(random.below(256))).join("")
+      : Array.from({ length }, () => random.of(words)).join(random.of(["", " "]));
+    survives(text);
+    if (i % 4 === 0) survives(text, { name: "S" });
   }
 });
 
@@ -407,9 +408,152 @@ Deno.test("parseStruct: 10 000 mutations of declarations", () => {
       text = text.slice(0, at) + put + text.slice(at + cut);
     }
     if (survives(text)) read += 1;
+    if (i % 4 === 0) survives(text, { name: "S" });
   }
   // Mutations that all are refused would try little.
   assert.ok(read > 100, `seed ${SEED}: only ${read} were read`);
+});
+
+Deno.test("parseStruct: name chooses one struct, and only what it needs matters", () => {
+  const header = `
+    #ifndef HEADER_H
+    #define HEADER_H
+    #include <other.h>
+    G_BEGIN_DECLS
+    extern int errors; extern const char *const names[];
+    API foo_t *foo_new(const char *name, int size) WARN_UNUSED;
+    static inline int twice(int a) { if (a) { return a + a; } return 0; }
+    #ifdef UNKNOWN
+    int twenty(void);
+    #define SIZE 20
+    typedef int pid_t;
+    #endif
+    typedef struct hard { long double x; } hard;
+    struct easy { char a; uint32_t b; };
+    typedef union { int i; float f; } both, *both_pointer;
+    struct needs { hard h; };
+    struct sized { char a[SIZE]; };
+    struct process { pid_t id; };
+    struct later { struct easy e; both b; };
+    G_END_DECLS
+    #endif`;
+  const size = (name: string): number => parseStruct(header, { name }).size;
+  assert.deepEqual(["easy", "both", "later"].map(size), [8, 4, 12]);
+  const refused = (name: string, says: RegExp): void =>
+    assert.throws(() => size(name), { name: "TypeError", message: says });
+  refused("hard", /at "long": no scalar/);
+  refused("needs", /at "long": no scalar/);
+  refused("sized", /at "UNKNOWN": whether this is defined/);
+  refused("process", /at "UNKNOWN": whether this is defined/);
+  refused("missing", /no struct of this name/);
+  assert.throws(() => parseStruct(header), /at "UNKNOWN"/);
+});
+
+Deno.test("parseStruct: what may change the packing of all that follows is refused for all of it", () => {
+  for (
+    const text of [
+      "PACK_BEGIN struct A { int a; }; struct S { char a; int b; };",
+      "PACK_BEGIN(1)\nstruct S { char a; int b; };",
+      "#ifdef UNKNOWN\n#pragma pack(1)\n#endif\nstruct S { char a; int b; };",
+      "#include <pshpack1.h>\nstruct S { char a; int b; };",
+      "struct S { char a; int b; } __packed;",
+      "typedef struct S { char a; int b; } PACKED S;",
+    ]
+  ) assert.throws(() => parseStruct(text, { name: "S" }), TypeError, text);
+});
+
+Deno.test("parseStruct: define decides what only the user knows", () => {
+  const text = "struct S { int a[N];\n#ifdef WIDE\nlong b;\n#endif\n};";
+  assert.equal(parseStruct(text, { define: { N: 2, WIDE: false } }).size, 8);
+  assert.equal(parseStruct(text, { define: { N: "1 + 1", WIDE: true } }).size, 16);
+  assert.equal(parseStruct(text, { define: { N: 4n, WIDE: "" } }).size, 24);
+  assert.equal(parseStruct("struct S { char a; int b; } P;\n", { define: { P: "" } }).size, 8);
+  for (const define of [1, [], { "a b": 1 }, { N: null }, { N: {} }]) {
+    assert.throws(() => parseStruct(text, { define } as never), TypeError);
+  }
+  assert.throws(() => parseStruct(text, { names: "S" } as never), /"names"/);
+});
+
+/** Names after a brace that may be macros, and what is none. */
+Deno.test("parseStruct: an undefined macro is refused by name, with the ways out", () => {
+  const says =
+    /: this looks like a macro that the text does not define: #define it before, or write/;
+  for (
+    const [macro, text] of [
+      ["__packed", "struct S { char a; long b; } __packed;"],
+      ["EPOLL_PACKED", "struct S { char a; long b; } EPOLL_PACKED;"],
+      ["__rte_packed", "struct S { char a; long b; } __rte_packed;"],
+      ["__packed", "struct __packed S { char a; int b; };"],
+      ["__aligned", "struct S { char a; int b; } __aligned(16);"],
+      ["__aligned", "struct S { char a; int b __aligned(16); };"],
+      ["ALIGN", "struct ALIGN(16) S { char a; int b; };"],
+      ["SPICE_ATTR_PACKED", "typedef struct SPICE_ATTR_PACKED H { short a; int b; } H;"],
+      ["SPICE_ATTR_PACKED", "typedef struct SPICE_ATTR_PACKED { short a; int b; } H;"],
+      ["__packed", "struct S { char a; union { int b; } __packed; };"],
+      ["PADDING", "struct S { char a; int PADDING(4); };"],
+      ["PACKED", "enum E { A } PACKED; struct S { enum E e; };"],
+    ] as const
+  ) {
+    assert.throws(() => parseStruct(text), (error) => {
+      assert.match((error as Error).message, says, text);
+      assert.ok((error as Error).message.includes(`at "${macro}"`), text);
+      return true;
+    });
+  }
+  const packed = "#define PACKED __attribute__((packed))\nstruct S { char a; int b; } PACKED;";
+  assert.equal(parseStruct(packed).size, 5);
+  assert.equal(places("#define DATA DATA\nstruct A { struct { int a; } DATA; };"), "DATA@0+4");
+  assert.equal(
+    places("struct A { int a; }; typedef struct { char c; } B; struct A x; B y;"),
+    "x@0+4 y@4+1",
+  );
+});
+
+Deno.test("parseStruct: C++ and functions that declare no data", () => {
+  assert.equal(
+    places(`namespace a::b { inline namespace c {
+      constexpr std::size_t N = 4; enum class Kind : std::uint8_t { A };
+      template <typename T, int M> struct Template { T t[M]; };
+      using id = std::uint16_t; using std::array;
+      class S final {
+       public:
+        S() = default; explicit S(int x) : e(x), f{3} {} ~S() { close(); }
+        static const int COUNT = 3; static constexpr int MORE{2}; static std::string name;
+        [[nodiscard]] int sum() const noexcept { return e + f; }
+        bool operator==(const S &other) const; operator bool() const;
+        friend class Other; friend bool operator<(const S &a, const S &b) { return true; }
+       private:
+        std::array<id, N> a; std::array<std::array<char, 8>, (N > 3)> b; ::uint32_t c[COUNT + MORE];
+        std::byte d; int e = 5, f{7}; Kind kind = Kind::A; int g : 3 = 1;
+      };
+    } }`),
+    "a@0+8 b@8+8 c@16+20 d@36+1 e@40+4 f@44+4 kind@48+1 g@49+1",
+  );
+  assert.equal(
+    places("int (*f)(int), (*g[2])(void); int h(int); int i(void) { return (1); } char c;"),
+    "f@0+8 g@8+16 c@24+1",
+  );
+});
+
+Deno.test("parseStruct: the known types of headers", () => {
+  assert.equal(
+    places(
+      `struct timespec a; struct timeval b; struct in_addr c; struct in6_addr d; struct sockaddr e;
+      struct sockaddr_in f; struct sockaddr_in6 g; struct sockaddr_storage h; __be16 i; __le64 j; BYTE k;
+      CARD16 l; __kernel_long_t m; __aligned_u64 n;`,
+    ),
+    "a@0+16 b@16+16 c@32+4 d@36+16 e@52+16 f@68+16 g@84+28 h@112+128 i@240+2 j@248+8 k@256+1 l@258+2 " +
+      "m@264+8 n@272+8",
+  );
+});
+
+Deno.test("parseStruct: 16 MiB of anything end with a result or one line", () => {
+  const filled = (piece: string): string => piece.repeat((2 ** 24 - 100) / piece.length);
+  const header = filled("/* a comment */ typedef unsigned long name_of_a_type_that_is_long_t;\n");
+  assert.equal(parseStruct(`${header}struct S { int a; };`, { name: "S" }).size, 4);
+  for (const piece of ["int a;", "{", "#define A(x) x x\n", '"', "/*", "struct S {"]) {
+    assert.throws(() => parseStruct(filled(piece), { name: "T" }), /^(Type|Range)Error: line /);
+  }
 });
 
 Deno.test("parseStruct: no text makes it slow", () => {
