@@ -215,7 +215,7 @@ export class ObjectTable<Stat extends ObjectStat, Name extends string> {
 
   /** The advice when no object has an id. */
   get noSuchId(): string {
-    return `no ${this.#name} has this id; \`ipcs -${this.#kind.letter}\` lists all that exist`;
+    return `no ${this.#name} has this id; \`ipcs -${this.#kind.letter}\` lists those that exist`;
   }
 
   /** Describes the object for an error message. Empty if the object does not exist. */

@@ -67,5 +67,7 @@ Deno.test("setSelection: as segments, but not as orphans", () => {
     sets.filter(setSelection(parse(args, SELECTION_OPTIONS).options)).map(({ id }) => id);
   assert.deepEqual(ids(), [1, 2, 3, 4, 5]);
   assert.deepEqual(ids("--mine", "--older-than=1h"), [3]);
-  assert.throws(() => ids("--orphans"), { message: /^option --orphans: the kernel does not keep/ });
+  assert.throws(() => ids("--orphans"), {
+    message: /^option --orphans: the kernel does not record/,
+  });
 });
