@@ -38,6 +38,7 @@ class World implements Disposable {
   readonly segment = this.#stack.use(Segment.create({ size: 64 }));
   readonly set = SemaphoreSet.create({ count: 3, values: [3, 0, 0] });
   readonly word = new AtomicInt32(this.segment, 0);
+  readonly reader = new SeqlockReader(this.segment, { counter: 8 });
   readonly role = new Role(this.set, 1);
   readonly mutex = new Mutex(this.set, 1);
   readonly lock = new Mutex(this.set, 2).lockSync();
@@ -486,10 +487,7 @@ const RECEIVERS: Readonly<Record<string, In<object>>> = {
   Segment: ({ segment }) => segment,
   SemaphoreSet: ({ set }) => set,
   AtomicInt32: ({ word }) => word,
-  SeqlockReader: ({ segment, word }) => {
-    word.store(0); // no write under way
-    return new SeqlockReader(segment, { counter: 0 });
-  },
+  SeqlockReader: ({ reader }) => reader,
   Role: ({ role }) => role,
   Mutex: ({ mutex }) => mutex,
   MutexLock: ({ lock }) => lock,

@@ -13,6 +13,7 @@ import {
   ShmEntry,
   ShmError,
 } from "../mod.ts";
+import { SeqlockReader } from "../src/sync/mod.ts";
 import { FRONT_DOORS, LIBRARY } from "./support/front_doors.ts";
 import { guardAgainstLeaks } from "./support/leaks.ts";
 import { testWith } from "./support/needs.ts";
@@ -42,6 +43,7 @@ function objects(stack: DisposableStack): Readonly<Record<string, object>> {
     MutexLock: lock,
     Role: new Role(set, 0),
     AtomicInt32: new AtomicInt32(segment, 0),
+    SeqlockReader: new SeqlockReader(segment, { counter: 0 }),
     ShmEntry: entry,
     ShmError: new ShmError("try", "shmget", 2),
     Channel: channel,
