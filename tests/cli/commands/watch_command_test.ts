@@ -5,16 +5,14 @@
 
 import assert from "node:assert/strict";
 import { removeSegment, Segment, statSegment } from "../../../mod.ts";
-import { watchCommand } from "../../../src/cli/commands/watch_command.ts";
 import { ForeignObject, output, perlSegment } from "../../support/foreign_objects.ts";
 import { guardAgainstLeaks } from "../../support/leaks.ts";
 import { testWith } from "../../support/needs.ts";
 import { asNobody, NOBODY } from "../../support/other_user.ts";
-import { freshKey, Peer, PROJECT, TestFolder } from "../../support/peer.ts";
+import { type Ended, freshKey, Peer, PROJECT, TestFolder } from "../../support/peer.ts";
 import { ON_TERMINAL } from "../../support/terminal.ts";
-import { toEnd, until } from "../command_line.ts";
+import { assertFailed, runHere, toEnd, until } from "../command_line.ts";
 import { Session } from "../on_screen.ts";
-import { CommandFailure, UsageError } from "../../../src/cli/errors.ts";
 
 guardAgainstLeaks();
 
@@ -190,11 +188,9 @@ testWith(FOREIGN, "watch: a part of a large segment, and it says so", async () =
   perlWrites(made.id, "-", 1024 + 16 * 2 ** 20);
   perlWrites(made.id, "+", 1024 + 16 * 2 ** 20 - 1);
   assert.match(await peer.line(), / {2}010003ff {2}00 -> 2b$/);
-  await assert.rejects(watchCommand.run([`id:${made.id}`, "--length", "17M"]), (error) => {
-    assert(error instanceof UsageError);
-    assert.match(error.message, /^17825792 bytes are too many to watch: at most 16 MiB$/);
-    return true;
-  });
+  const refused = await runHere("watch", `id:${made.id}`, "--length", "17M");
+  const message = "error: 17825792 bytes are too many to watch: at most 16 MiB\n";
+  assert(refused.stderr.startsWith(message), refused.stderr);
 });
 
 testWith({ ...FOREIGN, root: true }, "watch: needs read permission, when it starts", async () => {
@@ -213,12 +209,11 @@ testWith({ ...FOREIGN, root: true }, "watch: needs read permission, when it star
   perlWrites(made.id, "c", 0);
   assert.match(await peer.line(), / {2}62 -> 63$/);
   assert.equal((await peer.ended()).code, 0);
-  const { code, stderr } = await toEnd(asNobody(`
-      import { main } from "file://${PROJECT}cli.ts";
-      Deno.exit(await main(["watch", "id:${made.id}"]));
-    `));
-  assert.equal(code, 1);
-  assert.match(stderr, /^error: cannot attach [^\n]*EACCES[^\n]*\n$/);
+  const refused = asNobody(`
+    import { main } from "file://${PROJECT}cli.ts";
+    Deno.exit(await main(["watch", "id:${made.id}"]));
+  `);
+  assertFailed(await toEnd(refused), /cannot attach [^\n]*EACCES/);
 });
 
 testWith({ ...FOREIGN, root: true }, "watch: a segment of another user", async () => {
@@ -320,42 +315,33 @@ testWith(SCREEN, "watch --json: on a terminal, escaped lines", async () => {
   assert(session.written.includes('"old":"","new":"\\u001b[2J\\u009b"}'));
 });
 
-testWith(
-  { tools: ["ipcmk", "ipcrm"] },
-  "watch: a wrong range or segment is an error before it attaches",
-  async () => {
-    using made = ForeignObject.segment(64);
-    const id = `id:${made.id}`;
-    const wrong: readonly (readonly [string[], RegExp])[] = [
-      [[id, "--struct", "int a[17]"], /has 64 bytes.*, not 68$/],
-      [[id, "--offset", "65"], /offset 65 is beyond its end$/],
-      [[id, "--offset", "60", "--length", "5"], /there are 4, not 5$/],
-      [["id:2147483647"], /^no segment has id 2147483647/],
-    ];
-    for (const [args, message] of wrong) {
-      await assert.rejects(watchCommand.run(args), (error) => {
-        assert(error instanceof CommandFailure, String(error));
-        assert.match(error.message, message);
-        return true;
-      });
-    }
-    assert.equal(statSegment(made.id).atime, null);
-  },
-);
+Deno.test("watch: a wrong range or segment is an error before it attaches", async () => {
+  using made = Segment.create({ size: 64 });
+  made.detach();
+  const watch = (...args: readonly string[]): Promise<Ended> => runHere("watch", ...args);
+  const { atime } = statSegment(made.id);
+  const id = `id:${made.id}`;
+  assertFailed(await watch(id, "--struct", "int a[17]"), /has 64 bytes.*, not 68$/m);
+  assertFailed(await watch(id, "--offset", "65"), /offset 65 is beyond its end$/m);
+  assertFailed(await watch(id, "--offset", "60", "--length", "5"), /there are 4, not 5$/m);
+  assert.deepEqual(statSegment(made.id).atime, atime);
+  removeSegment(made.id);
+  assertFailed(await watch(id), /no segment has id/);
+});
 
 Deno.test("watch --struct: more than 10 000 fields are refused", async () => {
-  const most = "struct { struct { int x; } b[8]; } a[8];";
-  const one = (index: number): string => most.replace(" a[", ` f${index}[`);
   const fields = (count: number): string =>
-    Array.from({ length: count }, (_, i) => one(i)).join("\n");
-  await assert.rejects(watchCommand.run(["id:2147483647", "--struct", fields(157)]), (error) => {
-    assert(error instanceof UsageError);
-    assert.match(error.message, /^option --struct: more than 10000 fields, too many to watch$/);
-    return true;
-  });
-  await assert.rejects(
-    watchCommand.run(["id:2147483647", "--struct", fields(156)]),
-    CommandFailure,
+    Array.from({ length: count }, (_, i) => `struct { struct { int x; } b[8]; } f${i}[8];`).join(
+      "",
+    );
+  const refused = await runHere("watch", "id:2147483647", "--struct", fields(157));
+  assert.match(
+    refused.stderr,
+    /^error: option --struct: more than 10000 fields, too many to watch$/m,
+  );
+  assertFailed(
+    await runHere("watch", "id:2147483647", "--struct", fields(156)),
+    /no segment has id/,
   );
 });
 
