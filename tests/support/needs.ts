@@ -6,6 +6,7 @@
  * did not do. `.ci/run` grants everything and fails if a test was ignored that the machine could run.
  */
 
+import { existsSync } from "node:fs";
 import { geteuid } from "../../ffi/accounts.ts";
 
 /** What a test can ask for beyond `--allow-ffi`. A tool is an executable found on the PATH. */
@@ -14,6 +15,8 @@ export interface Needs {
   readonly tools?: readonly string[];
   /** Files: the test reads the project and reads and writes a temporary folder. */
   readonly files?: boolean;
+  /** Files that packages install, such as headers, by their paths; implies `files`. */
+  readonly installed?: readonly string[];
   /** Root, to act as another user or to change a limit. */
   readonly root?: boolean;
   /** An IPC namespace of the test's own, made by `unshare -i`. */
@@ -61,7 +64,8 @@ function mayTrace(): boolean {
 /** Why a test with these needs cannot run here, or `undefined` when it can. */
 export function missing(needs: Needs): string | undefined {
   if (needs.tools !== undefined && !granted("run")) return "needs --allow-run";
-  if (needs.files === true && !(granted("read") && granted("write"))) {
+  const { installed = [] } = needs;
+  if ((needs.files === true || installed.length > 0) && !(granted("read") && granted("write"))) {
     return "needs --allow-read and --allow-write";
   }
   if (needs.root === true && geteuid() !== 0) return "needs root";
@@ -71,7 +75,8 @@ export function missing(needs: Needs): string | undefined {
   if (needs.traces === true && !granted("run")) return "needs --allow-run";
   if (needs.traces === true && !hasTool("strace")) return "no strace on this machine";
   if (needs.traces === true && !mayTrace()) return "may not trace other processes";
-  const absent = (needs.tools ?? []).filter((tool) => !hasTool(tool));
+  const absent = (needs.tools ?? []).filter((tool) => !hasTool(tool))
+    .concat(installed.filter((path) => !existsSync(path)));
   return absent.length === 0 ? undefined : `no ${absent.join(", ")} on this machine`;
 }
 
