@@ -5,14 +5,11 @@ import { ERRNO } from "../../ffi/errno.ts";
 import { ShmError } from "../../ffi/shm_error.ts";
 import { explained } from "../../src/cli/advice.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
-import { testWith } from "../support/needs.ts";
 import { freshKey } from "../support/peer.ts";
 import { Segment } from "../../mod.ts";
-import { objectsAt, run, STARTED } from "./command_line.ts";
+import { HERE, objectsAt, runHere } from "./command_line.ts";
 
 guardAgainstLeaks();
-
-const CLI = { tools: ["deno"] };
 
 Deno.test("explained: the library's advice if it fits the command, or none", () => {
   const plain = new ShmError("open it", "shmget", ERRNO.ENOENT, { key: 5, remedy: "start it" });
@@ -29,21 +26,21 @@ Deno.test("explained: a flag if the command has it, nothing otherwise", () => {
   assert.match(explained(error, { keep: { help: "" } }), /; uid 5 made it$/);
 });
 
-testWith(CLI, "explained: client advises server --recreate, server --recreate", async () => {
+Deno.test("explained: client advises server --recreate, server --recreate", async () => {
   const key = freshKey();
   using segment = Segment.create({ key, size: 100 });
   try {
     const args = [`--key=${key}`, "--timeout=1s"];
     const [client, server] = await Promise.all([
-      run("client", ...args, "x"),
-      run("server", ...args),
+      runHere("client", ...args, "x"),
+      runHere("server", ...args),
     ]);
     assert.match(
       client.stderr,
       /^error: [^\n]* has 100 bytes, not 2049, [^\n]*; choose another --key, or, once no process is attached, /,
     );
     assert(
-      client.stderr.endsWith(`, replace it with \`${STARTED} server --recreate\`\n`),
+      client.stderr.endsWith(`, replace it with \`${HERE} server --recreate\`\n`),
       client.stderr,
     );
     assert.match(server.stderr, /^error: [^\n]*, replace it with --recreate\n$/);

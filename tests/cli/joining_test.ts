@@ -13,9 +13,10 @@ guardAgainstLeaks();
 const COMMANDS = { mailbox: [["client", "x"], ["server"]], channel: [["send", "x"], ["recv"]] };
 
 for (const [what, commands] of Object.entries(COMMANDS)) {
+  const names = commands.map(([name]) => name).join(", ");
   testWith(
     { tools: ["deno"] },
-    `--timeout: ${what} commands wait so long for the entry lock`,
+    `${names} --timeout: waits so long for the entry lock`,
     async () => {
       const key = freshKey();
       const lanes = 1;
