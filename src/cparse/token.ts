@@ -53,6 +53,8 @@ function placed({ kind, text, line, column }: Token, problem: string): string {
 
 /** The error at a token for text that is not C, or that uses an unsupported feature. */
 export function unreadable(token: Token, problem: string): TypeError {
+  // Lines of which it is not known whether they count: that is the reason
+  if (token.undecided !== undefined) return token.undecided.error;
   return new TypeError(placed(token, problem));
 }
 

@@ -433,6 +433,11 @@ Deno.test("parseStruct: name chooses one struct, and only what it needs matters"
     typedef union { int i; float f; } both, *both_pointer;
     struct needs { hard h; };
     struct sized { char a[SIZE]; };
+    struct wide { int a;
+    #ifdef WIDE
+    long b;
+    #endif
+    };
     struct process { pid_t id; };
     struct later { struct easy e; both b; };
     G_END_DECLS
@@ -444,6 +449,7 @@ Deno.test("parseStruct: name chooses one struct, and only what it needs matters"
   refused("hard", /at "long": no scalar/);
   refused("needs", /at "long": no scalar/);
   refused("sized", /at "UNKNOWN": whether this is defined/);
+  refused("wide", /at "WIDE": whether this is defined/);
   refused("process", /at "UNKNOWN": whether this is defined/);
   refused("missing", /no struct of this name/);
   assert.throws(() => parseStruct(header), /at "UNKNOWN"/);

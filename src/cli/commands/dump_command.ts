@@ -1,7 +1,6 @@
 /** `cli.ts dump`: bytes of a segment as hex and text, and as the fields of a C struct. */
 
 import type { AnyStructLayout } from "../../layout/layout.ts";
-import { parseStruct } from "../../cparse/parse_struct.ts";
 import { Segment } from "../../sysv/segment.ts";
 import {
   type ByteRange,
@@ -22,9 +21,10 @@ import {
   type FieldRow,
   fieldRows,
 } from "../bytes/struct_fields.ts";
+import { STRUCT_OPTIONS, structOf } from "../bytes/struct_options.ts";
 import { type Column, tableLines } from "../text/table.ts";
 import { findSegment, TARGET_HELP, TARGET_OPTIONS, targetOf } from "../objects/target.ts";
-import { countOption, type OptionTable, type Parsed, valueOf } from "../usage.ts";
+import { countOption, type OptionTable, type Parsed } from "../usage.ts";
 import { CommandFailure, UsageError } from "../errors.ts";
 import { hexKey, plural } from "../text/wording.ts";
 import { hexLines, hexOffset } from "../bytes/hex.ts";
@@ -34,6 +34,7 @@ const OPTIONS = {
   ...LENGTH_OPTION,
   "no-squeezing": { short: "v", help: "print equal lines, in place of one *" },
   struct: { value: "DECL", help: "show the fields of a struct declared in C" },
+  ...STRUCT_OPTIONS,
   count: { value: "N", help: "with --struct: N of them, one after the other" },
   force: { short: "f", help: "do not ask, whatever memory it takes" },
   full: { help: "with --struct: all of long strings and arrays" },
@@ -57,9 +58,13 @@ Options:
 ${options}
 
 DECL is a list of fields in C, such as 'bool can_read; char msg[2048]', or whole
-structs, of which the last is shown. Sizes and offsets are those of gcc on
-64-bit Linux. The fields have the offsets of the dump, and on a terminal the
-same colours. At most 65536 fields and 16 MiB: see --count and --offset.
+structs, of which the last is shown. FILE is a header in C of at most 16 MiB.
+--struct-name chooses a struct; then the rest of the text does not matter unless
+that struct needs it. Where the text depends on a macro that it does not define,
+--define says its value, and --undefine that there is none. Sizes and offsets
+are those of gcc on 64-bit Linux. The fields have the offsets of the dump, and
+on a terminal the same colours. At most 65536 fields and 16 MiB: see --count and
+--offset.
 
 --json: key, keyHex, id, size; offset and length of what is shown; bytes in hex;
 with --struct, fields: path, offset (from the start of the segment), size, type,
@@ -74,7 +79,7 @@ usage, also a DECL that cannot be read.
 Examples:
   deno run --allow-ffi cli.ts dump 0xcafe --offset 0x10 --length 64
   deno run --allow-ffi cli.ts dump 1111 --struct 'bool can_read; char msg[2048]'
-  deno run --allow-ffi cli.ts dump id:5 --struct "$(cat point.h)" --count 3
+  deno run --allow-ffi cli.ts dump id:5 --struct-file point.h --count 3
 `;
 
 interface Records {
@@ -83,7 +88,7 @@ interface Records {
   readonly full: boolean;
 }
 
-type Options = Parsed<keyof typeof OPTIONS>["options"];
+type CommandLine = Parsed<keyof typeof OPTIONS>;
 
 export const dumpCommand = command({
   options: OPTIONS,
@@ -92,7 +97,7 @@ export const dumpCommand = command({
   async run(parsed): Promise<void> {
     const { options } = parsed;
     const wanted = rangeWanted(options);
-    const records = recordsOf(options);
+    const records = recordsOf(parsed);
     const { id, key } = findSegment(targetOf(parsed));
     using segment = Segment.attach(id, { readOnly: true, trust: true });
     const range = records === undefined
@@ -120,8 +125,9 @@ export const dumpCommand = command({
   },
 });
 
-function recordsOf(options: Options): Records | undefined {
-  const layout = valueOf("struct", options.struct, parseStruct);
+function recordsOf(parsed: CommandLine): Records | undefined {
+  const { options } = parsed;
+  const layout = structOf(parsed);
   if (layout === undefined) {
     for (const name of ["count", "full"] as const) {
       if (options[name] !== undefined) throw new UsageError(`option --${name} needs --struct`);

@@ -1,7 +1,6 @@
 /** `cli.ts watch`: shows the bytes or the fields of a segment that change, as they change. */
 
 import { setTimeout as pause } from "node:timers/promises";
-import { parseStruct } from "../../cparse/parse_struct.ts";
 import { Deadline } from "../../sync/deadline.ts";
 import type { SegmentStat } from "../../sysv/segment_stat.ts";
 import {
@@ -17,8 +16,9 @@ import { Interruption } from "../terminal/interruption.ts";
 import { printRaw, report, shownJson } from "../output.ts";
 import { hasTerminal, Screen } from "../terminal/screen.ts";
 import { countFields } from "../bytes/struct_fields.ts";
+import { STRUCT_OPTIONS, structOf } from "../bytes/struct_options.ts";
 import { findSegment, TARGET_HELP, TARGET_OPTIONS, targetOf } from "../objects/target.ts";
-import { countOption, durationOption, type OptionTable, type Parsed, valueOf } from "../usage.ts";
+import { countOption, durationOption, type OptionTable, type Parsed } from "../usage.ts";
 import { changes } from "../watch/watch_lines.ts";
 import { type WatchedFacts, WatchModel } from "../watch/watch_model.ts";
 import { watchFrame } from "../watch/watch_view.ts";
@@ -31,6 +31,7 @@ const OPTIONS = {
   ...OFFSET_OPTION,
   ...LENGTH_OPTION,
   struct: { value: "DECL", help: "watch the fields of a struct declared in C" },
+  ...STRUCT_OPTIONS,
   interval: { short: "i", value: "DURATION", help: "how often to look: 100ms (default), 1s" },
   count: { short: "c", value: "N", help: "end after N changes" },
   timeout: {
@@ -51,7 +52,7 @@ const LIMITS = { fields: 10_000, bytes: 16 * 2 ** 20 } as const;
 const REDRAW_MS = 250;
 const BATCH_LENGTH = 65536;
 
-type Options = Parsed<keyof typeof OPTIONS>["options"];
+type CommandLine = Parsed<keyof typeof OPTIONS>;
 
 interface Settings extends Interval {
   readonly wanted: RangeWanted;
@@ -78,8 +79,8 @@ ${TARGET_HELP}
 Options:
 ${options}
 
-DECL is as for dump: watch compares the fields and shows their values. Of an
-array of structs it shows the first 8; the rest counts as one field.
+DECL and FILE are as for dump: watch compares the fields and shows their values.
+Of an array of structs it shows the first 8; the rest counts as one field.
 
 It looks every 100ms: it does not see a change that is undone in between. It
 watches at most 16 MiB; of a larger segment that much from --offset on.
@@ -107,7 +108,7 @@ Examples:
 `,
   async run(parsed): Promise<number> {
     const { options } = parsed;
-    const settings = settingsOf(options);
+    const settings = settingsOf(parsed);
     const found = findSegment(targetOf(parsed));
     const range = boundedRange(found, settings.wanted);
     using interruption = new Interruption();
@@ -130,9 +131,10 @@ Examples:
   },
 });
 
-function settingsOf(options: Options): Settings {
+function settingsOf(parsed: CommandLine): Settings {
+  const { options } = parsed;
   const wanted = rangeWanted(options);
-  const layout = layoutOf(options);
+  const layout = layoutOf(parsed);
   return {
     wanted: layout === undefined ? wanted : { ...wanted, length: layout.size },
     layout,
@@ -142,12 +144,12 @@ function settingsOf(options: Options): Settings {
   };
 }
 
-function layoutOf(options: Options): WatchedFacts["layout"] {
-  if (typeof options.struct !== "string") return undefined;
-  if (options.length !== undefined) {
+function layoutOf(parsed: CommandLine): WatchedFacts["layout"] {
+  const layout = structOf(parsed);
+  if (layout === undefined) return undefined;
+  if (parsed.options.length !== undefined) {
     throw new UsageError("--struct says how long it is: give no --length");
   }
-  const layout = valueOf("struct", options.struct, parseStruct)!;
   if (countFields(layout, {}, LIMITS.fields) > LIMITS.fields) {
     throw new UsageError(`option --struct: more than ${LIMITS.fields} fields, too many to watch`);
   }

@@ -1,0 +1,47 @@
+/** The options that give a struct in C: text or file, which struct, and macros. */
+
+import assert from "node:assert/strict";
+import { STRUCT_OPTIONS, structOf } from "../../../src/cli/bytes/struct_options.ts";
+import { CommandFailure, UsageError } from "../../../src/cli/errors.ts";
+import { parse } from "../../../src/cli/usage.ts";
+import { testWith } from "../../support/needs.ts";
+import { TestFolder } from "../../support/peer.ts";
+
+function layoutOf(...args: string[]): ReturnType<typeof structOf> {
+  return structOf(parse(args, { struct: { value: "DECL", help: "" }, ...STRUCT_OPTIONS }));
+}
+
+Deno.test("--struct: the name chooses, and macros decide", () => {
+  const text = "struct A { char a[N];\n#ifdef WIDE\nlong b;\n#endif\n}; struct B { int b; };";
+  const size = (...args: string[]): number | undefined =>
+    layoutOf("--struct", text, "--struct-name", "A", ...args)?.size;
+  assert.equal(layoutOf(), undefined);
+  assert.equal(layoutOf("--struct", "int a;")?.size, 4);
+  assert.equal(size("--define", "N=1 + 2", "--undefine", "WIDE"), 3);
+  assert.equal(size("--define", "N=8", "--define", "WIDE"), 16);
+  assert.throws(() => size("--define", "N=8"), { message: /^option --struct: line 2.*"WIDE"/ });
+});
+
+Deno.test("--struct-file, --struct-name, --define: mistakes", () => {
+  const mistake = (message: string, ...args: string[]): void =>
+    assert.throws(() => layoutOf(...args), (error) => {
+      assert.ok(error instanceof UsageError);
+      assert.equal(error.message, message);
+      return true;
+    });
+  mistake("option --define needs --struct or --struct-file", "--define", "A");
+  mistake("option --struct-name needs --struct or --struct-file", "--struct-name", "A");
+  mistake("give --struct or --struct-file, not both", "--struct=int a", "--struct-file=a");
+  mistake('option --define: "1" is no name of C', "--struct=int a", "--define=1=2");
+});
+
+testWith({ files: true }, "--struct-file: a header, and one that is not there", () => {
+  using folder = new TestFolder();
+  const path = folder.file("a.h", "#pragma once\nint f(void);\nstruct A { int a, b; };\n");
+  assert.equal(layoutOf("--struct-file", path)?.size, 8);
+  assert.throws(() => layoutOf("--struct-file", `${path}.not`), (error) => {
+    assert.ok(error instanceof CommandFailure);
+    assert.match(error.message, /^cannot read .*a\.h\.not: ENOENT$/);
+    return true;
+  });
+});
