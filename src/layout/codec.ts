@@ -97,6 +97,12 @@ function arrayCodec(layout: ArrayLayout): Codec {
   };
 }
 
+/**
+ * The name of what is inside of an element. Making the names of all elements costs more than to encode
+ * them. So an element is encoded without a name first, and with its name if it was refused.
+ */
+const UNNAMED = "?";
+
 type EncodeElements = (
   data: DataView,
   at: number,
@@ -117,7 +123,17 @@ function elementsEncoder(element: Layout): EncodeElements {
   const { encode } = codecOf(element);
   return (data, at, values, length, name, target) => {
     for (let i = 0; i < length; i++) {
-      encode(data, at + i * size, values[i], `${name}[${i}]`, target);
+      const place = at + i * size;
+      if (name === UNNAMED) {
+        encode(data, place, values[i], UNNAMED, target);
+        continue;
+      }
+      try {
+        encode(data, place, values[i], UNNAMED, target);
+      } catch {
+        bytesOf(data, place, size).fill(0);
+        encode(data, place, values[i], `${name}[${i}]`, target);
+      }
     }
   };
 }
@@ -147,7 +163,7 @@ function recordEncoder(layout: AnyStructLayout): Encode {
       throw mistyped(name === "" ? "value" : name, "an object with a value for each field", value);
     }
     if (copyBytes(layout, value, data, at)) return;
-    const prefix = name === "" ? "" : `${name}.`;
+    const prefix = name === "" || name === UNNAMED ? name : `${name}.`;
     const keys = Object.keys(value);
     for (let i = 0; i < keys.length; i++) {
       // Mostly the keys are the names in their order
@@ -195,7 +211,8 @@ function membersEncoder(layout: AnyStructLayout): EncodeMembers {
       if (flexible) return;
       throw new TypeError(`"${prefix}${name}" is missing`);
     }
-    encode(data, at + offset, value, prefix === "" ? name : prefix + name, target);
+    const path = prefix === "" ? name : prefix === UNNAMED ? UNNAMED : prefix + name;
+    encode(data, at + offset, value, path, target);
   };
 
   if (layout.kind === "struct") {

@@ -287,3 +287,32 @@ Deno.test("read: the copy is a plain object of the usual class", () => {
     configurable: true,
   });
 });
+
+Deno.test("write: a refused value deep inside of arrays is named, and its getters run a few times at most", () => {
+  const Leaf = struct({ bits: array(array(bool, 2), 2), name: cString(3) });
+  const S = struct({ rows: array(array(struct({ leaf: Leaf, n: u8 }), 2), 2) });
+  const leaf = { bits: [[true, false], [false, true]], name: "ab" };
+  const good = { leaf, n: 1 };
+  const buffer = new ArrayBuffer(S.size);
+  const write = (bad: unknown): void =>
+    S.write(buffer, { rows: [[good, good], [good, bad as typeof good]] });
+  assert.throws(() => write({ leaf: { ...leaf, bits: [[true, false], [1, true]] }, n: 1 }), {
+    message: '"rows[1][1].leaf.bits[1][0]" takes a boolean, got 1',
+  });
+  assert.throws(() => write({ leaf: { ...leaf, name: "abc" }, n: 1 }), {
+    message: '"rows[1][1].leaf.name" has 3 bytes, got a text that needs 4: 3 and a NUL',
+  });
+  assert.throws(() => write({ leaf, n: 1, m: 2 }), /"rows\[1\]\[1\]\.m" is not a field/);
+  assert.throws(() => write({ leaf }), /"rows\[1\]\[1\]\.n" is missing/);
+  let calls = 0;
+  const failing = {
+    leaf,
+    get n(): number {
+      calls++;
+      throw new Error("mine");
+    },
+  };
+  assert.throws(() => write(failing), /^Error: mine$/);
+  assert.ok(calls <= 3, `${calls}`);
+  assert.ok(new Uint8Array(buffer).every((byte) => byte === 0));
+});
