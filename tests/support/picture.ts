@@ -77,9 +77,9 @@ function screenSvg(cells: readonly (readonly Cell[])[]): string {
   const width = Math.ceil(2 * MARGIN + SIZE.columns * CHARACTER.width);
   const height = 2 * MARGIN + SIZE.rows * CHARACTER.height;
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" ` +
-    `viewBox="0 0 ${width} ${height}" role="img">
+    `viewBox="0 0 ${width} ${height}" xml:space="preserve" role="img">
 <title>top: the segments of a system, live</title>
-<style>text{font:14px ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;white-space:pre}` +
+<style>text{font:14px ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}` +
     `.bold{font-weight:bold}.dim{opacity:.7}.line{text-decoration:underline}${css(0)}` +
     `@media (prefers-color-scheme:dark){${css(1)}}</style>
 <rect class="b" width="${width}" height="${height}" rx="8"/>
