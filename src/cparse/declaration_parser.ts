@@ -359,7 +359,11 @@ export abstract class DeclarationParser extends SpecifierParser {
       throw undefinedMacro(braces === true || looksLikeMacro(name) ? name : next);
     }
     if (braces !== true) return;
-    const isMacro = typedef || defined === undefined ? looksLikeAttribute : looksLikeMacro;
+    // Inside a struct, fields have names in capitals; a variable after a struct has none in a header
+    const isField = this.#inside !== undefined && !name.text.startsWith("__");
+    const isMacro = typedef || defined === undefined || isField
+      ? looksLikeAttribute
+      : looksLikeMacro;
     if (isMacro(name)) throw undefinedMacro(name);
   }
 

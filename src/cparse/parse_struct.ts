@@ -115,7 +115,8 @@ function checkDefine(value: unknown, name: string): Record<string, string | fals
  * - The text is read as C: `__cplusplus` is not defined, and an empty struct has no bytes.
  *
  * **Refused**: what the text does not define, such as unknown types, enums and macros (a name after `}`
- * that is all capitals or begins with `__` counts as a macro); what differs between compilers or between
+ * that is all capitals or begins with `__` counts as a macro; inside a struct only if it also looks like an
+ * attribute); what differs between compilers or between
  * x86-64 and aarch64, such as bit-fields of plain `char`; `long double`, `__int128`, `_Complex`; base
  * classes and virtual functions; aligned fields in a struct packed by its attribute.
  *

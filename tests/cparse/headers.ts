@@ -2,7 +2,7 @@
  * Lays out the structs of this system's headers and compares them with gcc: `deno task headers`, or
  * `deno task headers FOLDER...`. It prints how many are equal, different and refused:
  *
- * - paste: the text of the struct alone, after the `#pragma pack` lines before it
+ * - paste: the text of the struct alone, after the `#pragma pack` lines that count before it
  * - raw: the whole header as it is
  * - preprocessed: the header after `gcc -E`
  *
@@ -86,6 +86,24 @@ function tokensOf(text: string, file: string): Token[] {
     line += 1;
   }
   return tokens;
+}
+
+/** The `#pragma pack` lines of one file that count, with their lines in it. */
+function pragmasOf(text: string, file: string): { readonly line: number; readonly text: string }[] {
+  const pragmas: { readonly line: number; readonly text: string }[] = [];
+  let line = 0;
+  let inside = false;
+  for (const each of text.split("\n")) {
+    const marker = /^# (\d+) "((?:[^"\\]|\\.)*)"/.exec(each);
+    if (marker !== null) {
+      line = Number(marker[1]);
+      inside = marker[2] === file;
+      continue;
+    }
+    if (inside && /^#pragma pack/.test(each)) pragmas.push({ line, text: `${each}\n` });
+    line += 1;
+  }
+  return pragmas;
 }
 
 /** The index after the bracket that closes the one at `at`. */
@@ -203,14 +221,16 @@ async function compare(header: string, id: number): Promise<void> {
   const preprocessed = marked.out;
   const raw = Deno.readTextFileSync(header);
   const lines = raw.split("\n");
-  const pragmas = lines.map((line) => /^\s*#\s*pragma\s+pack/.test(line) ? `${line}\n` : "");
+  const pragmas = pragmasOf(marked.out, header);
 
   const asked: Question[] = [];
   const parsed: { definition: Definition; mode: Mode; from: number; to: number }[] = [];
   for (const definition of definitions) {
     const texts: Record<Mode, string> = {
-      paste: pragmas.slice(0, definition.firstLine - 1).join("") +
-        lines.slice(definition.firstLine - 1, definition.lastLine).join("\n"),
+      paste: [
+        ...pragmas.filter(({ line }) => line < definition.firstLine).map(({ text }) => text),
+        ...lines.slice(definition.firstLine - 1, definition.lastLine),
+      ].join("\n"),
       raw,
       preprocessed,
     };

@@ -508,7 +508,8 @@ Deno.test("parseStruct: an undefined macro is refused by name, with the ways out
   }
   const packed = "#define PACKED __attribute__((packed))\nstruct S { char a; int b; } PACKED;";
   assert.equal(parseStruct(packed).size, 5);
-  assert.equal(places("#define DATA DATA\nstruct A { struct { int a; } DATA; };"), "DATA@0+4");
+  assert.equal(places("#define DATA DATA\nstruct A { int a; } DATA;"), "DATA@0+4");
+  assert.equal(places("struct A { struct { int a; } NED; };"), "NED@0+4");
   assert.equal(
     places("struct A { int a; }; typedef struct { char c; } B; struct A x; B y;"),
     "x@0+4 y@4+1",
