@@ -40,9 +40,11 @@ export function readOnly(name: string): TypeError {
   return new TypeError(`"${name}" is read-only: it belongs to a read-only view`);
 }
 
-/** The error for a getter or setter that is called on something else than a view of its struct. */
+/** The error for a getter or setter of one view that is called on something else. */
 export function foreign(name: string): TypeError {
-  return new TypeError(`"${name}" is a field of another struct than this view's`);
+  return new TypeError(
+    `"${name}" is of a view of another struct, or read-only where this one is not`,
+  );
 }
 
 /**

@@ -19,28 +19,30 @@ import { foreign, readOnly } from "./refusal.ts";
 
 type Accessor = PropertyDescriptor & ThisType<object>;
 
-/**
- * Makes a function that returns a view of this struct or union over memory.
- *
- * Each struct has a class of its own. So an accessor refuses the view of another struct at no cost: that
- * one does not have its private fields. Also, V8 makes two fields of one name in one class slow.
- */
+/** Makes a function that returns a view of this struct or union over memory. */
 export function viewsOf(layout: AnyStructLayout): (data: DataView, readOnly: boolean) => object {
+  let writableView: ((data: DataView) => object) | undefined;
+  let readOnlyView: ((data: DataView) => object) | undefined;
+  return (data, readOnly) =>
+    readOnly
+      ? (readOnlyView ??= makeViews(layout, true))(data)
+      : (writableView ??= makeViews(layout, false))(data);
+}
+
+/**
+ * Each struct has a class of its own, and so have its read-only views. So an accessor refuses the view of
+ * another class at no cost: that one does not have its private fields. Also, V8 makes two fields of one
+ * name in one class slow.
+ */
+function makeViews(layout: AnyStructLayout, isReadOnly: boolean): (data: DataView) => object {
   class View extends LiveMemory {
     readonly #data: DataView;
-    readonly #readOnly: boolean;
     /** The views of fields that are structs or arrays, made at the first access. */
     readonly #parts: object[] = [];
 
-    constructor(data: DataView, readOnly: boolean) {
+    constructor(data: DataView) {
       super({ data, layout });
       this.#data = data;
-      this.#readOnly = readOnly;
-    }
-
-    static #writable(view: View, name: string): DataView {
-      if (view.#readOnly) throw readOnly(name);
-      return view.#data;
     }
 
     /** The accessor of a field that is a value. V8 inlines `get` and `set`, which are constants of it. */
@@ -59,8 +61,12 @@ export function viewsOf(layout: AnyStructLayout): (data: DataView, readOnly: boo
           }
         },
         set(value: unknown): void {
-          if (!(#data in this)) throw foreign(name);
-          set(View.#writable(this, name), at, value, name);
+          if (isReadOnly) throw readOnly(name);
+          try {
+            set((this as View).#data, at, value, name);
+          } catch (error) {
+            throw #data in this ? error : foreign(name);
+          }
         },
       };
     }
@@ -76,11 +82,12 @@ export function viewsOf(layout: AnyStructLayout): (data: DataView, readOnly: boo
         get(): unknown {
           if (!(#data in this)) throw foreign(name);
           checkAlive(this.#data);
-          return this.#parts[index] ??= partView(part, this.#data, at, name, this.#readOnly);
+          return this.#parts[index] ??= partView(part, this.#data, at, name, isReadOnly);
         },
         set(value: unknown): void {
+          if (isReadOnly) throw readOnly(name);
           if (!(#data in this)) throw foreign(name);
-          store(part, View.#writable(this, name), at, value, name);
+          store(part, this.#data, at, value, name);
         },
       };
     }
@@ -109,8 +116,8 @@ export function viewsOf(layout: AnyStructLayout): (data: DataView, readOnly: boo
       : View.part(name, at, part, index);
     return { name, accessor: { ...accessor, enumerable: true } };
   });
-  return (data, readOnly) => {
-    const view = new View(data, readOnly);
+  return (data) => {
+    const view = new View(data);
     // With the same functions each time, all views of the struct share one hidden class
     for (const { name, accessor } of fields) Reflect.defineProperty(view, name, accessor);
     // A misspelt field must throw, and not add a property that is not the memory.

@@ -356,10 +356,13 @@ Deno.test("an accessor refuses what is not a view of its struct", () => {
   const view = One.view(new ArrayBuffer(One.size));
   for (const name of ["a", "inner"]) {
     const { get, set } = Object.getOwnPropertyDescriptor(view, name)!;
-    for (const other of [Other.view(new ArrayBuffer(Other.size)), {}, Object.create(view)]) {
+    const readOnly = One.view(new ArrayBuffer(One.size), 0, { readOnly: true });
+    for (
+      const other of [Other.view(new ArrayBuffer(Other.size)), readOnly, {}, Object.create(view)]
+    ) {
       const error = {
         name: "TypeError",
-        message: `"${name}" is a field of another struct than this view's`,
+        message: `"${name}" is of a view of another struct, or read-only where this one is not`,
       };
       assert.throws(() => get!.call(other), error);
       assert.throws(() => set!.call(other, 1), error);
