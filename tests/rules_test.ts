@@ -143,10 +143,7 @@ testWith(needs, "no files import each other in a circle", () => {
   const follow = (path: string, way: readonly string[]): void => {
     assert(!way.includes(path), `a circle of imports: ${[...way, path].join(" -> ")}`);
     if (done.has(path)) return;
-    for (const [, to] of importing.get(path) ?? []) {
-      // TODO(channel): goes with typed_channel.ts
-      if (to !== "src/channel/typed_channel.ts") follow(to, [...way, path]);
-    }
+    for (const [, to] of importing.get(path) ?? []) follow(to, [...way, path]);
     done.add(path);
   };
   for (const path of importing.keys()) follow(path, []);
@@ -186,6 +183,17 @@ testWith(
 testWith(needs, "nothing exported is internal", () => {
   const text = JSON.stringify(exportedSymbols(...FRONT_DOORS));
   assert(!text.includes('"kind":"internal"'));
+});
+
+testWith(needs, "what src and ffi export is used by another file", () => {
+  const texts = files(".ts").map((path) => [path, read(path)] as const);
+  const unused = texts.filter(([path]) => /^(ffi|src)\//.test(path)).flatMap(([path, text]) =>
+    text.matchAll(/^export (?:async )?(?:function\*?|const|class) (\w+)/gm).filter(([, name]) => {
+      const use = new RegExp(`\\b${name}\\b`);
+      return !texts.some(([other, elsewhere]) => other !== path && use.test(elsewhere));
+    }).map(([, name]) => `${path}: ${name}`).toArray()
+  );
+  assert.deepEqual(unused, []);
 });
 
 testWith(needs, "libc is opened in one place", () => {

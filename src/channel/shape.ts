@@ -3,7 +3,7 @@
  * the channel.
  */
 
-import { HEADER, RECORD } from "./descriptor.ts";
+import { RECORD } from "./descriptor.ts";
 import {
   isCapacity,
   isLanes,
@@ -44,16 +44,6 @@ export function semaphoreCount(lanes: number): number {
 export function maxMessage(laneCapacity: number): number {
   return laneCapacity / 2 - RECORD.size;
 }
-
-/** The smallest possible size of a channel. */
-export const MIN_SIZE: number = segmentSize({
-  lanes: LANES.MIN,
-  laneCapacity: LANE_CAPACITY.MIN,
-  messageSize: 0,
-});
-
-/** The size of the header alone. */
-export const HEADER_SIZE: number = HEADER.size;
 
 /**
  * Checks the shape that a caller requests.

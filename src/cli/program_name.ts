@@ -50,7 +50,7 @@ export function programName(): string {
 }
 
 /** As {@linkcode programName}, with every permission: `deno run -A /home/me/shm/cli.ts`. */
-export function programNameWithAll(): string {
+function programNameWithAll(): string {
   return fullCommand("-A");
 }
 

@@ -125,15 +125,6 @@ export function parse<Table extends OptionTable>(
   return { options, repeated, positionals } as Parsed<string> as Parsed<string & keyof Table>;
 }
 
-/**
- * Refuses arguments, for a command that takes only options.
- *
- * @throws {UsageError} there is an argument
- */
-export function refuseArguments([first]: readonly string[]): void {
-  if (first !== undefined) throw new UsageError(`unexpected argument ${first}`);
-}
-
 /** Whether the command line asks for help, even if it has mistakes. */
 export function asksForHelp(args: readonly string[], table: OptionTable): boolean {
   return tokensOf(args, table).some((token) =>

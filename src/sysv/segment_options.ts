@@ -189,7 +189,7 @@ export function checkNew(options: SegmentCreateOptions): NewSegment {
  * @throws {TypeError} not a number
  * @throws {RangeError} not a positive safe integer
  */
-export function checkSize(value: unknown, name: string): number {
+function checkSize(value: unknown, name: string): number {
   const size = checkNumber(value, name);
   if (!Number.isSafeInteger(size) || size < 1) {
     throw new RangeError(`${name} ${size} is not a positive whole number of bytes`);

@@ -46,12 +46,7 @@ export const semaphoreTable = new ObjectTable<SemaphoreSetStat, SemidName>({
   describe: ({ count }) => [`${count} semaphores`, ""],
 });
 
-/** Returns the stat of the set, or -errno: `EACCES` without read permission. */
-export function tryReadSet(id: number): SemaphoreSetStat | number {
-  return semaphoreTable.tryRead(id);
-}
-
-/** As {@linkcode tryReadSet}. Without read permission, the stat comes from the list. */
+/** Returns the stat of the set, or -errno. Without read permission, the stat comes from the list. */
 export function tryStatSet(id: number): SemaphoreSetStat | number {
   return semaphoreTable.tryStat(id);
 }
