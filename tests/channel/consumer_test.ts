@@ -588,6 +588,23 @@ testWith(
   },
 );
 
+Deno.test("Consumer.deadProducers: the counters of a lane may wrap", () => {
+  const { OPENED, CLOSED } = LANE_WORD;
+  for (const last of [0x7fffffff, 0xffffffff]) {
+    using channel = scratchChannel();
+    withLaneWords(channel, 0, (words) => words[OPENED] = words[CLOSED] = last);
+    using consumer = channel.consumer();
+    assert.equal(consumer.deadProducers, 0);
+    channel.producer().close();
+    assert.equal(consumer.deadProducers, 0, "it closed");
+    withLaneWords(channel, 0, (words) => {
+      words[OPENED] = last + 1;
+      words[CLOSED] = last;
+    });
+    assert.equal(consumer.deadProducers, 1, "it opened the lane and did not close it");
+  }
+});
+
 Deno.test("Consumer.messages: timers run while there are always messages", async () => {
   using channel = scratchChannel();
   using producer = channel.producer();

@@ -16,6 +16,7 @@ import {
   objectsAt,
   PIPE_TOOLS,
   random,
+  readUntil,
   runHere,
   toEnd,
   until,
@@ -150,22 +151,26 @@ Deno.test("recv --count: ends after so many, and leaves the rest", async () => {
   const short = await recv(key, "--count=2", "--until-closed");
   assert.deepEqual([short.code, short.stdout], [1, "three\n"]);
   assert.match(short.stderr, /\nall senders are gone; segment \d+ removed\n$/);
+  assert.equal((await recv(key, "--until-closed", "--timeout=0")).code, 1);
   assert.deepEqual(objectsAt(key), []);
 });
 
-testWith(CLI, "recv --binary: Ctrl-C before the senders are gone gives 130", async () => {
-  const key = freshKey();
-  await using receiver = start(key, "--binary");
-  const id = await receiving(receiver);
-  using channel = Channel.openOrCreate({ key });
-  using producer = channel.producer();
-  put(producer, "one");
-  await receiver.stdout(/one/);
-  const { code, stderr } = await interrupt(receiver);
-  assert.equal(code, 130);
-  const left = `ended by SIGINT; segment ${id} kept: other processes are attached\n`;
-  assert(stderr.endsWith(left), stderr);
-  assert.equal(channel.consumerPid, undefined);
+testWith(CLI, "recv --binary: a signal before the senders are gone gives 128 + n", async () => {
+  for (const [signal, expected] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
+    const key = freshKey();
+    await using receiver = start(key, "--binary");
+    const id = await receiving(receiver);
+    using channel = Channel.openOrCreate({ key });
+    using producer = channel.producer();
+    put(producer, "one");
+    await receiver.stdout(/one/);
+    receiver.kill(signal);
+    const { code, stderr } = await receiver.ended();
+    assert.equal(code, expected);
+    const left = `ended by ${signal}; segment ${id} kept: other processes are attached\n`;
+    assert(stderr.endsWith(left), stderr);
+    assert.equal(channel.consumerPid, undefined);
+  }
 });
 
 Deno.test("recv --keep: the channel stays, empty, for the next one", async () => {
@@ -323,8 +328,14 @@ testWith(CLI, "recv --follow: a sender killed before is a warning, and exit code
   assert.match(first.stderr, /^warning: lane 0: its sender, /m);
 });
 
-for (const [ack, again] of [["after", "in flight\n"], ["before", ""]] as const) {
-  testWith(PIPE, `recv --ack=${ack}: killed with a message in flight`, async () => {
+const INTERRUPTED = [
+  ["after", "SIGKILL", "in flight\n"],
+  ["before", "SIGKILL", ""],
+  ["before", "SIGINT", ""],
+] as const;
+
+for (const [ack, signal, again] of INTERRUPTED) {
+  testWith(PIPE, `recv --ack=${ack}: ${signal} with a message in flight`, async () => {
     const key = freshKey();
     using folder = new TestFolder();
     const { path, pipe } = await fullPipe(folder);
@@ -337,7 +348,8 @@ for (const [ack, again] of [["after", "in flight\n"], ["before", ""]] as const) 
       await until(() => listChannels().some((each) => isEmptyAt(each, key)));
     } // That it writes shows nowhere; were this too short, the test would prove less and still pass
     else await new Promise((resolve) => setTimeout(resolve, 300));
-    receiver.kill("SIGKILL");
+    receiver.kill(signal);
+    if (signal === "SIGINT") await readUntil(pipe, "\0in flight\n");
     await receiver.ended();
     leave(key, "next");
     await assertNext(key, `${again}next\n`);

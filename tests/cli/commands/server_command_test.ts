@@ -151,8 +151,10 @@ Deno.test("server --keep: the segment stays, empty, for the next one", async () 
   const kept = await server(key, "--keep", "--timeout=0");
   const [, id] = /\nno message for 0 ms; segment (\d+) kept\n$/.exec(kept.stderr)!;
   assert.deepEqual(objectsAt(key), ["segment"]);
-  const next = await server(key, "--timeout=0");
+  const [next] = await Promise.all([server(key, "--keep", "--count=1"), send(key, "hello")]);
   assert.match(next.stderr, new RegExp(`^listening on [^\n]*, segment ${id}, `));
+  assert.deepEqual([next.code, next.stdout], [0, "Received message: hello\n"]);
+  assert.match((await server(key, "--timeout=0")).stderr, new RegExp(`segment ${id} removed\n$`));
   assert.deepEqual(objectsAt(key), []);
 });
 
@@ -167,10 +169,11 @@ for (const size of [100, 4096]) {
     assertFailed(await server(key), new RegExp(`\\b${size} bytes.*--recreate`));
     assert.equal(statSegment(misfit.id).markedForRemoval, false);
     assert.deepEqual(objectsAt(key), ["segment"]);
-    const { stderr } = await server(key, "--recreate", "--timeout=0");
+    const { stderr } = await server(key, "--recreate", "--keep", "--timeout=0");
     assert.match(stderr, /^listening on [^\n]*, 2049 bytes, mode 0600\n/);
     assert.doesNotMatch(stderr, new RegExp(`segment ${misfit.id}\\b`));
-    assert.deepEqual(objectsAt(key), []);
+    assert.equal((await runHere("client", `--key=${key}`, "--no-wait", "hello")).code, 0);
+    await assertNext(key, "hello");
   });
 }
 
