@@ -282,6 +282,8 @@ export interface StructLayout<F extends Fields> extends AnyStructLayout {
    *   their names.
    * - After the memory is gone (segment detached, buffer transferred) every field throws a `TypeError`
    *   with that reason. Typed arrays obtained before are empty then.
+   * - Making a view takes about a third of a microsecond for each field. Keep it for as long as the memory
+   *   is attached; `read` costs less for a single look.
    *
    * Fields are read one by one: a value that a peer writes at the same time can be read half written.
    *
