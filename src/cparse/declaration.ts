@@ -7,7 +7,8 @@
  */
 
 import type { AnyStructLayout } from "../layout/layout.ts";
-import { DeclarationParser, type Members } from "./declaration_parser.ts";
+import { DeclarationParser } from "./declaration_parser.ts";
+import type { Members } from "./member_parser.ts";
 import { isBasicWord, isQualifier } from "./scalar_type.ts";
 import { Scope } from "./scope.ts";
 import { outOfBounds, type Token, unreadable } from "./token.ts";

@@ -197,10 +197,21 @@ async function answers(
   return undefined;
 }
 
-/** Where a header of a package finds the others of it. */
+/** Where packages have the headers that others include without a folder. */
+const FOLDERS = [
+  "/usr/include/pixman-1",
+  "/usr/include/libxml2",
+  "/usr/include/glib-2.0",
+  "/usr/lib/x86_64-linux-gnu/glib-2.0/include",
+  "/usr/include/dpdk",
+  "/usr/include/x86_64-linux-gnu/dpdk",
+];
+
+/** The options that find these, and the other headers of the same package, after those of the system. */
 function foldersOf(header: string): string[] {
   const [first = ""] = header.replace(/^\/usr\/include\//, "").split("/");
-  return header.startsWith("/usr/include/") ? [`-I/usr/include/${first}`] : [];
+  const own = header.startsWith("/usr/include/") ? [`/usr/include/${first}`] : [];
+  return [...own, ...FOLDERS].flatMap((folder) => ["-idirafter", folder]);
 }
 
 async function compare(header: string, id: number): Promise<void> {
@@ -274,12 +285,15 @@ async function compare(header: string, id: number): Promise<void> {
   }
 }
 
+/** Folders of C++, and of other C libraries. */
+const NOT_C = /^(c\+\+|llvm|clang|node$|boost|.*-linux-musl)/;
+
 function headersIn(path: string): string[] {
   try {
     return [...Deno.readDirSync(path)].flatMap(({ name, isDirectory }) => {
       const inner = `${path}/${name}`;
       if (isDirectory) {
-        return /^(c\+\+|backward|x86_64-linux-gnu-c)/.test(name) ? [] : headersIn(inner);
+        return NOT_C.test(name) ? [] : headersIn(inner);
       }
       return /\.h$/.test(name) ? [inner] : [];
     }).sort();

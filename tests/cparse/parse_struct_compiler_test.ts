@@ -381,6 +381,19 @@ function* randomLayouts(): Generator<ReturnType<typeof parseStruct>> {
   }
 }
 
+for (const [compiler, [tool, ...args]] of Object.entries(COMPILERS)) {
+  testWith({ tools: [compiler], files: true }, `${compiler} accepts what declare writes`, () => {
+    using folder = new TestFolder();
+    const text = Array.from(randomLayouts(), (layout, i) => layout.declare(`S${i}`)).join("\n");
+    const { success, stderr } = new Deno.Command(tool!, {
+      args: [...args, "-w", "-fsyntax-only", folder.file("declared.c", text)],
+      env: { LC_ALL: "C" },
+    }).outputSync();
+    const says = new TextDecoder().decode(stderr);
+    assert.ok(success, `seed ${SEED}: ${says.slice(0, 2000)}`);
+  });
+}
+
 Deno.test("parseStruct reads what declare writes", () => {
   const declared = [
     ...randomLayouts(),
