@@ -39,7 +39,7 @@
  * import assert from "node:assert/strict";
  *
  * using server = MailboxServer.open({ key: 0x5eed000a });
- * using client = MailboxClient.open({ key: 0x5eed000a }); // normally in another process
+ * using client = MailboxClient.open({ key: 0x5eed000a }); // usually in another process
  * const sent = client.send("hello");
  * const message = await server.receive();
  * server.ack();

@@ -9,7 +9,7 @@
  *
  * using channel = Channel.openOrCreate({ key: 0x5eed0015 });
  * using consumer = channel.consumer();
- * using producer = channel.producer(); // normally in another process
+ * using producer = channel.producer(); // usually in another process
  * producer.sendSync(new TextEncoder().encode("hello"));
  * assert.equal(consumer.receiveSync().text, "hello");
  * consumer.ack(); // nothing is left, so the last to leave removes the channel

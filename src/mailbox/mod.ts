@@ -8,7 +8,7 @@
  * import assert from "node:assert/strict";
  *
  * using server = MailboxServer.open({ key: 0x5eed000b });
- * using client = MailboxClient.open({ key: 0x5eed000b }); // normally in another process
+ * using client = MailboxClient.open({ key: 0x5eed000b }); // usually in another process
  * const sent = client.send("hello");
  * assert.equal((await server.receive()).text, "hello");
  * server.ack();

@@ -83,7 +83,7 @@ export function parseKey(text: string): number {
     if (projectId !== undefined) return ftok(text.slice(0, colon), checkProject(projectId));
   }
   throw new TypeError(
-    `"${text}" is no key: write 1111, 0x457, 02127 or path:project (a number or one character)`,
+    `"${text}" is not a key: write 1111, 0x457, 02127 or path:project (a number or one character)`,
   );
 }
 

@@ -165,7 +165,7 @@ for (const [name, { read, option, taken, refused }] of Object.entries(KINDS)) {
 }
 
 Deno.test("a refusal says again what was written", () => {
-  assert.throws(() => keyOption("12x"), { message: /"12x" is no key: write 1111, 0x457, / });
+  assert.throws(() => keyOption("12x"), { message: /"12x" is not a key: write 1111, 0x457, / });
   assert.throws(() => keyOption("0"), { message: /key 0 is IPC_PRIVATE/ });
   assert.throws(() => keyOption("4294967296"), { message: /key 4294967296 does not fit 32 bits/ });
   assert.throws(() => modeOption("8"), { message: /"8" is not an octal mode such as/ });

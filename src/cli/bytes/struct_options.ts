@@ -63,7 +63,7 @@ function definesOf(
 
 function nameOf(option: string, name: string): string {
   if (/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) return name;
-  throw new UsageError(`option --${option}: ${JSON.stringify(name)} is no name of C`);
+  throw new UsageError(`option --${option}: ${JSON.stringify(name)} is not a C name`);
 }
 
 function readText(path: string): string {

@@ -69,7 +69,7 @@ export const readCommand = command({
 function copyForTerminal(segment: Segment, { offset, length }: ByteRange): Uint8Array {
   const copy = length > TERMINAL_BYTES ? undefined : segment.read(offset, length);
   if (copy !== undefined && isHarmless(copy)) return copy;
-  const what = copy === undefined ? plural(length, "byte") : "bytes that are no text";
+  const what = copy === undefined ? plural(length, "byte") : "bytes that are not text";
   throw new CommandFailure(
     `segment ${segment.id}: ${what} will not go to a terminal: use dump, a pipe or a file, or --force`,
   );

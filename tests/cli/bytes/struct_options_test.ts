@@ -32,7 +32,7 @@ Deno.test("--struct-file, --struct-name, --define: mistakes", () => {
   mistake("option --define needs --struct or --struct-file", "--define", "A");
   mistake("option --struct-name needs --struct or --struct-file", "--struct-name", "A");
   mistake("give --struct or --struct-file, not both", "--struct=int a", "--struct-file=a");
-  mistake('option --define: "1" is no name of C', "--struct=int a", "--define=1=2");
+  mistake('option --define: "1" is not a C name', "--struct=int a", "--define=1=2");
 });
 
 testWith({ files: true }, "--struct-file: a header, and one that is not there", () => {

@@ -116,7 +116,7 @@ const ROWS: Readonly<Record<string, Row>> = {
     texts: ["a", "b"],
     refused: ["line 2 (5 bytes) has a NUL at byte 2, where a message ends"],
   },
-  "bytes that are no text": {
+  "bytes that are not text": {
     input: new Uint8Array([0x61, 0x0a, 0x62, 0xff, 0x0a, 0xe2, 0x82, 0x0a, 0x63]),
     texts: ["a", "c"],
     refused: ["line 2 (2 bytes) is not UTF-8", "line 3 (2 bytes) is not UTF-8"],

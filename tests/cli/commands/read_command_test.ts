@@ -93,13 +93,13 @@ testWith(ON_TERMINAL, "read on a terminal: only text, unless --force", async () 
   const at = (byte: number): number => bytes.indexOf(byte);
   for (
     const [offset, length, what] of [
-      [1, 1, "bytes that are no text"],
-      [at(0x1b), 4, "bytes that are no text"],
-      [at(0x0d), 1, "bytes that are no text"],
-      [at(0xe2), 3, "bytes that are no text"],
-      [at(0xc2), 2, "bytes that are no text"],
+      [1, 1, "bytes that are not text"],
+      [at(0x1b), 4, "bytes that are not text"],
+      [at(0x0d), 1, "bytes that are not text"],
+      [at(0xe2), 3, "bytes that are not text"],
+      [at(0xc2), 2, "bytes that are not text"],
       // A part of a character, of which a terminal makes what it likes
-      [at(0x9b), 1, "bytes that are no text"],
+      [at(0x9b), 1, "bytes that are not text"],
       [at(0x67) - 1, longest + 1, `${longest + 1} bytes`],
     ] as const
   ) {

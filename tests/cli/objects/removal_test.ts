@@ -72,7 +72,7 @@ Deno.test("remove: what is not there has its own error; the rest is removed", ()
 Deno.test("remove: a mistake in the last argument is found before any removal", () => {
   const confusable = segmentStat({ id: 11, key: 0xd });
   const rows: readonly (readonly [string[], RegExp])[] = [
-    [["0xa", "0xb", "x"], /^"x" is no key/],
+    [["0xa", "0xb", "x"], /^"x" is not a key/],
     [["0xa", "0xb", "0"], /^key 0 is IPC_PRIVATE/],
     [["0xa", "--id=x"], /^"x" is not an id/],
     [["0xa", "0xc", "11"], /^11 is the key of segment 5 and the id of another/],

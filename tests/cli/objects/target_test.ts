@@ -36,8 +36,8 @@ Deno.test("parseTarget: every way of writing a key or an id", () => {
 });
 
 const REFUSED: readonly (readonly [string, RegExp])[] = [
-  ["", /^"" is no key: .*; an id is id:5$/],
-  ["abc", /^"abc" is no key: /],
+  ["", /^"" is not a key: .*; an id is id:5$/],
+  ["abc", /^"abc" is not a key: /],
   ["4294967296", /does not fit 32 bits/],
   ["0", /^key 0 is IPC_PRIVATE, which finds no segment: for the one with id 0 write id:0$/],
   ["0x0", /write id:0$/],
@@ -46,7 +46,7 @@ const REFUSED: readonly (readonly [string, RegExp])[] = [
   ["id:0x5", /^"0x5" is not an id/],
   ["id:2147483648", /^"2147483648" is not an id/],
   ["id:5 ", /^"5 " is not an id/],
-  ["ID:5", /^"ID:5" is no key|ENOENT/],
+  ["ID:5", /^"ID:5" is not a key|ENOENT/],
 ];
 
 Deno.test("parseTarget: what is neither is refused and says what would be", () => {
