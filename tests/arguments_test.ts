@@ -645,7 +645,7 @@ function* trials(
   }
 }
 
-Deno.test("every exported function and method is among those whose arguments are tried", () => {
+Deno.test("mod.ts: every exported function and method is tried", () => {
   using world = new World();
   const names = exportedCalls(world).map(([name]) => name).toArray().sort();
   assert.deepEqual(names, [...Object.keys(PARAMETERS), ...NOT_CALLED].sort());

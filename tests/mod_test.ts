@@ -72,7 +72,7 @@ function hasSetter(object: object, name: PropertyKey): boolean {
   return false;
 }
 
-Deno.test("the objects of every public class refuse to be changed", () => {
+Deno.test("mod.ts: the objects of every public class refuse to be changed", () => {
   using stack = new DisposableStack();
   for (const [kind, object] of Object.entries(objects(stack))) {
     const base = object instanceof Error ? Error.prototype : Object.prototype;
@@ -88,7 +88,7 @@ Deno.test("the objects of every public class refuse to be changed", () => {
   }
 });
 
-Deno.test("no constant of a public class can be assigned", () => {
+Deno.test("mod.ts: no constant of a public class can be assigned", () => {
   for (const [kind, exported] of Object.entries(LIBRARY)) {
     if (typeof exported !== "function") continue;
     for (const name of Reflect.ownKeys(exported)) {
@@ -101,7 +101,7 @@ Deno.test("no constant of a public class can be assigned", () => {
 
 testWith(
   { files: true },
-  "the objects tried are of all classes that the front doors export",
+  "mod.ts: the objects tried are of all exported classes",
   () => {
     using stack = new DisposableStack();
     const tried = new Set(Object.values(objects(stack)).map(({ constructor }) => constructor.name));

@@ -43,7 +43,7 @@ function named(
 for (const compiler of ["gcc", "musl-gcc", "aarch64-linux-gnu-gcc"] as const) {
   testWith(
     { tools: [compiler], files: true },
-    `constants are those of ${compiler}'s headers`,
+    `IPC and others: the constants of ${compiler}'s headers`,
     () => {
       using folder = new TestFolder();
       // musl's headers lack the kernel's own
@@ -66,27 +66,31 @@ for (const compiler of ["gcc", "musl-gcc", "aarch64-linux-gnu-gcc"] as const) {
 }
 
 for (const [compiler, header] of [["gcc", "linux/shm.h"], ["musl-gcc", "sys/shm.h"]] as const) {
-  testWith({ tools: [compiler], files: true }, `huge page sizes are those of ${compiler}'s`, () => {
-    using folder = new TestFolder();
-    const flags = HUGE_PAGE.LOGARITHMS.map((logarithm) => {
-      const kilobytes = 2 ** (logarithm - 10);
-      const name = kilobytes < 1024
-        ? `${kilobytes}KB`
-        : kilobytes < 2 ** 20
-        ? `${kilobytes / 1024}MB`
-        : `${kilobytes / 2 ** 20}GB`;
-      // As the signed flag word that shmget takes: the last one is negative
-      const flag = logarithm << HUGE_PAGE.SHIFT;
-      return `_Static_assert((int)(SHM_HUGE_${name}) == (int)${flag >>> 0}u, "${name}");`;
-    });
-    folder.compileOnly(
-      compiler,
-      [
-        "#define _GNU_SOURCE",
-        `#include <${header}>`,
-        `_Static_assert(SHM_HUGE_SHIFT == ${HUGE_PAGE.SHIFT}, "SHM_HUGE_SHIFT");`,
-        ...flags,
-      ].join("\n"),
-    );
-  });
+  testWith(
+    { tools: [compiler], files: true },
+    `SHM.HUGE_2MB and others: the huge page sizes of ${compiler}'s headers`,
+    () => {
+      using folder = new TestFolder();
+      const flags = HUGE_PAGE.LOGARITHMS.map((logarithm) => {
+        const kilobytes = 2 ** (logarithm - 10);
+        const name = kilobytes < 1024
+          ? `${kilobytes}KB`
+          : kilobytes < 2 ** 20
+          ? `${kilobytes / 1024}MB`
+          : `${kilobytes / 2 ** 20}GB`;
+        // As the signed flag word that shmget takes: the last one is negative
+        const flag = logarithm << HUGE_PAGE.SHIFT;
+        return `_Static_assert((int)(SHM_HUGE_${name}) == (int)${flag >>> 0}u, "${name}");`;
+      });
+      folder.compileOnly(
+        compiler,
+        [
+          "#define _GNU_SOURCE",
+          `#include <${header}>`,
+          `_Static_assert(SHM_HUGE_SHIFT == ${HUGE_PAGE.SHIFT}, "SHM_HUGE_SHIFT");`,
+          ...flags,
+        ].join("\n"),
+      );
+    },
+  );
 }

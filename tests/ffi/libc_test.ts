@@ -15,7 +15,7 @@ import { ON_TERMINAL } from "../support/terminal.ts";
 
 guardAgainstLeaks();
 
-Deno.test("every failed call gives its own errno, however often and whatever is allocated", () => {
+Deno.test("shmget, shmctl: every failed call returns its own errno, whatever is allocated", () => {
   const absent = freshKey();
   const garbage: unknown[] = [];
   for (let round = 0; round < 20_000; round++) {
@@ -26,11 +26,11 @@ Deno.test("every failed call gives its own errno, however often and whatever is 
   }
 });
 
-Deno.test("shmat's (void *)-1 is an errno, not a pointer", () => {
+Deno.test("shmat: (void *)-1 is an errno, not a pointer", () => {
   assert.equal(shmat(0x7ffffff0, null, 0), -ERRNO.EINVAL);
 });
 
-Deno.test("attach, detach, detach again", () => {
+Deno.test("shmat, shmdt: attach, detach, detach again", () => {
   const id = shmget(IPC.PRIVATE, 100, IPC.CREAT | 0o600);
   const address = shmat(id, null, SHM.RDONLY);
   assert.equal(shmctl(id, IPC.RMID, null), 0);
@@ -39,7 +39,7 @@ Deno.test("attach, detach, detach again", () => {
   assert.equal(shmdt(address), -ERRNO.EINVAL);
 });
 
-Deno.test("semaphore calls, waiting and not", async () => {
+Deno.test("semop, semctl: waiting and not waiting", async () => {
   const id = semget(IPC.PRIVATE, 2, IPC.CREAT | 0o600);
   try {
     const take = packSembufs([{ semaphore: 1, add: -1, flags: 0 }]);
@@ -57,25 +57,25 @@ Deno.test("semaphore calls, waiting and not", async () => {
   assert.equal(semctl(id, 0, IPC.RMID), -ERRNO.EINVAL);
 });
 
-Deno.test("ftok says which of its -1 are failures", () => {
+Deno.test("ftok: -1 is a failure or a key", () => {
   assert.deepEqual(ftok("/no/such/file", 1), { errno: ERRNO.ENOENT });
   assert("key" in ftok("/etc/passwd", 1));
 });
 
-Deno.test("the platform is one of the table, and tells glibc from musl", () => {
+Deno.test("platform: one of the table, glibc or musl", () => {
   const { arch, libc } = platform();
   assert.equal(arch, Deno.build.arch);
   assert(libc === "glibc" || libc === "musl");
   assert(Number.isInteger(geteuid()));
 });
 
-Deno.test("the kernel's word on pages and stack; 0 for what it has not said", () => {
+Deno.test("getauxval: the sizes of pages and stack; 0 for an unknown type", () => {
   assert(getauxval(AT.PAGESZ) % 4096n === 0n);
   assert(getauxval(AT.RANDOM) > 0n);
   assert.equal(getauxval(9999), 0n);
 });
 
-Deno.test("an unsupported platform is refused by name", () => {
+Deno.test("open: an unsupported platform is refused by name", () => {
   assert.throws(() => open("darwin", "aarch64"), (error) => {
     assert(error instanceof ShmError);
     assert.deepEqual([error.code, error.errno, error.call], ["ENOTSUP", 0, undefined]);
@@ -96,7 +96,7 @@ Deno.test("open: a Deno that is too old is refused by its version, with what to 
   });
 });
 
-testWith({ tools: ["deno"], files: true }, "importing the library opens nothing", () => {
+testWith({ tools: ["deno"], files: true }, "libc: importing the library opens nothing", () => {
   const { success, stderr } = new Deno.Command(Deno.execPath(), {
     args: ["run", "--no-prompt", `${PROJECT}mod.ts`],
     stdin: "null",
@@ -104,7 +104,7 @@ testWith({ tools: ["deno"], files: true }, "importing the library opens nothing"
   assert(success, new TextDecoder().decode(stderr));
 });
 
-testWith({ tools: ["deno"] }, "without --allow-ffi the error says what to add", () => {
+testWith({ tools: ["deno"] }, "libc: without --allow-ffi the error says what to add", () => {
   const { code, stderr } = new Deno.Command(Deno.execPath(), {
     args: ["run", "--no-prompt", `${PROJECT}cli.ts`, "server"],
     stdin: "null",
@@ -133,7 +133,7 @@ async function besidePlanted(folder: TestFolder, ...flags: string[]): Promise<st
 
 testWith(
   ON_TERMINAL,
-  "libc: what lies in the current folder by its name is never opened",
+  "libc: a file of its name in the current folder is never opened",
   async () => {
     using folder = new TestFolder();
     assert.match(await besidePlanted(folder, "--allow-ffi"), /shmmax/i);
@@ -147,7 +147,7 @@ testWith(
 
 testWith(
   { tools: ["deno"] },
-  "libc: without its permission any more nothing is made or attached",
+  "libc: after its permission is revoked nothing is created or attached",
   async () => {
     await using peer = Peer.typescript(
       `

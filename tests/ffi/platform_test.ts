@@ -50,20 +50,24 @@ const COMPILERS: readonly (readonly [string, Arch, LibcName])[] = [
 ];
 
 for (const [compiler, arch, libc] of COMPILERS) {
-  testWith({ tools: [compiler], files: true }, `layouts of ${arch} ${libc} by ${compiler}`, () => {
-    using folder = new TestFolder();
-    folder.compileOnly(
-      compiler,
-      [
-        "#define _GNU_SOURCE",
-        ...HEADERS.map((name) => `#include <${name}>`),
-        ...assertions(arch, libc),
-      ].join("\n"),
-    );
-  });
+  testWith(
+    { tools: [compiler], files: true },
+    `PLATFORMS: the layouts of ${arch} ${libc} by ${compiler}`,
+    () => {
+      using folder = new TestFolder();
+      folder.compileOnly(
+        compiler,
+        [
+          "#define _GNU_SOURCE",
+          ...HEADERS.map((name) => `#include <${name}>`),
+          ...assertions(arch, libc),
+        ].join("\n"),
+      );
+    },
+  );
 }
 
-Deno.test("musl differs from glibc only in the two fields that it declares otherwise", () => {
+Deno.test("PLATFORMS: musl differs from glibc only in two fields", () => {
   for (const { glibc, musl } of Object.values(PLATFORMS)) {
     const { ipc_perm, semid_ds, ...rest } = glibc.structs;
     const { ipc_perm: muslPerm, semid_ds: muslSemid, ...muslRest } = musl.structs;
@@ -76,7 +80,7 @@ Deno.test("musl differs from glibc only in the two fields that it declares other
   }
 });
 
-Deno.test("only Linux on the two processors of the table is supported", () => {
+Deno.test("supportedArch: only Linux on the two processors of the table", () => {
   assert.equal(supportedArch("linux", "x86_64"), "x86_64");
   assert.equal(supportedArch("linux", "aarch64"), "aarch64");
   assert.equal(supportedArch("darwin", "aarch64"), undefined);

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { ERRNO, errnoName, errnoText } from "../../ffi/errno.ts";
 import { formatKey, ShmError } from "../../ffi/shm_error.ts";
 
-Deno.test("an error names action, call, object, reason and remedy in one line", () => {
+Deno.test("ShmError: names action, call, object, reason and remedy in one line", () => {
   const error = new ShmError("open the segment", "shmget", ERRNO.ENOENT, {
     key: 1111,
     id: 5,
@@ -22,14 +22,14 @@ Deno.test("an error names action, call, object, reason and remedy in one line", 
   assert(error instanceof Error);
 });
 
-Deno.test("an error about a lane of a channel says which, any other says none", () => {
+Deno.test("ShmError.lane: the lane of a channel, or undefined", () => {
   const lane = 3;
   assert.equal(new ShmError("receive", undefined, "ECORRUPT", { lane }).lane, 3);
   assert.equal(new ShmError("receive", undefined, "ECORRUPT", { lane: 0 }).lane, 0);
   assert.equal(new ShmError("detach", "shmdt", ERRNO.EINVAL).lane, undefined);
 });
 
-Deno.test("what is not known is left out", () => {
+Deno.test("ShmError: unknown details are left out", () => {
   assert.equal(
     new ShmError("detach", "shmdt", ERRNO.EINVAL).message,
     "cannot detach: shmdt: EINVAL, invalid argument",
@@ -37,7 +37,7 @@ Deno.test("what is not known is left out", () => {
   assert.match(new ShmError("x", "shmget", 22, { key: 0 }).message, /for a private key:/);
 });
 
-Deno.test("ShmError without a call names the object alone, and one without either only the reason", () => {
+Deno.test("ShmError: without a call it names the object alone, without both only the reason", () => {
   const busy = new ShmError("send", undefined, ERRNO.EBUSY, { key: 1111, id: 5, remedy: "wait" });
   assert.equal(busy.message, "cannot send: key 1111 (0x457), id 5: EBUSY, it is in use; wait");
   assert.equal(busy.call, undefined);
@@ -47,7 +47,7 @@ Deno.test("ShmError without a call names the object alone, and one without eithe
   );
 });
 
-Deno.test("a refusal of the library's own has errno 0, and keeps its cause", () => {
+Deno.test("ShmError: an error of the library itself has errno 0, and keeps its cause", () => {
   const cause = new Error("why");
   const error = new ShmError("read", undefined, "EDETACHED", { cause });
   assert.deepEqual([error.code, error.errno, error.cause], ["EDETACHED", 0, cause]);
@@ -63,14 +63,14 @@ Deno.test("ShmError.is: a ShmError with one of the codes, or with any code", () 
   }
 });
 
-Deno.test("an errno without a name still has a number", () => {
+Deno.test("errnoName: an unknown errno has its number", () => {
   assert.equal(errnoName(9999), "E9999");
   assert.equal(new ShmError("x", "semop", 9999).code, "E9999");
   assert.equal(errnoName(ERRNO.EIDRM), "EIDRM");
   for (const errno of Object.values(ERRNO)) assert.doesNotMatch(errnoText(errno), /\.$|no name/);
 });
 
-Deno.test("a key is shown in decimal and as ipcs shows it", () => {
+Deno.test("formatKey: decimal, and hexadecimal as in ipcs", () => {
   assert.equal(formatKey(1111), "1111 (0x457)");
   assert.equal(formatKey(-1), "-1 (0xffffffff)");
 });

@@ -156,7 +156,7 @@ Deno.test("f32: rounds to the nearest float", () => {
   assert.equal(view.x, Math.fround(0.1));
 });
 
-Deno.test("an error names the field, the value and the range", () => {
+Deno.test("i32 and others: an error names the field, the value and the range", () => {
   const view = struct({ count: i8 }).view(new ArrayBuffer(1));
   assert.throws(() => view.count = 300, {
     message: '"count" takes an integer from -128 to 127 (i8), got 300',
