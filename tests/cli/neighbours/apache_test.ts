@@ -11,7 +11,7 @@ const MODULES = "/usr/lib/apache2/modules";
 
 testWith(
   neighbour("apache2", "pgrep"),
-  "rm, doctor: an Apache whose semaphores its dead children used last goes on",
+  "rm, doctor, top, watch: an Apache whose semaphores its dead children used last goes on",
   async () => {
     const { stdout, stderr } = await beside(`
       port=$(free_port) other=$(free_port)

@@ -9,7 +9,7 @@ import { beside, neighbour } from "./neighbour.ts";
 
 testWith(
   neighbour("gpsd"),
-  "doctor, rm: gpsd's segment stays open to a client of another user",
+  "doctor, rm, top, watch: gpsd's segment stays open to a client of another user",
   async () => {
     const { stdout, stderr } = await beside(`
       nobody gpsd -N -S $(free_port) -F "$PWD/control" > log 2>&1 & gpsd=$!

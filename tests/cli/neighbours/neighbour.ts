@@ -11,13 +11,14 @@ import { toEnd } from "../command_line.ts";
 
 /** What such a test needs, and `tools`. */
 export function neighbour(...tools: readonly string[]): Needs {
-  const all = [...IN_NAMESPACE.tools!, "setpriv", "perl", "ipcs", "ipcrm", ...tools];
+  const all = [...IN_NAMESPACE.tools!, "setpriv", "perl", "ipcs", "ipcrm", "script", ...tools];
   return { ...IN_NAMESPACE, files: true, tools: all };
 }
 
 /**
- * `cli`, `cli_all`: our command. `nobody COMMAND`: runs it as that user. `free_port`: a port of the loopback. `heed`: does as root all
- * that our command advises or offers to do without a question, and says what.
+ * `cli`, `cli_all`: our command. `nobody COMMAND`: runs it as that user. `free_port`: a port of the loopback.
+ * `heed`: does as root all that our command advises or offers to do without a question, and says what. Then
+ * it looks at all segments with top, on a terminal, and with watch, and says which of them failed.
  */
 const FUNCTIONS = `
   deno=$0 main=$1
@@ -36,6 +37,19 @@ const FUNCTIONS = `
     while read -r fix; do echo "fix: $fix"; eval "$fix" < /dev/null; done < fixes
     sort -u remarks
     cli rm --orphans --yes 2>&1; cli channel rm --orphans --yes > /dev/null 2>&1
+    look_at_all
+  }
+  look_at_all() {
+    top="'$deno' run -A '$main' top --interval 100ms"
+    # Once it reads keys: Enter shows all about the first one, x its bytes
+    : > screen
+    { until grep -aq 'q.*quit' screen; do sleep 0.1; done; printf '\\rxqqq'; } |
+      TERM=xterm script -qec "$top" /dev/null > screen ||
+      { echo "top $?"; cat screen; }
+    for id in $(ipcs -m | awk '$2 ~ /^[0-9]+$/ { print $2 }'); do
+      cli watch "id:$id" --length 4K --interval 20ms --timeout 200ms > changes 2>&1
+      [ $? -le 1 ] || { echo "watch $id"; cat changes; }
+    done
   }
 `;
 

@@ -29,7 +29,7 @@ const CLIENT = `
 
 testWith(
   neighbour("Xvfb", "mkfifo"),
-  "doctor, rm: an X server's pictures in shared memory are nothing wrong, and stay",
+  "doctor, rm, top, watch: an X server's pictures in shared memory are nothing wrong, and stay",
   async () => {
     const { stdout, stderr } = await beside(`
       cat > client <<'END'
