@@ -23,7 +23,7 @@ Deno.test("completion: every command, and every option of each as its help lists
   assert.deepEqual(await offered("-"), ["--help", "-h", "--version", "-V"]);
   for (const { name, load } of COMMANDS) {
     const listed = (await load()).help().matchAll(
-      /^ {2}(?: {4}|(-\w), )(--[a-z-]+)(?: [A-Z|]+)? {2}/gm,
+      /^ {2}(?: {4}|(-\w), )(--[a-z-]+)(?: [A-Z|=]+)? {2}/gm,
     );
     const forms = [...listed].flatMap(([, short, long]) =>
       short === undefined ? long! : [long!, short]
