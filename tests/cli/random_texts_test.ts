@@ -6,6 +6,7 @@ import type { ChannelOptions } from "../../src/channel/channel_options.ts";
 import { CHANNEL_OPTIONS, channelSettings } from "../../src/cli/message_options.ts";
 import { parseKey } from "../../src/sysv/key.ts";
 import { parseOwner } from "../../src/cli/commands/chown_command.ts";
+import { structOf } from "../../src/cli/bytes/struct_options.ts";
 import { COMMANDS } from "../../src/cli/command_list.ts";
 import { CommandFailure, UsageError } from "../../src/cli/errors.ts";
 import { parseTarget } from "../../src/cli/objects/target.ts";
@@ -117,6 +118,24 @@ const READINGS: Readonly<Record<string, Reading>> = {
   "send --tag": {
     parts: NUMBERS,
     read: (text) => isWhole(wholeOption("tag", text, 0, 0xffffffff)!, 0, 0xffffffff),
+    refusals: [UsageError],
+    least: 200,
+  },
+  "dump, watch --struct": {
+    parts: [
+      "int ",
+      "char ",
+      "struct { short s; } ",
+      "double *",
+      "x",
+      "y",
+      "[4]",
+      ":3",
+      ";",
+      "\0",
+      "/*",
+    ],
+    read: (text) => structOf(parse(["--struct", text], { struct: { value: "", help: "" } })),
     refusals: [UsageError],
     least: 200,
   },

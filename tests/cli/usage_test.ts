@@ -1,7 +1,7 @@
 /** Reading a command line: which words are taken, which refused, and that nothing else can happen. */
 
 import assert from "node:assert/strict";
-import { ftok, ShmError } from "../../mod.ts";
+import { ftok } from "../../mod.ts";
 import {
   countOption,
   durationOption,
@@ -74,15 +74,6 @@ Deno.test("parse: a mistake is named as it was written", () => {
   for (const [args, message] of REFUSED) {
     assert.throws(() => parse(args, TABLE), { message }, args.join(" "));
     assert.throws(() => parse(args, TABLE), UsageError);
-  }
-});
-
-Deno.test("options that are not there, or are flags, have no value", () => {
-  for (const text of [undefined, true] as const) {
-    assert.equal(keyOption(text), undefined);
-    assert.equal(modeOption(text), undefined);
-    assert.equal(countOption("count", text), undefined);
-    assert.equal(durationOption("timeout", text), undefined);
   }
 });
 
@@ -163,29 +154,6 @@ for (const [name, { read, option, taken, refused }] of Object.entries(KINDS)) {
     }
   });
 }
-
-Deno.test("a refusal says again what was written", () => {
-  assert.throws(() => keyOption("12x"), { message: /"12x" is not a key: write 1111, 0x457, / });
-  assert.throws(() => keyOption("0"), { message: /key 0 is IPC_PRIVATE/ });
-  assert.throws(() => keyOption("4294967296"), { message: /key 4294967296 does not fit 32 bits/ });
-  assert.throws(() => modeOption("8"), { message: /"8" is not an octal mode such as/ });
-  assert.throws(() => modeOption("1777"), { message: /1777/ });
-  assert.throws(() => countOption("count", "x"), {
-    message: /"x" is not a whole number of at least/,
-  });
-  assert.throws(() => durationOption("timeout", "1w"), {
-    message: /"1w" is not a duration such as/,
-  });
-});
-
-Deno.test("a key by a file that is not there is the system's failure", () => {
-  assert.throws(() => keyOption("/no/such/file:1"), (error) => {
-    assert(error instanceof ShmError);
-    assert.deepEqual([error.call, error.code], ["ftok", "ENOENT"]);
-    assert.match(error.message, /\/no\/such\/file/);
-    return true;
-  });
-});
 
 Deno.test("optionsHelp: one line an option, in columns", () => {
   assert.equal(

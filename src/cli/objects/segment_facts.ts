@@ -71,7 +71,7 @@ const SEGMENT_FACTS = {
 export type SegmentFacts = FactsOf<typeof SEGMENT_FACTS>;
 
 /** The status words of a segment. */
-export function statusOf(
+function statusOf(
   { stat, use }: {
     readonly stat: Pick<SegmentStat, "markedForRemoval" | "locked">;
     readonly use: Pick<SegmentUse, "verdict">;

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { STRUCT_OPTIONS, structOf } from "../../../src/cli/bytes/struct_options.ts";
-import { CommandFailure, UsageError } from "../../../src/cli/errors.ts";
+import { CommandFailure } from "../../../src/cli/errors.ts";
 import { parse } from "../../../src/cli/usage.ts";
 import { testWith } from "../../support/needs.ts";
 import { TestFolder } from "../../support/peer.ts";
@@ -20,19 +20,6 @@ Deno.test("--struct: the name chooses, and macros decide", () => {
   assert.equal(size("--define", "N=1 + 2", "--undefine", "WIDE"), 3);
   assert.equal(size("--define", "N=8", "--define", "WIDE"), 16);
   assert.throws(() => size("--define", "N=8"), { message: /^option --struct: line 2.*"WIDE"/ });
-});
-
-Deno.test("--struct-file, --struct-name, --define: mistakes", () => {
-  const mistake = (message: string, ...args: string[]): void =>
-    assert.throws(() => layoutOf(...args), (error) => {
-      assert.ok(error instanceof UsageError);
-      assert.equal(error.message, message);
-      return true;
-    });
-  mistake("option --define needs --struct or --struct-file", "--define", "A");
-  mistake("option --struct-name needs --struct or --struct-file", "--struct-name", "A");
-  mistake("give --struct or --struct-file, not both", "--struct=int a", "--struct-file=a");
-  mistake('option --define: "1" is not a C name', "--struct=int a", "--define=1=2");
 });
 
 testWith({ files: true }, "--struct-file: a header, and one that is not there", () => {

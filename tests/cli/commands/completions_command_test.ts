@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { SHELL_SCRIPTS } from "../../../src/cli/completion/shell_scripts.ts";
-import { output, perlSegment } from "../../support/foreign_objects.ts";
+import { perlSegment } from "../../support/foreign_objects.ts";
 import { guardAgainstLeaks } from "../../support/leaks.ts";
 import { type Needs, testWith } from "../../support/needs.ts";
 import { freshKey, PROJECT, TestFolder } from "../../support/peer.ts";
@@ -77,11 +77,6 @@ for (const shell of Object.keys(SHELL_SCRIPTS) as DrivenShell[]) {
     const all = offered(shell, script, PROGRAM, [`${PROGRAM} `, `${PROGRAM} go --x `], env);
     for (const words of all) assert(words.includes("go"), `${words}`);
     assert.throws(() => Deno.lstatSync(trap), Deno.errors.NotFound);
-  });
-
-  testWith(needs(shell), `completions ${shell}: the script has no syntax error`, () => {
-    using folder = new TestFolder();
-    output(shell, "-n", folder.file("script", SHELL_SCRIPTS[shell](PROGRAM)));
   });
 }
 

@@ -428,15 +428,6 @@ testWith(NAMESPACE, "doctor --verbose: each object of a group", async () => {
   );
 });
 
-testWith(NAMESPACE, "doctor: the same exit code when its reader ends", async () => {
-  const { stdout } = await inShellOfNamespace(`
-    echo 3 > /proc/sys/kernel/shmmni
-    cli doctor > /dev/null; echo "exit $?"
-    exec 3>&1; { cli doctor; echo "exit $?" >&3; } | true
-  `);
-  assert.equal(stdout.replaceAll(/^(?!exit).*\n/gm, ""), "exit 1\nexit 1\n");
-});
-
 testWith(NAMESPACE, "doctor: finds kernel.shm_rmid_forced", async () => {
   const { stdout } = await inShellOfNamespace(`
     echo 1 > /proc/sys/kernel/shm_rmid_forced; cli_all doctor --json; echo "exit $?"

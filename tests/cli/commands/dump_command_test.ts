@@ -2,7 +2,6 @@
 
 import assert from "node:assert/strict";
 import { Segment } from "../../../mod.ts";
-import { dumpCommand } from "../../../src/cli/commands/dump_command.ts";
 import { ForeignObject, output } from "../../support/foreign_objects.ts";
 import { guardAgainstLeaks } from "../../support/leaks.ts";
 import { testWith } from "../../support/needs.ts";
@@ -13,9 +12,8 @@ import {
   cliOnTerminal,
   ON_TERMINAL,
 } from "../../support/terminal.ts";
-import { printed, random, runHere } from "../command_line.ts";
+import { assertFailed, printed, random, runHere } from "../command_line.ts";
 import { segmentOf } from "../segment_bytes.ts";
-import { CommandFailure, UsageError } from "../../../src/cli/errors.ts";
 
 guardAgainstLeaks();
 
@@ -244,58 +242,12 @@ Deno.test("dump --struct: what is not all there is one line of error", async () 
   }
 });
 
-/** Runs it here, on no segment: what is wrong with the command line comes before that. */
-async function refusal(...args: readonly string[]): Promise<Error> {
-  return await dumpCommand.run(["id:2147483647", ...args]).then(
-    () => assert.fail("there is a segment 2147483647"),
-    (error) => error,
-  );
-}
-
 Deno.test("dump --struct: a part of an array of structs has few fields", async () => {
-  assert((await refusal("--struct=struct { char c; } x[65537]")) instanceof CommandFailure);
-});
-
-Deno.test("dump: each of 10 000 random values of options is read or refused", async () => {
-  const pick = random(42);
-  const any = <Text>(texts: readonly Text[]): Text => texts[pick(texts.length)]!;
-  const noise = (): string =>
-    new TextDecoder().decode(Uint8Array.from({ length: pick(20) }, () => pick(256)));
-  const types = "int|char|unsigned long|bool|struct { short s; }|double *|union".split("|");
-  const ends = [
-    "",
-    "",
-    "",
-    "[4]",
-    "[1e9]",
-    ":3",
-    ", z",
-    " = 1",
-    "/*",
-    "\0",
-    "\x1b[2J",
-    "\n#define N",
-  ];
-  const field = (): string => `${any(types)} ${any(["x", "y", "int", "_"])}${any(ends)};`;
-  const digits = (): string =>
-    any(["", "-", "0x", "1.5", "99999999999"]) + pick(99) + any(["", "K", "X"]);
-  const text = (): string =>
-    pick(3) === 0
-      ? noise()
-      : pick(2) === 0
-      ? digits()
-      : Array.from({ length: 1 + pick(3) }, field).join(any(["", " ", "\n"]));
-  let good = 0;
-  for (let round = 0; round < 10_000; round++) {
-    const name = pick(2) === 0 ? "struct" : ["offset", "length", "count"][pick(3)];
-    const struct = name === "count" ? ["--struct=int x"] : [];
-    const error = await refusal(...struct, `--${name}=${text()}`);
-    // A good command line finds that there is no such segment
-    if (error instanceof CommandFailure) good++;
-    else assert(error instanceof UsageError, `gave ${error.stack}`);
-    assert(error.message.length < 1000 && error.message.length > 10, error.message);
-  }
-  assert(good > 100, `only ${good} were good`);
+  const declaration = "struct { char c; } x[65537]";
+  assertFailed(
+    await runHere("dump", "id:2147483647", "--struct", declaration),
+    /no segment has id/,
+  );
 });
 
 testWith(

@@ -19,6 +19,8 @@ const ROOT = { tools: ["deno"], root: true };
 
 const SHELL = { tools: ["deno", "sh", "head"], files: true };
 
+const MOST = String(Number.MAX_SAFE_INTEGER);
+
 /** Runs `read` into a file, for what comes is no text, and gives what is in the file then. */
 async function read(...args: readonly string[]): Promise<Uint8Array> {
   using folder = new TestFolder();
@@ -127,7 +129,11 @@ for (const command of ["read", "dump"]) {
     for (
       const [options, message] of [
         [["-s", "11"], "has 10 bytes: offset 11 is beyond its end"],
+        [["-s", "11", "-n", "0"], "has 10 bytes: offset 11 is beyond its end"],
+        [["-s", MOST, "-n", MOST], `has 10 bytes: offset ${MOST} is beyond its end`],
         [["-s", "5", "-n", "6"], "has 10 bytes: from offset 5 there are 5, not 6"],
+        [["-s", "10", "-n", "1"], "has 10 bytes: from offset 10 there are 0, not 1"],
+        [["-s", "1", "-n", MOST], `has 10 bytes: from offset 1 there are 9, not ${MOST}`],
       ] as const
     ) {
       const { code, stdout, stderr } = await runHere(command, `id:${segment.id}`, ...options);

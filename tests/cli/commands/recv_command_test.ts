@@ -184,6 +184,18 @@ Deno.test("recv --keep: the channel stays, empty, for the next one", async () =>
   assert.deepEqual(objectsAt(key), []);
 });
 
+Deno.test("recv --lanes, --capacity, --mode: those of the channel that it creates", async () => {
+  const rows = [
+    ["--lanes=256 --capacity=64 --mode=660", "256 lanes of 64, mode 0660"],
+    ["--lanes=1 --capacity=64KiB", "1 lane of 64K, mode 0600"],
+    ["--capacity=0x10000", "8 lanes of 64K, mode 0600"],
+  ] as const;
+  for (const [options, shape] of rows) {
+    const { stderr } = await recv(freshKey(), "--timeout=0", ...options.split(" "));
+    assert.match(stderr, new RegExp(`^receiving at [^\n]*, ${shape}\n`));
+  }
+});
+
 testWith(CLI, "recv --until-closed: ends when the last sender is gone, killed or not", async () => {
   const key = freshKey();
   await using receiver = start(key, "--until-closed");

@@ -9,7 +9,7 @@ import { ForeignObject, perlSegment } from "../../support/foreign_objects.ts";
 import { guardAgainstLeaks } from "../../support/leaks.ts";
 import { testWith } from "../../support/needs.ts";
 import { asNobody } from "../../support/other_user.ts";
-import { freshKey, Peer, PROJECT, TestFolder } from "../../support/peer.ts";
+import { freshKey, PROJECT, TestFolder } from "../../support/peer.ts";
 import { ON_TERMINAL } from "../../support/terminal.ts";
 import { assertFailed, runHere, toEnd, until } from "../command_line.ts";
 import { Session } from "../on_screen.ts";
@@ -249,26 +249,11 @@ testWith(SCREEN, "top: colours, and none under NO_COLOR", async () => {
   }
 });
 
-testWith(SCREEN, "top: with -A the attached processes, escaped", async () => {
+testWith(SCREEN, "top: with -A the attached processes", async () => {
   using folder = new TestFolder();
-  const source = `
-    #include <stdio.h>
-    #include <stdlib.h>
-    #include <sys/prctl.h>
-    #include <sys/shm.h>
-    int main(int argc, char **argv) {
-      if (argc < 2 || shmat(atoi(argv[1]), 0, 0) == (void *)-1) return 1;
-      prctl(PR_SET_NAME, "\\xe6\\x97\\xa5\\xe6\\x9c\\xac\\x1b[2Jx");
-      puts("attached");
-      fflush(stdout);
-      return getchar();
-    }`;
-  const holder = folder.compile("gcc", "holder", [folder.file("holder.c", source)]);
-  using made = ForeignObject.segment(100);
-  await using held = Peer.start(holder, [`${made.id}`]);
-  assert.equal(await held.line(), "attached");
+  await using held = await perlSegment({ key: freshKey(), size: 100 });
   await using session = Session.start(folder, { ...TALL, all: true, columns: 100 }, "top");
-  await session.sees(new RegExp(` ${made.id} .* 100 +1 .* ${held.pid} 日本\\\\x1b\\[2Jx$`, "m"));
+  await session.sees(new RegExp(` ${held.id} .* 100 +1 .* ${held.perl.pid} perl$`, "m"));
   await session.type("q");
   assert.equal(await session.ended(), 0);
 });

@@ -1,7 +1,6 @@
 /** What `rm` decides, also when things change between looking and removing; nothing is created. */
 
 import assert from "node:assert/strict";
-import { geteuid } from "../../../ffi/accounts.ts";
 import type { SegmentStat } from "../../../mod.ts";
 import type { Outcome } from "../../../src/cli/objects/named_objects.ts";
 import { SEGMENTS } from "../../../src/cli/objects/removable.ts";
@@ -39,8 +38,6 @@ function told({ outcomes }: ReturnType<typeof removing>): (string | undefined)[]
 
 const A = segmentStat({ id: 4, key: 0xa, size: 10, cpid: 100 });
 const B = segmentStat({ id: 5, key: 0xb, size: 20, cpid: 100 });
-/** A user who is neither root nor us. */
-const SOMEBODY = geteuid() + 12345;
 const LEFT = segmentStat({ id: 7, cpid: NO_PID });
 const MARKED = segmentStat({ id: 6, nattch: 1, markedForRemoval: true });
 
@@ -121,22 +118,6 @@ Deno.test("remove: what comes into use after the questions is left alone", () =>
 Deno.test("remove: what is marked already is not asked about, and not chosen", () => {
   assert.deepEqual(removing(["id:6"], [A, MARKED]).removed, [6]);
   assert.deepEqual(removing(["--older-than=1s", "--yes"], [LEFT, MARKED]).removed, [7]);
-});
-
-Deno.test("remove: several options choose what all of them choose", () => {
-  const old = new Date(Date.now() - 60_000);
-  const recent = new Date();
-  const segments = [
-    segmentStat({ id: 1, cpid: NO_PID, ctime: old }),
-    segmentStat({ id: 2, cpid: NO_PID, ctime: recent }),
-    segmentStat({ id: 3, ctime: old }),
-    segmentStat({ id: 4, cpid: NO_PID, ctime: old, uid: SOMEBODY }),
-  ];
-  assert.deepEqual(removing(["--orphans", "--older-than=30s", "--yes"], segments).removed, [1, 4]);
-  const ours = segments.map((stat) => stat.uid === 0 ? { ...stat, uid: geteuid() } : stat);
-  assert.deepEqual(removing(["--orphans", "--older-than=30s", "--mine", "--yes"], ours).removed, [
-    1,
-  ]);
 });
 
 Deno.test("remove: --dry-run removes nothing and says what would be done", () => {

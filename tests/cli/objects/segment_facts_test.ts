@@ -1,17 +1,9 @@
-/** The record of a segment that every command prints, and its status in words. */
+/** The record of a segment that every command prints. */
 
 import assert from "node:assert/strict";
-import { Segment } from "../../../mod.ts";
-import {
-  FactsReader,
-  type SegmentFacts,
-  statusOf,
-} from "../../../src/cli/objects/segment_facts.ts";
-import { Inventory, type Use } from "../../../src/cli/objects/unused.ts";
-import { guardAgainstLeaks } from "../../support/leaks.ts";
+import { FactsReader, type SegmentFacts } from "../../../src/cli/objects/segment_facts.ts";
+import { Inventory } from "../../../src/cli/objects/unused.ts";
 import { NO_PID, segmentStat } from "../../support/objects.ts";
-
-guardAgainstLeaks();
 
 /** A user and group id that no system names. */
 const UNNAMED = 3_999_999_999;
@@ -71,22 +63,4 @@ Deno.test("FactsReader: the names and meanings that --json promises", () => {
   };
   const inventory = new Inventory({ segments: [stat], sets: [] });
   assert.deepEqual(new FactsReader({ extras: false, inventory }).facts(stat), facts);
-});
-
-Deno.test("statusOf: what is special, in words", () => {
-  const status = (markedForRemoval: boolean, locked: boolean, verdict: Use["verdict"]): string =>
-    statusOf({ stat: { markedForRemoval, locked }, use: { verdict } });
-  assert.equal(status(false, false, "in use"), "");
-  assert.equal(status(false, false, "orphan"), "orphan");
-  assert.equal(status(false, true, "idle"), "locked,idle");
-  assert.equal(status(true, true, "in use"), "dest,locked");
-});
-
-Deno.test("FactsReader: what comes from /proc can be left out, and is then unknown", () => {
-  using segment = Segment.create({ size: 1 });
-  segment.remove();
-  const reader = new FactsReader({ extras: false });
-  assert.equal(reader.attachersOf(segment.id), undefined);
-  const { pids, resident, swapped, nattch, status } = reader.facts(segment.stat());
-  assert.deepEqual([pids, resident, swapped, nattch, status], [null, null, null, 1, "dest"]);
 });

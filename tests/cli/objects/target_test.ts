@@ -3,7 +3,6 @@
 import assert from "node:assert/strict";
 import { ftok, ShmError } from "../../../mod.ts";
 import {
-  findObject,
   findSegment,
   parseTarget,
   type Target,
@@ -74,12 +73,6 @@ Deno.test("targets: arguments and --id, as often as they come", () => {
   assert.deepEqual(targetOf(said("--id=0")), { kind: "id", id: 0 });
 });
 
-Deno.test("targetOf: exactly one", () => {
-  assert.throws(() => targetOf(said()), { message: /^Missing segment: KEY or id:ID$/ });
-  assert.throws(() => targetOf(said("1", "--id=2")), { message: /^one segment at a time$/ });
-  assert.throws(() => targetOf(said("--id=x")), { message: /^"x" is not an id/ });
-});
-
 const SEGMENTS = [
   segmentStat({ id: 5, key: 1111 }),
   segmentStat({ id: 1111, key: 7 }),
@@ -127,11 +120,4 @@ Deno.test("findSegment: what is not there is said, with the id that was perhaps 
   for (const [text, message] of absent) {
     assert.throws(() => find(text), { constructor: CommandFailure, message: message }, text);
   }
-});
-
-Deno.test("findObject: the kind is named, and its own list", () => {
-  const target: Target = { kind: "id", id: 99 };
-  assert.throws(() => findObject(target, SEGMENTS, "semaphore set"), {
-    message: /^no semaphore set has id 99: `[^`]+cli.ts ls --semaphores` lists all of them$/,
-  });
 });

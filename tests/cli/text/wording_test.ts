@@ -1,34 +1,12 @@
-/** Numbers, keys, accounts and times as text. */
+/** Times as text. */
 
 import assert from "node:assert/strict";
-import { accountText, hexKey, plural, shortTime } from "../../../src/cli/text/wording.ts";
+import { shortTime } from "../../../src/cli/text/wording.ts";
 import { guardAgainstLeaks } from "../../support/leaks.ts";
 import { testWith } from "../../support/needs.ts";
 import { Peer, PROJECT } from "../../support/peer.ts";
 
 guardAgainstLeaks();
-
-Deno.test("plural: one is one", () => {
-  assert.deepEqual([0, 1, 2].map((count) => plural(count, "byte")), [
-    "0 bytes",
-    "1 byte",
-    "2 bytes",
-  ]);
-});
-
-Deno.test("hexKey: as ipcs shows a key", () => {
-  assert.deepEqual([0, 1111, -1, -(2 ** 31)].map(hexKey), [
-    "0x00000000",
-    "0x00000457",
-    "0xffffffff",
-    "0x80000000",
-  ]);
-});
-
-Deno.test("accountText: an account without a name is its number", () => {
-  assert.equal(accountText(null, 65534), "65534");
-  assert.equal(accountText("root", 0), "root");
-});
 
 testWith({ tools: ["deno"] }, "localTime: in the reader's time zone", async () => {
   const program = `
