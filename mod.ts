@@ -9,7 +9,7 @@
  * | -- | -- |
  * | share a struct with C or another process | {@linkcode Segment} and {@linkcode struct}, or {@linkcode parseStruct} |
  * | share one number, and wait for its change | {@linkcode Segment} and {@linkcode AtomicInt32} |
- * | copy what a C program guards with a counter (gpsd, NTP) | `SeqlockReader` of `@sysv/shm/sync` |
+ * | copy what a C program guards with a counter, such as gpsd | `SeqlockReader` of `@sysv/shm/sync` |
  * | give jobs from many processes to one worker | {@linkcode Channel} |
  * | send a text and know that it was received, or talk to the classic C++ programs | {@linkcode MailboxClient} and {@linkcode MailboxServer} |
  * | lock something for one process at a time | {@linkcode Mutex} |
