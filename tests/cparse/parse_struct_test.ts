@@ -7,6 +7,7 @@ import { bool, char, i32, i8, u64, u8 } from "../../src/layout/scalar.ts";
 import { struct } from "../../src/layout/struct.ts";
 import { Random } from "../crash/random.ts";
 import { randomStructs } from "./random_struct.ts";
+import { randomTexts } from "./random_text.ts";
 
 /** A new one every run. To see a failure again, put the seed it printed here. */
 const SEED = crypto.getRandomValues(new Uint32Array(1))[0]!;
@@ -369,6 +370,9 @@ Deno.test("parseStruct: 10 000 mutations of declarations", () => {
   const random = new Random(SEED);
   const originals = [
     ...randomStructs(SEED, 30).map((layout) => layout.declare("S").slice(0, 2000)),
+    ...randomTexts(SEED, 30).map(({ text }) => text),
+    "namespace n { class C { public: static const int N = 4; std::array<int, N> a; int b : 3 = 1; C(); }; }",
+    "#define F(T, n, ...) T n##_[sizeof(#n)] __VA_ARGS__\nstruct S { F(int, a); F(char, b, [2]); };",
     "bool can_read; char msg[2048]",
     "typedef struct { unsigned long int a; double x, y; } __attribute__((packed, aligned(4))) Point;",
     "enum E { A, B = 1 << 4 }; struct S { enum E e; char n[B + sizeof(int)]; struct S *next; };",
