@@ -6,17 +6,16 @@
 import { LANE_CAPACITY, LANES } from "../channel/descriptor.ts";
 import type { ChannelOptions } from "../channel/channel_options.ts";
 import type { MailboxOptions } from "../mailbox/mailbox_membership.ts";
-import { UsageError } from "./errors.ts";
 import { report } from "./output.ts";
 import { formatSize, parseSize } from "./text/size.ts";
 import {
-  countOption,
   durationOption,
   keyOption,
   modeOption,
   type OptionTable,
   type Parsed,
   valueOf,
+  wholeOption,
 } from "./usage.ts";
 
 /** The default key of `send` and `recv`; the mailbox uses 1111. */
@@ -101,7 +100,10 @@ export function channelSettings(
     ...shared.open,
     key: keyOption(options.key) ?? CHANNEL_KEY,
     persistent: options.keep === true,
-    ...given({ lanes: lanesOption(options.lanes), laneCapacity: capacityOption(options.capacity) }),
+    ...given({
+      lanes: wholeOption("lanes", options.lanes, 1, LANES.MAX),
+      laneCapacity: capacityOption(options.capacity),
+    }),
   };
   return { ...shared, open };
 }
@@ -125,14 +127,6 @@ function given<Values extends Readonly<Record<string, number | undefined>>>(
 ): { [Name in keyof Values]?: number } {
   const entries = Object.entries(values).filter(([, value]) => value !== undefined);
   return Object.fromEntries(entries) as { [Name in keyof Values]?: number };
-}
-
-function lanesOption(text: string | true | undefined): number | undefined {
-  const lanes = countOption("lanes", text);
-  if (lanes !== undefined && lanes > LANES.MAX) {
-    throw new UsageError(`option --lanes: at most ${LANES.MAX}`);
-  }
-  return lanes;
 }
 
 function capacityOption(text: string | true | undefined): number | undefined {

@@ -69,23 +69,12 @@ function loadedBy(...args: readonly string[]): string[] {
   return scripts.filter((script) => !script.includes(":")).toSorted();
 }
 
-testWith(CLI, "cli.ts: only the list of the commands is loaded with it", () => {
-  assert.deepEqual([...loadedWith("cli.ts")].toSorted(), [...FRONT, "deno.json"].toSorted());
-});
-
 testWith(CLI, "cli.ts: Deno finds each command's file before it runs", () => {
   const { later } = imports("cli.ts").get("src/cli/command_list.ts")!;
   const files = [...COMMANDS, COMPLETE].map(({ name }) =>
     `src/cli/commands/${name.replace("__", "")}_command.ts`
   );
   assert.deepEqual(later.toSorted(), files.toSorted());
-});
-
-Deno.test("COMMANDS: each loads the command of its name", async () => {
-  for (const { name, load } of COMMANDS) {
-    const { help } = await load();
-    assert(help().includes(`\nUsage: cli.ts ${name} `), name);
-  }
 });
 
 testWith(CLI, "cli.ts --version, --help: load no library", () => {

@@ -33,20 +33,6 @@ Deno.test("fieldRows: nested structs field by field, arrays as one, in memory or
   ]);
 });
 
-Deno.test("fieldRows: base moves the offsets, prefix begins the paths", () => {
-  const layout = parseStruct("struct { uint8_t a, b; } pair; uint8_t c");
-  assert.deepEqual(
-    fieldRows(layout, Uint8Array.of(1, 2, 3), { base: 2 ** 33, prefix: "[7]." }).map(shown),
-    [
-      ["[7].pair.a", 2 ** 33, 1, "uint8_t", "1"],
-      ["[7].pair.b", 2 ** 33 + 1, 1, "uint8_t", "2"],
-      ["[7].c", 2 ** 33 + 2, 1, "uint8_t", "3"],
-    ],
-  );
-  // A part of a buffer is looked at where it begins
-  assert.equal(fieldRows(layout, Uint8Array.of(9, 1, 2, 3).subarray(1))[2]?.text, "3");
-});
-
 Deno.test("fieldRows: the first eight structs of an array, and a row for the rest", () => {
   const of = (length: number, full = false): (readonly unknown[])[] => {
     const layout = parseStruct(`struct { uint16_t x; } p[${length}]; uint16_t end`);

@@ -112,37 +112,6 @@ testWith(FOREIGN, "ls: the table says what ipcs -m says", async () => {
   );
 });
 
-testWith(FOREIGN, "ls: pids and times are those of ipcs -p and -t", async () => {
-  using made = ForeignObject.segment(10);
-  await using held = await perlSegment({ key: freshKey(), size: 77, times: 2 });
-  const { id } = held;
-  const columns = "--columns=id,owner,cpid,lpid,atime,dtime,ctime";
-  const rows = (await printed("ls", columns)).trimEnd().split("\n").map((row) => row.trim());
-  const pids = output("ipcs", "-m", "-p").split("\n").map((row) => row.split(/\s+/));
-  const times = output("ipcs", "-m", "-t").split("\n").map((row) => row.trim());
-  for (const each of [made.id, id]) {
-    const [cells, clock] = [pids, times].map((table) =>
-      table.find((row) => `${row}`.startsWith(`${each}${table === pids ? "," : " "}`))
-    ) as [string[], string];
-    const [ownId, owner, cpid, lpid, ...rest] = rows.find((row) => row.startsWith(`${each} `))!
-      .split(/ +/);
-    assert.deepEqual([ownId, owner, cpid, lpid === "-" ? "0" : lpid], cells.slice(0, 4));
-    // "Nov 23 17:23:26" or "Not set", three times
-    const theirs = clock.match(/[A-Z][a-z]{2} +\d+ [\d:]{8}|Not set/g)!;
-    const ours = rest.join(" ").match(/\d{4}-\d\d-\d\d [\d:]{8}|-/g)!;
-    assert.deepEqual(ours.map(asIpcs), theirs.map((text) => text.replace(/ +/g, " ")));
-  }
-});
-
-/** A time of ours as ipcs writes it, without the year. */
-function asIpcs(text: string): string {
-  if (text === "-") return "Not set";
-  const [day, clock] = text.split(" ");
-  const months = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ");
-  const [, month, date] = day!.split("-");
-  return `${months[Number(month) - 1]} ${Number(date)} ${clock}`;
-}
-
 testWith(GCC, "ls: a segment that is locked and marked for removal", async () => {
   using folder = new TestFolder();
   const source = folder.file(

@@ -15,7 +15,6 @@ import { cliOnTerminal, ON_TERMINAL } from "../../support/terminal.ts";
 import {
   assertFailed,
   cliInShell,
-  inFlightOf,
   listening,
   objectsAt,
   runHere,
@@ -242,23 +241,6 @@ testWith(CLI, "server: a mailbox that is removed is an error, and nothing is lef
   assert.match(stderr, /^error: [^\n]*EIDRM[^\n]*removed[^\n]*\n$/);
   assert.equal(code, 1);
   assert.deepEqual(objectsAt(key), []);
-});
-
-testWith(CLI, "server: its end with an unread message keeps the segment and says so", async () => {
-  const key = freshKey();
-  await using peer = start(key);
-  const id = await listening(peer);
-  const inFlight = inFlightOf(key);
-  assert(inFlight.tryAcquire()); // so that the server cannot take the message
-  {
-    using client = MailboxClient.open({ key });
-    assert(client.trySend("unread"));
-  }
-  const { code, stdout, stderr } = await interrupt(peer);
-  assert(stderr.endsWith(`\nended by SIGINT; segment ${id} kept: it has unread messages\n`));
-  assert.deepEqual([code, stdout], [0, ""]);
-  assert.deepEqual(objectsAt(key), ["segment"]);
-  await assertNext(key, "unread");
 });
 
 testWith(SHELL, "server: it goes on when nothing can be written to stderr", async () => {

@@ -166,6 +166,9 @@ testWith(SCREEN, "top: depth and rate of a channel, in the list and on its page"
   await session.sees(new RegExp(`^producers +1: pid ${pid}\nconsumer +pid ${pid}$`, "m"));
   consumer.drain(() => {});
   await session.sees(/^waiting +none$/m);
+  producer.close();
+  consumer.close();
+  await session.sees(/^producers +0\nconsumer +none$/m);
   await session.type("\x03");
   assert.equal(await session.ended(), 0);
 });

@@ -8,24 +8,15 @@ import { parseMode, parseOctalMode } from "../../../src/cli/text/mode.ts";
 
 const CHMOD = { tools: ["sh", "chmod", "stat"], files: true };
 
-const CHANGED: readonly (readonly [string, number, number])[] = [
+const OCTAL: readonly (readonly [string, number, number])[] = [
   ["640", 0o777, 0o640],
   ["0", 0o777, 0],
   ["0o660", 0, 0o660],
   ["0777", 0, 0o777],
-  ["u+r", 0, 0o400],
-  ["+r", 0, 0o444],
-  ["a-w", 0o666, 0o444],
-  ["go=", 0o666, 0o600],
-  ["g=u", 0o640, 0o660],
-  ["u=rwx,go=rx", 0, 0o755],
-  ["u-w+x=r", 0o700, 0o400],
-  ["ugo+x", 0, 0o111],
-  ["o+u-r", 0o600, 0o602],
 ];
 
-Deno.test("parseMode: what each form makes of a mode", () => {
-  for (const [text, before, after] of CHANGED) {
+Deno.test("parseMode: an octal mode, whatever the mode was", () => {
+  for (const [text, before, after] of OCTAL) {
     assert.equal(parseMode(text)(before).toString(8), after.toString(8), text);
   }
 });

@@ -1,10 +1,9 @@
-/** Tables: columns to choose, sort by and print, and the same rows as JSON. */
+/** Tables: columns to choose, sort by and print. */
 
 import assert from "node:assert/strict";
-import { type Column, tableJson, tableLines } from "../../../src/cli/text/table.ts";
+import { type Column, tableLines } from "../../../src/cli/text/table.ts";
 import { parse } from "../../../src/cli/usage.ts";
 import { TABLE_OPTIONS, tableSettings } from "../../../src/cli/table_options.ts";
-import { UsageError } from "../../../src/cli/errors.ts";
 
 interface Row {
   readonly name: string | null;
@@ -66,16 +65,6 @@ Deno.test("tableSettings: columns by name or heading, in the order written", () 
   assert.equal(settings().columns, undefined);
 });
 
-Deno.test("tableSettings: an unknown column is refused with those there are", () => {
-  for (const text of ["", ",", "name,", "name;bytes", "nam", "names", "constructor", "__proto__"]) {
-    assert.throws(() => settings("--columns", text), {
-      constructor: UsageError,
-      message: /^no column ".*": choose from name, bytes, busy, pids$/,
-    }, text);
-  }
-  assert.throws(() => settings("--sort", "age"), { message: /^no column "age": choose from name/ });
-});
-
 Deno.test("tableSettings: sorts numbers by value, texts, lists by length", () => {
   const order = (...args: readonly string[]): (string | null)[] =>
     settings(...args).sorted(ROWS).map(({ name }) => name);
@@ -99,15 +88,4 @@ Deno.test("tableSettings: sorting leaves the given rows as they are", () => {
   settings("--sort=bytes").sorted(rows);
   settings("-r").sorted(rows);
   assert.deepEqual(rows, [ann, bob]);
-});
-
-Deno.test("tableJson: all facts, or those of the columns", () => {
-  assert.deepEqual(JSON.parse(tableJson(undefined, ROWS)), ROWS);
-  assert.deepEqual(JSON.parse(tableJson([PIDS, BYTES], ROWS)), [
-    { pids: [7, 8], bytes: 10 },
-    { pids: [], bytes: 9 },
-    { pids: null, bytes: null },
-    { pids: [1, 2, 3], bytes: 9 },
-  ]);
-  assert.equal(tableJson(undefined, []), "[]");
 });

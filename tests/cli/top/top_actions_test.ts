@@ -70,16 +70,6 @@ Deno.test("firstBytes: at most those of the segment, which it detaches again", (
   assert.match((firstBytes(0x7ffffff0) as { why: string }).why, /^cannot attach .*EINVAL/);
 });
 
-Deno.test("remove: removes the segment, and tells what keeps it", () => {
-  const segment = Segment.create({ size: 100 });
-  const { id } = segment;
-  const row = rowOf(id);
-  assert.equal(remove(row), `segment ${id} marked for removal: it goes when its 1 attach does`);
-  assert.equal(statSegment(id).markedForRemoval, true);
-  segment.detach();
-  assert.equal(remove(row), `segment ${id} is gone`);
-});
-
 Deno.test("remove: another segment with the same id stays", () => {
   using segment = Segment.create({ size: 100 });
   const row = rowOf(segment.id);

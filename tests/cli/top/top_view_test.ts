@@ -230,28 +230,6 @@ Deno.test("topFrame: depth and rate, if there are channels", () => {
   assert.doesNotMatch(shown(three()).join("\n"), /DEPTH|MSG/);
 });
 
-Deno.test("topFrame: the facts of a channel follow those of its segment", () => {
-  const model = withChannel();
-  model.press("enter", { page: 1, lastScroll: 0 });
-  const lines = shown(model);
-  const first = lines.findIndex((line) => line.startsWith("lanes"));
-  assert.deepEqual(lines.slice(first, first + 7), [
-    "lanes            8 of 1048576 bytes (1M)",
-    "messages         of at most 2040 bytes (2K)",
-    "waiting          1234567, 5242880 bytes (5M) in all",
-    "ever             33000000, 31M/s",
-    "full             1 wait for room",
-    "producers        2: pid 813, 814",
-    "consumer         pid 812",
-  ]);
-  const idle = modelOf([segment({ id: 3, nattch: 1 }, { channel: channel() })]);
-  idle.press("enter", { page: 1, lastScroll: 0 });
-  assert.match(
-    shown(idle).join("\n"),
-    /\nwaiting +none\never +0\n[^]*\nproducers +0\nconsumer +none\n/,
-  );
-});
-
 Deno.test("topFrame: a segment that is gone, and bytes that cannot be read", () => {
   const model = modelOf([segment({ id: 9, markedForRemoval: true })]);
   model.press("enter", { page: 1, lastScroll: 0 });
