@@ -7,9 +7,9 @@ import { type Token, unreadable } from "./token.ts";
 
 /** Whether a word begins with `__` or is all capitals. */
 export function looksLikeMacro({ kind, text, expanded }: Token): boolean {
-  // A name that a macro of the text makes is what its author wants; Linux names empty structs __empty_*
+  // A name that a macro of the text makes is what its author wants; these names of Linux and glibc are known
   return kind === "word" && expanded !== true &&
-    /^(__(?!empty_)\w+|_?[A-Z][A-Z0-9_]*[A-Z0-9_])$/.test(text);
+    /^(__(?!empty_|in6_u$|value32$)\w+|_?[A-Z][A-Z0-9_]*[A-Z0-9_])$/.test(text);
 }
 
 /** Whether a word looks like a macro that stands for an attribute. */

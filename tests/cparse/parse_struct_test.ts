@@ -514,6 +514,7 @@ Deno.test("parseStruct: an undefined macro is refused by name, with the ways out
   assert.equal(parseStruct(packed).size, 5);
   assert.equal(places("#define DATA DATA\nstruct A { int a; } DATA;"), "DATA@0+4");
   assert.equal(places("struct A { struct { int a; } NED; };"), "NED@0+4");
+  assert.equal(places("struct A { union { int a; char b[16]; } __in6_u; };"), "__in6_u@0+16");
   assert.equal(
     places("struct A { int a; }; typedef struct { char c; } B; struct A x; B y;"),
     "x@0+4 y@4+1",
