@@ -95,7 +95,7 @@ const LS = command({
   async run({ options }): Promise<void> {
     const style = { bytes: options.bytes === true };
     const { columns, sorted } = tableSettings(options, channelColumns(style));
-    const chosen = selection(options) ?? (() => true);
+    const chosen = selection(options);
     const names = new AccountNames();
     const inventory = new Inventory();
     const rows = sorted(

@@ -101,7 +101,7 @@ export const lsCommand = command({
 async function listAllSegments(options: Options): Promise<void> {
   const style = { bytes: options.bytes === true };
   const { columns, by, sorted } = tableSettings(options, segmentColumns(style));
-  const chosen = selection(options) ?? (() => true);
+  const chosen = selection(options);
   const key = keyOption(options.key);
   const asked = by === undefined ? columns ?? [] : [...columns ?? [], by];
   const everything = options.json === true && columns === undefined;

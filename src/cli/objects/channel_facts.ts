@@ -18,33 +18,21 @@ interface FiguresSource {
 const FIGURES = factTable<FiguresSource>()({
   /** How many producers may send at the same time, and the bytes of each lane. */
   lanes: { title: "LANES", right: true, value: ({ channel }) => channel.lanes.length },
-  laneCapacity: {
-    title: "CAPACITY",
-    right: true,
-    sized: true,
-    value: ({ channel }) => channel.laneCapacity,
-  },
+  laneCapacity: { title: "CAPACITY", sized: true, value: ({ channel }) => channel.laneCapacity },
   /** Bytes of every message, null if they differ; and the most bytes of a message. */
   messageSize: {
     title: "MESSAGE",
-    right: true,
     sized: true,
     value: ({ channel }) => channel.messageSize || null,
   },
   maxMessage: {
     title: "MAXMESSAGE",
-    right: true,
     sized: true,
     value: ({ channel }) => maxMessage(channel.laneCapacity),
   },
   /** The number of waiting messages, and the bytes they take. */
   depth: { title: "DEPTH", right: true, value: ({ sum }) => sum(({ depth }) => depth) },
-  bytes: {
-    title: "BYTES",
-    right: true,
-    sized: true,
-    value: ({ sum }) => sum(({ bytes }) => bytes),
-  },
+  bytes: { title: "BYTES", sized: true, value: ({ sum }) => sum(({ bytes }) => bytes) },
   /** The number of messages so far. */
   messages: { title: "MESSAGES", right: true, value: ({ sum }) => sum(({ messages }) => messages) },
   /** How often a sender found no space and waited. */
@@ -70,7 +58,7 @@ const CHANNEL_FACTS = {
   ...OBJECT_FACTS,
   ...factTable<{ readonly channel: ChannelStat }>()({
     /** The bytes of the segment, and the number of attaches. */
-    size: { title: "SIZE", right: true, sized: true, value: ({ channel }) => channel.segment.size },
+    size: { title: "SIZE", sized: true, value: ({ channel }) => channel.segment.size },
     nattch: { title: "ATT", right: true, value: ({ channel }) => channel.segment.nattch },
     /** The semaphore set with the same key. */
     setId: { title: "SETID", right: true, value: ({ channel }) => channel.setId },

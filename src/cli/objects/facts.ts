@@ -17,7 +17,7 @@ export interface Fact<Source> {
   readonly text?: (value: never, row: never) => string;
   /** The fact to show in a table if this one is null: the number of an owner without a name. */
   readonly or?: string;
-  /** Whether it is a number of bytes, which a table shows in short form. */
+  /** Whether it is a number of bytes: aligned to the right, and in short form. */
   readonly sized?: true;
   readonly rank?: (value: never) => Cell;
   readonly format?: (row: never) => Format | undefined;
@@ -62,7 +62,7 @@ export function columnsOf<Table extends Facts<never>>(
     return {
       name,
       title: fact.title,
-      right: fact.right,
+      right: fact.right ?? fact.sized,
       text: shown,
       rank: rank && ((row) => rank(row[name]!)),
       format: fact.format as Column<Row>["format"],

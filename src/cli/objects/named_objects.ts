@@ -4,8 +4,7 @@ import { ShmError } from "../../../ffi/shm_error.ts";
 import type { ObjectStat } from "../../sysv/object_stat.ts";
 import type { SegmentStat } from "../../sysv/segment_stat.ts";
 import { print, printJson, reportError } from "../output.ts";
-import { findObject, parseTarget } from "./target.ts";
-import type { Parsed } from "../usage.ts";
+import { findObject, namesOf, parseTarget } from "./target.ts";
 import { CommandFailure, UsageError } from "../errors.ts";
 import { hexKey, keyText } from "../text/wording.ts";
 
@@ -20,11 +19,11 @@ export type Named<Found extends ObjectStat> =
 
 /** Finds all that the command line names: arguments first, each once; or throws a `UsageError`. */
 export function namedObjects<Found extends ObjectStat>(
-  { positionals, repeated }: Pick<Parsed<"id">, "positionals" | "repeated">,
+  parsed: Parameters<typeof namesOf>[0],
   objects: readonly Found[],
   kind: Parameters<typeof findObject>[2],
 ): Named<Found>[] {
-  const texts = [...positionals, ...(repeated.id ?? []).map((id) => `id:${id}`)];
+  const texts = namesOf(parsed);
   if (texts.length === 0) throw new UsageError(`Missing ${kind}: KEY or id:ID`);
   // A mistake in the last argument must be found before the first object is changed
   const all = texts.map((text) => named(text, objects, kind));

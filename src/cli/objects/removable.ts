@@ -56,7 +56,7 @@ function attachersText(id: number): string {
 export const SEGMENTS: Removable<SegmentStat> = {
   name: "segment",
   list: listSegments,
-  chosen: (options) => selection(options) ?? (() => true),
+  chosen: selection,
   text: segmentText,
   users: ({ nattch }) => nattch,
   judge: (segments) => {

@@ -21,7 +21,7 @@ const SEGMENT_FACTS = {
   ...OBJECT_FACTS,
   ...factTable<SegmentSource>()({
     /** Its size in bytes, and the number of attaches in all processes. */
-    size: { title: "SIZE", right: true, sized: true, value: ({ stat }) => stat.size },
+    size: { title: "SIZE", sized: true, value: ({ stat }) => stat.size },
     nattch: { title: "ATT", right: true, value: ({ stat }) => stat.nattch },
     /** `dest` (marked for removal), `locked`, `idle`, `orphan`, separated by commas. */
     status: { title: "STATUS", value: statusOf, format: statusFormat },
@@ -54,13 +54,11 @@ const SEGMENT_FACTS = {
     /** The bytes in memory, and the bytes swapped out; null without -A. */
     resident: {
       title: "RESIDENT",
-      right: true,
       sized: true,
       value: ({ residence }) => residence?.resident ?? null,
     },
     swapped: {
       title: "SWAPPED",
-      right: true,
       sized: true,
       value: ({ residence }) => residence?.swapped ?? null,
     },

@@ -24,13 +24,13 @@ may hold messages. Some programs come back for such segments all the same.`;
 /** Whether a segment is chosen. Its use is determined only if needed, because that is expensive. */
 export type Choice = (stat: SegmentStat, use: () => Use) => boolean;
 
-/** Returns the function that chooses segments; `undefined` if the command line does not choose. */
+/** Returns the function that chooses segments: all of them if the command line does not choose. */
 export function selection(
   options: Parsed<keyof typeof SELECTION_OPTIONS>["options"],
-): Choice | undefined {
+): Choice {
   const tests: Choice[] = testsOfAll(options);
   if (options.orphans === true) tests.push((_, use) => use().verdict === "orphan");
-  return tests.length === 0 ? undefined : (...seen) => tests.every((test) => test(...seen));
+  return (...seen) => tests.every((test) => test(...seen));
 }
 
 /** As {@linkcode selection}, for semaphore sets, whose creator is unknown. */

@@ -60,22 +60,19 @@ function parseId(text: string): number {
   return id;
 }
 
-/** All targets that the command line names, arguments first. */
-export function targetsOf(
+/** The names on the command line as `parseTarget` reads them, arguments first. */
+export function namesOf(
   { positionals, repeated }: Pick<Parsed<"id">, "positionals" | "repeated">,
-): Target[] {
-  return [
-    ...positionals.map(parseTarget),
-    ...(repeated.id ?? []).map((text): Target => ({ kind: "id", id: parseId(text) })),
-  ];
+): string[] {
+  return [...positionals, ...(repeated.id ?? []).map((id) => `id:${id}`)];
 }
 
 /** The one target that the command line names; a `UsageError` if it names none or several. */
-export function targetOf(parsed: Pick<Parsed<"id">, "positionals" | "repeated">): Target {
-  const [target, another] = targetsOf(parsed);
-  if (target === undefined) throw new UsageError("Missing segment: KEY or id:ID");
+export function targetOf(parsed: Parameters<typeof namesOf>[0]): Target {
+  const [name, another] = namesOf(parsed);
+  if (name === undefined) throw new UsageError("Missing segment: KEY or id:ID");
   if (another !== undefined) throw new UsageError("one segment at a time");
-  return target;
+  return parseTarget(name);
 }
 
 /** The segment that `target` names; a `CommandFailure` if there is none, a `UsageError` for two. */

@@ -1,9 +1,9 @@
 /** The columns of `top`: their text, their sort order, and which ones a narrow terminal leaves out. */
 
-import { formatSize } from "../text/size.ts";
+import { segmentColumns, type SegmentFacts } from "../objects/segment_facts.ts";
 import type { Column } from "../text/table.ts";
 import type { TopRow } from "./top_row.ts";
-import { accountText, formatRate, hexKey, UNKNOWN } from "../text/wording.ts";
+import { accountText, formatRate, UNKNOWN } from "../text/wording.ts";
 
 /** A column with its priority. */
 export interface TopColumn extends Column<TopRow> {
@@ -19,10 +19,6 @@ export interface TopColumn extends Column<TopRow> {
   readonly concerns?: (row: TopRow) => boolean;
 }
 
-function orUnknown(value: number | null): string {
-  return value === null ? UNKNOWN : String(value);
-}
-
 /** Whether the attached processes are known: /proc lists them only under -A. */
 function isSeen({ pids }: TopRow): boolean {
   return pids !== null;
@@ -32,50 +28,26 @@ function isChannel({ channel }: TopRow): boolean {
   return channel !== null;
 }
 
+const LS_COLUMNS = segmentColumns();
+
+/** The column of `ls` with this name, and what differs in `top`. */
+function column(
+  name: keyof SegmentFacts,
+  rest: Pick<TopColumn, "matters"> & Partial<TopColumn>,
+): TopColumn {
+  const { text, ...known } = LS_COLUMNS.find((each) => each.name === name)!;
+  return { ...known, text: text!, ...rest };
+}
+
 /** The columns from left to right. */
 export const TOP_COLUMNS: readonly TopColumn[] = [
-  {
-    name: "key",
-    title: "KEY",
-    matters: 8,
-    widest: 10,
-    text: ({ key }) => hexKey(key),
-    rank: ({ key }) => key >>> 0,
-  },
-  { name: "id", title: "ID", matters: 0, widest: 10, right: true, text: ({ id }) => String(id) },
-  {
-    name: "owner",
-    title: "OWNER",
-    matters: 6,
-    widest: 12,
-    text: ({ owner, uid }) => accountText(owner, uid),
-    rank: ({ owner, uid }) => accountText(owner, uid),
-  },
-  { name: "mode", title: "MODE", matters: 11, widest: 4, text: ({ perms }) => perms },
-  {
-    name: "size",
-    title: "SIZE",
-    matters: 1,
-    widest: 5,
-    narrowest: 5,
-    right: true,
-    text: ({ size }) => formatSize(size),
-  },
-  {
-    name: "nattch",
-    title: "ATT",
-    matters: 2,
-    widest: 6,
-    right: true,
-    text: ({ nattch }) => String(nattch),
-  },
-  {
-    name: "change",
-    title: "CHANGE",
-    matters: 3,
-    widest: 12,
-    text: ({ change }) => change,
-  },
+  column("key", { matters: 8, widest: 10 }),
+  column("id", { matters: 0, widest: 10 }),
+  column("owner", { matters: 6, widest: 12, rank: ({ owner, uid }) => accountText(owner, uid) }),
+  column("mode", { matters: 11, widest: 4 }),
+  column("size", { matters: 1, widest: 5, narrowest: 5 }),
+  column("nattch", { matters: 2, widest: 6 }),
+  { name: "change", title: "CHANGE", matters: 3, widest: 12, text: ({ change }) => change },
   {
     name: "depth",
     title: "DEPTH",
@@ -84,7 +56,7 @@ export const TOP_COLUMNS: readonly TopColumn[] = [
     narrowest: 5,
     right: true,
     concerns: isChannel,
-    text: ({ depth }) => orUnknown(depth),
+    text: ({ depth }) => depth === null ? UNKNOWN : String(depth),
   },
   {
     name: "rate",
@@ -96,47 +68,21 @@ export const TOP_COLUMNS: readonly TopColumn[] = [
     concerns: isChannel,
     text: ({ rate }) => rate === null ? UNKNOWN : formatRate(rate),
   },
-  { name: "status", title: "STATUS", matters: 7, widest: 18, text: ({ status }) => status },
-  {
-    name: "cpid",
-    title: "CPID",
-    matters: 12,
-    widest: 10,
-    narrowest: 5,
-    right: true,
-    text: ({ cpid }) => orUnknown(cpid),
-  },
-  {
-    name: "lpid",
-    title: "LPID",
-    matters: 13,
-    widest: 10,
-    narrowest: 5,
-    right: true,
-    text: ({ lpid }) => orUnknown(lpid),
-  },
-  {
-    name: "resident",
-    title: "RSS",
-    matters: 9,
-    widest: 5,
-    narrowest: 5,
-    right: true,
-    concerns: isSeen,
-    text: ({ resident }) => resident === null ? UNKNOWN : formatSize(resident),
-  },
-  {
-    name: "pids",
+  column("status", { matters: 7, widest: 18, text: ({ status }) => status }),
+  column("cpid", { matters: 12, widest: 10, narrowest: 5 }),
+  column("lpid", { matters: 13, widest: 10, narrowest: 5 }),
+  column("resident", { title: "RSS", matters: 9, widest: 5, narrowest: 5, concerns: isSeen }),
+  column("pids", {
     title: "ATTACHED",
     matters: 10,
     narrowest: 8,
     concerns: isSeen,
     text: ({ attachers }) => attachers === null ? UNKNOWN : attachersText(attachers),
-  },
+  }),
 ];
 
 /** The processes and their names: `812 postgres, 815 postgres x2`. */
-export function attachersText(attachers: NonNullable<TopRow["attachers"]>): string {
+function attachersText(attachers: NonNullable<TopRow["attachers"]>): string {
   return attachers.map(({ pid, command, times }) =>
     `${pid} ${command}${times > 1 ? ` x${times}` : ""}`
   ).join(", ");

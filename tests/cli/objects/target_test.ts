@@ -2,15 +2,7 @@
 
 import assert from "node:assert/strict";
 import { ftok, ShmError } from "../../../mod.ts";
-import {
-  findSegment,
-  parseTarget,
-  type Target,
-  TARGET_OPTIONS,
-  targetOf,
-  targetsOf,
-} from "../../../src/cli/objects/target.ts";
-import { parse } from "../../../src/cli/usage.ts";
+import { findSegment, parseTarget, type Target } from "../../../src/cli/objects/target.ts";
 import { segmentStat } from "../../support/objects.ts";
 import { CommandFailure, UsageError } from "../../../src/cli/errors.ts";
 
@@ -56,21 +48,6 @@ Deno.test("parseTarget: what is neither is refused and says what would be", () =
       return true;
     }, text);
   }
-});
-
-function said(...args: readonly string[]): ReturnType<typeof parse<typeof TARGET_OPTIONS>> {
-  return parse(args, TARGET_OPTIONS);
-}
-
-Deno.test("targets: arguments and --id, as often as they come", () => {
-  assert.deepEqual(targetsOf(said()), []);
-  assert.deepEqual(targetsOf(said("--id=1", "0x2", "--id", "3", "id:4")), [
-    { kind: "key", key: 2 },
-    { kind: "id", id: 4 },
-    { kind: "id", id: 1 },
-    { kind: "id", id: 3 },
-  ]);
-  assert.deepEqual(targetOf(said("--id=0")), { kind: "id", id: 0 });
 });
 
 const SEGMENTS = [
