@@ -17,8 +17,8 @@ const header = Deno.readTextFileSync("/usr/include/gps.h");
 const Shared = parseStruct(
   `${header}
   struct shmexport_t { int bookend1; struct gps_data_t gpsdata; int bookend2; };`,
-  // What the header leaves open: Qt is not used, and NED is a name and not a macro
-  { name: "shmexport_t", define: { USE_QT: false, NED: "NED" } },
+  // What the header leaves open: Qt is not used
+  { name: "shmexport_t", define: { USE_QT: false } },
 );
 
 /** The part of `struct gps_fix_t` that is shown. */
