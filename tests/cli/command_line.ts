@@ -121,6 +121,12 @@ export async function toEnd(peer: Peer): Promise<Ended> {
   return await started.ended();
 }
 
+/** Ends the peer as Ctrl-C does and waits for its end. */
+export async function interrupt(peer: Peer): Promise<Ended> {
+  peer.kill("SIGINT");
+  return await peer.ended();
+}
+
 /** Starts the command as `"$@"` in a shell script: for redirections and pipes. */
 export function cliInShell(script: string, ...args: readonly string[]): Peer {
   const cli = [Deno.execPath(), "run", "--allow-ffi", `${PROJECT}cli.ts`, ...args];

@@ -10,6 +10,7 @@ import {
   statSegment,
 } from "../../../mod.ts";
 import { findSegment, setSegmentPermissions } from "../../../src/sysv/mod.ts";
+import { hexKey } from "../../../src/cli/text/wording.ts";
 import { guardAgainstLeaks } from "../../support/leaks.ts";
 import { testWith } from "../../support/needs.ts";
 import { NOBODY } from "../../support/other_user.ts";
@@ -20,8 +21,6 @@ import { assertFailed, objectsAt, run, runHere, until } from "../command_line.ts
 guardAgainstLeaks();
 
 const CLI = { tools: ["deno"] };
-
-const hex = (key: number): string => `0x${key.toString(16).padStart(8, "0")}`;
 
 /** A channel of two lanes of 4K with two messages of three bytes, and both its roles in use. */
 function used(key: number): { readonly channel: Channel } & Disposable {
@@ -58,7 +57,7 @@ Deno.test("channel ls: channels and nothing else, as a table and as JSON", async
   );
   assert.match(
     rowOf(stdout, id)!,
-    new RegExp(`^${hex(key)} +${id} \\S+ +2 +4K +2 +32 +1 +${Deno.pid}$`),
+    new RegExp(`^${hexKey(key)} +${id} \\S+ +2 +4K +2 +32 +1 +${Deno.pid}$`),
   );
   const listed: { id: number }[] = JSON.parse((await runHere("channel", "ls", "--json")).stdout);
   assert.partialDeepStrictEqual(listed.find((each) => each.id === id), {
@@ -108,7 +107,7 @@ Deno.test("channel stat: lane by lane; unused lanes are counted", async () => {
       ...{ pid: null, alive: false },
     },
   ]);
-  assert.equal(facts.keyHex, hex(key));
+  assert.equal(facts.keyHex, hexKey(key));
 });
 
 Deno.test("channel ls, stat: reading does not join the channel", async () => {
@@ -143,7 +142,7 @@ Deno.test("channel rm: removes the segment and the set, and tells what is lost",
   await runHere("send", `--key=${key}`, "--quiet", "one", "two");
   const id = findSegment(key)!;
   const dry = await runHere("channel", "rm", "--dry-run", `${key}`);
-  const text = `channel ${id} (key ${hex(key)}, 8 lanes of 1M, 2 messages unread)`;
+  const text = `channel ${id} (key ${hexKey(key)}, 8 lanes of 1M, 2 messages unread)`;
   assert.equal(dry.stdout, `would remove ${text}\n`);
   const { code, stdout, stderr } = await runHere("channel", "rm", `${key}`);
   assert.deepEqual([code, stdout, stderr], [0, `removed ${text}\n`, ""]);
@@ -214,7 +213,7 @@ testWith(CLI, "channel rm --orphans: keeps unread messages, and what is in use",
     assert.equal(objectsAt(key).length, 2);
     const { code, stdout } = await runHere("channel", "rm", "--mine", "--orphans", "--force");
     assert.equal(code, 0);
-    assert.match(stdout, new RegExp(`^removed channel \\d+ \\(key ${hex(key)}, .*\\)$`, "m"));
+    assert.match(stdout, new RegExp(`^removed channel \\d+ \\(key ${hexKey(key)}, .*\\)$`, "m"));
     assert.deepEqual(objectsAt(key), []);
     assert.deepEqual(
       [statSegment(inUse.channel.id).markedForRemoval, segment.stat().markedForRemoval],
@@ -257,7 +256,7 @@ Deno.test("channel discard: drops the messages of the named lanes only", async (
   assert.equal(
     stdout,
     [[24, 2], [8, 0]].map(([bytes, lane]) =>
-      `dropped ${bytes} bytes in lane ${lane} of channel ${channel.id} (key ${hex(key)})\n`
+      `dropped ${bytes} bytes in lane ${lane} of channel ${channel.id} (key ${hexKey(key)})\n`
     ).join(""),
   );
   assert.deepEqual([code, stderr], [0, ""]);

@@ -20,7 +20,7 @@ import { testWith } from "../../support/needs.ts";
 import { NO_PID, segmentStat } from "../../support/objects.ts";
 import { NOBODY } from "../../support/other_user.ts";
 import { IN_NAMESPACE } from "../../support/own_namespace.ts";
-import { freshKey, Peer, TestFolder } from "../../support/peer.ts";
+import { freshKey, TestFolder } from "../../support/peer.ts";
 import {
   appeared,
   cliInShellOnTerminal,
@@ -34,7 +34,7 @@ guardAgainstLeaks();
 
 const ROOT = { tools: ["deno"], root: true };
 const FOREIGN = { tools: ["deno", "ipcmk", "ipcrm", "ipcs", "perl"] };
-const GCC = { tools: ["deno", "gcc", "ipcs"], files: true, root: true };
+const LOCKING = { ...FOREIGN, root: true };
 const NAMESPACE = { ...IN_NAMESPACE, tools: [...IN_NAMESPACE.tools!, "ipcmk", "perl"] };
 const TERMINAL = {
   ...ON_TERMINAL,
@@ -112,23 +112,11 @@ testWith(FOREIGN, "ls: the table says what ipcs -m says", async () => {
   );
 });
 
-testWith(GCC, "ls: a segment that is locked and marked for removal", async () => {
-  using folder = new TestFolder();
-  const source = folder.file(
-    "lock.c",
-    `#include <stdio.h>
-    #include <sys/shm.h>
-    int main(void) {
-      int id = shmget(IPC_PRIVATE, 100, 0600);
-      if (id < 0 || shmat(id, NULL, 0) == (void *)-1) return 1;
-      if (shmctl(id, SHM_LOCK, NULL) < 0 || shmctl(id, IPC_RMID, NULL) < 0) return 2;
-      printf("%d\\n", id);
-      fflush(stdout);
-      return getchar() == EOF ? 0 : 3;
-    }`,
-  );
-  await using program = Peer.start(folder.compile("gcc", "lock", [source]));
-  const id = Number(await program.line());
+testWith(LOCKING, "ls: a segment that is locked and marked for removal", async () => {
+  await using held = await perlSegment({ key: freshKey(), size: 100 });
+  const { id } = held;
+  const SHM_LOCK = 11;
+  output("perl", "-e", `shmctl(${id}, $_, 0) or die $! for ${SHM_LOCK}, 0`);
   const facts = (await listed()).find((each) => each.id === id)!;
   assert.deepEqual(
     [facts.status, facts.locked, facts.markedForRemoval, facts.key, facts.size],
@@ -136,8 +124,6 @@ testWith(GCC, "ls: a segment that is locked and marked for removal", async () =>
   );
   const row = output("ipcs", "-m").split("\n").find((line) => line.split(/\s+/)[1] === `${id}`)!;
   assert.deepEqual(row.trim().split(/\s+/).slice(6), ["dest", "locked"]);
-  await program.endInput();
-  assert.equal((await program.ended()).code, 0);
 });
 
 testWith(FOREIGN, "ls --key, --columns, --sort and --reverse", async () => {

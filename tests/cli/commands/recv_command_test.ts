@@ -13,6 +13,7 @@ import { cliInShellOnTerminal, cliOnTerminal, ON_TERMINAL } from "../../support/
 import {
   cliInShell,
   fullPipe,
+  interrupt,
   objectsAt,
   PIPE_TOOLS,
   random,
@@ -52,12 +53,6 @@ function leave(key: number, ...messages: readonly (string | Uint8Array)[]): void
 function put(producer: Producer, message: string | Uint8Array, tag = 0): boolean {
   const bytes = typeof message === "string" ? new TextEncoder().encode(message) : message;
   return producer.trySend(bytes, { tag });
-}
-
-/** Ends it as Ctrl-C does and waits for its end. */
-async function interrupt(receiver: Peer): Promise<Ended> {
-  receiver.kill("SIGINT");
-  return await receiver.ended();
 }
 
 /** Asserts what the next receiver prints, and that nothing is left after it. */

@@ -5,11 +5,11 @@ import { findSegment } from "../../../src/sysv/mod.ts";
 import {
   listSegments,
   listSemaphoreSets,
+  Segment,
   SemaphoreSet,
   statSegment,
   statSemaphoreSet,
 } from "../../../mod.ts";
-import { C_NEEDS, CProgram } from "../../support/c_program.ts";
 import { ForeignObject, output, perlSegment } from "../../support/foreign_objects.ts";
 import { guardAgainstLeaks } from "../../support/leaks.ts";
 import { testWith } from "../../support/needs.ts";
@@ -31,25 +31,10 @@ import { hexKey } from "../../../src/cli/text/wording.ts";
 guardAgainstLeaks();
 
 const IPCMK = { tools: ["deno", "ipcmk", "ipcrm", "perl"] };
-const C_PROGRAM = { tools: [...IPCMK.tools, ...C_NEEDS.tools], files: true };
 const NAMESPACE = { ...IN_NAMESPACE, tools: [...IN_NAMESPACE.tools!, "ipcmk", "perl"] };
 const PIPES = { tools: ["deno", "sh", "ipcmk", "ipcrm", ...PIPE_TOOLS], files: true };
 
 const PERL = { tools: ["deno", "perl", "ipcrm", "ipcs"] };
-
-/** Makes a segment of 100 bytes at a key, is attached to it, and ends with its input. */
-const holder = new CProgram(`
-  #include <stdio.h>
-  #include <stdlib.h>
-  #include <sys/shm.h>
-  int main(int argc, char **argv) {
-    int id = shmget(argc > 1 ? atoi(argv[1]) : 0, 100, IPC_CREAT | IPC_EXCL | 0600);
-    if (id < 0 || shmat(id, NULL, 0) == (void *)-1) return 1;
-    printf("%d\\n", id);
-    fflush(stdout);
-    return getchar() == EOF ? 0 : 1;
-  }
-`);
 
 testWith(IPCMK, "rm: by key and by id; what is not there is an error", async () => {
   using first = ForeignObject.segment(100);
@@ -103,12 +88,11 @@ testWith(PERL, "rm: in use, kept without a terminal, marked with --force", async
   assert.equal(listSegments().find((stat) => stat.id === id), undefined);
 });
 
-testWith(C_PROGRAM, "rm --json: a record of each, numbers are numbers", async () => {
-  await using c = holder.start(freshKey());
-  const used = Number(await c.line());
+testWith(IPCMK, "rm --json: a record of each, numbers are numbers", async () => {
+  using attached = Segment.create({ key: freshKey(), size: 100 });
+  const { id: used, key: usedKey } = attached;
   using free = ForeignObject.segment(100);
   const { key } = statSegment(free.id);
-  const usedKey = statSegment(used).key;
   const { code, stdout } = await runHere(
     "rm",
     "--json",

@@ -15,6 +15,7 @@ import { cliOnTerminal, ON_TERMINAL } from "../../support/terminal.ts";
 import {
   assertFailed,
   cliInShell,
+  interrupt,
   listening,
   objectsAt,
   runHere,
@@ -33,12 +34,6 @@ const start = (key: number, ...args: readonly string[]): Peer =>
 /** Runs a server at `key` in this process. */
 const server = (key: number, ...args: readonly string[]): Promise<Ended> =>
   runHere("server", `--key=${key}`, ...args);
-
-/** Ends a server as Ctrl-C does and waits for its end. */
-async function interrupt(peer: Peer): Promise<Ended> {
-  peer.kill("SIGINT");
-  return await peer.ended();
-}
 
 /** Sends each text and waits until it was taken. */
 async function send(key: number, ...texts: readonly string[]): Promise<void> {

@@ -58,19 +58,19 @@ testWith(FOREIGN, "stat: the figures of ipcs -i, with names and words", async ()
 });
 
 testWith(FOREIGN, "stat with -A: the attached processes, and what is in memory", async () => {
-  await using held = await perlSegment({ key: freshKey(), size: 5000 });
+  await using held = await perlSegment({ key: freshKey(), size: 5000, times: 2 });
   const { perl, id } = held;
   output("ipcrm", "-m", `${id}`);
   const ended = await runWithProc("stat", `id:${id}`);
   const lines = labelled(ended);
   assert.equal(ended.stderr, "");
-  assert.equal(lines["attached by"], `pid ${perl.pid} perl, once`);
+  assert.equal(lines["attached by"], `pid ${perl.pid} perl, 2 times`);
   assert.match(lines["in memory"]!, new RegExp(`^${kernelRow(id).rss} byte`));
   assert.match(lines["swapped out"]!, new RegExp(`^${kernelRow(id).swap} byte`));
   assert.equal(lines.status, "marked for removal: goes with the last detach");
   assert.match(lines.key!, /^none: /);
   const facts = JSON.parse((await runWithProc("stat", `id:${id}`, "--json")).stdout);
-  assert.deepEqual(facts.attachers, [{ pid: perl.pid, command: "perl", times: 1 }]);
+  assert.deepEqual(facts.attachers, [{ pid: perl.pid, command: "perl", times: 2 }]);
 });
 
 testWith(FOREIGN, "stat --json: what ls has, and more", async () => {

@@ -52,8 +52,8 @@ testWith(SCREEN, "top: shows segments and changes, and removes one after a quest
   await select(session, made.id);
   await session.sees(new RegExp(`^>.* ${made.id} \\w+ +0640 +12K +0 .* (orphan|idle) `, "m"));
 
-  const { perl, id } = await perlSegment({ key: freshKey(), size: 100, times: 2 });
-  await using _perl = perl;
+  await using held = await perlSegment({ key: freshKey(), size: 100, times: 2 });
+  const { perl, id } = held;
   await session.sees(new RegExp(`^ \\+0x\\w+ +${id} .* 100 +2 new `, "m"));
   await session.sees(new RegExp(`^  0x\\w+ +${id} .* 100 +2  `, "m"));
   // The selection stays where it was, whatever comes
@@ -109,8 +109,8 @@ testWith(SCREEN, "top: a key before the question is not an answer, nor is a past
 testWith(SCREEN, "top: one segment and its first bytes, read if no last pid is lost", async () => {
   using folder = new TestFolder();
   const key = freshKey();
-  const { perl, id } = await perlSegment({ key, size: 64, mode: 0o604 });
-  await using _perl = perl;
+  await using held = await perlSegment({ key, size: 64, mode: 0o604 });
+  const { perl, id } = held;
   using segment = Segment.attach(id, { trust: true });
   segment.write(new TextEncoder().encode("hello\x1b[2J"));
   await using session = Session.start(folder, TALL, "top");

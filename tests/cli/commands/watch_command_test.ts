@@ -11,8 +11,9 @@ import { testWith } from "../../support/needs.ts";
 import { asNobody, NOBODY } from "../../support/other_user.ts";
 import { type Ended, freshKey, Peer, PROJECT, TestFolder } from "../../support/peer.ts";
 import { ON_TERMINAL } from "../../support/terminal.ts";
-import { assertFailed, runHere, toEnd, until } from "../command_line.ts";
+import { assertFailed, runHere, until } from "../command_line.ts";
 import { Session } from "../on_screen.ts";
+import { runAsNobody } from "../segment_bytes.ts";
 
 guardAgainstLeaks();
 
@@ -76,8 +77,8 @@ testWith(FOREIGN, "watch --offset, --length: that range, with the segment's offs
 });
 
 testWith(FOREIGN, "watch --json: numbers and hex, one object a line", async () => {
-  const { perl, id } = await perlSegment({ key: freshKey(), size: 32 });
-  await using _perl = perl;
+  await using held = await perlSegment({ key: freshKey(), size: 32 });
+  const { id } = held;
   await using peer = await watching(id, "--json", "--count", "2");
   perlWrites(id, "AB\0C\0D", 4);
   const [first, second] = [JSON.parse(await peer.line()), JSON.parse(await peer.line())];
@@ -147,8 +148,8 @@ testWith(FOREIGN, "watch: ends by --timeout, by a signal and with its segment", 
 });
 
 testWith(FOREIGN, "watch: a marked segment, until no other process is attached", async () => {
-  const { perl, id } = await perlSegment({ key: freshKey(), size: 64 });
-  await using _perl = perl;
+  await using held = await perlSegment({ key: freshKey(), size: 64 });
+  const { perl, id } = held;
   removeSegment(id);
   await using peer = await watching(id);
   perlWrites(id, "still here", 0);
@@ -209,11 +210,7 @@ testWith({ ...FOREIGN, root: true }, "watch: needs read permission, when it star
   perlWrites(made.id, "c", 0);
   assert.match(await peer.line(), / {2}62 -> 63$/);
   assert.equal((await peer.ended()).code, 0);
-  const refused = asNobody(`
-    import { main } from "file://${PROJECT}cli.ts";
-    Deno.exit(await main(["watch", "id:${made.id}"]));
-  `);
-  assertFailed(await toEnd(refused), /cannot attach [^\n]*EACCES/);
+  assertFailed(await runAsNobody("watch", `id:${made.id}`), /cannot attach [^\n]*EACCES/);
 });
 
 testWith({ ...FOREIGN, root: true }, "watch: a segment of another user", async () => {

@@ -1,11 +1,10 @@
-/** What /proc tells, where it may be read, and that nothing breaks or asks where it may not. */
+/** Facts from /proc: nothing breaks or asks without a permission; what they are is in the tests of `ls` and `stat`. */
 
 import assert from "node:assert/strict";
 import { guardAgainstLeaks } from "../../support/leaks.ts";
-import { kernelRow, perlSegment } from "../../support/foreign_objects.ts";
 import { testWith } from "../../support/needs.ts";
 import { IN_NAMESPACE } from "../../support/own_namespace.ts";
-import { freshKey, Peer, PROJECT, TestFolder } from "../../support/peer.ts";
+import { Peer, PROJECT, TestFolder } from "../../support/peer.ts";
 import { toEnd } from "../command_line.ts";
 
 guardAgainstLeaks();
@@ -38,31 +37,7 @@ async function tellWith(program: string, ...flags: readonly string[]): Promise<T
 }
 
 const NAMESPACE = { ...IN_NAMESPACE, files: true, tools: [...IN_NAMESPACE.tools!, "deno", "perl"] };
-const NEEDS = { tools: ["deno", "perl", "ipcrm"], files: true };
-
-testWith(
-  NEEDS,
-  "attachers: with -A, how often each is attached, and what is in memory",
-  async () => {
-    using folder = new TestFolder();
-    const size = 3 * 4096 + 1;
-    await using held = await perlSegment({ key: freshKey(), size, times: 2 });
-    const { perl, id } = held;
-    const { may, attachers, residences, gone, namespace } = await tellWith(
-      folder.file("tell.ts", PROGRAM),
-      "-A",
-    );
-    assert.deepEqual([may, gone], [true, null]);
-    assert.match(namespace!, /^ipc:\[\d+\]$/);
-    const found = attachers.find(([segment]) => segment === id)?.[1];
-    assert.deepEqual(found, [{ pid: perl.pid, command: "perl", times: 2 }]);
-    const { rss, swap } = kernelRow(id);
-    assert.deepEqual(residences.find(([segment]) => segment === id)?.[1], {
-      resident: rss,
-      swapped: swap,
-    });
-  },
-);
+const NEEDS = { tools: ["deno"], files: true };
 
 testWith(NEEDS, "attachers: unknown without a permission, and nothing breaks", async () => {
   using folder = new TestFolder();
