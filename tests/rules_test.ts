@@ -328,15 +328,27 @@ testWith(needs, "every test file that makes System V objects guards against leak
   assert.deepEqual(unguarded, []);
 });
 
-/** Words that a reader without German stumbles over, or that only this project used. */
+testWith(
+  needs,
+  "the name of a test begins with the symbol, command or file that it is about",
+  () => {
+    const article =
+      /(?:Deno\.test|testWith)\(\s*(?:\{[^}]*\},\s*|\w+,\s*)?["`]((?:a|an|the|every|each|no|all|what|when|if)\b[^"`]*)/gi;
+    const found = files("_test.ts").filter((path) => path !== "tests/rules_test.ts").flatMap((
+      path,
+    ) => read(path).matchAll(article).map(([, name]) => `${path}: ${name}`).toArray());
+    assert.deepEqual(found, []);
+  },
+);
+
+/** Words that are hard to read, or that only this project used. */
 const HARD_WORDS =
   /\bwhoever\b|\benem(y|ies)\b|\bif not said\b|\bfor the rooms\b|\btwice is once\b/i;
 
 testWith(needs, "pages and sources are in plain English", () => {
   const written =
     /^(README|CONTRIBUTING|SECURITY|CHANGELOG)\.md$|^(docs|src|ffi|c|examples)\/|^(cli|mod)\.ts$/;
-  // The plan quotes the words
-  for (const path of files("").filter((one) => written.test(one) && one !== "docs/redesign.md")) {
+  for (const path of files("").filter((one) => written.test(one))) {
     const [found] = HARD_WORDS.exec(read(path)) ?? [];
     assert.equal(found, undefined, path);
   }

@@ -140,11 +140,11 @@ const KINDS: Readonly<Record<string, Kind>> = {
 };
 
 for (const [name, { read, option, taken, refused }] of Object.entries(KINDS)) {
-  Deno.test(`a ${name}: what is taken`, () => {
+  Deno.test(`parse, ${name}: what is taken`, () => {
     for (const [text, value] of Object.entries(taken)) assert.equal(read(text), value, text);
   });
 
-  Deno.test(`a ${name}: what is refused names the option`, () => {
+  Deno.test(`parse, ${name}: what is refused names the option`, () => {
     for (const text of refused) {
       assert.throws(() => read(text), (error) => {
         assert(error instanceof UsageError, `"${text}" gave ${error}`);

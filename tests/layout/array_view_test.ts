@@ -21,7 +21,7 @@ import {
 } from "../../src/layout/scalar.ts";
 import { struct } from "../../src/layout/struct.ts";
 
-Deno.test("numbers on a writable, aligned view are a typed array over the memory", () => {
+Deno.test("ArrayView: numbers on a writable, aligned view are a typed array over the memory", () => {
   const kinds = [
     [i8, Int8Array],
     [u8, Uint8Array],
@@ -77,7 +77,7 @@ Deno.test("array_view: sort, reverse, copyWithin and subarray work on copies, an
   assert.equal(inspect(list.subarray(0, 2)), "Float64Array(2) [ 2, 1 ]");
 });
 
-Deno.test("an array view does what a typed array does, and throws out of range", () => {
+Deno.test("ArrayView: it does what a typed array does, and throws out of range", () => {
   const S = struct({ list: array(i16, 4) });
   const buffer = new ArrayBuffer(16);
   const typed = S.view(buffer, 2).list;
@@ -100,7 +100,7 @@ Deno.test("an array view does what a typed array does, and throws out of range",
   }
 });
 
-Deno.test("an array view refuses indexes and values, and writes nothing", () => {
+Deno.test("ArrayView: it refuses indexes and values, and writes nothing", () => {
   const S = struct({ list: array(u8, 2), after: u8 });
   const buffer = new ArrayBuffer(3);
   const list = struct({ list: array(bool, 2), after: u8 }).view(buffer).list;
@@ -294,7 +294,7 @@ Deno.test("array_view: set on an array of memory that is gone says so", () => {
   }
 });
 
-Deno.test("one function takes both kinds", () => {
+Deno.test("ArrayView: one function takes both kinds", () => {
   const sum = (list: ArrayView<number>): number => {
     let total = 0;
     for (let i = 0; i < list.length; i++) total += list[i] ?? 0;

@@ -133,7 +133,7 @@ Deno.test("write: padding becomes zero, bytes around the struct stay", () => {
   assert.deepEqual([...bytes], [0xee, 0xee, 1, 0, 2, 0, 0xee, 0xee]);
 });
 
-Deno.test("assigning a whole array or struct in a view: exact, or nothing", () => {
+Deno.test("StructView: assigning a whole array or struct: exact, or nothing", () => {
   const buffer = new ArrayBuffer(All.size);
   All.write(buffer, VALUE);
   const view: { -readonly [K in keyof typeof VALUE]: unknown } = All.view(buffer);
@@ -186,7 +186,7 @@ Deno.test("write: a view of the same layout is copied as bytes", () => {
   assert.deepEqual(shifted.subarray(3), from);
 });
 
-Deno.test("assigning a view of the same layout copies bytes: fields, arrays, and inside of values", () => {
+Deno.test("StructView: assigning a view of the same layout copies bytes: fields, arrays, and inside of values", () => {
   const Twice = struct({ one: Raw, other: Raw, names: array(cString(2), 2) });
   const bytes = new Uint8Array(Twice.size);
   bytes.set(raw());

@@ -124,7 +124,7 @@ for (const [tool, what, ...args] of COMPILERS) {
 
 testWith(
   { tools: ["gcc"], files: true },
-  "the assertions fail where a layout differs",
+  "declare: the assertions fail where a layout differs",
   () =>
     inFolder((folder) => {
       const text = struct({ a: u8, b: i32 }).declare("S");
@@ -265,7 +265,7 @@ static const Message expected = {
 
 testWith(
   { tools: ["gcc"], files: true },
-  "what C writes, we read field by field",
+  "declare: what C writes, a view reads field by field",
   () =>
     inFolder((folder) => {
       Deno.writeTextFileSync(
@@ -291,7 +291,7 @@ int main(void) {
 
 testWith(
   { tools: ["gcc"], files: true },
-  "what we write, C reads field by field",
+  "declare: what a view writes, C reads field by field",
   () =>
     inFolder((folder) => {
       const checks = Object.keys(Message.fields).map((name) => {

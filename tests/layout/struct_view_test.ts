@@ -54,7 +54,7 @@ function filled(): ArrayBuffer {
   return Uint8Array.from({ length: All.size }, (_, i) => i + 1).buffer;
 }
 
-Deno.test("a view is the memory, both ways, at every offset", () => {
+Deno.test("StructView: a view is the memory, both ways, at every offset", () => {
   for (let offset = 0; offset < 9; offset++) {
     const buffer = new ArrayBuffer(All.size + 8);
     const data = new DataView(buffer);
@@ -79,7 +79,7 @@ Deno.test("a view is the memory, both ways, at every offset", () => {
   }
 });
 
-Deno.test("the parts of a view are made once", () => {
+Deno.test("StructView: the parts of a view are made once", () => {
   const view = All.view(new ArrayBuffer(All.size));
   for (const name of ["numbers", "flags", "grid", "inner", "many"] as const) {
     assert.equal(view[name], view[name]);
@@ -88,13 +88,13 @@ Deno.test("the parts of a view are made once", () => {
   assert.equal(view.grid[0], view.grid[0]);
 });
 
-Deno.test("a name that is not a field cannot be set", () => {
+Deno.test("StructView: a name that is not a field cannot be set", () => {
   const view: Record<string, unknown> = All.view(new ArrayBuffer(All.size));
   assert.throws(() => view["i33"] = 1, TypeError);
   assert.throws(() => (view["inner"] as Record<string, unknown>)["idd"] = 1, TypeError);
 });
 
-Deno.test("for...in goes over the fields", () => {
+Deno.test("StructView: for...in goes over the fields", () => {
   const names: string[] = [];
   // deno-lint-ignore guard-for-in -- fields are on the prototype
   for (const name in All.view(new ArrayBuffer(All.size))) names.push(name);
@@ -162,7 +162,7 @@ function isMemory(value: object): boolean {
     value instanceof SharedArrayBuffer;
 }
 
-Deno.test("a read-only view: no setter writes, and no buffer can be reached", () => {
+Deno.test("StructView: a read-only view: no setter writes, and no buffer can be reached", () => {
   const buffer = filled();
   const before = new Uint8Array(buffer.slice());
   const view = All.view(buffer, 0, { readOnly: true });
@@ -180,13 +180,13 @@ Deno.test("a read-only view: no setter writes, and no buffer can be reached", ()
   assert.deepEqual(new Uint8Array(buffer), before);
 });
 
-Deno.test("the search above finds the typed arrays of a writable view", () => {
+Deno.test("StructView: the search above finds the typed arrays of a writable view", () => {
   const { objects, setters } = reachable(All.view(filled()));
   assert.ok([...objects].some(isMemory));
   assert.ok(setters.length > 30);
 });
 
-Deno.test("a read-only view shows what others write", () => {
+Deno.test("StructView: a read-only view shows what others write", () => {
   const buffer = new ArrayBuffer(All.size);
   const view = All.view(buffer, 0, { readOnly: true });
   All.view(buffer).inner.label = "new";
@@ -246,7 +246,7 @@ Deno.test("memory that is gone: parts never asked for before", () => {
   }
 });
 
-Deno.test("a refused value is refused for itself, also where the memory is gone", () => {
+Deno.test("StructView: a refused value is refused for itself, also where the memory is gone", () => {
   const buffer = new ArrayBuffer(1);
   const view = struct({ a: u8 }).view(buffer);
   buffer.transfer();
@@ -283,12 +283,12 @@ Deno.test("JSON.stringify gives the fields", () => {
   assert.equal(JSON.stringify(view.inner), '{"id":1,"label":"a"}');
 });
 
-Deno.test("a field called toJSON is the field", () => {
+Deno.test("StructView: a field called toJSON is the field", () => {
   const view = struct({ toJSON: u8 }).view(Uint8Array.of(7).buffer);
   assert.equal(view.toJSON, 7);
 });
 
-Deno.test("every scalar has its accessor: the view agrees with read", () => {
+Deno.test("StructView: every scalar has its accessor: the view agrees with read", () => {
   const buffer = filled();
   const view = All.view(buffer);
   const copy = All.read(buffer);
@@ -297,7 +297,7 @@ Deno.test("every scalar has its accessor: the view agrees with read", () => {
   }
 });
 
-Deno.test("a view is used as a plain object: keys, entries, spread, assign, rest", () => {
+Deno.test("StructView: a view is used as a plain object: keys, entries, spread, assign, rest", () => {
   const view = All.view(filled());
   const copy = All.read(filled());
   assert.deepEqual(Object.keys(view), Object.keys(All.fields));
@@ -311,7 +311,7 @@ Deno.test("a view is used as a plain object: keys, entries, spread, assign, rest
   assert.throws(() => Object.defineProperty(view, "i32", { value: 1 }), TypeError);
 });
 
-Deno.test("a view is cloned as a plain object, also by postMessage", async () => {
+Deno.test("StructView: a view is cloned as a plain object, also by postMessage", async () => {
   const buffer = filled();
   const clone = structuredClone(All.view(buffer, 0, { readOnly: true })) as unknown;
   assert.deepEqual(clone, All.read(buffer));
@@ -327,7 +327,7 @@ Deno.test("a view is cloned as a plain object, also by postMessage", async () =>
   assert.throws(() => structuredClone(long), { name: "DataCloneError" });
 });
 
-Deno.test("views are deeply equal if and only if their fields are", () => {
+Deno.test("StructView: views are deeply equal if and only if their fields are", () => {
   const S = struct({
     ...Object.fromEntries(Object.entries(All.fields).map(([n, f]) => [n, f.layout])),
     lots: array(bool, 5000),
@@ -350,7 +350,7 @@ Deno.test("views are deeply equal if and only if their fields are", () => {
   }
 });
 
-Deno.test("an accessor refuses what is not a view of its struct", () => {
+Deno.test("StructView: an accessor refuses what is not a view of its struct", () => {
   const One = struct({ a: u8, inner: Inner });
   const Other = struct({ a: u16, inner: Inner, c: u8 });
   const view = One.view(new ArrayBuffer(One.size));
