@@ -1,4 +1,4 @@
-/** Text made fit for a terminal, and output that nobody reads. */
+/** Text made fit for a terminal, and output without a reader. */
 
 import assert from "node:assert/strict";
 import { Channel } from "../../mod.ts";

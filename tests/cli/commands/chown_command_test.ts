@@ -16,7 +16,7 @@ guardAgainstLeaks();
 
 const FOREIGN = { tools: ["deno", "ipcmk", "ipcrm", "ipcs"] };
 
-/** A number that is nobody's. */
+/** The number of no account. */
 const UNKNOWN = 3_999_999_999;
 
 const nameOf = (kind: "user" | "group", id: number): string => accountName(kind, id) ?? `${id}`;

@@ -1,4 +1,4 @@
-/** `cli.ts create`: what it makes is there for others, and nothing is left behind that nobody was told of. */
+/** `cli.ts create`: what it makes is there for others, and what was not printed is removed again. */
 
 import assert from "node:assert/strict";
 import { findSegment } from "../../../src/sysv/mod.ts";

@@ -21,7 +21,7 @@ const SHELL = { tools: ["deno", "sh", "head"], files: true };
 
 const MOST = String(Number.MAX_SAFE_INTEGER);
 
-/** Runs `read` into a file, for what comes is no text, and gives what is in the file then. */
+/** Runs `read` into a file, because its output is not text, and returns the content of the file. */
 async function read(...args: readonly string[]): Promise<Uint8Array> {
   using folder = new TestFolder();
   const path = `${folder.path}/bytes`;

@@ -9,7 +9,7 @@ import { beside, neighbour } from "./neighbour.ts";
 
 testWith(
   neighbour("initdb", "postgres", "psql"),
-  "rm --orphans, doctor, top, watch: a PostgreSQL with segments nobody is attached to goes on",
+  "rm --orphans, doctor, top, watch: a PostgreSQL with unattached segments goes on",
   async () => {
     const { stdout, stderr } = await beside(`
       nobody initdb -D data -A trust -U us -N > /dev/null

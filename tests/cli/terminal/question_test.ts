@@ -1,4 +1,4 @@
-/** Asking yes or no, as `rm` does, on a real terminal: what is yes, and what happens when nobody answers. */
+/** Asking yes or no, as `rm` does, on a real terminal: what is yes, and what happens without an answer. */
 
 import assert from "node:assert/strict";
 import { Segment } from "../../../mod.ts";

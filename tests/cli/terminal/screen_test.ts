@@ -42,11 +42,11 @@ for (
     ["returning", "return;", 0],
     ["an exception", 'throw new TypeError("on purpose");', 1],
     [
-      "an exception that nobody catches",
+      "an uncaught exception",
       'setTimeout(() => { throw new Error("on purpose"); }); continue;',
       1,
     ],
-    ["a rejection that nobody handles", 'Promise.reject(new Error("on purpose")); continue;', 1],
+    ["an unhandled rejection", 'Promise.reject(new Error("on purpose")); continue;', 1],
     ["Deno.exit", "Deno.exit(7);", 7],
   ] as const
 ) {

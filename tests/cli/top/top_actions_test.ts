@@ -49,7 +49,7 @@ Deno.test("snapshot: reads channels that are in use, and nothing else", () => {
     for (const id of [left!.id, mailbox.segment.id]) {
       assert.deepEqual([facts(id).channel, facts(id).depth], [null, null]);
     }
-    assert.deepEqual(statSegment(left!.id), before, "nobody attached it");
+    assert.deepEqual(statSegment(left!.id), before, "it was not attached");
   } finally {
     for (const channel of [used!, Channel.open(keys[1]!)]) {
       channel.remove();

@@ -32,7 +32,7 @@ export function segment(stat: Partial<SegmentStat>, extras: Extras = {}): TopFac
   return { ...reader.facts(segmentStat(stat)), ...proc, ...extras, ...inIt } as TopFacts;
 }
 
-/** A channel of two lanes of 4K that nobody uses. */
+/** A channel of two lanes of 4K that no process uses. */
 export function channel(figures: Partial<TopChannel> = {}): TopChannel {
   return {
     lanes: 2,
