@@ -69,7 +69,7 @@ const table: Readonly<Record<ErrnoName, readonly [number, string]>> = {
   EMFILE: [24, "too many open files or attaches in the process"],
   EFBIG: [27, "no semaphore of that number"],
   ENOSPC: [28, "no room: a system limit is reached"],
-  EPIPE: [32, "nobody is there to receive"],
+  EPIPE: [32, "there is no receiver"],
   ERANGE: [34, "value out of range"],
   EDEADLK: [35, "it would wait for itself"],
   ENAMETOOLONG: [36, "path too long"],

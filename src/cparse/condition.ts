@@ -81,7 +81,9 @@ class Condition {
   }
 
   #limit(depth: number): void {
-    if (depth > DEEPEST) throw outOfBounds(this.#peek(), `this stands more than ${DEEPEST} deep`);
+    if (depth > DEEPEST) {
+      throw outOfBounds(this.#peek(), `this is nested more than ${DEEPEST} deep`);
+    }
   }
 
   #binary(level: number, depth: number): Value {

@@ -88,10 +88,10 @@ export function castConstant({ value }: Constant, bytes: number, unsigned: boole
 export function literal(token: Token): Constant {
   const [, digits, suffix] = NUMBER.exec(token.text.replaceAll("'", "")) ?? [];
   if (digits === undefined || suffix === undefined || /lL|Ll/.test(suffix)) {
-    throw unreadable(token, "this is no integer of C");
+    throw unreadable(token, "this is not an integer of C");
   }
   const decimal = !digits.startsWith("0");
-  if (/^0[0-9]*[89]/.test(digits)) throw unreadable(token, "this is no integer of C");
+  if (/^0[0-9]*[89]/.test(digits)) throw unreadable(token, "this is not an integer of C");
   const value = BigInt(/^0[0-9]/.test(digits) ? `0o${digits.slice(1)}` : digits);
   const type = TYPES.find((type) =>
     fits(value, type) &&
@@ -113,7 +113,7 @@ export function character(token: Token): Constant {
     ? parseInt(octal, 8)
     : parseInt(hex ?? "", 16);
   if (found === undefined || !(code < 0x80)) {
-    throw unreadable(token, "this is no number here: write the number of a character of ASCII");
+    throw unreadable(token, "this is not a number here: write the number of a character of ASCII");
   }
   return { value: BigInt(code), type: "int" };
 }
@@ -154,7 +154,7 @@ class Expression {
     const condition = this.#binary(1, depth);
     if (!tokens.at("?")) return condition;
     const mark = tokens.take();
-    if (depth > DEEPEST) throw outOfBounds(mark, `this stands more than ${DEEPEST} deep`);
+    if (depth > DEEPEST) throw outOfBounds(mark, `this is nested more than ${DEEPEST} deep`);
     const first = condition.value !== 0n;
     const yes = this.#when(first, () => this.choice(depth + 1));
     tokens.expect(":", "the first value of ?");
@@ -181,7 +181,7 @@ class Expression {
   #operand(depth: number): Constant {
     const tokens = this.#tokens;
     const token = tokens.take();
-    if (depth > DEEPEST) throw outOfBounds(token, `this stands more than ${DEEPEST} deep`);
+    if (depth > DEEPEST) throw outOfBounds(token, `this is nested more than ${DEEPEST} deep`);
     switch (token.kind) {
       case "number":
         return literal(token);
@@ -192,7 +192,7 @@ class Expression {
         if (constant !== undefined) return constant;
         throw unreadable(
           token,
-          "this is no number known here: write the number, or #define it before",
+          "this is not a number known here: write the number, or #define it before",
         );
       }
     }

@@ -96,7 +96,7 @@ class TextParser extends DeclarationParser {
     const token = tokens.peek();
     if (token.kind === "pragma") {
       if (this.#loose.fields.size === 0) return this.packing.change(tokens.take());
-      throw unreadable(token, "fields stand before it: put them into struct { }");
+      throw unreadable(token, "there are fields before it: put them into struct { }");
     }
     if (tokens.accept(";")) return;
     if (token.kind === "undecided") throw tokens.skip().undecided!.error;

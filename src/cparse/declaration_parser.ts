@@ -28,7 +28,7 @@ export abstract class DeclarationParser extends MemberParser {
     const { attributes: { packed, aligned }, defined } = specifiers;
     if (packed !== undefined) throw unreadable(packed, PACKED_PLACE);
     if (specifiers.storage.has("virtual")) {
-      throw unreadable(start, "a virtual function adds a hidden pointer: this is no plain data");
+      throw unreadable(start, "a virtual function adds a hidden pointer: this is not plain data");
     }
     const next = tokens.peek();
     const ends = next.text === ";" || next.kind === "end" || next.text === "}";
@@ -170,7 +170,7 @@ export abstract class DeclarationParser extends MemberParser {
       while (!tokens.accept("}")) {
         const token = tokens.peek();
         if (token.kind === "end") throw unreadable(opening, "this brace is never closed");
-        if (token.kind === "pragma") throw unreadable(token, "it must stand outside the struct");
+        if (token.kind === "pragma") throw unreadable(token, "it must be outside the struct");
         this.declaration(members);
       }
     } finally {

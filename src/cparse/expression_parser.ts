@@ -20,7 +20,7 @@ export function plain(layout: Layout | AlignedLayout): Layout {
 /** The number of bytes of a string literal without its NUL. */
 function stringLength(token: Token): number {
   const match = /^"(.*)"$/s.exec(token.text);
-  if (match === null) throw unreadable(token, "this text has no end, or is no text");
+  if (match === null) throw unreadable(token, "this text has no end, or is not text");
   const bytes = match[1]!.replace(/\\(?:[0-7]{1,3}|x[0-9a-fA-F]+|[^uU])/g, "x");
   if (bytes.includes("\\")) throw unreadable(token, "write its bytes in its place");
   return new TextEncoder().encode(bytes).length;
@@ -125,7 +125,7 @@ export abstract class ExpressionParser {
           offset += Number(value);
           continue;
         }
-        if (layout.kind !== "array") throw unreadable(opening, "this is no array");
+        if (layout.kind !== "array") throw unreadable(opening, "this is not an array");
         offset += Number(value) * layout.element.size;
         layout = layout.element;
       } else if (first || tokens.accept(".") !== undefined) {
@@ -134,7 +134,7 @@ export abstract class ExpressionParser {
           ? layout.fields[name.text]
           : undefined;
         if (field === undefined || field.layout.kind === "bits") {
-          throw unreadable(name, "this is no field with an offset");
+          throw unreadable(name, "this is not a field with an offset");
         }
         offset += field.offset;
         layout = field.layout;

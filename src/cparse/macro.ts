@@ -126,7 +126,7 @@ class Expansion {
       const tokens = this.#substitute(token, macro, args);
       this.#expander.count(token, tokens.length);
       if (this.#frames.length >= DEEPEST) {
-        throw outOfBounds(token, `macros stand more than ${DEEPEST} deep in macros`);
+        throw outOfBounds(token, `macros are nested more than ${DEEPEST} deep in macros`);
       }
       this.#frames.push({ tokens, at: 0, name: token.text });
       this.#active.add(token.text);
@@ -218,7 +218,7 @@ class Expansion {
         }
       } else {
         if (this.#depth >= DEEPEST) {
-          throw outOfBounds(place, `macros stand more than ${DEEPEST} deep in arguments`);
+          throw outOfBounds(place, `macros are nested more than ${DEEPEST} deep in arguments`);
         }
         expanded[index] ??= this.#expander.expand(args[index]!, this.#depth + 1);
         out.push(...expanded[index].map(at));

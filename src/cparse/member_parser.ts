@@ -1,5 +1,5 @@
 /**
- * The part of the parser that reads what stands behind a type: fields, bit-fields, new names for types,
+ * The part of the parser that reads what follows a type: fields, bit-fields, new names for types,
  * constants, and functions, which are skipped. Internal: `declaration_parser.ts` builds on it.
  */
 
@@ -35,7 +35,7 @@ export interface Members {
   unsized?: Token;
 }
 
-/** Reads what stands behind a type. */
+/** Reads what follows a type. */
 export abstract class MemberParser extends SpecifierParser {
   /** The struct whose members are being read. */
   protected inside: Members | undefined;
@@ -274,7 +274,7 @@ export abstract class MemberParser extends SpecifierParser {
       throw unreadable(unsized, "an array without a length must be the last field");
     }
     locate(name, () => checkName(name.text, "the name of a field"));
-    if (fields.has(name.text)) throw unreadable(name, "a field of this name stands before");
+    if (fields.has(name.text)) throw unreadable(name, "there is already a field of this name");
     this.count(name);
     fields.set(name.text, field);
   }

@@ -143,7 +143,7 @@ export class Scope {
     let depth = 1;
     for (const part of parts) depth = Math.max(depth, 1 + (this.#depths.get(part) ?? 0));
     if (depth > DEEPEST) {
-      throw outOfBounds(token, `structs and arrays stand more than ${DEEPEST} deep here`);
+      throw outOfBounds(token, `structs and arrays are nested more than ${DEEPEST} deep here`);
     }
     this.#depths.set(layout, depth);
   }

@@ -61,7 +61,7 @@ export interface Specifiers extends Tagged {
   readonly atomic: Token | undefined;
 }
 
-/** What stands around a name, in the order in which it applies to the type. */
+/** What surrounds a name, in the order in which it applies to the type. */
 type Part =
   | { readonly kind: "pointer" }
   | { readonly kind: "function"; readonly token: Token }
@@ -139,7 +139,7 @@ export abstract class SpecifierParser extends ExpressionParser {
     const scalar = basicScalar(texts);
     if (scalar !== undefined) return scalar;
     if (texts.includes("long") && texts.includes("double")) throw unreadable(token, NO_SCALAR);
-    throw unreadable(token, `"${texts.slice(0, 4).join(" ")}" is no type of C`);
+    throw unreadable(token, `"${texts.slice(0, 4).join(" ")}" is not a type of C`);
   }
 
   /** The integer of gcc's attribute `mode`, with the sign of the declared one. */
@@ -221,8 +221,8 @@ export abstract class SpecifierParser extends ExpressionParser {
     return this.deeper(token, () => {
       const { type, attributes: { packed, aligned }, typedef, atomic } = this.specifiers();
       const extra = packed ?? aligned?.token;
-      if (extra !== undefined) throw unreadable(extra, "it cannot stand in a type");
-      if (typedef) throw unreadable(token, "no typedef can stand in it");
+      if (extra !== undefined) throw unreadable(extra, "it cannot be in a type");
+      if (typedef) throw unreadable(token, "it cannot contain a typedef");
       if (atomic !== undefined) this.checkAtomic(atomic, this.scope.complete(type));
       const { name, parts } = this.declarator();
       if (name !== undefined) throw unreadable(name, "a type has no name here");
@@ -365,7 +365,7 @@ export abstract class SpecifierParser extends ExpressionParser {
     return Number(value);
   }
 
-  /** Applies what stands around a name to a type. */
+  /** Applies what surrounds a name to a type. */
   protected derive(type: Type, parts: readonly Part[]): Type {
     let derived = type;
     for (const part of parts) {

@@ -324,9 +324,7 @@ export class MailboxClient implements Disposable {
       () =>
         new ShmError("know whether the message is taken", "semop", ERRNO.EBUSY, {
           key: this.segment.key,
-          remedy: `process ${
-            inFlight.holder ?? "(just gone)"
-          } has it in hand and may still finish it`,
+          remedy: `process ${inFlight.holder ?? "(just gone)"} has it and may still finish it`,
           cause: reason,
         }),
     );

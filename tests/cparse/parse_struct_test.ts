@@ -209,7 +209,7 @@ const REFUSED: readonly (readonly [text: string, place: string, says: RegExp])[]
   ["int;", `line 1, column 4, at ";"`, /a name/],
   ["int a b;", `line 1, column 7, at "b"`, /";" .*If this is a macro/],
   ["int a,;", `line 1, column 7, at ";"`, /a name/],
-  ["int a; int a;", `line 1, column 12, at "a"`, /stands before/],
+  ["int a; int a;", `line 1, column 12, at "a"`, /already a field of this name/],
   ["foo a;", `line 1, column 1, at "foo"`, /not known/],
   ["EXPORT int a;", `line 1, column 1, at "EXPORT"`, /not known/],
   ["int a char b;", `line 1, column 7, at "char"`, /";"/],
