@@ -25,6 +25,7 @@ const SUMMARIES = {
   top: "watch the segments, live, on a terminal",
   limits: "show limits, their use, and what sets them",
   doctor: "look for what is wrong, and say what to do",
+  struct: "print a C struct as TypeScript source",
   completions: "print what makes a shell complete this command",
 } as const;
 
@@ -48,6 +49,7 @@ const LOADERS: Readonly<Record<keyof typeof SUMMARIES, () => Promise<Command>>> 
   top: async () => (await import("./commands/top_command.ts")).topCommand,
   limits: async () => (await import("./commands/limits_command.ts")).limitsCommand,
   doctor: async () => (await import("./commands/doctor_command.ts")).doctorCommand,
+  struct: async () => (await import("./commands/struct_command.ts")).structCommand,
   completions: async () => (await import("./commands/completions_command.ts")).completionsCommand,
 };
 

@@ -26,14 +26,21 @@ const BEGINS_TYPE = new Set(
   alignas _Alignas __attribute__ __extension__ constexpr friend virtual`.split(/\s+/),
 );
 
+/** A struct or union, and the names that structs of its text have in C. */
+export interface NamedStruct {
+  readonly layout: AnyStructLayout;
+  names(): ReadonlyMap<AnyStructLayout, string>;
+}
+
 /**
  * Returns the struct or union that a text declares. With a name it is the one with this tag or typedef;
  * declarations that are refused do not matter unless it depends on them. Without a name it is the fields
  * outside any struct, or else the last struct.
  */
-export function parseDeclaration(tokens: Tokens, name: string | undefined): AnyStructLayout {
+export function parseDeclaration(tokens: Tokens, name: string | undefined): NamedStruct {
   const parser = new TextParser(tokens);
-  return name === undefined ? parser.only() : parser.named(name);
+  const layout = name === undefined ? parser.only() : parser.named(name);
+  return { layout, names: () => parser.names() };
 }
 
 class TextParser extends DeclarationParser {
@@ -45,6 +52,10 @@ class TextParser extends DeclarationParser {
 
   constructor(tokens: Tokens) {
     super(tokens, new Scope());
+  }
+
+  names(): ReadonlyMap<AnyStructLayout, string> {
+    return this.scope.names();
   }
 
   only(): AnyStructLayout {

@@ -40,6 +40,9 @@ const MAKERS: Readonly<Record<string, () => AnyStructLayout>> = {
 
 const made = new Map<string, AnyStructLayout>();
 
+/** The structs that were used so far, by their tags. */
+export const KNOWN: ReadonlyMap<string, AnyStructLayout> = made;
+
 /** Returns the struct with this tag, made at its first use. */
 export function known(tag: string): AnyStructLayout | undefined {
   const layout = made.get(tag) ?? (Object.hasOwn(MAKERS, tag) ? MAKERS[tag]!() : undefined);

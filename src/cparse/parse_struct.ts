@@ -3,7 +3,7 @@
  * `--struct` call `parseStruct`.
  */
 
-import { parseDeclaration } from "./declaration.ts";
+import { type NamedStruct, parseDeclaration } from "./declaration.ts";
 import { preprocess } from "./preprocessor.ts";
 import { LONGEST_TEXT } from "./token.ts";
 import { Tokens } from "./token_stream.ts";
@@ -178,6 +178,11 @@ function checkDefine(value: unknown, name: string): Record<string, string | fals
  * ```
  */
 export function parseStruct(text: string, options: ParseOptions = {}): ParsedStruct {
+  return parseNamed(text, options).layout as ParsedStruct;
+}
+
+/** As {@linkcode parseStruct}, with the names of the structs in C. Internal: used by the command `struct`. */
+export function parseNamed(text: string, options: ParseOptions): NamedStruct {
   if (typeof text !== "string") {
     throw new TypeError(`parseStruct(text) takes a string, got ${describe(text)}`);
   }
@@ -189,5 +194,5 @@ export function parseStruct(text: string, options: ParseOptions = {}): ParsedStr
   }
   const tolerant = name !== undefined;
   const tokens = new Tokens(preprocess(text, { define, tolerant }));
-  return parseDeclaration(tokens, name) as ParsedStruct;
+  return parseDeclaration(tokens, name);
 }

@@ -3,7 +3,7 @@
  */
 
 import { castConstant, type Constant, literal } from "./constant.ts";
-import { known } from "./known_struct.ts";
+import { KNOWN, known } from "./known_struct.ts";
 import { CONSTANTS } from "./platform.ts";
 import { isBasicWord, isQualifier, NAMED_SCALARS } from "./scalar_type.ts";
 import { outOfBounds, scanAll, type Token, unreadable } from "./token.ts";
@@ -136,6 +136,15 @@ export class Scope {
     if (type.function === true) throw unreadable(token, "a function is not a field: leave it out");
     const what = tag === undefined ? "this type" : "this struct";
     throw unreadable(token, `${what} is not known here: put its definition before its use`);
+  }
+
+  /** The names of all structs: their tags, or the typedefs of those without one. */
+  names(): Map<AnyStructLayout, string> {
+    const names = new Map<AnyStructLayout, string>();
+    for (const [name, type] of [...this.structs, ...this.typedefs, ...KNOWN]) {
+      if ("fields" in type && !names.has(type)) names.set(type, name);
+    }
+    return names;
   }
 
   /** Records the depth of a new layout, and refuses one that is too deep. */

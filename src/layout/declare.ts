@@ -17,7 +17,8 @@ function head({ kind, align }: AnyStructLayout, packed: boolean): string {
   );
 }
 
-function membersOf({ fields, members }: AnyStructLayout): readonly Member[] {
+/** The members in order, whether all of them have a name or not. */
+export function membersOf({ fields, members }: AnyStructLayout): readonly Member[] {
   return members ?? Object.entries(fields).map(([name, field]) => ({ name, ...field }));
 }
 

@@ -253,6 +253,18 @@ const MISTAKES: Readonly<Record<string, readonly Row[]>> = {
     ["id:0 5", "one segment at a time"],
   ],
   limits: [...EVERY, ["5", "unexpected argument 5"], ["--sort=x", "unknown option --sort"]],
+  struct: [
+    ...EVERY,
+    [[], "Missing FILE: a C header, or - for stdin"],
+    ["- a.h", "unexpected argument a.h"],
+    ["-", "standard input: line 1, column 1, at the end: this declares no field"],
+    ["- --name", "option --name needs a value: NAME"],
+    ["- --name=A", "standard input: line 1, column 1, at the end: there is no struct of this name"],
+    ["- --define=1=2", 'option --define: "1" is not a C name'],
+    ["- --undefine=a-b", 'option --undefine: "a-b" is not a C name'],
+    ["- --c=1", "option --c takes no value"],
+    ["- --struct=int", "unknown option --struct"],
+  ],
   completions: [
     ...EVERY,
     [[], "Missing shell: bash, zsh or fish"],

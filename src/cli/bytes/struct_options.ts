@@ -1,6 +1,6 @@
 /**
  * The options that give a struct in C: as text or as a header, which of its structs, and macros. Used by
- * `dump` and `watch`.
+ * `dump`, `watch` and `struct`.
  */
 
 import { errnoName } from "../../../ffi/errno.ts";
@@ -9,16 +9,21 @@ import { type ParsedStruct, type ParseOptions, parseStruct } from "../../cparse/
 import { CommandFailure, UsageError } from "../errors.ts";
 import { type OptionTable, type Parsed, valueOf } from "../usage.ts";
 
-/** Beside `--struct`, whose help differs between the commands. */
-export const STRUCT_OPTIONS = {
-  "struct-file": { value: "FILE", help: "as --struct, from a C header" },
-  "struct-name": { value: "NAME", help: "the struct with this tag or typedef" },
+/** What the text does not say itself. */
+export const MACRO_OPTIONS = {
   define: { value: "NAME=VALUE", multiple: true, help: "a macro for the C text; may repeat" },
   undefine: { value: "NAME", multiple: true, help: "no macro of this name; may repeat" },
 } as const satisfies OptionTable;
 
+/** Beside `--struct`, whose help differs between the commands. */
+export const STRUCT_OPTIONS = {
+  "struct-file": { value: "FILE", help: "as --struct, from a C header" },
+  "struct-name": { value: "NAME", help: "the struct with this tag or typedef" },
+  ...MACRO_OPTIONS,
+} as const satisfies OptionTable;
+
 /** The longest file: parseStruct takes no longer text. */
-const LONGEST_FILE = 2 ** 24;
+export const LONGEST_FILE = 2 ** 24;
 
 /** The layout that the options give, if there is one. */
 export function structOf(
@@ -36,11 +41,10 @@ export function structOf(
   if (struct !== undefined && file !== undefined) {
     throw new UsageError("give --struct or --struct-file, not both");
   }
-  const chosen: ParseOptions = {
-    ...(typeof name === "string" ? { name } : {}),
-    define: definesOf(repeated.define ?? [], repeated.undefine ?? []),
-  };
-  const text = typeof file === "string" ? readText(file) : struct;
+  const chosen = parseOptions(name, repeated);
+  const text = typeof file === "string"
+    ? textOf(readHeader(file), `option --struct-file: ${file}`)
+    : struct;
   return valueOf(
     file === undefined ? "struct" : "struct-file",
     text,
@@ -48,17 +52,20 @@ export function structOf(
   );
 }
 
-/** As the option -D of compilers: without a value a macro is 1. */
-function definesOf(
-  defined: readonly string[],
-  undefined_: readonly string[],
-): Record<string, string | boolean> {
+/** The options of the parser. As the option -D of compilers: without a value a macro is 1. */
+export function parseOptions(
+  name: string | true | undefined,
+  { define: defined = [], undefine: undefined_ = [] }: Parsed<
+    keyof typeof MACRO_OPTIONS
+  >["repeated"],
+): ParseOptions {
   const pairs = defined.map((each): [string, string | boolean] => {
     const [name = "", ...value] = each.split("=");
     return [nameOf("define", name), value.length === 0 ? true : value.join("=")];
   });
   const without = undefined_.map((name): [string, boolean] => [nameOf("undefine", name), false]);
-  return Object.fromEntries([...pairs, ...without]);
+  const define = Object.fromEntries([...pairs, ...without]);
+  return { ...(typeof name === "string" ? { name } : {}), define };
 }
 
 function nameOf(option: string, name: string): string {
@@ -66,13 +73,19 @@ function nameOf(option: string, name: string): string {
   throw new UsageError(`option --${option}: ${JSON.stringify(name)} is not a C name`);
 }
 
-function readText(path: string): string {
+/** The bytes of a header, but at most one more than the longest has. */
+export function readHeader(path: string): Uint8Array {
   const bytes = readFileStart(path, LONGEST_FILE + 1);
   if (typeof bytes === "number") {
     throw new CommandFailure(`cannot read ${path}: ${errnoName(-bytes)}`);
   }
+  return bytes;
+}
+
+/** The text of a header. `what` is what an error calls it. */
+export function textOf(bytes: Uint8Array, what: string): string {
   if (bytes.length > LONGEST_FILE) {
-    throw new UsageError(`option --struct-file: ${path} is longer than ${LONGEST_FILE} bytes`);
+    throw new UsageError(`${what} is longer than ${LONGEST_FILE} bytes`);
   }
   return new TextDecoder().decode(bytes);
 }

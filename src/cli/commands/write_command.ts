@@ -2,8 +2,9 @@
 
 import { Segment } from "../../sysv/segment.ts";
 import { OFFSET_OPTION, rangeIn, rangeWanted } from "../bytes/byte_range.ts";
+import { readInput } from "../bytes/whole_input.ts";
 import { command } from "../command.ts";
-import { report, StandardStreamError } from "../output.ts";
+import { report } from "../output.ts";
 import { findSegment, TARGET_HELP, TARGET_OPTIONS, targetOf } from "../objects/target.ts";
 import { CommandFailure } from "../errors.ts";
 import { plural } from "../text/wording.ts";
@@ -30,9 +31,6 @@ Examples:
   printf 'hello\\0' | deno run --allow-ffi cli.ts write 0xcafe --offset 1
   deno run --allow-ffi cli.ts write id:5 --length 4096 < page.bin
 `;
-
-/** How much memory is allocated at once for the input. */
-const BLOCK_BYTES = 2 ** 20;
 
 export const writeCommand = command({
   options: {
@@ -80,34 +78,3 @@ export const writeCommand = command({
     }
   },
 });
-
-/**
- * All of standard input, but at most one byte more than `limit`. Each block is filled before the next
- * one is allocated, so that a slow input takes no more memory than its size.
- */
-async function readInput(limit: number): Promise<Uint8Array[]> {
-  const blocks: Uint8Array[] = [];
-  for (let room = limit + 1; room > 0;) {
-    const block = new Uint8Array(Math.min(BLOCK_BYTES, room));
-    const filled = await fill(block);
-    if (filled > 0) blocks.push(block.subarray(0, filled));
-    if (filled < block.length) break;
-    room -= filled;
-  }
-  return blocks;
-}
-
-/** Fills the block; returns how many bytes came before it was full or the input ended. */
-async function fill(block: Uint8Array): Promise<number> {
-  let filled = 0;
-  try {
-    while (filled < block.length) {
-      const count = await Deno.stdin.read(block.subarray(filled));
-      if (count === null) break;
-      filled += count;
-    }
-  } catch (error) {
-    throw new StandardStreamError("read standard input", error);
-  }
-  return filled;
-}
