@@ -88,7 +88,7 @@ function arrayCodec(layout: ArrayLayout): Codec {
       return values;
     },
     encode(data, at, value, name, target): void {
-      const { values, length: count } = arrayLike(value, name);
+      const { values, length: count } = arrayLike(value, element, name);
       if (count !== length) {
         throw new RangeError(`"${name}" takes ${length} elements, got ${count}`);
       }
@@ -239,12 +239,13 @@ function membersEncoder(layout: AnyStructLayout): EncodeMembers {
   };
 }
 
-function arrayLike(value: unknown, name: string): {
+function arrayLike(value: unknown, element: Layout, name: string): {
   readonly values: ArrayLike<unknown>;
   readonly length: number;
 } {
-  // A string is also accepted: it is the natural value of an array of `char`.
-  if (typeof value === "string") return { values: value, length: value.length };
+  if (typeof value === "string" && element.kind === "scalar" && element.name === "char") {
+    return { values: value, length: value.length };
+  }
   if (typeof value === "object" && value !== null && "length" in value) {
     const { length } = value;
     if (typeof length === "number" && Number.isSafeInteger(length) && length >= 0) {
@@ -401,7 +402,7 @@ export function storeElements(
   offset: number,
   name: string,
 ): void {
-  const { values, length: count } = arrayLike(value, name);
+  const { values, length: count } = arrayLike(value, element, name);
   if (!Number.isSafeInteger(offset) || offset < 0) {
     throw outOfRange(`${name}.set`, "a non-negative integer offset", offset);
   }

@@ -38,6 +38,29 @@ Deno.test("write and read: a round trip of everything, as plain values", () => {
   assert.deepEqual(All.read(buffer, 3), VALUE);
 });
 
+Deno.test("write: a string is an array of char, and of nothing else", () => {
+  const S = struct({
+    texts: array(cString(4), 3),
+    grid: array(array(char, 1), 3),
+    c: array(char, 3),
+  });
+  const buffer = new ArrayBuffer(S.size);
+  const view: Record<string, unknown> & { texts: { set(value: unknown): void } } = S.view(
+    buffer,
+  ) as never;
+  view.c = "xyz";
+  for (const name of ["texts", "grid"]) {
+    assert.throws(() => view[name] = "abc", {
+      name: "TypeError",
+      message: `"${name}" takes an array, got "abc"`,
+    });
+  }
+  assert.throws(() => view.texts.set("abc"), /^TypeError: "texts" takes an array, got "abc"$/);
+  const value = { texts: "abc", grid: ["x", "y", "z"], c: "xyz" } as never;
+  assert.throws(() => S.write(buffer, value), /^TypeError: "texts" takes an array, got "abc"$/);
+  assert.deepEqual([...new Uint8Array(buffer)], [...new Uint8Array(15), 0x78, 0x79, 0x7a]);
+});
+
 Deno.test("write: takes views, typed arrays, and a string for an array of char", () => {
   const from = new ArrayBuffer(All.size);
   All.write(from, VALUE);
