@@ -2,13 +2,17 @@
  * Macros: their definitions and their expansion, with parameters, `#` and `##`. Internal: used by the
  * preprocessor.
  *
- * The number of tokens that macros make is limited, because each macro can double those of another.
+ * The number of tokens and of characters that macros make is limited, because each macro can double those of
+ * another.
  */
 
 import { outOfBounds, scanAll, type Token, unreadable } from "./token.ts";
 
 /** The most tokens that the macros of a text make. */
 const MOST_TOKENS = 2 ** 20;
+
+/** The most characters that the macros of a text make. */
+const MOST_CHARACTERS = 2 ** 24;
 
 /** The largest nesting depth of macros, and of macros in the arguments of macros. */
 const DEEPEST = 64;
@@ -57,6 +61,7 @@ export type Source = () => Token | undefined;
 export class MacroExpander {
   readonly #lookup: (name: Token) => Macro | undefined;
   #made = 0;
+  #characters = 0;
 
   /** `lookup` returns the macro of a word, if it is one. It throws if that is not known. */
   constructor(lookup: (name: Token) => Macro | undefined) {
@@ -89,6 +94,14 @@ export class MacroExpander {
     this.#made += 1 + tokens;
     if (this.#made > MOST_TOKENS) {
       throw outOfBounds(place, `the macros make more than ${MOST_TOKENS} words and marks`);
+    }
+  }
+
+  /** Counts characters that macros make. A caller counts them before it makes the text. */
+  countCharacters(place: Token, characters: number): void {
+    this.#characters += characters;
+    if (this.#characters > MOST_CHARACTERS) {
+      throw outOfBounds(place, `the macros make more than ${MOST_CHARACTERS} characters`);
     }
   }
 }
@@ -125,6 +138,7 @@ class Expansion {
       const args = macro.parameters === undefined ? [] : this.#arguments(token, macro);
       const tokens = this.#substitute(token, macro, args);
       this.#expander.count(token, tokens.length);
+      this.#expander.countCharacters(token, characters(tokens));
       if (this.#frames.length >= DEEPEST) {
         throw outOfBounds(token, `macros are nested more than ${DEEPEST} deep in macros`);
       }
@@ -188,15 +202,17 @@ class Expansion {
       expanded: true,
     });
     const expanded: (Token[] | undefined)[] = [];
+    const indexes = new Map(parameters.map((name, i) => [name, i]));
     const argument = (token: Token | undefined): number =>
-      token?.kind === "word" ? parameters.indexOf(token.text) : -1;
+      token?.kind === "word" ? indexes.get(token.text) ?? -1 : -1;
     for (let i = 0; i < body.length; i++) {
       const token = body[i]!;
       const index = argument(token);
       if (token.text === "#" && parameters.length > 0 && argument(body[i + 1]) !== -1) {
-        const text = args[argument(body[++i])]!.map(({ text, adjacent }) =>
-          (adjacent ? "" : " ") + text
-        ).join("").trim();
+        const quoted = args[argument(body[++i])]!;
+        this.#expander.countCharacters(place, characters(quoted));
+        const text = quoted.map(({ text, adjacent }) => (adjacent ? "" : " ") + text).join("")
+          .trim();
         out.push(at({ ...token, kind: "literal", text: JSON.stringify(text) }));
       } else if (token.text === "##" && out.length > 0 && i + 1 < body.length) {
         const next = body[++i]!;
@@ -229,8 +245,13 @@ class Expansion {
   }
 
   #paste(place: Token, left: Token, [right, ...rest]: readonly Token[]): Token[] {
+    this.#expander.countCharacters(place, left.text.length + right!.text.length);
     const made = scanAll(left.text + right!.text);
     if (made.length !== 1) throw unreadable(place, "its ## does not make one word or mark");
     return [made[0]!, ...rest];
   }
+}
+
+function characters(tokens: readonly Token[]): number {
+  return tokens.reduce((sum, { text }) => sum + text.length, 0);
 }

@@ -130,7 +130,11 @@ const REFUSED: readonly (readonly [text: string, place: string, says: RegExp])[]
   ["int a[(float) 1];", `line 1, column 8, at "float"`, /integer/],
   ["int a[(char) 1];", `line 1, column 8, at "char"`, /sign/],
   ["int a['\\377'];", `line 1, column 7, at "'\\\\377'"`, /ASCII/],
-  ["struct P { int a; }; int b[offsetof(struct P, c)];", `line 1, column 47, at "c"`, /no field/],
+  [
+    "struct P { int a; }; int b[offsetof(struct P, c)];",
+    `line 1, column 47, at "c"`,
+    /not a field with an offset/,
+  ],
   ["int &r;", `line 1, column 5, at "&"`, /reference/],
   ["long double a;", `line 1, column 1, at "long"`, /alignas\(16\) unsigned char/],
   ["unsigned __int128 a;", `line 1, column 10, at "__int128"`, /alignas\(16\) unsigned char/],
@@ -225,9 +229,9 @@ const REFUSED: readonly (readonly [text: string, place: string, says: RegExp])[]
   ["int a; }", `line 1, column 8, at "}"`, /a type/],
   ["int a[3;", `line 1, column 8, at ";"`, /"\]"/],
   ["int a[N];", `line 1, column 7, at "N"`, /#define/],
-  ["int a[09];", `line 1, column 7, at "09"`, /no integer/],
-  ["int a[1.5];", `line 1, column 7, at "1.5"`, /no integer/],
-  ["int a[3lul];", `line 1, column 7, at "3lul"`, /no integer/],
+  ["int a[09];", `line 1, column 7, at "09"`, /not an integer of C/],
+  ["int a[1.5];", `line 1, column 7, at "1.5"`, /not an integer of C/],
+  ["int a[3lul];", `line 1, column 7, at "3lul"`, /not an integer of C/],
   ["int a[(2];", `line 1, column 9, at "]"`, /"\)"/],
   ["int a; /* no end", `line 1, column 8, at "/*"`, /no end/],
   ["int a; static_assert(1", `line 1, column 21, at "("`, /never closed/],
@@ -264,6 +268,38 @@ function chain(length: number, fields: (inner: string) => string): string {
   const links = Array.from({ length }, (_, i) => `struct A${i + 1} { ${fields(`struct A${i}`)} };`);
   return `struct A0 { char a[9]; }; ${links.join("\n")}`;
 }
+
+Deno.test("parseStruct: macros make at most 16 MiB of characters", () => {
+  const paste = "#define PASTE(a, b) a##b\n#define TWICE(x) PASTE(x, x)\n";
+  const quote = "#define QUOTE(x) QUOTED(x)\n#define QUOTED(x) #x\n";
+  const long = `#define LONG ${"a".repeat(100_000)}\n#define MANY ${"LONG ".repeat(100)}\n`;
+  for (
+    const [text, place] of [
+      [`${paste}int ${nested("TWICE(", "a", ")", 30)};`, "line 3, column "],
+      [
+        `${paste}${
+          Array.from({ length: 100 }, (_, i) => `int ${nested("TWICE(", `a${i}_`, ")", 20)};\n`)
+            .join("")
+        }`,
+        "line ",
+      ],
+      [`${quote}char a[sizeof ${nested("QUOTE(", '"\\\\"', ")", 30)}];`, "line 3, column "],
+      [`${long}${quote}char a[sizeof QUOTE(MANY MANY)];`, "line 5, column "],
+      [`${long}#pragma pack(MANY MANY)`, "line 3, column "],
+    ] as const
+  ) {
+    assert.throws(() => parseStruct(text), (error) => {
+      assert.ok(error instanceof RangeError, String(error));
+      assert.ok(error.message.startsWith(place), error.message);
+      assert.match(error.message, /, at "[A-Z]+": the macros make more than 16777216 characters$/);
+      return true;
+    });
+  }
+  assert.deepEqual(
+    Object.keys(parseStruct(`${paste}int ${nested("TWICE(", "a", ")", 16)};`).fields),
+    ["a".repeat(2 ** 16)],
+  );
+});
 
 Deno.test("parseStruct: sizes and depths out of bounds are RangeErrors, at once", () => {
   for (
