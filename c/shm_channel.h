@@ -1067,12 +1067,32 @@ static inline void shm_channel_close_producer(struct ShmChannelProducer *produce
 
 /* ---- consumer -------------------------------------------------------------------------------- */
 
+/* Whether any lane has a producer now. */
+static inline enum ShmChannelStatus shmci_see_producers(struct ShmChannelConsumer *consumer,
+                                                        const struct ShmChannel *channel,
+                                                        bool *present) {
+  unsigned short values[SHM_CHANNEL_LANES_MAX + SHM_CHANNEL_SEMAPHORES_BESIDE_LANES];
+  union ShmiSemun argument;
+  argument.array = values;
+  if (semctl(channel->member.set, 0, GETALL, argument) == -1) {
+    if (shmi_gone(errno)) return shmci_removed(&consumer->error, channel);
+    return shmci_error(&consumer->error, channel, SHM_CHANNEL_FAILED,
+                       "use the semaphores of the channel", "semctl", errno);
+  }
+  *present = false;
+  for (uint32_t lane = 0; lane < channel->lanes; lane++) {
+    *present = *present || values[shmci_sem_lane(lane)] != 0;
+  }
+  consumer->seen = consumer->seen || *present;
+  return SHM_CHANNEL_OK;
+}
+
 /* Becomes the consumer. BUSY: another process is, named in consumer->error. */
 static inline enum ShmChannelStatus shm_channel_open_consumer(struct ShmChannelConsumer *consumer,
                                                               struct ShmChannel *channel) {
   memset(consumer, 0, sizeof *consumer);
   if (!shmi_opened_here(&channel->member.process)) return shmci_forked(&consumer->error, channel);
-  const enum ShmChannelStatus status =
+  enum ShmChannelStatus status =
       shmci_acquire(&consumer->error, channel, SHM_CHANNEL_SEM_CONSUMER);
   if (status == SHM_CHANNEL_BUSY) {
     return shmci_fault(&consumer->error, channel, status, "become the consumer",
@@ -1092,6 +1112,13 @@ static inline enum ShmChannelStatus shm_channel_open_consumer(struct ShmChannelC
     reader->counter = shmci_current_counter(words[lane].consumer.tallies, head);
     reader->count = shmci_counter_value(&words[lane].consumer.tallies[reader->counter]);
     reader->opened = shmci_peek(&words[lane].producer.opened);
+  }
+  /* read after `opened`: one of the two shows a producer that opens in between */
+  bool present;
+  status = shmci_see_producers(consumer, channel, &present);
+  if (status != SHM_CHANNEL_OK) {
+    shmi_release(channel->member.set, SHM_CHANNEL_SEM_CONSUMER, 1);
+    return status;
   }
   consumer->process = channel->member.process;
   consumer->rings = channel->member.base + shmci_rings_at(channel->lanes);
@@ -1349,7 +1376,6 @@ static inline enum ShmChannelStatus shmci_check_heads(struct ShmChannelConsumer 
 /* CLOSED: there was a producer, there is none now, and, read after that, no message is left. */
 static inline enum ShmChannelStatus shmci_check_closed(struct ShmChannelConsumer *consumer,
                                                        const struct ShmChannelWait *wait) {
-  const struct ShmChannel *const channel = consumer->channel;
   if (wait == NULL || !wait->until_closed) return SHM_CHANNEL_OK;
   /* the past producers before the present ones: one that comes in between must not count as gone */
   for (uint32_t lane = 0; lane < consumer->lanes; lane++) {
@@ -1357,21 +1383,11 @@ static inline enum ShmChannelStatus shmci_check_closed(struct ShmChannelConsumer
       consumer->seen = true;
     }
   }
-  unsigned short values[SHM_CHANNEL_LANES_MAX + SHM_CHANNEL_SEMAPHORES_BESIDE_LANES];
-  union ShmiSemun argument;
-  argument.array = values;
-  if (semctl(channel->member.set, 0, GETALL, argument) == -1) {
-    if (shmi_gone(errno)) return shmci_removed(&consumer->error, channel);
-    return shmci_error(&consumer->error, channel, SHM_CHANNEL_FAILED,
-                       "use the semaphores of the channel", "semctl", errno);
-  }
-  bool taken = false;
-  for (uint32_t lane = 0; lane < consumer->lanes; lane++) {
-    taken = taken || values[shmci_sem_lane(lane)] != 0;
-  }
-  consumer->seen = consumer->seen || taken;
+  bool present;
+  const enum ShmChannelStatus status = shmci_see_producers(consumer, consumer->channel, &present);
+  if (status != SHM_CHANNEL_OK) return status;
   const bool over =
-      consumer->seen && !taken && shmci_look_at_tails(consumer) == SHM_CHANNEL_EMPTY;
+      consumer->seen && !present && shmci_look_at_tails(consumer) == SHM_CHANNEL_EMPTY;
   return over ? SHM_CHANNEL_CLOSED : SHM_CHANNEL_OK;
 }
 

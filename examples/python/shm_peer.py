@@ -890,12 +890,13 @@ class Consumer(Channel):
         try:
             if not self._try_take(0):
                 raise ShmError(f"process {self._getpid(0)} is the consumer already")
-            self.consuming, self.next, self.seen = True, 0, False
+            self.consuming, self.next = True, 0
             at = [self._lane(i) for i in range(self.lanes)]
             self.heads = [self.memory.load32(a + HEAD) for a in at]
             self.memory.store32(ASLEEP, 0)
             self._add(OPENED)
             self.opened = [self.memory.load32(a + LANE_OPENED) for a in at]
+            self.seen = self._producer_present()
         except BaseException:
             self.leave()
             raise
@@ -964,10 +965,13 @@ class Consumer(Channel):
         finally:
             self.memory.store32(ASLEEP, 0)
 
+    def _producer_present(self):
+        return any(self._getval(1 + i) for i in range(self.lanes))
+
     def _ended(self):
         """Counts openings first, then owners, then messages: no producer that opens in between is missed."""
         came = [self.memory.load32(self._lane(i) + LANE_OPENED) for i in range(self.lanes)] != self.opened
-        there = any(self._getval(1 + i) for i in range(self.lanes))
+        there = self._producer_present()
         self.seen = self.seen or came or there
         return self.seen and not there and all(self._tail(i) == self.heads[i] for i in range(self.lanes))
 

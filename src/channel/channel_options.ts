@@ -138,7 +138,9 @@ export interface ChannelReceiveSyncOptions extends WaitSyncOptions {
   readonly ack?: Acknowledgement;
   /**
    * `"closed"`: wait only until the end of the stream: there was a producer, all have closed or died, and
-   * all their messages were received. Defaults to waiting for further producers.
+   * all their messages were received. Producers count that were open when this consumer was opened, that
+   * came later, or that left messages. If there was none yet, it waits for the first. Defaults to waiting
+   * for further producers.
    */
   readonly until?: "closed";
 }

@@ -23,13 +23,15 @@ export class EndOfStream {
   readonly #opened: readonly number[];
   /** How many producers of each lane had died before the start and left no message. */
   readonly #diedBefore: readonly number[];
-  #producerSeen = false;
+  #producerSeen: boolean;
 
   constructor(set: SemaphoreSet, lanes: LaneRotation) {
     this.#set = set;
     this.#lanes = lanes;
     const words = this.#words = lanes.readers.map(({ memory }) => memory.words);
     this.#opened = words.map((words) => Atomics.load(words, OPENED));
+    // Read after `opened`: one of the two shows a producer that opens in between
+    this.#producerSeen = this.#producerPresent;
     const died = this.#died();
     this.#diedBefore = words.map((words, lane) =>
       Atomics.load(words, TAIL) === Atomics.load(words, HEAD) ? died[lane]! : 0
@@ -41,11 +43,15 @@ export class EndOfStream {
     // Read the past producers before the present ones: one that comes in between must not count as gone
     this.#producerSeen ||= this.#lanes.hasDelivered ||
       this.#words.some((words, lane) => Atomics.load(words, OPENED) !== this.#opened[lane]);
-    const values = this.#set.values();
-    const present = this.#words.some((_, lane) => values[SEMAPHORE.LANE + lane] !== 0);
+    const present = this.#producerPresent;
     this.#producerSeen ||= present;
     // This last look sees all messages of producers that were gone by then
     return this.#producerSeen && !present && !this.#lanes.look();
+  }
+
+  get #producerPresent(): boolean {
+    const values = this.#set.values();
+    return this.#words.some((_, lane) => values[SEMAPHORE.LANE + lane] !== 0);
   }
 
   /** How many producers of each lane died since the start, or before it if the lane was not empty then. */

@@ -51,6 +51,7 @@ const consuming = new CProgram(
             break;
           case 'a': shm_channel_ack(&consumer); break;
           case 'b': shm_channel_nack(&consumer); break;
+          case 'p': print("*"); fflush(stdout); getchar(); break;
           case 'x': shm_channel_discard(&consumer, 0); break;
           case 'c': printf("%d ", shm_channel_consume(&consumer, refuse, NULL, &closed) == SHM_CHANNEL_UNHANDLED); break;
           case 'C': refused = 0; printf("%d ", shm_channel_consume(&consumer, refuse, NULL, &closed) == SHM_CHANNEL_CLOSED); break;
@@ -80,6 +81,21 @@ async function consumed(channel: Channel, how: string): Promise<[string, number[
   assert.equal(depth, left.length, "the figures");
   return [stdout.trim(), left];
 }
+
+testWith(
+  NEEDS,
+  "shm_channel.h: the stream ends when the producer that was open first has gone without a message",
+  async () => {
+    using channel = scratchChannel();
+    const producer = channel.producer();
+    await using program = consuming.start(channel.key, "pC");
+    await program.stdout(/42 /);
+    producer.close();
+    await program.write("\n");
+    const { code, stdout } = await program.ended();
+    assert.deepEqual([code, stdout.trim()], [0, "42 1"]);
+  },
+);
 
 for (
   const [what, how, printed, left] of [

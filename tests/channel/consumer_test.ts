@@ -486,6 +486,29 @@ Deno.test("Consumer.receive: the stream ends when there was a producer, none is 
   assert.equal(await silent, false);
 });
 
+Deno.test("Consumer.receive: the stream ends when the producer that was open first has gone without a message", async () => {
+  const until = "closed" as const;
+  const options = { until, timeout: 0 };
+  const ends: Record<string, (consumer: Consumer) => unknown> = {
+    receiveSync: (consumer) => consumer.receiveSync(options),
+    receive: (consumer) => consumer.receive({ until, timeout: SOON }),
+    ready: async (consumer) => await consumer.ready({ until, timeout: SOON }) || undefined,
+    readySync: (consumer) => consumer.readySync(options) || undefined,
+    messages: async (consumer) => (await consumer.messages({ until, timeout: SOON }).next()).value,
+    consume: (consumer) => consumer.consume(() => {}, { until, timeout: SOON }),
+  };
+  for (const [name, end] of Object.entries(ends)) {
+    using channel = scratchChannel({ lanes: 2 });
+    const producer = channel.producer();
+    using consumer = channel.consumer();
+    producer.close();
+    assert.equal(await end(consumer), undefined, name);
+    consumer.close();
+    using next = channel.consumer();
+    assert.throws(() => next.receiveSync(options), { code: "ETIMEDOUT" }, "it had gone before");
+  }
+});
+
 Deno.test("Consumer.drain: a message that it passed counts as one of a producer, for the end of the stream", () => {
   using channel = scratchChannel();
   {
