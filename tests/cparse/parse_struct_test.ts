@@ -218,7 +218,7 @@ const REFUSED: readonly (readonly [text: string, place: string, says: RegExp])[]
   ["EXPORT int a;", `line 1, column 1, at "EXPORT"`, /not known/],
   ["int a char b;", `line 1, column 7, at "char"`, /";"/],
   ["int16_t int a;", `line 1, column 9, at "int"`, /second type/],
-  ["unsigned float a;", `line 1, column 1, at "unsigned"`, /no type of C/],
+  ["unsigned float a;", `line 1, column 1, at "unsigned"`, /not a type of C/],
   ["void a;", `line 1, column 1, at "void"`, /pointer/],
   ["struct B b;", `line 1, column 8, at "B"`, /not known/],
   ["struct A { struct A a; };", `line 1, column 19, at "A"`, /not known/],
