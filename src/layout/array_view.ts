@@ -160,6 +160,95 @@ class Elements implements Memory {
     const { element, length } = this.layout;
     storeElements(element, length, this.data, values, offset, this.#name);
   }
+
+  sort(compare?: (a: unknown, b: unknown) => number): void {
+    const copy = this.#copy();
+    const indexes = copy.#indexes();
+    const values = indexes.map((index) => copy.get(index));
+    const order = compare ?? (isNumeric(values[0]) ? byValue : byText);
+    this.#arrange(copy, indexes.toSorted((a, b) => order(values[a], values[b])));
+  }
+
+  reverse(): void {
+    this.#arrange(this.#copy(), this.#indexes().reverse());
+  }
+
+  copyWithin(target: number, start: number, end?: number): void {
+    this.#arrange(this.#copy(), this.#indexes().copyWithin(target, start, end));
+  }
+
+  fill(value: unknown, start?: number, end?: number): void {
+    const copy = this.#copy();
+    const indexes = this.#indexes();
+    const filled = indexes.slice(start, end);
+    if (filled.length === 0) return;
+    // The first of them, in the copy, has the value before the others take it from there
+    copy.set(filled[0]!, value);
+    this.#arrange(copy, indexes.fill(filled[0]!, start, end), filled[0]);
+  }
+
+  /** The error for a method that changes the length. */
+  fixedLength(method: string): TypeError {
+    return new TypeError(
+      `"${this.#name}" always has ${this.layout.length} elements: it has no ${method}()`,
+    );
+  }
+
+  #indexes(): number[] {
+    return Array.from({ length: this.layout.length }, (_, index) => index);
+  }
+
+  /** Returns the elements over a private copy of the memory, for methods that write to it. */
+  #copy(): Elements {
+    if (this.#readOnly) throw readOnly(this.#name);
+    const { buffer } = this.#bytes().slice();
+    return new Elements(new DataView(buffer), this.layout, this.#name, false);
+  }
+
+  #bytes(): Uint8Array {
+    checkAlive(this.data);
+    const { buffer, byteOffset, byteLength } = this.data;
+    return new Uint8Array(buffer, byteOffset, byteLength);
+  }
+
+  /**
+   * Writes at each index the bytes that `copy` has at `order[index]`, whatever they are. It writes all in
+   * one go, and nothing before the first or behind the last element that changes. `changed` is an index
+   * that changes though it stays at its place.
+   */
+  #arrange(copy: Elements, order: readonly number[], changed?: number): void {
+    const moved = (from: number, index: number): boolean => from !== index || index === changed;
+    const first = order.findIndex(moved);
+    if (first === -1) return;
+    const end = order.findLastIndex(moved) + 1;
+    const { size } = this.layout.element;
+    const from = copy.#bytes();
+    const bytes = new Uint8Array((end - first) * size);
+    for (let i = first; i < end; i++) {
+      const at = order[i]! * size;
+      bytes.set(from.subarray(at, at + size), (i - first) * size);
+    }
+    this.#bytes().set(bytes, first * size);
+  }
+}
+
+function isNumeric(value: unknown): boolean {
+  return typeof value === "number" || typeof value === "bigint";
+}
+
+/** The order in which a typed array sorts: -0 before 0, and NaN last. */
+function byValue(one: unknown, other: unknown): number {
+  const [a, b] = [one as number, other as number];
+  if (a < b) return -1;
+  if (a > b) return 1;
+  if (a === b) return Number(Object.is(b, -0)) - Number(Object.is(a, -0));
+  return Number(Number.isNaN(a)) - Number(Number.isNaN(b));
+}
+
+/** The order in which an array sorts. */
+function byText(one: unknown, other: unknown): number {
+  const [a, b] = [String(one), String(other)];
+  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 /** Keeps the elements of an array of a view. */
@@ -190,6 +279,26 @@ class ViewArray extends Array<unknown> {
     elementsOf(this).setAll(values, offset);
   }
 
+  override sort(compare?: (a: unknown, b: unknown) => number): this {
+    elementsOf(this).sort(compare);
+    return this;
+  }
+
+  override reverse(): this {
+    elementsOf(this).reverse();
+    return this;
+  }
+
+  override copyWithin(target: number, start: number, end?: number): this {
+    elementsOf(this).copyWithin(target, start, end);
+    return this;
+  }
+
+  override fill(value: unknown, start?: number, end?: number): this {
+    elementsOf(this).fill(value, start, end);
+    return this;
+  }
+
   toJSON(): unknown {
     const { layout, data } = elementsOf(this);
     return jsonValue(load(layout, data, 0));
@@ -212,6 +321,14 @@ class ValueArray extends ViewArray {
     const { length } = elements.layout;
     for (let i = 0; i < length; i++) yield elements.get(i);
   }
+}
+// Those of an array would move elements one by one before they come to the one that they cannot add or delete
+for (const name of ["push", "pop", "shift", "unshift", "splice"]) {
+  Object.defineProperty(ViewArray.prototype, name, {
+    value(this: object): never {
+      throw elementsOf(this).fixedLength(name);
+    },
+  });
 }
 // Their methods return copies as plain arrays
 for (const { prototype } of [ViewArray, ValueArray]) {
@@ -329,7 +446,7 @@ function viewArray(data: DataView, layout: ArrayLayout, name: string, readOnly: 
   const list = isObject(element) ? new ViewArray() : new ValueArray();
   new ArrayMemory(elements, list);
   for (let i = 0; i < length; i++) {
-    if (isObject(element)) list.push(elements.get(i));
+    if (isObject(element)) list[i] = elements.get(i);
     else Object.defineProperty(list, i, accessor(i));
   }
   // Otherwise writing another index or name would add a property that is not the memory.

@@ -268,7 +268,8 @@ export interface StructLayout<F extends Fields> extends AnyStructLayout {
    * - An array of numbers or `bigint`s is a real typed array if the view is writable and the memory
    *   aligned. Its `sort`, `reverse` and `copyWithin` work on a copy, because peers may write to the
    *   memory at the same time; decode only copies of it. Any other array is a real array of fixed
-   *   length, see {@linkcode ReadonlyArrayView}.
+   *   length, see {@linkcode ReadonlyArrayView}. Its `sort`, `reverse`, `copyWithin` and `fill` move bytes
+   *   in the same way; `push`, `pop`, `shift`, `unshift` and `splice` throw a `TypeError` and change nothing.
    * - A setter that refuses a value throws a `TypeError` (wrong type, unknown or missing field) or a
    *   `RangeError` (out of range, wrong length, too long), and writes nothing. A whole array or nested
    *   struct can be assigned, too; in TypeScript use `write` or `set` for that.

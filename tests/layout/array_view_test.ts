@@ -256,6 +256,161 @@ Deno.test("array_view: the methods that read work as those of arrays, and copies
   assert.deepEqual(seen, ["a", "b"]);
 });
 
+/** An array of a view, with the methods that its type does not have. */
+function asArray(list: unknown): unknown[] {
+  return list as unknown[];
+}
+
+Deno.test("array_view: sort, reverse, copyWithin and fill move bytes, of short and long arrays", () => {
+  for (const length of [4, 5000]) {
+    const S = struct({ texts: array(cString(4), length), after: u8 });
+    const buffer = new ArrayBuffer(S.size);
+    const view = S.view(buffer);
+    const texts = asArray(view.texts);
+    const start = (): void => {
+      const bytes = new Uint8Array(buffer).fill(0);
+      // The first has no NUL, and the second is not UTF-8: neither can be written as the text that it reads as
+      bytes.set([0x7a, 0x7a, 0x7a, 0x7a, 0xff, 0, 1, 2, 0x62, 0, 0, 0, 0x61]);
+      bytes.fill(0xee, 16);
+    };
+    const rest = Array(length - 4).fill("\ufffd\ufffd\ufffd\ufffd");
+
+    start();
+    assert.equal(texts.sort(), texts);
+    assert.deepEqual([...texts], ["a", "b", "zzzz", ...["\ufffd", ...rest].sort()]);
+    start();
+    texts.sort((a, b) => `${a}`.length - `${b}`.length);
+    assert.deepEqual([...texts], ["\ufffd", "b", "a", "zzzz", ...rest]);
+    assert.deepEqual([...new Uint8Array(buffer, 0, 4)], [0xff, 0, 1, 2]);
+    start();
+    assert.equal(texts.reverse(), texts);
+    assert.deepEqual([...texts], [...rest, "a", "b", "\ufffd", "zzzz"]);
+    start();
+    assert.equal(texts.copyWithin(2, 0, 2), texts);
+    assert.deepEqual([...texts], ["zzzz", "\ufffd", "zzzz", "\ufffd", ...rest]);
+    assert.deepEqual([...new Uint8Array(buffer, 12, 4)], [0xff, 0, 1, 2]);
+    start();
+    assert.equal(texts.fill("q", 1, 3), texts);
+    assert.deepEqual([...texts], ["zzzz", "q", "q", "a", ...rest]);
+    start();
+    texts.fill("new", -length);
+    assert.deepEqual([...texts], Array(length).fill("new"));
+    assert.equal(view.after, 0xee);
+
+    start();
+    const before = [...new Uint8Array(buffer)];
+    assert.throws(() => texts.fill("abcd", 1), {
+      name: "RangeError",
+      message: '"texts[1]" has 4 bytes, got a text that needs 5: 4 and a NUL',
+    });
+    assert.throws(() => texts.fill(1), /^TypeError: "texts\[0\]" takes a string, got 1$/);
+    assert.throws(
+      () =>
+        texts.sort(() => {
+          throw new Error("no order");
+        }),
+      /no order/,
+    );
+    texts.fill(1, length);
+    assert.deepEqual([...new Uint8Array(buffer)], before);
+  }
+});
+
+Deno.test("array_view: sort, reverse and fill move structs, and their views stay at their places", () => {
+  const Pair = struct({ a: u8, list: array(u8, 2) });
+  const S = struct({ pairs: array(Pair, 3), grid: array(array(bool, 2), 2) });
+  const buffer = new ArrayBuffer(S.size);
+  const { pairs, grid } = S.view(buffer);
+  pairs.set([{ a: 2, list: [1, 2] }, { a: 3, list: [3, 4] }, { a: 1, list: [5, 6] }]);
+  const first = pairs[0];
+  (pairs as unknown as { a: number }[]).sort((one, other) => one.a - other.a);
+  assert.equal(pairs[0], first);
+  assert.deepEqual(pairs.map(({ a, list }) => [a, ...list]), [[1, 5, 6], [2, 1, 2], [3, 3, 4]]);
+  asArray(pairs).reverse();
+  assert.deepEqual(pairs.map(({ a }) => a), [3, 2, 1]);
+  asArray(pairs).fill(pairs[2], 0, 2);
+  assert.deepEqual(pairs.map(({ a, list }) => [a, ...list]), [[1, 5, 6], [1, 5, 6], [1, 5, 6]]);
+  asArray(grid).fill([false, true]);
+  assert.deepEqual(grid.map((row) => [...row]), [[false, true], [false, true]]);
+  asArray(grid[0]).reverse();
+  assert.deepEqual(grid.map((row) => [...row]), [[true, false], [false, true]]);
+});
+
+Deno.test("array_view: sort without an order sorts numbers as a typed array does", () => {
+  const S = struct({ list: array(f64, 6), bigs: array(i64, 3) });
+  for (const offset of [0, 1]) {
+    const view = S.view(new ArrayBuffer(S.size + 1), offset);
+    assert.equal(ArrayBuffer.isView(view.list), offset === 0);
+    view.list.set([10, NaN, 0, 9, -0, -1]);
+    view.bigs.set([10n, 9n, -1n]);
+    assert.deepEqual([...asArray(view.list).sort()], [-1, -0, 0, 9, 10, NaN]);
+    assert.deepEqual([...asArray(view.bigs).sort()], [-1n, 9n, 10n]);
+  }
+});
+
+Deno.test("array_view: fill, copyWithin and sort write only from the first to the last element that changes", () => {
+  const S = struct({ flags: array(bool, 4) });
+  const buffer = new ArrayBuffer(4);
+  const bytes = new Uint8Array(buffer);
+  const flags = asArray(S.view(buffer).flags);
+  flags.fill(true, 1, 2);
+  assert.deepEqual([...bytes], [0, 1, 0, 0]);
+  flags.copyWithin(2, 1, 2);
+  assert.deepEqual([...bytes], [0, 1, 1, 0]);
+  // What a peer writes meanwhile stays where the order changes nothing
+  flags.sort((a, b) => {
+    bytes[3] = 1;
+    return Number(b) - Number(a);
+  });
+  assert.deepEqual([...bytes], [1, 1, 0, 1]);
+});
+
+Deno.test("array_view: methods that change the length throw before anything is changed", () => {
+  for (const length of [3, 5000]) {
+    const Pair = struct({ a: u8 });
+    const S = struct({ in: struct({ flags: array(bool, length), pairs: array(Pair, length) }) });
+    const buffer = new ArrayBuffer(S.size);
+    const bytes = new Uint8Array(buffer);
+    bytes.set([1, 0, 1]);
+    bytes.set([1, 2, 3], length);
+    const before = [...bytes];
+    for (const readOnly of [false, true]) {
+      const { flags, pairs } = S.view(buffer, 0, { readOnly }).in;
+      for (const [name, list] of Object.entries({ flags, pairs })) {
+        const all = asArray(list);
+        const changes = {
+          push: () => all.push(true),
+          pop: () => all.pop(),
+          shift: () => all.shift(),
+          unshift: () => all.unshift(true),
+          splice: () => all.splice(0, 1),
+        };
+        for (const [method, change] of Object.entries(changes)) {
+          assert.throws(change, {
+            name: "TypeError",
+            message: `"${name}" always has ${length} elements: it has no ${method}()`,
+          });
+        }
+        if (!readOnly) continue;
+        for (
+          const change of [
+            () => all.sort(),
+            () => all.reverse(),
+            () => all.fill(true),
+            () => all.copyWithin(0, 1),
+          ]
+        ) {
+          assert.throws(change, {
+            name: "TypeError",
+            message: `"${name}" is read-only: it belongs to a read-only view`,
+          });
+        }
+      }
+    }
+    assert.deepEqual([...bytes], before);
+  }
+});
+
 Deno.test("array_view: typed arrays take no expandos, and are arrays in JSON", () => {
   const S = struct({ list: array(i64, 3), bytes: array(u8, 2) });
   const { list, bytes } = S.view(new ArrayBuffer(32));
