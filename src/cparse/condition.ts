@@ -9,8 +9,14 @@ import { outOfBounds, type Token, unreadable } from "./token.ts";
 /** The largest nesting depth of parentheses, signs and choices. */
 const DEEPEST = 64;
 
+/** A number of intmax_t or uintmax_t: the preprocessor of C has no other types. */
+interface Known {
+  readonly value: bigint;
+  readonly unsigned: boolean;
+}
+
 /** A number, or why it is not known. */
-type Value = bigint | Unknown;
+type Value = Known | Unknown;
 
 /** A number that is not known, except the least that it can be. */
 export interface Unknown {
@@ -40,7 +46,7 @@ export function decide(
   const condition = new Condition(tokens, end, word);
   const value = condition.choice(0);
   condition.finish();
-  return typeof value === "bigint" ? value !== 0n : value.least! > 0n ? true : value;
+  return truthOf(value) ?? (value as Unknown);
 }
 
 class Condition {
@@ -48,6 +54,8 @@ class Condition {
   readonly #end: Token;
   readonly #word: (token: Token) => bigint | Unknown;
   #at = 0;
+  /** Whether the result of this part is not used, so that nothing in it is out of range. */
+  #unused = false;
 
   constructor(tokens: readonly Token[], end: Token, word: (token: Token) => bigint | Unknown) {
     this.#tokens = tokens;
@@ -73,11 +81,24 @@ class Condition {
     const condition = this.#binary(0, depth);
     if (!this.#accept("?")) return condition;
     this.#limit(depth);
-    const yes = this.choice(depth + 1);
+    const first = truthOf(condition);
+    const yes = this.#when(first !== false, () => this.choice(depth + 1));
     if (!this.#accept(":")) throw unreadable(this.#peek(), `":" must follow the first value of ?`);
-    const no = this.choice(depth + 1);
-    if (typeof condition === "bigint") return condition !== 0n ? yes : no;
-    return yes === no ? yes : condition;
+    const no = this.#when(first !== true, () => this.choice(depth + 1));
+    if (first === undefined) return same(yes, no) ?? (condition as Unknown);
+    const [chosen, other] = first ? [yes, no] : [no, yes];
+    if (!isKnown(chosen) || (!isKnown(other) && chosen.unsigned)) return chosen;
+    // Its type depends on the other one, and so does what an operator makes of it
+    if (!isKnown(other)) return { error: other.error, least: chosen.value };
+    return convert(chosen.value, chosen.unsigned || other.unsigned);
+  }
+
+  #when(used: boolean, read: () => Value): Value {
+    const before = this.#unused;
+    this.#unused ||= !used;
+    const result = read();
+    this.#unused = before;
+    return result;
   }
 
   #limit(depth: number): void {
@@ -96,7 +117,10 @@ class Condition {
       const text = shift ? ">>" : token.text;
       if (token.kind !== "mark" || !STRENGTH[level]!.includes(text)) return left;
       this.#at += shift ? 2 : 1;
-      left = combine(token, text, left, this.#binary(level + 1, depth));
+      const decided = text === "&&" ? false : text === "||" ? true : undefined;
+      const skips = decided !== undefined && truthOf(left) === decided;
+      const right = this.#when(!skips, () => this.#binary(level + 1, depth));
+      left = this.#combine(token, text, left, right);
     }
   }
 
@@ -106,15 +130,15 @@ class Condition {
     this.#at += 1;
     switch (token.kind) {
       case "number":
-        return literal(token).value;
+        return number(token);
       case "literal":
-        return character(token).value;
+        return convert(character(token).value, false);
       case "undecided":
         return { error: token.undecided!.error };
       case "word": {
         const value = this.#word(token);
         if (this.#peek().text === "(") this.#skipArguments(token);
-        return value;
+        return typeof value === "bigint" ? convert(value, false) : value;
       }
     }
     if (token.text === "(") {
@@ -126,16 +150,66 @@ class Condition {
       throw unreadable(token, "a number is expected here");
     }
     const value = this.#operand(depth + 1);
-    if (typeof value !== "bigint") return token.text === "!" && value.least! > 0n ? 0n : value;
-    switch (token.text) {
-      case "-":
-        return wrap(-value);
-      case "!":
-        return truth(value === 0n);
-      case "~":
-        return wrap(~value);
+    if (token.text === "!") {
+      const holds = truthOf(value);
+      return holds === undefined ? { error: (value as Unknown).error } : truth(!holds);
     }
-    return value;
+    if (token.text === "+") return value;
+    if (!isKnown(value)) return { error: value.error };
+    return convert(token.text === "-" ? -value.value : ~value.value, value.unsigned);
+  }
+
+  #combine(operator: Token, text: string, left: Value, right: Value): Value {
+    if (text === "&&" || text === "||") {
+      const decides = text === "||";
+      const holds = [truthOf(left), truthOf(right)];
+      if (holds.includes(decides)) return truth(decides);
+      if (!holds.includes(undefined)) return truth(!decides);
+      return { error: ((holds[0] === undefined ? left : right) as Unknown).error };
+    }
+    if (!isKnown(left) || !isKnown(right)) return compareLeast(text, left, right);
+    if (text === "<<" || text === ">>") {
+      const by = right.value;
+      if (by < 0n || by > 63n) return this.#outOfRange(operator, "this shifts by 0 to 63", left);
+      return convert(text === "<<" ? left.value << by : left.value >> by, left.unsigned);
+    }
+    const unsigned = left.unsigned || right.unsigned;
+    const a = convert(left.value, unsigned).value;
+    const b = convert(right.value, unsigned).value;
+    switch (text) {
+      case "==":
+        return truth(a === b);
+      case "!=":
+        return truth(a !== b);
+      case "<":
+        return truth(a < b);
+      case ">":
+        return truth(a > b);
+      case "<=":
+        return truth(a <= b);
+      case ">=":
+        return truth(a >= b);
+      case "|":
+        return convert(a | b, unsigned);
+      case "^":
+        return convert(a ^ b, unsigned);
+      case "&":
+        return convert(a & b, unsigned);
+      case "+":
+        return convert(a + b, unsigned);
+      case "-":
+        return convert(a - b, unsigned);
+      case "*":
+        return convert(a * b, unsigned);
+    }
+    if (b === 0n) return this.#outOfRange(operator, "this divides by zero", convert(a, unsigned));
+    return convert(text === "/" ? a / b : a % b, unsigned);
+  }
+
+  /** Refuses an operation without a result, except where the result is not used. */
+  #outOfRange(operator: Token, problem: string, instead: Known): Known {
+    if (this.#unused) return instead;
+    throw outOfBounds(operator, problem);
   }
 
   #skipArguments(name: Token): void {
@@ -149,76 +223,53 @@ class Condition {
   }
 }
 
-function wrap(value: bigint): bigint {
-  return BigInt.asIntN(64, value);
+function isKnown(value: Value): value is Known {
+  return "value" in value;
 }
 
-function truth(value: boolean): bigint {
-  return value ? 1n : 0n;
+/** A number of intmax_t or uintmax_t. One that does not fit wraps. */
+function convert(value: bigint, unsigned: boolean): Known {
+  return { value: unsigned ? BigInt.asUintN(64, value) : BigInt.asIntN(64, value), unsigned };
 }
 
-function combine(operator: Token, text: string, left: Value, right: Value): Value {
-  const known = typeof left === "bigint" && typeof right === "bigint";
-  if (text === "&&" || text === "||") {
-    const decides = (value: Value): boolean =>
-      typeof value === "bigint"
-        ? (value !== 0n) === (text === "||")
-        : text === "||" && value.least! > 0n;
-    if (decides(left) || decides(right)) return truth(text === "||");
-    return known
-      ? truth(text === "&&")
-      : typeof left === "bigint" || (left.least! > 0n && typeof right !== "bigint")
-      ? right
-      : left;
-  }
-  if (!known) return compareLeast(text, left, right);
-  switch (text) {
-    case "|":
-      return left | right;
-    case "^":
-      return left ^ right;
-    case "&":
-      return left & right;
-    case "==":
-      return truth(left === right);
-    case "!=":
-      return truth(left !== right);
-    case "<":
-      return truth(left < right);
-    case ">":
-      return truth(left > right);
-    case "<=":
-      return truth(left <= right);
-    case ">=":
-      return truth(left >= right);
-    case "+":
-      return wrap(left + right);
-    case "-":
-      return wrap(left - right);
-    case "*":
-      return wrap(left * right);
-  }
-  if (text === "<<" || text === ">>") {
-    if (right < 0n || right > 63n) throw outOfBounds(operator, "this shifts by 0 to 63");
-    return wrap(text === "<<" ? left << right : left >> right);
-  }
-  if (right === 0n) throw outOfBounds(operator, "this divides by zero");
-  return text === "/" ? left / right : left % right;
+function truth(value: boolean): Known {
+  return { value: value ? 1n : 0n, unsigned: false };
+}
+
+/** Whether a number is not 0; `undefined` if that is not known. */
+function truthOf(value: Value): boolean | undefined {
+  if (isKnown(value)) return value.value !== 0n;
+  return value.least! > 0n ? true : undefined;
+}
+
+/** What a literal is: 0xffffffff is signed here, because intmax_t holds it. */
+function number(token: Token): Known {
+  const { value } = literal(token);
+  return convert(value, /u/i.test(token.text) || value >= 2n ** 63n);
+}
+
+/** The number that both are, if they are the same. */
+function same(left: Value, right: Value): Known | undefined {
+  if (!isKnown(left) || !isKnown(right)) return undefined;
+  const unsigned = left.unsigned || right.unsigned;
+  const a = convert(left.value, unsigned);
+  return a.value === convert(right.value, unsigned).value ? a : undefined;
 }
 
 /** Compares a number of which only the least is known. */
 function compareLeast(text: string, left: Value, right: Value): Value {
-  const unknown = typeof left === "bigint" ? right as Unknown : left;
-  if (typeof left === "bigint" || typeof right !== "bigint" || left.least === undefined) {
-    return { error: unknown.error };
+  if (isKnown(left)) return { error: (right as Unknown).error };
+  // As a number of uintmax_t, a negative one is large
+  if (!isKnown(right) || right.value < 0n || left.least === undefined) {
+    return { error: left.error };
   }
-  if (left.least >= right) {
-    if (text === ">=") return 1n;
-    if (text === "<") return 0n;
+  if (left.least >= right.value) {
+    if (text === ">=") return truth(true);
+    if (text === "<") return truth(false);
   }
-  if (left.least > right) {
-    if (text === ">" || text === "!=") return 1n;
-    if (text === "<=" || text === "==") return 0n;
+  if (left.least > right.value) {
+    if (text === ">" || text === "!=") return truth(true);
+    if (text === "<=" || text === "==") return truth(false);
   }
   return { error: left.error };
 }
