@@ -3,6 +3,7 @@
  * `WritableStream`. One chunk is one message. Internal: used by `consumer.ts` and `producer.ts`.
  */
 
+import { checkBytes } from "../layout/arguments.ts";
 import { RECORD } from "./descriptor.ts";
 
 /** What a readable stream needs of its consumer. */
@@ -62,9 +63,16 @@ export interface StreamTarget<In> {
   abandon(): void;
 }
 
-/** The bytes that a chunk will take in the lane. Anything that is not bytes is refused by `send`. */
+/**
+ * The bytes that a chunk will take in the lane. It must not throw: the stream would fail without a call of
+ * `write` or `abort`, and the producer would not know. `send` refuses what is not bytes.
+ */
 function recordSize(chunk: unknown): number {
-  return RECORD.size + ((chunk as Partial<ArrayBufferView> | null | undefined)?.byteLength ?? 0);
+  try {
+    return RECORD.size + checkBytes(chunk, "message").byteLength;
+  } catch {
+    return RECORD.size;
+  }
 }
 
 /** The writable stream of one producer. */

@@ -330,6 +330,41 @@ Deno.test("Producer.writable: a chunk that is too large, or is not bytes, is ref
   }
 });
 
+Deno.test("Producer.writable: a chunk whose length cannot be read is refused, and the stream is incomplete", async () => {
+  const transferred = new DataView(new ArrayBuffer(8));
+  structuredClone(transferred.buffer, { transfer: [transferred.buffer] });
+  const resized = new ArrayBuffer(8, { maxByteLength: 16 });
+  const outside = new DataView(resized, 4, 4);
+  resized.resize(2);
+  const throwing = {
+    get byteLength(): number {
+      throw new Error("no");
+    },
+  };
+  const chunks = [
+    transferred,
+    outside,
+    new Proxy(new Uint8Array(3), {}),
+    { byteLength: NaN },
+    { byteLength: -1 },
+    { byteLength: 5n },
+    throwing,
+  ];
+  for (const chunk of chunks) {
+    using channel = scratchChannel();
+    using consumer = channel.consumer();
+    {
+      using producer = channel.producer();
+      const source = ReadableStream.from([byte(1), chunk as Uint8Array, byte(2)]);
+      await assert.rejects(source.pipeTo(producer.writable), { name: "TypeError" });
+    }
+    const { chunks, failure } = await chunksOf(consumer.readable);
+    assert.deepEqual(chunks, [byte(1)]);
+    assert.equal((failure as { code?: string } | undefined)?.code, "EOWNERDEAD");
+    assert.equal(consumer.deadProducers, 1);
+  }
+});
+
 Deno.test("Producer.writable: chunks without bytes are messages too", async () => {
   using channel = scratchChannel();
   using consumer = channel.consumer();
