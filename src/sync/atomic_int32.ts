@@ -202,6 +202,9 @@ export class AtomicInt32 {
    * A change with {@linkcode AtomicInt32.notify} ends the wait at once. A change without it is noticed
    * soon: the word is checked after 1 ms, then 2 ms, and so on up to every 100 ms.
    *
+   * The wait goes on if another process removes the segment: the memory lives as long as it is attached.
+   * Pass a `timeout` if the process that changes the word may end.
+   *
    * @throws {ShmError} `ETIMEDOUT` the timeout is over, `EDETACHED` the segment is or was detached
    * @throws {RangeError} not an integer of 32 bits
    */

@@ -198,7 +198,10 @@ export class Membership {
       key,
       id,
       facts: `its ${what} was removed while in use, perhaps with ipcrm`,
-      remedy: "start its programs again",
+      // A segment of such an object cannot be joined without its set
+      remedy: what === "segment" || this.#object.standsAlone
+        ? "start its programs again"
+        : `end its programs, remove the segment that is left (\`ipcrm -m ${id}\`), and start them again`,
     });
   }
 
