@@ -3,7 +3,7 @@
  * like one. Internal: used by struct views.
  */
 
-import { checkNumber } from "./arguments.ts";
+import { checkFunction, checkNumber } from "./arguments.ts";
 import { readText } from "./c_string.ts";
 import { glimpse, load, store, storeElements } from "./codec.ts";
 import { INSPECT, type Inspect, shown } from "./inspect.ts";
@@ -251,6 +251,11 @@ function byText(one: unknown, other: unknown): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
+function checkRange(start: unknown, end: unknown): void {
+  if (start !== undefined) checkNumber(start, "start");
+  if (end !== undefined) checkNumber(end, "end");
+}
+
 /** Keeps the elements of an array of a view. */
 class ArrayMemory extends LiveMemory {
   readonly #elements: Elements;
@@ -280,6 +285,7 @@ class ViewArray extends Array<unknown> {
   }
 
   override sort(compare?: (a: unknown, b: unknown) => number): this {
+    if (compare !== undefined) checkFunction(compare, "compare");
     elementsOf(this).sort(compare);
     return this;
   }
@@ -290,11 +296,14 @@ class ViewArray extends Array<unknown> {
   }
 
   override copyWithin(target: number, start: number, end?: number): this {
+    checkNumber(target, "target");
+    checkRange(start, end);
     elementsOf(this).copyWithin(target, start, end);
     return this;
   }
 
   override fill(value: unknown, start?: number, end?: number): this {
+    checkRange(start, end);
     elementsOf(this).fill(value, start, end);
     return this;
   }
