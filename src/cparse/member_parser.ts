@@ -94,14 +94,16 @@ export abstract class MemberParser extends SpecifierParser {
       this.skipDeclaration();
       return true;
     }
-    const derived = typedef && parts.length === 0 ? type : this.derive(type, parts);
+    let derived = typedef && parts.length === 0 ? type : this.derive(type, parts);
     if (derived.kind === "undefined" && derived.function === true && !typedef) {
       if (specifiers.braces === true) throw undefinedMacro(name ?? start);
       this.skipDeclaration();
       return true;
     }
     if (name !== undefined) this.#checkNotMacro(name, specifiers);
-    const attributes: Attributes = { ...specifiers.attributes };
+    // The type has the mode that is before the name already
+    const { mode, ...before } = specifiers.attributes;
+    const attributes: Attributes = before;
     while (isAttribute(tokens, false) || this.#isSymbol()) {
       if (isAttribute(tokens, false)) this.attribute(attributes, true);
       else {
@@ -110,6 +112,15 @@ export abstract class MemberParser extends SpecifierParser {
       }
     }
     if (attributes.packed !== undefined) throw unreadable(attributes.packed, PACKED_PLACE);
+    if (attributes.mode !== undefined) {
+      if (mode !== undefined || parts.length > 0 || tokens.at(":")) {
+        throw unreadable(
+          attributes.mode,
+          "this mode is not supported: write the type in its place",
+        );
+      }
+      derived = this.ofMode(attributes.mode, derived);
+    }
     if (typedef) {
       scope.define(scope.typedefs, name!.text, this.#typedef(derived, attributes));
       return false;
@@ -228,7 +239,7 @@ export abstract class MemberParser extends SpecifierParser {
     const token = tokens.peek();
     const { value } = this.constant();
     while (isAttribute(tokens, false)) this.attribute(attributes, true);
-    const extra = attributes.packed ?? attributes.aligned?.token;
+    const extra = attributes.packed ?? attributes.aligned?.token ?? attributes.mode;
     if (extra !== undefined) {
       throw unreadable(extra, "compilers do not agree on it for a bit-field");
     }

@@ -120,7 +120,7 @@ export abstract class SpecifierParser extends ExpressionParser {
     tagged ??= { type: this.#basicType(words), alone: false };
     const type = attributes.mode === undefined
       ? tagged.type
-      : this.#ofMode(attributes.mode, tagged.type);
+      : this.ofMode(attributes.mode, tagged.type);
     return { ...tagged, type, attributes, typedef, storage, isConst, atomic };
   }
 
@@ -143,7 +143,7 @@ export abstract class SpecifierParser extends ExpressionParser {
   }
 
   /** The integer of gcc's attribute `mode`, with the sign of the declared one. */
-  #ofMode(mode: Token, type: Type): Type {
+  protected ofMode(mode: Token, type: Type): Type {
     const signed = type.kind === "scalar" && type.name.startsWith("i");
     const unsigned = type.kind === "scalar" && type.name.startsWith("u");
     const layouts: Readonly<Record<string, readonly [ScalarLayout, ScalarLayout]>> = {

@@ -85,6 +85,15 @@ Deno.test("parseStruct: text is read as C", () => {
   assert.equal(places('int x;;static_assert(sizeof(")") == 2, "a (");'), "x@0+4");
 });
 
+Deno.test("parseStruct: the mode of an integer is before or after the name", () => {
+  assert.equal(places("char a; int b __attribute__((mode(DI))), c;"), "a@0+1 b@8+8 c@16+4");
+  assert.equal(
+    places("typedef int t __attribute__((__mode__(__QI__))), u; t a; u b;"),
+    "a@0+1 b@4+4",
+  );
+  assert.equal(places("__attribute__((mode(DI))) int a, b;"), "a@0+8 b@8+8");
+});
+
 Deno.test("parseStruct: an enum is a u32, or an i32 where C makes it one", () => {
   const kinds = Object.values(
     parseStruct(
@@ -171,6 +180,10 @@ const REFUSED: readonly (readonly [text: string, place: string, says: RegExp])[]
     `line 1, column 47, at "packed"`,
     /g\+\+/,
   ],
+  ["int *a __attribute__((mode(DI)));", `line 1, column 28, at "DI"`, /mode is not supported/],
+  ["typedef int a[2] __attribute__((mode(DI)));", `line 1, column 38, at "DI"`, /not supported/],
+  ["int a __attribute__((mode(TI)));", `line 1, column 27, at "TI"`, /mode is not supported/],
+  ["struct S { int a : 9 __attribute__((mode(HI))); };", `line 1, column 42, at "HI"`, /not agree/],
   ["alignas(64) struct S { char a; };", `line 1, column 1, at "alignas"`, /aligns a struct/],
   [
     "struct __attribute__((aligned(8), aligned(16))) S { char a; };",

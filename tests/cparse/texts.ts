@@ -33,6 +33,10 @@ export const C_TEXTS: Readonly<Record<string, string>> = {
   "a typedef before the struct":
     "typedef struct S S; struct S { S *next, *const previous; short n; };",
   "a typedef with several names": "typedef struct S { char c; int *p; } S, *PS, LS[4];",
+  "a mode before and after the name": `typedef int word_t __attribute__((__mode__(__word__)));
+    typedef unsigned int byte_t __attribute__((mode(__QI__))), plain_t;
+    struct S { char a; word_t b; byte_t c; plain_t d; int e __attribute__((mode(DI))); char f;
+      unsigned g __attribute__((mode(HI))), h; __attribute__((mode(DI))) int i, j; };`,
   "several declarators": "struct S { int a, b[3], *c, **d[2]; char e, f[5]; };",
   "arrays of arrays": "struct S { char c; short m[3][4][5]; char names[7][9]; char *argv[4][2]; };",
   "typedefs of arrays": `typedef char name_t[6]; typedef int row[3];
