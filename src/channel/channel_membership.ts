@@ -134,7 +134,8 @@ export class ChannelMembership {
       id: this.segment.id,
       facts: `${dead === 1 ? "a producer" : `${dead} producers`} died or gave up before closing, ` +
         "and the stream may be incomplete; all that was sent was received",
-      remedy: "a producer must be closed (`using`) before its process ends",
+      remedy:
+        "close a producer before its process ends (`using`), and its writable before the producer",
     });
   }
 

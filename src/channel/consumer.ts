@@ -352,7 +352,7 @@ export class Consumer<Out = Uint8Array<ArrayBuffer>>
   readonly #found = (): true | undefined => this.#lanes.look() ? true : undefined;
 
   /**
-   * How many producers died without closing, among those whose messages this consumer has received or
+   * How many producers died without closing, or were closed before their {@linkcode Producer.writable}, among those whose messages this consumer has received or
    * would receive: their stream of messages may be incomplete. Counts those that died since this consumer
    * was opened, and those that died before in a lane that was not empty then. The number is exact while
    * there is no producer, as at the end of a stream (`until: "closed"`).
@@ -469,7 +469,7 @@ export class Consumer<Out = Uint8Array<ArrayBuffer>>
    * next receive or consumer. A `TransformStream` in between takes one chunk more, which is lost with it.
    *
    * The stream ends when there was a producer, all have closed, and all their messages were read. If one
-   * of them died or aborted its {@linkcode Producer.writable}, the stream fails with `EOWNERDEAD` instead,
+   * of them died, aborted its {@linkcode Producer.writable} or did not close it, the stream fails with `EOWNERDEAD` instead,
    * after all that was sent: it may be incomplete. It also fails as {@linkcode Consumer.receive} does, and
    * with `EDETACHED` when the consumer is closed. The consumer stays open after the end.
    *

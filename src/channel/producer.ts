@@ -450,7 +450,9 @@ export class Producer<In = ArrayBufferView | ArrayBufferLike> implements Disposa
    * A write that fails and `abort` close the producer too, but as if it had died: what was sent stays sent,
    * and the consumer is told that the stream is incomplete. A chunk longer than
    * {@linkcode Channel.maxMessage} is a `RangeError`; a chunk is never split. Closing the producer in
-   * another way fails the stream with `EDETACHED`.
+   * another way, as `using` does, fails the stream with `EDETACHED`. If a chunk was written, or a writer or a
+   * pipe holds the stream, that too counts as if the producer had died: await `pipeTo`, or the writer's
+   * `close`, first.
    *
    * @throws {ShmError} `EDETACHED` closed
    *
@@ -476,7 +478,7 @@ export class Producer<In = ArrayBufferView | ArrayBufferLike> implements Disposa
       const target = {
         send: (message: In, options: ChannelSendOptions) => this.send(message, options),
         close: () => this.close(),
-        abandon: () => this.#release(false),
+        abandon: () => this.#release({ publish: false, complete: false }),
       };
       this.#writable = new ChannelWritable(target, messageSize, laneCapacity * STREAM_AHEAD);
     }
@@ -485,22 +487,21 @@ export class Producer<In = ArrayBufferView | ArrayBufferLike> implements Disposa
 
   /**
    * Publishes the staged messages and releases the lane; the consumer is woken. Sends that still wait fail
-   * with `EDETACHED`. Calling it again does nothing.
+   * with `EDETACHED`. If {@linkcode Producer.writable} was used and is not closed, the consumer is told that
+   * the stream is incomplete. Calling it again does nothing.
    */
   close(): void {
-    this.#release(true);
+    this.#release({ publish: true, complete: !this.#writable?.isUnfinished });
   }
 
   /** If not `complete`, leaves what the death of this process would leave. */
-  #release(complete: boolean): void {
+  #release({ publish, complete }: { readonly publish: boolean; readonly complete: boolean }): void {
     if (!this.#open) return;
     const attached = this.isOpen;
     this.#open = false;
     this.#reserved.abort();
-    if (attached && complete) {
-      if (this.#writer.staged > 0) this.#writer.publish();
-      Atomics.add(this.#words, LANE_WORD.CLOSED, 1);
-    }
+    if (attached && publish && this.#writer.staged > 0) this.#writer.publish();
+    if (attached && complete) Atomics.add(this.#words, LANE_WORD.CLOSED, 1);
     // A sleeping send of this producer wakes and fails
     this.#self.close();
     this.#role.release();

@@ -81,6 +81,7 @@ export class ChannelWritable<In> {
   #controller!: WritableStreamDefaultController;
   /** Whether the stream itself closes the producer. */
   #ending = false;
+  #written = false;
 
   /** `messageSize` is the length of every message, or 0; at most `ahead` bytes wait in the stream. */
   constructor(target: StreamTarget<In>, messageSize: number, ahead: number) {
@@ -108,8 +109,17 @@ export class ChannelWritable<In> {
       abort: abandon,
     }, {
       highWaterMark: ahead,
-      size: messageSize > 0 ? () => RECORD.size + messageSize : recordSize,
+      // Called for each chunk at once, also for those that never come to `write`
+      size: (chunk) => {
+        this.#written = true;
+        return messageSize > 0 ? RECORD.size + messageSize : recordSize(chunk);
+      },
     });
+  }
+
+  /** Whether chunks were written, or a writer or a pipe may still write some, and the stream was not closed. */
+  get isUnfinished(): boolean {
+    return !this.#ending && (this.#written || this.stream.locked);
   }
 
   /** Errors the stream if the producer was closed by other means. */

@@ -396,6 +396,63 @@ Deno.test("Producer.close and Consumer.close: their streams fail with EDETACHED,
   assert.throws(() => ended[1].readable, closed);
 });
 
+Deno.test("Producer.close: a writable that was used and is not closed makes the stream incomplete", async () => {
+  const uses: Record<string, (writable: WritableStream<Uint8Array>) => Promise<unknown> | void> = {
+    "chunks wait": (writable) => {
+      const writer = writable.getWriter();
+      for (let n = 0; n < 40; n++) writer.write(byte(n)).catch(() => {});
+      writer.close().catch(() => {});
+    },
+    "a chunk was written": async (writable) => {
+      const writer = writable.getWriter();
+      await writer.write(byte(0));
+      writer.releaseLock();
+    },
+    "pipeTo is not awaited": (writable) => {
+      ReadableStream.from([byte(0)]).pipeTo(writable).catch(() => {});
+    },
+    "the source failed and pipeTo does not abort": (writable) => {
+      const source = ReadableStream.from((function* () {
+        yield byte(0);
+        throw new Error("unreadable");
+      })());
+      return assert.rejects(source.pipeTo(writable, { preventAbort: true }));
+    },
+  };
+  for (const [what, use] of Object.entries(uses)) {
+    using channel = scratchChannel();
+    using consumer = channel.consumer();
+    {
+      using producer = channel.producer({ spin: 0 });
+      await use(producer.writable);
+      producer.stage(byte(99));
+    }
+    const { chunks, failure } = await chunksOf(consumer.readable);
+    assert.equal((failure as { code?: string } | undefined)?.code, "EOWNERDEAD", what);
+    if (what !== "chunks wait") {
+      assert.deepEqual(chunks.at(-1), byte(99), "what was staged is sent");
+    }
+  }
+});
+
+Deno.test("Producer.close: a writable that was not used, or is closed, leaves the stream complete", async () => {
+  const uses: Record<string, (writable: WritableStream<Uint8Array>) => Promise<unknown> | void> = {
+    "not used": () => {},
+    "nothing written": (writable) => writable.getWriter().releaseLock(),
+    "closed": (writable) => ReadableStream.from([byte(0), byte(1)]).pipeTo(writable),
+  };
+  for (const [what, use] of Object.entries(uses)) {
+    using channel = scratchChannel();
+    using consumer = channel.consumer();
+    {
+      using producer = channel.producer();
+      await use(producer.writable);
+    }
+    assert.equal((await chunksOf(consumer.readable)).failure, undefined, what);
+    assert.equal(consumer.deadProducers, 0, what);
+  }
+});
+
 Deno.test("Producer.writable: staged messages go out when the stream closes, and the end is complete", async () => {
   using channel = scratchChannel();
   using consumer = channel.consumer();
