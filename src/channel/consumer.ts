@@ -462,8 +462,8 @@ export class Consumer<Out = Uint8Array<ArrayBuffer>>
   }
 
   /**
-   * The messages as a Web stream, one chunk each: its bytes, or a view of a struct. The same stream each
-   * time. A chunk is acknowledged when the next one is asked for, and no chunk is taken ahead. So `pipeTo`
+   * The messages as a Web stream, one chunk each: its bytes, or a view of a struct. The same stream
+   * each time until it ends, fails or is cancelled; then a new one, which goes on from there. A chunk is acknowledged when the next one is asked for, and no chunk is taken ahead. So `pipeTo`
    * loses no message: it asks for the next chunk when the sink has written the last one. A sink that fails,
    * and a loop over the stream that is left, cancel the stream. Then the last chunk is put back, for the
    * next receive or consumer. A `TransformStream` in between takes one chunk more, which is lost with it.
@@ -493,12 +493,13 @@ export class Consumer<Out = Uint8Array<ArrayBuffer>>
    * ```
    */
   get readable(): ReadableStream<Out> {
-    if (this.#readable === undefined) {
+    if (this.#readable === undefined || this.#readable.isOver) {
       this.#checkOpen();
-      this.#readable = new ChannelReadable(this, () => {
+      const checkComplete = (): void => {
         const dead = this.deadProducers;
         if (dead > 0) throw this.#channel.incomplete(dead);
-      });
+      };
+      this.#readable = new ChannelReadable(this, checkComplete, this.#readable?.putBack);
     }
     return this.#readable.stream;
   }

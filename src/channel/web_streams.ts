@@ -21,31 +21,57 @@ export class ChannelReadable<Out> {
   readonly stream: ReadableStream<Out>;
   #controller!: ReadableStreamDefaultController<Out>;
   #receiving: Promise<unknown> | undefined;
+  #putBack: Promise<void> | undefined;
+  #over = false;
 
-  /** `checkComplete` throws if some producers died: then the end of the messages is not the end. */
-  constructor(source: StreamSource<Out>, checkComplete: () => void) {
+  /**
+   * `checkComplete` throws if some producers died: then the end of the messages is not the end. Nothing is
+   * received before `after`: the stream before this one may still have to put back its last chunk.
+   */
+  constructor(source: StreamSource<Out>, checkComplete: () => void, after?: Promise<void>) {
     const cancelled = new AbortController();
     const options = { until: "closed", signal: cancelled.signal } as const;
+    const putBack = async (): Promise<void> => {
+      // A message may be on its way to `pull`, which cannot pass it on any more
+      await Promise.allSettled([after, this.#receiving]);
+      if (source.isOpen) source.nack();
+    };
     this.stream = new ReadableStream<Out>({
-      start: (controller) => {
+      start: async (controller) => {
         this.#controller = controller;
+        await Promise.allSettled([after]);
       },
       pull: async (controller) => {
-        const receiving = source.receive(options);
-        this.#receiving = receiving;
-        const message = await receiving;
-        if (message !== undefined) return controller.enqueue(message.value);
-        checkComplete();
+        try {
+          const receiving = source.receive(options);
+          this.#receiving = receiving;
+          const message = await receiving;
+          if (message !== undefined) return controller.enqueue(message.value);
+          checkComplete();
+        } catch (failure) {
+          this.#over = true;
+          throw failure;
+        }
+        this.#over = true;
         controller.close();
       },
-      cancel: async () => {
+      cancel: () => {
+        this.#over = true;
         cancelled.abort();
-        // A message may be on its way to `pull`, which cannot pass it on any more
-        await Promise.allSettled([this.#receiving]);
-        if (source.isOpen) source.nack();
+        return this.#putBack = putBack();
       },
       // A chunk counts as received when the next one is asked for: take none ahead
     }, { highWaterMark: 0 });
+  }
+
+  /** Whether the stream ended, failed or was cancelled. */
+  get isOver(): boolean {
+    return this.#over;
+  }
+
+  /** Fulfils when a cancelled stream has put back its last chunk. */
+  get putBack(): Promise<void> | undefined {
+    return this.#putBack;
   }
 
   /** Errors the stream, unless it has ended. */

@@ -191,6 +191,49 @@ Deno.test("Consumer.readable: a loop that is left puts its chunk back, by break 
   }
 });
 
+Deno.test("Consumer.readable: after a cancel or an end there is a new stream, which goes on from there", async () => {
+  using channel = scratchChannel();
+  using consumer = channel.consumer();
+  const producer = channel.producer();
+  producer.sendBatch([byte(1), byte(2), byte(3)]);
+  for await (const [n] of consumer.readable) if (n === 2) break;
+  const failing = new WritableStream({ write: () => Promise.reject(new Error("disk full")) });
+  await assert.rejects(consumer.readable.pipeTo(failing), { message: "disk full" });
+  producer.close();
+  assert.deepEqual(await chunksOf(consumer.readable), { chunks: [byte(2), byte(3)] });
+  assert.deepEqual(await chunksOf(consumer.readable), { chunks: [] }, "it stays ended");
+  {
+    using later = channel.producer();
+    later.trySend(byte(4));
+  }
+  assert.deepEqual(await chunksOf(consumer.readable), { chunks: [byte(4)] });
+  await channel.producer().writable.abort();
+  for (let tries = 0; tries < 2; tries++) {
+    const { failure } = await chunksOf(consumer.readable);
+    assert.equal((failure as { code?: string } | undefined)?.code, "EOWNERDEAD");
+  }
+});
+
+Deno.test("Consumer.readable: a new stream waits until the cancelled one has put back its chunk", async () => {
+  for (const delivered of [false, true]) {
+    using channel = scratchChannel();
+    using producer = channel.producer();
+    using consumer = channel.consumer();
+    producer.sendBatch([byte(1), byte(2)]);
+    const cancelled = consumer.readable.getReader();
+    await turn();
+    const read = cancelled.read();
+    if (delivered) await read;
+    const cancelling = cancelled.cancel();
+    const reader = consumer.readable.getReader();
+    assert.deepEqual((await reader.read()).value, byte(1));
+    assert.deepEqual((await reader.read()).value, byte(2));
+    await cancelling;
+    await reader.cancel();
+    assert.deepEqual(drained(consumer), [2]);
+  }
+});
+
 testWith(
   { tools: ["deno"] },
   "Consumer.readable: a process killed while its sink writes loses nothing",
@@ -412,7 +455,7 @@ Deno.test("Producer.close: a writable that was used and is not closed makes the 
       ReadableStream.from([byte(0)]).pipeTo(writable).catch(() => {});
     },
     "the source failed and pipeTo does not abort": (writable) => {
-      const source = ReadableStream.from((function* () {
+      const source = ReadableStream.from((function* (): Generator<Uint8Array> {
         yield byte(0);
         throw new Error("unreadable");
       })());
