@@ -5,7 +5,7 @@
 
 import { checkFunction, checkNumber } from "./arguments.ts";
 import { readText } from "./c_string.ts";
-import { glimpse, load, store, storeElements } from "./codec.ts";
+import { assign, assignElements, glimpse, load } from "./codec.ts";
 import { INSPECT, type Inspect, shown } from "./inspect.ts";
 import { jsonValue } from "./json.ts";
 import type {
@@ -152,13 +152,13 @@ class Elements implements Memory {
     }
     const at = index * element.size;
     if (element.kind === "scalar") element.set(this.data, at, value, this.#name, index);
-    else store(element, this.data, at, value, `${this.#name}[${index}]`);
+    else assign(element, this.data, at, value, `${this.#name}[${index}]`);
   }
 
   setAll(values: ArrayLike<unknown>, offset: number): void {
     if (this.#readOnly) throw readOnly(this.#name);
     const { element, length } = this.layout;
-    storeElements(element, length, this.data, values, offset, this.#name);
+    assignElements(element, length, this.data, values, offset, this.#name);
   }
 
   sort(compare?: (a: unknown, b: unknown) => number): void {

@@ -25,14 +25,23 @@ const LONGEST_ARRAY = 2 ** 32 - 1;
 /** Decodes a value. `limit` bounds the elements read from each array; the others are holes. */
 type Decode = (data: DataView, at: number, limit: number) => unknown;
 
-/** The memory that a value will be written to: its byte 0 is byte `start` of `data`. */
+/** The memory of the view that a value is assigned to: its byte 0 is byte `start` of `data`. */
 interface Target {
   readonly data: DataView;
   readonly start: number;
 }
 
-/** Encodes `value` at `at` of private memory of zeros. Errors contain `name`. */
-type Encode = (data: DataView, at: number, value: unknown, name: string, target: Target) => void;
+/**
+ * Encodes `value` at `at` of private memory of zeros. Errors contain `name`. Texts that `target` has can be
+ * kept. Without it, what was in the memory before does not matter.
+ */
+type Encode = (
+  data: DataView,
+  at: number,
+  value: unknown,
+  name: string,
+  target: Target | undefined,
+) => void;
 
 interface Codec {
   readonly decode: Decode;
@@ -58,7 +67,7 @@ function makeCodec(layout: Layout): Codec {
       return {
         decode: (data, at) => readText(data, at, layout.size),
         encode: (data, at, value, name, target) =>
-          writeText(data, at, layout, value, name, target.data, target.start + at),
+          writeText(data, at, layout, value, name, target?.data, (target?.start ?? 0) + at),
       };
     case "array":
       return arrayCodec(layout);
@@ -109,7 +118,7 @@ type EncodeElements = (
   values: ArrayLike<unknown>,
   length: number,
   name: string,
-  target: Target,
+  target: Target | undefined,
 ) => void;
 
 function elementsEncoder(element: Layout): EncodeElements {
@@ -180,7 +189,7 @@ type EncodeMembers = (
   at: number,
   record: Record<string, unknown>,
   prefix: string,
-  target: Target,
+  target: Target | undefined,
 ) => void;
 
 /** Encodes the members. The values of anonymous members are in the same `record`. */
@@ -203,7 +212,7 @@ function membersEncoder(layout: AnyStructLayout): EncodeMembers {
     at: number,
     record: Record<string, unknown>,
     prefix: string,
-    target: Target,
+    target: Target | undefined,
   ): void => {
     if (name === undefined) return encodeMembers?.(data, at + offset, record, prefix, target);
     const value = record[name];
@@ -372,11 +381,22 @@ export function store(
   at: number,
   value: unknown,
   name: string,
+  target?: Target,
 ): void {
   if (copyBytes(layout, value, data, at)) return;
   const { encode } = codecOf(layout);
-  const target = { data, start: at };
   writeEncoded(layout.size, data, at, (encoded) => encode(encoded, 0, value, name, target));
+}
+
+/** Writes a value at `at` of a view, as `store` does. The texts that the view has there are kept. */
+export function assign(
+  layout: Layout,
+  data: DataView,
+  at: number,
+  value: unknown,
+  name: string,
+): void {
+  store(layout, data, at, value, name, { data, start: at });
 }
 
 /** Lets `encode` fill `size` bytes of zeros, and writes them to `at`. */
@@ -393,8 +413,8 @@ function writeEncoded(
   });
 }
 
-/** Writes elements of an array of `length` elements, starting at index `offset`, or none. */
-export function storeElements(
+/** Writes elements of an array of a view, which has `length` of them, from index `offset` on, or none. */
+export function assignElements(
   element: Layout,
   length: number,
   data: DataView,

@@ -10,7 +10,7 @@
 
 import { checkAlive, partView } from "./array_view.ts";
 import { readText, writeText } from "./c_string.ts";
-import { glimpse, load, store } from "./codec.ts";
+import { assign, glimpse, load } from "./codec.ts";
 import { INSPECT, type Inspect, shown } from "./inspect.ts";
 import { jsonValue } from "./json.ts";
 import type { AnyStructLayout, ArrayLayout, FlexibleLayout, ScalarLayout } from "./layout.ts";
@@ -87,7 +87,7 @@ function makeViews(layout: AnyStructLayout, isReadOnly: boolean): (data: DataVie
         set(value: unknown): void {
           if (isReadOnly) throw readOnly(name);
           if (!(#data in this)) throw foreign(name);
-          store(part, this.#data, at, value, name);
+          assign(part, this.#data, at, value, name);
         },
       };
     }
