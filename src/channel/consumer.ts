@@ -462,11 +462,17 @@ export class Consumer<Out = Uint8Array<ArrayBuffer>>
   }
 
   /**
-   * The messages as a Web stream, one chunk each: its bytes, or a view of a struct. The same stream
-   * each time until it ends, fails or is cancelled; then a new one, which goes on from there. A chunk is acknowledged when the next one is asked for, and no chunk is taken ahead. So `pipeTo`
-   * loses no message: it asks for the next chunk when the sink has written the last one. A sink that fails,
+   * The messages as a Web stream, one chunk each: its bytes, or a view of a struct. The same stream each
+   * time until it ends, fails or is cancelled; then a new one, which goes on from there.
+   *
+   * A chunk is acknowledged when the next one is asked for, and no chunk is taken ahead. A sink that fails,
    * and a loop over the stream that is left, cancel the stream. Then the last chunk is put back, for the
-   * next receive or consumer. A `TransformStream` in between takes one chunk more, which is lost with it.
+   * next receive or consumer. `pipeTo` asks for the next chunk as soon as the sink's queue has room. With
+   * the `highWaterMark` of 1 that `new WritableStream` has by default, this is when the sink has written
+   * the last one: no message is lost (at least once). What else holds chunks loses them when it fails or
+   * the process dies (at most once): a sink with a larger `highWaterMark`, as the `writable` of a file
+   * and of a {@linkcode Producer}, a `TransformStream`, and a branch of `tee`. Where no message may be
+   * lost, use a sink of your own or {@linkcode Consumer.consume}.
    *
    * The stream ends when there was a producer, all have closed, and all their messages were read. If one
    * of them died, aborted its {@linkcode Producer.writable} or did not close it, the stream fails with `EOWNERDEAD` instead,

@@ -172,6 +172,26 @@ Deno.test("Consumer.readable: a sink that fails loses nothing: the chunk goes to
   assert.deepEqual(drained(next), [2, 3]);
 });
 
+Deno.test("Consumer.readable: a sink that queues chunks loses those it holds, except for the last", async () => {
+  using channel = scratchChannel();
+  using producer = channel.producer();
+  using consumer = channel.consumer();
+  producer.sendBatch([1, 2, 3, 4, 5, 6].map(byte));
+  const held: number[] = [];
+  const queueing = new WritableStream<Uint8Array>({
+    write: async () => {
+      await turn();
+      throw new Error("disk full");
+    },
+  }, {
+    highWaterMark: 3,
+    size: (chunk) => held.push(chunk[0]!) && 1,
+  });
+  await assert.rejects(consumer.readable.pipeTo(queueing), { message: "disk full" });
+  assert.deepEqual(held, [1, 2, 3]);
+  assert.deepEqual(drained(consumer), [3, 4, 5, 6]);
+});
+
 Deno.test("Consumer.readable: a loop that is left puts its chunk back, by break and by throw", async () => {
   for (const fails of [true, false]) {
     using channel = scratchChannel();
