@@ -239,7 +239,14 @@ class Preprocessor {
   #pragma(place: Token, words: readonly Token[]): Token | undefined {
     const pack = words[0]?.text === "pack";
     if (pack) {
-      const text = this.#expander.expand(words).map(({ text }) => text).join("");
+      const macro = words.slice(1).find((word) => this.#macros.has(word.text));
+      if (macro !== undefined) {
+        throw unreadable(
+          macro,
+          "clang expands this macro and gcc does not: write what it stands for",
+        );
+      }
+      const text = words.map(({ text }) => text).join("");
       return { ...place, kind: "pragma", text };
     }
     if (UNKNOWN_PRAGMA.test(words[0]?.text ?? "")) {

@@ -20,6 +20,9 @@ import { locate, outOfBounds, type Token, unreadable } from "./token.ts";
 /** The most enumerators of a text. */
 const MOST_ENUMERATORS = 2 ** 18;
 
+/** The most pointers of a name, and the most arrays and functions. gcc takes any number. */
+const MOST_PARTS = 1000;
+
 /** Words before a type that say what is declared, and not how long it is. */
 const STORAGE = new Set(
   `static extern inline __inline __inline__ constexpr consteval constinit thread_local _Thread_local __thread
@@ -313,7 +316,8 @@ export abstract class SpecifierParser extends ExpressionParser {
   protected declarator(): Declarator {
     const { tokens } = this;
     const parts: Part[] = [];
-    while (tokens.accept("*")) {
+    while (tokens.at("*")) {
+      this.#limit(tokens.take(), parts);
       parts.push({ kind: "pointer" });
       while (isQualifier(tokens.peek().text) || tokens.at("_Atomic")) tokens.take();
     }
@@ -328,6 +332,7 @@ export abstract class SpecifierParser extends ExpressionParser {
     }
     const suffixes: Part[] = [];
     for (;;) {
+      this.#limit(tokens.peek(), suffixes);
       if (tokens.at("[") && tokens.peek(1).text !== "[") suffixes.unshift(this.#dimension());
       else if (tokens.at("(") && (name !== undefined || inner.length > 0)) {
         const opening = tokens.take();
@@ -335,6 +340,12 @@ export abstract class SpecifierParser extends ExpressionParser {
         tokens.skipBrackets(opening);
         suffixes.unshift({ kind: "function", token: name ?? opening });
       } else return { name, parts: [...parts, ...suffixes, ...inner] };
+    }
+  }
+
+  #limit(token: Token, { length }: readonly Part[]): void {
+    if (length > MOST_PARTS) {
+      throw outOfBounds(token, `more than ${MOST_PARTS} pointers or dimensions are before it`);
     }
   }
 
@@ -386,15 +397,17 @@ export abstract class SpecifierParser extends ExpressionParser {
       if (layout.size % align !== 0) throw unreadable(token, "its elements would not be aligned");
       return aligned(plain(this.#array(layout, { kind: "array", token, length })), align);
     }
-    return locate(token, () => {
-      const layout = length === undefined || length === 0
-        ? flexible(element)
-        : element === char
-        ? cString(length)
-        : array(element, length);
-      this.scope.nest(token, layout, [element]);
-      return layout;
-    });
+    const layout = locate(
+      token,
+      () =>
+        length === undefined || length === 0
+          ? flexible(element)
+          : element === char
+          ? cString(length)
+          : array(element, length),
+    );
+    this.scope.nest(token, layout, [element]);
+    return layout;
   }
 }
 

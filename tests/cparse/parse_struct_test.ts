@@ -209,6 +209,8 @@ const REFUSED: readonly (readonly [text: string, place: string, says: RegExp])[]
   ["int a;\n#pragma pack(1)\nchar b;", `line 2, column 2, at "pack(1)"`, /struct \{ \}/],
   ["struct S {\n#pragma pack(1)\nchar b; };", `line 2, column 2, at "pack(1)"`, /outside/],
   ["#pragma pack(3)\nint a;", `line 1, column 2, at "pack(3)"`, /1 to 16/],
+  ["#define ONE 1\n#pragma pack(ONE)\nint a;", `line 2, column 14, at "ONE"`, /gcc does not/],
+  ['#define ONE 1\n_Pragma("pack(ONE)")\nint a;', `line 1, column 6, at "ONE"`, /gcc does not/],
   ["#pragma pack(pop)\nint a;", `line 1, column 2, at "pack(pop)"`, /nothing was pushed/],
   [
     "#pragma scalar_storage_order big-endian\nint a;",
@@ -298,7 +300,6 @@ Deno.test("parseStruct: macros make at most 16 MiB of characters", () => {
       ],
       [`${quote}char a[sizeof ${nested("QUOTE(", '"\\\\"', ")", 30)}];`, "line 3, column "],
       [`${long}${quote}char a[sizeof QUOTE(MANY MANY)];`, "line 5, column "],
-      [`${long}#pragma pack(MANY MANY)`, "line 3, column "],
     ] as const
   ) {
     assert.throws(() => parseStruct(text), (error) => {
@@ -371,6 +372,25 @@ Deno.test("parseStruct: sizes and depths out of bounds are RangeErrors, at once"
       return true;
     });
   }
+});
+
+Deno.test("parseStruct: a name has at most 1000 pointers or dimensions", () => {
+  for (
+    const [text, place] of [
+      [`int a${"[1]".repeat(2 ** 18)};`, `line 1, column 3009, at "["`],
+      [`int a${"(void)".repeat(2 ** 18)};`, `line 1, column 6012, at "("`],
+      [`int ${"*".repeat(2 ** 18)}a;`, `line 1, column 1006, at "*"`],
+    ] as const
+  ) {
+    assert.throws(() => parseStruct(text), {
+      name: "RangeError",
+      message: `${place}: more than 1000 pointers or dimensions are before it`,
+    });
+  }
+  assert.equal(parseStruct(`int ${"*".repeat(1000)}a;`).size, 8);
+  assert.throws(() => parseStruct(`int a${"[1]".repeat(65)};`), {
+    message: /^line 1, column 7, at "1": structs and arrays are nested/,
+  });
 });
 
 Deno.test("parseStruct: what is within the bounds is read", () => {
