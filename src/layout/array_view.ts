@@ -194,6 +194,16 @@ class Elements implements Memory {
     );
   }
 
+  /** The error for an assignment to `key`, which is no index, or that of an element that is a view. */
+  notAssigned(key: string, index: number | undefined): TypeError {
+    if (this.#readOnly) return readOnly(`${this.#name}[${key}]`);
+    return new TypeError(
+      index === undefined
+        ? `"${this.#name}" has ${this.layout.length} elements, there is no index ${key}`
+        : `"${this.#name}[${key}]" is a view: assign to its fields or elements, or call set()`,
+    );
+  }
+
   #indexes(): number[] {
     return Array.from({ length: this.layout.length }, (_, index) => index);
   }
@@ -389,7 +399,9 @@ class LongArray implements ProxyHandler<ViewArray> {
 
   set(_list: ViewArray, key: string | symbol, value: unknown): boolean {
     const index = this.#index(key);
-    if (index === undefined || isObject(this.#elements.layout.element)) return false;
+    if (index === undefined || isObject(this.#elements.layout.element)) {
+      throw this.#elements.notAssigned(String(key), index);
+    }
     this.#elements.set(index, value);
     return true;
   }

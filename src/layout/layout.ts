@@ -392,6 +392,9 @@ export type ArrayCopy<T> = [T] extends [number | bigint] ? ArrayLike<T> & Iterab
  * Reading by index is slow there, as V8 has no fast way: about 100 ns, and `at(index)` and `for...of` take
  * about 10.
  *
+ * Assigning to an index that does not exist, or to an element that is a view, throws a `TypeError`. Unless
+ * there are many, its text is the engine's, without the field's name: a check would slow down each access.
+ *
  * @example
  * ```ts
  * import assert from "node:assert/strict";

@@ -411,6 +411,30 @@ Deno.test("array_view: methods that change the length throw before anything is c
   }
 });
 
+Deno.test("array_view: an assignment that a long array refuses is refused with the field's name", () => {
+  const S = struct({ flags: array(bool, 5000), pairs: array(struct({ a: u8 }), 5000) });
+  const buffer = new ArrayBuffer(S.size);
+  const assigned = (list: unknown, key: number | string): () => void => () =>
+    Object.assign(list as object, { [key]: true });
+  const { flags, pairs } = S.view(buffer);
+  for (const key of [5000, "name"]) {
+    assert.throws(assigned(flags, key), {
+      name: "TypeError",
+      message: `"flags" has 5000 elements, there is no index ${key}`,
+    });
+  }
+  assert.throws(assigned(pairs, 7), {
+    name: "TypeError",
+    message: '"pairs[7]" is a view: assign to its fields or elements, or call set()',
+  });
+  const readOnly = S.view(buffer, 0, { readOnly: true });
+  assert.throws(assigned(readOnly.pairs, 7), {
+    name: "TypeError",
+    message: '"pairs[7]" is read-only: it belongs to a read-only view',
+  });
+  assert.ok(new Uint8Array(buffer).every((byte) => byte === 0));
+});
+
 Deno.test("array_view: typed arrays take no expandos, and are arrays in JSON", () => {
   const S = struct({ list: array(i64, 3), bytes: array(u8, 2) });
   const { list, bytes } = S.view(new ArrayBuffer(32));
