@@ -1,7 +1,7 @@
 /** Channels of structs: `Channel.of`, and all that its producers and its consumer do with a struct. */
 
 import assert from "node:assert/strict";
-import { array, Channel, f64, i32, i64, struct, u8 } from "../../mod.ts";
+import { array, Channel, cString, f64, i32, i64, struct, u8 } from "../../mod.ts";
 import { flexible } from "../../src/layout/mod.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
 import { testWith } from "../support/needs.ts";
@@ -69,6 +69,21 @@ Deno.test("Producer.trySend: a value that a field cannot hold is an error, and n
   assert.throws(() => producer.sendSync({ id: "1" as unknown as number, x: 0, y: 0 }), TypeError);
   assert.equal(consumer.tryReceive(), undefined);
   await Promise.resolve();
+});
+
+Deno.test("Producer.trySend: whether a text is accepted does not depend on the message before", () => {
+  const Named = struct({ name: cString(4), id: i32 });
+  using channel = Channel.of(Named, { key: freshKey(), laneCapacity: 1024 });
+  using producer = channel.producer();
+  using consumer = channel.consumer();
+  const refused = (): void =>
+    assert.throws(() => producer.trySend({ name: "abcd", id: 1 }), RangeError);
+  refused();
+  producer.trySend({ name: new TextEncoder().encode("abcd"), id: 2 });
+  refused();
+  const received: unknown[] = [];
+  consumer.drain(({ name, id }) => received.push([name, id]));
+  assert.deepEqual(received, [["abcd", 2]]);
 });
 
 Deno.test("Producer.send: a struct that waits for room is sent as it was at the call", async () => {
