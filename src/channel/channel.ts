@@ -133,7 +133,11 @@ export class Channel<In = ArrayBufferView | ArrayBufferLike, Out = Uint8Array<Ar
     options: Omit<ChannelOptions, "messageSize">,
   ): Channel<StructInput<F>, StructView<F>> {
     if (!isLayout(layout) || layout.kind !== "struct") {
-      throw mistyped("layout", "what struct() or parseStruct() made", layout);
+      throw mistyped(
+        "layout",
+        "the layout of a struct, made by struct() or parseStruct() (a union can be a field of one)",
+        layout,
+      );
     }
     const fields: readonly Field[] = Object.values(layout.fields);
     if (fields.some(({ layout }) => layout.kind === "flexible")) {

@@ -125,7 +125,9 @@ export function checkWanted(shape: Shape, wanted: Wanted, place: KernelFacts): v
       key: place.key,
       id: place.id,
       facts: `${name} differs: ${shape[name]} there, ${asked} requested`,
-      remedy: "leave it out to take what is there, or choose another key",
+      remedy: name === "messageSize"
+        ? "leave it out, or with Channel.of use a struct of that size, or choose another key"
+        : "leave it out to take what is there, or choose another key",
       option: name,
     });
   }
