@@ -48,11 +48,12 @@ export function foreign(name: string): TypeError {
 }
 
 /**
- * The error for memory that is gone. A `DataView` throws when its buffer was detached. Offsets and values
- * are checked before, so that is the only reason for it to throw here.
+ * The error for memory that is gone. A `DataView` throws when its buffer was detached, or ends before it.
+ * Offsets and values are checked before, so there is no other reason for it to throw here.
  */
 export function gone(): TypeError {
   return new TypeError(
-    "the memory under this view is gone: its segment was detached; attach again and take a new view",
+    "the memory under this view is gone: its segment was detached (attach again), or its buffer was " +
+      "transferred or made smaller; take a new view",
   );
 }

@@ -23,7 +23,8 @@ import {
 import { struct } from "../../src/layout/struct.ts";
 
 const GONE =
-  "the memory under this view is gone: its segment was detached; attach again and take a new view";
+  "the memory under this view is gone: its segment was detached (attach again), or its buffer was " +
+  "transferred or made smaller; take a new view";
 
 const Inner = struct({ id: u16, label: cString(4) });
 const All = struct({
@@ -233,6 +234,25 @@ Deno.test("memory that is gone: every accessor says so, typed arrays are empty",
     assert.throws(() => JSON.stringify(view), gone);
     assert.equal(Deno.inspect(view), "[view of memory that is gone]");
   }
+});
+
+Deno.test("StructView: of a buffer that was made smaller, every field says that the memory is gone", () => {
+  const S = struct({ n: i32, text: cString(4), flags: array(bool, 2) });
+  const buffer = new ArrayBuffer(S.size, { maxByteLength: 64 });
+  const view = S.view(buffer);
+  const { flags } = view;
+  buffer.resize(2);
+  for (
+    const access of [
+      () => view.n,
+      () => view.n = 1,
+      () => view.text,
+      () => view.text = "a",
+      () => view.flags,
+      () => flags[0],
+      () => flags.set([true]),
+    ]
+  ) assert.throws(access, { name: "TypeError", message: GONE });
 });
 
 Deno.test("memory that is gone: parts never asked for before", () => {
