@@ -83,7 +83,10 @@ testWith(FOREIGN, "create --private, --json: all facts, those of ipcs", async ()
 Deno.test("create: what cannot be created is one line that says why, and 1", async () => {
   using taken = Segment.create({ key: freshKey(), size: 10 });
   const rows: readonly (readonly [string[], RegExp])[] = [
-    [["--size=1", `--key=${taken.key}`], /EEXIST.*this key \(segment \d+ has 10 bytes, .*ipcrm -M/],
+    [
+      ["--size=1", `--key=${taken.key}`],
+      /EEXIST.*this key \(segment \d+ has 10 bytes, .*\): choose another --key, or, if .*ipcrm -M/,
+    ],
     [["--size=1", "--key=/no/such/file:1"], /ftok: ENOENT/],
     [["--size=4096T", "--no-reserve"], /ENOMEM.*no room for it in this process's address space/],
   ];
