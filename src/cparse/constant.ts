@@ -70,11 +70,17 @@ function fits(value: bigint, type: IntegerType): boolean {
   return wrapped === value;
 }
 
-/** Returns a value with the first type that holds it, beginning with `int`. */
-export function smallestConstant(at: Token, value: bigint): Constant {
-  const type = TYPES.find((type) => fits(value, type));
-  if (type === undefined) throw outOfBounds(at, "the number does not fit 64 bits");
-  return { value, type };
+/** What a constant of an enum is before the enum ends: an int if it fits, or else of the type of its value. */
+export function enumerator({ value, type }: Constant): Constant {
+  return { value, type: fits(value, "int") ? "int" : type };
+}
+
+/** The constant of an enum after this one: gcc makes it a long if its type does not hold it. */
+export function nextEnumerator(at: Token, { value, type }: Constant): Constant {
+  const next = value + 1n;
+  const found = ([type, "long", "unsigned long"] as const).find((type) => fits(next, type));
+  if (found === undefined) throw outOfBounds(at, "the number does not fit 64 bits");
+  return { value: next, type: found };
 }
 
 /** Returns a value that is cast to an integer of this many bytes. */

@@ -10,7 +10,7 @@ import { flexible } from "../layout/flexible.ts";
 import type { AlignedLayout, AnyStructLayout, Layout, ScalarLayout } from "../layout/layout.ts";
 import { char, i16, i32, i64, i8, u16, u32, u64, u8 } from "../layout/scalar.ts";
 import { type Attributes, isAttribute } from "./attribute.ts";
-import { smallestConstant } from "./constant.ts";
+import { castConstant, type Constant, enumerator, nextEnumerator } from "./constant.ts";
 import { ExpressionParser, plain } from "./expression_parser.ts";
 import { looksLikeMacro, undefinedMacro } from "./macro_name.ts";
 import { basicScalar, isBasicWord, isQualifier } from "./scalar_type.ts";
@@ -80,7 +80,7 @@ export interface Declarator {
 export abstract class SpecifierParser extends ExpressionParser {
   /** The first `std::atomic`: g++ does not pack a field of it. */
   protected atomicClass: Token | undefined;
-  #enumerators = 0;
+  #enumeratorCount = 0;
 
   /** Parses a struct, class or union. Its keyword is already taken. */
   protected abstract record(keyword: Token): Tagged;
@@ -257,9 +257,12 @@ export abstract class SpecifierParser extends ExpressionParser {
       const known = scope.enums.get(tag.text);
       return { type: known ?? this.#unknownEnum(tag), alone: true };
     }
-    const range = this.#enumeratorRange(tokens.take(), tag);
+    const { range, large } = this.#enumerators(tokens.take(), tag, underlying);
     packed = this.#enumAttributes() ?? packed;
     const layout = underlying ?? (scoped ? i32 : enumType(range, packed !== undefined));
+    for (const [name, constant] of large) {
+      scope.define(scope.constants, name, cast(constant, layout));
+    }
     if (tag !== undefined) scope.define(scope.enums, tag.text, layout);
     return { type: layout, alone: true, braces: true, ...(tag === undefined ? {} : { tag }) };
   }
@@ -286,20 +289,35 @@ export abstract class SpecifierParser extends ExpressionParser {
     return attributes.packed;
   }
 
-  /** Parses the constants up to the closing brace. Returns the least and the largest of them. */
-  #enumeratorRange(opening: Token, tag: Token | undefined): [bigint, bigint] {
+  /**
+   * Parses the constants up to the closing brace. Returns the least and the largest of them, and those
+   * that no int holds: after the brace they have the type of the enum.
+   */
+  #enumerators(
+    opening: Token,
+    tag: Token | undefined,
+    underlying: ScalarLayout | undefined,
+  ): { range: [bigint, bigint]; large: [string, Constant][] } {
     const { tokens } = this;
-    let [value, least, largest] = [-1n, 0n, 0n];
+    const large: [string, Constant][] = [];
+    let constant: Constant = { value: -1n, type: "int" };
+    let [least, largest] = [0n, 0n];
     while (!tokens.accept("}")) {
       const name = tokens.take();
       if (name.kind === "end") throw unreadable(opening, "this brace is never closed");
       if (name.kind !== "word") throw unreadable(name, "the name of a constant is expected here");
-      if (++this.#enumerators > MOST_ENUMERATORS) {
+      if (++this.#enumeratorCount > MOST_ENUMERATORS) {
         throw outOfBounds(tag ?? opening, `the enums have more than ${MOST_ENUMERATORS} constants`);
       }
       this.#enumAttributes();
-      value = tokens.accept("=") === undefined ? value + 1n : this.constant().value;
-      this.scope.define(this.scope.constants, name.text, smallestConstant(name, value));
+      const meant = tokens.accept("=") === undefined
+        ? nextEnumerator(name, constant)
+        : this.constant();
+      constant = underlying === undefined ? enumerator(meant) : cast(meant, underlying);
+      const { value } = constant;
+      if (value !== meant.value) throw outOfBounds(name, "the type of the enum does not hold it");
+      this.scope.define(this.scope.constants, name.text, constant);
+      if (constant.type !== "int" && underlying === undefined) large.push([name.text, constant]);
       if (value < least) least = value;
       if (value > largest) largest = value;
       if (least < 0n && largest >= 2n ** 63n) {
@@ -309,7 +327,7 @@ export abstract class SpecifierParser extends ExpressionParser {
         throw unreadable(tokens.peek(), `"," or "}" is expected here`);
       }
     }
-    return [least, largest];
+    return { range: [least, largest], large };
   }
 
   /** Parses a name with the pointers, arrays and functions around it. The name may be missing. */
@@ -409,6 +427,11 @@ export abstract class SpecifierParser extends ExpressionParser {
     this.scope.nest(token, layout, [element]);
     return layout;
   }
+}
+
+/** A constant of an enum of this type. */
+function cast(constant: Constant, { name, size }: ScalarLayout): Constant {
+  return castConstant(constant, size, name.startsWith("u"));
 }
 
 /** The type that compilers choose for an enum. */

@@ -118,6 +118,16 @@ Deno.test("parseStruct: an enum is a u32, or an i32 where C makes it one", () =>
   ]);
 });
 
+Deno.test("parseStruct: a constant that no int holds has the type of its enum after the brace", () => {
+  const size = (text: string): number => parseStruct(text).size;
+  assert.equal(size("enum { A = -2, B = 0x90000000 }; char a[~B <= 0x7f ? 1 : 2];"), 1);
+  assert.equal(size("enum { A = 0x90000000L }; char a[~A <= 0x7f ? 1 : 2];"), 2);
+  assert.equal(size("enum { A = 0x90000000L, B = ~A <= 0x7f ? 1 : 2 }; char a[B];"), 1);
+  assert.equal(size("enum { A = 0x7fffffff, B, C = ~B <= 0x7f ? 1 : 2 }; char a[C];"), 1);
+  assert.equal(size("enum E : unsigned { A = 1 }; char a[~A > 0 ? 1 : 2];"), 1);
+  assert.throws(() => size("enum E : unsigned char { A = 256 }; char a[A];"), RangeError);
+});
+
 /** Text that is refused: where, and what the error says. */
 const REFUSED: readonly (readonly [text: string, place: string, says: RegExp])[] = [
   // What the library has no layout for

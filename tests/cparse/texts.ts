@@ -37,6 +37,12 @@ export const C_TEXTS: Readonly<Record<string, string>> = {
     typedef unsigned int byte_t __attribute__((mode(__QI__))), plain_t;
     struct S { char a; word_t b; byte_t c; plain_t d; int e __attribute__((mode(DI))); char f;
       unsigned g __attribute__((mode(HI))), h; __attribute__((mode(DI))) int i, j; };`,
+  "constants of enums that no int holds":
+    `enum { E1 = -2, E2 = 0x90000000 }; enum { F1 = 0x90000000 }; enum { G1 = 0x90000000L, G2 };
+    enum { H1 = -2, H2 = 0x90000000, H3 = ~H2 <= 0x7f ? 1 : 2 };
+    enum { I1 = 0x90000000L, I2 = ~I1 <= 0x7f ? 1 : 2 }; enum { J1 = 1UL << 40, J2 = 0x90000000, J3 };
+    struct S { char a[~E2 <= 0x7f ? 1 : 2], b[~F1 <= 0x7f ? 1 : 2], c[~G1 <= 0x7f ? 1 : 2]; char d[H3];
+      char e[I2], f[~J2 <= 0x7f ? 1 : 2], g[~J3 <= 0x7f ? 1 : 2], h[(E1 < 0) + 1]; };`,
   "several declarators": "struct S { int a, b[3], *c, **d[2]; char e, f[5]; };",
   "arrays of arrays": "struct S { char c; short m[3][4][5]; char names[7][9]; char *argv[4][2]; };",
   "typedefs of arrays": `typedef char name_t[6]; typedef int row[3];
