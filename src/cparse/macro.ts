@@ -74,13 +74,20 @@ export class MacroExpander {
     return () => expansion.next();
   }
 
-  /** Returns the tokens of a list after expansion. */
-  expand(tokens: readonly Token[], depth = 0): Token[] {
+  /**
+   * Returns the tokens of a list after expansion. `operator` may replace a word, and takes the tokens after
+   * it that are not to be expanded.
+   */
+  expand(
+    tokens: readonly Token[],
+    depth = 0,
+    operator?: (word: Token, next: Source) => Token | undefined,
+  ): Token[] {
     let at = 0;
     const expansion = new Expansion(this, () => tokens[at++], depth);
     const out: Token[] = [];
     for (let token = expansion.next(); token !== undefined; token = expansion.next()) {
-      out.push(token);
+      out.push(operator?.(token, () => expansion.raw()) ?? token);
     }
     return out;
   }
@@ -123,13 +130,13 @@ class Expansion {
 
   next(): Token | undefined {
     for (;;) {
-      const token = this.#raw();
+      const token = this.raw();
       if (token?.kind !== "word" || token.final === true) return token;
       const macro = this.#expander.macro(token);
       if (macro === undefined) return token;
       if (this.#active.has(token.text)) return { ...token, final: true };
       if (macro.parameters !== undefined) {
-        const opening = this.#raw();
+        const opening = this.raw();
         if (opening?.text !== "(") {
           this.#pushedBack = opening;
           return token;
@@ -148,7 +155,7 @@ class Expansion {
   }
 
   /** The next token before expansion. */
-  #raw(): Token | undefined {
+  raw(): Token | undefined {
     const back = this.#pushedBack;
     if (back !== undefined) {
       this.#pushedBack = undefined;
@@ -169,7 +176,7 @@ class Expansion {
     const args: Token[][] = [[]];
     let count = 0;
     for (let open = 1;;) {
-      const token = this.#raw();
+      const token = this.raw();
       if (token === undefined || token.kind === "end") {
         throw unreadable(name, "the arguments of this macro are not closed");
       }

@@ -289,7 +289,7 @@ class Preprocessor {
       name.text === "!" && rest[1]?.text === "defined" && guarded !== undefined &&
       rest.length === (rest[2]?.text === "(" ? 5 : 3) && this.#guards(guarded)
     ) return true;
-    const tokens = this.#expander.expand(this.#withoutDefined(rest));
+    const tokens = this.#expander.expand(rest, 0, (word, next) => this.#operand(word, next));
     const end = { ...directive, kind: "end", text: "" } as const;
     return decide(tokens, end, (word) => this.#number(word));
   }
@@ -306,29 +306,19 @@ class Preprocessor {
     return guards;
   }
 
-  /** Replaces each `defined X` by its value: X is not expanded. */
-  #withoutDefined(tokens: readonly Token[]): Token[] {
-    const out: Token[] = [];
-    for (let i = 0; i < tokens.length; i++) {
-      const token = tokens[i]!;
-      if (token.text !== "defined") {
-        out.push(token);
-        continue;
-      }
-      const parenthesis = tokens[i + 1]?.text === "(";
-      i += parenthesis ? 2 : 1;
-      const name = tokens[i];
-      if (name?.kind !== "word" || (parenthesis && tokens[++i]?.text !== ")")) {
-        throw unreadable(token, "a name must follow defined");
-      }
-      const defined = this.#defined(name);
-      out.push(
-        typeof defined === "boolean"
-          ? { ...name, kind: "number", text: defined ? "1" : "0" }
-          : { ...name, kind: "undecided", undecided: { error: defined.error, skipped: [] } },
-      );
+  /** The value of a `defined X`: X is not expanded. Returns `undefined` for other words. */
+  #operand(word: Token, next: Source): Token | undefined {
+    if (word.text !== "defined") return undefined;
+    let name = next();
+    const parenthesis = name?.text === "(";
+    if (parenthesis) name = next();
+    if (name?.kind !== "word" || (parenthesis && next()?.text !== ")")) {
+      throw unreadable(word, "a name must follow defined");
     }
-    return out;
+    const defined = this.#defined(name);
+    return typeof defined === "boolean"
+      ? { ...name, kind: "number", text: defined ? "1" : "0" }
+      : { ...name, kind: "undecided", undecided: { error: defined.error, skipped: [] } };
   }
 
   #defined(name: Token): boolean | Unknown {
@@ -344,7 +334,6 @@ class Preprocessor {
   /** The number of a word that is no macro of the text. */
   #number(word: Token): bigint | Unknown {
     const { text } = word;
-    if (text === "true") return 1n;
     if (text === "false" || this.#notDefined.has(text) || NOT_DEFINED.has(text)) return 0n;
     const value = VALUES.get(text);
     if (value !== undefined) return BigInt(value);

@@ -68,6 +68,20 @@ Deno.test("parseStruct: #if refuses what has no result or is not known", () => {
   assert.equal(holds("__GNUC__ >= 4u"), true);
 });
 
+Deno.test("parseStruct: defined may come of a macro, and true is for the user to say", () => {
+  const size = (text: string): number => parseStruct(text).size;
+  const either = "int a;\n#else\nlong a;\n#endif";
+  assert.equal(size(`#define A defined(B)\n#define B\n#if A\n${either}`), 4);
+  assert.equal(size(`#define A !defined B\n#define B 1\n#if A\n${either}`), 8);
+  assert.equal(size(`#define A defined(B)\n#undef B\n#if A\n${either}`), 8);
+  assert.throws(() => size(`#define A defined(B)\n#if A\n${either}`), /at "B": whether this is/);
+  assert.throws(() => size(`#define A defined\n#if A\n${either}`), /a name must follow defined/);
+  assert.throws(() => size(`#if true\n${either}`), /at "true": whether this is defined/);
+  assert.equal(size(`#if false\n${either}`), 8);
+  assert.equal(parseStruct(`#if true\n${either}`, { define: { true: 1 } }).size, 4);
+  assert.equal(parseStruct(`#if true\n${either}`, { define: { true: false } }).size, 8);
+});
+
 /** A random condition of these many levels. */
 function randomCondition(random: Random, levels: number): string {
   const pick = (list: readonly string[]): string => list[random.below(list.length)]!;
