@@ -230,7 +230,8 @@ function declaredNames(tokens: readonly Token[]): Set<string> {
     if (kind !== "word" || isBasicWord(text)) return;
     const before = tokens[i - 1]?.text ?? "";
     const after = tokens[i + 1]?.text ?? ";";
-    const isTag = /^(struct|union|class|enum)$/.test(before) && /^[{:]$/.test(after);
+    // An attribute may be between the keyword and the tag
+    const isTag = /^(struct|union|class|enum|\))$/.test(before) && /^[{:]$/.test(after);
     if (isTag || /^[;,=[}]$/.test(after) || (after === ")" && before === "*")) names.add(text);
     if (/^__attribute|^[A-Z_]+$/.test(after) && before !== "") names.add(text);
   });

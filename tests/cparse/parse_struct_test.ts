@@ -536,6 +536,11 @@ Deno.test("parseStruct: name chooses one struct, and only what it needs matters"
   refused("process", /at "UNKNOWN": whether this is defined/);
   refused("missing", /no struct of this name/);
   assert.throws(() => parseStruct(header), /at "UNKNOWN"/);
+  const refusedTag = "struct __attribute__((ms_struct)) T { char a; int b : 3; };";
+  assert.throws(
+    () => parseStruct(refusedTag, { name: "T" }),
+    /at "ms_struct": what this attribute/,
+  );
 });
 
 Deno.test("parseStruct: what may change the packing of all that follows is refused for all of it", () => {
