@@ -43,6 +43,8 @@ export class StructCodec<F extends Fields> implements MessageCodec<StructInput<F
   }
 
   encode(message: StructInput<F>): Uint8Array<ArrayBuffer> {
+    // A text that does not fit is kept where it is already: no message depends on the one before
+    this.#encoded.fill(0);
     this.#layout.write(this.#encoded.buffer, message);
     return this.#encoded;
   }

@@ -28,8 +28,8 @@ const readOptions = optionsReader({ full: checkFlag });
  *
  * Reading copies the bytes and decodes them up to the first NUL or the end. Invalid UTF-8 reads as
  * U+FFFD. Setting a text that is too long or contains a NUL throws a `RangeError` and writes nothing. A
- * lone surrogate is written as U+FFFD. Setting a field of a view to the text that it has changes nothing
- * and never throws, even if C left no NUL in it. `write` refuses such a text, whatever was there before.
+ * lone surrogate is written as U+FFFD. Setting a field to the text that it has changes nothing and
+ * never throws, even if C left no NUL in it: what `read` returned can be written back.
  *
  * Setting a `Uint8Array` writes these bytes, whatever they are, and NULs to the end. `bytesOf` of
  * `@sysv/shm/layout` returns the bytes of a field.
@@ -87,9 +87,8 @@ export function readText(data: DataView, at: number, size: number): string {
 /**
  * Writes a text or bytes at `at` of `data` and fills the rest with zeros. It writes nothing if it throws.
  *
- * If the text has no room, but the field at `currentAt` of the view's memory `current` reads as that text,
- * the bytes of that field are kept. They are not UTF-8 or have no NUL, so the text itself could not be
- * written. Without `current` such a text is refused, whatever bytes are there.
+ * If the text has no room, but the field at `currentAt` of `current` reads as that text, the bytes of that
+ * field are kept. They are not UTF-8 or have no NUL, so the text itself could not be written.
  */
 export function writeText(
   data: DataView,
@@ -97,7 +96,7 @@ export function writeText(
   layout: CStringLayout,
   value: unknown,
   name: string,
-  current: DataView | undefined,
+  current: DataView,
   currentAt: number,
 ): void {
   const { size, full = false } = layout;
@@ -109,8 +108,7 @@ export function writeText(
     field.set(text);
     field.fill(0, text.length);
   } catch (error) {
-    if (current === undefined || !(error instanceof RangeError)) throw error;
-    if (readText(current, currentAt, size) !== value) throw error;
+    if (!(error instanceof RangeError && readText(current, currentAt, size) === value)) throw error;
     if (data !== current) fieldOf(data, at, size).set(fieldOf(current, currentAt, size));
   }
 }

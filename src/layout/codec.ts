@@ -25,7 +25,7 @@ const LONGEST_ARRAY = 2 ** 32 - 1;
 /** Decodes a value. `limit` bounds the elements read from each array; the others are holes. */
 type Decode = (data: DataView, at: number, limit: number) => unknown;
 
-/** The memory of the view that a value is assigned to: its byte 0 is byte `start` of `data`. */
+/** The memory that a value will be written to: its byte 0 is byte `start` of `data`. */
 interface Target {
   readonly data: DataView;
   readonly start: number;
@@ -33,14 +33,14 @@ interface Target {
 
 /**
  * Encodes `value` at `at` of private memory of zeros. Errors contain `name`. Texts that `target` has can be
- * kept. Without it, what was in the memory before does not matter.
+ * kept.
  */
 type Encode = (
   data: DataView,
   at: number,
   value: unknown,
   name: string,
-  target: Target | undefined,
+  target: Target,
 ) => void;
 
 interface Codec {
@@ -67,7 +67,7 @@ function makeCodec(layout: Layout): Codec {
       return {
         decode: (data, at) => readText(data, at, layout.size),
         encode: (data, at, value, name, target) =>
-          writeText(data, at, layout, value, name, target?.data, (target?.start ?? 0) + at),
+          writeText(data, at, layout, value, name, target.data, target.start + at),
       };
     case "array":
       return arrayCodec(layout);
@@ -118,7 +118,7 @@ type EncodeElements = (
   values: ArrayLike<unknown>,
   length: number,
   name: string,
-  target: Target | undefined,
+  target: Target,
 ) => void;
 
 function elementsEncoder(element: Layout): EncodeElements {
@@ -189,7 +189,7 @@ type EncodeMembers = (
   at: number,
   record: Record<string, unknown>,
   prefix: string,
-  target: Target | undefined,
+  target: Target,
 ) => void;
 
 /** Encodes the members. The values of anonymous members are in the same `record`. */
@@ -212,7 +212,7 @@ function membersEncoder(layout: AnyStructLayout): EncodeMembers {
     at: number,
     record: Record<string, unknown>,
     prefix: string,
-    target: Target | undefined,
+    target: Target,
   ): void => {
     if (name === undefined) return encodeMembers?.(data, at + offset, record, prefix, target);
     const value = record[name];
@@ -374,21 +374,10 @@ export function glimpse(layout: Layout, data: DataView): unknown {
   return codecOf(layout).decode(data, 0, PRINTED);
 }
 
-/** Writes a value at `at`. It writes nothing if it throws. Errors contain `name`. */
-export function store(
-  layout: Layout,
-  data: DataView,
-  at: number,
-  value: unknown,
-  name: string,
-  target?: Target,
-): void {
-  if (copyBytes(layout, value, data, at)) return;
-  const { encode } = codecOf(layout);
-  writeEncoded(layout.size, data, at, (encoded) => encode(encoded, 0, value, name, target));
-}
-
-/** Writes a value at `at` of a view, as `store` does. The texts that the view has there are kept. */
+/**
+ * Writes a value at `at`. It writes nothing if it throws. Errors contain `name`. A text without room is
+ * kept where the memory has that text already, so that what was read can be written back.
+ */
 export function assign(
   layout: Layout,
   data: DataView,
@@ -396,7 +385,10 @@ export function assign(
   value: unknown,
   name: string,
 ): void {
-  store(layout, data, at, value, name, { data, start: at });
+  if (copyBytes(layout, value, data, at)) return;
+  const { encode } = codecOf(layout);
+  const target = { data, start: at };
+  writeEncoded(layout.size, data, at, (encoded) => encode(encoded, 0, value, name, target));
 }
 
 /** Lets `encode` fill `size` bytes of zeros, and writes them to `at`. */

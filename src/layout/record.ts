@@ -8,7 +8,7 @@
 import { checkFlag, checkNumber, optionsReader } from "./arguments.ts";
 import { placedBits } from "./bits.ts";
 import { checkAlignment, checkLayout, checkName, isLayout, makeLayout } from "./check.ts";
-import { load, store } from "./codec.ts";
+import { assign, load } from "./codec.ts";
 import { declare } from "./declare.ts";
 import type {
   AnyStructLayout,
@@ -247,7 +247,7 @@ export function makeRecord<F extends Fields>(
       return load(layout, memory(kind, buffer, offset, size), 0) as StructValue<F>;
     },
     write(buffer: ArrayBufferLike, value: unknown, offset = 0): void {
-      store(layout, memory(kind, buffer, offset, size), 0, value, "");
+      assign(layout, memory(kind, buffer, offset, size), 0, value, "");
     },
     declare(name: string): string {
       return declare(layout, name);
