@@ -3,7 +3,7 @@
  * decide: `0 && X` is false. Internal: used by the preprocessor.
  */
 
-import { character, literal } from "./constant.ts";
+import { character, combine, literal } from "./constant.ts";
 import { outOfBounds, type Token, unreadable } from "./token.ts";
 
 /** The largest nesting depth of parentheses, signs and choices. */
@@ -176,34 +176,11 @@ class Condition {
     const unsigned = left.unsigned || right.unsigned;
     const a = convert(left.value, unsigned).value;
     const b = convert(right.value, unsigned).value;
-    switch (text) {
-      case "==":
-        return truth(a === b);
-      case "!=":
-        return truth(a !== b);
-      case "<":
-        return truth(a < b);
-      case ">":
-        return truth(a > b);
-      case "<=":
-        return truth(a <= b);
-      case ">=":
-        return truth(a >= b);
-      case "|":
-        return convert(a | b, unsigned);
-      case "^":
-        return convert(a ^ b, unsigned);
-      case "&":
-        return convert(a & b, unsigned);
-      case "+":
-        return convert(a + b, unsigned);
-      case "-":
-        return convert(a - b, unsigned);
-      case "*":
-        return convert(a * b, unsigned);
+    const result = combine(text, a, b);
+    if (result === undefined) {
+      return this.#outOfRange(operator, "this divides by zero", convert(a, unsigned));
     }
-    if (b === 0n) return this.#outOfRange(operator, "this divides by zero", convert(a, unsigned));
-    return convert(text === "/" ? a / b : a % b, unsigned);
+    return typeof result === "boolean" ? truth(result) : convert(result, unsigned);
   }
 
   /** Refuses an operation without a result, except where the result is not used. */

@@ -269,38 +269,48 @@ class Expression {
     const type = common(left, right);
     const a = this.#checked(operator, left.value, type).value;
     const b = this.#checked(operator, right.value, type).value;
-    switch (text) {
-      case "==":
-        return truth(a === b);
-      case "!=":
-        return truth(a !== b);
-      case "<":
-        return truth(a < b);
-      case ">":
-        return truth(a > b);
-      case "<=":
-        return truth(a <= b);
-      case ">=":
-        return truth(a >= b);
-      case "+":
-        return this.#checked(operator, a + b, type);
-      case "-":
-        return this.#checked(operator, a - b, type);
-      case "*":
-        return this.#checked(operator, a * b, type);
-      case "&":
-        return this.#checked(operator, a & b, type);
-      case "|":
-        return this.#checked(operator, a | b, type);
-      case "^":
-        return this.#checked(operator, a ^ b, type);
-    }
-    if (b === 0n) {
+    const result = combine(text, a, b);
+    if (result === undefined) {
       if (this.#unused) return { value: 1n, type };
       throw outOfBounds(operator, "this divides by zero");
     }
-    return this.#checked(operator, text === "/" ? a / b : a % b, type);
+    return typeof result === "boolean" ? truth(result) : this.#checked(operator, result, type);
   }
+}
+
+/**
+ * What an operator makes of two numbers of one type: a truth, or a number that may not fit the type.
+ * Returns `undefined` for a division by zero.
+ */
+export function combine(text: string, a: bigint, b: bigint): boolean | bigint | undefined {
+  switch (text) {
+    case "==":
+      return a === b;
+    case "!=":
+      return a !== b;
+    case "<":
+      return a < b;
+    case ">":
+      return a > b;
+    case "<=":
+      return a <= b;
+    case ">=":
+      return a >= b;
+    case "|":
+      return a | b;
+    case "^":
+      return a ^ b;
+    case "&":
+      return a & b;
+    case "+":
+      return a + b;
+    case "-":
+      return a - b;
+    case "*":
+      return a * b;
+  }
+  if (b === 0n) return undefined;
+  return text === "/" ? a / b : a % b;
 }
 
 function common(left: Constant, right: Constant): IntegerType {

@@ -88,7 +88,7 @@ export class ObjectTable<Stat extends ObjectStat, Name extends string> {
   }
 
   /**
-   * Checks the key of an object that is to be opened.
+   * Checks the key of an object before it is opened.
    *
    * @throws {RangeError} the key is out of range, or `IPC_PRIVATE`, which finds nothing
    */
@@ -232,7 +232,7 @@ export class ObjectTable<Stat extends ObjectStat, Name extends string> {
     return `ipcrm -${this.#kind.letter.toUpperCase()} ${keyInHex(key)}`;
   }
 
-  /** The advice when an object that is to be created exists. */
+  /** The advice when an object cannot be created because it exists. */
   existsRemedy(key: number): string {
     const holder = this.find(key);
     return `a ${this.#shortName} holds this key${
