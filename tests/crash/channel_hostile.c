@@ -564,6 +564,7 @@ static void workers(key_t key, uint64_t corruptions) {
     /* what the parent opened is of no use to a child */
     const struct ShmChannelOptions options = shm_channel_options(key);
     if (shm_channel_open(&channel, &options, NULL) != SHM_CHANNEL_OK) die("cannot open the channel");
+    __atomic_add_fetch(&progress[11], 1, __ATOMIC_RELAXED);
     if (worker == 0) consume(worker);
     else produce(worker);
     __atomic_add_fetch(&progress[8], counts.operations, __ATOMIC_RELAXED);
@@ -571,6 +572,10 @@ static void workers(key_t key, uint64_t corruptions) {
     __atomic_add_fetch(&progress[10], counts.corrupt, __ATOMIC_RELAXED);
     _exit(0);
   }
+  /* a header that is overwritten before a worker has opened the channel keeps it out */
+  alarm(NET);
+  while (__atomic_load_n(&progress[11], __ATOMIC_RELAXED) < WORKERS) usleep(100);
+  alarm(0);
   hammer(corruptions);
   int wrong = 0;
   for (uint32_t worker = 0; worker < WORKERS; worker++) {
