@@ -3,6 +3,7 @@
 import { memoryText, numberText, ratioText, sizeText, timeText } from "./figures_text.ts";
 import { nameOf, peerKind } from "./peers.ts";
 import { plots } from "./plots.ts";
+import { REASONS } from "./reasons.ts";
 import { type CaseResult, type KeptResult, type Measure, MEASURES, type Result } from "./result.ts";
 import { median, medianOf, summarise } from "./statistics.ts";
 import { table } from "./table.ts";
@@ -92,6 +93,22 @@ function targetsTable(result: Result, kept: readonly KeptResult[]): string {
   if (rows.length === 0) return "The cases of no target ran.";
   const runs = kept.map((_, i) => `run ${i + 1}`);
   return table(["target", "figure", "medians", "met", ...runs], rows);
+}
+
+/** The targets that this run or a kept one misses, with the reason. */
+function missedTargets(result: Result, kept: readonly KeptResult[]): string[] {
+  const runs = [result, ...kept.map((one) => one.result)].map(checkTargets);
+  const rows = runs[0]!.flatMap(({ target }, i) => {
+    const reason = REASONS[target.name];
+    const missed = runs.some((targets) => targets[i]!.met === false);
+    return missed && reason !== undefined ? [`- **${target.name}**: ${reason}`] : [];
+  });
+  if (rows.length === 0) return [];
+  return [
+    "### What is missed, and why",
+    "From profiles and time stamps of the programs, taken apart from the runs.",
+    rows.join("\n"),
+  ];
 }
 
 /** The runs of this machine that are kept. */
@@ -362,6 +379,7 @@ export function tables(result: Result, kept: readonly KeptResult[] = [], file = 
     "misses its target is bold.",
     targetsTable(result, kept),
     ...keptRuns(kept, file),
+    ...missedTargets(result, kept),
     ...part("As programs are run", "No process is pinned to a core.", [
       ...section(
         flowing,

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
-import type { LaneStat } from "../src/channel/mod.ts";
+import type { ChannelStat, LaneStat } from "../src/channel/mod.ts";
 import { listChannels } from "../mod.ts";
 import { guardAgainstLeaks } from "./support/leaks.ts";
 import { testWith } from "./support/needs.ts";
@@ -75,12 +75,20 @@ testWith({ tools: ["deno"] }, "mailbox: messages through the library", async () 
 
 /** The keys of `stream.ts`. */
 const STREAM = { orders: 0x5eed1007, receipts: 0x5eed1008 };
+/** The key of the questions of `request.ts`, and of the jobs of worker 1 of `jobs.ts`. */
+const REQUESTS = 0x5eed1018;
+const JOBS_OF_1 = 0x5eed1022;
 
 /** Waits until something is so of the first lane of a channel that may come yet. */
 async function untilLane(key: number, isSo: (lane: LaneStat) => boolean): Promise<void> {
+  await untilChannel(key, ({ lanes }) => isSo(lanes[0]!));
+}
+
+/** Waits until something is so of a channel that may come yet. */
+async function untilChannel(key: number, isSo: (channel: ChannelStat) => boolean): Promise<void> {
   for (;;) {
     const channel = listChannels().find(({ segment }) => segment.key === key);
-    if (channel !== undefined && isSo(channel.lanes[0]!)) return;
+    if (channel !== undefined && isSo(channel)) return;
     await delay(1);
   }
 }
@@ -100,6 +108,37 @@ async function compileWith(
     `${PROJECT}examples/${name}.c`,
   ]);
 }
+
+testWith(
+  { tools: ["deno"] },
+  "request: answers find their questions, or come too late",
+  async () => {
+    // No service is there: the question is given up, and its answer finds no caller
+    await using hasty = example("request", "ask", "--within", "0", "91");
+    assert.equal(await printed(hasty), "91: no answer within 0 ms\n");
+    await using first = example("request", "ask", "91", "97");
+    await using second = example("request", "ask", "35");
+    const stat = ({ lanes }: ChannelStat): number =>
+      lanes.reduce((sum, { messages }) => sum + messages, 0);
+    await untilChannel(REQUESTS, (channel) => stat(channel) === 4);
+    await using service = example("request", "serve");
+    assert.deepEqual((await printed(first)).split("\n").sort(), ["", "91: 7", "97: 97"]);
+    assert.equal(await printed(second), "35: 5\n");
+    assert.equal(await printed(service), "");
+  },
+);
+
+testWith({ tools: ["deno"] }, "jobs: those of a killed worker are done by another", async () => {
+  await using killed = example("jobs", "work", "1");
+  await untilChannel(JOBS_OF_1, ({ consumerPid }) => consumerPid !== undefined);
+  killed.kill("SIGSTOP");
+  await using worker = example("jobs", "work", "0");
+  await using dispatcher = example("jobs", "dispatch", "60");
+  await untilLane(JOBS_OF_1, ({ depth }) => depth > 0);
+  killed.kill("SIGKILL");
+  assert.equal(await printed(dispatcher), "worker 0: 60 jobs\n60 of 60 jobs done\n");
+  assert.equal(await printed(worker), "");
+});
 
 testWith({ tools: ["deno", "gcc"], files: true }, "telemetry: every sample is shown", async () => {
   using folder = new TestFolder();

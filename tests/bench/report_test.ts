@@ -2,8 +2,10 @@
 
 import assert from "node:assert/strict";
 import { plots } from "../../bench/plots.ts";
+import { REASONS } from "../../bench/reasons.ts";
 import { report, tables } from "../../bench/report.ts";
 import { MEASURES } from "../../bench/result.ts";
+import { TARGETS } from "../../bench/targets.ts";
 import { blocks } from "../support/console.ts";
 import { madeUpCase, madeUpResult } from "./made_up_result.ts";
 
@@ -52,6 +54,7 @@ Deno.test("report: the page has its sections in this order: as programs are run 
     "Running it",
     "The machine",
     "Targets",
+    "What is missed, and why",
     "As programs are run",
     "Round trips, flowing",
     "Round trips, woken",
@@ -184,6 +187,16 @@ Deno.test("report: the page names all runs that are kept, and what each target h
     /\n- run 1: \[`results\/a\.json`\]\(results\/a\.json\), .* commit 0dd1e55, 3 rounds\n/,
   );
   assert.match(targets, /\n- run 2: \[`results\/b\.json`\].*: the figures of this page\n/);
+});
+
+Deno.test("report: a target that this run or a kept one misses is listed with the reason", () => {
+  const slow = madeUpResult([madeUpCase("lines/cli/20000", [40e3])]);
+  const alone = under(report(full, "b.json"), "What is missed, and why");
+  assert.match(alone, /- \*\*mailbox-woken\*\*: After a silence/);
+  assert.doesNotMatch(alone, /lines/);
+  const both = report(full, "b.json", [{ file: "a.json", result: slow }]);
+  assert.match(under(both, "What is missed, and why"), /- \*\*lines\*\*: /);
+  for (const name of Object.keys(REASONS)) assert(TARGETS.some((one) => one.name === name), name);
 });
 
 Deno.test("report: the page begins with like beside like, the least flattering first", () => {
