@@ -3,7 +3,7 @@
  * the author of a program and names its options; only this file replaces it with flags and commands.
  */
 
-import type { ShmError } from "../../ffi/shm_error.ts";
+import { keyInHex, type ShmError } from "../../ffi/shm_error.ts";
 import type { OptionTable } from "./usage.ts";
 import { programName } from "./program_name.ts";
 
@@ -29,10 +29,18 @@ export function explained(error: ShmError, options: OptionTable = {}): string {
 }
 
 /** The command's advice; `undefined` if the library's own advice fits, `""` if there is none. */
-function adviceFor({ code, option, lane, id }: ShmError, options: OptionTable): string | undefined {
+function adviceFor(
+  { code, call, key, option, lane, id }: ShmError,
+  options: OptionTable,
+): string | undefined {
   if (code === "ECORRUPT" && lane !== undefined) {
     return `\`${programName()} channel discard --lane ${lane} id:${id}\` drops what is in that lane, ` +
       "and nothing else";
+  }
+  if (code === "EEXIST" && call === "shmget" && key !== undefined) {
+    return `choose another --key, or, if no program needs it, remove it with \`${programName()} rm ${
+      keyInHex(key)
+    }\``;
   }
   if (option === undefined) return undefined;
   const flag = Object.hasOwn(options, FLAGS[option]) ? `--${FLAGS[option]}` : undefined;

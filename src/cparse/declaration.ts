@@ -8,7 +8,9 @@
 
 import type { AnyStructLayout } from "../layout/layout.ts";
 import { DeclarationParser } from "./declaration_parser.ts";
+import { namesOfKnown } from "./known_struct.ts";
 import type { Members } from "./member_parser.ts";
+import { isSameLayout } from "./same_layout.ts";
 import { isBasicWord, isQualifier } from "./scalar_type.ts";
 import { Scope } from "./scope.ts";
 import { outOfBounds, type Token, unreadable } from "./token.ts";
@@ -26,9 +28,12 @@ const BEGINS_TYPE = new Set(
   alignas _Alignas __attribute__ __extension__ constexpr friend virtual`.split(/\s+/),
 );
 
-/** A struct or union, and the names that structs of its text have in C. */
+/** A struct or union, and the names in C of the structs in it. */
 export interface NamedStruct {
   readonly layout: AnyStructLayout;
+  /** The names of structs that the text defines. */
+  ownNames(): ReadonlyMap<AnyStructLayout, string>;
+  /** These, and the names of structs of system headers. */
   names(): ReadonlyMap<AnyStructLayout, string>;
 }
 
@@ -40,7 +45,8 @@ export interface NamedStruct {
 export function parseDeclaration(tokens: Tokens, name: string | undefined): NamedStruct {
   const parser = new TextParser(tokens);
   const layout = name === undefined ? parser.only() : parser.named(name);
-  return { layout, names: () => parser.names() };
+  const ownNames = (): ReadonlyMap<AnyStructLayout, string> => parser.names();
+  return { layout, ownNames, names: () => new Map([...namesOfKnown(), ...ownNames()]) };
 }
 
 class TextParser extends DeclarationParser {
@@ -72,33 +78,60 @@ class TextParser extends DeclarationParser {
   named(name: string): AnyStructLayout {
     const { tokens, scope } = this;
     while (tokens.peek().kind !== "end") {
-      tokens.mark();
-      const { depth } = tokens;
-      const token = tokens.peek();
-      try {
-        if (scope.lost !== undefined) throw scope.lost;
-        this.#part();
-        scope.keep();
-      } catch (error) {
-        if (!(error instanceof TypeError || error instanceof RangeError)) throw error;
-        this.#recover(token, error, depth);
-      }
-      // No later part of a text changes what is defined
-      const found = this.#found(name);
-      if (found !== undefined) return found;
+      this.#tolerantPart();
+      const [found] = this.#found(name);
+      if (found === undefined) continue;
+      this.#checkRest(name);
+      return found;
     }
     const error = scope.refusal(name) ?? scope.lost;
     if (error !== undefined) throw error;
     throw unreadable(tokens.peek(), "there is no struct of this name");
   }
 
-  #found(name: string): AnyStructLayout | undefined {
+  /** Parses one part, or goes on after it. */
+  #tolerantPart(): void {
+    const { tokens, scope } = this;
+    tokens.mark();
+    const { depth } = tokens;
+    const token = tokens.peek();
+    try {
+      if (scope.lost !== undefined) throw scope.lost;
+      this.#part();
+      scope.keep();
+    } catch (error) {
+      if (!(error instanceof TypeError || error instanceof RangeError)) throw error;
+      this.#recover(token, error, depth);
+    }
+  }
+
+  /** Refuses another meaning of a name that is found, in the rest of the text. */
+  #checkRest(name: string): void {
+    const { tokens, scope } = this;
+    try {
+      while (tokens.peek().kind !== "end" && scope.lost === undefined) this.#tolerantPart();
+    } catch (error) {
+      // Where the text cannot be read further, nothing follows
+      if (!(error instanceof TypeError || error instanceof RangeError)) throw error;
+    }
+    const conflict = scope.conflicts.get(name);
+    if (conflict !== undefined) throw conflict;
+    const [one, other] = this.#found(name);
+    if (other !== undefined && !isSameLayout(one!, other)) {
+      throw new TypeError(
+        `"${name}" is a struct and the typedef of another one in this text: leave one of the two out`,
+      );
+    }
+  }
+
+  /** The structs that a name means: as a tag, and as a typedef. */
+  #found(name: string): AnyStructLayout[] {
     const { structs, typedefs } = this.scope;
-    const tagged = structs.get(name);
-    if (tagged !== undefined) return tagged;
     const type = typedefs.get(name);
-    if (type?.kind === "struct" || type?.kind === "union") return type;
-    return type?.kind === "undefined" && type.tag !== undefined ? structs.get(type.tag) : undefined;
+    const named = type?.kind === "undefined" && type.tag !== undefined
+      ? structs.get(type.tag)
+      : type;
+    return [structs.get(name), named].filter((each) => each !== undefined && "fields" in each);
   }
 
   /** Parses one declaration, or one part of another kind. */

@@ -12,6 +12,7 @@ import { plain } from "./expression_parser.ts";
 import { looksLikePacking, undefinedMacro } from "./macro_name.ts";
 import { checkAlignas, MemberParser, type Members, PACKED_PLACE } from "./member_parser.ts";
 import { Packing } from "./packing.ts";
+import { isSameLayout } from "./same_layout.ts";
 import type { Tagged } from "./specifier_parser.ts";
 import { locate, type Token, unreadable } from "./token.ts";
 
@@ -87,13 +88,13 @@ export abstract class DeclarationParser extends MemberParser {
 
   /** Parses `using Name = type;`. Other forms add names that the text has already. */
   #using(): void {
-    const { tokens, scope } = this;
+    const { tokens } = this;
     if (tokens.peek(1).text !== "=") return this.skipDeclaration();
     const name = tokens.take();
     tokens.take();
     const { type, attributes } = this.specifiers();
     this.checkTypedef(attributes);
-    scope.define(scope.typedefs, name.text, this.derive(type, this.declarator().parts));
+    this.defineType(name, this.derive(type, this.declarator().parts));
     this.semicolon();
   }
 
@@ -121,15 +122,7 @@ export abstract class DeclarationParser extends MemberParser {
       }
       return { type: scope.struct(tag), alone: true };
     }
-    if (tag !== undefined && scope.structs.has(tag.text)) {
-      throw unreadable(tag, "a struct of this name is defined before");
-    }
-    const kind = keyword.text === "union" ? "union" : "struct";
-    const members: Members = { kind, fields: new Map(), tag };
-    this.deeper(keyword, () => this.#body(members, opening));
-    while (isAttribute(tokens, false)) this.attribute(attributes, false);
-    const defined = this.layout(tag ?? keyword, members, attributes);
-    if (tag !== undefined) scope.define(scope.structs, tag.text, defined);
+    const defined = this.#defined(keyword, tag, opening, attributes);
     return {
       type: defined,
       alone: tag !== undefined,
@@ -137,6 +130,32 @@ export abstract class DeclarationParser extends MemberParser {
       braces: true,
       ...(tag === undefined ? {} : { tag }),
     };
+  }
+
+  /** Parses a struct from after its `{`, and gives it its tag. One that has the tag already must be the same. */
+  #defined(
+    keyword: Token,
+    tag: Token | undefined,
+    opening: Token,
+    attributes: Attributes,
+  ): AnyStructLayout {
+    const { tokens, scope } = this;
+    const kind = keyword.text === "union" ? "union" : "struct";
+    const members: Members = { kind, fields: new Map(), tag };
+    const before = tag === undefined ? undefined : scope.structs.get(tag.text);
+    try {
+      this.deeper(keyword, () => this.#body(members, opening));
+      while (isAttribute(tokens, false)) this.attribute(attributes, false);
+      const layout = this.layout(tag ?? keyword, members, attributes);
+      if (before !== undefined && isSameLayout(before, layout)) return before;
+      if (before === undefined) {
+        if (tag !== undefined) scope.define(scope.structs, tag.text, layout);
+        return layout;
+      }
+    } catch (error) {
+      if (before === undefined) throw error;
+    }
+    throw scope.conflict(tag!);
   }
 
   /** Refuses a macro before the tag: `struct PACKED S {`, `struct ALIGNED(8) S {`. */

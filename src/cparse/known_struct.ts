@@ -40,8 +40,10 @@ const MAKERS: Readonly<Record<string, () => AnyStructLayout>> = {
 
 const made = new Map<string, AnyStructLayout>();
 
-/** The structs that were used so far, by their tags. */
-export const KNOWN: ReadonlyMap<string, AnyStructLayout> = made;
+/** The names of those that were used so far. */
+export function namesOfKnown(): Map<AnyStructLayout, string> {
+  return new Map([...made].map(([tag, layout]) => [layout, tag]));
+}
 
 /** Returns the struct with this tag, made at its first use. */
 export function known(tag: string): AnyStructLayout | undefined {

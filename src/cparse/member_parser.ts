@@ -122,7 +122,7 @@ export abstract class MemberParser extends SpecifierParser {
       derived = this.ofMode(attributes.mode, derived);
     }
     if (typedef) {
-      scope.define(scope.typedefs, name!.text, this.#typedef(derived, attributes));
+      this.defineType(name!, this.#typedef(derived, attributes));
       return false;
     }
     if (tokens.at(":")) {
@@ -164,6 +164,13 @@ export abstract class MemberParser extends SpecifierParser {
       ? looksLikeAttribute
       : looksLikeMacro;
     if (isMacro(name)) throw undefinedMacro(name);
+  }
+
+  /** Gives a type a name. In C++ each class has types of its own. */
+  protected defineType(name: Token, type: Type): void {
+    const { scope } = this;
+    if (this.inside === undefined) scope.defineType(name, type);
+    else scope.define(scope.typedefs, name.text, type);
   }
 
   protected checkTypedef({ packed }: Attributes): void {

@@ -116,9 +116,9 @@ function checkDefine(value: unknown, name: string): Record<string, string | fals
  *
  * **Refused**: what the text does not define, such as unknown types, enums and macros (a name after `}`
  * that is all capitals or begins with `__` counts as a macro; inside a struct only if it also looks like an
- * attribute); what differs between compilers or between
- * x86-64 and aarch64, such as bit-fields of plain `char`; `long double`, `__int128`, `_Complex`; base
- * classes and virtual functions; aligned fields in a struct packed by its attribute.
+ * attribute); a struct or typedef that the text defines twice, and not in the same way; what differs between
+ * compilers or between x86-64 and aarch64, such as bit-fields of plain `char`; `long double`, `__int128`,
+ * `_Complex`; base classes and virtual functions; aligned fields in a struct packed by its attribute.
  *
  * The output of {@linkcode StructLayout.declare} parses back to the same layout, except that an array of
  * `char` becomes text.

@@ -3,8 +3,9 @@
  */
 
 import { castConstant, type Constant, literal } from "./constant.ts";
-import { KNOWN, known } from "./known_struct.ts";
+import { known } from "./known_struct.ts";
 import { CONSTANTS } from "./platform.ts";
+import { isSameLayout } from "./same_layout.ts";
 import { isBasicWord, isQualifier, NAMED_SCALARS } from "./scalar_type.ts";
 import { outOfBounds, scanAll, type Token, unreadable } from "./token.ts";
 import type { AlignedLayout, AnyStructLayout, Layout, ScalarLayout } from "../layout/layout.ts";
@@ -39,6 +40,8 @@ export class Scope {
   readonly #refused = new Map<string, Error>();
   /** The nesting depth of each struct and array made for this text. */
   readonly #depths = new Map<Layout, number>();
+  /** Names that the text defines twice, not the same, and the errors for it. */
+  readonly conflicts = new Map<string, Error>();
   /** What was defined since the last {@linkcode keep}. */
   readonly #defined: (() => string)[] = [];
   /** Why nothing that follows is certain. */
@@ -53,6 +56,37 @@ export class Scope {
       else names.set(name, before);
       return name;
     });
+  }
+
+  /** Gives a type a name. As in C, a name that has a type already must have the same. */
+  defineType(name: Token, type: Type): void {
+    const before = this.typedefs.get(name.text);
+    if (before !== undefined && !this.#isSame(before, type)) throw this.conflict(name);
+    this.define(this.typedefs, name.text, type);
+  }
+
+  /** The error for a name that is defined before with another meaning. It is kept in `conflicts`. */
+  conflict(name: Token): Error {
+    const error = unreadable(
+      name,
+      "this name is defined before, and not in the same way: leave one of the two out",
+    );
+    this.conflicts.set(name.text, error);
+    return error;
+  }
+
+  #isSame(one: Type, other: Type): boolean {
+    const [mine, theirs] = [this.#resolved(one), this.#resolved(other)];
+    if (mine.kind !== "undefined" || theirs.kind !== "undefined") {
+      return mine === theirs || isSameLayout(mine, theirs);
+    }
+    return mine.tag === theirs.tag && mine.token.text === theirs.token.text;
+  }
+
+  /** The type, or the struct if it was only named where it was declared. */
+  #resolved(type: Type): Type {
+    if (type.kind !== "undefined" || type.tag === undefined) return type;
+    return this.structs.get(type.tag) ?? type;
   }
 
   /** Keeps what was defined. */
@@ -138,10 +172,10 @@ export class Scope {
     throw unreadable(token, `${what} is not known here: put its definition before its use`);
   }
 
-  /** The names of all structs: their tags, or the typedefs of those without one. */
+  /** The names of the structs that the text defines: their tags, or the typedefs of those without one. */
   names(): Map<AnyStructLayout, string> {
     const names = new Map<AnyStructLayout, string>();
-    for (const [name, type] of [...this.structs, ...this.typedefs, ...KNOWN]) {
+    for (const [name, type] of [...this.structs, ...this.typedefs]) {
       if ("fields" in type && !names.has(type)) names.set(type, name);
     }
     return names;

@@ -131,7 +131,8 @@ export abstract class SpecifierParser extends ExpressionParser {
   #isName({ text }: Token): boolean {
     if (!NAMES_IN_C.has(text)) return false;
     const next = this.tokens.peek(1);
-    return next.kind === "end" || [";", ",", "[", ":", "=", ")"].includes(next.text);
+    return next.kind === "end" || [";", ",", "[", ":", "=", ")"].includes(next.text) ||
+      next.text.startsWith("__attribute");
   }
 
   #basicType(words: readonly Token[]): Type {

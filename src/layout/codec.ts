@@ -12,8 +12,9 @@
 
 import { lengthOf } from "./arguments.ts";
 import { readText, writeText } from "./c_string.ts";
-import type { AnyStructLayout, ArrayLayout, Layout, Member } from "./layout.ts";
+import type { AnyStructLayout, ArrayLayout, Layout } from "./layout.ts";
 import { LiveMemory } from "./live_memory.ts";
+import { membersOf } from "./members.ts";
 import { gone, mistyped, outOfRange } from "./refusal.ts";
 
 /** How many elements of an array `console.log` prints. */
@@ -194,16 +195,15 @@ type EncodeMembers = (
 
 /** Encodes the members. The values of anonymous members are in the same `record`. */
 function membersEncoder(layout: AnyStructLayout): EncodeMembers {
-  const members = (layout.members ?? Object.entries(layout.fields)
-    .map(([name, field]): Member => ({ name, ...field }))).map((member) => ({
-      ...member,
-      flexible: member.layout.kind === "flexible",
-      inner: "fields" in member.layout ? Object.keys(member.layout.fields) : [],
-      encode: codecOf(member.layout).encode,
-      encodeMembers: member.name === undefined && "fields" in member.layout
-        ? membersEncoder(member.layout)
-        : undefined,
-    }));
+  const members = membersOf(layout).map((member) => ({
+    ...member,
+    flexible: member.layout.kind === "flexible",
+    inner: "fields" in member.layout ? Object.keys(member.layout.fields) : [],
+    encode: codecOf(member.layout).encode,
+    encodeMembers: member.name === undefined && "fields" in member.layout
+      ? membersEncoder(member.layout)
+      : undefined,
+  }));
   type Part = typeof members[number];
 
   const encodeMember = (

@@ -4,7 +4,8 @@
  */
 
 import { checkName, isMacro, isTaken } from "./check.ts";
-import type { AnyStructLayout, Layout, Member } from "./layout.ts";
+import type { AnyStructLayout, Layout } from "./layout.ts";
+import { membersOf } from "./members.ts";
 
 function attribute(align: number | undefined): string {
   return align === undefined ? "" : `__attribute__((aligned(${align})))`;
@@ -15,11 +16,6 @@ function head({ kind, align }: AnyStructLayout, packed: boolean): string {
   return [kind, packed ? "__attribute__((packed))" : "", attribute(align)].filter(Boolean).join(
     " ",
   );
-}
-
-/** The members in order, whether all of them have a name or not. */
-export function membersOf({ fields, members }: AnyStructLayout): readonly Member[] {
-  return members ?? Object.entries(fields).map(([name, field]) => ({ name, ...field }));
 }
 
 /** All anonymous structs and unions in a struct, and those in them. */
@@ -49,11 +45,13 @@ function isPackedByAttribute(layout: AnyStructLayout, name: string): boolean {
 
 /** All structs, each once, in the order that C needs: inner structs first. */
 class Declaration {
+  readonly #tags: ReadonlyMap<AnyStructLayout, string>;
   readonly #names = new Map<AnyStructLayout, string>();
   readonly #structs: string[] = [];
   readonly #headers = new Set(["stddef.h"]);
 
-  constructor(layout: AnyStructLayout, name: string) {
+  constructor(layout: AnyStructLayout, name: string, tags: ReadonlyMap<AnyStructLayout, string>) {
+    this.#tags = tags;
     this.#add(layout, name);
   }
 
@@ -138,8 +136,8 @@ class Declaration {
       if (cType.startsWith("__be")) this.#headers.add("linux/types.h");
       return cType;
     }
-    const { kind } = layout as AnyStructLayout;
-    return `${kind} ${this.#add(layout as AnyStructLayout, wanted)}`;
+    const record = layout as AnyStructLayout;
+    return `${record.kind} ${this.#add(record, this.#tags.get(record) ?? wanted)}`;
   }
 
   toString(): string {
@@ -155,13 +153,20 @@ function attributeAfter(align: number | undefined): string {
   return align === undefined ? "" : ` ${attribute(align)}`;
 }
 
-/** Returns the declaration of a struct with this name. Nested structs are named after it and the field. */
-export function declare(layout: AnyStructLayout, name: string): string {
+/**
+ * Returns the declaration of a struct with this name. A struct in it has its name in `tags`, or else is named
+ * after the struct around it and the field.
+ */
+export function declare(
+  layout: AnyStructLayout,
+  name: string,
+  tags: ReadonlyMap<AnyStructLayout, string> = new Map(),
+): string {
   checkName(name, "the name of a struct");
   if (isTaken(name)) {
     throw new TypeError(
       `the name of a struct cannot be "${name}": it means something in C, in C++ or in a header`,
     );
   }
-  return new Declaration(layout, name).toString();
+  return new Declaration(layout, name, tags).toString();
 }

@@ -3,8 +3,8 @@
  * Internal: used by the command `struct`.
  */
 
-import { membersOf } from "./declare.ts";
 import type { AnyStructLayout, Layout, Member } from "./layout.ts";
+import { membersOf } from "./members.ts";
 
 /** What only `@sysv/shm/layout` exports; `@sysv/shm` exports the others. */
 const NOT_AT_ROOT = new Set(["anonymous", "bits", "flexible", "u16be", "u32be", "u64be"]);

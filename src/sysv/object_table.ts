@@ -7,7 +7,7 @@
 import { IPC } from "../../ffi/constants.ts";
 import { ERRNO } from "../../ffi/errno.ts";
 import type { KernelStruct } from "../../ffi/platform.ts";
-import { type LibcCall, ShmError } from "../../ffi/shm_error.ts";
+import { type FailureDetails, type LibcCall, ShmError } from "../../ffi/shm_error.ts";
 import { checkNumber } from "../layout/arguments.ts";
 import { checkKey, formatKey, keyInHex } from "./key.ts";
 import { KernelStructReader } from "./kernel_struct.ts";
@@ -232,14 +232,17 @@ export class ObjectTable<Stat extends ObjectStat, Name extends string> {
     return `ipcrm -${this.#kind.letter.toUpperCase()} ${keyInHex(key)}`;
   }
 
-  /** The advice when an object cannot be created because it exists. */
-  existsRemedy(key: number): string {
+  /** The facts and the advice when an object cannot be created because it exists. */
+  existsHelp(key: number): FailureDetails {
     const holder = this.find(key);
-    return `a ${this.#shortName} holds this key${
-      holder === undefined ? "" : this.describe(holder)
-    }: ` +
-      `open it with ${this.#className}.open, choose another key, or, if no program needs it, remove it ` +
-      `with \`${this.removal(key)}\``;
+    return {
+      facts: `a ${this.#shortName} holds this key${
+        holder === undefined ? "" : this.describe(holder)
+      }`,
+      remedy:
+        `open it with ${this.#className}.open, choose another key, or, if no program needs it, remove ` +
+        `it with \`${this.removal(key)}\``,
+    };
   }
 
   /** The advice when a limit of the table is reached. */

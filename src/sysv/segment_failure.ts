@@ -30,13 +30,12 @@ function createHelp(key: number, asked: NewSegment, errno: number): FailureDetai
       option: "noReserve",
     };
   }
-  return { remedy: createRemedy(key, asked.mode, errno) };
+  if (errno === ERRNO.EEXIST) return segmentTable.existsHelp(key);
+  return { remedy: createRemedy(asked.mode, errno) };
 }
 
-function createRemedy(key: number, mode: number, errno: number): string | undefined {
+function createRemedy(mode: number, errno: number): string | undefined {
   switch (errno) {
-    case ERRNO.EEXIST:
-      return segmentTable.existsRemedy(key);
     case ERRNO.EINVAL:
       return sizeRemedy();
     case ERRNO.ENOSPC:

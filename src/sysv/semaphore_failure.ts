@@ -19,14 +19,14 @@ export interface NamedSet {
 export function createSetFailure(key: number, count: number, errno: number): ShmError {
   return new ShmError(`create a set of ${count} semaphores`, "semget", errno, {
     key,
-    remedy: createRemedy(key, count, errno),
+    ...(errno === ERRNO.EEXIST
+      ? semaphoreTable.existsHelp(key)
+      : { remedy: createRemedy(count, errno) }),
   });
 }
 
-function createRemedy(key: number, count: number, errno: number): string | undefined {
+function createRemedy(count: number, errno: number): string | undefined {
   switch (errno) {
-    case ERRNO.EEXIST:
-      return semaphoreTable.existsRemedy(key);
     case ERRNO.EINVAL:
       return `a set may have 1 to ${semaphoreLimits().semmsl} semaphores (sysctl kernel.sem)`;
     case ERRNO.ENOSPC:

@@ -543,6 +543,55 @@ Deno.test("parseStruct: name chooses one struct, and only what it needs matters"
   );
 });
 
+Deno.test("parseStruct: what a text defines twice must be the same", () => {
+  const size = (text: string, name?: string): number =>
+    parseStruct(text, name === undefined ? {} : { name }).size;
+  const both = "struct S { char a; struct T { int b : 3; } t[2]; union { int c; float d; }; };";
+  for (const name of [undefined, "S", "T"]) {
+    assert.equal(size(`${both}\n${both}`, name), name === "T" ? 4 : 16);
+    assert.equal(size(`typedef struct S S; ${both} typedef struct S S;`, name), size(both, name));
+  }
+  assert.equal(size("typedef unsigned A; typedef uint32_t A; typedef struct { A a; } S;", "S"), 4);
+  const again = 'at "S": this name is defined before, and not in the same way: leave one of the ';
+  for (
+    const [one, other] of [
+      ["struct S { int a; };", "struct S { int b; };"],
+      ["struct S { int a; };", "struct S { unsigned a; };"],
+      ["struct S { int a; };", "union S { int a; };"],
+      ["struct S { int a; };", "struct S { int a; } __attribute__((aligned(8)));"],
+      ["struct S { char a; int b; };", "#pragma pack(1)\nstruct S { char a; int b; };"],
+      ["struct S { int a : 3; };", "struct S { int a : 4; };"],
+      ["struct S { int a[2]; };", "struct S { int a[3]; };"],
+      ["struct S { int a; };", "struct S { unknown a; };"],
+      ["struct S { int a; };", "struct U { struct S { long a; } s; };"],
+      ["typedef struct { int a; } S;", "typedef struct { long a; } S;"],
+      ["typedef struct { int a; } S;", "typedef int S;"],
+      ["struct S { int a; };", "foo bar baz; struct S { long a; };"],
+    ] as const
+  ) {
+    for (const text of [`${one}\n${other}`, `${one}\n${other}\nint unfinished[`]) {
+      assert.throws(() => size(text, "S"), (error) => {
+        assert.ok(error instanceof TypeError && error.message.includes(again), `${text}\n${error}`);
+        return true;
+      });
+    }
+    assert.throws(() => size(`${one}\n${other}`), TypeError);
+    assert.equal(size(`${one}\n${other}\nstruct R { short r; };`, "R"), 2);
+  }
+  // C allows it, but the name alone does not say which
+  const two = "struct S { int a; }; typedef struct { long a; } S; struct R { struct S a; S b; };";
+  assert.equal(size(two, "R"), 16);
+  assert.throws(() => size(two, "S"), {
+    name: "TypeError",
+    message:
+      '"S" is a struct and the typedef of another one in this text: leave one of the two out',
+  });
+  // What follows does not matter otherwise
+  for (const rest of ["int a b;", "/* no end", "#if", "struct R { struct S { int a; } s;"]) {
+    assert.equal(size(`struct S { int a; };\n${rest}`, "S"), 4, rest);
+  }
+});
+
 Deno.test("parseStruct: what may change the packing of all that follows is refused for all of it", () => {
   for (
     const text of [

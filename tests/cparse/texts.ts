@@ -189,4 +189,6 @@ char d[99];
   "size 16  ": "struct S { int kind; union { float f; unsigned char b[6]; }; short s; };",
   "size 12 ": "struct __attribute__((packed)) S { unsigned events; unsigned long data; };",
   "size 4 ": "\ufeffstruct S { int a; };",
+  "size 64":
+    "struct S { char a; int class __attribute__((aligned(32))); short new __attribute__((unused)), and; };",
 };

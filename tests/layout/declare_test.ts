@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { aligned } from "../../src/layout/aligned.ts";
 import { array } from "../../src/layout/array.ts";
 import { cString } from "../../src/layout/c_string.ts";
+import { declare } from "../../src/layout/declare.ts";
 import type { AnyStructLayout } from "../../src/layout/layout.ts";
 import {
   bool,
@@ -203,6 +204,19 @@ Deno.test("declare: two nested structs never get one name", () => {
     [...text.matchAll(/^typedef struct (\w+)/gm)].map(([, name]) => name),
     ["S_a_deep", "S_a", "S_a_deep_", "S"],
   );
+});
+
+Deno.test("declare: a nested struct has the name that it is given, or one that is free", () => {
+  const [In, Other, Taken] = [struct({ x: u8 }), struct({ y: u8 }), struct({ z: u8 })];
+  const S = struct({ a: In, b: array(In, 2), c: Other, d: Taken });
+  const names = new Map<AnyStructLayout, string>([[In, "in"], [Other, "S"], [Taken, "int8_t"]]);
+  const text = declare(S, "S", names);
+  assert.deepEqual(
+    [...text.matchAll(/^typedef struct (\w+)/gm)].map(([, name]) => name),
+    ["in", "S_", "int8_t_", "S"],
+  );
+  assert.match(text, /^ {2}struct in b\[2\];$/m);
+  assert.match(declare(S, "S"), /^ {2}struct S_a b\[2\];$/m);
 });
 
 Deno.test("declare: the name is one C can take", () => {

@@ -9,7 +9,9 @@ import { u64be } from "../../src/layout/big_endian.ts";
 import { bits } from "../../src/layout/bits.ts";
 import { cString } from "../../src/layout/c_string.ts";
 import { flexible } from "../../src/layout/flexible.ts";
-import type { AnyStructLayout } from "../../src/layout/layout.ts";
+import { declare } from "../../src/layout/declare.ts";
+import type { AnyStructLayout, Layout } from "../../src/layout/layout.ts";
+import { membersOf } from "../../src/layout/members.ts";
 import { bool, char, i32, u8 } from "../../src/layout/scalar.ts";
 import { struct } from "../../src/layout/struct.ts";
 import { typescriptSource } from "../../src/layout/typescript_source.ts";
@@ -158,19 +160,45 @@ testWith(
   },
 );
 
-Deno.test("parseStruct, declare: the C text of a C text has the same layout", () => {
-  let count = 0;
-  for (const [text, { layout }] of parsedTexts()) {
-    const again = declared(layout);
-    if (/cannot declare that$/.test(again)) continue;
-    assert.deepEqual(
-      plain(parseNamed(again, {}).layout),
-      plain(layout),
-      `seed ${SEED}:\n${text}\n${again}`,
-    );
+/** All structs in a layout, each once, with their names in C. */
+function namedIn(
+  layout: Layout,
+  names: ReadonlyMap<AnyStructLayout, string>,
+): Map<string, unknown> {
+  const found = new Map<string, unknown>();
+  const visit = (part: Layout): void => {
+    if ("element" in part) visit(part.element);
+    if (!("fields" in part)) return;
+    const name = names.get(part);
+    if (name !== undefined) found.set(name, plain(part));
+    for (const { layout } of membersOf(part)) visit(layout);
+  };
+  visit(layout);
+  return found;
+}
+
+Deno.test("parseStruct, declare: the C text of a C text has the same layout and the same names", () => {
+  let [count, named] = [0, 0];
+  for (const [text, { layout, ownNames }] of parsedTexts()) {
+    const names = ownNames();
+    let again: string;
+    try {
+      again = declare(layout, names.get(layout) ?? "Same", names);
+    } catch (error) {
+      assert.match((error as Error).message, /cannot declare that$/);
+      continue;
+    }
+    const says = `seed ${SEED}:\n${text}\n${again}`;
+    const read = parseNamed(again, {});
+    assert.deepEqual(plain(read.layout), plain(layout), says);
+    const readNames = namedIn(read.layout, read.ownNames());
+    for (const [name, part] of namedIn(layout, names)) {
+      assert.deepEqual(readNames.get(name), part, `${name}, ${says}`);
+      named++;
+    }
     count++;
   }
-  assert(count > 200, `only ${count}`);
+  assert(count > 200 && named > 1.2 * count, `only ${count}, ${named}`);
 });
 
 testWith({ tools: ["deno"], files: true }, "typescriptSource: fields have types", () => {

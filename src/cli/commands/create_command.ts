@@ -76,7 +76,7 @@ export const createCommand = command({
 
     using interruption = new Interruption();
     const id = key !== undefined
-      ? createAtKey({ ...wanted, key })
+      ? create({ ...wanted, key })
       : options.private === true
       ? create(wanted)
       : createAtFreeKey((free) => create({ ...wanted, key: free }));
@@ -126,17 +126,6 @@ function create(options: SegmentCreateOptions & { readonly mode: number }): numb
     throw error;
   }
   return segment.id;
-}
-
-/** The library's advice is for programs, which can open the segment that has the key. */
-function createAtKey(options: Parameters<typeof create>[0]): number {
-  try {
-    return create(options);
-  } catch (error) {
-    if (!ShmError.is(error, "EEXIST")) throw error;
-    const ofPrograms = "open it with Segment.open, choose another key";
-    throw new CommandFailure(error.message.replace(ofPrograms, "choose another --key"));
-  }
 }
 
 /** Calls `create` with random keys until one of them is free. */

@@ -30,8 +30,8 @@ are those of gcc on 64-bit Linux.
 The source is a module that exports the struct by its name in C, and each struct
 in it. One without a name is called Struct, or after the struct around it and
 its field; a name that TypeScript uses gets a _ at its end. --c prints the same
-layout in C, with an assertion of its size and of each offset; there the structs
-in it are named after their fields.
+layout in C, with an assertion of its size and of each offset; a struct of a
+system header is there named after its field.
 
 Options:
 ${options}
@@ -63,17 +63,21 @@ export const structCommand = command({
       ? await new Blob(await readInput(LONGEST_FILE)).bytes()
       : readHeader(file);
     const what = file === "-" ? "standard input" : file;
-    const { layout, names } = attempt(
+    const { layout, names, ownNames } = attempt(
       () => parseNamed(textOf(bytes, what), chosen),
       UsageError,
       what,
     );
-    const known = names();
-    const name = chosen.name ?? known.get(layout) ?? NAMELESS;
+    const own = ownNames();
+    const name = chosen.name ?? own.get(layout) ?? NAMELESS;
     await printRaw(
       options.c === true
-        ? attempt(() => declare(layout, isTaken(name) ? `${name}_` : name), CommandFailure, what)
-        : typescriptSource(layout, known, name),
+        ? attempt(
+          () => declare(layout, isTaken(name) ? `${name}_` : name, own),
+          CommandFailure,
+          what,
+        )
+        : typescriptSource(layout, names(), name),
     );
   },
 });

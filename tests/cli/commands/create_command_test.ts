@@ -85,7 +85,7 @@ Deno.test("create: what cannot be created is one line that says why, and 1", asy
   const rows: readonly (readonly [string[], RegExp])[] = [
     [
       ["--size=1", `--key=${taken.key}`],
-      /EEXIST.*this key \(segment \d+ has 10 bytes, .*\): choose another --key, or, if .*ipcrm -M/,
+      /EEXIST.*this key \(segment \d+ has 10 bytes, .*\); choose another --key, or, if .* rm 0x/,
     ],
     [["--size=1", "--key=/no/such/file:1"], /ftok: ENOENT/],
     [["--size=4096T", "--no-reserve"], /ENOMEM.*no room for it in this process's address space/],

@@ -65,6 +65,12 @@ Deno.test("struct --c: C with assertions, which has the same layout", async () =
   assert.match(text, /^_Static_assert\(sizeof\(struct entry\) == 24, "size of entry"\);$/m);
   const again = parseStruct(text, { name: "entry" });
   assert.deepEqual([again.size, again.fields.name?.offset], [24, 16]);
+  assert.match(text, /^ {2}struct head head;$/m);
+  const other = "struct A { int b; }; typedef struct { struct A c; struct timespec d; } B;";
+  assert.deepEqual(
+    [...(await printed(other, "--c")).matchAll(/^typedef struct (\w+)/gm)].map(([, name]) => name),
+    ["A", "B_d", "B"],
+  );
   assert.match(await printed("int a;", "--c"), /^\} Struct;$/m);
   assert.match(
     await printed("typedef struct { int a; } uint_least8_t;", "--c"),
