@@ -10,6 +10,7 @@ import { saysGone } from "../sysv/object_stat.ts";
 import { isLayout } from "../layout/check.ts";
 import type { Field, Fields, StructInput, StructLayout, StructView } from "../layout/layout.ts";
 import { mistyped } from "../layout/refusal.ts";
+import { type MessageCodec, StructCodec } from "../layout/struct_codec.ts";
 import { checkKey } from "../sysv/key.ts";
 import {
   type ChannelOpenOptions,
@@ -23,7 +24,6 @@ import {
   readStructChannelOptions,
 } from "./channel_options.ts";
 import { type ChannelStats, readStats } from "./channel_stat.ts";
-import { type MessageCodec, StructCodec } from "./codec.ts";
 import { Consumer, makeConsumer } from "./consumer.ts";
 import { LANE_CAPACITY, LANES, SEMAPHORE } from "./descriptor.ts";
 import { ChannelMembership } from "./channel_membership.ts";

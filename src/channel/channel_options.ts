@@ -9,8 +9,8 @@ import {
   optionsReader,
   type Read,
 } from "../layout/arguments.ts";
-import { mistyped } from "../layout/refusal.ts";
 import { checkSpin } from "../sync/adaptive_spin.ts";
+import { checkTag, tagAlone } from "../sync/message_tag.ts";
 import {
   type Limited,
   WAIT,
@@ -280,14 +280,8 @@ export const readConsumerOptions: (options: unknown) => Read<typeof CONSUMER> = 
   CONSUMER,
 );
 
-const readTagOptions = optionsReader(TRY_SEND);
 const readSendSyncOptionsInFull = optionsReader(SEND_SYNC);
 const readSendOptionsInFull = optionsReader(SEND);
-
-/** The tag in {@linkcode ChannelTrySendOptions}. Defaults to 0. */
-export function readTag(options: unknown): number {
-  return options === undefined ? 0 : tagAlone(options) ?? readTagOptions(options).tag ?? 0;
-}
 
 /** Reads {@linkcode ChannelSendSyncOptions}. */
 export function readSendSyncOptions(options: unknown): Limited<ChannelSendSyncOptions> {
@@ -303,18 +297,4 @@ export function readSendOptions(options: unknown): Limited<ChannelSendOptions> {
   return tag === undefined
     ? withDeadline<ChannelSendOptions>(readSendOptionsInFull(options))
     : { tag };
-}
-
-/** The tag if it is the only option: the common case, which avoids the cost of reading all options. */
-function tagAlone(options: unknown): number | undefined {
-  if (typeof options !== "object" || options === null) return undefined;
-  for (const name in options) if (name !== "tag") return undefined;
-  const { tag } = options as { readonly tag?: unknown };
-  return tag === undefined ? undefined : checkTag(tag, "options.tag");
-}
-
-function checkTag(value: unknown, name: string): number {
-  if (typeof value !== "number") throw mistyped(name, "an integer", value);
-  if (value >>> 0 === value) return value;
-  throw new RangeError(`tag ${value} is not an integer from 0 to 4294967295`);
 }

@@ -4,8 +4,11 @@
 
 import type { ShmError } from "../../ffi/shm_error.ts";
 import { checkFunction, checkNumber } from "../layout/arguments.ts";
+import type { MessageDecoder } from "../layout/struct_codec.ts";
 import { DEFAULT_SPIN_US } from "../sync/adaptive_spin.ts";
 import { handleEach, iterate } from "../sync/delivery.ts";
+import { SMALL, SmallPayload } from "../sync/payload_views.ts";
+import { type BytesMessage, DecodedMessage, decodeText } from "../sync/received_message.ts";
 import type { Role } from "../sync/role.ts";
 import { SerialQueue } from "../sync/serial_queue.ts";
 import type { Limited } from "../sync/wait_schedule.ts";
@@ -28,14 +31,11 @@ import {
   readReceiveSyncOptions,
   readTryReceiveOptions,
 } from "./channel_options.ts";
-import type { MessageDecoder } from "./codec.ts";
 import { EndOfStream } from "./end_of_stream.ts";
 import type { ChannelVisit } from "./lane_reader.ts";
 import { LaneRotation } from "./lane_rotation.ts";
 import { CONSUMER_WORD, consumerWords, WAITER_FLAG_OFFSET } from "./lane_words.ts";
 import { MessageWait } from "./message_wait.ts";
-import { SMALL, SmallPayload } from "./payload_views.ts";
-import { type BytesMessage, DecodedMessage, decodeText } from "./received_message.ts";
 import { ChannelReadable } from "./web_streams.ts";
 
 /** The options of a drain that has none. */
@@ -281,7 +281,7 @@ export class Consumer<Out = Uint8Array<ArrayBuffer>>
     if (this.#isBehind) return 0;
     const codec = this.#codec;
     // Without a codec, `Out` is bytes
-    const visitor = codec === undefined ? visit as ChannelVisit : codec.visitor(visit);
+    const visitor = codec === undefined ? visit as ChannelVisit : showing(codec, visit);
     return this.#lanes.drain(visitor, max, ack === "after");
   }
 
@@ -548,4 +548,9 @@ export class Consumer<Out = Uint8Array<ArrayBuffer>>
   [Symbol.dispose](): void {
     this.close();
   }
+}
+
+/** A visitor of bytes that shows `visit` the message in them. Apart: a drain of bytes must not allocate. */
+function showing<Out>(codec: MessageDecoder<Out>, visit: ChannelVisit<Out>): ChannelVisit {
+  return (bytes, tag, lane) => visit(codec.show(bytes), tag, lane);
 }

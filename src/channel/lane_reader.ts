@@ -6,11 +6,12 @@
  * which is bounded by the capacity; a payload is delivered as bytes, and no decision depends on them.
  */
 
+import { RingViews, SMALL, type SmallPayload } from "../sync/payload_views.ts";
+import { BytesMessage } from "../sync/received_message.ts";
+import { refusePromise, type VisitResult } from "../sync/visit.ts";
 import type { WaiterFlag } from "../sync/waiter_flag.ts";
 import { PADDING, RECORD, RECORD_ALIGN } from "./descriptor.ts";
 import { areEnds, LANE_WORD, type LaneMemory } from "./lane_words.ts";
-import { RingViews, SMALL, type SmallPayload } from "./payload_views.ts";
-import { BytesMessage } from "./received_message.ts";
 import { maxMessage } from "./shape.ts";
 import { MessageCounter, readMessageCount } from "./message_counter.ts";
 
@@ -55,25 +56,7 @@ export type ChannelVisit<Payload = Uint8Array<ArrayBuffer>> = (
   payload: Payload,
   tag: number,
   lane: number,
-) =>
-  | void
-  | null
-  | boolean
-  | number
-  | bigint
-  | string
-  | symbol
-  | (object & { readonly then?: never });
-
-/** Throws if `visit` returned a promise, even one of another realm or library. */
-function refusePromise(returned: unknown): void {
-  if (returned === null || (typeof returned !== "object" && typeof returned !== "function")) return;
-  if (typeof (returned as { readonly then?: unknown }).then !== "function") return;
-  throw new TypeError(
-    "visit returned a promise, and what it was given is valid during the call only: copy it, or " +
-      "use receive() or for await",
-  );
-}
+) => VisitResult;
 
 /** The reading end of one lane. */
 export class LaneReader {

@@ -5,12 +5,12 @@
  */
 
 import type { ShmError } from "../../ffi/shm_error.ts";
+import type { SmallPayload } from "../sync/payload_views.ts";
+import type { BytesMessage } from "../sync/received_message.ts";
 import { WaiterFlag } from "../sync/waiter_flag.ts";
 import type { ChannelMembership } from "./channel_membership.ts";
 import { type ChannelVisit, LaneReader } from "./lane_reader.ts";
 import { LANE_WORD, laneMemory, WAITER_FLAG_OFFSET } from "./lane_words.ts";
-import type { SmallPayload } from "./payload_views.ts";
-import type { BytesMessage } from "./received_message.ts";
 
 /** All lanes of one consumer. */
 export class LaneRotation {

@@ -6,9 +6,9 @@
  * receives copies of them.
  */
 
+import { RingViews, SMALL, SmallPayload } from "../sync/payload_views.ts";
 import { areEnds, LANE_WORD, type LaneMemory } from "./lane_words.ts";
 import { PADDING, RECORD, RECORD_ALIGN } from "./descriptor.ts";
-import { RingViews, SMALL, SmallPayload } from "./payload_views.ts";
 import { MessageCounter } from "./message_counter.ts";
 
 const { TAIL, HEAD, TAIL_COUNTERS } = LANE_WORD;

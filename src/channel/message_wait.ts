@@ -6,6 +6,7 @@
 import type { ShmError } from "../../ffi/shm_error.ts";
 import { AdaptiveSpin } from "../sync/adaptive_spin.ts";
 import { Deadline } from "../sync/deadline.ts";
+import type { SmallPayload } from "../sync/payload_views.ts";
 import { type Limited, timedOut, WaitSchedule } from "../sync/wait_schedule.ts";
 import type { WaiterFlag } from "../sync/waiter_flag.ts";
 import type { Waiting } from "../sysv/wait.ts";
@@ -13,7 +14,6 @@ import type { ChannelMembership } from "./channel_membership.ts";
 import type { ChannelReceiveSyncOptions } from "./channel_options.ts";
 import type { EndOfStream } from "./end_of_stream.ts";
 import type { LaneRotation } from "./lane_rotation.ts";
-import type { SmallPayload } from "./payload_views.ts";
 
 /** What the waits of one consumer need. */
 interface Parts {

@@ -42,5 +42,6 @@ export {
 } from "./channel_stat.ts";
 export type { Consumer } from "./consumer.ts";
 export type { ChannelVisit } from "./lane_reader.ts";
+export type { VisitResult } from "../sync/visit.ts";
 export type { Producer } from "./producer.ts";
 export type { Reservation } from "./reservation.ts";

@@ -4,8 +4,11 @@
 
 import { checkBytes, checkInteger, checkNumber, lengthOf } from "../layout/arguments.ts";
 import { mistyped } from "../layout/refusal.ts";
+import type { MessageEncoder } from "../layout/struct_codec.ts";
 import { DEFAULT_SPIN_US } from "../sync/adaptive_spin.ts";
 import type { Deadline } from "../sync/deadline.ts";
+import { readTag } from "../sync/message_tag.ts";
+import { SMALL } from "../sync/payload_views.ts";
 import type { Role } from "../sync/role.ts";
 import { SerialQueue } from "../sync/serial_queue.ts";
 import { WaiterFlag } from "../sync/waiter_flag.ts";
@@ -19,9 +22,7 @@ import {
   type ProducerOptions,
   readSendOptions,
   readSendSyncOptions,
-  readTag,
 } from "./channel_options.ts";
-import type { MessageEncoder } from "./codec.ts";
 import {
   CONSUMER_WORD,
   consumerWords,
@@ -30,7 +31,6 @@ import {
   WAITER_FLAG_OFFSET,
 } from "./lane_words.ts";
 import { LaneWriter } from "./lane_writer.ts";
-import { SMALL } from "./payload_views.ts";
 import { type Reservation, ReservedPlace } from "./reservation.ts";
 import { RoomWait } from "./room_wait.ts";
 import { maxMessage } from "./shape.ts";

@@ -10,10 +10,8 @@
  * - SYNC begun: if one byte of the copy is of a later write, then its writer stored the first word before
  *   that byte, and the load of the first word, which comes after the copy, gives another number.
  *
- * SYNC begun needs that the copy's loads come before the load of the first word. x86-64 loads in order. ARMv8
- * does not, and an acquiring load orders only what follows it. Therefore a release stands between them: the
- * store to a word of this process, `stlr`. It comes after the copy's loads, and `ldar` comes after `stlr`. V8 keeps
- * plain accesses on their side of a call of `Atomics` (docs/memory_model.md).
+ * SYNC begun needs that the copy's loads come before the load of the first word: `load_fence.ts` does that.
+ * V8 keeps plain accesses on their side of a call of `Atomics` (docs/memory_model.md).
  *
  * Numbers are 32 bits: a copy that lasts for exactly 2^32 writes, or 2^31 of a counter, would pass.
  */
@@ -25,6 +23,7 @@ import { checkSegment, type Segment } from "../sysv/segment.ts";
 import { pause, type Waiting } from "../sysv/wait.ts";
 import { AtomicInt32 } from "./atomic_int32.ts";
 import type { Deadline } from "./deadline.ts";
+import { loadFence } from "./load_fence.ts";
 import {
   type WaitOptions,
   WaitSchedule,
@@ -78,9 +77,6 @@ const readOptions = optionsReader({
   offset: checkNumber,
   length: checkNumber,
 });
-
-/** A word of this process, for the release between a copy and the load behind it. */
-const release = new Int32Array(1);
 
 /**
  * Copies a range of a segment that one writer at a time changes under a seqlock. A copy is whole: all of one
@@ -154,7 +150,7 @@ export class SeqlockReader {
   tryRead(): Uint8Array<ArrayBuffer> | undefined {
     const number = this.#finished.load(); // SYNC finished
     const copy = this.#segment.read(this.#offset, this.#length);
-    Atomics.store(release, 0, 0);
+    loadFence();
     const whole = this.#begun.load() === number; // SYNC begun
     const isWriting = this.#begun === this.#finished && number % 2 !== 0;
     return whole && !isWriting ? copy : undefined;

@@ -17,7 +17,7 @@ import {
   struct,
   u8,
 } from "../../mod.ts";
-import { SMALL } from "../../src/channel/payload_views.ts";
+import { SMALL } from "../../src/sync/payload_views.ts";
 import { maxMessage, ringOffset, type Shape } from "../../src/channel/shape.ts";
 import { beginAt } from "../channel/scratch_channel.ts";
 import { freshKey } from "../support/peer.ts";

@@ -17,7 +17,7 @@ import {
 } from "../../mod.ts";
 import { findSegment, findSemaphoreSet } from "../../src/sysv/mod.ts";
 import { maxMessage, ringOffset } from "../../src/channel/shape.ts";
-import { SMALL } from "../../src/channel/payload_views.ts";
+import { SMALL } from "../../src/sync/payload_views.ts";
 import { type Ended, freshKey, Peer, PROJECT, type TestFolder } from "../support/peer.ts";
 import { Counts } from "./channel_hostile_fuzz.ts";
 import { Random } from "./random.ts";

@@ -1,7 +1,7 @@
 /** Views of payloads: the right bytes, and the same object where that is promised. */
 
 import assert from "node:assert/strict";
-import { RingViews, SMALL, SmallPayload } from "../../src/channel/payload_views.ts";
+import { RingViews, SMALL, SmallPayload } from "../../src/sync/payload_views.ts";
 
 Deno.test("SmallPayload: payloads are copied through private memory, to the byte", () => {
   const small = new SmallPayload();

@@ -1,8 +1,6 @@
 /**
- * Received messages: bytes, or what a codec has decoded. Internal: used by the channel.
+ * Received messages: bytes, or what a codec has decoded. Internal: used by the protocols.
  */
-
-import type { ChannelMessage } from "./channel_options.ts";
 
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
@@ -12,7 +10,7 @@ export function decodeText(bytes: Uint8Array<ArrayBuffer>): string {
 }
 
 /** A message of bytes, and its text, which is decoded when it is read. */
-export class BytesMessage implements ChannelMessage {
+export class BytesMessage {
   constructor(
     readonly bytes: Uint8Array<ArrayBuffer>,
     readonly tag: number,
@@ -29,7 +27,7 @@ export class BytesMessage implements ChannelMessage {
 }
 
 /** A message with the value in it. */
-export class DecodedMessage<Out> implements ChannelMessage<Out> {
+export class DecodedMessage<Out> {
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly tag: number;
   readonly lane: number;

@@ -1,5 +1,6 @@
 /**
- * Views of payloads without an allocation for each message. Internal: used by the channel.
+ * Views of payloads without an allocation for each message. Internal: used by the protocols with records
+ * in a ring.
  *
  * A `Uint8Array` over another place is a new object, and making one costs more than copying a small
  * message. So small payloads pass through private memory with one view for each length. Larger payloads
