@@ -29,7 +29,7 @@ struct Options {
 
   std::int64_t deadline() const {
     if (!timeout) return SHM_MAILBOX_FOREVER;
-    return shm_mailbox_now() + static_cast<std::int64_t>(*timeout * 1e9);
+    return shm_now() + static_cast<std::int64_t>(*timeout * 1e9);
   }
 };
 
@@ -249,7 +249,7 @@ int send_lines(Client &client) {
     if (input == Input::stopped) return 128 + stop_signal;
     if (input == Input::failed) {
       std::fprintf(stderr, "%s: cannot read the input: read: %s (%d, %s)\n", PROGRAM,
-                   shm_mailbox_errno_name(errno), errno, std::strerror(errno));
+                   shm_errno_name(errno), errno, std::strerror(errno));
       return EXIT_FAILURE;
     }
     if (lines.length() > SHM_MAILBOX_TEXT_MAX || lines.has_nul()) {

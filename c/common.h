@@ -22,7 +22,7 @@
  *
  *   struct ShmMailbox box;
  *   struct ShmMailboxOptions options = {SHM_MAILBOX_KEY, 0600, false, false};
- *   if (shm_mailbox_join(&box, &options, NULL) != SHM_MAILBOX_OK) { ...shm_mailbox_describe... }
+ *   if (shm_mailbox_join(&box, &options, NULL) != SHM_MAILBOX_OK) { ...shm_describe... }
  *   shm_mailbox_send(&box, "hello", 5, true, NULL, &outcome);
  *   shm_mailbox_leave(&box);
  */
@@ -98,7 +98,7 @@ struct ShmMailboxOptions {
 
 /* How long to wait and what ends it early. NULL instead: forever. */
 struct ShmMailboxWait {
-  int64_t deadline;                  /* of shm_mailbox_now; SHM_MAILBOX_FOREVER: none */
+  int64_t deadline;                  /* of shm_now; SHM_MAILBOX_FOREVER: none */
   const volatile sig_atomic_t *stop; /* may be NULL */
   void (*idle)(void *);              /* called after each slice without success; may be NULL */
   void *idle_argument;
@@ -118,16 +118,7 @@ struct ShmMailbox {
   struct ShmError error;        /* of the last call that did not return OK */
 };
 
-/* ---- time, errors ---------------------------------------------------------------------------- */
-
-static inline int64_t shm_mailbox_now(void) { return shm_now(); }
-
-static inline const char *shm_mailbox_errno_name(int number) { return shm_errno_name(number); }
-
-/* One line, no newline: what failed, in which call, why, at which key, what to do about it. */
-static inline void shm_mailbox_describe(const struct ShmError *error, char *out, size_t size) {
-  shmi_describe(error, out, size);
-}
+/* ---- errors ---------------------------------------------------------------------------------- */
 
 /* The error of a call that failed. */
 static inline enum ShmMailboxStatus shmi_error(struct ShmMailbox *box, enum ShmMailboxStatus status,
@@ -196,7 +187,7 @@ static inline enum ShmMailboxStatus shmi_operate(struct ShmMailbox *box, struct 
   const int64_t deadline = shmi_deadline(wait);
   for (;;) {
     const int64_t longest = shmi_should_stop(wait) ? 0 : SHMI_SLICE_NS;
-    const int64_t left = shmi_slice(longest, shm_mailbox_now(), deadline);
+    const int64_t left = shmi_slice(longest, shm_now(), deadline);
     const struct timespec slice = shmi_timespec(left > 0 ? left : 0);
     if (semtimedop(box->member.set, operations, count, &slice) == 0) return SHM_MAILBOX_OK;
     if (shmi_gone(errno)) return shmi_removed(box);
@@ -207,7 +198,7 @@ static inline enum ShmMailboxStatus shmi_operate(struct ShmMailbox *box, struct 
     if (shmi_should_stop(wait)) return shmi_stopped(box);
     const enum ShmMailboxStatus status = shm_mailbox_check(box);
     if (status != SHM_MAILBOX_OK) return status;
-    if (shm_mailbox_now() >= deadline) return shmi_timeout(box);
+    if (shm_now() >= deadline) return shmi_timeout(box);
     if (wait != NULL && wait->idle != NULL) wait->idle(wait->idle_argument);
   }
 }
@@ -241,13 +232,13 @@ static inline bool shmi_can_read(const struct ShmMailbox *box) {
 }
 
 static inline bool shmi_spin_for_flag(const struct ShmMailbox *box, bool wanted) {
-  const int64_t end = shm_mailbox_now() + SHMI_SPIN_NS;
+  const int64_t end = shm_now() + SHMI_SPIN_NS;
   do {
     for (int look = 0; look < 32; look++) {
       if (shmi_can_read(box) == wanted) return true;
       shmi_relax();
     }
-  } while (shm_mailbox_now() < end);
+  } while (shm_now() < end);
   return false;
 }
 
@@ -260,14 +251,14 @@ static inline enum ShmMailboxStatus shmi_sleep_for_flag(struct ShmMailbox *box, 
                                                         const struct ShmMailboxWait *wait) {
   const int64_t deadline = shmi_deadline(wait);
   int64_t shorter = 100000;
-  int64_t next_check = shm_mailbox_now() + (box->wakes ? SHMI_SLICE_NS : shorter);
+  int64_t next_check = shm_now() + (box->wakes ? SHMI_SLICE_NS : shorter);
   for (;;) {
     /* the word before the flag: then a change between the two loads prevents the sleep */
     const ShmiWord *const first = (const ShmiWord *)(const void *)box->member.base;
     const uint32_t word = __atomic_load_n(first, __ATOMIC_ACQUIRE);
     if (shmi_can_read(box) == wanted) return SHM_MAILBOX_OK;
     if (shmi_should_stop(wait)) return shmi_stopped(box);
-    const int64_t now = shm_mailbox_now();
+    const int64_t now = shm_now();
     if (now >= next_check || now >= deadline) {
       const enum ShmMailboxStatus status = shm_mailbox_check(box);
       if (status != SHM_MAILBOX_OK) return status;
@@ -288,9 +279,9 @@ static inline enum ShmMailboxStatus shmi_await_flag(struct ShmMailbox *box, bool
     shmi_spun(&box->spinning, found);
     if (found) return SHM_MAILBOX_OK;
   }
-  const int64_t began = shm_mailbox_now();
+  const int64_t began = shm_now();
   const enum ShmMailboxStatus status = shmi_sleep_for_flag(box, wanted, wait);
-  shmi_slept(&box->spinning, shm_mailbox_now() - began);
+  shmi_slept(&box->spinning, shm_now() - began);
   return status;
 }
 
@@ -451,11 +442,11 @@ static inline enum ShmMailboxStatus shmi_take_turn(struct ShmMailbox *box,
                                                    const struct ShmMailboxWait *wait) {
   enum ShmMailboxStatus status = shmi_try_acquire(box, SHM_MAILBOX_SEM_SENDER);
   if (status != SHM_MAILBOX_BUSY) return status;
-  const int64_t now = shm_mailbox_now();
+  const int64_t now = shm_now();
   const bool just_now = now - box->turn_ended <= SHMI_JUST_NOW_NS;
   const int64_t stands_back = just_now ? SHMI_STAND_BACK_NS : 0;
   const int64_t end = now + shmi_slice(stands_back, now, shmi_deadline(wait));
-  for (int64_t pause = SHMI_FIRST_PAUSE_NS; shm_mailbox_now() + pause < end; pause *= 2) {
+  for (int64_t pause = SHMI_FIRST_PAUSE_NS; shm_now() + pause < end; pause *= 2) {
     const struct timespec moment = shmi_timespec(pause);
     if (nanosleep(&moment, NULL) == -1 && shmi_should_stop(wait)) break;
     status = shmi_try_acquire(box, SHM_MAILBOX_SEM_SENDER);
@@ -467,7 +458,7 @@ static inline enum ShmMailboxStatus shmi_take_turn(struct ShmMailbox *box,
 /* Withdraws a message that no server took; returns what happened to it, or that this is unknown. */
 static inline enum ShmMailboxOutcome shmi_withdraw(struct ShmMailbox *box) {
   /* a server that has received it has one slice to acknowledge it */
-  const struct ShmMailboxWait grace = {shm_mailbox_now() + SHMI_SLICE_NS, NULL, NULL, NULL};
+  const struct ShmMailboxWait grace = {shm_now() + SHMI_SLICE_NS, NULL, NULL, NULL};
   const enum ShmMailboxStatus status = shmi_acquire(box, SHM_MAILBOX_SEM_IN_FLIGHT, &grace);
   if (status == SHM_MAILBOX_OK) {
     /* SYNC ack, if it was 0. An exchange and not a compare with 1: any value but 0 counts as 1 */
@@ -522,7 +513,7 @@ static inline enum ShmMailboxStatus shm_mailbox_send(struct ShmMailbox *box, con
     *outcome = shmi_withdraw(box);
     if (*outcome == SHM_MAILBOX_TAKEN) status = SHM_MAILBOX_OK;
   }
-  box->turn_ended = shm_mailbox_now();
+  box->turn_ended = shm_now();
   shmi_release(box->member.set, SHM_MAILBOX_SEM_SENDER, 2);
   return status;
 }

@@ -91,7 +91,7 @@ class Mailbox {
 
 inline void print_error(const char *program, const ShmMailbox &box) {
   char line[768];
-  shm_mailbox_describe(&box.error, line, sizeof line);
+  shm_describe(&box.error, line, sizeof line);
   std::fprintf(stderr, "%s: %s\n", program, line);
 }
 

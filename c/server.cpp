@@ -129,7 +129,7 @@ int fail_to_print(int number, pid_t sender, const Options &options) {
   std::fprintf(stderr, "%s: cannot print the message", PROGRAM);
   if (sender > 0) std::fprintf(stderr, " of process %ld", static_cast<long>(sender));
   std::fprintf(stderr, ": write: %s (%d, %s), it stays in the mailbox for the next server\n",
-               shm_mailbox_errno_name(number), number, std::strerror(number));
+               shm_errno_name(number), number, std::strerror(number));
   return EXIT_FAILURE;
 }
 

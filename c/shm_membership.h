@@ -1,6 +1,6 @@
 /*
- * Joining and leaving a segment with its semaphore set, for common.h and shm_channel.h.
- * Internal: programs include one of the two headers.
+ * Joining and leaving a segment with its semaphore set, for common.h and shm_headed.h.
+ * Internal: programs include common.h or the header of another protocol.
  *
  * The steps are those of docs/wire_format.md, "Joining" and "Leaving". They follow two rules: an
  * object at the key is not changed before it is known what it is; and the entry lock is released,
@@ -41,7 +41,7 @@ struct ShmiUntil {
 
 struct ShmMembership;
 
-/* The differences between mailbox and channel. */
+/* The differences between the protocols. */
 struct ShmiKind {
   const char *thing;  /* "mailbox" */
   const char *action; /* "open the mailbox" */
@@ -56,12 +56,19 @@ struct ShmiKind {
   enum ShmiStatus (*prepare)(struct ShmMembership *member, const struct ShmiUntil *until);
 };
 
+/* The type of messages or values in a header. Hash 0: none. */
+struct ShmMessageType {
+  uint32_t hash;
+  uint16_t fields[46]; /* a fingerprint of all text up to each of the first fields; then 0 */
+};
+
 /* The membership of one process in a segment and its semaphore set. */
 struct ShmMembership {
   const struct ShmiKind *kind;
   key_t key;
   unsigned wanted_mode; /* permissions of what we create */
   bool create;
+  bool read_only;       /* only attaches, without write access: does not enter, is not counted */
   bool persistent;      /* what we create stays when the last peer leaves */
   bool trust;
   int wanted_count;     /* of semaphores; 0: as found, or `default_count` */
@@ -83,6 +90,12 @@ struct ShmMembership {
   struct ShmiProcess process;
   enum ShmiStatus failure; /* why joining failed, with the error */
   struct ShmError error;
+  /* of an object with a header (shm_headed.h) */
+  const char *type_text;      /* our message type; NULL: none */
+  struct ShmMessageType type; /* the same as numbers */
+  uint32_t wanted[3];         /* the shape asked for: lanes, capacity...; 0: as found */
+  uint32_t shape[3];          /* the shape to create; after joining, the one found */
+  bool created;               /* we initialised it */
 };
 
 /* The error of a call that failed. */
@@ -330,7 +343,7 @@ static inline enum ShmiStatus shmi_find_set(struct ShmMembership *member, bool h
   return SHMI_OK;
 }
 
-/* Steps 1 to 3. OK: we hold the lock and are counted. */
+/* Steps 1 to 3. OK: we hold the lock and are counted, unless we only read. */
 static inline enum ShmiStatus shmi_enter(struct ShmMembership *member,
                                          const struct ShmiUntil *until) {
   struct shmid_ds segment;
@@ -361,7 +374,7 @@ static inline enum ShmiStatus shmi_enter(struct ShmMembership *member,
   if (status == SHMI_OK && id != -1) {
     status = shmi_check_size(member, id, &segment, member->count);
   }
-  if (status != SHMI_OK) return status;
+  if (status != SHMI_OK || member->read_only) return status;
   if (id == -1 || member->made_set) return shmi_enter_unused(member);
   struct sembuf enter[3] = {shmi_operation(member->lock, 0, 0),
                             shmi_operation(member->lock, +1, SEM_UNDO),
@@ -369,7 +382,7 @@ static inline enum ShmiStatus shmi_enter(struct ShmMembership *member,
   return shmi_lock(member, enter, 3, until);
 }
 
-/* Step 4, with the lock held. */
+/* Step 4, with the lock held unless we only read. */
 static inline enum ShmiStatus shmi_find_segment(struct ShmMembership *member,
                                                 const struct ShmiUntil *until) {
   struct shmid_ds segment;
@@ -383,7 +396,7 @@ static inline enum ShmiStatus shmi_find_segment(struct ShmMembership *member,
   }
   if (id == -1) return shmi_failed(member, "open the segment", "shmget", errno);
   member->segment = id;
-  void *const address = shmat(id, NULL, 0);
+  void *const address = shmat(id, NULL, member->read_only ? SHM_RDONLY : 0);
   if (address == (void *)-1) {
     if (shmi_gone(errno)) return SHMI_AGAIN;
     return shmi_failed(member, "attach the segment", "shmat", errno);
@@ -415,6 +428,10 @@ static inline bool shmi_remove_segment(struct ShmMembership *member) {
 /* Undoes joining, with the lock held: removes what we made, and leaves what we found unchanged. */
 static inline void shmi_undo(struct ShmMembership *member) {
   struct shmid_ds segment;
+  if (member->read_only) {
+    shmi_detach(member);
+    return;
+  }
   if (member->made_segment &&
       (shmctl(member->segment, IPC_STAT, &segment) == -1 || segment.shm_nattch <= 1)) {
     shmi_remove_segment(member);
@@ -446,7 +463,7 @@ static inline enum ShmiStatus shmi_join(struct ShmMembership *member, int64_t de
     enum ShmiStatus status = shmi_enter(member, &until);
     if (status == SHMI_OK) {
       status = shmi_find_segment(member, &until);
-      if (status == SHMI_OK && shmi_unlock(member)) return SHMI_OK;
+      if (status == SHMI_OK && (member->read_only || shmi_unlock(member))) return SHMI_OK;
       if (status == SHMI_OK) status = SHMI_AGAIN;
       shmi_undo(member);
     }

@@ -1,7 +1,7 @@
 /*
- * Waits and locks of common.h and shm_channel.h: time, errors, semaphores that the kernel undoes
- * when their holder dies, spinning, futex waits, and the process that a handle belongs to.
- * Internal: programs include one of the two headers.
+ * Waits and locks of all protocols: time, errors, semaphores that the kernel undoes when their
+ * holder dies, spinning, futex waits, and the process that a handle belongs to. Internal: programs
+ * include common.h or the header of another protocol.
  */
 #ifndef SYSV_SHM_SYNC_H
 #define SYSV_SHM_SYNC_H
@@ -102,7 +102,7 @@ static inline const char *shmi_remedy(int number) {
 }
 
 /* The lane of an error that is about no lane. */
-#define SHM_CHANNEL_NO_LANE UINT32_MAX
+#define SHM_NO_LANE UINT32_MAX
 
 /* Why the last call with a handle did not succeed. */
 struct ShmError {
@@ -110,7 +110,7 @@ struct ShmError {
   const char *call;   /* "shmget", NULL when no call failed */
   int number;         /* errno, 0 when no call failed */
   key_t key;
-  uint32_t lane;  /* of CORRUPT, to be discarded; else SHM_CHANNEL_NO_LANE */
+  uint32_t lane;  /* of CORRUPT, to be discarded; else SHM_NO_LANE */
   char what[224]; /* what is wrong, when no call failed */
   char hint[160]; /* what to do about it */
 };
@@ -122,7 +122,7 @@ static inline void shmi_call_failed(struct ShmError *error, key_t key, const cha
   error->call = call;
   error->number = number;
   error->key = key;
-  error->lane = SHM_CHANNEL_NO_LANE;
+  error->lane = SHM_NO_LANE;
   error->what[0] = '\0';
   snprintf(error->hint, sizeof error->hint, "%s",
            number == EACCES ? "it belongs to another user, ask them for a wider mode or agree on"
@@ -140,7 +140,7 @@ __attribute__((format(printf, 5, 0))) static inline void shmi_check_failed(
 }
 
 /* One line, no newline: what failed, in which call, why, at which key, what to do about it. */
-static inline void shmi_describe(const struct ShmError *error, char *out, size_t size) {
+static inline void shm_describe(const struct ShmError *error, char *out, size_t size) {
   char cause[288];
   if (error->number != 0) {
     snprintf(cause, sizeof cause, "%s: %s (%d, %s)", error->call, shm_errno_name(error->number),

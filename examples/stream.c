@@ -16,36 +16,36 @@ static void on_signal(int number) {
 
 static int fail(const struct ShmError *error) {
   char line[800];
-  shm_channel_describe(error, line, sizeof line);
+  shm_describe(error, line, sizeof line);
   fprintf(stderr, "stream: %s\n", line);
   return 1;
 }
 
 /* The first process creates the channel. All messages have the size of the struct. */
-static enum ShmChannelStatus open_channel(struct ShmChannel *channel, key_t key, size_t size) {
+static enum ShmStatus open_channel(struct ShmChannel *channel, key_t key, size_t size) {
   struct ShmChannelOptions options = shm_channel_options(key);
   options.message_size = (uint32_t)size;
   return shm_channel_open_or_create(channel, &options, NULL);
 }
 
 static int answer(struct ShmChannelConsumer *orders, struct ShmChannelProducer *receipts) {
-  struct ShmChannelWait wait = shm_channel_within(SHM_CHANNEL_FOREVER);
+  struct ShmWait wait = shm_within(SHM_FOREVER);
   wait.stop = &stop;
   wait.until_closed = true;  /* the orders end when those who order are gone */
   wait.need_consumer = true; /* a receipt does not wait for room that nobody makes */
   for (;;) {
     Order order;
     struct ShmChannelMessage message;
-    enum ShmChannelStatus status =
+    enum ShmStatus status =
         shm_channel_receive(orders, &order, sizeof order, &message, &wait);
-    if (status == SHM_CHANNEL_CLOSED || status == SHM_CHANNEL_STOPPED) return 0;
-    if (status != SHM_CHANNEL_OK) return fail(&orders->error);
+    if (status == SHM_CLOSED || status == SHM_STOPPED) return 0;
+    if (status != SHM_OK) return fail(&orders->error);
 
     Receipt receipt = {.id = order.id, .total = order.count * order.price};
     memcpy(receipt.item, order.item, sizeof receipt.item);
     status = shm_channel_send(receipts, &receipt, sizeof receipt, 0, &wait);
-    if (status == SHM_CHANNEL_STOPPED) return 0;
-    if (status != SHM_CHANNEL_OK) return fail(&receipts->error);
+    if (status == SHM_STOPPED) return 0;
+    if (status != SHM_OK) return fail(&receipts->error);
   }
 }
 
@@ -54,8 +54,8 @@ int main(void) {
   signal(SIGTERM, on_signal);
 
   struct ShmChannel orders, receipts;
-  if (open_channel(&orders, ORDERS, sizeof(Order)) != SHM_CHANNEL_OK) return fail(&orders.error);
-  if (open_channel(&receipts, RECEIPTS, sizeof(Receipt)) != SHM_CHANNEL_OK) {
+  if (open_channel(&orders, ORDERS, sizeof(Order)) != SHM_OK) return fail(&orders.error);
+  if (open_channel(&receipts, RECEIPTS, sizeof(Receipt)) != SHM_OK) {
     shm_channel_leave(&orders);
     return fail(&receipts.error);
   }
@@ -63,9 +63,9 @@ int main(void) {
   static struct ShmChannelConsumer consumer; /* static, for it knows 256 lanes */
   struct ShmChannelProducer producer = {.channel = NULL};
   int code = 1;
-  if (shm_channel_open_consumer(&consumer, &orders) != SHM_CHANNEL_OK) {
+  if (shm_channel_open_consumer(&consumer, &orders) != SHM_OK) {
     fail(&consumer.error);
-  } else if (shm_channel_open_producer(&producer, &receipts) != SHM_CHANNEL_OK) {
+  } else if (shm_channel_open_producer(&producer, &receipts) != SHM_OK) {
     fail(&producer.error);
   } else {
     code = answer(&consumer, &producer);

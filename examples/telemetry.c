@@ -21,7 +21,7 @@ static void on_signal(int number) {
 
 static int fail(const struct ShmError *error) {
   char line[800];
-  shm_channel_describe(error, line, sizeof line);
+  shm_describe(error, line, sizeof line);
   fprintf(stderr, "telemetry: %s\n", line);
   return 1;
 }
@@ -59,10 +59,10 @@ static int sample(struct ShmChannelProducer *producer, uint32_t count) {
         .cpu = cpu_seconds(),
         .time = (double)(now - start) / 1e9,
     };
-    const enum ShmChannelStatus status =
+    const enum ShmStatus status =
         shm_channel_try_send(producer, &measured, sizeof measured, 0);
-    if (status == SHM_CHANNEL_FULL) dropped++;
-    else if (status != SHM_CHANNEL_OK) return fail(&producer->error);
+    if (status == SHM_FULL) dropped++;
+    else if (status != SHM_OK) return fail(&producer->error);
   }
   printf("%u samples, %u of them dropped\n", n, dropped);
   return 0;
@@ -75,12 +75,12 @@ int main(int count, char **arguments) {
   struct ShmChannelOptions options = shm_channel_options(KEY);
   options.message_size = sizeof(Sample);
   struct ShmChannel channel;
-  if (shm_channel_open_or_create(&channel, &options, NULL) != SHM_CHANNEL_OK) {
+  if (shm_channel_open_or_create(&channel, &options, NULL) != SHM_OK) {
     return fail(&channel.error);
   }
   struct ShmChannelProducer producer;
   const uint32_t most = count > 1 ? (uint32_t)strtoul(arguments[1], NULL, 0) : UINT32_MAX;
-  int code = shm_channel_open_producer(&producer, &channel) == SHM_CHANNEL_OK
+  int code = shm_channel_open_producer(&producer, &channel) == SHM_OK
                  ? sample(&producer, most)
                  : fail(&producer.error);
 

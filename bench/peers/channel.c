@@ -3,10 +3,10 @@
 
 #include "peer.h"
 
-static void check(enum ShmChannelStatus status, const struct ShmError *error) {
+static void check(enum ShmStatus status, const struct ShmError *error) {
   char line[512];
-  if (status == SHM_CHANNEL_OK) return;
-  shm_channel_describe(error, line, sizeof line);
+  if (status == SHM_OK) return;
+  shm_describe(error, line, sizeof line);
   fprintf(stderr, "%s\n", line);
   exit(1);
 }
@@ -53,7 +53,7 @@ static void recv_all(const struct Part *part) {
   while (arrivals_open(&arrivals, part)) {
     uint64_t got = 0;
     if (shm_channel_drain(&consumer, part->size < COPIED ? look : take, &sink, 0, &got) ==
-        SHM_CHANNEL_EMPTY) {
+        SHM_EMPTY) {
       check(shm_channel_wait(&consumer, NULL), &consumer.error);
     }
     if (got > 0) arrivals_add(&arrivals, part, (long)got);
@@ -98,7 +98,7 @@ static void send_some(struct ShmChannelProducer *producer, const struct Payloads
     long staged = 0;
     for (; staged < batch && sent < count; staged++, sent++) {
       const long i = sent & all->mask;
-      if (shm_channel_stage(producer, all->bytes[i], length_of(all, i), 0) != SHM_CHANNEL_OK) break;
+      if (shm_channel_stage(producer, all->bytes[i], length_of(all, i), 0) != SHM_OK) break;
     }
     shm_channel_publish(producer);
     if (staged < batch && sent < count) {
@@ -131,7 +131,7 @@ static void drain_all(struct ShmChannelConsumer *consumer, bool sleeps,
                       const long *left) {
   uint64_t got;
   while (*left > 0) {
-    if (shm_channel_drain(consumer, visit, argument, 0, &got) == SHM_CHANNEL_EMPTY && sleeps) {
+    if (shm_channel_drain(consumer, visit, argument, 0, &got) == SHM_EMPTY && sleeps) {
       check(shm_channel_wait(consumer, NULL), &consumer->error);
     }
   }

@@ -25,8 +25,8 @@ static void channel_new(void) {
   struct ShmChannelOptions options = shm_channel_options(key);
   options.lanes = 1;
   options.lane_capacity = SIZE;
-  if (shm_channel_open_or_create(&channel, &options, NULL) != SHM_CHANNEL_OK ||
-      shm_channel_open_producer(&producer, &channel) != SHM_CHANNEL_OK) {
+  if (shm_channel_open_or_create(&channel, &options, NULL) != SHM_OK ||
+      shm_channel_open_producer(&producer, &channel) != SHM_OK) {
     exit(1);
   }
   shm_channel_close_producer(&producer);
@@ -79,7 +79,7 @@ int main(int argc, char **argv) {
   struct ShmChannelOptions options = shm_channel_options(key);
   options.lanes = 1;
   options.lane_capacity = SIZE;
-  if (shm_channel_open_or_create(&channel, &options, NULL) != SHM_CHANNEL_OK) return 1;
+  if (shm_channel_open_or_create(&channel, &options, NULL) != SHM_OK) return 1;
   const double joined = median(channel_new, count);
   shm_channel_leave(&channel);
 

@@ -6,7 +6,7 @@
 static void check(enum ShmMailboxStatus status, const struct ShmMailbox *box) {
   char line[512];
   if (status == SHM_MAILBOX_OK) return;
-  shm_mailbox_describe(&box->error, line, sizeof line);
+  shm_describe(&box->error, line, sizeof line);
   fprintf(stderr, "%s\n", line);
   exit(1);
 }

@@ -20,22 +20,22 @@ static void on_signal(int number) {
 
 static int fail(const struct ShmError *error) {
   char line[800];
-  shm_channel_describe(error, line, sizeof line);
+  shm_describe(error, line, sizeof line);
   fprintf(stderr, "channel_consumer: %s\n", line);
   return 1;
 }
 
 /* Prints all messages, then acknowledges them: after a kill the next consumer receives them. */
 static int receive(struct ShmChannelConsumer *consumer) {
-  struct ShmChannelWait wait = shm_channel_within(SHM_CHANNEL_FOREVER);
+  struct ShmWait wait = shm_within(SHM_FOREVER);
   bool unreadable[SHM_CHANNEL_LANES_MAX] = {false};
   int code = 0;
   wait.stop = &stop;
   wait.until_closed = true;
   for (;;) {
     struct ShmChannelMessage message;
-    enum ShmChannelStatus status = shm_channel_more(consumer, &message);
-    if (status == SHM_CHANNEL_OK) {
+    enum ShmStatus status = shm_channel_more(consumer, &message);
+    if (status == SHM_OK) {
       fwrite(message.bytes, 1, message.length, stdout);
       putchar('\n');
       continue;
@@ -45,7 +45,7 @@ static int receive(struct ShmChannelConsumer *consumer) {
       return 1;
     }
     shm_channel_ack(consumer);
-    if (status == SHM_CHANNEL_CORRUPT) {
+    if (status == SHM_CORRUPT) {
       /* all other lanes are read first: its turn comes again after theirs */
       const uint32_t lane = consumer->error.lane;
       if (unreadable[lane]) return code;
@@ -53,9 +53,9 @@ static int receive(struct ShmChannelConsumer *consumer) {
       code = fail(&consumer->error);
       continue;
     }
-    if (status == SHM_CHANNEL_EMPTY) status = shm_channel_wait(consumer, &wait);
-    if (status == SHM_CHANNEL_CLOSED || status == SHM_CHANNEL_STOPPED) return code;
-    if (status != SHM_CHANNEL_OK) return fail(&consumer->error);
+    if (status == SHM_EMPTY) status = shm_channel_wait(consumer, &wait);
+    if (status == SHM_CLOSED || status == SHM_STOPPED) return code;
+    if (status != SHM_OK) return fail(&consumer->error);
   }
 }
 
@@ -71,13 +71,13 @@ int main(int count, char **arguments) {
   const struct ShmChannelOptions options =
       shm_channel_options((key_t)strtoul(arguments[1], NULL, 0));
   struct ShmChannel channel;
-  if (shm_channel_open_or_create(&channel, &options, NULL) != SHM_CHANNEL_OK) {
+  if (shm_channel_open_or_create(&channel, &options, NULL) != SHM_OK) {
     return fail(&channel.error);
   }
 
   /* the one consumer, until it is closed or this process dies; static: it is large (256 lanes) */
   static struct ShmChannelConsumer consumer;
-  int code = shm_channel_open_consumer(&consumer, &channel) == SHM_CHANNEL_OK
+  int code = shm_channel_open_consumer(&consumer, &channel) == SHM_OK
                  ? receive(&consumer)
                  : fail(&consumer.error);
 

@@ -19,7 +19,7 @@ static void on_signal(int number) {
 
 static int fail(const struct ShmError *error) {
   char line[800];
-  shm_channel_describe(error, line, sizeof line);
+  shm_describe(error, line, sizeof line);
   fprintf(stderr, "channel_producer: %s\n", line);
   return 1;
 }
@@ -27,18 +27,18 @@ static int fail(const struct ShmError *error) {
 /* Sends a line whole, with any bytes in it, or fails. */
 static int send_lines(struct ShmChannelProducer *producer) {
   /* waits for room forever, until Ctrl-C */
-  struct ShmChannelWait wait = shm_channel_within(SHM_CHANNEL_FOREVER);
+  struct ShmWait wait = shm_within(SHM_FOREVER);
   wait.stop = &stop;
   char *line = NULL;
   size_t room = 0;
   int code = 0;
   for (ssize_t length; !stop && (length = getline(&line, &room, stdin)) > 0;) {
     if (line[length - 1] == '\n') length--;
-    const enum ShmChannelStatus status =
+    const enum ShmStatus status =
         shm_channel_send(producer, line, (size_t)length, 0, &wait);
-    if (status == SHM_CHANNEL_STOPPED) break;
-    if (status != SHM_CHANNEL_OK) code = fail(&producer->error);
-    if (status != SHM_CHANNEL_OK && status != SHM_CHANNEL_REFUSED) break;
+    if (status == SHM_STOPPED) break;
+    if (status != SHM_OK) code = fail(&producer->error);
+    if (status != SHM_OK && status != SHM_REFUSED) break;
   }
   if (!stop && ferror(stdin)) {
     perror("channel_producer: cannot read the input");
@@ -64,13 +64,13 @@ int main(int count, char **arguments) {
   const struct ShmChannelOptions options =
       shm_channel_options((key_t)strtoul(arguments[1], NULL, 0));
   struct ShmChannel channel;
-  if (shm_channel_open_or_create(&channel, &options, NULL) != SHM_CHANNEL_OK) {
+  if (shm_channel_open_or_create(&channel, &options, NULL) != SHM_OK) {
     return fail(&channel.error);
   }
 
   /* owns a lane, until it is closed or this process dies: then the kernel releases it */
   struct ShmChannelProducer producer;
-  int code = shm_channel_open_producer(&producer, &channel) == SHM_CHANNEL_OK
+  int code = shm_channel_open_producer(&producer, &channel) == SHM_OK
                  ? send_lines(&producer)
                  : fail(&producer.error);
 

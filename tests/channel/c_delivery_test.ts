@@ -31,15 +31,15 @@ const consuming = new CProgram(
     return true;
   }
   static void visit(void *, const struct ShmChannelMessage *each) { fail(NULL, each); }
-  static void next(enum ShmChannelStatus (*how)(struct ShmChannelConsumer *, struct ShmChannelMessage *)) {
-    if (how(&consumer, &message) == SHM_CHANNEL_OK) print(message.bytes);
+  static void next(enum ShmStatus (*how)(struct ShmChannelConsumer *, struct ShmChannelMessage *)) {
+    if (how(&consumer, &message) == SHM_OK) print(message.bytes);
     else printf("none ");
   }
   int main(int, char **arguments) {
     const struct ShmChannelOptions options = shm_channel_options(atoi(arguments[1]));
-    if (shm_channel_open(&channel, &options, NULL) != SHM_CHANNEL_OK) return 1;
-    if (shm_channel_open_consumer(&consumer, &channel) != SHM_CHANNEL_OK) return 1;
-    struct ShmChannelWait closed = shm_channel_within(SHM_CHANNEL_FOREVER);
+    if (shm_channel_open(&channel, &options, NULL) != SHM_OK) return 1;
+    if (shm_channel_open_consumer(&consumer, &channel) != SHM_OK) return 1;
+    struct ShmWait closed = shm_within(SHM_FOREVER);
     closed.until_closed = true;
     for (const char *how = arguments[2]; *how != 0; how++) {
       try {
@@ -47,14 +47,14 @@ const consuming = new CProgram(
           case 'n': next(shm_channel_next); break;
           case 'm': next(shm_channel_more); break;
           case 'r':
-            if (shm_channel_receive(&consumer, copy, sizeof copy, &message, NULL) == SHM_CHANNEL_OK) print(copy);
+            if (shm_channel_receive(&consumer, copy, sizeof copy, &message, NULL) == SHM_OK) print(copy);
             break;
           case 'a': shm_channel_ack(&consumer); break;
           case 'b': shm_channel_nack(&consumer); break;
           case 'p': print("*"); fflush(stdout); getchar(); break;
           case 'x': shm_channel_discard(&consumer, 0); break;
-          case 'c': printf("%d ", shm_channel_consume(&consumer, refuse, NULL, &closed) == SHM_CHANNEL_UNHANDLED); break;
-          case 'C': refused = 0; printf("%d ", shm_channel_consume(&consumer, refuse, NULL, &closed) == SHM_CHANNEL_CLOSED); break;
+          case 'c': printf("%d ", shm_channel_consume(&consumer, refuse, NULL, &closed) == SHM_UNHANDLED); break;
+          case 'C': refused = 0; printf("%d ", shm_channel_consume(&consumer, refuse, NULL, &closed) == SHM_CLOSED); break;
           case 't': shm_channel_consume(&consumer, fail, NULL, &closed); break;
           case 'd': shm_channel_drain(&consumer, visit, NULL, 0, NULL); break;
         }

@@ -29,7 +29,7 @@ const forker = new CProgram(`
   static void send_numbers(int from, int to) {
     for (int i = from; i <= to; i++) {
       const unsigned char byte = (unsigned char)i;
-      must(shm_channel_send(&producer, &byte, 1, 0, NULL) == SHM_CHANNEL_OK, "sent");
+      must(shm_channel_send(&producer, &byte, 1, 0, NULL) == SHM_OK, "sent");
     }
   }
   static void try_everything(void) {
@@ -38,28 +38,28 @@ const forker = new CProgram(`
     void *place;
     shm_channel_publish(&producer);
     shm_channel_commit(&producer);
-    must(shm_channel_try_send(&producer, "x", 1, 0) == SHM_CHANNEL_FORKED, "try_send");
-    must(shm_channel_send(&producer, "x", 1, 0, NULL) == SHM_CHANNEL_FORKED, "send");
-    must(shm_channel_claim(&producer, 1, 0, &place) == SHM_CHANNEL_FORKED && !place, "claim");
-    must(shm_channel_wait_room(&producer, 1, NULL) == SHM_CHANNEL_FORKED, "wait_room");
-    shm_channel_describe(&producer.error, line, sizeof line);
+    must(shm_channel_try_send(&producer, "x", 1, 0) == SHM_FORKED, "try_send");
+    must(shm_channel_send(&producer, "x", 1, 0, NULL) == SHM_FORKED, "send");
+    must(shm_channel_claim(&producer, 1, 0, &place) == SHM_FORKED && !place, "claim");
+    must(shm_channel_wait_room(&producer, 1, NULL) == SHM_FORKED, "wait_room");
+    shm_describe(&producer.error, line, sizeof line);
     must(strstr(line, "opened it, and fork passes on none") != NULL, line);
-    must(shm_channel_next(&consumer, &message) == SHM_CHANNEL_FORKED, "next");
-    must(shm_channel_drain(&consumer, NULL, NULL, 0, NULL) == SHM_CHANNEL_FORKED, "drain");
-    must(shm_channel_receive(&consumer, line, 1, &message, NULL) == SHM_CHANNEL_FORKED, "receive");
-    must(shm_channel_wait(&consumer, NULL) == SHM_CHANNEL_FORKED, "wait");
-    must(shm_channel_discard(&consumer, 0) == SHM_CHANNEL_FORKED, "discard");
+    must(shm_channel_next(&consumer, &message) == SHM_FORKED, "next");
+    must(shm_channel_drain(&consumer, NULL, NULL, 0, NULL) == SHM_FORKED, "drain");
+    must(shm_channel_receive(&consumer, line, 1, &message, NULL) == SHM_FORKED, "receive");
+    must(shm_channel_wait(&consumer, NULL) == SHM_FORKED, "wait");
+    must(shm_channel_discard(&consumer, 0) == SHM_FORKED, "discard");
     shm_channel_ack(&consumer);
     shm_channel_nack(&consumer);
-    must(shm_channel_open_producer(&second, &channel) == SHM_CHANNEL_FORKED, "open_producer");
-    must(shm_channel_remove(&channel) == SHM_CHANNEL_FORKED, "remove");
+    must(shm_channel_open_producer(&second, &channel) == SHM_FORKED, "open_producer");
+    must(shm_channel_remove(&channel) == SHM_FORKED, "remove");
     /* by its own handles it is a peer like any other */
     struct ShmChannel anew;
     const struct ShmChannelOptions options = shm_channel_options(channel.options.key);
-    must(shm_channel_open(&anew, &options, NULL) == SHM_CHANNEL_OK, "open anew");
-    must(shm_channel_open_producer(&second, &anew) == SHM_CHANNEL_OK, "a lane of its own");
+    must(shm_channel_open(&anew, &options, NULL) == SHM_OK, "open anew");
+    must(shm_channel_open_producer(&second, &anew) == SHM_OK, "a lane of its own");
     must(second.lane != producer.lane, "another lane");
-    must(shm_channel_try_send(&producer, "x", 1, 0) == SHM_CHANNEL_FORKED, "still");
+    must(shm_channel_try_send(&producer, "x", 1, 0) == SHM_FORKED, "still");
     shm_channel_close_producer(&second);
     shm_channel_leave(&anew);
   }
@@ -69,11 +69,11 @@ const forker = new CProgram(`
     int over[2], done[2];
     char byte;
     must(count == 3 && pipe(over) == 0 && pipe(done) == 0, "a pipe");
-    must(shm_channel_open(&channel, &options, NULL) == SHM_CHANNEL_OK, channel.error.what);
-    must(shm_channel_open_producer(&producer, &channel) == SHM_CHANNEL_OK, producer.error.what);
+    must(shm_channel_open(&channel, &options, NULL) == SHM_OK, channel.error.what);
+    must(shm_channel_open_producer(&producer, &channel) == SHM_OK, producer.error.what);
     if (how == 't') {
-      must(shm_channel_open_consumer(&consumer, &channel) == SHM_CHANNEL_OK, "the role");
-      must(shm_channel_stage(&producer, "s", 1, 0) == SHM_CHANNEL_OK, "staged");
+      must(shm_channel_open_consumer(&consumer, &channel) == SHM_OK, "the role");
+      must(shm_channel_stage(&producer, "s", 1, 0) == SHM_OK, "staged");
     } else {
       send_numbers(1, 5);
     }
@@ -84,7 +84,7 @@ const forker = new CProgram(`
       if (how != 'e') {
         shm_channel_close_producer(&producer);
         shm_channel_close_consumer(&consumer);
-        must(shm_channel_leave(&channel) == SHM_CHANNEL_IN_USE, "left");
+        must(shm_channel_leave(&channel) == SHM_IN_USE, "left");
       }
       must(write(done[1], "", 1) == 1, "done");
       if (how == 'l') must(read(over[0], &byte, 1) == 0, "the end");
@@ -97,9 +97,9 @@ const forker = new CProgram(`
     must(end == 0, "the child's end");
     if (how == 't') {
       struct ShmChannelMessage message;
-      must(shm_channel_next(&consumer, &message) == SHM_CHANNEL_EMPTY, "staged is not published");
+      must(shm_channel_next(&consumer, &message) == SHM_EMPTY, "staged is not published");
       shm_channel_publish(&producer);
-      must(shm_channel_next(&consumer, &message) == SHM_CHANNEL_OK, "what was staged");
+      must(shm_channel_next(&consumer, &message) == SHM_OK, "what was staged");
       shm_channel_ack(&consumer);
       shm_channel_close_consumer(&consumer);
     } else {

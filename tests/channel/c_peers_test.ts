@@ -12,7 +12,7 @@ import { beginAt, scratchChannel, SOON } from "./scratch_channel.ts";
 guardAgainstLeaks();
 
 /** It is woken or it sleeps for ever: so it is woken. */
-const peer = cPeer("-DSHM_CHANNEL_SLICE_MS=600000");
+const peer = cPeer("-DSHM_SLICE_MS=600000");
 /** As it is for everybody. */
 const slicedPeer = cPeer();
 

@@ -65,15 +65,15 @@ __attribute__((noreturn, format(printf, 1, 2))) static void die(const char *what
   _exit(1);
 }
 
-static void check(enum ShmChannelStatus status, const struct ShmError *error) {
+static void check(enum ShmStatus status, const struct ShmError *error) {
   char line[800];
-  if (status == SHM_CHANNEL_OK) return;
-  shm_channel_describe(error, line, sizeof line);
+  if (status == SHM_OK) return;
+  shm_describe(error, line, sizeof line);
   die("status %d: %s", (int)status, line);
 }
 
-static struct ShmChannelWait patience(void) {
-  struct ShmChannelWait wait = shm_channel_within((int64_t)(options.timeout * 1e9));
+static struct ShmWait patience(void) {
+  struct ShmWait wait = shm_within((int64_t)(options.timeout * 1e9));
   wait.stop = &stopped;
   wait.spin = options.spin;
   wait.need_consumer = options.need_consumer;
@@ -83,7 +83,7 @@ static struct ShmChannelWait patience(void) {
 
 static void open_channel(struct ShmChannel *channel, key_t key) {
   struct ShmChannelOptions wanted = options.channel;
-  const struct ShmChannelWait wait = patience();
+  const struct ShmWait wait = patience();
   wanted.key = key;
   check(shm_channel_open_or_create(channel, &wanted, &wait), &channel->error);
 }
@@ -136,12 +136,12 @@ static void send_messages(key_t key, uint64_t count, uint32_t least, uint32_t mo
         least == most ? least
                       : least + (uint32_t)(shuffle(sequence, 0, 0, 0) % (most - least + 1));
     void *place;
-    enum ShmChannelStatus status = shm_channel_claim(&producer, length, options.tag, &place);
-    if (status == SHM_CHANNEL_FULL) {
-      const struct ShmChannelWait wait = patience();
+    enum ShmStatus status = shm_channel_claim(&producer, length, options.tag, &place);
+    if (status == SHM_FULL) {
+      const struct ShmWait wait = patience();
       status = shm_channel_wait_room(&producer, length, &wait);
       staged = 0;
-      if (status == SHM_CHANNEL_STOPPED) break;
+      if (status == SHM_STOPPED) break;
       check(status, &producer.error);
       continue;
     }
@@ -216,15 +216,15 @@ static void check_message(void *argument, const struct ShmChannelMessage *messag
   }
 }
 
-static enum ShmChannelStatus receive_some(struct ShmChannelConsumer *consumer, uint64_t most,
-                                          struct Received *received) {
+static enum ShmStatus receive_some(struct ShmChannelConsumer *consumer, uint64_t most,
+                                   struct Received *received) {
   static unsigned char copy[1 << 20];
   struct ShmChannelMessage message;
   if (options.max != 0 && options.max < most) most = options.max;
   if (!options.copy) return shm_channel_drain(consumer, check_message, received, most, NULL);
-  const enum ShmChannelStatus status =
+  const enum ShmStatus status =
       shm_channel_try_receive(consumer, copy, sizeof copy, &message);
-  if (status == SHM_CHANNEL_OK) check_message(received, &message);
+  if (status == SHM_OK) check_message(received, &message);
   shm_channel_ack(consumer);
   return status;
 }
@@ -238,12 +238,12 @@ static void receive_messages(key_t key, uint64_t count) {
   printf("ready %ld\n", (long)getpid());
   fflush(stdout);
   while ((count == 0 || received.messages < count) && !stopped) {
-    enum ShmChannelStatus status =
+    enum ShmStatus status =
         receive_some(&consumer, count != 0 ? count - received.messages : 0, &received);
-    if (status == SHM_CHANNEL_EMPTY) {
-      const struct ShmChannelWait wait = patience();
+    if (status == SHM_EMPTY) {
+      const struct ShmWait wait = patience();
       status = shm_channel_wait(&consumer, &wait);
-      if (status == SHM_CHANNEL_CLOSED || status == SHM_CHANNEL_STOPPED) break;
+      if (status == SHM_CLOSED || status == SHM_STOPPED) break;
     }
     check(status, &consumer.error);
   }
@@ -279,15 +279,15 @@ static void play(key_t there, key_t back, uint64_t count, uint32_t length, bool 
   fflush(stdout);
   uint64_t i = 0;
   for (; i < count && !stopped; i++) {
-    const struct ShmChannelWait wait = patience();
+    const struct ShmWait wait = patience();
     const int64_t begin = shm_now();
-    enum ShmChannelStatus status = SHM_CHANNEL_OK;
+    enum ShmStatus status = SHM_OK;
     if (ping) {
       write_message(copy, i, options.tag, length);
       check(shm_channel_send(&producer, copy, length, options.tag, &wait), &producer.error);
     }
     status = shm_channel_receive(&consumer, copy, sizeof copy, &message, &wait);
-    if (status == SHM_CHANNEL_STOPPED) break;
+    if (status == SHM_STOPPED) break;
     check(status, &consumer.error);
     if (!ping) {
       check(shm_channel_send(&producer, copy, message.length, message.tag, &wait),
@@ -318,7 +318,7 @@ static void print_stats(key_t key) {
   static struct ShmChannel channel;
   struct ShmChannelOptions wanted = options.channel;
   wanted.key = key;
-  const struct ShmChannelWait wait = patience();
+  const struct ShmWait wait = patience();
   check(shm_channel_open(&channel, &wanted, &wait), &channel.error);
   printf("channel lanes=%lu capacity=%lu message_size=%lu max_message=%lu consumer=%ld\n",
          (unsigned long)channel.lanes, (unsigned long)channel.lane_capacity,
@@ -392,7 +392,7 @@ int main(int count, char **arguments) {
   options.channel = shm_channel_options(0);
   options.tag = (uint32_t)getpid();
   options.timeout = 30;
-  options.spin = SHM_CHANNEL_SPIN;
+  options.spin = SHM_SPIN;
   for (int i = 1; i < count; i++) {
     if (take_flag(arguments[i])) continue;
     if (i + 1 < count && take_value(arguments[i], arguments[i + 1])) i++;

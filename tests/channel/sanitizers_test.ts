@@ -22,7 +22,7 @@ const BUILDS = {
 type Build = keyof typeof BUILDS;
 
 /** Longer than any timeout: a peer that is not woken does not wake. */
-const ENDLESS_SLICE = "-DSHM_CHANNEL_SLICE_MS=600000";
+const ENDLESS_SLICE = "-DSHM_SLICE_MS=600000";
 /** Seconds without any progress that are no accident: many where nothing is to be found. */
 const PATIENCE = { whole: 40, broken: 3 } as const;
 /** What a sanitizer reports, and what the program itself does. */
@@ -44,7 +44,7 @@ async function stress(build: Build, { changes = [], messages, patience }: Run): 
     header = header.replace(from, () => to);
   }
   folder.file("shm_channel.h", header);
-  for (const name of ["shm_channel_layout.h", "shm_membership.h", "shm_sync.h"]) {
+  for (const name of ["shm_channel_layout.h", "shm_headed.h", "shm_membership.h", "shm_sync.h"]) {
     folder.file(name, Deno.readTextFileSync(`${PROJECT}c/${name}`));
   }
   const program = folder.compile("gcc", "stress", [

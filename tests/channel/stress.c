@@ -61,10 +61,10 @@ __attribute__((noreturn, format(printf, 1, 2))) static void die(const char *what
   _exit(1);
 }
 
-static void check(enum ShmChannelStatus status, const struct ShmError *error) {
+static void check(enum ShmStatus status, const struct ShmError *error) {
   char line[800];
-  if (status == SHM_CHANNEL_OK) return;
-  shm_channel_describe(error, line, sizeof line);
+  if (status == SHM_OK) return;
+  shm_describe(error, line, sizeof line);
   die("status %d: %s", (int)status, line);
 }
 
@@ -112,8 +112,8 @@ static void check_message(const struct ShmChannelMessage *message) {
 
 /* ---- producers ------------------------------------------------------------------------------- */
 
-static struct ShmChannelWait patience(struct Random *random) {
-  struct ShmChannelWait wait = shm_channel_within(SHM_CHANNEL_FOREVER);
+static struct ShmWait patience(struct Random *random) {
+  struct ShmWait wait = shm_within(SHM_FOREVER);
   wait.spin = next_random(random) % 4 == 0 ? 50 : 0;
   return wait;
 }
@@ -123,8 +123,8 @@ static void send_one(struct ShmChannelProducer *producer, struct Random *random,
                      uint32_t sequence) {
   static __thread unsigned char bytes[LONGEST];
   const uint32_t length = length_of(tag, sequence);
-  const struct ShmChannelWait wait = patience(random);
-  enum ShmChannelStatus status;
+  const struct ShmWait wait = patience(random);
+  enum ShmStatus status;
   void *place;
   fill(bytes, tag, sequence, length);
   switch (next_random(random) % 4) {
@@ -134,7 +134,7 @@ static void send_one(struct ShmChannelProducer *producer, struct Random *random,
     case 1: /* in place, after having given up another one */
       check(shm_channel_wait_room(producer, length, &wait), &producer->error);
       if (shm_channel_claim(producer, length_of(tag, sequence + 1), tag + 1, &place) ==
-          SHM_CHANNEL_OK) {
+          SHM_OK) {
         memset(place, 0xee, length_of(tag, sequence + 1));
         shm_channel_abort(producer);
       }
@@ -144,13 +144,13 @@ static void send_one(struct ShmChannelProducer *producer, struct Random *random,
       return;
     case 2: /* without waiting, at first */
       status = shm_channel_try_send(producer, bytes, length, tag);
-      if (status == SHM_CHANNEL_FULL) {
+      if (status == SHM_FULL) {
         status = shm_channel_send(producer, bytes, length, tag, &wait);
       }
       check(status, &producer->error);
       return;
     default: /* with those that follow */
-      while ((status = shm_channel_stage(producer, bytes, length, tag)) == SHM_CHANNEL_FULL) {
+      while ((status = shm_channel_stage(producer, bytes, length, tag)) == SHM_FULL) {
         check(shm_channel_wait_room(producer, length, &wait), &producer->error);
       }
       check(status, &producer->error);
@@ -160,8 +160,8 @@ static void send_one(struct ShmChannelProducer *producer, struct Random *random,
 /* One lane, from taking to closing. */
 static void work_a_stint(struct Random *random) {
   struct ShmChannelProducer producer;
-  enum ShmChannelStatus status;
-  while ((status = shm_channel_open_producer(&producer, &channel)) == SHM_CHANNEL_BUSY) {
+  enum ShmStatus status;
+  while ((status = shm_channel_open_producer(&producer, &channel)) == SHM_BUSY) {
     sched_yield();
   }
   check(status, &producer.error);
@@ -195,29 +195,28 @@ static void on_message(void *argument, const struct ShmChannelMessage *message) 
 }
 
 /* Receives something in some way, or finds that there is nothing. */
-static enum ShmChannelStatus receive_some(struct ShmChannelConsumer *consumer,
-                                          struct Random *random) {
+static enum ShmStatus receive_some(struct ShmChannelConsumer *consumer, struct Random *random) {
   static unsigned char copy[LONGEST];
   struct ShmChannelMessage message;
-  enum ShmChannelStatus status = SHM_CHANNEL_EMPTY;
+  enum ShmStatus status = SHM_EMPTY;
   switch (next_random(random) % 3) {
     case 0:
       status = shm_channel_drain(consumer, on_message, NULL, next_random(random) % 20, NULL);
       break;
     case 1:
       status = shm_channel_try_receive(consumer, copy, sizeof copy, &message);
-      if (status == SHM_CHANNEL_OK) on_message(NULL, &message);
+      if (status == SHM_OK) on_message(NULL, &message);
       shm_channel_ack(consumer);
       break;
     default:
       for (uint32_t i = next_random(random) % 20 + 1; i > 0; i--) {
         status = shm_channel_more(consumer, &message);
-        if (status != SHM_CHANNEL_OK) break;
+        if (status != SHM_OK) break;
         on_message(NULL, &message);
       }
       shm_channel_ack(consumer);
   }
-  if (status == SHM_CHANNEL_EMPTY) return status;
+  if (status == SHM_EMPTY) return status;
   check(status, &consumer->error);
   return status;
 }
@@ -227,7 +226,7 @@ static void abandon(struct ShmChannelConsumer *consumer, struct Random *random) 
   struct ShmChannelMessage messages[8];
   uint32_t count = 0;
   const uint32_t most = next_random(random) % 8;
-  while (count < most && shm_channel_more(consumer, &messages[count]) == SHM_CHANNEL_OK) {
+  while (count < most && shm_channel_more(consumer, &messages[count]) == SHM_OK) {
     check_message(&messages[count++]);
   }
   while (count > 0) received_of[messages[--count].tag]--;
@@ -236,8 +235,8 @@ static void abandon(struct ShmChannelConsumer *consumer, struct Random *random) 
 /* The role, from taking to closing. Says whether there may be more to come. */
 static bool consume_a_while(struct ShmChannelConsumer *consumer, struct Random *random) {
   bool more = true;
-  const enum ShmChannelStatus status = shm_channel_open_consumer(consumer, &channel);
-  if (status == SHM_CHANNEL_BUSY) {
+  const enum ShmStatus status = shm_channel_open_consumer(consumer, &channel);
+  if (status == SHM_BUSY) {
     sched_yield();
     return true;
   }
@@ -246,16 +245,16 @@ static bool consume_a_while(struct ShmChannelConsumer *consumer, struct Random *
   for (uint32_t i = next_random(random) % 60; more && i > 0; i--) {
     /* the flag first: what was sent before it was set is found after */
     const bool last = __atomic_load_n(&finished, __ATOMIC_ACQUIRE);
-    if (receive_some(consumer, random) != SHM_CHANNEL_EMPTY) continue;
+    if (receive_some(consumer, random) != SHM_EMPTY) continue;
     if (last) {
       more = false;
       break;
     }
-    struct ShmChannelWait wait = patience(random);
+    struct ShmWait wait = patience(random);
     wait.until_closed = true;
-    const enum ShmChannelStatus waited = shm_channel_wait(consumer, &wait);
-    sleeps += waited == SHM_CHANNEL_OK;
-    if (waited == SHM_CHANNEL_CLOSED) sched_yield();
+    const enum ShmStatus waited = shm_channel_wait(consumer, &wait);
+    sleeps += waited == SHM_OK;
+    if (waited == SHM_CLOSED) sched_yield();
     else check(waited, &consumer->error);
   }
   if (more && next_random(random) % 2 == 0) abandon(consumer, random);
@@ -364,7 +363,7 @@ static void stress(key_t key, struct Random *random, uint32_t lanes, uint32_t ca
   printf("lanes %lu of %lu: %llu messages in %lu stints, %lu waits for room, %llu for messages\n",
          (unsigned long)lanes, (unsigned long)capacity, (unsigned long long)sent,
          (unsigned long)stints, (unsigned long)full_waits, (unsigned long long)sleeps);
-  if (shm_channel_leave(&channel) != SHM_CHANNEL_WAS_REMOVED) die("the channel stayed");
+  if (shm_channel_leave(&channel) != SHM_WAS_REMOVED) die("the channel stayed");
 }
 
 int main(int count, char **arguments) {

@@ -127,9 +127,9 @@ const comingAndGoing = new CProgram(
     lingering.one_in = 4;
     for (long i = 0; (most == 0 || i < most) && !stopped; i++) {
       struct ShmChannel channel;
-      if (shm_channel_open_or_create(&channel, &options, NULL) != SHM_CHANNEL_OK) {
+      if (shm_channel_open_or_create(&channel, &options, NULL) != SHM_OK) {
         char line[800];
-        shm_channel_describe(&channel.error, line, sizeof line);
+        shm_describe(&channel.error, line, sizeof line);
         fprintf(stderr, "%s\\n", line);
         return 1;
       }

@@ -481,7 +481,7 @@ static bool door_may_be_held(void) {
 
 /* Whether something is there to be received: by the lanes themselves if we can see them. */
 static bool has_backlog(void) {
-  if (run.attached) return !shmci_is_empty(&run.channel);
+  if (run.attached) return !shmci_is_empty(&run.channel.member);
   const struct Board *const board = run.board;
   uint64_t missing = 0;
   for (uint32_t tag = 0; tag < board->tags; tag++) {
@@ -686,7 +686,7 @@ static void begin_round(void) {
   memset(run.children, 0, sizeof run.children);
   if (run.attached) {
     const struct ShmChannelOptions wanted = channel_options(board);
-    if (shm_channel_open_or_create(&run.channel, &wanted, NULL) != SHM_CHANNEL_OK) {
+    if (shm_channel_open_or_create(&run.channel, &wanted, NULL) != SHM_OK) {
       fail("cannot make the channel");
     }
   }
@@ -730,7 +730,7 @@ static void check_newcomer(void) {
   struct ShmChannel channel;
   const struct ShmChannelOptions wanted = channel_options(run.board);
   if (shmget(options.key, 0, 0) == -1 || semget(options.key, 0, 0) != -1) return;
-  if (shm_channel_open_or_create(&channel, &wanted, NULL) != SHM_CHANNEL_FOREIGN) {
+  if (shm_channel_open_or_create(&channel, &wanted, NULL) != SHM_FOREIGN) {
     fail("a segment without a set is taken for a channel");
   }
 }
@@ -851,19 +851,19 @@ static void end_round(void) {
   taker.board = run.board;
   taker.complain = complain_here;
   const struct ShmChannelOptions wanted = channel_options(run.board);
-  if (!run.attached && shm_channel_open_or_create(&run.channel, &wanted, NULL) != SHM_CHANNEL_OK) {
+  if (!run.attached && shm_channel_open_or_create(&run.channel, &wanted, NULL) != SHM_OK) {
     fail("cannot open the channel that all others left");
   }
-  if (shm_channel_open_consumer(&consumer, &run.channel) != SHM_CHANNEL_OK) {
+  if (shm_channel_open_consumer(&consumer, &run.channel) != SHM_OK) {
     fail("the last consumer is dead, and its role cannot be taken");
   }
-  enum ShmChannelStatus status;
+  enum ShmStatus status;
   do {
     status = shm_channel_drain(&consumer, take_rest, &taker, 0, NULL);
-  } while (status == SHM_CHANNEL_OK);
-  if (status != SHM_CHANNEL_EMPTY) {
+  } while (status == SHM_OK);
+  if (status != SHM_EMPTY) {
     char line[800];
-    shm_channel_describe(&consumer.error, line, sizeof line);
+    shm_describe(&consumer.error, line, sizeof line);
     fail("the last consumer: status %d, %s", (int)status, line);
   }
   const uint64_t seen = check_records();
@@ -872,17 +872,17 @@ static void end_round(void) {
   shm_channel_close_consumer(&consumer);
   const int users = shmi_value(run.channel.member.set, run.channel.member.users);
   if (users != 1) fail("%d users are counted where there is one", users);
-  enum ShmChannelLeaveResult fate = shm_channel_leave(&run.channel);
-  if (fate == SHM_CHANNEL_KEPT && !run.attached) {
+  enum ShmLeaveResult fate = shm_channel_leave(&run.channel);
+  if (fate == SHM_KEPT && !run.attached) {
     /* one that was killed had DISPOSABLE at 0 and was about to remove the segment */
-    if (shm_channel_open(&run.channel, &wanted, NULL) != SHM_CHANNEL_OK ||
-        shm_channel_remove(&run.channel) != SHM_CHANNEL_OK) {
+    if (shm_channel_open(&run.channel, &wanted, NULL) != SHM_OK ||
+        shm_channel_remove(&run.channel) != SHM_OK) {
       fail("the channel that was kept cannot be removed");
     }
     shm_channel_leave(&run.channel);
-    fate = SHM_CHANNEL_WAS_REMOVED;
+    fate = SHM_WAS_REMOVED;
   }
-  if (fate != SHM_CHANNEL_WAS_REMOVED) fail("the last one out could not remove the channel");
+  if (fate != SHM_WAS_REMOVED) fail("the last one out could not remove the channel");
   if (shmget(options.key, 0, 0) != -1) fail("a segment is left");
   if (semget(options.key, 0, 0) != -1) fail("a semaphore set is left");
 }

@@ -98,7 +98,7 @@ static void spoil(uint32_t lane) {
     case 2: {
       const uint32_t step =
           ONE_OF(1, 4, 8, 16, capacity - 8, capacity, capacity + 8, 0x80000000U, 0x40000000U);
-      const uint32_t base = shmci_peek(chance(2) == 0 ? tail : head);
+      const uint32_t base = shmh_peek(chance(2) == 0 ? tail : head);
       store((unsigned char *)position, chance(2) == 0 ? base + step : base - step);
       return;
     }
@@ -108,7 +108,7 @@ static void spoil(uint32_t lane) {
       return;
     case 4: { /* the length of a record */
       const uint32_t most = capacity / 2 - 8;
-      const uint32_t place = ONE_OF(shmci_peek(head), shmci_peek(tail) - 8 * chance(4),
+      const uint32_t place = ONE_OF(shmh_peek(head), shmh_peek(tail) - 8 * chance(4),
                                     capacity - 8, 8 * chance(capacity / 8));
       store(ring + (place & (capacity - 8)),
             ONE_OF(0xffffffffU, 0xffffffffU, 0xfffffff8U, 0x7fffffff, 0x7ffffff8, 0x80000000U,
@@ -118,7 +118,7 @@ static void spoil(uint32_t lane) {
     }
     default: { /* any word */
       unsigned char *const word = (unsigned char *)words + 4 * chance(sizeof *words / 4);
-      const uint32_t now = shmci_peek((const uint32_t *)(void *)word);
+      const uint32_t now = shmh_peek((const uint32_t *)(void *)word);
       store(word, ONE_OF(0, 1, 0xffffffffU, now ^ 1U << chance(32), now + 1, now - 1, bits()));
     }
   }
@@ -150,24 +150,24 @@ static bool ambush;
 static uint64_t *progress; /* where there are several processes: of those who work, one each */
 
 /* Gives the status back if it may come of spoiled memory. */
-static enum ShmChannelStatus judge(enum ShmChannelStatus status, const struct ShmError *error) {
+static enum ShmStatus judge(enum ShmStatus status, const struct ShmError *error) {
   char line[800];
   counts.operations++;
   switch (status) {
-    case SHM_CHANNEL_OK:
-    case SHM_CHANNEL_FULL:
-    case SHM_CHANNEL_EMPTY:
-    case SHM_CHANNEL_CLOSED: return status;
-    case SHM_CHANNEL_TIMEOUT: counts.timeouts++; break;
-    case SHM_CHANNEL_CORRUPT: counts.corrupt++; break;
-    case SHM_CHANNEL_FOREIGN: counts.foreign++; break;
-    case SHM_CHANNEL_BUSY:
+    case SHM_OK:
+    case SHM_FULL:
+    case SHM_EMPTY:
+    case SHM_CLOSED: return status;
+    case SHM_TIMEOUT: counts.timeouts++; break;
+    case SHM_CORRUPT: counts.corrupt++; break;
+    case SHM_FOREIGN: counts.foreign++; break;
+    case SHM_BUSY:
       /* a lane that cannot be used is taken for the moment in which another one sees that */
       if (progress != NULL) break;
       /* fall through */
     default: die("status %d", (int)status);
   }
-  shm_channel_describe(error, line, sizeof line);
+  shm_describe(error, line, sizeof line);
   if (strlen(line) < 20 || strchr(line, '\n') != NULL) die("an error without words: %s", line);
   return status;
 }
@@ -217,8 +217,8 @@ static void check_message(void *argument, const struct ShmChannelMessage *messag
   }
 }
 
-static void check_whose(enum ShmChannelStatus status, const struct ShmError *error) {
-  if (status == SHM_CHANNEL_CORRUPT && !lanes[lane_in(error)].spoiled) {
+static void check_whose(enum ShmStatus status, const struct ShmError *error) {
+  if (status == SHM_CORRUPT && !lanes[lane_in(error)].spoiled) {
     die("a lane that was left alone: %s", error->what);
   }
 }
@@ -232,10 +232,10 @@ static void send_one(uint32_t number) {
   struct Lane *const lane = &lanes[number];
   struct ShmChannelProducer *const producer = &lane->producer;
   const uint32_t tag = lane->written, length = some_length();
-  const struct ShmChannelWait wait = shm_channel_within(chance(16) == 0 ? 1000000 : 0);
+  const struct ShmWait wait = shm_within(chance(16) == 0 ? 1000000 : 0);
   unsigned char bytes[LONGEST];
   unsigned char others[MOST_LANES * 4096];
-  enum ShmChannelStatus status;
+  enum ShmStatus status;
   void *place;
   if (producer->channel == NULL) return;
   for (uint32_t i = 0; i < length; i++) bytes[i] = byte_of(tag, i);
@@ -249,20 +249,20 @@ static void send_one(uint32_t number) {
     case 2: status = shm_channel_stage(producer, bytes, length, tag); break;
     default:
       status = shm_channel_claim(producer, length, tag, &place);
-      if (status != SHM_CHANNEL_OK) break;
+      if (status != SHM_OK) break;
       memcpy(place, bytes, length);
       if (chance(3) == 0) {
         shm_channel_abort(producer);
-        status = SHM_CHANNEL_FULL;
+        status = SHM_FULL;
       } else {
         shm_channel_commit(producer);
       }
   }
   check_whose(judge(status, &producer->error), &producer->error);
-  if (status == SHM_CHANNEL_OK) lane->written++;
+  if (status == SHM_OK) lane->written++;
   /* a head may go back behind what was staged, which only leaves less room */
   if (producer->head % SHM_CHANNEL_RECORD_ALIGN != 0 ||
-      (status == SHM_CHANNEL_OK &&
+      (status == SHM_OK &&
        (producer->tail - producer->head > channel.lane_capacity ||
         producer->written - producer->head > channel.lane_capacity))) {
     die("a producer believes a head that cannot be");
@@ -277,22 +277,22 @@ static void send_one(uint32_t number) {
 }
 
 static void receive_some(void) {
-  const struct ShmChannelWait wait = shm_channel_within(chance(16) == 0 ? 1000000 : 0);
+  const struct ShmWait wait = shm_within(chance(16) == 0 ? 1000000 : 0);
   static unsigned char copy[65536];
   struct ShmChannelMessage message;
-  enum ShmChannelStatus status;
+  enum ShmStatus status;
   uint64_t received = 0;
   visits = 0;
   switch (chance(5)) {
     case 0:
       status = shm_channel_next(&consumer, &message);
-      if (status == SHM_CHANNEL_OK) check_message(NULL, &message);
+      if (status == SHM_OK) check_message(NULL, &message);
       break;
     case 1: status = shm_channel_wait(&consumer, &wait); break;
     case 2: {
       /* a copy: looked at as to its bounds only, and as to which it is */
       status = shm_channel_receive(&consumer, copy, sizeof copy, &message, &wait);
-      if (status != SHM_CHANNEL_OK) break;
+      if (status != SHM_OK) break;
       check_bounds(&message);
       struct Lane *const lane = &lanes[message.lane];
       const uint32_t tag = lane->received++;
@@ -321,28 +321,28 @@ static void repair(uint32_t number) {
     if (lane->producer.channel != NULL) shm_channel_publish(&lane->producer);
     /* its owner goes on from the tail in memory if it knows that something is wrong */
     if (tries > 0) shm_channel_close_producer(&lane->producer);
-    if (judge(shm_channel_discard(&consumer, number), &consumer.error) != SHM_CHANNEL_OK) {
+    if (judge(shm_channel_discard(&consumer, number), &consumer.error) != SHM_OK) {
       die("discard fails");
     }
     if (tries > 0) {
       if (judge(shm_channel_open_producer(&lane->producer, &channel), &lane->producer.error) !=
-          SHM_CHANNEL_OK) {
+          SHM_OK) {
         die("lane %lu has no owner and cannot be taken", (unsigned long)number);
       }
       if (lane->producer.lane != number) die("another lane");
     }
     unsigned char bytes[LONGEST] = {0};
-    const enum ShmChannelStatus sent =
+    const enum ShmStatus sent =
         shm_channel_try_send(&lane->producer, bytes, channel.message_size, 0);
-    if (judge(sent, &lane->producer.error) != SHM_CHANNEL_OK) continue;
+    if (judge(sent, &lane->producer.error) != SHM_OK) continue;
     lane->received = 0;
-    enum ShmChannelStatus status = SHM_CHANNEL_OK;
+    enum ShmStatus status = SHM_OK;
     bool wrong = false;
     for (uint32_t looks = 0; looks < 2 * channel.lanes; looks++) {
       visits = 0;
       status = judge(shm_channel_drain(&consumer, check_message, NULL, 0, NULL), &consumer.error);
       check_whose(status, &consumer.error);
-      if (status == SHM_CHANNEL_CORRUPT && lane_in(&consumer.error) == number) wrong = true;
+      if (status == SHM_CORRUPT && lane_in(&consumer.error) == number) wrong = true;
     }
     if (wrong || lane->received != 1) continue;
     lane->written = lane->published = lane->received = 0;
@@ -358,8 +358,8 @@ static void make_channel(key_t key, uint32_t least_lanes) {
   options.lanes = least_lanes + chance(MOST_LANES + 1 - least_lanes);
   options.lane_capacity = ONE_OF(64, 128, 256, 1024, 4096);
   options.message_size = chance(4) == 0 ? 16 : 0;
-  const struct ShmChannelWait wait = shm_channel_within(NET * INT64_C(1000000000));
-  if (shm_channel_open_or_create(&channel, &options, &wait) != SHM_CHANNEL_OK) {
+  const struct ShmWait wait = shm_within(NET * INT64_C(1000000000));
+  if (shm_channel_open_or_create(&channel, &options, &wait) != SHM_OK) {
     die("cannot make the channel: %s", channel.error.what);
   }
 }
@@ -369,13 +369,13 @@ static void arrive_at_spoiled_header(key_t key, unsigned char *header) {
   unsigned char before[sizeof(struct ShmChannelHeader)];
   struct ShmChannel other;
   const struct ShmChannelOptions options = shm_channel_options(key);
-  const struct ShmChannelWait wait = shm_channel_within(1000000);
+  const struct ShmWait wait = shm_within(1000000);
   memcpy(before, header, sizeof before);
   counts.corruptions++;
   if (chance(2) == 0) noise(header, sizeof before);
   else store(header + 4 * chance(8), ONE_OF(0, 1, SHM_CHANNEL_MAGIC_SWAPPED, bits()));
-  const enum ShmChannelStatus status = judge(shm_channel_open(&other, &options, &wait), &other.error);
-  if (status == SHM_CHANNEL_OK) {
+  const enum ShmStatus status = judge(shm_channel_open(&other, &options, &wait), &other.error);
+  if (status == SHM_OK) {
     /* of all fields only the size of messages can be another one */
     const size_t at = offsetof(struct ShmChannelHeader, message_size);
     const size_t end = offsetof(struct ShmChannelHeader, segment_size);
@@ -404,9 +404,9 @@ static void fuzz(key_t key, uint64_t corruptions) {
     for (uint32_t lane = 0; lane < channel.lanes; lane++) {
       struct ShmChannelLane *const words = &shmci_lanes(&channel)[lane];
       words->producer.tail = words->consumer.head = begin;
-      if (shm_channel_open_producer(&lanes[lane].producer, &channel) != SHM_CHANNEL_OK) die("open");
+      if (shm_channel_open_producer(&lanes[lane].producer, &channel) != SHM_OK) die("open");
     }
-    if (shm_channel_open_consumer(&consumer, &channel) != SHM_CHANNEL_OK) die("open");
+    if (shm_channel_open_consumer(&consumer, &channel) != SHM_OK) die("open");
     for (int i = 0; i < CORRUPTIONS_A_CHANNEL && counts.corruptions < corruptions; i++) {
       for (uint32_t n = chance(8); n > 0; n--) send_one(chance(channel.lanes));
       if (chance(2) == 0) receive_some();
@@ -476,25 +476,25 @@ static void consume(uint32_t worker) {
   static unsigned char copy[65536];
   struct ShmChannelMessage message;
   while (!stopped) {
-    enum ShmChannelStatus status = judge(shm_channel_open_consumer(&consumer, &channel), &consumer.error);
+    enum ShmStatus status = judge(shm_channel_open_consumer(&consumer, &channel), &consumer.error);
     step(worker);
-    if (status != SHM_CHANNEL_OK) usleep(100);
-    for (int n = 0; n < 200 && status == SHM_CHANNEL_OK && !stopped; n++) {
-      const struct ShmChannelWait wait = shm_channel_within(2000000);
+    if (status != SHM_OK) usleep(100);
+    for (int n = 0; n < 200 && status == SHM_OK && !stopped; n++) {
+      const struct ShmWait wait = shm_within(2000000);
       visits = 0;
       switch (chance(4)) {
         case 0: status = shm_channel_receive(&consumer, copy, sizeof copy, &message, &wait); break;
         case 1:
           status = shm_channel_next(&consumer, &message);
-          if (status == SHM_CHANNEL_OK) visit_any(NULL, &message);
+          if (status == SHM_OK) visit_any(NULL, &message);
           break;
         case 2: status = shm_channel_wait(&consumer, &wait); break;
         default: status = shm_channel_drain(&consumer, visit_any, NULL, chance(10), NULL);
       }
-      if (judge(status, &consumer.error) == SHM_CHANNEL_CORRUPT) {
+      if (judge(status, &consumer.error) == SHM_CORRUPT) {
         judge(shm_channel_discard(&consumer, lane_in(&consumer.error)), &consumer.error);
       }
-      status = SHM_CHANNEL_OK;
+      status = SHM_OK;
       step(worker);
     }
     shm_channel_close_consumer(&consumer);
@@ -506,22 +506,22 @@ static void produce(uint32_t worker) {
   static unsigned char bytes[LONGEST];
   void *place;
   while (!stopped) {
-    enum ShmChannelStatus status =
+    enum ShmStatus status =
         judge(shm_channel_open_producer(producer, &channel), &producer->error);
     step(worker);
-    if (status != SHM_CHANNEL_OK) {
+    if (status != SHM_OK) {
       usleep(100);
       continue;
     }
-    for (int n = 0; n < 200 && status != SHM_CHANNEL_CORRUPT && !stopped; n++) {
-      const struct ShmChannelWait wait = shm_channel_within(2000000);
+    for (int n = 0; n < 200 && status != SHM_CORRUPT && !stopped; n++) {
+      const struct ShmWait wait = shm_within(2000000);
       const uint32_t length = some_length();
       switch (chance(3)) {
         case 0: status = shm_channel_send(producer, bytes, length, 0, &wait); break;
         case 1: status = shm_channel_try_send(producer, bytes, length, 0); break;
         default:
           status = shm_channel_claim(producer, length, 0, &place);
-          if (status != SHM_CHANNEL_OK) break;
+          if (status != SHM_OK) break;
           memset(place, 1, length);
           shm_channel_commit(producer);
       }
@@ -534,8 +534,8 @@ static void produce(uint32_t worker) {
 
 static void attach(key_t key) {
   const struct ShmChannelOptions options = shm_channel_options(key);
-  const struct ShmChannelWait wait = shm_channel_within(NET * INT64_C(1000000000));
-  if (shm_channel_open(&channel, &options, &wait) != SHM_CHANNEL_OK) {
+  const struct ShmWait wait = shm_within(NET * INT64_C(1000000000));
+  if (shm_channel_open(&channel, &options, &wait) != SHM_OK) {
     die("cannot open the channel: %s", channel.error.what);
   }
 }
@@ -563,7 +563,7 @@ static void workers(key_t key, uint64_t corruptions) {
     state += worker;
     /* what the parent opened is of no use to a child */
     const struct ShmChannelOptions options = shm_channel_options(key);
-    if (shm_channel_open(&channel, &options, NULL) != SHM_CHANNEL_OK) die("cannot open the channel");
+    if (shm_channel_open(&channel, &options, NULL) != SHM_OK) die("cannot open the channel");
     __atomic_add_fetch(&progress[11], 1, __ATOMIC_RELAXED);
     if (worker == 0) consume(worker);
     else produce(worker);

@@ -133,7 +133,7 @@ for (const pairing of PAIRINGS) {
     async () => {
       const counts = await runPairing(program(), pairing, { corruptions: 2_000, seed: SEED });
       assert(counts.sum("message") > 10);
-      assert(counts.sum("error ECORRUPT") + counts.sum("error SHM_CHANNEL_CORRUPT") > 0);
+      assert(counts.sum("error ECORRUPT") + counts.sum("error SHM_CORRUPT") > 0);
     },
   );
 }

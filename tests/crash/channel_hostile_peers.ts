@@ -303,7 +303,7 @@ export async function runPairing(
       const { operations = 0, messages = 0, corrupt = 0 } = figures(what, await worker.ended());
       counts.add("operation of C", operations);
       counts.add("message", messages);
-      counts.add("error SHM_CHANNEL_CORRUPT", corrupt);
+      counts.add("error SHM_CORRUPT", corrupt);
     }
     return counts;
   } catch (error) {

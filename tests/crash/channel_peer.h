@@ -35,18 +35,17 @@ static void leave(void) {
   enter(LEAVING);
   shm_channel_close_producer(&self.producer);
   shm_channel_close_consumer(&self.consumer);
-  if (shm_channel_leave(&self.channel) == SHM_CHANNEL_NOT_OURS) count_up(&self.board->not_ours);
+  if (shm_channel_leave(&self.channel) == SHM_NOT_OURS) count_up(&self.board->not_ours);
 }
 
-static void must(enum ShmChannelStatus status, const char *what,
-                 const struct ShmError *error) {
+static void must(enum ShmStatus status, const char *what, const struct ShmError *error) {
   char line[800];
-  if (status == SHM_CHANNEL_OK) return;
-  if (status == SHM_CHANNEL_REMOVED && noted(&self.board->removed) != 0) {
+  if (status == SHM_OK) return;
+  if (status == SHM_REMOVED && noted(&self.board->removed) != 0) {
     leave();
     _exit(EXIT_REMOVED);
   }
-  shm_channel_describe(error, line, sizeof line);
+  shm_describe(error, line, sizeof line);
   complain("%s: status %d, %s", what, (int)status, line);
 }
 
@@ -57,8 +56,8 @@ static void rest_sometimes(void) {
   if (pause != 0 && below(&self.random, pause) == 0) rest(20 + below(&self.random, 300));
 }
 
-static struct ShmChannelWait patience(void) {
-  struct ShmChannelWait wait = shm_channel_within(SHM_CHANNEL_FOREVER);
+static struct ShmWait patience(void) {
+  struct ShmWait wait = shm_within(SHM_FOREVER);
   wait.until_closed = self.slot->until_closed != 0;
   if (self.slot->spin == 0) wait.spin = 0;
   return wait;
@@ -75,17 +74,17 @@ static struct ShmChannelOptions channel_options(const struct Board *board) {
   return options;
 }
 
-static enum ShmChannelStatus join(void) {
+static enum ShmStatus join(void) {
   const struct ShmChannelOptions options = channel_options(self.board);
-  const struct ShmChannelWait wait = shm_channel_within(self.board->patience * INT64_C(1000000));
+  const struct ShmWait wait = shm_within(self.board->patience * INT64_C(1000000));
   return shm_channel_open_or_create(&self.channel, &options,
                                     self.board->patience != 0 ? &wait : NULL);
 }
 
 static void arrive(void) {
-  enum ShmChannelStatus status;
+  enum ShmStatus status;
   enter(ARRIVING);
-  while ((status = join()) == SHM_CHANNEL_TIMEOUT && self.board->patience != 0) {
+  while ((status = join()) == SHM_TIMEOUT && self.board->patience != 0) {
     count_up(&self.board->timeouts);
     done_something();
   }
@@ -99,7 +98,7 @@ static void try_removal(void) {
   if (self.slot->user == 0 || below(&self.random, 4) != 0) return;
   if (shmctl(channel->member.segment, IPC_STAT, &segment) == -1) return;
   if (segment.shm_perm.cuid == self.slot->user) return;
-  if (shm_channel_remove(channel) != SHM_CHANNEL_FAILED || channel->error.number != EPERM) {
+  if (shm_channel_remove(channel) != SHM_FAILED || channel->error.number != EPERM) {
     complain("removing another user's channel is not refused");
   }
   count_up(&self.board->refused);
@@ -117,7 +116,7 @@ static void publish(struct ShmChannelProducer *producer, struct Record *record, 
 
 static void wait_for_room(struct ShmChannelProducer *producer, struct Record *record,
                           uint32_t sequence, uint32_t length) {
-  const struct ShmChannelWait wait = patience();
+  const struct ShmWait wait = patience();
   /* it publishes what was staged */
   note(&record->intent, sequence);
   enter(WAITING);
@@ -129,7 +128,7 @@ static void wait_for_room(struct ShmChannelProducer *producer, struct Record *re
 /* Claims a place, writes what must never be seen, and thinks better of it. */
 static void change_mind(struct ShmChannelProducer *producer, uint32_t length, uint32_t tag) {
   void *place;
-  if (shm_channel_claim(producer, length, tag, &place) != SHM_CHANNEL_OK) return;
+  if (shm_channel_claim(producer, length, tag, &place) != SHM_OK) return;
   memset(place, 0xee, length);
   shm_channel_abort(producer);
 }
@@ -149,8 +148,8 @@ static void produce(void) {
     const uint32_t length = length_of(self.board, sequence);
     void *place;
     if (below(&self.random, 32) == 0) change_mind(producer, length, tag);
-    const enum ShmChannelStatus status = shm_channel_claim(producer, length, tag, &place);
-    if (status == SHM_CHANNEL_FULL) {
+    const enum ShmStatus status = shm_channel_claim(producer, length, tag, &place);
+    if (status == SHM_FULL) {
       wait_for_room(producer, record, sequence, length);
       staged = 0;
       continue;
@@ -181,23 +180,23 @@ static void visit(void *argument, const struct ShmChannelMessage *message) {
   rest_sometimes();
 }
 
-static enum ShmChannelStatus receive_by_drain(struct ShmChannelConsumer *consumer,
-                                              struct Taker *taker, uint64_t *count) {
+static enum ShmStatus receive_by_drain(struct ShmChannelConsumer *consumer,
+                                       struct Taker *taker, uint64_t *count) {
   uint64_t received = 0;
-  const enum ShmChannelStatus status =
+  const enum ShmStatus status =
       shm_channel_drain(consumer, visit, taker, below(&self.random, 20), &received);
   note_freed(taker);
   *count += received;
   return status;
 }
 
-static enum ShmChannelStatus receive_by_next(struct ShmChannelConsumer *consumer,
-                                             struct Taker *taker, uint64_t *count) {
+static enum ShmStatus receive_by_next(struct ShmChannelConsumer *consumer,
+                                      struct Taker *taker, uint64_t *count) {
   struct ShmChannelMessage message;
-  enum ShmChannelStatus status = SHM_CHANNEL_OK;
+  enum ShmStatus status = SHM_OK;
   for (uint32_t most = 1 + below(&self.random, 8); most > 0; most--) {
     status = shm_channel_more(consumer, &message);
-    if (status != SHM_CHANNEL_OK) break;
+    if (status != SHM_OK) break;
     visit(taker, &message);
     ++*count;
   }
@@ -206,14 +205,14 @@ static enum ShmChannelStatus receive_by_next(struct ShmChannelConsumer *consumer
   return status;
 }
 
-static enum ShmChannelStatus receive_by_copy(struct ShmChannelConsumer *consumer,
-                                             struct Taker *taker, uint64_t *count) {
+static enum ShmStatus receive_by_copy(struct ShmChannelConsumer *consumer,
+                                      struct Taker *taker, uint64_t *count) {
   static unsigned char copy[1 << 16];
   struct ShmChannelMessage message;
   note(&self.slot->hand, 1);
-  const enum ShmChannelStatus status =
+  const enum ShmStatus status =
       shm_channel_try_receive(consumer, copy, sizeof copy, &message);
-  if (status == SHM_CHANNEL_OK) {
+  if (status == SHM_OK) {
     shm_channel_ack(consumer);
     take(taker, &message, true);
     ++*count;
@@ -235,16 +234,16 @@ static void consume(void) {
   enter(WORKING);
   try_removal();
   while (count < self.slot->lifespan) {
-    const enum ShmChannelStatus status =
+    const enum ShmStatus status =
         self.slot->mode == DRAIN  ? receive_by_drain(consumer, &taker, &count)
         : self.slot->mode == NEXT ? receive_by_next(consumer, &taker, &count)
                                   : receive_by_copy(consumer, &taker, &count);
-    if (status == SHM_CHANNEL_EMPTY) {
-      const struct ShmChannelWait wait = patience();
+    if (status == SHM_EMPTY) {
+      const struct ShmWait wait = patience();
       enter(WAITING);
-      const enum ShmChannelStatus waited = shm_channel_wait(consumer, &wait);
+      const enum ShmStatus waited = shm_channel_wait(consumer, &wait);
       enter(WORKING);
-      if (waited == SHM_CHANNEL_CLOSED) break;
+      if (waited == SHM_CLOSED) break;
       must(waited, "waiting for messages", &consumer->error);
     } else {
       must(status, "receiving", &consumer->error);

@@ -95,7 +95,7 @@ const CPP = (key: number): string => `
       if (status == SHM_MAILBOX_OK && i % 2 == 0) status = shm_mailbox_acquire_server(&box);
       if (status != SHM_MAILBOX_OK && status != SHM_MAILBOX_BUSY) {
         char line[768];
-        shm_mailbox_describe(&box.error, line, sizeof line);
+        shm_describe(&box.error, line, sizeof line);
         fprintf(stderr, "%s\\n", line);
         return 1;
       }

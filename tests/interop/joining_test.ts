@@ -49,10 +49,10 @@ const SOURCE = `
       struct ShmMailboxOptions options = {key, 0666, false, true};
       struct ShmMailboxWait wait = {shm_now() + span, NULL, NULL, NULL};
       failed = shm_mailbox_join(&box, &options, span == 0 ? NULL : &wait);
-      if (failed) shm_mailbox_describe(&box.error, line, sizeof line);
+      if (failed) shm_describe(&box.error, line, sizeof line);
     } else {
       struct ShmChannelOptions options = shm_channel_options(key);
-      struct ShmChannelWait wait = shm_channel_within(span);
+      struct ShmWait wait = shm_within(span);
       options.lanes = count > 4 ? (uint32_t)atoi(words[4]) : ${SHAPE.lanes};
       options.lane_capacity = count > 5 ? (uint32_t)atoi(words[5]) : ${SHAPE.laneCapacity};
       options.mode = 0666;
@@ -60,7 +60,7 @@ const SOURCE = `
       failed = options.lane_capacity == 0
                    ? shm_channel_open(&channel, &options, &wait)
                    : shm_channel_open_or_create(&channel, &options, span == 0 ? NULL : &wait);
-      if (failed) shm_channel_describe(&channel.error, line, sizeof line);
+      if (failed) shm_describe(&channel.error, line, sizeof line);
     }
     puts(line);
     if (!failed) {

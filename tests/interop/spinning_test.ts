@@ -93,29 +93,29 @@ const waiting = new CProgram(`
     options.lane_capacity = 64;
     expect(shm_mailbox_join(&box, &mailbox, NULL) == SHM_MAILBOX_OK, "arrive");
     expect(shm_mailbox_acquire_server(&box) == SHM_MAILBOX_OK, "claim_server");
-    expect(shm_channel_open_or_create(&channel, &options, NULL) == SHM_CHANNEL_OK, "open");
-    expect(shm_channel_open_consumer(&consumer, &channel) == SHM_CHANNEL_OK, "open_consumer");
-    expect(shm_channel_open_producer(&producer, &channel) == SHM_CHANNEL_OK, "open_producer");
+    expect(shm_channel_open_or_create(&channel, &options, NULL) == SHM_OK, "open");
+    expect(shm_channel_open_consumer(&consumer, &channel) == SHM_OK, "open_consumer");
+    expect(shm_channel_open_producer(&producer, &channel) == SHM_OK, "open_producer");
     for (int i = 0; i < 8; i++) {
       const struct ShmMailboxWait now = {0, NULL, NULL, NULL};
       expect(shm_mailbox_receive(&box, text, &length, NULL, &now) == SHM_MAILBOX_TIMEOUT, "receive");
       printf("%u ", box.spinning.doublings);
     }
     for (int i = 0; i < 8; i++) {
-      const struct ShmChannelWait now = shm_channel_within(0);
-      expect(shm_channel_wait(&consumer, &now) == SHM_CHANNEL_TIMEOUT, "wait");
+      const struct ShmWait now = shm_within(0);
+      expect(shm_channel_wait(&consumer, &now) == SHM_TIMEOUT, "wait");
       printf("%u ", consumer.spinning.doublings);
     }
-    while (shm_channel_try_send(&producer, text, 8, 0) == SHM_CHANNEL_OK) continue;
+    while (shm_channel_try_send(&producer, text, 8, 0) == SHM_OK) continue;
     for (int i = 0; i < 8; i++) {
-      const struct ShmChannelWait now = shm_channel_within(0);
-      expect(shm_channel_wait_room(&producer, 8, &now) == SHM_CHANNEL_TIMEOUT, "wait_room");
+      const struct ShmWait now = shm_within(0);
+      expect(shm_channel_wait_room(&producer, 8, &now) == SHM_TIMEOUT, "wait_room");
       printf("%u ", producer.spinning.doublings);
     }
     shm_channel_close_producer(&producer);
-    expect(shm_channel_discard(&consumer, 0) == SHM_CHANNEL_OK, "discard");
+    expect(shm_channel_discard(&consumer, 0) == SHM_OK, "discard");
     shm_channel_close_consumer(&consumer);
-    expect(shm_channel_leave(&channel) == SHM_CHANNEL_WAS_REMOVED, "leave");
+    expect(shm_channel_leave(&channel) == SHM_WAS_REMOVED, "leave");
     shm_mailbox_leave(&box);
     return 0;
   }
