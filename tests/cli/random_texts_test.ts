@@ -28,7 +28,7 @@ import { random } from "./command_line.ts";
 interface Reading {
   /** Characters, or words, of which most texts are made, so that some have a value. */
   readonly parts: string | readonly string[];
-  /** Reads the text, and checks its value. */
+  /** Reads the text, and checks its value; may return a promise. */
   readonly read: (text: string) => unknown;
   readonly refusals: readonly (new (...args: never) => Error)[];
   /** How many texts have a value at least; otherwise they were not worth throwing. */
@@ -159,7 +159,7 @@ const READINGS: Readonly<Record<string, Reading>> = {
 };
 
 for (const [name, { parts, read, refusals, least }] of Object.entries(READINGS)) {
-  Deno.test(`${name}: each of 10 000 random texts has a value or is refused`, () => {
+  Deno.test(`${name}: each of 10 000 random texts has a value or is refused`, async () => {
     const pick = random(5);
     let values = 0;
     for (let round = 0; round < 10_000; round++) {
@@ -170,7 +170,7 @@ for (const [name, { parts, read, refusals, least }] of Object.entries(READINGS))
           wild > 0 && pick(3) === 0 ? String.fromCharCode(pick(wild)) : parts[pick(parts.length)],
       ).join("");
       try {
-        read(text);
+        await read(text);
         values++;
       } catch (error) {
         const isRefusal = refusals.some((kind) => error instanceof kind);

@@ -5,7 +5,7 @@
 
 import { errnoName } from "../../../ffi/errno.ts";
 import { readFileStart } from "../../../ffi/files.ts";
-import { type ParsedStruct, type ParseOptions, parseStruct } from "../../cparse/parse_struct.ts";
+import type { ParsedStruct, ParseOptions } from "../../cparse/parse_struct.ts";
 import { CommandFailure, UsageError } from "../errors.ts";
 import { type OptionTable, type Parsed, valueOf } from "../usage.ts";
 
@@ -25,10 +25,10 @@ export const STRUCT_OPTIONS = {
 /** The longest file: parseStruct takes no longer text. */
 export const LONGEST_FILE = 2 ** 24;
 
-/** The layout that the options give, if there is one. */
-export function structOf(
+/** The layout that the options give, if there is one. The parser is loaded only for that. */
+export async function structOf(
   { options, repeated }: Parsed<"struct" | keyof typeof STRUCT_OPTIONS>,
-): ParsedStruct | undefined {
+): Promise<ParsedStruct | undefined> {
   const { struct, "struct-file": file, "struct-name": name } = options;
   if (struct === undefined && file === undefined) {
     for (const option of ["struct-name", "define", "undefine"] as const) {
@@ -45,6 +45,7 @@ export function structOf(
   const text = typeof file === "string"
     ? textOf(readHeader(file), `option --struct-file: ${file}`)
     : struct;
+  const { parseStruct } = await import("../../cparse/parse_struct.ts");
   return valueOf(
     file === undefined ? "struct" : "struct-file",
     text,

@@ -97,7 +97,7 @@ export const dumpCommand = command({
   async run(parsed): Promise<void> {
     const { options } = parsed;
     const wanted = rangeWanted(options);
-    const records = recordsOf(parsed);
+    const records = await recordsOf(parsed);
     const { id, key } = findSegment(targetOf(parsed));
     using segment = Segment.attach(id, { readOnly: true, trust: true });
     const range = records === undefined
@@ -125,9 +125,9 @@ export const dumpCommand = command({
   },
 });
 
-function recordsOf(parsed: CommandLine): Records | undefined {
+async function recordsOf(parsed: CommandLine): Promise<Records | undefined> {
   const { options } = parsed;
-  const layout = structOf(parsed);
+  const layout = await structOf(parsed);
   if (layout === undefined) {
     for (const name of ["count", "full"] as const) {
       if (options[name] !== undefined) throw new UsageError(`option --${name} needs --struct`);

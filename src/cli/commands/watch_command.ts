@@ -108,7 +108,7 @@ Examples:
 `,
   async run(parsed): Promise<number> {
     const { options } = parsed;
-    const settings = settingsOf(parsed);
+    const settings = await settingsOf(parsed);
     const found = findSegment(targetOf(parsed));
     const range = boundedRange(found, settings.wanted);
     using interruption = new Interruption();
@@ -131,10 +131,10 @@ Examples:
   },
 });
 
-function settingsOf(parsed: CommandLine): Settings {
+async function settingsOf(parsed: CommandLine): Promise<Settings> {
   const { options } = parsed;
   const wanted = rangeWanted(options);
-  const layout = layoutOf(parsed);
+  const layout = await layoutOf(parsed);
   return {
     wanted: layout === undefined ? wanted : { ...wanted, length: layout.size },
     layout,
@@ -144,8 +144,8 @@ function settingsOf(parsed: CommandLine): Settings {
   };
 }
 
-function layoutOf(parsed: CommandLine): WatchedFacts["layout"] {
-  const layout = structOf(parsed);
+async function layoutOf(parsed: CommandLine): Promise<WatchedFacts["layout"]> {
+  const layout = await structOf(parsed);
   if (layout === undefined) return undefined;
   if (parsed.options.length !== undefined) {
     throw new UsageError("--struct says how long it is: give no --length");
