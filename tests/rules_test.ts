@@ -113,7 +113,7 @@ const CLI_RANKS: readonly (readonly string[])[] = [
   ["terminal"],
   ["bytes"],
   ["objects", "received_messages.ts", "session.ts"],
-  ["doctor", "top", "watch", "completion"],
+  ["doctor", "top", "watch", "completion", "library_command.ts"],
   ["commands", "failure.ts"],
   ["command_list.ts"],
 ];

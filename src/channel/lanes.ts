@@ -56,6 +56,12 @@ export function capacityFor(lanes: number, size: number): number | undefined {
   return isCapacity(capacity) ? capacity : undefined;
 }
 
+/** Whether a channel has a segment of `size` bytes and a set of this many semaphores. */
+export function isChannelSize(size: number, semaphores: number): boolean {
+  const lanes = lanesFor(semaphores);
+  return lanes !== undefined && capacityFor(lanes, size) !== undefined;
+}
+
 /** Whether a channel may have this number of lanes. */
 export function isLanes(lanes: number): boolean {
   return Number.isInteger(lanes) && lanes >= LANES.MIN && lanes <= LANES.MAX;

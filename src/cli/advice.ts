@@ -30,10 +30,11 @@ export function explained(error: ShmError, options: OptionTable = {}): string {
 
 /** The command's advice; `undefined` if the library's own advice fits, `""` if there is none. */
 function adviceFor(
-  { code, call, key, option, lane, id }: ShmError,
+  { code, call, key, option, lane, id, remedy }: ShmError,
   options: OptionTable,
 ): string | undefined {
-  if (code === "ECORRUPT" && lane !== undefined) {
+  // A lane of a topic needs no help: its subscribers go on behind what they cannot read
+  if (code === "ECORRUPT" && lane !== undefined && remedy?.includes("discard")) {
     return `\`${programName()} channel discard --lane ${lane} id:${id}\` drops what is in that lane, ` +
       "and nothing else";
   }
@@ -45,7 +46,8 @@ function adviceFor(
   if (option === undefined) return undefined;
   const flag = Object.hasOwn(options, FLAGS[option]) ? `--${FLAGS[option]}` : undefined;
   if (code === "EFORMAT") {
-    return `leave ${flag ?? "it"} out to take what is there, or choose another --key`;
+    const key = Object.hasOwn(options, "key") ? "--key" : "KEY";
+    return `leave ${flag ?? "it"} out to take what is there, or choose another ${key}`;
   }
   switch (option) {
     case "trust":
@@ -56,7 +58,7 @@ function adviceFor(
     case "noReserve":
       return flag === undefined ? "" : `${flag} asks for none up front`;
     case "lanes":
-      return `wait until one ends, or create the channel with more ${flag ?? "lanes"}`;
+      return `wait until one ends, or create one with more ${flag ?? "lanes"}`;
     case "withoutConsumer":
       return `start \`${programName()} recv\`${
         flag === undefined ? "" : `, or wait with ${flag} wait`

@@ -35,8 +35,8 @@ interface CommandParts<Table extends OptionTable> extends Pick<Command, "verbs">
   readonly completes?: Command["completes"];
   /** Advice for a user who gives an argument to a command that takes none. */
   readonly refusal?: string;
-  /** Returns its `--help` text, given the lines about its options. */
-  help(options: string): string;
+  /** Returns its `--help` text, given the lines about its options. That of a verb is in its command's. */
+  help?(options: string): string;
   /** Runs it. Returns the exit code; none is 0. */
   run(parsed: Parsed<string & keyof Table>): Promise<number | void>;
 }
@@ -49,7 +49,7 @@ export function command<const Table extends OptionTable>(parts: CommandParts<Tab
     options,
     ...(verbs === undefined ? {} : { verbs }),
     completes,
-    help: () => parts.help(optionsHelp(options)),
+    help: () => parts.help?.(optionsHelp(options)) ?? "",
     run: async (args) => {
       const parsed = parse(args, options);
       const extra = parsed.positionals[verbs === undefined ? 0 : 1];
@@ -58,6 +58,34 @@ export function command<const Table extends OptionTable>(parts: CommandParts<Tab
         throw new UsageError(`unexpected argument ${extra}${hint}`);
       }
       return await parts.run(parsed) ?? 0;
+    },
+  };
+}
+
+/** Makes a command of several verbs. `noun` is what they are about; `help` gets the lines of all options. */
+export function verbCommand(
+  { verbs, noun, help }: {
+    readonly verbs: Readonly<Record<string, Command>>;
+    readonly noun: string;
+    help(options: string): string;
+  },
+): Command {
+  const names = Object.keys(verbs);
+  // An option that two verbs share has one line, that of the first
+  const options = Object.assign(
+    {},
+    ...Object.values(verbs).toReversed().map((verb) => verb.options),
+  );
+  return {
+    options,
+    verbs: names,
+    completes: "segments",
+    help: () => help(optionsHelp(options)),
+    async run([name, ...args]: readonly string[]): Promise<number> {
+      if (name !== undefined && Object.hasOwn(verbs, name)) return await verbs[name]!.run(args);
+      const problem = name === undefined ? "Missing verb" : `no ${JSON.stringify(name)} of ${noun}`;
+      const all = `${names.slice(0, -1).join(", ")} or ${names.at(-1)}`;
+      throw new UsageError(`${problem}: ${all} comes first`);
     },
   };
 }

@@ -1,6 +1,6 @@
 /**
  * Writes received messages to standard output: many are gathered and written together in the chosen
- * form, or one is written as a line. Internal: used by `recv_command.ts` and `server_command.ts`.
+ * form, or one is written as a line. Internal: used by the commands that receive.
  */
 
 import { isWritable, WRITABLE_BYTES } from "../../ffi/files.ts";
@@ -9,12 +9,8 @@ import { printable, printableJson, printBytes } from "./output.ts";
 /** The form in which messages are written. */
 export type MessageForm = "lines" | "json" | "binary";
 
-/** One message while it is valid: its bytes may be memory that a peer can still change. */
-export interface MessageFacts {
-  readonly bytes: Uint8Array;
-  readonly tag: number;
-  readonly lane: number;
-}
+/** What `--json` says of a message besides its content, in this order. */
+export type MessageFacts = Readonly<Record<string, number>>;
 
 /** From this many bytes on, no more is gathered: a pipe takes 64K at a time, and each write costs. */
 const ENOUGH = 1 << 20;
@@ -29,12 +25,12 @@ const lenient = new TextDecoder("utf-8", { ignoreBOM: true });
  * A message as `--json` prints it: `text` if it is UTF-8, else `bytes` in base64. Its bytes must be a
  * private copy: V8 reads them twice to decode them, and writes out of bounds if the two differ.
  */
-export function messageJson({ bytes, tag, lane }: MessageFacts): string {
-  const facts = { lane, tag, length: bytes.length };
+export function messageJson(facts: MessageFacts, bytes: Uint8Array): string {
+  const { length } = bytes;
   try {
-    return JSON.stringify({ ...facts, text: strict.decode(bytes) });
+    return JSON.stringify({ ...facts, length, text: strict.decode(bytes) });
   } catch {
-    return JSON.stringify({ ...facts, bytes: bytes.toBase64() });
+    return JSON.stringify({ ...facts, length, bytes: bytes.toBase64() });
   }
 }
 
@@ -60,13 +56,20 @@ export class Gathering {
     return this.#used >= ENOUGH;
   }
 
-  /** Adds a message and copies its bytes. */
-  add(message: MessageFacts): void {
+  /** Adds a message and copies its bytes, which may be memory that a peer can still change. */
+  add(facts: MessageFacts, bytes: Uint8Array): void {
     if (this.#form === "json") {
-      this.#addText(messageJson({ ...message, bytes: message.bytes.slice() }), printableJson);
+      this.#addText(messageJson(facts, bytes.slice()), printableJson);
     } else if (this.#form === "lines" && this.#terminal) {
-      this.#addText(lenient.decode(message.bytes.slice()), printable);
-    } else this.#addBytes(message.bytes, this.#form === "lines");
+      this.#addText(lenient.decode(bytes.slice()), printable);
+    } else this.#addBytes(bytes, this.#form === "lines");
+    this.#count++;
+  }
+
+  /** Adds a message that is a value, which is printed as JSON. */
+  addValue(facts: MessageFacts, value: unknown): void {
+    const shown = this.#form === "json" ? { ...facts, value } : value;
+    this.#addText(JSON.stringify(shown), printableJson);
     this.#count++;
   }
 

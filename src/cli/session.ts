@@ -1,7 +1,7 @@
 /**
  * What the commands have in common that run until something ends them: why they ended, with which exit
- * code, and what they print about their segment. Internal: used by `server`, `client`, `send`, `recv` and
- * `watch`.
+ * code, and what they print about their segment. Internal: used by the commands for messages, `latest`
+ * and `watch`.
  */
 
 import { formatKey, ShmError } from "../../ffi/shm_error.ts";
@@ -9,6 +9,8 @@ import type { LeaveResult } from "../sync/membership.ts";
 import { formatMode } from "../sysv/object_stat.ts";
 import { statSegment } from "../sysv/segment_stat.ts";
 import { Interrupted } from "./terminal/interruption.ts";
+import { formatSize } from "./text/size.ts";
+import { plural } from "./text/wording.ts";
 
 /** Why a command ended, and its exit code. */
 export interface End {
@@ -17,15 +19,19 @@ export interface End {
 }
 
 /**
- * The end of a command that receives: its output was closed, no message came in time, or a signal came,
- * whose exit code depends on whether the user had set a `goal`. Throws any other error again.
+ * The end of a command that receives: its output was closed, no message (or `what` else comes) came in
+ * time, or a signal came, whose exit code depends on whether the user had set a `goal`. Throws any other error again.
  */
 export function endBy(
   error: unknown,
-  { goal, timeout }: { readonly goal: boolean; readonly timeout?: number },
+  { goal, timeout, what = "message" }: {
+    readonly goal: boolean;
+    readonly timeout?: number;
+    readonly what?: string;
+  },
 ): End {
   if (error instanceof Deno.errors.BrokenPipe) return { why: "stdout was closed", code: 0 };
-  if (ShmError.is(error, "ETIMEDOUT")) return { why: `no message for ${timeout} ms`, code: 1 };
+  if (ShmError.is(error, "ETIMEDOUT")) return { why: `no ${what} for ${timeout} ms`, code: 1 };
   if (!(error instanceof Interrupted)) throw error;
   return { why: error.message, code: goal ? error.exitCode : error.exitCodeOfEndless };
 }
@@ -44,6 +50,19 @@ interface Shared {
   readonly id: number;
   readonly key: number;
   readonly othersMayWrite: boolean;
+}
+
+/** A channel or a topic that the command has opened, in words. */
+export function openedText(
+  { id, key, lanes, laneCapacity }: {
+    readonly id: number;
+    readonly key: number;
+    readonly lanes: number;
+    readonly laneCapacity: number;
+  },
+): string {
+  return `at key ${formatKey(key)}, segment ${id}, ${plural(lanes, "lane")} of ` +
+    `${formatSize(laneCapacity)}, mode ${formatMode(statSegment(id).mode)}`;
 }
 
 /** Prints a warning about memory that other users may write to, unless the user asked for it. */

@@ -24,3 +24,8 @@ export const SEMAPHORE = {
 
 /** How many semaphores the set has. */
 export const SEMAPHORE_COUNT: number = Object.keys(SEMAPHORE).length;
+
+/** Whether a mailbox has a segment of `size` bytes and a set of this many semaphores. */
+export function isMailboxSize(size: number, semaphores: number): boolean {
+  return size === SEGMENT_SIZE && semaphores === SEMAPHORE_COUNT;
+}

@@ -23,7 +23,7 @@ Deno.test("messageJson: text with its byte order mark, or base64", () => {
     [bytesOf("€").subarray(0, 2), '{"lane":2,"tag":7,"length":2,"bytes":"4oI="}'],
   ];
   for (const [bytes, json] of rows) {
-    assert.equal(messageJson({ bytes, tag: 7, lane: 2 }), json);
+    assert.equal(messageJson({ lane: 2, tag: 7 }, bytes), json);
   }
 });
 
@@ -32,7 +32,7 @@ Deno.test("messageJson: 10 000 random messages round-trip, each on one line", ()
   for (let round = 0; round < 10_000; round++) {
     const below = pick(2) === 0 ? 256 : 128;
     const bytes = Uint8Array.from({ length: pick(40) }, () => pick(below));
-    const json = messageJson({ bytes, tag: pick(2 ** 32 - 1), lane: pick(256) });
+    const json = messageJson({ lane: pick(256), tag: pick(2 ** 32 - 1) }, bytes);
     assert.doesNotMatch(json, /\n/);
     assert.deepEqual(bytesIn(json), bytes);
     assert.equal(JSON.parse(json).length, bytes.length);

@@ -1,33 +1,16 @@
 /** `cli.ts channel`: lists channels, shows one, empties lanes of one, removes them. */
 
 import { Channel } from "../../channel/channel.ts";
-import { LANES } from "../../channel/descriptor.ts";
-import { listChannels, statChannel } from "../../channel/channel_stat.ts";
-import {
-  channelColumns,
-  channelFacts,
-  defaultChannelColumns,
-  LANE_COLUMNS,
-  laneFacts,
-} from "../objects/channel_facts.ts";
-import { CHANNELS, contentOf } from "../objects/channel_removal.ts";
-import { type Command, command } from "../command.ts";
-import { printLabelled } from "../text/labelled_lines.ts";
-import { tellOutcomes } from "../objects/named_objects.ts";
-import { print, printJson } from "../output.ts";
-import { REMOVAL_OPTIONS, remove } from "../objects/removal.ts";
-import { AccountNames } from "../objects/object_facts.ts";
-import { selection, SELECTION_OPTIONS } from "../objects/selection.ts";
-import { tableJson, tableLines } from "../text/table.ts";
-import { findSegment, TARGET_HELP, TARGET_OPTIONS, targetOf } from "../objects/target.ts";
-import { Inventory } from "../objects/unused.ts";
-import { optionsHelp, wholeOption } from "../usage.ts";
-import { keyText, plural, sizeInWords } from "../text/wording.ts";
-import { channelLines, objectLines } from "../objects/object_lines.ts";
-import { TABLE_OPTIONS, tableSettings } from "../table_options.ts";
+import { statChannel } from "../../channel/channel_stat.ts";
+import { LANES } from "../../channel/lanes.ts";
+import { type Command, command, verbCommand } from "../command.ts";
 import { UsageError } from "../errors.ts";
-
-const COLUMN_NAMES = channelColumns().map(({ name }) => name);
+import { libraryVerbs } from "../library_command.ts";
+import { CHANNEL } from "../objects/channel_facts.ts";
+import { findSegment, TARGET_HELP, TARGET_OPTIONS, targetOf } from "../objects/target.ts";
+import { print } from "../output.ts";
+import { keyText, sizeInWords } from "../text/wording.ts";
+import { wholeOption } from "../usage.ts";
 
 const help = (options: string): string =>
   `List channels, show one, drop the messages of a lane, remove channels.
@@ -79,67 +62,7 @@ Examples:
   deno run --allow-ffi cli.ts channel rm --mine --orphans
 `;
 
-const JSON_OPTION = { json: { help: "as JSON; the stable form" } } as const;
-
-const LS = command({
-  help,
-  options: {
-    ...SELECTION_OPTIONS,
-    ...TABLE_OPTIONS,
-    columns: { ...TABLE_OPTIONS.columns, choices: COLUMN_NAMES, list: true },
-    sort: { ...TABLE_OPTIONS.sort, choices: COLUMN_NAMES },
-    bytes: { short: "b", help: "sizes in bytes instead of 64K (1K is 1024)" },
-  },
-  completes: "nothing",
-  refusal: "channel stat shows a single one",
-  async run({ options }): Promise<void> {
-    const style = { bytes: options.bytes === true };
-    const { columns, sorted } = tableSettings(options, channelColumns(style));
-    const chosen = selection(options);
-    const names = new AccountNames();
-    const inventory = new Inventory();
-    const rows = sorted(
-      listChannels({ trust: true })
-        .filter((stat) =>
-          chosen(stat.segment, () => inventory.segment(stat.segment, contentOf(stat)))
-        )
-        .map((stat) => channelFacts(stat, names)),
-    );
-    if (options.json === true) await printJson(tableJson(columns, rows));
-    else await print(tableLines(columns ?? defaultChannelColumns(style), rows).join("\n"));
-  },
-});
-
-const STAT = command({
-  help,
-  options: { ...TARGET_OPTIONS, ...JSON_OPTION },
-  async run(parsed): Promise<void> {
-    const { id } = findSegment(targetOf(parsed));
-    // Reading is harmless, even if another user created it
-    const stat = statChannel(id, { trust: true });
-    const facts = channelFacts(stat);
-    const lanes = laneFacts(stat);
-    if (parsed.options.json === true) {
-      await printJson(JSON.stringify({ ...facts, perLane: lanes }, null, 2));
-      return;
-    }
-    await printLabelled([
-      ["channel", `segment ${id}, ${sizeInWords(facts.size)}; semaphore set ${facts.setId}`],
-      ...objectLines(facts),
-      ...channelLines(facts),
-    ]);
-    // If there are many lanes, most may never have been used
-    const used = lanes.filter(({ opened, depth }) => opened > 0 || depth > 0);
-    const unused = lanes.length - used.length;
-    const note = unused === 0 ? [] : [`${plural(unused, "lane was", "lanes were")} never used`];
-    await print(
-      ["", ...(used.length === 0 ? [] : tableLines(LANE_COLUMNS, used)), ...note].join("\n"),
-    );
-  },
-});
-
 const DISCARD = command({
-  help,
   options: {
     lane: {
       value: "N",
@@ -172,34 +95,10 @@ const DISCARD = command({
   },
 });
 
-const RM = command({
+const { ls, stat, rm } = libraryVerbs("channel", CHANNEL);
+
+export const channelCommand: Command = verbCommand({
+  verbs: { ls, stat, discard: DISCARD, rm },
+  noun: "a channel",
   help,
-  options: REMOVAL_OPTIONS,
-  run: (parsed) => tellOutcomes(remove(CHANNELS, parsed), parsed.options.json === true),
 });
-
-const VERBS = { ls: LS, stat: STAT, discard: DISCARD, rm: RM } as const;
-const NAMES = Object.keys(VERBS) as (keyof typeof VERBS)[];
-
-/** Every option of every verb once: an option that two verbs share has one line. */
-const OPTIONS = {
-  ...LS.options,
-  ...RM.options,
-  ...DISCARD.options,
-  json: TABLE_OPTIONS.json,
-};
-
-export const channelCommand: Command = {
-  options: OPTIONS,
-  verbs: NAMES,
-  completes: "segments",
-  help: () => help(optionsHelp(OPTIONS)),
-  async run([name, ...args]: readonly string[]): Promise<number> {
-    const verb = NAMES.find((each) => each === name);
-    if (verb !== undefined) return await VERBS[verb].run(args);
-    const problem = name === undefined
-      ? "Missing verb:"
-      : `no ${JSON.stringify(name)} of a channel:`;
-    throw new UsageError(`${problem} ls, stat, discard or rm comes first`);
-  },
-};

@@ -47,7 +47,9 @@ Columns: KEY, ID, OWNER (a name over 8 characters ends in +), MODE, SIZE, ATT
 (the number of attaches), STATUS, CREATED (or changed by chmod or chown), CPID
 and LPID (the process that created it, and the last that attached or detached).
 STATUS is "dest" (marked for removal), "locked" (into memory), "idle" (not
-attached, and it may be needed: "useReason" says why) or "orphan".
+attached, and it may be needed: "useReason" says why) or "orphan". If there are
+objects of this library, KIND says which: "mailbox", "channel", "latest" or
+"topic", by the size of the segment and of the semaphore set with its key.
 
 ${ORPHANS_HELP}
 
@@ -115,7 +117,7 @@ async function listAllSegments(options: Options): Promise<void> {
       .map((stat) => reader.facts(stat)),
   );
   if (options.json === true) return await printJson(tableJson(columns, rows));
-  const shown = columns ?? defaultSegmentColumns(style);
+  const shown = columns ?? defaultSegmentColumns(rows, style);
   await printLines(tableLines(asked.some(needsProc) ? withoutUnknown(shown) : shown, rows));
 }
 

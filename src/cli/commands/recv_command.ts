@@ -1,21 +1,17 @@
 /** `cli.ts recv`: prints the messages of a channel as they come. */
 
-import { formatKey, ShmError } from "../../../ffi/shm_error.ts";
+import { ShmError } from "../../../ffi/shm_error.ts";
 import { Channel } from "../../channel/channel.ts";
 import { type Consumer, deadByLane } from "../../channel/consumer.ts";
-import { formatMode } from "../../sysv/object_stat.ts";
-import { statSegment } from "../../sysv/segment_stat.ts";
 import { explained } from "../advice.ts";
 import { command } from "../command.ts";
 import { UsageError } from "../errors.ts";
 import { CHANNEL_OPTIONS, channelSettings, RECEIVE_OPTIONS } from "../message_options.ts";
 import { report, reportError } from "../output.ts";
 import { Gathering, type MessageForm } from "../received_messages.ts";
-import { type End, endBy, LEFT, tellExposure } from "../session.ts";
+import { type End, endBy, LEFT, openedText, tellExposure } from "../session.ts";
 import { Interruption } from "../terminal/interruption.ts";
 import { Progress } from "../terminal/progress.ts";
-import { formatSize } from "../text/size.ts";
-import { plural } from "../text/wording.ts";
 import { choiceOption, countOption, type Parsed } from "../usage.ts";
 
 const ACKS = ["after", "before"] as const;
@@ -123,13 +119,8 @@ Examples:
     using interruption = new Interruption();
     using channel = Channel.openOrCreate(open);
     const consumer = channel.consumer();
-    const { id, lanes, laneCapacity } = channel;
     tellExposure(channel, common);
-    tell(
-      `receiving at key ${formatKey(channel.key)}, segment ${id}, ` +
-        `${plural(lanes, "lane")} of ${formatSize(laneCapacity)}, ` +
-        `mode ${formatMode(statSegment(id).mode)}`,
-    );
+    tell(`receiving ${openedText(channel)}`);
     const shown = settings.form === "binary" && !quiet && Deno.stderr.isTerminal() &&
       !Deno.stdout.isTerminal();
     using progress = new Progress({ shown });
@@ -145,7 +136,7 @@ Examples:
       );
     }
     for (const failure of receiving.unreadable) reportError(explained(failure));
-    tell(`${why}; segment ${id} ${LEFT[channel.close()]}`);
+    tell(`${why}; segment ${channel.id} ${LEFT[channel.close()]}`);
     const incomplete = receiving.unreadable.length > 0 ||
       (lost.length > 0 && settings.form === "binary" && settings.untilClosed);
     return code === 0 && incomplete ? 1 : code;
@@ -253,7 +244,7 @@ class Receiving {
     try {
       this.#consumer.drain((bytes, tag, lane) => {
         if (gathering.full) throw ENOUGH;
-        gathering.add({ bytes, tag, lane });
+        gathering.add({ lane, tag }, bytes);
       }, { max, ack: this.#settings.ack });
     } catch (error) {
       // Messages delivered before an error are passed on first; the error comes again

@@ -17,7 +17,7 @@ import { reportError } from "../output.ts";
 import { programName } from "../program_name.ts";
 import { tellExposure } from "../session.ts";
 import { Interrupted, Interruption } from "../terminal/interruption.ts";
-import { type Draft, draftsFrom } from "../terminal/lines.ts";
+import { type Draft, draftsFrom, fits, misfitText } from "../terminal/lines.ts";
 import { Progress } from "../terminal/progress.ts";
 import { inputBlocks, inputChunks, inputSize } from "../terminal/standard_input.ts";
 import { plural } from "../text/wording.ts";
@@ -196,7 +196,8 @@ class Sending {
     const { tag } = this.#settings;
     for await (const drafts of draftsFrom(texts, this.#signal, this.#channel.maxMessage)) {
       for (const draft of drafts) {
-        const staged = this.#fits(draft.length) && this.#producer.stage(draft.bytes, { tag });
+        const staged = fits(draft.length, this.#channel) &&
+          this.#producer.stage(draft.bytes, { tag });
         if (staged) this.sent++;
         else await this.#sendWhole(draft);
       }
@@ -222,20 +223,11 @@ class Sending {
     progress.end(this.#settings.tell, "sent");
   }
 
-  #fits(length: number): boolean {
-    const { messageSize, maxMessage } = this.#channel;
-    return messageSize === 0 ? length <= maxMessage : length === messageSize;
-  }
-
   /** Sends the bytes if they can be a message unchanged: nothing is cut off. */
-  async #sendWhole({ what, bytes, length }: Draft): Promise<void> {
-    if (this.#fits(length)) return await this.#send(bytes);
-    const { maxMessage, messageSize } = this.#channel;
-    const limit = messageSize === 0
-      ? `a message at most ${maxMessage}`
-      : `each message ${messageSize}`;
+  async #sendWhole(draft: Draft): Promise<void> {
+    if (fits(draft.length, this.#channel)) return await this.#send(draft.bytes);
     this.#progress?.clear();
-    reportError(`${what} has ${length} bytes, and ${limit}: not sent`);
+    reportError(misfitText(draft, this.#channel));
     this.refused++;
   }
 

@@ -50,9 +50,10 @@ Keys:
 
 A row begins with + if the segment is new, - if it is gone, * if it has changed
 since the last look. The attached processes and the memory come from /proc,
-which needs -A. If channels are in use, DEPTH is the number of waiting messages
-and MSG/S their rate. To read them top attaches the channels for a moment,
-read-only, as Enter does with any segment.
+which needs -A. KIND is shown if there are objects of this library. If channels,
+topics or latest values are in use, DEPTH is the number of waiting messages and
+MSG/S their rate (of a latest value, of its changes). To read them top attaches
+them for a moment, read-only, as Enter does with any segment.
 
 Options:
 ${options}

@@ -1,75 +1,61 @@
-/** The facts of a channel, the stable contract of `channel --json`, and the columns of tables. */
+/** The facts of a channel, the stable contract of `channel --json`, as tables and as lines. */
 
-import type { ChannelStat, ChannelStats, LaneStat } from "../../channel/channel_stat.ts";
+import { type ChannelStat, listChannels, statChannel } from "../../channel/channel_stat.ts";
 import { maxMessage } from "../../channel/shape.ts";
 import type { Format } from "../output.ts";
-import type { Column } from "../text/table.ts";
-import { UNKNOWN } from "../text/wording.ts";
-import { columnsOf, defaultColumns, type FactsOf, factsOf, factTable } from "./facts.ts";
-import { AccountNames, OBJECT_FACTS, shortOwner } from "./object_facts.ts";
-import type { ColumnStyle } from "./segment_facts.ts";
+import { plural, sizeInWords } from "../text/wording.ts";
+import { columnsOf, type FactsOf, factsOf, factTable } from "./facts.ts";
+import {
+  LANE_FACTS,
+  laneDetails,
+  lanesSummary,
+  messagesLine,
+  messagesOf,
+  owners,
+  ownersLine,
+  ownersOf,
+  sizeLines,
+} from "./lane_facts.ts";
+import { LIBRARY_FACTS, type LibraryObject, usersLine } from "./library_object.ts";
+import { AccountNames } from "./object_facts.ts";
 
-interface FiguresSource {
-  readonly channel: ChannelStats;
-  /** The sum of a count of each lane. */
-  readonly sum: (count: (lane: LaneStat) => number) => number;
+type LaneFigure = "depth" | "bytes" | "fullWaits";
+
+function sumOf({ lanes }: ChannelStat, figure: LaneFigure): number {
+  return lanes.reduce((sum, lane) => sum + lane[figure], 0);
 }
 
-const FIGURES = factTable<FiguresSource>()({
-  /** How many producers may send at the same time, and the bytes of each lane. */
-  lanes: { title: "LANES", right: true, value: ({ channel }) => channel.lanes.length },
-  laneCapacity: { title: "CAPACITY", sized: true, value: ({ channel }) => channel.laneCapacity },
-  /** Bytes of every message, null if they differ; and the most bytes of a message. */
-  messageSize: {
-    title: "MESSAGE",
-    sized: true,
-    value: ({ channel }) => channel.messageSize || null,
-  },
-  maxMessage: {
-    title: "MAXMESSAGE",
-    sized: true,
-    value: ({ channel }) => maxMessage(channel.laneCapacity),
-  },
-  /** The number of waiting messages, and the bytes they take. */
-  depth: { title: "DEPTH", right: true, value: ({ sum }) => sum(({ depth }) => depth) },
-  bytes: { title: "BYTES", sized: true, value: ({ sum }) => sum(({ bytes }) => bytes) },
-  /** The number of messages so far. */
-  messages: { title: "MESSAGES", right: true, value: ({ sum }) => sum(({ messages }) => messages) },
-  /** How often a sender found no space and waited. */
-  fullWaits: {
-    title: "FULLWAITS",
-    right: true,
-    value: ({ sum }) => sum(({ fullWaits }) => fullWaits),
-  },
-  /** The number of lanes with an owner, and the process that receives. */
-  producers: { title: "PRODUCERS", right: true, value: ({ sum }) => sum(({ alive }) => +alive) },
-  consumer: {
-    title: "CONSUMER",
-    right: true,
-    value: ({ channel }) => channel.consumerPid ?? null,
-    format: consumerFormat,
-  },
-  /** The number of peers, and whether the channel stays when the last one leaves. */
-  users: { title: "USERS", right: true, value: ({ channel }) => channel.users },
-  kept: { title: "KEPT", value: ({ channel }) => channel.persistent, text: yesNo },
-});
-
 const CHANNEL_FACTS = {
-  ...OBJECT_FACTS,
-  ...factTable<{ readonly channel: ChannelStat }>()({
-    /** The bytes of the segment, and the number of attaches. */
-    size: { title: "SIZE", sized: true, value: ({ channel }) => channel.segment.size },
-    nattch: { title: "ATT", right: true, value: ({ channel }) => channel.segment.nattch },
-    /** The semaphore set with the same key. */
-    setId: { title: "SETID", right: true, value: ({ channel }) => channel.setId },
+  ...LIBRARY_FACTS,
+  ...LANE_FACTS,
+  ...factTable<{ readonly object: ChannelStat }>()({
+    /** The most bytes of a message. */
+    maxMessage: {
+      title: "MAXMESSAGE",
+      sized: true,
+      value: ({ object }) => maxMessage(object.laneCapacity),
+    },
+    /** The number of waiting messages, and the bytes they take. */
+    depth: { title: "DEPTH", right: true, value: ({ object }) => sumOf(object, "depth") },
+    bytes: { title: "BYTES", sized: true, value: ({ object }) => sumOf(object, "bytes") },
+    /** How often a sender found no space and waited. */
+    fullWaits: {
+      title: "FULLWAITS",
+      right: true,
+      value: ({ object }) => sumOf(object, "fullWaits"),
+    },
+    /** The number of lanes with an owner, and the process that receives. */
+    producers: { title: "PRODUCERS", right: true, value: owners },
+    consumer: {
+      title: "CONSUMER",
+      right: true,
+      value: ({ object }) => object.consumerPid ?? null,
+      format: consumerFormat,
+    },
   }),
-  ...FIGURES,
 };
 
-/** The properties and the state of a channel. Numbers are numbers; null is unknown or no process. */
-export type ChannelFigures = FactsOf<typeof FIGURES>;
-
-/** A channel in `--json`. */
+/** A channel in `--json`. Numbers are numbers; null is unknown or no process. */
 export type ChannelFacts = FactsOf<typeof CHANNEL_FACTS>;
 
 function consumerFormat(
@@ -78,66 +64,56 @@ function consumerFormat(
   return depth > 0 && consumer === null ? "yellow" : undefined;
 }
 
-function yesNo(is: boolean): string {
-  return is ? "yes" : "no";
-}
-
-function sourceOf<Stats extends ChannelStats>(
-  channel: Stats,
-): FiguresSource & { readonly channel: Stats } {
-  return { channel, sum: (count) => channel.lanes.reduce((sum, lane) => sum + count(lane), 0) };
-}
-
-export function channelFacts(channel: ChannelStat, names = new AccountNames()): ChannelFacts {
-  return factsOf(CHANNEL_FACTS, { stat: channel.segment, names, ...sourceOf(channel) });
-}
-
-export function channelFigures(channel: ChannelStats): ChannelFigures {
-  return factsOf(FIGURES, sourceOf(channel));
-}
-
-/** The processes that own a lane, each once. */
-export function senders({ lanes }: ChannelStats): number[] {
-  return [...new Set(lanes.flatMap(({ alive, pid }) => alive ? pid ?? [] : []))];
-}
-
-/** Every column of channels, one for each fact. */
-export function channelColumns(style?: ColumnStyle): Column<ChannelFacts>[] {
-  return columnsOf(CHANNEL_FACTS, style);
-}
-
-export function defaultChannelColumns(style?: ColumnStyle): Column<ChannelFacts>[] {
-  return defaultColumns(
-    channelColumns(style),
-    [
-      ...["key", "id", "owner", "lanes", "laneCapacity"] as const,
-      ...["depth", "bytes", "producers", "consumer"] as const,
-    ],
-    { owner: shortOwner },
-  );
-}
-
-/** One lane in `--json`: the process that owned it last is null if there was none. */
-export interface LaneFacts extends Omit<LaneStat, "pid"> {
-  readonly pid: number | null;
-}
-
-export function laneFacts({ lanes }: ChannelStats): LaneFacts[] {
-  return lanes.map((lane) => ({ ...lane, pid: lane.pid ?? null }));
-}
-
-export const LANE_COLUMNS: readonly Column<LaneFacts>[] = [
-  { name: "lane", title: "LANE", right: true },
-  { name: "depth", title: "DEPTH", right: true },
-  { name: "bytes", title: "BYTES", right: true },
-  { name: "messages", title: "MESSAGES", right: true },
-  { name: "fullWaits", title: "FULLWAITS", right: true },
-  { name: "opened", title: "OPENED", right: true },
-  { name: "closed", title: "CLOSED", right: true },
-  { name: "pid", title: "PID", right: true },
-  {
-    name: "alive",
-    title: "ALIVE",
-    text: ({ pid, alive }) => pid === null ? UNKNOWN : yesNo(alive),
+/** Channels. Reading is harmless, even if another user created one. */
+export const CHANNEL: LibraryObject<ChannelStat, ChannelFacts> = {
+  name: "channel",
+  list: () => listChannels({ trust: true }),
+  look: (id) => statChannel(id, { trust: true }),
+  facts: (object, names = new AccountNames()) =>
+    factsOf(CHANNEL_FACTS, { stat: object.segment, names, object }),
+  columns: (style) => columnsOf(CHANNEL_FACTS, style),
+  shown: [
+    ...["key", "id", "owner", "lanes", "laneCapacity"] as const,
+    ...["depth", "bytes", "producers", "consumer"] as const,
+  ],
+  content: (object) => ({
+    depth: sumOf(object, "depth"),
+    kept: object.persistent,
+    count: messagesOf(object),
+  }),
+  summary: (object) => {
+    const depth = sumOf(object, "depth");
+    return lanesSummary(object) + (depth === 0 ? "" : `, ${plural(depth, "message")} unread`);
   },
-];
+  peers: (object) => {
+    const { consumerPid } = object;
+    const senders = ownersOf(object);
+    return [
+      ...(consumerPid === undefined ? [] : [`process ${consumerPid} receives`]),
+      ...(senders.length === 0 ? [] : [`process ${senders.join(", ")} sends`]),
+    ];
+  },
+  lines: (object, rate = null) => {
+    const depth = sumOf(object, "depth");
+    const { consumerPid } = object;
+    return [
+      ...sizeLines(object, maxMessage(object.laneCapacity)),
+      ["waiting", depth === 0 ? "none" : `${depth}, ${sizeInWords(sumOf(object, "bytes"))} in all`],
+      messagesLine(object, rate),
+      ["full", `${plural(sumOf(object, "fullWaits"), "wait")} for room`],
+      ownersLine("producers", object),
+      ["consumer", consumerPid === undefined ? "none" : `pid ${consumerPid}`],
+      usersLine(object),
+    ];
+  },
+  details: ({ lanes }) =>
+    laneDetails(lanes, [
+      { name: "lane", title: "LANE", right: true },
+      { name: "depth", title: "DEPTH", right: true },
+      { name: "bytes", title: "BYTES", right: true },
+      { name: "messages", title: "MESSAGES", right: true },
+      { name: "fullWaits", title: "FULLWAITS", right: true },
+      { name: "opened", title: "OPENED", right: true },
+      { name: "closed", title: "CLOSED", right: true },
+    ]),
+};

@@ -75,7 +75,7 @@ export function columnsOf<Table extends Facts<never>>(
 export function defaultColumns<Row>(
   columns: readonly Column<Row>[],
   names: readonly (string & keyof Row)[],
-  short: Readonly<Partial<Record<keyof Row, (row: Row) => string>>>,
+  short: Readonly<Record<string, (row: Row) => string>>,
 ): Column<Row>[] {
   return names.map((name): Column<Row> => {
     const column = columns.find((each) => each.name === name)!;

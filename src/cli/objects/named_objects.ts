@@ -4,7 +4,7 @@ import { ShmError } from "../../../ffi/shm_error.ts";
 import type { ObjectStat } from "../../sysv/object_stat.ts";
 import type { SegmentStat } from "../../sysv/segment_stat.ts";
 import { print, printJson, reportError } from "../output.ts";
-import { findObject, namesOf, parseTarget } from "./target.ts";
+import { findObject, namesOf, type ObjectName, parseTarget } from "./target.ts";
 import { CommandFailure, UsageError } from "../errors.ts";
 import { hexKey, keyText } from "../text/wording.ts";
 
@@ -21,7 +21,7 @@ export type Named<Found extends ObjectStat> =
 export function namedObjects<Found extends ObjectStat>(
   parsed: Parameters<typeof namesOf>[0],
   objects: readonly Found[],
-  kind: Parameters<typeof findObject>[2],
+  kind: ObjectName,
 ): Named<Found>[] {
   const texts = namesOf(parsed);
   if (texts.length === 0) throw new UsageError(`Missing ${kind}: KEY or id:ID`);
@@ -39,7 +39,7 @@ export function namedObjects<Found extends ObjectStat>(
 function named<Found extends ObjectStat>(
   text: string,
   objects: readonly Found[],
-  kind: Parameters<typeof findObject>[2],
+  kind: ObjectName,
 ): Named<Found> {
   const target = attempt(() => parseTarget(text));
   if ("error" in target) return { key: null, id: null, error: target.error };

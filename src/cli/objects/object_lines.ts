@@ -1,10 +1,10 @@
-/** The lines that show the facts of a single segment, channel or semaphore set. */
+/** The lines that show the facts of a single segment or semaphore set. */
 
 import { formatKey } from "../../../ffi/shm_error.ts";
 import { pageSize } from "../../sysv/segment_limits.ts";
 import { type LabelledLine, timeText } from "../text/labelled_lines.ts";
-import { accountInWords, formatRate, plural, sizeInWords, UNKNOWN } from "../text/wording.ts";
-import type { ChannelFigures } from "./channel_facts.ts";
+import { accountInWords, plural, sizeInWords, UNKNOWN } from "../text/wording.ts";
+import { LIBRARY_KINDS } from "./library_kind.ts";
 import type { ObjectFacts } from "./object_facts.ts";
 import type { Attacher } from "./processes.ts";
 import type { SegmentFacts } from "./segment_facts.ts";
@@ -72,8 +72,10 @@ function statusText({ status, markedForRemoval, locked, use }: SegmentFacts): st
   return status === "" ? UNKNOWN : words.filter((word) => word !== "").join("; ");
 }
 
-function useLines({ use, useReason, idleSince, library }: SegmentFacts): LabelledLine[] {
-  const made: LabelledLine[] = library === null ? [] : [["looks like", `a ${library} of shm`]];
+function useLines({ use, useReason, idleSince, kind }: SegmentFacts): LabelledLine[] {
+  const made: LabelledLine[] = kind === null
+    ? []
+    : [["looks like", `a ${LIBRARY_KINDS[kind].noun} of shm`]];
   if (use === "in use") return made;
   return [
     ...made,
@@ -97,34 +99,5 @@ function procLines(
     ...(seen < nattch
       ? [["attached by", `processes that this user cannot see, ${times(nattch - seen)}`] as const]
       : []),
-  ];
-}
-
-/** The lines for the channel in a segment; a live view also knows its senders and its rate. */
-export function channelLines(
-  figures: ChannelFigures,
-  { senders = [], rate = null }: {
-    readonly senders?: readonly number[];
-    readonly rate?: number | null;
-  } = {},
-): LabelledLine[] {
-  const { messageSize, maxMessage, depth, bytes, consumer, users, kept } = figures;
-  return [
-    ["lanes", `${figures.lanes} of ${sizeInWords(figures.laneCapacity)}`],
-    [
-      "messages",
-      messageSize === null
-        ? `of at most ${sizeInWords(maxMessage)}`
-        : `of ${sizeInWords(messageSize)}`,
-    ],
-    ["waiting", depth === 0 ? "none" : `${depth}, ${sizeInWords(bytes)} in all`],
-    ["ever", `${figures.messages}${rate === null ? "" : `, ${formatRate(rate)}/s`}`],
-    ["full", `${plural(figures.fullWaits, "wait")} for room`],
-    [
-      "producers",
-      `${figures.producers}${senders.length === 0 ? "" : `: pid ${senders.join(", ")}`}`,
-    ],
-    ["consumer", consumer === null ? "none" : `pid ${consumer}`],
-    ["users", `${users}${kept ? ", and it stays when they are gone" : ""}`],
   ];
 }

@@ -12,12 +12,13 @@ import { segmentText } from "./named_objects.ts";
 import { printable } from "../output.ts";
 import { attachers } from "./processes.ts";
 import { selection, type SELECTION_OPTIONS, setSelection } from "./selection.ts";
+import type { ObjectName } from "./target.ts";
 import { Inventory, type Use } from "./unused.ts";
 import type { Parsed } from "../usage.ts";
 import { keyText, plural } from "../text/wording.ts";
 
 export interface Removable<Found extends ObjectStat> {
-  readonly name: "segment" | "semaphore set" | "channel";
+  readonly name: ObjectName;
   list(): Found[];
   /** The objects that the options choose. */
   chosen(

@@ -40,8 +40,8 @@ const SEGMENT_FACTS = {
     /** The owner's other attached segments, and semaphore sets that may be in use. */
     ownerAttached: { title: "OWNERATTACHED", right: true, value: ({ use }) => use.ownerAttached },
     ownerSets: { title: "OWNERSETS", right: true, value: ({ use }) => use.ownerSets },
-    /** `mailbox` or `channel` if it looks like one of this library. */
-    library: { title: "LIBRARY", value: ({ use }) => use.library },
+    /** `mailbox`, `channel`, `latest` or `topic` if it looks like one of this library. */
+    kind: { title: "KIND", value: ({ use }) => use.kind },
     /** The times of the last attach, the last detach, and the creation or last change. */
     atime: { title: "ATTACHED", value: ({ stat }) => isoTime(stat.atime), text: localTime },
     dtime: { title: "DETACHED", value: ({ stat }) => isoTime(stat.dtime), text: localTime },
@@ -100,10 +100,18 @@ export function segmentColumns(style?: ColumnStyle): Column<SegmentFacts>[] {
   return columnsOf(SEGMENT_FACTS, style);
 }
 
-export function defaultSegmentColumns(style?: ColumnStyle): Column<SegmentFacts>[] {
+/** The columns of a table of these rows: KIND only if there is something in it. */
+export function defaultSegmentColumns(
+  rows: readonly SegmentFacts[],
+  style?: ColumnStyle,
+): Column<SegmentFacts>[] {
   return defaultColumns(
     segmentColumns(style),
-    ["key", "id", "owner", "mode", "size", "nattch", "status", "ctime", "cpid", "lpid"],
+    [
+      ...["key", "id", "owner", "mode", "size", "nattch", "status"] as const,
+      ...(rows.some(({ kind }) => kind !== null) ? ["kind"] as const : []),
+      ...["ctime", "cpid", "lpid"] as const,
+    ],
     { owner: shortOwner, ctime: ({ ctime }) => shortTime(ctime) },
   );
 }

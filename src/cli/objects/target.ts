@@ -89,11 +89,14 @@ const LISTING = {
   "channel": "channel ls",
 } as const;
 
+/** What errors call an object of each kind. */
+export type ObjectName = keyof typeof LISTING;
+
 /** As {@linkcode findSegment}, for objects of any kind. */
 export function findObject<Found extends ObjectStat>(
   target: Target,
   objects: readonly Found[],
-  kind: keyof typeof LISTING,
+  kind: ObjectName,
 ): Found {
   const listing = `\`${programName()} ${LISTING[kind]}\` lists all of them`;
   if (target.kind === "id") {

@@ -8,11 +8,10 @@
  */
 
 import { type ProcessState, processState } from "../../../ffi/processes.ts";
-import { capacityFor, lanesFor, SEMAPHORE_AFTER_LANES } from "../../channel/lanes.ts";
-import { SEGMENT_SIZE, SEMAPHORE_COUNT } from "../../mailbox/semaphores.ts";
 import { IPC_PRIVATE } from "../../sysv/key.ts";
 import { listSegments, type SegmentStat } from "../../sysv/segment_stat.ts";
 import { listSemaphoreSets, type SemaphoreSetStat } from "../../sysv/semaphore_stat.ts";
+import { LIBRARY_KINDS, type LibraryKind, libraryKind } from "./library_kind.ts";
 import { cached } from "./object_facts.ts";
 import { ageInWords, plural } from "../text/wording.ts";
 import { type SemaphoreFacts, semaphoreFacts } from "./semaphore_facts.ts";
@@ -53,12 +52,14 @@ export interface SegmentUse extends Use {
   /** The number of the owner's semaphore sets that may be in use. */
   readonly ownerSets: number;
   /** The object of this library that it matches in size and semaphore set. */
-  readonly library: "mailbox" | "channel" | null;
+  readonly kind: LibraryKind | null;
 }
 
-/** The content of a channel, read from its memory. */
-export interface ChannelContent {
-  readonly depth: number;
+/** The content of an object of this library, read from its memory. */
+export interface LibraryContent {
+  /** The number of messages that wait; null if messages do not wait in an object of this kind. */
+  readonly depth: number | null;
+  /** Whether it stays when all peers are gone. */
   readonly kept: boolean;
 }
 
@@ -110,8 +111,8 @@ export class Inventory {
     return cached(this.#semaphores, set.id, () => this.#semaphoresOf(set));
   }
 
-  /** Judges a segment; `content` is the content of the channel in it, if known. */
-  segment(stat: SegmentStat, content?: ChannelContent): SegmentUse {
+  /** Judges a segment; `content` is the content of the object of this library in it, if known. */
+  segment(stat: SegmentStat, content?: LibraryContent): SegmentUse {
     const { uid, nattch, cpid, lpid, atime, dtime, ctime, markedForRemoval } = stat;
     const counted = nattch > 0 && !markedForRemoval ? 1 : 0;
     const facts = {
@@ -120,7 +121,7 @@ export class Inventory {
       idleSince: nattch > 0 ? null : dtime ?? ctime,
       ownerAttached: (this.#ownerAttached.get(uid) ?? 0) - counted,
       ownerSets: this.#setsOfOwner(uid),
-      library: this.#libraryOf(stat),
+      kind: this.#kindOf(stat),
     };
     const reasons = nattch > 0
       ? [`attached ${plural(nattch, "time")}`]
@@ -133,8 +134,8 @@ export class Inventory {
 
   #reasons(
     stat: SegmentStat,
-    { creator, lastUser, ownerAttached, ownerSets, library }: Omit<SegmentUse, keyof Use>,
-    content: ChannelContent | undefined,
+    { creator, lastUser, ownerAttached, ownerSets, kind }: Omit<SegmentUse, keyof Use>,
+    content: LibraryContent | undefined,
   ): string[] {
     const { cpid, lpid } = stat;
     const owned = [
@@ -147,20 +148,27 @@ export class Inventory {
       lastUser === "unseen" ? "its last user is of another pid namespace" : "",
       lastUser === "alive" && lpid !== cpid ? `its last user, process ${lpid}, is alive` : "",
       owned.length === 0 ? "" : `its owner also has ${owned.join(" and ")}`,
-      library === "channel" ? this.#channelReason(stat, content) : "",
+      kind === null ? "" : this.#libraryReason(stat, kind, content),
     ].filter((reason) => reason !== "");
   }
 
-  /** Why a channel may be in use. Its content needs an attach; without that, only its set is known. */
-  #channelReason({ key }: SegmentStat, content: ChannelContent | undefined): string {
-    const set = this.#setAt(key)!;
-    const disposable = lanesFor(set.count)! + SEMAPHORE_AFTER_LANES.DISPOSABLE;
-    const kept = content?.kept ?? this.semaphores(set)?.[disposable]?.value === 0;
-    if (kept) return "it is a channel that is kept";
-    if (content === undefined) return "it is a channel, in which messages may wait";
-    return content.depth === 0
+  /** Why an object of this library may be needed. Its messages need an attach; its set does not. */
+  #libraryReason(
+    { key }: SegmentStat,
+    kind: LibraryKind,
+    content: LibraryContent | undefined,
+  ): string {
+    const { noun, mayBeKept = false, mayBeUnread = false } = LIBRARY_KINDS[kind];
+    const isKept = (): boolean =>
+      mayBeKept && this.semaphores(this.#setAt(key)!)?.at(-1)?.value === 0;
+    if (content?.kept ?? isKept()) return `it is a ${noun} that is kept`;
+    if (content === undefined) {
+      return mayBeUnread ? `it is a ${noun}, in which messages may wait` : "";
+    }
+    const { depth } = content;
+    return depth === null || depth === 0
       ? ""
-      : `it is a channel with ${plural(content.depth, "unread message")}`;
+      : `it is a ${noun} with ${plural(depth, "unread message")}`;
   }
 
   set(stat: SemaphoreSetStat): Use {
@@ -212,12 +220,9 @@ export class Inventory {
     ) ?? true;
   }
 
-  #libraryOf({ key, size }: SegmentStat): SegmentUse["library"] {
+  #kindOf({ key, size }: SegmentStat): LibraryKind | null {
     const set = this.#setAt(key);
-    if (set === undefined) return null;
-    if (size === SEGMENT_SIZE && set.count === SEMAPHORE_COUNT) return "mailbox";
-    const lanes = lanesFor(set.count);
-    return lanes !== undefined && capacityFor(lanes, size) !== undefined ? "channel" : null;
+    return set === undefined ? null : libraryKind(size, set.count);
   }
 
   #setAt(key: number): SemaphoreSetStat | undefined {
@@ -240,7 +245,7 @@ function waitersOf({ waitingForIncrease, waitingForZero }: SemaphoreFacts): numb
 
 function evidenceText(
   { nattch, cpid, lpid, atime }: SegmentStat,
-  { creator, lastUser, idleSince, library }: Omit<SegmentUse, keyof Use>,
+  { creator, lastUser, idleSince, kind }: Omit<SegmentUse, keyof Use>,
 ): string {
   const age = idleSince === null ? "an unknown time" : ageInWords(idleSince);
   const attached = atime === null
@@ -250,7 +255,7 @@ function evidenceText(
     nattch > 0 ? "attached" : attached,
     `creator ${processText(cpid, creator)}`,
     ...(lastUser === null || lpid === cpid ? [] : [`last user ${processText(lpid, lastUser)}`]),
-    ...(library === null ? [] : [`a ${library} of this library`]),
+    ...(kind === null ? [] : [`a ${LIBRARY_KINDS[kind].noun} of this library`]),
   ].join(", ");
 }
 

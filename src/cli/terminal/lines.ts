@@ -1,7 +1,7 @@
 /**
  * The messages that a user gives as arguments or as lines of standard input. Lines are split as bytes, so
  * that one that is too long, or is not text, can be reported as such and uses no memory. Internal: used by
- * `client` and `send`.
+ * `client`, `send` and `pub`.
  */
 
 import { inputChunks } from "./standard_input.ts";
@@ -53,6 +53,29 @@ export async function* readLines(
 /** An argument or a line, and how an error names it: `argument 1`, `line 2`. */
 export interface Draft extends Line {
   readonly what: string;
+}
+
+/** The sizes of the messages of a channel or a topic. */
+export interface MessageSizes {
+  /** Bytes of every message, or 0 if lengths differ; and the most bytes of a message. */
+  readonly messageSize: number;
+  readonly maxMessage: number;
+}
+
+/** Whether a message may have this many bytes. */
+export function fits(length: number, { messageSize, maxMessage }: MessageSizes): boolean {
+  return messageSize === 0 ? length <= maxMessage : length === messageSize;
+}
+
+/** Why a draft that does not fit is not sent. */
+export function misfitText(
+  { what, length }: Draft,
+  { messageSize, maxMessage }: MessageSizes,
+): string {
+  const limit = messageSize === 0
+    ? `a message at most ${maxMessage}`
+    : `each message ${messageSize}`;
+  return `${what} has ${length} bytes, and ${limit}: not sent`;
 }
 
 /** The `texts`, or if there are none the lines of standard input, in the batches in which they come. */

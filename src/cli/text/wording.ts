@@ -52,6 +52,11 @@ export function formatRate(perSecond: number): string {
 
 export { hexKey };
 
+/** A fact that is true or not, in a table. */
+export function yesNo(is: boolean): string {
+  return is ? "yes" : "no";
+}
+
 /** A key in the text of results. */
 export function keyText(key: number): string {
   return key === 0 ? "no key" : `key ${hexKey(key)}`;

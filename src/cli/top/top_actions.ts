@@ -1,19 +1,18 @@
 /** The system access of `top`: a snapshot of all segments, the bytes of one, its removal. */
 
-import { statChannel } from "../../channel/channel_stat.ts";
-import { lanesFor } from "../../channel/lanes.ts";
 import { Segment } from "../../sysv/segment.ts";
 import { segmentLimits, segmentUsage } from "../../sysv/segment_limits.ts";
 import { removeSegment, type SegmentStat } from "../../sysv/segment_stat.ts";
-import { listSemaphoreSets } from "../../sysv/semaphore_stat.ts";
-import { channelFigures, senders } from "../objects/channel_facts.ts";
+import { CHANNEL } from "../objects/channel_facts.ts";
+import type { LibraryReader } from "../objects/library_object.ts";
+import type { LibraryKind } from "../objects/library_kind.ts";
 import { attempt } from "../objects/named_objects.ts";
 import { SEGMENTS } from "../objects/removable.ts";
-import { FactsReader } from "../objects/segment_facts.ts";
+import { FactsReader, type SegmentFacts } from "../objects/segment_facts.ts";
 import type { Choice } from "../objects/selection.ts";
 import { Inventory } from "../objects/unused.ts";
 import type { FirstBytes, Snapshot } from "./top_model.ts";
-import type { TopChannel, TopRow } from "./top_row.ts";
+import type { TopContent, TopRow } from "./top_row.ts";
 import { plural } from "../text/wording.ts";
 
 /** How many bytes of a segment are shown: enough to recognise it. */
@@ -27,16 +26,16 @@ export function snapshot(chosen: Choice = () => true): Snapshot {
     stats.filter((stat) => chosen(stat, () => inventory.segment(stat))).map(({ id }) => id),
   );
   const reader = new FactsReader({ inventory });
-  const channelIn = channelReader();
   return {
     time: new Date(),
     segments: stats.map((stat) => {
-      const channel = channelIn(stat);
+      const facts = reader.facts(stat);
+      const content = contentOf(facts);
       return {
-        ...reader.facts(stat),
+        ...facts,
         attachers: reader.attachersOf(stat.id) ?? null,
-        channel,
-        depth: channel?.depth ?? null,
+        content,
+        depth: content?.depth ?? null,
       };
     }),
     chosen: (id) => ids.has(id),
@@ -45,15 +44,17 @@ export function snapshot(chosen: Choice = () => true): Snapshot {
   };
 }
 
-/** Returns a function that reads a segment's channel; null if it has none or no process is attached. */
-function channelReader(): (stat: SegmentStat) => TopChannel | null {
-  const counts = new Map(listSemaphoreSets().map(({ key, count }) => [key, count]));
-  return ({ id, key, nattch }) => {
-    if (nattch === 0 || lanesFor(counts.get(key) ?? 0) === undefined) return null;
-    const looked = attempt(() => statChannel(id, { trust: true }));
-    if ("error" in looked) return null;
-    return { ...channelFigures(looked.result), senders: senders(looked.result) };
-  };
+/** What can be read of each kind. */
+const OBJECTS: Readonly<Partial<Record<LibraryKind, LibraryReader>>> = { channel: CHANNEL };
+
+/** The content of an object of this library; null if it has none, or no process is attached. */
+function contentOf({ id, kind, nattch }: SegmentFacts): TopContent | null {
+  const object = kind === null ? undefined : OBJECTS[kind];
+  if (object === undefined || nattch === 0) return null;
+  const looked = attempt(() => object.look(id));
+  if ("error" in looked) return null;
+  const stat = looked.result;
+  return { ...object.content(stat), lines: (rate) => object.lines(stat, rate) };
 }
 
 /** The first bytes, for which the segment is briefly attached, or why they cannot be read. */

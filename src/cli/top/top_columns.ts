@@ -24,8 +24,9 @@ function isSeen({ pids }: TopRow): boolean {
   return pids !== null;
 }
 
-function isChannel({ channel }: TopRow): boolean {
-  return channel !== null;
+/** Whether its messages are counted. */
+function isCounted({ content }: TopRow): boolean {
+  return content !== null;
 }
 
 const LS_COLUMNS = segmentColumns();
@@ -44,7 +45,7 @@ export const TOP_COLUMNS: readonly TopColumn[] = [
   column("key", { matters: 8, widest: 10 }),
   column("id", { matters: 0, widest: 10 }),
   column("owner", { matters: 6, widest: 12, rank: ({ owner, uid }) => accountText(owner, uid) }),
-  column("mode", { matters: 11, widest: 4 }),
+  column("mode", { matters: 12, widest: 4 }),
   column("size", { matters: 1, widest: 5, narrowest: 5 }),
   column("nattch", { matters: 2, widest: 6 }),
   { name: "change", title: "CHANGE", matters: 3, widest: 12, text: ({ change }) => change },
@@ -55,7 +56,7 @@ export const TOP_COLUMNS: readonly TopColumn[] = [
     widest: 8,
     narrowest: 5,
     right: true,
-    concerns: isChannel,
+    concerns: ({ depth }) => depth !== null,
     text: ({ depth }) => depth === null ? UNKNOWN : String(depth),
   },
   {
@@ -65,16 +66,17 @@ export const TOP_COLUMNS: readonly TopColumn[] = [
     widest: 5,
     narrowest: 5,
     right: true,
-    concerns: isChannel,
+    concerns: isCounted,
     text: ({ rate }) => rate === null ? UNKNOWN : formatRate(rate),
   },
+  column("kind", { matters: 9, widest: 7, concerns: ({ kind }) => kind !== null }),
   column("status", { matters: 7, widest: 18, text: ({ status }) => status }),
-  column("cpid", { matters: 12, widest: 10, narrowest: 5 }),
-  column("lpid", { matters: 13, widest: 10, narrowest: 5 }),
-  column("resident", { title: "RSS", matters: 9, widest: 5, narrowest: 5, concerns: isSeen }),
+  column("cpid", { matters: 13, widest: 10, narrowest: 5 }),
+  column("lpid", { matters: 14, widest: 10, narrowest: 5 }),
+  column("resident", { title: "RSS", matters: 10, widest: 5, narrowest: 5, concerns: isSeen }),
   column("pids", {
     title: "ATTACHED",
-    matters: 10,
+    matters: 11,
     narrowest: 8,
     concerns: isSeen,
     text: ({ attachers }) => attachers === null ? UNKNOWN : attachersText(attachers),

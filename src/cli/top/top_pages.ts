@@ -1,6 +1,6 @@
 /** The pages of `top` besides the list: everything known about one segment, and the help. */
 
-import { channelLines, segmentLines } from "../objects/object_lines.ts";
+import { segmentLines } from "../objects/object_lines.ts";
 import { printable } from "../output.ts";
 import { PROC_NOTE } from "../objects/processes.ts";
 import { cropText, type Line, wrapText } from "../terminal/spans.ts";
@@ -24,8 +24,8 @@ export const HELP_LINES: readonly string[] = [
   "what: +1 and -1 are attaches, dest is marked for removal.",
   "",
   "To read bytes top attaches the segment for a moment, read-only, which changes its times and " +
-  "its last pid. If no process is attached, it reads only when asked, with x. It reads channels " +
-  "(DEPTH messages wait, MSG/S come) at each refresh.",
+  "its last pid. If no process is attached, it reads only when asked, with x. It reads channels, " +
+  "topics and latest values (DEPTH messages wait, MSG/S come) at each refresh.",
   "",
   `${PROC_NOTE[0]!.toUpperCase()}${PROC_NOTE.slice(1)}.`,
 ];
@@ -43,10 +43,10 @@ export function segmentPage(
   const title = row.change === CHANGE.gone
     ? `segment ${row.id} is gone; what it was:`
     : `segment ${row.id}`;
-  const { attachers, channel, rate } = row;
+  const { attachers, content, rate } = row;
   const facts = [
     ...segmentLines(row, attachers),
-    ...(channel === null ? [] : channelLines(channel, { senders: channel.senders, rate })),
+    ...(content === null ? [] : content.lines(rate)),
   ];
   return [
     [{ text: cropText(title, columns), format: "bold" }],

@@ -1,19 +1,25 @@
 /** A segment as `top` shows it: its facts, the attached processes, its changes and its message rate. */
 
-import type { ChannelFigures } from "../objects/channel_facts.ts";
+import type { LabelledLine } from "../text/labelled_lines.ts";
 import type { Attacher } from "../objects/processes.ts";
 import type { SegmentFacts } from "../objects/segment_facts.ts";
 
-export interface TopChannel extends ChannelFigures {
-  readonly senders: readonly number[];
+/** What is in an object of this library. */
+export interface TopContent {
+  /** The number of messages that wait; null if they do not wait in it. */
+  readonly depth: number | null;
+  /** The number of messages, or of versions, so far. */
+  readonly count: number;
+  /** The lines about it. `rate` is the row's. */
+  lines(rate: number | null): LabelledLine[];
 }
 
 /** A segment and its contents. */
 export interface TopFacts extends SegmentFacts {
   /** The attached processes with their names; null without -A. */
   readonly attachers: readonly Attacher[] | null;
-  /** The channel in it, if a process is attached; null if it is not a channel. */
-  readonly channel: TopChannel | null;
+  /** The object of this library in it, if a process is attached; null if it is none. */
+  readonly content: TopContent | null;
   readonly depth: number | null;
 }
 
@@ -44,7 +50,7 @@ export function changeOf(before: TopFacts | undefined, now: TopFacts): string {
 
 /** Messages per second between two snapshots that are `ms` milliseconds apart. */
 export function rateOf(before: TopFacts | undefined, now: TopFacts, ms: number): number | null {
-  if (before?.channel === undefined || before.channel === null || now.channel === null) return null;
-  // Another channel under the same id, or a forged count, must not cause a negative rate
-  return Math.max(0, now.channel.messages - before.channel.messages) / Math.max(1, ms) * 1e3;
+  if (before === undefined || before.content === null || now.content === null) return null;
+  // Another object under the same id, or a forged count, must not cause a negative rate
+  return Math.max(0, now.content.count - before.content.count) / Math.max(1, ms) * 1e3;
 }

@@ -90,7 +90,7 @@ Deno.test("channel stat: lane by lane; unused lanes are counted", async () => {
   );
   assert.match(stdout, /\nlanes +2 of 4096 bytes \(4K\)\nmessages +of at most 2040 bytes \(2K\)\n/);
   assert.match(stdout, /\nwaiting +2, 32 bytes in all\never +2\nfull +0 waits for room\n/);
-  assert.match(stdout, new RegExp(`\nproducers +1\nconsumer +pid ${Deno.pid}\n`));
+  assert.match(stdout, new RegExp(`\nproducers +1: pid ${Deno.pid}\nconsumer +pid ${Deno.pid}\n`));
   assert.match(stdout, /\nLANE DEPTH BYTES MESSAGES FULLWAITS OPENED CLOSED +PID ALIVE\n/);
   assert.match(
     stdout,

@@ -292,10 +292,10 @@ Deno.test("ls: the default columns fit 80 characters", () => {
     owner: "a-user-with-a-very-long-name",
     status: "orphan",
   };
-  for (const line of tableLines(defaultSegmentColumns(), [facts])) {
+  for (const line of tableLines(defaultSegmentColumns([facts]), [facts])) {
     assert(line.length <= 80, `${line.length}: ${line}`);
   }
-  const [, line] = tableLines(defaultSegmentColumns(), [facts]);
+  const [, line] = tableLines(defaultSegmentColumns([facts]), [facts]);
   assert.match(
     line!,
     /^0xffffffff 2147483647 a-user-\+ 0600 +4P +999 orphan \d\d-\d\d \d\d:\d\d 41/,

@@ -51,7 +51,7 @@ Deno.test("FactsReader: the names and meanings that --json promises", () => {
     idleSince: null,
     ownerAttached: 0,
     ownerSets: 0,
-    library: null,
+    kind: null,
     atime: "2026-01-02T03:04:05.000Z",
     dtime: null,
     ctime: "1999-12-31T23:59:59.000Z",

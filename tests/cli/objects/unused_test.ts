@@ -62,12 +62,12 @@ Deno.test("Inventory.segment: an orphan is unattached, its processes dead, and i
   assert.deepEqual(verdict(judged({})), ["orphan", "", true]);
   assert.deepEqual(verdict(judged({ cpid: ZOMBIE })), ["orphan", "", true], "a zombie is dead");
   assert.deepEqual(verdict(judged({ lpid: 0, atime: null })), ["orphan", "", true]);
-  const { creator, lastUser, idleSince, ownerAttached, ownerSets, library } = judged({
+  const { creator, lastUser, idleSince, ownerAttached, ownerSets, kind } = judged({
     cpid: ZOMBIE,
     dtime: ATIME,
   });
   assert.deepEqual(
-    [creator, lastUser, idleSince, ownerAttached, ownerSets, library],
+    [creator, lastUser, idleSince, ownerAttached, ownerSets, kind],
     ["zombie", "gone", ATIME, 0, 0, null],
   );
 });
@@ -130,12 +130,12 @@ Deno.test("Inventory.segment: attached is in use, and does not count as its owne
 Deno.test("Inventory.segment: a mailbox is known by size and set, a channel is kept or may hold messages", () => {
   const mailbox = { key: 7, size: LAYOUT.size };
   const beside = { sets: [setStat({ count: SEMAPHORE_COUNT })] };
-  assert.equal(judged(mailbox, beside).library, "mailbox");
+  assert.equal(judged(mailbox, beside).kind, "mailbox");
   assert.equal(judged(mailbox, beside).verdict, "orphan");
-  assert.equal(judged({ ...mailbox, size: 2048 }, beside).library, null);
-  assert.equal(judged(mailbox).library, null);
+  assert.equal(judged({ ...mailbox, size: 2048 }, beside).kind, null);
+  assert.equal(judged(mailbox).kind, null);
   assert.equal(
-    judged({ ...mailbox, key: 0 }, { sets: [setStat({ key: 0, count: 6 })] }).library,
+    judged({ ...mailbox, key: 0 }, { sets: [setStat({ key: 0, count: 6 })] }).kind,
     null,
   );
 
@@ -152,7 +152,7 @@ Deno.test("Inventory.segment: a mailbox is known by size and set, a channel is k
       semaphores: Array.from({ length: count }, (_, index) =>
         semaphore({ index, value: index === count - 1 ? value : 0 })),
     });
-  const said = (use: SegmentUse): unknown[] => [use.library, use.verdict, use.reasons.join()];
+  const said = (use: SegmentUse): unknown[] => [use.kind, use.verdict, use.reasons.join()];
   assert.deepEqual(said(withDisposable(1).segment(channel)), [
     "channel",
     "idle",

@@ -43,11 +43,14 @@ Deno.test("snapshot: reads channels that are in use, and nothing else", () => {
     consumer.drain(() => {}, { max: 1 });
     const { segments } = snapshot();
     const facts = (id: number): TopFacts => segments.find((each) => each.id === id)!;
-    const { channel, depth } = facts(used!.id);
-    assert.deepEqual([depth, channel?.depth, channel?.messages, channel?.bytes], [2, 2, 3, 24]);
-    assert.deepEqual([channel?.senders, channel?.consumer], [[Deno.pid], Deno.pid]);
+    const { content, depth } = facts(used!.id);
+    assert.deepEqual([depth, content?.depth, content?.count], [2, 2, 3]);
+    const lines = Object.fromEntries(content!.lines(5));
+    assert.equal(lines.waiting, "2, 24 bytes in all");
+    assert.equal(lines.ever, "3, 5/s");
+    assert.deepEqual([lines.producers, lines.consumer], [`1: pid ${Deno.pid}`, `pid ${Deno.pid}`]);
     for (const id of [left!.id, mailbox.segment.id]) {
-      assert.deepEqual([facts(id).channel, facts(id).depth], [null, null]);
+      assert.deepEqual([facts(id).content, facts(id).depth], [null, null]);
     }
     assert.deepEqual(statSegment(left!.id), before, "it was not attached");
   } finally {

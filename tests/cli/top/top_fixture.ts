@@ -6,7 +6,7 @@ import type { Attacher } from "../../../src/cli/objects/processes.ts";
 import { FactsReader } from "../../../src/cli/objects/segment_facts.ts";
 import { Inventory } from "../../../src/cli/objects/unused.ts";
 import { type Snapshot, TopModel } from "../../../src/cli/top/top_model.ts";
-import type { TopChannel, TopFacts } from "../../../src/cli/top/top_row.ts";
+import type { TopContent, TopFacts } from "../../../src/cli/top/top_row.ts";
 import { segmentStat } from "../../support/objects.ts";
 
 /** Only this process lives, and nothing else is on this system. */
@@ -19,37 +19,22 @@ export interface Extras {
   readonly owner?: string;
   readonly attachers?: readonly Attacher[];
   readonly resident?: number;
-  readonly channel?: TopChannel;
+  readonly content?: TopContent;
 }
 
 /** One segment. */
 export function segment(stat: Partial<SegmentStat>, extras: Extras = {}): TopFacts {
-  const { attachers, channel } = extras;
+  const { attachers, content } = extras;
   const proc = attachers === undefined
     ? { attachers: null }
     : { attachers, pids: attachers.map(({ pid }) => pid), resident: 0, swapped: 0 };
-  const inIt = { channel: channel ?? null, depth: channel?.depth ?? null };
+  const inIt = { content: content ?? null, depth: content?.depth ?? null };
   return { ...reader.facts(segmentStat(stat)), ...proc, ...extras, ...inIt } as TopFacts;
 }
 
-/** A channel of two lanes of 4K that no process uses. */
-export function channel(figures: Partial<TopChannel> = {}): TopChannel {
-  return {
-    lanes: 2,
-    laneCapacity: 4096,
-    messageSize: null,
-    maxMessage: 2040,
-    depth: 0,
-    bytes: 0,
-    messages: 0,
-    fullWaits: 0,
-    producers: figures.senders?.length ?? 0,
-    senders: [],
-    consumer: null,
-    users: 0,
-    kept: false,
-    ...figures,
-  };
+/** A channel of which only the counts matter. */
+export function channel({ depth = 0, count = 0 }: Partial<TopContent> = {}): TopContent {
+  return { depth, count, lines: () => [] };
 }
 
 /** What a look finds. */

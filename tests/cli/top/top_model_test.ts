@@ -85,7 +85,10 @@ Deno.test("TopModel: a change shows once", () => {
 Deno.test("TopModel: the rate counts the messages between two snapshots", () => {
   const at = (seconds: number): { time: Date } => ({ time: new Date(1e12 + seconds * 1e3) });
   const look = (id: number, messages?: number): TopFacts =>
-    segment({ id, nattch: 1 }, messages === undefined ? {} : { channel: channel({ messages }) });
+    segment(
+      { id, nattch: 1 },
+      messages === undefined ? {} : { content: channel({ count: messages }) },
+    );
   const model = modelOf([look(1, 100), look(2), look(3, 5)], at(0));
   const rates = (): (number | null)[] => model.rows.map(({ rate }) => rate);
   assert.deepEqual(rates(), [null, null, null], "one look is none");
@@ -125,7 +128,7 @@ Deno.test("TopModel: keys sort by every column, in both orders", () => {
   assert.deepEqual(orders["size"], [2, 3, 1]);
   assert.deepEqual(orders["nattch"], [1, 3, 2]);
   assert.deepEqual(orders["cpid"], [2, 3, 1], "unknown last");
-  assert.equal(Object.keys(orders).length, 14);
+  assert.equal(Object.keys(orders).length, 15);
   press(model, "<");
   assert.equal(model.order.sort, "key");
   press(model, "<");

@@ -194,16 +194,7 @@ function withChannel(): TopModel {
   const look = (messages: number, seconds: number): Parameters<typeof modelOf> => [
     [
       segment({ id: 3, key: 0x8ae, size: 8 * 2 ** 20 + 2304, nattch: 3, cpid: 812, lpid: 815 }, {
-        channel: channel({
-          lanes: 8,
-          laneCapacity: 2 ** 20,
-          depth: 1234567,
-          bytes: 5 * 2 ** 20,
-          messages,
-          fullWaits: 1,
-          senders: [813, 814],
-          consumer: 812,
-        }),
+        content: channel({ depth: 1234567, count: messages }),
       }),
       segment({ id: 4, nattch: 1, cpid: 812 }),
     ],
@@ -275,7 +266,7 @@ Deno.test("topFrame: at any size as many lines as rows, and none wider", () => {
           attachers: [{ pid: next(2 ** 22), command: names[next(names.length)]!, times: next(3) }],
           ...(next(3) === 0
             ? {
-              channel: channel({ depth: next(2 ** 31), messages: next(2 ** 31) * next(2 ** 20) }),
+              content: channel({ depth: next(2 ** 31), count: next(2 ** 31) * next(2 ** 20) }),
             }
             : {}),
         }),
