@@ -197,6 +197,8 @@ export class ShmError extends Error {
     | "lanes"
     | "laneCapacity"
     | "messageSize"
+    | "cells"
+    | "size"
     | "withoutConsumer"
     | undefined;
 

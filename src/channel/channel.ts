@@ -100,7 +100,7 @@ export class Channel<In = ArrayBufferView | ArrayBufferLike, Out = Uint8Array<Ar
   static open(key: number, options: ChannelOpenOptions = {}): Channel {
     checkKey(key);
     const { trust = false, timeout } = readChannelOpenOptions(options);
-    return new Channel(ChannelMembership.join({ key, wanted: {}, trust, timeout }));
+    return new Channel(new ChannelMembership({ key, wanted: {}, trust, timeout }));
   }
 
   /**
@@ -397,5 +397,5 @@ function joinOrCreate(options: ReturnType<typeof readChannelOptions>): ChannelMe
     ...(laneCapacity === undefined ? {} : { laneCapacity }),
     ...(messageSize === undefined ? {} : { messageSize }),
   };
-  return ChannelMembership.join({ key, wanted, create: { mode, persistent }, trust, timeout });
+  return new ChannelMembership({ key, wanted, create: { mode, persistent }, trust, timeout });
 }

@@ -3,24 +3,17 @@
  * is. Reading changes nothing and does not join the channel.
  */
 
-import { ShmError } from "../../ffi/shm_error.ts";
 import { checkFlag, optionsReader } from "../layout/arguments.ts";
-import { isGone } from "../sysv/object_stat.ts";
-import { Segment } from "../sysv/segment.ts";
-import { listSegments, type SegmentStat, segmentTable, statSegment } from "../sysv/segment_stat.ts";
-import {
-  findSemaphoreSet,
-  listSemaphoreSets,
-  type SemaphoreSetStat,
-  tryStatSet,
-} from "../sysv/semaphore_stat.ts";
-import { SemaphoreSet } from "../sysv/semaphore_set.ts";
-import { isReady, otherFormat, readHeader } from "./channel_header.ts";
-import { HEADER, LANE, SEMAPHORE, SEMAPHORE_AFTER_LANES } from "./descriptor.ts";
+import { listHeaded, statHeaded } from "../sync/headed_stat.ts";
+import type { ReadOnlySegment } from "../sysv/segment.ts";
+import type { SegmentStat } from "../sysv/segment_stat.ts";
+import type { SemaphoreSet } from "../sysv/semaphore_set.ts";
+import { LANE, SEMAPHORE, SEMAPHORE_AFTER_LANES } from "./descriptor.ts";
 import { LANE_WORD } from "./lane_words.ts";
-import { capacityFor, laneOffset, lanesFor } from "./lanes.ts";
-import type { Shape } from "./shape.ts";
+import { laneOffset } from "./lanes.ts";
 import { readMessageCount } from "./message_counter.ts";
+import { CHANNEL } from "./protocol.ts";
+import type { Shape } from "./shape.ts";
 
 /**
  * One lane, at approximately one instant.
@@ -161,38 +154,13 @@ export function statChannel(
   id: number,
   options?: { readonly trust?: boolean },
 ): ChannelStat {
-  segmentTable.checkId(id);
   const { trust = false } = readLookOptions(options);
-  const stat = statSegment(id);
-  const setId = findSemaphoreSet(stat.key);
-  const setStat = setId === undefined ? undefined : tryStatSet(setId);
-  if (typeof setStat !== "object" || !areChannel(stat, setStat)) {
-    throw otherFormat(
-      { key: stat.key, id },
-      "it is not a channel: its size, or that of its semaphore set, is not a channel's",
-    );
-  }
-  return look(stat, setStat, trust);
+  return statHeaded(CHANNEL, id, trust, readCopy);
 }
 
-/** Whether these can be the segment and the set of a channel, by the kernel's information. */
-function areChannel({ size }: SegmentStat, { count }: SemaphoreSetStat): boolean {
-  const lanes = lanesFor(count);
-  return lanes !== undefined && capacityFor(lanes, size) !== undefined;
-}
-
-/** Reads the channel in a segment and set that passed {@linkcode areChannel}. */
-function look(stat: SegmentStat, setStat: SemaphoreSetStat, trust: boolean): ChannelStat {
-  const { id } = stat;
-  using segment = Segment.attach(id, { readOnly: true, trust });
-  const set = SemaphoreSet.attach(setStat.id, { trust });
-  const { key, size } = stat;
-  const header = segment.read(0, HEADER.size).buffer;
-  const place = { key, id, size, semaphores: setStat.count };
-  if (!isReady(header)) throw otherFormat(place, "it is not a channel, or not initialised yet");
-  const shape = readHeader(header, place);
-  const copy = segment.read(0, laneOffset(shape.lanes)).buffer;
-  return { ...readStats(copy, set, shape), segment: stat, setId: set.id };
+/** The state from a copy of the words before the rings. */
+function readCopy(segment: ReadOnlySegment, set: SemaphoreSet, shape: Shape): ChannelStats {
+  return readStats(segment.read(0, laneOffset(shape.lanes)).buffer, set, shape);
 }
 
 /**
@@ -209,19 +177,5 @@ function look(stat: SegmentStat, setStat: SemaphoreSetStat, trust: boolean): Cha
  */
 export function listChannels(options?: { readonly trust?: boolean }): ChannelStat[] {
   const { trust = false } = readLookOptions(options);
-  const sets = new Map(listSemaphoreSets().map((set) => [set.key, set]));
-  return listSegments().flatMap((stat) => {
-    const set = stat.key === 0 ? undefined : sets.get(stat.key);
-    if (set === undefined || !areChannel(stat, set)) return [];
-    try {
-      return [look(stat, set, trust)];
-    } catch (error) {
-      // It belongs to another user, is not a channel, or was removed since the listing
-      const skipped = ["EFORMAT", "EUNTRUSTED", "EACCES"];
-      if (error instanceof ShmError && (skipped.includes(error.code) || isGone(-error.errno))) {
-        return [];
-      }
-      throw error;
-    }
-  });
+  return listHeaded(CHANNEL, trust, readCopy);
 }

@@ -30,7 +30,8 @@
  */
 
 import { array } from "../layout/array.ts";
-import type { ArrayLayout, Field, ScalarLayout, StructLayout } from "../layout/layout.ts";
+import type { ArrayLayout, ScalarLayout, StructLayout } from "../layout/layout.ts";
+import type { NamedStructs } from "../layout/layout_hash.ts";
 import { u32, u64 } from "../layout/scalar.ts";
 import { struct } from "../layout/struct.ts";
 import { LINE } from "./lanes.ts";
@@ -65,7 +66,7 @@ export const HEADER: StructLayout<{
 }> = struct({
   magic: u32,
   version: u32,
-  /** {@linkcode layoutHash} of its creator. */
+  /** The hash of {@linkcode STRUCTS}, as its creator knows them. */
   layout_hash: u32,
   lanes: u32,
   /** Bytes of one ring, a power of two. */
@@ -144,39 +145,14 @@ export const RECORD_ALIGN = 8;
 /** The length of a padding record, which fills the ring up to its end. Its tag has no meaning. */
 export const PADDING = 0xffffffff;
 
-/** Every field with its offset and size, as text: the input of {@linkcode layoutHash}. */
-export function layoutText(): string {
-  const structs = {
-    HEADER,
-    CONSUMER,
-    TALLY: MESSAGE_COUNTER,
-    LANE_PRODUCER,
-    LANE_CONSUMER,
-    LANE,
-    CONTROL,
-    RECORD,
-  };
-  return Object.entries(structs).map(([name, { size, fields }]) => {
-    const places = Object.entries(fields as Readonly<Record<string, Field>>)
-      .map(([field, { offset, size }]) => `${field}@${offset}+${size}`);
-    return `${name}:${size}{${places.join(",")}}`;
-  }).join(";");
-}
-
-let hash: number | undefined;
-
-/**
- * FNV-1a of {@linkcode layoutText}, 32 bits. Source: draft-eastlake-fnv. Computed when the first channel
- * is opened: programs without one start sooner.
- */
-export function layoutHash(): number {
-  return hash ??= fnv1a(layoutText());
-}
-
-function fnv1a(text: string): number {
-  let hash = 0x811c9dc5;
-  for (const byte of new TextEncoder().encode(text)) {
-    hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;
-  }
-  return hash;
-}
+/** All structs, by the names that the text of the layout hash gives them. */
+export const STRUCTS: NamedStructs = {
+  HEADER,
+  CONSUMER,
+  TALLY: MESSAGE_COUNTER,
+  LANE_PRODUCER,
+  LANE_CONSUMER,
+  LANE,
+  CONTROL,
+  RECORD,
+};

@@ -16,6 +16,8 @@ const FLAGS = {
   lanes: "lanes",
   laneCapacity: "capacity",
   messageSize: "message-size",
+  cells: "cells",
+  size: "size",
   withoutConsumer: "no-consumer",
 } as const;
 
@@ -65,6 +67,8 @@ function adviceFor(
       }`;
     case "laneCapacity":
     case "messageSize":
+    case "cells":
+    case "size":
       return undefined;
     case "hugePages":
       return flag === undefined ? "" : `or leave ${flag} out`;

@@ -76,6 +76,11 @@ export class Occupied {
   }
 }
 
+/** What is wrong with a segment that never exists without a set. */
+export const NO_SET =
+  "no semaphore set has this key: the segment is another program's, or its set was removed " +
+  "(`ipcrm -s`); choose another key, or remove the segment";
+
 /** The prepared operations of joining and leaving. */
 export interface EntryOperations {
   readonly takeLock: PreparedOperations;
@@ -170,11 +175,7 @@ function findSet(
   if (segment !== undefined && !object.standsAlone) {
     // The set is created before the segment and removed after it
     if (findSegment(key) !== segment.id) return undefined;
-    throw object.foreign(
-      "no semaphore set has this key: the segment is another program's, or its set was removed " +
-        "(`ipcrm -s`); choose another key, or remove the segment",
-      segment.id,
-    );
+    throw object.foreign(NO_SET, segment.id);
   }
   const { semaphores: count, mode } = creation(object);
   return unless(ERRNO.EEXIST, () => SemaphoreSet.create({ key, count, mode }));

@@ -30,7 +30,7 @@ import {
 import { timedOut, WaitSchedule } from "./wait_schedule.ts";
 
 /** Milliseconds that joining takes at most by default, and that leaving waits for the entry lock. */
-const JOIN_MS = 5_000;
+export const JOIN_MS = 5_000;
 const LEAVE_MS = 1_000;
 
 /**
@@ -47,6 +47,13 @@ export interface SharedObject<Inside> extends Joinable {
    * had to remove the segment, so that joining starts over.
    */
   enter(segment: Segment, membership: Membership, deadline: Deadline): Inside | undefined;
+}
+
+/** @throws {RangeError} the key is none, or `IPC_PRIVATE` */
+export function checkSharedKey({ name, key }: Pick<Joinable, "name" | "key">): void {
+  if (checkKey(key) === IPC_PRIVATE) {
+    throw new RangeError(`a ${name} needs a key that others can find`);
+  }
 }
 
 /** One process's membership of a shared object. */
@@ -85,9 +92,7 @@ export class Membership {
     timeout = JOIN_MS,
   ): { readonly membership: Membership; readonly inside: Inside } {
     const { name, key } = object;
-    if (checkKey(key) === IPC_PRIVATE) {
-      throw new RangeError(`a ${name} needs a key that others can find`);
-    }
+    checkSharedKey(object);
     let expired = (): ShmError =>
       timedOut(`join the ${name}`, "semop", {
         key,

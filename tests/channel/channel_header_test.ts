@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { Channel, Segment } from "../../mod.ts";
 import { HEADER, MAGIC_SWAPPED } from "../../src/channel/descriptor.ts";
-import { isReady, readHeader } from "../../src/channel/channel_header.ts";
+import { CHANNEL } from "../../src/channel/protocol.ts";
+import { isReady, readHeader } from "../../src/sync/object_header.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
 import { scratchChannel } from "./scratch_channel.ts";
 
@@ -66,7 +67,7 @@ Deno.test("readHeader: random bytes are a header or one clear error", () => {
     crypto.getRandomValues(bytes.subarray(i % 40, i % 40 + 1 + i % 7));
     isReady(bytes.buffer);
     try {
-      assert.deepEqual(readHeader(bytes.buffer, place).lanes, 1);
+      assert.deepEqual(readHeader(CHANNEL, bytes.buffer, place).shape.lanes, 1);
     } catch (error) {
       assert.equal((error as { code?: unknown }).code, "EFORMAT");
     }

@@ -365,7 +365,7 @@ Deno.test("Consumer.drain: a segment that a visitor detaches ends it with an err
   using producer = channel.producer();
   for (const length of [1, 300]) {
     producer.sendBatch([new Uint8Array(length), new Uint8Array(length)]);
-    const membership = ChannelMembership.join({ key: channel.key, wanted: {}, trust: false });
+    const membership = new ChannelMembership({ key: channel.key, wanted: {}, trust: false });
     const { segment, set } = membership;
     const role = new Role(set, 0);
     assert(role.tryAcquire());
