@@ -13,7 +13,7 @@
 #define SHM_CHANNEL_MAGIC 0x434d4853U
 #define SHM_CHANNEL_MAGIC_SWAPPED 0x53484d43U
 #define SHM_CHANNEL_VERSION 1U
-#define SHM_CHANNEL_LAYOUT_HASH 0x8bdfc8b6U
+#define SHM_CHANNEL_LAYOUT_HASH 0x22590b75U
 #define SHM_CHANNEL_LINE 128U
 #define SHM_CHANNEL_RECORD_ALIGN 8U
 #define SHM_CHANNEL_PADDING 0xffffffffU
@@ -56,10 +56,12 @@ SHMCI_PLACE(ShmChannelHeader, segment_size, 24, 8);
 struct __attribute__((aligned(128))) ShmChannelConsumerLine {
   uint32_t asleep;
   uint32_t opened;
+  uint32_t identity[2];
 };
 static_assert(sizeof(struct ShmChannelConsumerLine) == 128, "ShmChannelConsumerLine");
 SHMCI_PLACE(ShmChannelConsumerLine, asleep, 0, 4);
 SHMCI_PLACE(ShmChannelConsumerLine, opened, 4, 4);
+SHMCI_PLACE(ShmChannelConsumerLine, identity, 8, 8);
 
 struct ShmChannelMessageCounter {
   uint32_t position;

@@ -242,6 +242,28 @@ const PARAMETERS: Readonly<Record<string, readonly Parameter[]>> = {
   listChannels: [opts("trust")],
   statChannel: [arg("id", ({ channel }) => channel.id), opts("trust")],
 
+  bridgeOut: [
+    arg("consumer", ({ consumer }) => consumer),
+    opts(
+      "server connection stream subject create signal onProgress maxInFlight",
+      () => ({ stream: "S", subject: "s.x", signal: AbortSignal.abort() }),
+      { waits: true },
+    ),
+  ],
+  bridgeIn: [
+    arg("producer", ({ producer }) => producer),
+    opts(
+      "server connection stream subject durable signal onProgress maxInFlight",
+      () => ({ stream: "S", durable: "d", signal: AbortSignal.abort() }),
+      { waits: true },
+    ),
+  ],
+  "new BridgeError": [
+    arg("code", () => "ESTREAM"),
+    arg("action", () => "try"),
+    arg("reason", () => "it failed"),
+  ],
+
   "new Role": [arg("set", ({ set }) => set), semaphore],
   "new Mutex": [arg("set", ({ set }) => set), semaphore],
   "new AtomicInt32": [arg("segment", ({ segment }) => segment), at],

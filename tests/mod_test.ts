@@ -13,6 +13,7 @@ import {
   ShmEntry,
   ShmError,
 } from "../mod.ts";
+import { BridgeError } from "../src/nats/mod.ts";
 import { SeqlockReader } from "../src/sync/mod.ts";
 import { FRONT_DOORS, LIBRARY } from "./support/front_doors.ts";
 import { guardAgainstLeaks } from "./support/leaks.ts";
@@ -46,6 +47,7 @@ function objects(stack: DisposableStack): Readonly<Record<string, object>> {
     SeqlockReader: new SeqlockReader(segment, { counter: 0 }),
     ShmEntry: entry,
     ShmError: new ShmError("try", "shmget", 2),
+    BridgeError: new BridgeError("ESTREAM", "try", "it failed"),
     Channel: channel,
     Producer: producer,
     Consumer: stack.use(channel.consumer()),

@@ -654,9 +654,9 @@ class MailboxClient(Mailbox):
 
 # ---------------------------------------------------------------- the channel
 
-MAGIC, VERSION, LAYOUT_HASH = 0x434D4853, 1, 0x8BDFC8B6
+MAGIC, VERSION, LAYOUT_HASH = 0x434D4853, 1, 0x22590B75
 PADDING, MASK = 0xFFFFFFFF, 0xFFFFFFFF
-ASLEEP, OPENED = 128, 132  # the consumer's line
+ASLEEP, OPENED, IDENTITY = 128, 132, 136  # the consumer's line
 TAIL, LANE_ASLEEP, LANE_OPENED, CLOSED, FULL_WAITS, TAIL_TALLIES = 0, 4, 8, 12, 16, 20
 HEAD, HEAD_TALLIES = 128, 132
 
@@ -980,6 +980,8 @@ class Consumer(Channel):
         at = self._lane(i)
         if self._tail(i) % 8:
             self.memory.round_down(at + TAIL)
+        for at_word in (IDENTITY, IDENTITY + 4):
+            self.memory.store32(at_word, 0)  # a number may be given twice now
         head = self._tail(i) & ~7 & MASK
         sent = self._count_at(at + TAIL_TALLIES, head)
         self._free(i, head, max(0, sent - self._count_at(at + HEAD_TALLIES, self.heads[i])))

@@ -53,6 +53,20 @@ export let makeConsumer: <Out>(
 export let deadByLane: (consumer: Consumer) => readonly number[];
 
 /**
+ * What names the messages of a channel outside it: the n-th message of a lane is `identity`, lane and n,
+ * whichever consumer receives it, and however often.
+ */
+export interface MessageNumbers {
+  /** Unlike that of any other channel, on any machine. */
+  readonly identity: string;
+  /** How many messages of each lane were ever acknowledged: the next one has the number after that. */
+  readonly acknowledged: readonly number[];
+}
+
+/** The {@linkcode MessageNumbers} of a consumer's channel. Internal: used by the bridge to NATS. */
+export let messageNumbers: (consumer: Consumer) => MessageNumbers;
+
+/**
  * The one receiver of a channel.
  *
  * `consume` calls a handler with each message, and an exception there loses no message. `tryReceive`
@@ -92,6 +106,8 @@ export class Consumer<Out = Uint8Array<ArrayBuffer>>
   readonly #words: Int32Array<ArrayBuffer>;
   readonly #lanes: LaneRotation;
   readonly #end: EndOfStream;
+  /** Whether the identity in memory goes with the counts of all lanes. */
+  #identified: boolean;
   readonly #self: WaiterFlag;
   readonly #wait: MessageWait;
   readonly #queue = new SerialQueue();
@@ -103,6 +119,7 @@ export class Consumer<Out = Uint8Array<ArrayBuffer>>
   static {
     makeConsumer = (...how) => new Consumer(...how);
     deadByLane = (consumer) => consumer.#end.deadByLane;
+    messageNumbers = (consumer) => consumer.#messageNumbers();
   }
 
   private constructor(
@@ -118,6 +135,7 @@ export class Consumer<Out = Uint8Array<ArrayBuffer>>
     const small = new SmallPayload();
     const gone = (): ShmError => channel.closed("the consumer", this.#open);
     const lanes = this.#lanes = new LaneRotation(channel, small, gone);
+    this.#identified = lanes.readers.every(({ isCounted }) => isCounted);
     const words = this.#words = consumerWords(segment.buffer);
     const self = this.#self = new WaiterFlag(
       segment,
@@ -364,6 +382,21 @@ export class Consumer<Out = Uint8Array<ArrayBuffer>>
     return this.#end.deadByLane.reduce((sum, dead) => sum + dead);
   }
 
+  #messageNumbers(): MessageNumbers {
+    this.#checkOpen();
+    const words = this.#words;
+    const at = CONSUMER_WORD.IDENTITY;
+    if (!this.#identified || (words[at] === 0 && words[at + 1] === 0)) {
+      crypto.getRandomValues(new Int32Array(2)).forEach((word, i) => words[at + i] = word);
+      this.#identified = true;
+    }
+    const halves = [words[at]!, words[at + 1]!];
+    return {
+      identity: halves.map((half) => (half >>> 0).toString(16).padStart(8, "0")).join(""),
+      acknowledged: this.#lanes.readers.map(({ acknowledged }) => acknowledged),
+    };
+  }
+
   /**
    * Waits for the next message. The call acknowledges the messages delivered before it; that of an earlier
    * `receive` counts as delivered when its promise has fulfilled. So calls made together are served in
@@ -526,6 +559,8 @@ export class Consumer<Out = Uint8Array<ArrayBuffer>>
     if (reader === undefined) {
       throw new RangeError(`there is no lane ${lane} in a channel of ${readers.length}`);
     }
+    // A dropped message may have left the channel under a number that another one gets now
+    this.#words[CONSUMER_WORD.IDENTITY] = this.#words[CONSUMER_WORD.IDENTITY + 1] = 0;
     return this.#lanes.discard(reader);
   }
 

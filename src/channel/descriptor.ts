@@ -15,7 +15,7 @@
  *
  * - header: the creator, once; all peers. `magic` is stored last, `version` before it.
  * - consumer line, `asleep`: the consumer stores 1 and 0, a producer exchanges it for 0; producers.
- *   `opened`: each process that acquires the role; for display.
+ *   `opened`: each process that acquires the role; for display. `identity`: the consumer; no other.
  * - lane, producer line: the lane's owner; the consumer. `asleep`: the owner stores 1 and 0, the
  *   consumer exchanges it for 0; the consumer.
  * - lane, consumer line: the consumer; the lane's owner.
@@ -77,11 +77,17 @@ export const HEADER: StructLayout<{
 }, { align: LINE });
 
 /** The line of the consumer. */
-export const CONSUMER: StructLayout<{ asleep: U32; opened: U32 }> = struct({
+export const CONSUMER: StructLayout<{
+  asleep: U32;
+  opened: U32;
+  identity: ArrayLayout<U32>;
+}> = struct({
   /** 1 while the consumer sleeps or is about to: a producer that publishes a tail must wake it. */
   asleep: u32,
   /** How often the role was acquired. */
   opened: u32,
+  /** Random, and 0 until a consumer needs it: with lane and number it names a message outside the channel. */
+  identity: array(u32, 2),
 }, { align: LINE });
 
 /** The number of messages ever sent up to a position. */

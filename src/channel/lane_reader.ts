@@ -13,7 +13,7 @@ import type { WaiterFlag } from "../sync/waiter_flag.ts";
 import { PADDING, RECORD, RECORD_ALIGN } from "./descriptor.ts";
 import { areEnds, LANE_WORD, type LaneMemory } from "./lane_words.ts";
 import { maxMessage } from "./shape.ts";
-import { MessageCounter, readMessageCount } from "./message_counter.ts";
+import { hasMessageCount, MessageCounter, readMessageCount } from "./message_counter.ts";
 
 const { TAIL, HEAD, HEAD_COUNTERS, TAIL_COUNTERS } = LANE_WORD;
 const HEADER = RECORD.size;
@@ -61,6 +61,8 @@ export type ChannelVisit<Payload = Uint8Array<ArrayBuffer>> = (
 /** The reading end of one lane. */
 export class LaneReader {
   readonly memory: LaneMemory;
+  /** Whether memory told how many messages there were before; otherwise they count from 0 again. */
+  readonly isCounted: boolean;
   readonly #capacity: number;
   /** The shortest length, and how much longer the longest is: 0 if all messages have one length. */
   readonly #least: number;
@@ -109,7 +111,13 @@ export class LaneReader {
     this.#views = new RingViews(memory.bytes);
     // SYNC role: the semaphore orders this after all actions of the last consumer
     this.#published = this.#head = this.#tail = Atomics.load(memory.words, HEAD);
+    this.isCounted = hasMessageCount(memory.words, HEAD_COUNTERS, this.#published);
     this.#counter = new MessageCounter(memory.words, HEAD_COUNTERS, this.#published);
+  }
+
+  /** How many messages of this lane were ever acknowledged. */
+  get acknowledged(): number {
+    return this.#counter.count;
   }
 
   /** Whether there is a message to deliver. Reads the tail again if needed. */

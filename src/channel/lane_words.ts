@@ -38,6 +38,7 @@ export const LANE_WORD = {
 export const CONSUMER_WORD = {
   ASLEEP: CONSUMER.fields.asleep.offset / WORD,
   OPENED: CONSUMER.fields.opened.offset / WORD,
+  IDENTITY: CONSUMER.fields.identity.offset / WORD,
 } as const;
 
 /** The index of each word of a message counter, and of the next counter. */

@@ -21,6 +21,15 @@ export function readMessageCount(
   return 0;
 }
 
+/** Whether one of the two counters at `first` has `position`. */
+export function hasMessageCount(
+  words: Int32Array<ArrayBuffer>,
+  first: number,
+  position: number,
+): boolean {
+  return [first, first + NEXT].some((at) => words[at + POSITION] === position);
+}
+
 /**
  * The counters of one line, for their only writer. The count is two words here too: the engine would
  * keep one number as floating-point, to be divided and rounded before each publish.

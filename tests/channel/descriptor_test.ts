@@ -38,7 +38,7 @@ Deno.test("HEADER and LANE: fields are at the offsets of the wire format", () =>
     segment_size: 24,
   });
   assert.deepEqual(offsets(CONTROL), { header: 0, consumer: 128, lane: 256 });
-  assert.deepEqual(offsets(CONSUMER), { asleep: 0, opened: 4 });
+  assert.deepEqual(offsets(CONSUMER), { asleep: 0, opened: 4, identity: 8 });
   assert.deepEqual(offsets(LANE), { producer: 0, consumer: 128 });
   assert.deepEqual(offsets(LANE_PRODUCER), {
     tail: 0,

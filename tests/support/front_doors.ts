@@ -4,6 +4,7 @@ import * as channel from "../../src/channel/mod.ts";
 import * as cparse from "../../src/cparse/mod.ts";
 import * as layout from "../../src/layout/mod.ts";
 import * as mailbox from "../../src/mailbox/mod.ts";
+import * as nats from "../../src/nats/mod.ts";
 import * as sync from "../../src/sync/mod.ts";
 import * as sysv from "../../src/sysv/mod.ts";
 import config from "../../deno.json" with { type: "json" };
@@ -21,4 +22,5 @@ export const LIBRARY: Readonly<Record<string, unknown>> = {
   ...sync,
   ...mailbox,
   ...channel,
+  ...nats,
 };

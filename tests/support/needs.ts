@@ -17,6 +17,8 @@ export interface Needs {
   readonly files?: boolean;
   /** Files that packages install, such as headers, by their paths; implies `files`. */
   readonly installed?: readonly string[];
+  /** Connections to servers on this machine. */
+  readonly loopback?: boolean;
   /** Root, to act as another user or to change a limit. */
   readonly root?: boolean;
   /** An IPC namespace of the test's own, made by `unshare -i`. */
@@ -56,6 +58,10 @@ export function mayUnshare(): boolean {
   return new Deno.Command("unshare", { args: ["-i", "true"], stderr: "null" }).outputSync().success;
 }
 
+function mayConnect(): boolean {
+  return Deno.permissions.querySync({ name: "net", host: "127.0.0.1" }).state === "granted";
+}
+
 function mayTrace(): boolean {
   const args = ["-qq", "-o", "/dev/null", "true"];
   return new Deno.Command("strace", { args, stderr: "null" }).outputSync().success;
@@ -68,6 +74,7 @@ export function missing(needs: Needs): string | undefined {
   if ((needs.files === true || installed.length > 0) && !(granted("read") && granted("write"))) {
     return "needs --allow-read and --allow-write";
   }
+  if (needs.loopback === true && !mayConnect()) return "needs --allow-net=127.0.0.1";
   if (needs.root === true && geteuid() !== 0) return "needs root";
   if (needs.namespace === true && !mayUnshare()) return "may not make an IPC namespace";
   const { cores = 1 } = needs;

@@ -73,7 +73,12 @@ export class Peer implements AsyncDisposable {
   readonly #net: ReturnType<typeof setTimeout>;
   #linesTaken = 0;
 
-  private constructor(command: string, args: readonly string[], env: Record<string, string>) {
+  private constructor(
+    command: string,
+    args: readonly string[],
+    env: Record<string, string>,
+    safetyMs = SAFETY_MS,
+  ) {
     this.#child = new Deno.Command(command, {
       args: [...args],
       stdin: "piped",
@@ -85,7 +90,7 @@ export class Peer implements AsyncDisposable {
     this.#input = this.#child.stdin.getWriter();
     this.#stdout = new Collected(this.#child.stdout);
     this.#stderr = new Collected(this.#child.stderr);
-    this.#net = setTimeout(() => this.kill("SIGKILL"), SAFETY_MS);
+    this.#net = setTimeout(() => this.kill("SIGKILL"), safetyMs);
   }
 
   /** Starts any program. */
@@ -93,8 +98,9 @@ export class Peer implements AsyncDisposable {
     command: string,
     args: readonly string[] = [],
     env: Record<string, string> = {},
+    safetyMs?: number,
   ): Peer {
-    return new Peer(command, args, env);
+    return new Peer(command, args, env, safetyMs);
   }
 
   /** Starts our command with the one permission it may have. */

@@ -1,0 +1,122 @@
+/**
+ * The connection of a bridge: whether it is up, and waiting for what happens on it. Internal: used by the
+ * two directions of the bridge.
+ */
+
+import { BridgeError, reasonOf } from "./bridge_error.ts";
+import type { BridgeOptions } from "./bridge_options.ts";
+import {
+  loadNatsClient,
+  type NatsClient,
+  type NatsConnection,
+  type StreamManager,
+} from "./nats_client.ts";
+
+const LOCAL_SERVER = "nats://127.0.0.1:4222";
+
+/** A connection that reports what happens to it. */
+export class Link implements AsyncDisposable {
+  readonly client: NatsClient;
+  readonly connection: NatsConnection;
+  readonly manager: StreamManager;
+  readonly #isOwn: boolean;
+  readonly #statuses: ReturnType<NatsConnection["status"]>;
+  readonly #waiting = new Set<() => void>();
+  #isUp = true;
+  #failure: Error | undefined;
+
+  private constructor(
+    client: NatsClient,
+    connection: NatsConnection,
+    manager: StreamManager,
+    isOwn: boolean,
+  ) {
+    this.client = client;
+    this.connection = connection;
+    this.manager = manager;
+    this.#isOwn = isOwn;
+    this.#statuses = connection.status();
+    this.#watch();
+  }
+
+  /**
+   * Uses the connection of the options, or makes one.
+   *
+   * @throws {BridgeError} `ENOCLIENT`, `ECONNECT`
+   */
+  static async open(
+    { connection, server = LOCAL_SERVER }: Pick<BridgeOptions, "connection" | "server">,
+  ): Promise<Link> {
+    const client = await loadNatsClient();
+    const options = typeof server === "string" ? { servers: server } : server;
+    let made: NatsConnection | undefined;
+    try {
+      made = connection ?? await client.connect({ maxReconnectAttempts: -1, ...options });
+      return new Link(client, made, await client.jetstreamManager(made), made !== connection);
+    } catch (cause) {
+      if (made !== connection) await made?.close();
+      const where = connection === undefined ? ` to ${options.servers ?? LOCAL_SERVER}` : "";
+      const what = made === undefined ? `connect${where}` : "use JetStream, which streams need";
+      throw new BridgeError("ECONNECT", what, reasonOf(cause), cause);
+    }
+  }
+
+  async #watch(): Promise<void> {
+    for await (const { type, error } of this.#statuses) {
+      if (type === "disconnect") this.#isUp = false;
+      else if (type === "reconnect") this.#isUp = true;
+      else if (type === "error" && error?.name === "PermissionViolationError") {
+        this.#failure = new BridgeError("EREFUSED", "use the server", reasonOf(error));
+      } else continue;
+      this.happened();
+    }
+    if (!this.connection.isClosed()) return;
+    const cause = await this.connection.closed() ?? undefined;
+    const reason = cause === undefined ? "the connection was closed" : reasonOf(cause);
+    this.#failure = new BridgeError("ECONNECT", "go on", reason, cause);
+    this.happened();
+  }
+
+  /** Whether the server is connected now. */
+  get isUp(): boolean {
+    return this.#isUp;
+  }
+
+  /** Throws if no wait helps any more. */
+  check(): void {
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  /** Ends all present waits. */
+  happened(): void {
+    for (const wake of this.#waiting) wake();
+  }
+
+  /** Fulfils when something happens, after `ms` milliseconds, or when `signal` aborts. */
+  async wait(ms: number, signal?: AbortSignal): Promise<void> {
+    if (signal?.aborted) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const wake = (): void => resolve();
+    const timer = setTimeout(wake, ms);
+    this.#waiting.add(wake);
+    signal?.addEventListener("abort", wake);
+    await promise;
+    clearTimeout(timer);
+    this.#waiting.delete(wake);
+    signal?.removeEventListener("abort", wake);
+  }
+
+  /** Fulfils after `ms` milliseconds, or when `signal` aborts, whatever happens. */
+  async pause(ms: number, signal?: AbortSignal): Promise<void> {
+    const end = performance.now() + ms;
+    while (performance.now() < end && !signal?.aborted) {
+      await this.wait(end - performance.now(), signal);
+    }
+  }
+
+  /** Closes the connection, unless it is the caller's. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#statuses.stop?.();
+    if (this.#isOwn) await this.connection.close();
+  }
+}

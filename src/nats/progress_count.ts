@@ -1,0 +1,42 @@
+/** Counts what a bridge has passed on, and reports it. Internal: used by the two directions of the bridge. */
+
+import type { BridgeProgress } from "./bridge_options.ts";
+
+/** The figures of one bridge. */
+export class ProgressCount {
+  readonly #report: ((progress: BridgeProgress) => void) | undefined;
+  #messages = 0;
+  #bytes = 0;
+  #duplicates = 0;
+  #waiting: string | undefined;
+
+  constructor(report: ((progress: BridgeProgress) => void) | undefined) {
+    this.#report = report;
+  }
+
+  /** The figures now. */
+  get now(): BridgeProgress {
+    return {
+      messages: this.#messages,
+      bytes: this.#bytes,
+      duplicates: this.#duplicates,
+      waiting: this.#waiting,
+    };
+  }
+
+  /** Adds messages that were passed on, `duplicates` of them recognised as such. */
+  add(messages: number, bytes: number, duplicates: number): void {
+    this.#messages += messages;
+    this.#bytes += bytes;
+    this.#duplicates += duplicates;
+    this.#waiting = undefined;
+    this.#report?.(this.now);
+  }
+
+  /** Reports once why the bridge waits. */
+  readonly wait = (reason: string): void => {
+    if (this.#waiting === reason) return;
+    this.#waiting = reason;
+    this.#report?.(this.now);
+  };
+}
