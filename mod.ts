@@ -11,6 +11,7 @@
  * | share one number, and wait for its change | {@linkcode Segment} and {@linkcode AtomicInt32} |
  * | copy what a C program guards with a counter, such as gpsd | `SeqlockReader` of `@sysv/shm/sync` |
  * | give jobs from many processes to one worker | {@linkcode Channel} |
+ * | share the newest value of something, such as settings or a position | {@linkcode Latest} |
  * | send a text and know that it was received, or talk to the classic C++ programs | {@linkcode MailboxClient} and {@linkcode MailboxServer} |
  * | lock something for one process at a time | {@linkcode Mutex} |
  * | be the only process of its kind | {@linkcode Role} |
@@ -18,7 +19,7 @@
  * | list and look at what is there | {@linkcode listSegments}, {@linkcode statSegment}, and `watch` and `top` of the command |
  *
  * Option types and everything else are in the subpaths: `@sysv/shm/layout`, `@sysv/shm/cparse`,
- * `@sysv/shm/sysv`, `@sysv/shm/sync`, `@sysv/shm/mailbox` and `@sysv/shm/channel`.
+ * `@sysv/shm/sysv`, `@sysv/shm/sync`, `@sysv/shm/mailbox`, `@sysv/shm/channel` and `@sysv/shm/latest`.
  *
  * @example Share a C struct with another process
  * ```ts
@@ -94,3 +95,5 @@ export type { ChannelMessage } from "./src/channel/channel_options.ts";
 export { listChannels, statChannel } from "./src/channel/channel_stat.ts";
 export type { Consumer } from "./src/channel/consumer.ts";
 export type { Producer } from "./src/channel/producer.ts";
+
+export { Latest } from "./src/latest/latest.ts";

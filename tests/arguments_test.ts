@@ -11,6 +11,7 @@ import {
   Channel,
   cString,
   i32,
+  Latest,
   MailboxClient,
   MailboxServer,
   Mutex,
@@ -55,6 +56,12 @@ class World implements Disposable {
   );
   readonly typedProducer = this.#stack.use(this.typed.producer());
   readonly typedConsumer = this.#stack.use(this.typed.consumer());
+  readonly latest = this.#stack.use(Latest.openOrCreate({ key: freshKey(), size: 8, cells: 2 }));
+  readonly latestWriter = this.#stack.use(this.latest.writer());
+  readonly latestReader = this.#stack.use(this.latest.reader());
+  readonly pose = this.#stack.use(Latest.of(Pair, { key: freshKey(), cells: 2 }));
+  readonly poseWriter = this.#stack.use(this.pose.writer());
+  readonly free = this.#stack.use(Latest.openOrCreate({ key: freshKey(), size: 8, cells: 2 }));
   readonly mailboxKey = freshKey();
   readonly server = this.#stack.use(MailboxServer.open({ key: this.mailboxKey }));
   readonly client = this.#stack.use(MailboxClient.open({ key: this.mailboxKey }));
@@ -69,6 +76,7 @@ class World implements Disposable {
     this.producer.trySend(new Uint8Array(8));
     this.typedProducer.trySend({ n: 1, name: "one" });
     this.client.trySend("hello");
+    this.latestWriter.write(new Uint8Array(8));
   }
 
   /** All that a call that is refused must leave as it is. */
@@ -80,6 +88,9 @@ class World implements Disposable {
       this.channel.stats(),
       this.typed.stats(),
       this.server.segment.read(),
+      this.latest.isOpen && this.latest.reader().read(),
+      this.pose.isOpen && this.pose.reader().read(),
+      this.free.isOpen && this.free.writerPid,
       new Uint8Array(this.buffer).slice(),
     ];
   }
@@ -241,6 +252,8 @@ const PARAMETERS: Readonly<Record<string, readonly Parameter[]>> = {
   ],
   listChannels: [opts("trust")],
   statChannel: [arg("id", ({ channel }) => channel.id), opts("trust")],
+  listLatests: [opts("trust")],
+  statLatest: [arg("id", ({ latest }) => latest.id), opts("trust")],
 
   bridgeOut: [
     arg("consumer", ({ consumer }) => consumer),
@@ -307,6 +320,14 @@ const PARAMETERS: Readonly<Record<string, readonly Parameter[]>> = {
   "Channel.of": [
     arg("layout", () => Pair),
     opts("key lanes laneCapacity mode persistent trust timeout", (world) => ({ key: key(world) })),
+  ],
+  "Latest.openOrCreate": [
+    opts("key size cells mode persistent trust timeout", (world) => ({ key: key(world), size: 8 })),
+  ],
+  "Latest.open": [arg("key", ({ latest }) => latest.key), opts("readOnly trust timeout")],
+  "Latest.of": [
+    arg("layout", () => Pair),
+    opts("key cells mode persistent readOnly trust timeout", (world) => ({ key: key(world) })),
   ],
   "MailboxServer.open": [
     opts("key mode trust recreate timeout persistent", (world) => ({ key: key(world) })),
@@ -448,6 +469,25 @@ const PARAMETERS: Readonly<Record<string, readonly Parameter[]>> = {
   "Consumer#ack": [],
   "Consumer#nack": [],
   "Consumer#close": [],
+  "Latest#writer": [],
+  "Latest#acquireWriter": [opts(wait)],
+  "Latest#reader": [opts("spin")],
+  "Latest#remove": [],
+  "Latest#close": [],
+  "LatestWriter#write": [
+    arg("value", bytes, { hostile: [gone, () => Object.create(Uint8Array.prototype)] }),
+  ],
+  "LatestWriter#update": [arg("edit", () => () => {})],
+  "LatestWriter#close": [],
+  "LatestWriter of structs#write": [message],
+  "LatestWriter of structs#update": [arg("edit", () => () => {})],
+  "LatestWriter of structs#close": [],
+  "LatestReader#read": [],
+  "LatestReader#view": [arg("show", () => () => {})],
+  "LatestReader#wait": [opts(wait)],
+  "LatestReader#waitSync": [opts("timeout")],
+  "LatestReader#changes": [opts(wait)],
+  "LatestReader#close": [],
   "MailboxServer#tryReceive": [],
   "MailboxServer#receive": [opts(wait)],
   "MailboxServer#receiveSync": [opts("timeout")],
@@ -513,6 +553,7 @@ const NOT_CALLED = [
   "new Segment",
   "new SemaphoreSet",
   "new Channel",
+  "new Latest",
   "new MailboxServer",
   "new MailboxClient",
   "new ShmEntry",
@@ -532,6 +573,10 @@ const RECEIVERS: Readonly<Record<string, In<object>>> = {
   "Producer of structs": ({ typedProducer }) => typedProducer,
   Reservation: ({ reservation }) => reservation,
   Consumer: ({ consumer }) => consumer,
+  Latest: ({ free }) => free,
+  LatestWriter: ({ latestWriter }) => latestWriter,
+  "LatestWriter of structs": ({ poseWriter }) => poseWriter,
+  LatestReader: ({ latestReader }) => latestReader,
   MailboxServer: ({ server }) => server,
   MailboxClient: ({ client }) => client,
   ShmEntry: ({ entry }) => entry,

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import {
   AtomicInt32,
   Channel,
+  Latest,
   MailboxClient,
   MailboxServer,
   Mutex,
@@ -36,6 +37,7 @@ function objects(stack: DisposableStack): Readonly<Record<string, object>> {
   const channel = stack.use(Channel.openOrCreate({ key, lanes: 2, laneCapacity: 4096 }));
   const producer = stack.use(channel.producer());
   const mailbox = freshKey();
+  const latest = stack.use(Latest.openOrCreate({ key: freshKey(), size: 8 }));
   return {
     Segment: segment,
     SemaphoreSet: set,
@@ -52,6 +54,9 @@ function objects(stack: DisposableStack): Readonly<Record<string, object>> {
     Producer: producer,
     Consumer: stack.use(channel.consumer()),
     Reservation: stack.use(producer.claim(4)!),
+    Latest: latest,
+    LatestReader: stack.use(latest.reader()),
+    LatestWriter: stack.use(latest.writer()),
     MailboxServer: stack.use(MailboxServer.open({ key: mailbox })),
     MailboxClient: stack.use(MailboxClient.open({ key: mailbox })),
   };

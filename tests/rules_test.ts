@@ -15,6 +15,7 @@ const RANKS: Readonly<Record<string, number>> = {
   "src/sync": 2,
   "src/mailbox": 3,
   "src/channel": 3,
+  "src/latest": 3,
   "src/nats": 4,
   "src/cli": 5,
 };

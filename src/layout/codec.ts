@@ -27,7 +27,7 @@ const LONGEST_ARRAY = 2 ** 32 - 1;
 type Decode = (data: DataView, at: number, limit: number) => unknown;
 
 /** The memory that a value will be written to: its byte 0 is byte `start` of `data`. */
-interface Target {
+export interface Target {
   readonly data: DataView;
   readonly start: number;
 }
@@ -364,6 +364,24 @@ export function load(layout: Layout, data: DataView, at: number): unknown {
     copy(data, at, bytes, 0, layout.size);
     return decode(bytes, 0, Infinity);
   });
+}
+
+/** Returns a plain copy of the value in `data`, memory that no other process can change. */
+export function decodeOwn(layout: Layout, data: DataView): unknown {
+  return codecOf(layout).decode(data, 0, Infinity);
+}
+
+/**
+ * Writes a value into memory of `layout.size` bytes that no other process can change. Clears it first: no
+ * value depends on the one before. If it throws, the memory may hold a part of the value.
+ */
+export function encodeOwn(layout: Layout, target: Target, value: unknown): void {
+  const { data, start } = target;
+  if (copyBytes(layout, value, data, start)) return;
+  const { size } = layout;
+  if (size <= LONGEST_IN_WORDS) copy(ZEROS, 0, data, start, size);
+  else bytesOf(data, start, size).fill(0);
+  codecOf(layout).encode(data, start, value, "", target);
 }
 
 /**

@@ -41,7 +41,7 @@ function copyLine(
 }
 
 /** Copies `count` words. */
-function copyWords(
+export function copyWords(
   from: BigUint64Array,
   first: number,
   to: BigUint64Array,

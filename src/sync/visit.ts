@@ -14,12 +14,18 @@ export type VisitResult =
   | symbol
   | (object & { readonly then?: never });
 
-/** Throws if a visitor returned a promise, even one of another realm or library. */
-export function refusePromise(returned: unknown): void {
+/**
+ * Throws if a function of the caller, called `name`, returned a promise, even one of another realm or
+ * library. `instead` says what else to do.
+ */
+export function refusePromise(
+  returned: unknown,
+  name = "visit",
+  instead = "copy it, or use receive() or for await",
+): void {
   if (returned === null || (typeof returned !== "object" && typeof returned !== "function")) return;
   if (typeof (returned as { readonly then?: unknown }).then !== "function") return;
   throw new TypeError(
-    "visit returned a promise, and what it was given is valid during the call only: copy it, or " +
-      "use receive() or for await",
+    `${name} returned a promise, and what it was given is valid during the call only: ${instead}`,
   );
 }

@@ -2,6 +2,7 @@
 
 import * as channel from "../../src/channel/mod.ts";
 import * as cparse from "../../src/cparse/mod.ts";
+import * as latest from "../../src/latest/mod.ts";
 import * as layout from "../../src/layout/mod.ts";
 import * as mailbox from "../../src/mailbox/mod.ts";
 import * as nats from "../../src/nats/mod.ts";
@@ -22,5 +23,6 @@ export const LIBRARY: Readonly<Record<string, unknown>> = {
   ...sync,
   ...mailbox,
   ...channel,
+  ...latest,
   ...nats,
 };

@@ -1,0 +1,115 @@
+/**
+ * The writing end of the cells: writes a value into the cell of the next publication, and publishes it by
+ * one store. Never waits. Internal: used by `LatestWriter`.
+ *
+ * The number of the newest publication is private; memory only receives copies of it.
+ */
+
+import type { EventCount } from "../sync/event_count.ts";
+import { copyWords } from "../sync/payload_views.ts";
+import { CELL_WORD, type CellMemory, CONTROL_WORD, isHigh, numberOf } from "./cell_memory.ts";
+import type { CellErrors } from "./cell_reader.ts";
+
+const { PUBLISHED, OPENED } = CONTROL_WORD;
+const { LOW, HIGH, LENGTH, VALUE } = CELL_WORD;
+const WORD = Int32Array.BYTES_PER_ELEMENT;
+
+/** The cells, for the one writer. */
+export class CellWriter {
+  readonly memory: CellMemory;
+  readonly #words: Int32Array<ArrayBuffer>;
+  readonly #first: number;
+  readonly #stride: number;
+  readonly #mask: number;
+  readonly #readers: Pick<EventCount, "wake">;
+  readonly #errors: CellErrors;
+  /** The number of the newest publication. */
+  #low: number;
+  #high: number;
+
+  /**
+   * Continues after the newest publication. `readers` wakes those that wait.
+   *
+   * @throws {ShmError} `ECORRUPT` its cell has another number
+   */
+  constructor(memory: CellMemory, readers: Pick<EventCount, "wake">, errors: CellErrors) {
+    const { shape, words, first, stride } = memory;
+    this.memory = memory;
+    this.#words = words;
+    this.#first = first;
+    this.#stride = stride;
+    this.#mask = shape.cells - 1;
+    this.#readers = readers;
+    this.#errors = errors;
+    // SYNC role: the semaphore orders this after all actions of the last writer
+    this.#low = Atomics.load(words, PUBLISHED);
+    const cell = this.#cellOf(this.#low);
+    this.#high = words[cell + HIGH]!;
+    if (words[cell + LOW] !== this.#low || !isHigh(this.#high)) {
+      throw errors.corrupt(
+        `the newest publication is ${this.#low >>> 0}, and the number in its cell is ` +
+          `${this.#high >>> 0}:${words[cell + LOW]! >>> 0}`,
+      );
+    }
+    Atomics.add(words, OPENED, 1);
+  }
+
+  /** The number of the newest publication; 0 before the first. */
+  get number(): number {
+    return numberOf(this.#low, this.#high);
+  }
+
+  /** The index of the first word of the cell of a publication. */
+  #cellOf(low: number): number {
+    return this.#first + (low & this.#mask) * this.#stride;
+  }
+
+  /**
+   * Publishes `length` bytes, at most the size of a value, as the next value.
+   *
+   * @throws {ShmError} `ECORRUPT` memory no longer holds the number that we published; nothing is written
+   */
+  write(value: Uint8Array, length: number): void {
+    const cell = this.#begin(length);
+    this.memory.bytes.set(value, (cell + VALUE) * WORD);
+    this.#publish();
+  }
+
+  /** As {@linkcode CellWriter.write}, for a small value in words. */
+  writeWords(value: BigUint64Array<ArrayBuffer>, length: number): void {
+    const cell = this.#begin(length);
+    copyWords(value, 0, this.memory.wide, (cell + VALUE) / 2, (length + 7) >> 3);
+    this.#publish();
+  }
+
+  /** Writes the head of the next cell, and returns the index of its first word. */
+  #begin(length: number): number {
+    const words = this.#words;
+    const before = this.#low;
+    // SYNC reuse: this load comes after our last publishing store, and before the stores that follow. So a
+    // reader that sees one of them in a cell sees that publication too, and that its value is overtaken
+    const there = Atomics.load(words, PUBLISHED);
+    if (there !== before) throw this.#overwritten(there);
+    const low = (before + 1) | 0;
+    const high = low === 0 ? (this.#high + 1) | 0 : this.#high;
+    const cell = this.#cellOf(low);
+    words[cell + LOW] = low;
+    words[cell + HIGH] = high;
+    words[cell + LENGTH] = length;
+    return cell;
+  }
+
+  #publish(): void {
+    const low = this.#low = (this.#low + 1) | 0;
+    if (low === 0) this.#high = (this.#high + 1) | 0;
+    // SYNC published: all bytes of the cell come before this store
+    Atomics.store(this.#words, PUBLISHED, low);
+    this.#readers.wake();
+  }
+
+  #overwritten(there: number): Error {
+    return this.#errors.corrupt(
+      `the newest publication is ${there >>> 0} where we wrote ${this.#low >>> 0}`,
+    );
+  }
+}

@@ -1,0 +1,228 @@
+/**
+ * What a value is to the programs: its bytes, or a struct. Internal: used by readers and writers. Each has a
+ * decoder or encoder of its own, because these have memory.
+ */
+
+import { checkBytes } from "../layout/arguments.ts";
+import { decodeOwn, encodeOwn, type Target } from "../layout/codec.ts";
+import type {
+  Fields,
+  ReadonlyStructView,
+  StructInput,
+  StructLayout,
+  StructValue,
+  StructView,
+} from "../layout/layout.ts";
+import { gone } from "../layout/refusal.ts";
+import { SMALL } from "../sync/payload_views.ts";
+import type { CellReader } from "./cell_reader.ts";
+
+/** The bytes of a value, to be published. */
+export type Encoded = Uint8Array<ArrayBufferLike>;
+
+/** Makes the bytes of values. */
+export interface ValueEncoder<In, Edited> {
+  /** The memory that `encode` returns, as words; `undefined` if there is no such memory, or it is long. */
+  readonly words: BigUint64Array<ArrayBuffer> | undefined;
+  /** Returns the bytes of `value`. They may be its own, or overwritten by the next call. */
+  encode(value: In): Encoded;
+  /** Returns a copy of the newest value to be changed: of zeros if there is none yet. */
+  edit(cells: CellReader): Edited;
+  /**
+   * The bytes of that copy.
+   *
+   * @throws {TypeError} their memory was transferred away
+   */
+  edited(): Encoded;
+}
+
+/** Makes values of bytes in cells. */
+export interface ValueDecoder<Out, Shown> {
+  /** Returns a copy of the newest value; `undefined` if there is none yet. */
+  read(cells: CellReader): Out | undefined;
+  /** Calls `visit` with the newest value, and returns its result; `undefined` if there is none yet. */
+  show<Result>(
+    cells: CellReader,
+    visit: (value: Shown, version: number) => Result,
+  ): Result | undefined;
+}
+
+/** One kind of values. */
+export interface ValueKind<In, Out, Edited, Shown> {
+  /** Bytes of every value, or 0 if lengths differ. */
+  readonly length: number;
+  encoder(): ValueEncoder<In, Edited>;
+  decoder(): ValueDecoder<Out, Shown>;
+}
+
+type Bytes = Uint8Array<ArrayBuffer>;
+
+/** Values of bytes. */
+export const BYTES: ValueKind<ArrayBufferView | ArrayBufferLike, Bytes, Bytes, Bytes> = {
+  length: 0,
+  encoder: () => new BytesEncoder(),
+  decoder: () => new BytesDecoder(),
+};
+
+class BytesEncoder implements ValueEncoder<ArrayBufferView | ArrayBufferLike, Bytes> {
+  readonly words = undefined;
+  #edited: Bytes = new Uint8Array(0);
+  #length = 0;
+
+  encode(value: ArrayBufferView | ArrayBufferLike): Encoded {
+    return checkBytes(value, "value");
+  }
+
+  edit(cells: CellReader): Bytes {
+    const length = cells.load();
+    const isFirst = cells.number === 0;
+    this.#length = isFirst ? cells.memory.shape.size : length;
+    if (this.#edited.length !== this.#length) this.#edited = new Uint8Array(this.#length);
+    if (isFirst) this.#edited.fill(0);
+    else this.#edited.set(cells.own.subarray(0, length));
+    return this.#edited;
+  }
+
+  edited(): Encoded {
+    if (this.#edited.length !== this.#length) throw gone();
+    return this.#edited;
+  }
+}
+
+class BytesDecoder implements ValueDecoder<Bytes, Bytes> {
+  /** A view of the reader's memory, kept for values of the same length. */
+  #shown: Bytes = new Uint8Array(0);
+
+  read(cells: CellReader): Bytes | undefined {
+    return cells.copy();
+  }
+
+  show<Result>(
+    cells: CellReader,
+    visit: (value: Bytes, version: number) => Result,
+  ): Result | undefined {
+    const length = cells.load();
+    if (cells.number === 0) return undefined;
+    const { buffer } = cells.own;
+    if (this.#shown.length !== length || this.#shown.buffer !== buffer) {
+      this.#shown = new Uint8Array(buffer, 0, length);
+    }
+    return visit(this.#shown, cells.number);
+  }
+}
+
+/** Values of structs with this layout. */
+export function structs<F extends Fields>(
+  layout: StructLayout<F>,
+): ValueKind<StructInput<F>, StructValue<F>, StructView<F>, ReadonlyStructView<F>> {
+  return {
+    length: layout.size,
+    encoder: () => new StructEncoder(layout),
+    decoder: () => new StructDecoder(layout),
+  };
+}
+
+class StructEncoder<F extends Fields> implements ValueEncoder<StructInput<F>, StructView<F>> {
+  readonly words: BigUint64Array<ArrayBuffer> | undefined;
+  readonly #layout: StructLayout<F>;
+  readonly #bytes: Bytes;
+  readonly #target: Target;
+  /** What a caller edits is other memory: it can transfer that away. */
+  #edited: Bytes = new Uint8Array(0);
+  #view: StructView<F> | undefined;
+
+  constructor(layout: StructLayout<F>) {
+    const { size } = layout;
+    const words = new BigUint64Array(Math.ceil(size / BigUint64Array.BYTES_PER_ELEMENT));
+    this.words = size <= SMALL ? words : undefined;
+    this.#layout = layout;
+    this.#bytes = new Uint8Array(words.buffer, 0, size);
+    this.#target = { data: new DataView(words.buffer), start: 0 };
+  }
+
+  encode(value: StructInput<F>): Encoded {
+    encodeOwn(this.#layout, this.#target, value);
+    return this.#bytes;
+  }
+
+  edit(cells: CellReader): StructView<F> {
+    const { size } = this.#layout;
+    const length = cells.load();
+    if (this.#edited.length !== size || this.#view === undefined) {
+      this.#edited = new Uint8Array(size);
+      this.#view = this.#layout.view(this.#edited.buffer);
+    } else this.#edited.fill(0);
+    if (cells.number !== 0) this.#edited.set(cells.own.subarray(0, length));
+    return this.#view;
+  }
+
+  edited(): Encoded {
+    if (this.#edited.length !== this.#layout.size) throw gone();
+    if (this.words === undefined) return this.#edited;
+    this.#bytes.set(this.#edited);
+    return this.#bytes;
+  }
+}
+
+/** How often a value is shown in place before it is copied. */
+const IN_PLACE = 3;
+
+class StructDecoder<F extends Fields>
+  implements ValueDecoder<StructValue<F>, ReadonlyStructView<F>> {
+  readonly #layout: StructLayout<F>;
+  /** The reader's memory. No caller can transfer it away: a read-only view does not give it. */
+  #data: DataView | undefined;
+  #view: ReadonlyStructView<F> | undefined;
+  /** Views of the cells, made at their first use. */
+  #inPlace: ReadonlyStructView<F>[] | undefined;
+
+  constructor(layout: StructLayout<F>) {
+    this.#layout = layout;
+  }
+
+  read(cells: CellReader): StructValue<F> | undefined {
+    cells.load();
+    if (cells.number === 0) return undefined;
+    const data = this.#data ??= new DataView(cells.own.buffer);
+    return decodeOwn(this.#layout, data) as StructValue<F>;
+  }
+
+  show<Result>(
+    cells: CellReader,
+    visit: (value: ReadonlyStructView<F>, version: number) => Result,
+  ): Result | undefined {
+    // A small value is copied faster than it is shown twice
+    for (let time = this.#layout.size > SMALL ? 0 : IN_PLACE; time < IN_PLACE; time++) {
+      const usable = cells.begin() > 0 && cells.number !== 0;
+      const shown = usable ? attempt(visit, this.#at(cells), cells.number) : undefined;
+      if (cells.isGone) throw cells.gone();
+      if (cells.isWhole()) return shown?.();
+    }
+    cells.load();
+    if (cells.number === 0) return undefined;
+    this.#view ??= this.#layout.view(cells.own.buffer, 0, { readOnly: true });
+    return visit(this.#view, cells.number);
+  }
+
+  #at(cells: CellReader): ReadonlyStructView<F> {
+    const views = this.#inPlace ??= [];
+    const { bytes: { buffer } } = cells.memory;
+    return views[cells.index] ??= this.#layout.view(buffer, cells.offset, { readOnly: true });
+  }
+}
+
+/** Calls `visit`, and returns what gives its result or throws what it threw: both may have to be dropped. */
+function attempt<Shown, Result>(
+  visit: (value: Shown, version: number) => Result,
+  value: Shown,
+  version: number,
+): () => Result {
+  try {
+    const result = visit(value, version);
+    return () => result;
+  } catch (error) {
+    return () => {
+      throw error;
+    };
+  }
+}
