@@ -14,7 +14,7 @@ const ELSEWHERE = ["rules_test.ts"];
  * mostly sleep are among them: the others run in that time.
  */
 const LONGEST = [
-  "channel/model_test.ts",
+  "model_test.ts",
   "crash/channel_kills_test.ts",
   "cli/neighbours/",
   "docs_test.ts",
