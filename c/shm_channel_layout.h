@@ -1,19 +1,16 @@
 /*
- * The layout of the channel of @sysv/shm: constants and structs, with assertions that the compiler lays
+ * The layout of `channel` of @sysv/shm: constants and structs, with assertions that the compiler lays
  * them out as TypeScript does. Written by `deno task layout` from src/channel/descriptor.ts, which says
  * which process writes which word. Do not change it by hand. Programs include shm_channel.h.
  */
 #ifndef SYSV_SHM_CHANNEL_LAYOUT_H
 #define SYSV_SHM_CHANNEL_LAYOUT_H
 
-#include <assert.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "shm_headed.h"
 
 #define SHM_CHANNEL_MAGIC 0x434d4853U
-#define SHM_CHANNEL_MAGIC_SWAPPED 0x53484d43U
-#define SHM_CHANNEL_VERSION 1U
 #define SHM_CHANNEL_LAYOUT_HASH 0x22590b75U
+#define SHM_CHANNEL_VERSION 1U
 #define SHM_CHANNEL_LINE 128U
 #define SHM_CHANNEL_RECORD_ALIGN 8U
 #define SHM_CHANNEL_PADDING 0xffffffffU
@@ -25,15 +22,7 @@
 #define SHM_CHANNEL_LANE_CAPACITY_DEFAULT 1048576U
 #define SHM_CHANNEL_SEM_CONSUMER 0
 #define SHM_CHANNEL_SEM_LANE 1
-#define SHM_CHANNEL_SEM_AFTER_LANES_LOCK 1
-#define SHM_CHANNEL_SEM_AFTER_LANES_USERS 2
-#define SHM_CHANNEL_SEM_AFTER_LANES_DISPOSABLE 3
 #define SHM_CHANNEL_SEMAPHORES_BESIDE_LANES 4
-
-#define SHMCI_PLACE(type, member, offset, size)                         \
-  static_assert(offsetof(struct type, member) == (offset) &&            \
-                    sizeof(((struct type *)0)->member) == (size),       \
-                #type "." #member)
 
 struct __attribute__((aligned(128))) ShmChannelHeader {
   uint32_t magic;
@@ -45,13 +34,13 @@ struct __attribute__((aligned(128))) ShmChannelHeader {
   uint64_t segment_size;
 };
 static_assert(sizeof(struct ShmChannelHeader) == 128, "ShmChannelHeader");
-SHMCI_PLACE(ShmChannelHeader, magic, 0, 4);
-SHMCI_PLACE(ShmChannelHeader, version, 4, 4);
-SHMCI_PLACE(ShmChannelHeader, layout_hash, 8, 4);
-SHMCI_PLACE(ShmChannelHeader, lanes, 12, 4);
-SHMCI_PLACE(ShmChannelHeader, lane_capacity, 16, 4);
-SHMCI_PLACE(ShmChannelHeader, message_size, 20, 4);
-SHMCI_PLACE(ShmChannelHeader, segment_size, 24, 8);
+SHMH_PLACE(ShmChannelHeader, magic, 0, 4);
+SHMH_PLACE(ShmChannelHeader, version, 4, 4);
+SHMH_PLACE(ShmChannelHeader, layout_hash, 8, 4);
+SHMH_PLACE(ShmChannelHeader, lanes, 12, 4);
+SHMH_PLACE(ShmChannelHeader, lane_capacity, 16, 4);
+SHMH_PLACE(ShmChannelHeader, message_size, 20, 4);
+SHMH_PLACE(ShmChannelHeader, segment_size, 24, 8);
 
 struct __attribute__((aligned(128))) ShmChannelConsumerLine {
   uint32_t asleep;
@@ -59,9 +48,9 @@ struct __attribute__((aligned(128))) ShmChannelConsumerLine {
   uint32_t identity[2];
 };
 static_assert(sizeof(struct ShmChannelConsumerLine) == 128, "ShmChannelConsumerLine");
-SHMCI_PLACE(ShmChannelConsumerLine, asleep, 0, 4);
-SHMCI_PLACE(ShmChannelConsumerLine, opened, 4, 4);
-SHMCI_PLACE(ShmChannelConsumerLine, identity, 8, 8);
+SHMH_PLACE(ShmChannelConsumerLine, asleep, 0, 4);
+SHMH_PLACE(ShmChannelConsumerLine, opened, 4, 4);
+SHMH_PLACE(ShmChannelConsumerLine, identity, 8, 8);
 
 struct ShmChannelMessageCounter {
   uint32_t position;
@@ -69,9 +58,9 @@ struct ShmChannelMessageCounter {
   uint32_t count_high;
 };
 static_assert(sizeof(struct ShmChannelMessageCounter) == 12, "ShmChannelMessageCounter");
-SHMCI_PLACE(ShmChannelMessageCounter, position, 0, 4);
-SHMCI_PLACE(ShmChannelMessageCounter, count_low, 4, 4);
-SHMCI_PLACE(ShmChannelMessageCounter, count_high, 8, 4);
+SHMH_PLACE(ShmChannelMessageCounter, position, 0, 4);
+SHMH_PLACE(ShmChannelMessageCounter, count_low, 4, 4);
+SHMH_PLACE(ShmChannelMessageCounter, count_high, 8, 4);
 
 struct __attribute__((aligned(128))) ShmChannelLaneProducer {
   uint32_t tail;
@@ -82,28 +71,28 @@ struct __attribute__((aligned(128))) ShmChannelLaneProducer {
   struct ShmChannelMessageCounter tallies[2];
 };
 static_assert(sizeof(struct ShmChannelLaneProducer) == 128, "ShmChannelLaneProducer");
-SHMCI_PLACE(ShmChannelLaneProducer, tail, 0, 4);
-SHMCI_PLACE(ShmChannelLaneProducer, asleep, 4, 4);
-SHMCI_PLACE(ShmChannelLaneProducer, opened, 8, 4);
-SHMCI_PLACE(ShmChannelLaneProducer, closed, 12, 4);
-SHMCI_PLACE(ShmChannelLaneProducer, full_waits, 16, 4);
-SHMCI_PLACE(ShmChannelLaneProducer, tallies, 20, 24);
+SHMH_PLACE(ShmChannelLaneProducer, tail, 0, 4);
+SHMH_PLACE(ShmChannelLaneProducer, asleep, 4, 4);
+SHMH_PLACE(ShmChannelLaneProducer, opened, 8, 4);
+SHMH_PLACE(ShmChannelLaneProducer, closed, 12, 4);
+SHMH_PLACE(ShmChannelLaneProducer, full_waits, 16, 4);
+SHMH_PLACE(ShmChannelLaneProducer, tallies, 20, 24);
 
 struct __attribute__((aligned(128))) ShmChannelLaneConsumer {
   uint32_t head;
   struct ShmChannelMessageCounter tallies[2];
 };
 static_assert(sizeof(struct ShmChannelLaneConsumer) == 128, "ShmChannelLaneConsumer");
-SHMCI_PLACE(ShmChannelLaneConsumer, head, 0, 4);
-SHMCI_PLACE(ShmChannelLaneConsumer, tallies, 4, 24);
+SHMH_PLACE(ShmChannelLaneConsumer, head, 0, 4);
+SHMH_PLACE(ShmChannelLaneConsumer, tallies, 4, 24);
 
 struct ShmChannelLane {
   struct ShmChannelLaneProducer producer;
   struct ShmChannelLaneConsumer consumer;
 };
 static_assert(sizeof(struct ShmChannelLane) == 256, "ShmChannelLane");
-SHMCI_PLACE(ShmChannelLane, producer, 0, 128);
-SHMCI_PLACE(ShmChannelLane, consumer, 128, 128);
+SHMH_PLACE(ShmChannelLane, producer, 0, 128);
+SHMH_PLACE(ShmChannelLane, consumer, 128, 128);
 
 struct ShmChannelControl {
   struct ShmChannelHeader header;
@@ -111,16 +100,16 @@ struct ShmChannelControl {
   struct ShmChannelLane lane;
 };
 static_assert(sizeof(struct ShmChannelControl) == 512, "ShmChannelControl");
-SHMCI_PLACE(ShmChannelControl, header, 0, 128);
-SHMCI_PLACE(ShmChannelControl, consumer, 128, 128);
-SHMCI_PLACE(ShmChannelControl, lane, 256, 256);
+SHMH_PLACE(ShmChannelControl, header, 0, 128);
+SHMH_PLACE(ShmChannelControl, consumer, 128, 128);
+SHMH_PLACE(ShmChannelControl, lane, 256, 256);
 
 struct ShmChannelRecord {
   uint32_t length;
   uint32_t tag;
 };
 static_assert(sizeof(struct ShmChannelRecord) == 8, "ShmChannelRecord");
-SHMCI_PLACE(ShmChannelRecord, length, 0, 4);
-SHMCI_PLACE(ShmChannelRecord, tag, 4, 4);
+SHMH_PLACE(ShmChannelRecord, length, 0, 4);
+SHMH_PLACE(ShmChannelRecord, tag, 4, 4);
 
-#endif /* SYSV_SHM_CHANNEL_LAYOUT_H */
+#endif

@@ -216,6 +216,12 @@ struct __attribute__((aligned(128))) ShmhHeader {
   struct ShmMessageType type;
 };
 
+/* Asserts the offset and size of a member. */
+#define SHMH_PLACE(type, member, offset, size)              \
+  static_assert(offsetof(struct type, member) == (offset) && \
+                    sizeof(((struct type *)0)->member) == (size), \
+                #type "." #member)
+
 /* Asserts that the header of a protocol has these places. */
 #define SHMH_IS_HEADER(type, first, second, third)                                              \
   static_assert(sizeof(struct type) == sizeof(struct ShmhHeader) &&                             \
@@ -625,7 +631,7 @@ static inline enum ShmStatus shmh_sleep(struct ShmError *error, const struct Shm
   return SHM_OK;
 }
 
-/* SYNC asleep, the waker's half: follows a sequentially consistent store. For one sleeper a word. */
+/* SYNC asleep, the waker's half: follows a sequentially consistent store. One sleeper a word. */
 SHMH_HOT void shmh_wake(uint32_t *word) {
   if (SHMH_UNLIKELY(__atomic_load_n(word, __ATOMIC_SEQ_CST) != 0) &&
       __atomic_exchange_n(word, 0U, __ATOMIC_SEQ_CST) != 0) {
@@ -634,9 +640,9 @@ SHMH_HOT void shmh_wake(uint32_t *word) {
 }
 
 /*
- * SYNC waiting, the waker's half: follows a sequentially consistent store. The word of many sleepers
- * is an event count, odd while one sleeps or is about to. If it only went from 1 to 0 and back, a
- * process between its check and its sleep would sleep by the 1 of another one.
+ * SYNC waiting, the waker's half: follows a sequentially consistent store. The word of many
+ * sleepers is an event count, odd while one sleeps or is about to. If it only went from 1 to 0 and
+ * back, a process between its check and its sleep would sleep by the 1 of another one.
  */
 SHMH_HOT void shmh_notify(uint32_t *waiting) {
   if (SHMH_UNLIKELY((__atomic_load_n(waiting, __ATOMIC_SEQ_CST) & 1) != 0)) {

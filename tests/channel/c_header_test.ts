@@ -1,30 +1,37 @@
-/** `c/shm_channel_layout.h` is what `descriptor.ts` describes, and no compiler warns about the headers. */
+/** The layouts in `c` are those of the descriptors, and no compiler warns about the headers. */
 
 import assert from "node:assert/strict";
-import { HEADER_FILE, headerText, STRUCTS } from "../../c/generate_layout.ts";
+import { headerName, headerText, NAMES, PROTOCOLS } from "../../c/generate_layout.ts";
 import type { AnyStructLayout } from "../../src/layout/layout.ts";
 import { declare } from "../../src/layout/declare.ts";
 import { testWith } from "../support/needs.ts";
 import { PROJECT, TestFolder } from "../support/peer.ts";
 
-testWith({ files: true }, "shm_channel_layout.h: the layout is that of descriptor.ts", () => {
-  const header = Deno.readTextFileSync(HEADER_FILE);
-  assert(header === headerText(), "c/shm_channel_layout.h is out of date: deno task layout");
-});
+for (const name of NAMES) {
+  testWith({ files: true }, `${headerName(name)}: the layout is that of descriptor.ts`, () => {
+    const header = Deno.readTextFileSync(`${PROJECT}c/${headerName(name)}`);
+    assert(header === headerText(name), `c/${headerName(name)} is out of date: deno task layout`);
+  });
+}
 
 testWith(
   { tools: ["deno"], files: true },
-  "deno task layout: writes the header, and --check finds one digit",
+  "deno task layout: writes the headers, and --check finds one digit",
   () => {
     using folder = new TestFolder();
-    const file = folder.file("shm_channel_layout.h", headerText().replace("128", "129"));
     const run = (...options: readonly string[]): number =>
       new Deno.Command(Deno.execPath(), {
-        args: ["run", "-A", `${PROJECT}c/generate_layout.ts`, ...options, file],
+        args: ["run", "-A", `${PROJECT}c/generate_layout.ts`, ...options, folder.path],
         stderr: "null",
       }).outputSync().code;
-    assert.deepEqual([run("--check"), run(), run("--check")], [1, 0, 0]);
-    assert.equal(Deno.readTextFileSync(file), headerText());
+    for (const name of NAMES) {
+      assert.equal(run(), 0);
+      assert.equal(run("--check"), 0);
+      const file = folder.file(headerName(name), headerText(name).replace("128", "129"));
+      assert.equal(run("--check"), 1, name);
+      assert.equal(run(), 0);
+      assert.equal(Deno.readTextFileSync(file), headerText(name));
+    }
   },
 );
 
@@ -50,20 +57,24 @@ function same(name: string, layout: AnyStructLayout): string {
 }
 
 for (const compiler of ["gcc", "g++"] as const) {
-  testWith(
-    { tools: [compiler], files: true },
-    `shm_channel_layout.h: the structs are those that TypeScript declares, to ${compiler}`,
-    () => {
-      using folder = new TestFolder();
-      const structs = Object.entries(STRUCTS).map(([name, layout]) => same(name, layout));
-      const source = folder.file(
-        "declared.c",
-        `#include "shm_channel.h"\n${structs.join("\n")}\nint main(void) { return 0; }\n`,
-      );
-      const strict = ["-Wall", "-Wextra", "-Werror", `-I${PROJECT}c`];
-      folder.compile(compiler, "declared", [...strict, ...LANGUAGE_OF[compiler], source]);
-    },
-  );
+  for (const name of NAMES) {
+    testWith(
+      { tools: [compiler], files: true },
+      `${headerName(name)}: the structs are those that TypeScript declares, to ${compiler}`,
+      () => {
+        using folder = new TestFolder();
+        const structs = Object.entries(PROTOCOLS[name].structs).map(([struct, layout]) =>
+          same(struct, layout)
+        );
+        const source = folder.file(
+          "declared.c",
+          `#include "shm_${name}.h"\n${structs.join("\n")}\nint main(void) { return 0; }\n`,
+        );
+        const strict = ["-Wall", "-Wextra", "-Werror", `-I${PROJECT}c`];
+        folder.compile(compiler, "declared", [...strict, ...LANGUAGE_OF[compiler], source]);
+      },
+    );
+  }
 }
 
 /** Compilers of C and C++ that should have nothing to say; the last two only compile. */

@@ -373,7 +373,7 @@ static void arrive_at_spoiled_header(key_t key, unsigned char *header) {
   memcpy(before, header, sizeof before);
   counts.corruptions++;
   if (chance(2) == 0) noise(header, sizeof before);
-  else store(header + 4 * chance(8), ONE_OF(0, 1, SHM_CHANNEL_MAGIC_SWAPPED, bits()));
+  else store(header + 4 * chance(8), ONE_OF(0, 1, __builtin_bswap32(SHM_CHANNEL_MAGIC), bits()));
   const enum ShmStatus status = judge(shm_channel_open(&other, &options, &wait), &other.error);
   if (status == SHM_OK) {
     /* of all fields only the size of messages can be another one */
