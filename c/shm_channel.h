@@ -1142,8 +1142,8 @@ static inline enum ShmStatus shm_channel_discard(struct ShmChannelConsumer *cons
   }
   /* a dropped message may have left the channel under a number that another one gets now */
   uint32_t *const identity = shmci_control(consumer->channel)->consumer.identity;
-  shmci_note(&identity[0], 0);
-  shmci_note(&identity[1], 0);
+  shmh_note(&identity[0], 0);
+  shmh_note(&identity[1], 0);
   if (reader->read == reader->head) shmci_lag(consumer, lane);
   reader->read = reader->tail = tail;
   /* only the owner's counter may know how many messages they were */
