@@ -10,7 +10,7 @@
 
 import type { ShmError } from "../../ffi/shm_error.ts";
 import { CELL_WORD, type CellMemory, CONTROL_WORD, isHigh, numberOf } from "./cell_memory.ts";
-import { copyWords, SMALL } from "../sync/payload_views.ts";
+import { copyWords, SMALL, SmallPayload } from "../sync/payload_views.ts";
 import { loadFence } from "../sync/load_fence.ts";
 
 const { PUBLISHED } = CONTROL_WORD;
@@ -54,8 +54,11 @@ export class CellReader {
   #low = 0;
   #high = 0;
   #lowThere = 0;
+  /** By how many publications the writer was ahead when the high word was loaded. */
+  #ahead = 0;
   #lengthThere = 0;
   #length = 0;
+  readonly #small = new SmallPayload();
   #own: BigUint64Array<ArrayBuffer> = new BigUint64Array(0);
   #ownBytes: Uint8Array<ArrayBuffer> = new Uint8Array(0);
 
@@ -114,6 +117,8 @@ export class CellReader {
     const cell = this.#cell = this.#first + (low & this.#mask) * this.#stride;
     // Comes before the copy, also on the machine: of a later publication in this cell it is larger
     this.#high = Atomics.load(words, cell + HIGH);
+    // The high word is of this publication only if its cell was not written to until here
+    this.#ahead = (Atomics.load(words, PUBLISHED) - low) >>> 0;
     this.#lowThere = words[cell + LOW]!;
     const length = this.#lengthThere = words[cell + LENGTH]!;
     return this.#length = length >= this.#least && length <= this.memory.shape.size
@@ -155,7 +160,8 @@ export class CellReader {
     loadFence();
     // SYNC published: the high word that is loaded next belongs to this number or to a later one
     const ahead = (Atomics.load(words, PUBLISHED) - low) >>> 0;
-    if (ahead > this.#window || Atomics.load(words, cell + HIGH) !== this.#high) return false;
+    if (ahead > this.#window || this.#ahead > this.#window) return false;
+    if (Atomics.load(words, cell + HIGH) !== this.#high) return false;
     if (this.#lowThere !== low || !isHigh(this.#high)) throw this.#wrongNumber();
     if (this.#length === IMPOSSIBLE && this.number !== 0) throw this.#wrongLength();
     return true;
@@ -220,14 +226,12 @@ export class CellReader {
   copy(): Uint8Array<ArrayBuffer> | undefined {
     for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
       const length = this.begin();
-      let copy: Uint8Array<ArrayBuffer> | undefined;
-      if (length > SMALL) {
+      const at = this.offset;
+      const copy = length <= SMALL
+        ? this.#small.copy(this.memory.wide, at / WIDE, Math.max(0, length))
         // Takes half the time of `slice`
-        copy = new Uint8Array(this.memory.bytes.subarray(this.offset, this.offset + length));
-      } else if (length > 0) this.#copy(length);
-      if (!this.isWhole()) continue;
-      if (this.number === 0) return undefined;
-      return copy ?? this.#ownBytes.slice(0, length);
+        : new Uint8Array(this.memory.bytes.subarray(at, at + length));
+      if (this.isWhole()) return this.number === 0 ? undefined : copy;
     }
     throw this.#errors.overtaken(MOST_ATTEMPTS);
   }

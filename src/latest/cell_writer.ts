@@ -86,9 +86,7 @@ export class CellWriter {
   #begin(length: number): number {
     const words = this.#words;
     const before = this.#low;
-    // SYNC reuse: this load comes after our last publishing store, and before the stores that follow. So a
-    // reader that sees one of them in a cell sees that publication too, and that its value is overtaken
-    const there = Atomics.load(words, PUBLISHED);
+    const there = words[PUBLISHED]!;
     if (there !== before) throw this.#overwritten(there);
     const low = (before + 1) | 0;
     const high = low === 0 ? (this.#high + 1) | 0 : this.#high;
@@ -104,6 +102,8 @@ export class CellWriter {
     if (low === 0) this.#high = (this.#high + 1) | 0;
     // SYNC published: all bytes of the cell come before this store
     Atomics.store(this.#words, PUBLISHED, low);
+    // SYNC reuse: this begins with an atomic load, which comes after the store above and before the plain
+    // stores of the next publication. So a reader that sees one of those sees this publication, too
     this.#readers.wake();
   }
 

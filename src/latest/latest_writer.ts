@@ -124,7 +124,9 @@ export class LatestWriter<In = ArrayBufferView | ArrayBufferLike, Edited = Uint8
     else {
       throw new RangeError(`a value has at most ${this.#size} bytes, got ${length}`);
     }
-    return this.#cells.number;
+    const version = this.#cells.number;
+    this.#encoder.wrote(version);
+    return version;
   }
 
   /**
@@ -139,7 +141,7 @@ export class LatestWriter<In = ArrayBufferView | ArrayBufferLike, Edited = Uint8
   update(edit: (value: Edited) => void): number {
     checkFunction(edit, "edit");
     this.#check();
-    const copy = this.#encoder.edit(this.#newest);
+    const copy = this.#encoder.edit(this.#newest, this.#cells.number);
     let returned: unknown;
     this.#busy = true;
     try {

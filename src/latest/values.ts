@@ -14,7 +14,7 @@ import type {
   StructView,
 } from "../layout/layout.ts";
 import { gone } from "../layout/refusal.ts";
-import { SMALL } from "../sync/payload_views.ts";
+import { copyWords, SMALL } from "../sync/payload_views.ts";
 import type { CellReader } from "./cell_reader.ts";
 
 /** The bytes of a value, to be published. */
@@ -26,8 +26,10 @@ export interface ValueEncoder<In, Edited> {
   readonly words: BigUint64Array<ArrayBuffer> | undefined;
   /** Returns the bytes of `value`. They may be its own, or overwritten by the next call. */
   encode(value: In): Encoded;
-  /** Returns a copy of the newest value to be changed: of zeros if there is none yet. */
-  edit(cells: CellReader): Edited;
+  /** Remembers that the bytes last returned are those of the newest value. */
+  wrote(version: number): void;
+  /** Returns a copy of the newest value, `version`, to be changed: of zeros if there is none yet. */
+  edit(cells: CellReader, version: number): Edited;
   /**
    * The bytes of that copy.
    *
@@ -73,6 +75,8 @@ class BytesEncoder implements ValueEncoder<ArrayBufferView | ArrayBufferLike, By
     return checkBytes(value, "value");
   }
 
+  wrote(): void {}
+
   edit(cells: CellReader): Bytes {
     const length = cells.load();
     const isFirst = cells.number === 0;
@@ -90,8 +94,9 @@ class BytesEncoder implements ValueEncoder<ArrayBufferView | ArrayBufferLike, By
 }
 
 class BytesDecoder implements ValueDecoder<Bytes, Bytes> {
-  /** A view of the reader's memory, kept for values of the same length. */
+  /** A view of the reader's memory `#own`, kept for values of the same length. */
   #shown: Bytes = new Uint8Array(0);
+  #own: Bytes = this.#shown;
 
   read(cells: CellReader): Bytes | undefined {
     return cells.copy();
@@ -103,9 +108,10 @@ class BytesDecoder implements ValueDecoder<Bytes, Bytes> {
   ): Result | undefined {
     const length = cells.load();
     if (cells.number === 0) return undefined;
-    const { buffer } = cells.own;
-    if (this.#shown.length !== length || this.#shown.buffer !== buffer) {
-      this.#shown = new Uint8Array(buffer, 0, length);
+    const { own } = cells;
+    if (this.#own !== own || this.#shown.length !== length) {
+      this.#own = own;
+      this.#shown = own.subarray(0, length);
     }
     return visit(this.#shown, cells.number);
   }
@@ -127,13 +133,15 @@ class StructEncoder<F extends Fields> implements ValueEncoder<StructInput<F>, St
   readonly #layout: StructLayout<F>;
   readonly #bytes: Bytes;
   readonly #target: Target;
-  /** What a caller edits is other memory: it can transfer that away. */
-  #edited: Bytes = new Uint8Array(0);
+  /** The version of the value in `words`; 0 if it is none. */
+  #holds = 0;
+  /** What a caller edits is other memory: it can keep it, and transfer it away. */
+  #edited: BigUint64Array<ArrayBuffer> = new BigUint64Array(0);
   #view: StructView<F> | undefined;
 
   constructor(layout: StructLayout<F>) {
     const { size } = layout;
-    const words = new BigUint64Array(Math.ceil(size / BigUint64Array.BYTES_PER_ELEMENT));
+    const words = new BigUint64Array(wordsOf(size));
     this.words = size <= SMALL ? words : undefined;
     this.#layout = layout;
     this.#bytes = new Uint8Array(words.buffer, 0, size);
@@ -141,27 +149,45 @@ class StructEncoder<F extends Fields> implements ValueEncoder<StructInput<F>, St
   }
 
   encode(value: StructInput<F>): Encoded {
+    this.#holds = 0;
     encodeOwn(this.#layout, this.#target, value);
     return this.#bytes;
   }
 
-  edit(cells: CellReader): StructView<F> {
+  wrote(version: number): void {
+    this.#holds = version;
+  }
+
+  edit(cells: CellReader, version: number): StructView<F> {
     const { size } = this.#layout;
-    const length = cells.load();
-    if (this.#edited.length !== size || this.#view === undefined) {
-      this.#edited = new Uint8Array(size);
+    if (this.#edited.length === 0 || this.#view === undefined) {
+      this.#edited = new BigUint64Array(wordsOf(size));
       this.#view = this.#layout.view(this.#edited.buffer);
-    } else this.#edited.fill(0);
-    if (cells.number !== 0) this.#edited.set(cells.own.subarray(0, length));
+    }
+    // The bytes of the last value of this writer are here already
+    if (this.words !== undefined && version !== 0 && this.#holds === version) {
+      copyWords(this.words, 0, this.#edited, 0, this.#edited.length);
+      return this.#view;
+    }
+    cells.load();
+    if (cells.number === 0) this.#edited.fill(0n);
+    else new Uint8Array(this.#edited.buffer).set(cells.own);
     return this.#view;
   }
 
   edited(): Encoded {
-    if (this.#edited.length !== this.#layout.size) throw gone();
-    if (this.words === undefined) return this.#edited;
-    this.#bytes.set(this.#edited);
+    const { words } = this;
+    if (this.#edited.length === 0) throw gone();
+    if (words === undefined) return new Uint8Array(this.#edited.buffer, 0, this.#layout.size);
+    this.#holds = 0;
+    copyWords(this.#edited, 0, words, 0, words.length);
     return this.#bytes;
   }
+}
+
+/** The number of words of 8 bytes that hold `size` bytes. */
+function wordsOf(size: number): number {
+  return Math.ceil(size / BigUint64Array.BYTES_PER_ELEMENT);
 }
 
 /** How often a value is shown in place before it is copied. */

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { ShmError } from "../../mod.ts";
 import { HEADER } from "../../src/latest/descriptor.ts";
-import { ScratchCells, valueOf } from "./scratch_cells.ts";
+import { beforeLoads, ScratchCells, valueOf } from "./scratch_cells.ts";
 
 const MOST = 2 ** 32;
 
@@ -28,6 +28,27 @@ Deno.test("CellReader: a value that is whole is the one that was published, with
           assert.equal(whole, published <= cells - 2, where);
           if (whole) assert.deepEqual([copy, number], [valueOf(1), first + 1], where);
         }
+      }
+    }
+  }
+});
+
+Deno.test("CellReader.load: returns a whole value, wherever between its loads the writer acts", () => {
+  for (const cells of [2, 4]) {
+    for (let at = 0; at < 10; at++) {
+      for (let published = 0; published <= 2 * cells; published++) {
+        const scratch = new ScratchCells(cells);
+        const writer = scratch.writer();
+        const write = (): void => writer.write(valueOf(writer.number + 1), 24);
+        write();
+        const reader = scratch.reader();
+        const act = (load: number): void => {
+          if (load !== at) return;
+          for (let n = 0; n < published; n++) write();
+          scratch.beginNext();
+        };
+        beforeLoads(act, () => reader.load());
+        assert.deepEqual(reader.own.slice(0, 24), valueOf(reader.number), `load ${at}`);
       }
     }
   }
@@ -106,6 +127,22 @@ Deno.test("CellReader: a reader that was stopped for 2^32 publications notices i
   assert(!reader.isWhole());
   reader.load();
   assert.equal(reader.number, before + MOST);
+});
+
+Deno.test("CellReader: one that was stopped between its first loads for 2^32 - 1 publications notices it", () => {
+  const scratch = new ScratchCells(4);
+  scratch.startAt(5, 7);
+  const reader = scratch.reader();
+  let length = 0;
+  beforeLoads((load) => {
+    if (load !== 1) return;
+    // The writer has begun to overwrite the cell of 5 with publication 2^32 after it
+    scratch.startAt(4, 8);
+    scratch.memory.words[scratch.word(5, "HIGH")] = 8;
+  }, () => length = reader.begin());
+  assert.equal(length, 24);
+  scratch.published = 5;
+  assert(!reader.isWhole());
 });
 
 Deno.test("CellReader: what a killed writer has begun is not seen, and the next writer goes on", () => {

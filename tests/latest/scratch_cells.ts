@@ -86,3 +86,24 @@ export class ScratchCells {
 export function valueOf(n: number, length = 24): Uint8Array<ArrayBuffer> {
   return new Uint8Array(length).fill(n);
 }
+
+/** Runs `body`, and calls `hook` with the number of each atomic load in it, just before it. */
+export function beforeLoads(hook: (load: number) => void, body: () => void): void {
+  const { load } = Atomics;
+  let count = 0;
+  let inside = false;
+  const hooked = (words: Int32Array, index: number): number => {
+    if (!inside) {
+      inside = true;
+      hook(count++);
+      inside = false;
+    }
+    return load(words, index);
+  };
+  Atomics.load = hooked as typeof load;
+  try {
+    body();
+  } finally {
+    Atomics.load = load;
+  }
+}
