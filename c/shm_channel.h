@@ -59,6 +59,7 @@ struct ShmChannelOptions {
   unsigned mode;          /* permissions of what we create, within 0666 */
   bool persistent;        /* what we create stays when the last peer leaves */
   bool trust;             /* accept an object that another user created or owns */
+  const char *type;       /* the ..._MESSAGE_TYPE of the struct of every message; NULL: bytes */
 };
 
 struct ShmChannel {
@@ -290,7 +291,7 @@ static inline enum ShmStatus shmci_join(struct ShmChannel *channel,
   member->wanted[1] = options->lane_capacity;
   member->wanted[2] = options->message_size;
   enum ShmStatus status = shmh_begin(&channel->error, member, &SHMCI_KIND, opening, options->key,
-                                     options->mode, NULL);
+                                     options->mode, options->type);
   if (status == SHM_OK) status = shmci_check_options(channel);
   if (status == SHM_OK) status = shmh_join(&channel->error, member, wait);
   if (status != SHM_OK) return status;

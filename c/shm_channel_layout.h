@@ -9,7 +9,7 @@
 #include "shm_headed.h"
 
 #define SHM_CHANNEL_MAGIC 0x434d4853U
-#define SHM_CHANNEL_LAYOUT_HASH 0x22590b75U
+#define SHM_CHANNEL_LAYOUT_HASH 0x9208e356U
 #define SHM_CHANNEL_VERSION 1U
 #define SHM_CHANNEL_LINE 128U
 #define SHM_CHANNEL_RECORD_ALIGN 8U
@@ -32,6 +32,7 @@ struct __attribute__((aligned(128))) ShmChannelHeader {
   uint32_t lane_capacity;
   uint32_t message_size;
   uint64_t segment_size;
+  struct ShmMessageType type;
 };
 static_assert(sizeof(struct ShmChannelHeader) == 128, "ShmChannelHeader");
 SHMH_PLACE(ShmChannelHeader, magic, 0, 4);
@@ -41,6 +42,7 @@ SHMH_PLACE(ShmChannelHeader, lanes, 12, 4);
 SHMH_PLACE(ShmChannelHeader, lane_capacity, 16, 4);
 SHMH_PLACE(ShmChannelHeader, message_size, 20, 4);
 SHMH_PLACE(ShmChannelHeader, segment_size, 24, 8);
+SHMH_PLACE(ShmChannelHeader, type, 32, 96);
 
 struct __attribute__((aligned(128))) ShmChannelConsumerLine {
   uint32_t asleep;

@@ -279,8 +279,8 @@ SHMH_COLD enum ShmiStatus shmh_type_differs(struct ShmMembership *member,
                                             const struct ShmMessageType *there) {
   static const char hint[] = "use the same struct in all programs, or another key";
   const struct ShmMessageType *const here = &member->type;
-  const char *leaf = member->type_text, *before = "none";
-  int length = 4;
+  const char *leaf = member->type_text, *before = "no field";
+  int length = 8;
   size_t field = 0;
   for (; field < SHMH_FINGERPRINTS && here->fields[field] == there->fields[field]; field++) {
     const char *const end = strchr(leaf, ';');
@@ -307,9 +307,8 @@ SHMH_COLD enum ShmiStatus shmh_type_differs(struct ShmMembership *member,
                       length < 120 ? length : 120, before);
   }
   return shmi_wrong(member, SHMI_FOREIGN, hint,
-                    "it holds another struct: its fields are the same, and its size is not %s"
-                    " there",
-                    leaf);
+                    "it holds another struct: its end differs: %.*s and size %s here",
+                    length < 120 ? length : 120, before, leaf);
 }
 
 static inline enum ShmiStatus shmh_check_type(struct ShmMembership *member) {
@@ -412,6 +411,16 @@ static const char SHMH_WRONG_RELEASE[] = "use the same release of the library an
 static const char SHMH_OVERWRITTEN[] =
     "its header was overwritten: remove it (ipcrm) and start again";
 
+/* What an object with this magic is; NULL: none of these protocols. */
+static inline const char *shmh_thing_of(uint32_t magic) {
+  switch (magic) {
+    case 0x434d4853U: return "channel";
+    case 0x4c4d4853U: return "Latest";
+    case 0x544d4853U: return "Topic";
+    default: return NULL;
+  }
+}
+
 /* Checks every field of the header, read once, against the kernel's information and the options. */
 static inline enum ShmiStatus shmh_check_header(struct ShmMembership *member) {
   static const char wanted[] = "ask for 0 to take what is there, or choose another key";
@@ -421,6 +430,11 @@ static inline enum ShmiStatus shmh_check_header(struct ShmMembership *member) {
   if (magic == __builtin_bswap32(kind->magic)) {
     return shmh_differs(member, "byte order", magic, kind->magic,
                         "a program for another machine made it");
+  }
+  const char *const other = shmh_thing_of(magic);
+  if (magic != kind->magic && other != NULL) {
+    return shmi_wrong(member, SHMI_FOREIGN, "use another key",
+                      "the key belongs to a %s, not to a %s", other, kind->kind.thing);
   }
   if (magic != kind->magic) {
     return shmh_differs(member, "magic", magic, kind->magic,

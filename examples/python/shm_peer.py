@@ -16,6 +16,7 @@ import errno
 import os
 import platform
 import signal
+import struct
 import sys
 import time
 
@@ -654,7 +655,9 @@ class MailboxClient(Mailbox):
 
 # ---------------------------------------------------------------- the channel
 
-MAGIC, VERSION, LAYOUT_HASH = 0x434D4853, 1, 0x22590B75
+MAGIC, VERSION, LAYOUT_HASH = 0x434D4853, 1, 0x9208E356
+OTHER_MAGICS = {0x4C4D4853: "a Latest", 0x544D4853: "a Topic"}
+HEADER, TYPE, FINGERPRINTS = 128, 32, 46
 PADDING, MASK = 0xFFFFFFFF, 0xFFFFFFFF
 ASLEEP, OPENED, IDENTITY = 128, 132, 136  # the consumer's line
 TAIL, LANE_ASLEEP, LANE_OPENED, CLOSED, FULL_WAITS, TAIL_TALLIES = 0, 4, 8, 12, 16, 20
@@ -669,12 +672,46 @@ def capacity_of(size, lanes):
     return capacity if fits else None
 
 
+class MessageType:
+    """A message type from its canonical text, such as "id:i32@0;x:f64@8;16"; without one it has hash 0."""
+
+    def __init__(self, text=None):
+        *self.leaves, size = (text or "0").split(";")
+        self.size, self.hash, self.fields = int(size), 0, []
+        if text is None:
+            return
+        state = 0x811C9DC5
+        for byte in text.encode("ascii"):
+            state = ((state ^ byte) * 0x01000193) & MASK
+            if byte == ord(";"):
+                self.fields.append((state ^ state >> 16) & 0xFFFF)
+        self.hash = state or 1
+
+    def encode(self):
+        fields = (self.fields + [0] * FINGERPRINTS)[:FINGERPRINTS]
+        return struct.pack(f"<I{FINGERPRINTS}H", self.hash, *fields)
+
+    def check(self, there):
+        """Refuses another type, unless one of the two is none."""
+        there_hash, *fields = struct.unpack(f"<I{FINGERPRINTS}H", there)
+        if self.hash in (0, there_hash) or there_hash == 0:
+            return
+        for leaf, mine, its in zip(self.leaves, self.fields, fields):
+            if mine != its:
+                raise ShmError(f"it holds another struct: the first field that differs is {leaf} here")
+        raise ShmError(f"it holds another struct after {(self.leaves + ['no field'])[:FINGERPRINTS][-1]} here")
+
+
 class Channel(Peer):
-    def __init__(self, key, create, persistent, lanes, capacity, message_size, mode, timeout, trust_others):
+    def __init__(self, key, create, persistent, lanes, capacity, message_size, mode, timeout, trust_others,
+                 message_type):
         if lanes is not None and not 1 <= lanes <= 256:
             raise ShmError("a channel has 1 to 256 lanes")
         if capacity is not None and capacity_of(256 + 256 + capacity, 1) is None:
             raise ShmError("a capacity is a power of two from 64 to 2^30")
+        self.type = MessageType(message_type)
+        if message_type is not None:
+            message_size = self.type.size
         self.asked_lanes, self.asked_capacity, self.asked_message_size = lanes, capacity, message_size
         super().__init__(key, create, persistent, mode, timeout, trust_others)
 
@@ -722,7 +759,7 @@ class Channel(Peer):
                 raise StartOver("the segment was removed")
             if not self.create and facts.attached == 1:
                 raise ShmError("there is no channel: its creator died")
-            abandoned = facts.attached == 1 and not any(memory.read(32, memory.size - 32))
+            abandoned = facts.attached == 1 and not any(memory.read(HEADER, memory.size - HEADER))
             if self.create and abandoned:
                 if memory.size == self._size():
                     self._setval(self.DISPOSABLE, 0 if self.persistent else 1)
@@ -746,12 +783,15 @@ class Channel(Peer):
                 raise ShmError(f"a message has at most {self.capacity // 2 - 8} bytes")
             for at, value in ((8, LAYOUT_HASH), (12, self.lanes), (16, self.capacity), (20, size)):
                 memory.store32(at, value)
-            memory.write(24, memory.size.to_bytes(8, "little"))
+            memory.write(24, memory.size.to_bytes(8, "little") + self.type.encode())
             memory.store32(4, VERSION)
             memory.store32(0, MAGIC)  # SYNC ready
+        if memory.load32(0) in OTHER_MAGICS:
+            raise ShmError(f"the key belongs to {OTHER_MAGICS[memory.load32(0)]}, not to a channel")
         found = [memory.load32(at) for at in (0, 4, 8, 12, 16)] + [int.from_bytes(memory.read(24, 8), "little")]
         if found != [MAGIC, VERSION, LAYOUT_HASH, self.lanes, self.capacity, memory.size]:
             raise ShmError("the header is not that of a channel of this version")
+        self.type.check(memory.read(TYPE, HEADER - TYPE))
         self.message_size = memory.load32(20)
         self.largest = self.capacity // 2 - 8
         if self.message_size > self.largest:
@@ -790,9 +830,10 @@ class Channel(Peer):
 
 class Producer(Channel):
     def __init__(self, key, create=True, persistent=False, lanes=None, capacity=None, message_size=None,
-                 mode=0o600, timeout=5.0, trust_others=False):
+                 mode=0o600, timeout=5.0, trust_others=False, message_type=None):
         self.lane = None
-        super().__init__(key, create, persistent, lanes, capacity, message_size, mode, timeout, trust_others)
+        super().__init__(key, create, persistent, lanes, capacity, message_size, mode, timeout, trust_others,
+                         message_type)
         try:
             self._claim()
         except BaseException:
@@ -884,9 +925,10 @@ class Producer(Channel):
 
 class Consumer(Channel):
     def __init__(self, key, create=True, persistent=False, lanes=None, capacity=None, message_size=None,
-                 mode=0o600, timeout=5.0, trust_others=False):
+                 mode=0o600, timeout=5.0, trust_others=False, message_type=None):
         self.consuming = False
-        super().__init__(key, create, persistent, lanes, capacity, message_size, mode, timeout, trust_others)
+        super().__init__(key, create, persistent, lanes, capacity, message_size, mode, timeout, trust_others,
+                         message_type)
         try:
             if not self._try_take(0):
                 raise ShmError(f"process {self._getpid(0)} is the consumer already")
@@ -1032,7 +1074,7 @@ def run_client(options):
 
 def shape(options):
     return dict(persistent=options.keep, create=not options.open, lanes=options.lanes, capacity=options.capacity,
-                message_size=options.message_size)
+                message_size=options.message_size, message_type=options.type)
 
 
 def run_consume(options):
@@ -1090,6 +1132,7 @@ def main():
         if name in ("consume", "produce"):
             for option in ("--lanes", "--capacity", "--message-size"):
                 role.add_argument(option, type=number)
+            role.add_argument("--type", help="the canonical text of the struct of every message")
         if name == "consume":
             role.add_argument("--discard", action="store_true", help="drop what cannot be read")
         if name == "produce":

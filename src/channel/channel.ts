@@ -7,9 +7,14 @@ import { ERRNO } from "../../ffi/errno.ts";
 import { ShmError } from "../../ffi/shm_error.ts";
 import { Role } from "../sync/role.ts";
 import { saysGone } from "../sysv/object_stat.ts";
-import { isLayout } from "../layout/check.ts";
-import type { Field, Fields, StructInput, StructLayout, StructView } from "../layout/layout.ts";
-import { mistyped } from "../layout/refusal.ts";
+import type {
+  AnyStructLayout,
+  Fields,
+  StructInput,
+  StructLayout,
+  StructView,
+} from "../layout/layout.ts";
+import { checkMessageLayout } from "../layout/message_type.ts";
 import { type MessageCodec, StructCodec } from "../layout/struct_codec.ts";
 import { checkKey } from "../sysv/key.ts";
 import {
@@ -109,8 +114,11 @@ export class Channel<In = ArrayBufferView | ArrayBufferLike, Out = Uint8Array<Ar
    * the fields. `drain` passes the same view each time, of the consumer's own copy: to keep a value, copy
    * it during the call.
    *
+   * The fields are stated in the channel: a program with another struct is refused, in C too if it states
+   * its own. A channel that was created without a struct is accepted if its messages have that size.
+   *
    * @throws {ShmError} as {@linkcode Channel.openOrCreate}; `EFORMAT` also if its messages have another
-   * size
+   * struct, of which the message names the first field that differs, or another size
    * @throws {RangeError} as {@linkcode Channel.openOrCreate}
    * @throws {TypeError} `layout` is not that of a struct, or it ends with a flexible array
    *
@@ -132,23 +140,10 @@ export class Channel<In = ArrayBufferView | ArrayBufferLike, Out = Uint8Array<Ar
     layout: StructLayout<F>,
     options: Omit<ChannelOptions, "messageSize">,
   ): Channel<StructInput<F>, StructView<F>> {
-    if (!isLayout(layout) || layout.kind !== "struct") {
-      throw mistyped(
-        "layout",
-        "the layout of a struct, made by struct() or parseStruct() (a union can be a field of one)",
-        layout,
-      );
-    }
-    const fields: readonly Field[] = Object.values(layout.fields);
-    if (fields.some(({ layout }) => layout.kind === "flexible")) {
-      throw new TypeError(
-        '"layout" ends with a flexible array, and messages of structs have one length: use ' +
-          "Channel.openOrCreate, and layout.view on the bytes",
-      );
-    }
+    checkMessageLayout(layout, "Channel.openOrCreate");
     const read = { ...readStructChannelOptions(options), messageSize: layout.size };
     const codec = new StructCodec(layout);
-    return new Channel(joinOrCreate(read), codec);
+    return new Channel(joinOrCreate(read, layout), codec);
   }
 
   /** The key of the channel. */
@@ -376,7 +371,10 @@ export class Channel<In = ArrayBufferView | ArrayBufferLike, Out = Uint8Array<Ar
 }
 
 /** Joins the channel with this key, or creates it. */
-function joinOrCreate(options: ReturnType<typeof readChannelOptions>): ChannelMembership {
+function joinOrCreate(
+  options: ReturnType<typeof readChannelOptions>,
+  layout?: AnyStructLayout,
+): ChannelMembership {
   const {
     key,
     lanes,
@@ -397,5 +395,6 @@ function joinOrCreate(options: ReturnType<typeof readChannelOptions>): ChannelMe
     ...(laneCapacity === undefined ? {} : { laneCapacity }),
     ...(messageSize === undefined ? {} : { messageSize }),
   };
-  return new ChannelMembership({ key, wanted, create: { mode, persistent }, trust, timeout });
+  const create = { mode, persistent };
+  return new ChannelMembership({ key, wanted, layout, create, trust, timeout });
 }

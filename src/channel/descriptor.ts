@@ -32,6 +32,7 @@
 import { array } from "../layout/array.ts";
 import type { ArrayLayout, ScalarLayout, StructLayout } from "../layout/layout.ts";
 import type { NamedStructs } from "../layout/layout_hash.ts";
+import { MESSAGE_TYPE } from "../layout/message_type.ts";
 import { u32, u64 } from "../layout/scalar.ts";
 import { struct } from "../layout/struct.ts";
 import { LINE } from "./lanes.ts";
@@ -63,6 +64,7 @@ export const HEADER: StructLayout<{
   lane_capacity: U32;
   message_size: U32;
   segment_size: ScalarLayout<bigint>;
+  type: typeof MESSAGE_TYPE;
 }> = struct({
   magic: u32,
   version: u32,
@@ -74,6 +76,8 @@ export const HEADER: StructLayout<{
   /** Bytes of every message, or 0 if lengths differ. */
   message_size: u32,
   segment_size: u64,
+  /** The struct of every message. */
+  type: MESSAGE_TYPE,
 }, { align: LINE });
 
 /** The line of the consumer. */

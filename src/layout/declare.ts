@@ -6,6 +6,7 @@
 import { checkName, isMacro, isTaken } from "./check.ts";
 import type { AnyStructLayout, Layout } from "./layout.ts";
 import { membersOf } from "./members.ts";
+import { isMessageLayout, messageText } from "./message_text.ts";
 
 function attribute(align: number | undefined): string {
   return align === undefined ? "" : `__attribute__((aligned(${align})))`;
@@ -155,7 +156,8 @@ function attributeAfter(align: number | undefined): string {
 
 /**
  * Returns the declaration of a struct with this name. A struct in it has its name in `tags`, or else is named
- * after the struct around it and the field.
+ * after the struct around it and the field. A struct that messages can be of has its message type with it, as
+ * C peers state it.
  */
 export function declare(
   layout: AnyStructLayout,
@@ -168,5 +170,8 @@ export function declare(
       `the name of a struct cannot be "${name}": it means something in C, in C++ or in a header`,
     );
   }
-  return new Declaration(layout, name, tags).toString();
+  const declaration = new Declaration(layout, name, tags).toString();
+  return isMessageLayout(layout)
+    ? `${declaration}\n#define ${name}_MESSAGE_TYPE "${messageText(layout)}"\n`
+    : declaration;
 }

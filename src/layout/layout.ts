@@ -360,6 +360,9 @@ export interface StructLayout<F extends Fields> extends AnyStructLayout {
    * and alignment. Static asserts on the size and on every offset make the compiler reject a different
    * layout.
    *
+   * A struct that messages can be of has its message type with it, for peers of `Channel.of` in C:
+   * `#define Point_MESSAGE_TYPE "..."`, the option `type` of `c/shm_channel.h`.
+   *
    * gcc warns rightly (`-Wpacked-not-aligned`) if a packed struct contains a struct with `align`. A field
    * whose name is a keyword of C++ alone makes it C text. So does an empty struct: its size in C++ is 1.
    *

@@ -213,7 +213,7 @@ export function checkType<Shape extends object>(
   throw new ShmError(`open the ${name}`, undefined, "EFORMAT", {
     key,
     id,
-    facts: `the message type differs: ${firstDifference(layout, type)}`,
+    facts: `it holds another struct: ${firstDifference(layout, type)}`,
     remedy: "use the same struct in all programs, or choose another key",
   });
 }

@@ -51,7 +51,9 @@ testWith(
 testWith(C_NEEDS, "shm_channel_open: each field of the header that differs is named", async () => {
   using channel = scratchChannel();
   using segment = Segment.attach(channel.id);
-  for (const [name, { offset, size }] of Object.entries(HEADER.fields)) {
+  // A peer that states no struct accepts every type
+  const { type: _type, ...fields } = HEADER.fields;
+  for (const [name, { offset, size }] of Object.entries(fields)) {
     const before = segment.read(offset, size);
     segment.write(before.map((byte) => byte ^ 0x55), offset);
     await using receiver = peer.start("recv", channel.key, 0);

@@ -150,11 +150,16 @@ Deno.test("Channel.of: structs are acknowledged as bytes are: by consume, ack, n
 Deno.test("Channel.of: a channel of messages of another size is refused, and so is such a message", () => {
   const key = freshKey();
   using channel = Channel.of(Point, { key, laneCapacity: 1024 });
-  assert.throws(() => Channel.of(Large, { key, laneCapacity: 1024 }), {
-    code: "EFORMAT",
-    message:
-      /messageSize differs: 24 there, 312 requested; .*with Channel\.of use a struct of that size/,
-  });
+  {
+    const bytes = { key: freshKey(), laneCapacity: 1024 };
+    using _untyped = Channel.openOrCreate({ ...bytes, messageSize: 24 });
+    assert.throws(() => Channel.of(Large, bytes), {
+      code: "EFORMAT",
+      message:
+        /messageSize differs: 24 there, 312 requested; .*with Channel\.of use a struct of that size/,
+    });
+    Channel.of(Point, bytes).close();
+  }
   assert.throws(() => Channel.of(Large, { key: freshKey(), laneCapacity: 128 }), {
     name: "RangeError",
     message: /messageSize \d+ is not an integer from 0 to 56/,
@@ -184,21 +189,27 @@ Deno.test("Channel.of: a record of another length than the struct's is an error,
 
 testWith(
   { tools: ["deno"] },
-  "Channel.of: a process with a struct of another size is refused, one with the same is not",
+  "Channel.of: a process with another struct is refused, one with the same is not",
   async () => {
     const key = freshKey();
     using channel = Channel.of(Point, { key, laneCapacity: 1024 });
     using consumer = channel.consumer();
     await using peer = Peer.typescript(
-      `import { Channel, f64, i32, struct } from "@sysv/shm";
-    try {
-      Channel.of(struct({ id: i32, x: f64 }), { key: ${key} });
-    } catch (error) {
-      console.log(error.code, error.message);
+      `import { Channel, f32, f64, i32, struct } from "@sysv/shm";
+    for (const Other of [
+      struct({ id: i32, x: f64 }),
+      struct({ id: i32, x: f64, y: f32 }),
+      struct({ id: i32, x: f64, y: f64, z: f64 }),
+    ]) {
+      try {
+        Channel.of(Other, { key: ${key} });
+      } catch (error) {
+        console.log(error.code, error.message);
+      }
     }
-    using channel = Channel.of(struct({ a: i32, b: f64, c: f64 }), { key: ${key} });
+    using channel = Channel.of(struct({ id: i32, x: f64, y: f64 }), { key: ${key} });
     using producer = channel.producer();
-    producer.trySend({ a: 42, b: 0.5, c: 2 });`,
+    producer.trySend({ id: 42, x: 0.5, y: 2 });`,
       "--allow-ffi",
     );
     const { value } = await consumer.receive({ timeout: SOON });
@@ -206,7 +217,14 @@ testWith(
     consumer.ack();
     const { stdout, stderr } = await peer.ended();
     assert.equal(stderr, "");
-    assert.match(stdout, /^EFORMAT .*messageSize differs: 24 there, 16 requested/);
+    const says = stdout.trim().split("\n").map((line) =>
+      /^EFORMAT .*another struct: (.*?);/.exec(line)?.[1]
+    );
+    assert.deepEqual(says, [
+      "it has more fields there, after x:f64@8 here",
+      "the first field that differs is y:f32@16 here",
+      "the first field that differs is z:f64@24 here",
+    ]);
   },
 );
 

@@ -18,6 +18,7 @@ import {
 import { layoutHash, layoutText } from "../../src/layout/layout_hash.ts";
 import { capacityFor, laneOffset, lanesFor } from "../../src/channel/lanes.ts";
 import { maxMessage, ringOffset, segmentSize, semaphoreCount } from "../../src/channel/shape.ts";
+import { OBJECT_HEADER } from "../../src/sync/object_header.ts";
 import { testWith } from "../support/needs.ts";
 import { PROJECT } from "../support/peer.ts";
 
@@ -36,7 +37,12 @@ Deno.test("HEADER and LANE: fields are at the offsets of the wire format", () =>
     lane_capacity: 16,
     message_size: 20,
     segment_size: 24,
+    type: 32,
   });
+  assert.equal(HEADER.size, OBJECT_HEADER.size);
+  for (const word of ["magic", "version", "layout_hash", "segment_size", "type"] as const) {
+    assert.equal(HEADER.fields[word].offset, OBJECT_HEADER.fields[word].offset);
+  }
   assert.deepEqual(offsets(CONTROL), { header: 0, consumer: 128, lane: 256 });
   assert.deepEqual(offsets(CONSUMER), { asleep: 0, opened: 4, identity: 8 });
   assert.deepEqual(offsets(LANE), { producer: 0, consumer: 128 });

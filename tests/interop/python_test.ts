@@ -5,7 +5,17 @@
  */
 
 import assert from "node:assert/strict";
-import { Channel, MailboxServer, Segment, SemaphoreSet, statChannel } from "../../mod.ts";
+import {
+  Channel,
+  f32,
+  f64,
+  i32,
+  MailboxServer,
+  Segment,
+  SemaphoreSet,
+  statChannel,
+  struct,
+} from "../../mod.ts";
 import { findSegment, findSemaphoreSet } from "../../src/sysv/mod.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
 import { testWith } from "../support/needs.ts";
@@ -319,3 +329,35 @@ for (const role of ["server", "client", "recv", "send"] as const) {
     }
   });
 }
+
+testWith(
+  NEEDS,
+  "shm_peer.py: a struct that is stated is compared, whichever side created the channel",
+  async () => {
+    const Point = struct({ id: i32, x: f64, y: f64 });
+    const Other = struct({ id: i32, x: f64, y: f32 });
+    const key = freshKey();
+    const point = "id:i32@0;x:f64@8;y:f64@16;24";
+    const refused = /it holds another struct: the first field that differs is y:f32@16 here/;
+    {
+      using channel = Channel.of(Point, { key, laneCapacity: 1024 });
+      using consumer = channel.consumer();
+      await using other = start("Python", "send", key, "--type", "id:i32@0;x:f64@8;y:f32@16;24");
+      const { code, stderr } = await other.ended();
+      assert.equal(code, 1);
+      assert.match(stderr, refused);
+      await using same = start("Python", "send", key, "--type", point, "y".repeat(24));
+      await assertEnds(same, 0);
+      assert.equal(consumer.tryReceive()?.bytes.length, 24);
+      consumer.ack();
+    }
+    await using creator = start("Python", "recv", key, "--type", point, "--count", "1");
+    await ready(creator);
+    assert.throws(() => Channel.of(Other, { key }), { code: "EFORMAT", message: refused });
+    using channel = Channel.of(Point, { key });
+    using producer = channel.producer();
+    // "x" in all bytes of the first field
+    producer.trySend({ id: 0x78787878, x: 0, y: 0 });
+    assert.match(await assertEnds(creator, 0), /^xxxx/);
+  },
+);

@@ -21,7 +21,9 @@ import {
   u64,
   u8,
 } from "../../src/layout/scalar.ts";
+import { flexible } from "../../src/layout/flexible.ts";
 import { struct } from "../../src/layout/struct.ts";
+import { union } from "../../src/layout/union.ts";
 import { testWith } from "../support/needs.ts";
 import { randomStructs } from "../cparse/random_struct.ts";
 
@@ -188,8 +190,19 @@ _Static_assert(offsetof(struct Point, names) == 32, "offset of Point.names");
 _Static_assert(offsetof(struct Point, from) == 40, "offset of Point.from");
 _Static_assert(offsetof(struct Point, to) == 42, "offset of Point.to");
 _Static_assert(offsetof(struct Point, far) == 64, "offset of Point.far");
+
+#define Point_MESSAGE_TYPE "x:i32@0;name:char[16]@4;grid:u16[3][2]@20;names:char[2][4]@32;from.on:bool@40;from.c:char@41;to[2].on:bool@42+2;to[2].c:char@43+2;far:f64@64;128"
 `,
   );
+});
+
+Deno.test("declare: a struct that messages can be of has its message type, and no other has one", () => {
+  const text = struct({ id: i32, at: struct({ x: f64, y: f64 }) }).declare("Job");
+  assert.match(text, /^#define Job_MESSAGE_TYPE "id:i32@0;at.x:f64@8;at.y:f64@16;24"$/m);
+  assert.equal(text.match(/_MESSAGE_TYPE/g)?.length, 1);
+  for (const layout of [union({ a: i32 }), struct({ n: i32, data: flexible(u8) })]) {
+    assert.doesNotMatch(layout.declare("Job"), /_MESSAGE_TYPE/);
+  }
 });
 
 Deno.test("declare: only the headers it needs", () => {

@@ -33,6 +33,8 @@ import {
   messageType,
   NO_MESSAGE_TYPE,
 } from "../../src/layout/message_type.ts";
+import { testWith } from "../support/needs.ts";
+import { PROJECT } from "../support/peer.ts";
 
 const Point = struct({ id: i32, x: f64, y: f64 });
 
@@ -96,6 +98,25 @@ Deno.test("messageType: the text has each leaf with its kind and place, then the
   }
   assert.equal(messageType(Point), messageType(Point), "computed once");
 });
+
+testWith(
+  { files: true },
+  "messageType: the example of docs/wire_format.md has its text and its numbers",
+  () => {
+    const page = Deno.readTextFileSync(`${PROJECT}docs/wire_format.md`);
+    const example = page.slice(
+      page.indexOf("For example, `struct { int32_t id; double x, y; }` is:"),
+    );
+    const { text, hash, fields } = messageType(Point);
+    assert.equal(/```text\n(.*)\n```/.exec(example)?.[1], text);
+    const hex = (value: number, digits: number): string =>
+      `0x${value.toString(16).padStart(digits, "0")}`;
+    assert.equal(/Its `hash` is `(0x\w+)`/.exec(example)?.[1], hex(hash, 8));
+    const said = /`fields` begin with `(\w+)`, `(\w+)`, `(\w+)` and 0/.exec(example)?.slice(1);
+    assert.deepEqual(said, fields.slice(0, 3).map((field) => hex(field, 4)));
+    assert.equal(fields[3], 0);
+  },
+);
 
 Deno.test("MESSAGE_TYPE: fills a header behind its first 32 bytes", () => {
   assert.deepEqual([MESSAGE_TYPE.size, MESSAGE_TYPE.fields.fields.offset], [96, 4]);

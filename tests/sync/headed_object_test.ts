@@ -161,7 +161,7 @@ Deno.test("HeadedObject: another struct is refused, and its first field that dif
   const { type } = OBJECT_HEADER.read(typed.segment.buffer);
   const { hash, fields } = messageType(Point);
   assert.deepEqual(type, { hash, fields });
-  refused(Other, /the message type differs: the first field that differs is x:f32@4 here/);
+  refused(Other, /it holds another struct: the first field that differs is x:f32@4 here/);
   refused(struct({ id: i32 }), /it has more fields there, after id:i32@0 here/);
   for (const open of [box, look]) {
     for (const layout of [Point, struct({ id: i32, x: f64 }), undefined]) {

@@ -30,8 +30,9 @@ are those of gcc on 64-bit Linux.
 The source is a module that exports the struct by its name in C, and each struct
 in it. One without a name is called Struct, or after the struct around it and
 its field; a name that TypeScript uses gets a _ at its end. --c prints the same
-layout in C, with an assertion of its size and of each offset; a struct of a
-system header is there named after its field.
+layout in C, with an assertion of its size and of each offset, and the type that
+messages of this struct have for peers in C; a struct of a system header is
+there named after its field.
 
 Options:
 ${options}
