@@ -29,6 +29,8 @@ import {
 } from "../../src/latest/descriptor.ts";
 import { fnv1a, layoutHash, layoutText } from "../../src/layout/layout_hash.ts";
 import { MESSAGE_TYPE } from "../../src/layout/message_type.ts";
+import { testWith } from "../support/needs.ts";
+import { PROJECT } from "../support/peer.ts";
 
 function offsets(layout: { readonly fields: object }): Record<string, number> {
   return Object.fromEntries(
@@ -97,4 +99,12 @@ Deno.test("isLatestSize: accepts the size of every latest value, and no other nu
   for (const size of [0, 128, CELLS_OFFSET, CELLS_OFFSET + LINE, 2 * largest - CELLS_OFFSET]) {
     assert(!isLatestSize(size, SEMAPHORE_COUNT), String(size));
   }
+});
+
+testWith({ files: true }, "layoutHash: the page has the hash and its text", () => {
+  const page = Deno.readTextFileSync(`${PROJECT}docs/wire_format.md`).split("\n## Latest\n")[1]!;
+  const hash = `0x${layoutHash(STRUCTS).toString(16)}`;
+  assert.equal(/`layout_hash` .* `(0x\w+)`; see below/.exec(page)?.[1], hash);
+  const text = /```text\n(HEADER:.*?)```/s.exec(page)?.[1]?.replaceAll("\n", "");
+  assert.equal(text, layoutText(STRUCTS));
 });
