@@ -1,9 +1,9 @@
 /**
  * The options that the commands for messages share: `server` and `client` of a mailbox, `send` and `recv`
- * of a channel.
+ * of a channel, `pub` and `sub` of a topic.
  */
 
-import { LANE_CAPACITY, LANES } from "../channel/descriptor.ts";
+import { LANE_CAPACITY, LANES } from "../channel/lanes.ts";
 import type { ChannelOptions } from "../channel/channel_options.ts";
 import type { MailboxOptions } from "../mailbox/mailbox_membership.ts";
 import { report } from "./output.ts";
@@ -18,10 +18,11 @@ import {
   wholeOption,
 } from "./usage.ts";
 
-/** The default key of `send` and `recv`; the mailbox uses 1111. */
+/** The default keys of channels and topics; the mailbox uses 1111. */
 export const CHANNEL_KEY = 2222;
 
-const SHARED_OPTIONS = {
+/** The options of all commands that may create an object of this library. */
+export const SHARED_OPTIONS = {
   mode: { value: "MODE", help: "permissions of what is created (default 0600)" },
   trust: { help: "accept one that another user created" },
   quiet: { short: "q", help: "print only errors on stderr" },
@@ -37,6 +38,12 @@ export const MAILBOX_OPTIONS = {
   ...SHARED_OPTIONS,
 } as const satisfies OptionTable;
 
+const LANE_OPTIONS = {
+  capacity: { value: "SIZE", help: "of each lane, if created: 1M (default); a power of two" },
+  keep: { help: "if created: leave it in place at the end" },
+  ...SHARED_OPTIONS,
+} as const satisfies OptionTable;
+
 /** The options of `send` and `recv`. */
 export const CHANNEL_OPTIONS = {
   key: {
@@ -48,12 +55,10 @@ export const CHANNEL_OPTIONS = {
     value: "N",
     help: `how many may send at a time, if created: ${LANES.DEFAULT} (default)`,
   },
-  capacity: { value: "SIZE", help: "of each lane, if created: 1M (default); a power of two" },
-  keep: { help: "if created: leave it in place at the end" },
-  ...SHARED_OPTIONS,
+  ...LANE_OPTIONS,
 } as const satisfies OptionTable;
 
-/** The options of `server` and `recv`. */
+/** The options of `server`, `recv` and `sub`. */
 export const RECEIVE_OPTIONS = {
   count: { short: "n", value: "N", help: "stop after N messages" },
   timeout: {
@@ -64,7 +69,7 @@ export const RECEIVE_OPTIONS = {
 } as const satisfies OptionTable;
 
 export interface MessageSettings<OpenOptions> {
-  /** How to open the mailbox or the channel. */
+  /** How to open the mailbox, the channel or the topic. */
   readonly open: OpenOptions;
   /** How long each message is waited for. */
   readonly wait: { readonly timeout?: number };
@@ -94,21 +99,39 @@ export function mailboxSettings(
  */
 export function channelSettings(
   options: Options<keyof typeof CHANNEL_OPTIONS>,
-): MessageSettings<ChannelOptions> {
+): MessageSettings<LaneSettings> {
+  return laneSettings(options, CHANNEL_KEY, LANES, LANE_CAPACITY);
+}
+
+/** How to open a channel or a topic. */
+export type LaneSettings = Omit<ChannelOptions, "messageSize">;
+
+interface Range {
+  readonly MIN: number;
+  readonly MAX: number;
+}
+
+function laneSettings(
+  options: Options<keyof typeof CHANNEL_OPTIONS>,
+  key: number,
+  lanes: Range,
+  capacity: Range,
+): MessageSettings<LaneSettings> {
   const shared = sharedSettings(options);
   const open = {
     ...shared.open,
-    key: keyOption(options.key) ?? CHANNEL_KEY,
+    key: keyOption(options.key) ?? key,
     persistent: options.keep === true,
     ...given({
-      lanes: wholeOption("lanes", options.lanes, 1, LANES.MAX),
-      laneCapacity: capacityOption(options.capacity),
+      lanes: wholeOption("lanes", options.lanes, lanes.MIN, lanes.MAX),
+      laneCapacity: capacityOption(options.capacity, capacity),
     }),
   };
   return { ...shared, open };
 }
 
-function sharedSettings(
+/** Reads {@linkcode SHARED_OPTIONS}, and `--timeout` if the command has it. */
+export function sharedSettings(
   options: Options<keyof typeof SHARED_OPTIONS>,
 ): MessageSettings<Pick<MailboxOptions, "mode" | "trust" | "timeout">> {
   const wait = given({ timeout: durationOption("timeout", options.timeout) });
@@ -122,17 +145,16 @@ function sharedSettings(
 }
 
 /** The properties that have a value. */
-function given<Values extends Readonly<Record<string, number | undefined>>>(
+export function given<Values extends Readonly<Record<string, number | undefined>>>(
   values: Values,
 ): { [Name in keyof Values]?: number } {
   const entries = Object.entries(values).filter(([, value]) => value !== undefined);
   return Object.fromEntries(entries) as { [Name in keyof Values]?: number };
 }
 
-function capacityOption(text: string | true | undefined): number | undefined {
+function capacityOption(text: string | true | undefined, { MIN, MAX }: Range): number | undefined {
   return valueOf("capacity", text, (each) => {
     const bytes = parseSize(each);
-    const { MIN, MAX } = LANE_CAPACITY;
     if (bytes < MIN || bytes > MAX || !Number.isInteger(Math.log2(bytes))) {
       throw new RangeError(`${each} is not a power of two from ${MIN} to ${formatSize(MAX)}`);
     }

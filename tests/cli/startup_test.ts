@@ -92,6 +92,14 @@ testWith(CLI, "ls: loads no other command, no layout, and nothing that waits", (
   assert.deepEqual(loaded.filter((path) => needless.test(path)), []);
 });
 
+testWith(CLI, "latest ls: loads no other protocol, and no parser of C", () => {
+  const loaded = loadedBy("latest", "ls");
+  assert(loaded.includes("src/latest/latest_stat.ts"));
+  const needless =
+    /^src\/(cparse|nats|topic\/(?!lanes)|channel\/(?!lanes)|mailbox\/(?!semaphores))/;
+  assert.deepEqual(loaded.filter((path) => needless.test(path)), []);
+});
+
 testWith(CLI, "mod.ts, ls: load no module of Node", () => {
   for (const front of ["mod.ts", "src/cli/commands/ls_command.ts"]) {
     assert.deepEqual([...loadedWith(front)].filter((path) => path.startsWith("node:")), [], front);

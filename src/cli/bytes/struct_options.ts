@@ -6,6 +6,8 @@
 import { errnoName } from "../../../ffi/errno.ts";
 import { readFileStart } from "../../../ffi/files.ts";
 import type { ParsedStruct, ParseOptions } from "../../cparse/parse_struct.ts";
+import type { Fields, StructLayout } from "../../layout/layout.ts";
+import { isMessageLayout } from "../../layout/message_text.ts";
 import { CommandFailure, UsageError } from "../errors.ts";
 import { type OptionTable, type Parsed, valueOf } from "../usage.ts";
 
@@ -50,6 +52,19 @@ export async function structOf(
     file === undefined ? "struct" : "struct-file",
     text,
     (each) => parseStruct(each, chosen),
+  );
+}
+
+/** The layout of messages that the options give, if there is one: a struct of one length. */
+export async function messageStructOf(
+  parsed: Parameters<typeof structOf>[0],
+): Promise<StructLayout<Fields> | undefined> {
+  const layout = await structOf(parsed);
+  if (layout === undefined || isMessageLayout(layout)) {
+    return layout as StructLayout<Fields> | undefined;
+  }
+  throw new UsageError(
+    "option --struct: not a union, and without a flexible array: it has one length",
   );
 }
 

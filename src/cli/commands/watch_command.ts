@@ -17,6 +17,7 @@ import { printRaw, report, shownJson } from "../output.ts";
 import { hasTerminal, Screen } from "../terminal/screen.ts";
 import { countFields } from "../bytes/struct_fields.ts";
 import { STRUCT_OPTIONS, structOf } from "../bytes/struct_options.ts";
+import { LIBRARY_KINDS, libraryKindOf } from "../objects/library_kind.ts";
 import { findSegment, TARGET_HELP, TARGET_OPTIONS, targetOf } from "../objects/target.ts";
 import { countOption, durationOption, type OptionTable, type Parsed } from "../usage.ts";
 import { changes } from "../watch/watch_lines.ts";
@@ -114,9 +115,11 @@ Examples:
     using interruption = new Interruption();
     const detachBetween = options["detach-between"] === true;
     using watched = new Watched(found.id, range, { detachBetween });
+    const kind = libraryKindOf(found);
     const facts: WatchedFacts = {
       id: found.id,
       keyHex: hexKey(found.key),
+      noun: kind === null ? undefined : LIBRARY_KINDS[kind].noun,
       size: found.size,
       range,
       layout: settings.layout,
@@ -216,9 +219,9 @@ class Watch {
 
   /** Prints each change, until there is a reason to end. */
   async inLines(json: boolean): Promise<End> {
-    const { id, keyHex, range } = this.#facts;
+    const { id, keyHex, noun, range } = this.#facts;
     report(
-      `watching segment ${id} (key ${keyHex}), ${
+      `watching segment ${id} (key ${keyHex}), ${noun === undefined ? "" : `a ${noun}, `}${
         plural(range.length, "byte")
       } from ${range.offset} on`,
     );

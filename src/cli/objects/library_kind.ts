@@ -5,7 +5,11 @@
  */
 
 import { isChannelSize } from "../../channel/lanes.ts";
+import { isLatestSize } from "../../latest/cells.ts";
 import { isMailboxSize } from "../../mailbox/semaphores.ts";
+import { IPC_PRIVATE } from "../../sysv/key.ts";
+import type { SegmentStat } from "../../sysv/segment_stat.ts";
+import { findSemaphoreSet, tryStatSet } from "../../sysv/semaphore_stat.ts";
 
 interface Kind {
   readonly is: (size: number, semaphores: number) => boolean;
@@ -20,12 +24,20 @@ interface Kind {
 const KINDS = {
   mailbox: { is: isMailboxSize, noun: "mailbox" },
   channel: { is: isChannelSize, noun: "channel", mayBeKept: true, mayBeUnread: true },
+  latest: { is: isLatestSize, noun: "latest value", mayBeKept: true },
 } as const satisfies Readonly<Record<string, Kind>>;
 
 /** The kind of an object of this library, as `--json` names it. */
 export type LibraryKind = keyof typeof KINDS;
 
 export const LIBRARY_KINDS: Readonly<Record<LibraryKind, Kind>> = KINDS;
+
+/** The kind of object in a segment, if it is one of this library. */
+export function libraryKindOf({ key, size }: SegmentStat): LibraryKind | null {
+  const id = key === IPC_PRIVATE ? undefined : findSemaphoreSet(key);
+  const set = id === undefined ? undefined : tryStatSet(id);
+  return typeof set === "object" ? libraryKind(size, set.count) : null;
+}
 
 /** The kind of object with a segment and a set of these sizes, if it is one of this library. */
 export function libraryKind(size: number, semaphores: number): LibraryKind | null {

@@ -4,7 +4,7 @@ import type { SegmentStat } from "../../sysv/segment_stat.ts";
 import { semaphoreTable } from "../../sysv/semaphore_stat.ts";
 import type { LabelledLine } from "../text/labelled_lines.ts";
 import type { Column } from "../text/table.ts";
-import { keyText, yesNo } from "../text/wording.ts";
+import { keyText, UNKNOWN, yesNo } from "../text/wording.ts";
 import { defaultColumns, type FactsOf, factTable } from "./facts.ts";
 import { type AccountNames, OBJECT_FACTS, shortOwner } from "./object_facts.ts";
 import { type Removable, SEGMENTS } from "./removable.ts";
@@ -35,6 +35,15 @@ export const LIBRARY_FACTS = {
     kept: { title: "KEPT", value: ({ object }) => object.persistent, text: yesNo },
   }),
 };
+
+/** The hash of the struct of its values or messages; null if they are bytes. */
+export const TYPE_FACT = factTable<{ readonly object: { readonly typeHash: number } }>()({
+  typeHash: {
+    title: "TYPE",
+    value: ({ object }) => object.typeHash || null,
+    text: (hash: number | null) => hash === null ? UNKNOWN : hash.toString(16).padStart(8, "0"),
+  },
+});
 
 export type LibraryFacts = FactsOf<typeof LIBRARY_FACTS>;
 

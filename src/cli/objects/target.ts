@@ -87,6 +87,7 @@ const LISTING = {
   "segment": "ls",
   "semaphore set": "ls --semaphores",
   "channel": "channel ls",
+  "latest value": "latest ls",
 } as const;
 
 /** What errors call an object of each kind. */

@@ -4,6 +4,7 @@ import { Segment } from "../../sysv/segment.ts";
 import { segmentLimits, segmentUsage } from "../../sysv/segment_limits.ts";
 import { removeSegment, type SegmentStat } from "../../sysv/segment_stat.ts";
 import { CHANNEL } from "../objects/channel_facts.ts";
+import { LATEST } from "../objects/latest_facts.ts";
 import type { LibraryReader } from "../objects/library_object.ts";
 import type { LibraryKind } from "../objects/library_kind.ts";
 import { attempt } from "../objects/named_objects.ts";
@@ -45,7 +46,10 @@ export function snapshot(chosen: Choice = () => true): Snapshot {
 }
 
 /** What can be read of each kind. */
-const OBJECTS: Readonly<Partial<Record<LibraryKind, LibraryReader>>> = { channel: CHANNEL };
+const OBJECTS: Readonly<Partial<Record<LibraryKind, LibraryReader>>> = {
+  channel: CHANNEL,
+  latest: LATEST,
+};
 
 /** The content of an object of this library; null if it has none, or no process is attached. */
 function contentOf({ id, kind, nattch }: SegmentFacts): TopContent | null {

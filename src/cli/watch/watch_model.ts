@@ -22,6 +22,8 @@ export type Age = "fresh" | "old" | "never";
 export interface WatchedFacts {
   readonly id: number;
   readonly keyHex: string;
+  /** What it is of this library, in a word. */
+  readonly noun: string | undefined;
   readonly size: number;
   readonly range: ByteRange;
   readonly layout: AnyStructLayout | undefined;

@@ -54,13 +54,14 @@ const HINTS: readonly Line[] = ["q quit", "f follow changes", "Up, Down, PgUp, P
   .map((text) => [{ text, format: "dim" }]);
 
 function titleLine({ facts, look }: WatchModel, columns: number): Line {
-  const { id, keyHex, size, range } = facts;
+  const { id, keyHex, noun, size, range } = facts;
   const part = range.length === size
     ? []
     : [[{ text: `${range.length} from ${hexOffset(range.offset)}` }]];
   const parts: Line[] = [
     [{ text: `segment ${id}`, format: "bold" }],
     [{ text: `key ${keyHex}` }],
+    ...(noun === undefined ? [] : [[{ text: noun }]]),
     [{ text: sizeInWords(size) }],
     ...part,
   ];

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { segmentSize as channelSize, semaphoreCount } from "../../../src/channel/shape.ts";
 import { LIBRARY_KINDS, libraryKind } from "../../../src/cli/objects/library_kind.ts";
+import { segmentSize as latestSize } from "../../../src/latest/shape.ts";
 import { LAYOUT, SEMAPHORE_COUNT } from "../../../src/mailbox/descriptor.ts";
 
 /** The kinds that sizes match; more than one would be a guess. */
@@ -18,6 +19,11 @@ Deno.test("libraryKind: every shape of each kind is of that kind alone", () => {
     for (let capacity = 64; capacity <= 2 ** 30; capacity *= 2) {
       const channel = channelSize({ lanes, laneCapacity: capacity, messageSize: 0 });
       assert.deepEqual(matching(channel, semaphoreCount(lanes)), ["channel"]);
+    }
+  }
+  for (const size of [1, 100, 112, 113, 4096, 65519, 2 ** 20]) {
+    for (let cells = 2; cells <= 4096; cells *= 2) {
+      assert.deepEqual(matching(latestSize({ size, cells }), 4), ["latest"]);
     }
   }
 });

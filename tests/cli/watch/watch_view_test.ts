@@ -34,6 +34,7 @@ class Watching {
     const all = {
       id: 5,
       keyHex: "0x00000457",
+      noun: undefined,
       size: length,
       range,
       layout: undefined,
