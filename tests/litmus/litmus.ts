@@ -1,16 +1,16 @@
 /**
  * The litmus test of the memory model: two processes over one segment, each shape a number of rounds, by
- * TypeScript and C in each place. `deno task litmus` prints how often each outcome occurred, and fails if
- * one of them shows a reordering. The shapes without atomics show what the machine and the compilers
- * reorder; on x86-64 and aarch64 SB has to be among them, or the test could not fail.
+ * TypeScript and C in each place. `deno task litmus [ROUNDS [SHAPE]...]` prints how often each outcome
+ * occurred, and fails if one of them shows a reordering. The shapes without atomics show what the machine
+ * and the compilers reorder; on x86-64 and aarch64 SB has to be among them, or the test could not fail.
  */
 
 import { Segment } from "../../mod.ts";
 import { PROJECT, TestFolder } from "../support/peer.ts";
-import { reordered, SIZE } from "./shapes.ts";
+import { reordered, SIZE, STREAMS } from "./shapes.ts";
 
 /** The shapes, in the order of the table. */
-export const SHAPES = ["MP", "SB", "LB", "2+2W", "ring"] as const;
+export const SHAPES = ["MP", "SB", "LB", "2+2W", "OW", "ring", "cells"] as const;
 
 /** What the two sides are written in. */
 export type Language = "TypeScript" | "C";
@@ -74,26 +74,28 @@ export async function meet(meeting: Meeting): Promise<Outcome> {
 
 /** The outcomes that occurred, as `first/second:count`. */
 function histogram({ outcomes }: Outcome, shape: string): string {
-  const name = (i: number): string =>
-    shape === "ring" ? ["whole", "earlier", "later"][i]! : `${i >> 2}/${i & 3}`;
+  const name = (i: number): string => STREAMS[shape]?.[i] ?? `${i >> 2}/${i & 3}`;
   return outcomes.flatMap((count, i) => count === 0 ? [] : [`${name(i)}: ${count}`]).join(", ");
 }
 
 if (import.meta.main) {
-  const rounds = Number(Deno.args[0] ?? 10_000_000);
+  const [roundsText = "10000000", ...wanted] = Deno.args;
+  const rounds = Number(roundsText);
   // A round and what was seen in it share a word
   if (!(rounds >= 1 && rounds < 2 ** 27)) throw new RangeError("rounds are from 1 to 2^27 - 1");
   const started = performance.now();
   let forbidden = 0;
   let seen = 0;
   for (const plain of [false, true]) {
-    for (const shape of SHAPES.filter((name) => !plain || name !== "ring")) {
+    for (const shape of SHAPES) {
+      const isWanted = wanted.length === 0 || wanted.includes(shape);
+      if (!isWanted || plain && shape in STREAMS) continue;
       for (const sides of PAIRS) {
         const outcome = await meet({ shape, sides, plain, rounds });
         if (!plain) forbidden += outcome.reordered;
         else seen += outcome.reordered;
         console.log(
-          `${shape.padEnd(4)} ${plain ? "plain " : "atomic"} ${sides.join(", ").padEnd(22)} ` +
+          `${shape.padEnd(5)} ${plain ? "plain " : "atomic"} ${sides.join(", ").padEnd(22)} ` +
             `reordered: ${outcome.reordered} of ${rounds} (${histogram(outcome, shape)})`,
         );
       }

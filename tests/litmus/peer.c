@@ -10,11 +10,14 @@
 #include <unistd.h>
 
 enum { X = 64, Y = 96, PAYLOAD = 128, RING = 256, SLOTS = 8, WORDS = 8 };
+enum { CELLS = 2, CELL = 32 }; /* in the ring's place */
 
 #ifdef PLAIN
 enum { ACQUIRE = __ATOMIC_RELAXED, RELEASE = __ATOMIC_RELAXED, SEQ_CST = __ATOMIC_RELAXED };
+#define FENCE(order) ((void)0)
 #else
 enum { ACQUIRE = __ATOMIC_ACQUIRE, RELEASE = __ATOMIC_RELEASE, SEQ_CST = __ATOMIC_SEQ_CST };
+#define FENCE(order) __atomic_thread_fence(order)
 #endif
 
 #define LOAD(index, order) __atomic_load_n(words + (index), (order))
@@ -56,6 +59,21 @@ static int two_writes(int32_t round) {
   STORE(own + (round & 1), 2 * round, SEQ_CST);
   STORE(other + (round & 1), 2 * round + 1, SEQ_CST);
   return before;
+}
+
+static int ow_first(int32_t round) {
+  STORE(X, round, SEQ_CST);
+  FENCE(RELEASE);
+  STORE(PAYLOAD, round, __ATOMIC_RELAXED);
+  STORE(PAYLOAD + 40, round, __ATOMIC_RELAXED);
+  return 0;
+}
+
+static int ow_second(int32_t round) {
+  const int last = LOAD(PAYLOAD + 40, __ATOMIC_RELAXED) == round;
+  const int seen = last | (LOAD(PAYLOAD, __ATOMIC_RELAXED) == round);
+  FENCE(ACQUIRE);
+  return seen | (LOAD(X, __ATOMIC_RELAXED) == round) << 1;
 }
 
 /* Gives the processor away at times, and notices that the other side has ended. */
@@ -113,6 +131,30 @@ static void stream(int32_t rounds, int side, uint32_t outcomes[3]) {
   }
 }
 
+static void overwrite(int32_t rounds, int side, uint32_t outcomes[3]) {
+  int32_t copy[CELL];
+  if (side == 0) {
+    for (int32_t number = 1; LOAD(Y, ACQUIRE) == 0; number++) {
+      for (int i = 0; i < CELL; i++) copy[i] = number;
+      memcpy(words + RING + number % CELLS * CELL, copy, sizeof copy);
+      STORE(X, number, SEQ_CST); /* SYNC published */
+      FENCE(RELEASE);            /* SYNC reuse */
+    }
+    return;
+  }
+  for (uint64_t spins = 1; LOAD(X, ACQUIRE) == 0; spins++) pause_after(spins);
+  for (int32_t round = 0; round < rounds; round++) {
+    const int32_t number = LOAD(X, ACQUIRE);
+    memcpy(copy, words + RING + number % CELLS * CELL, sizeof copy);
+    FENCE(ACQUIRE);
+    const int valid = LOAD(X, __ATOMIC_RELAXED) - number <= CELLS - 2;
+    int same = 1;
+    for (int i = 0; i < CELL; i++) same &= copy[i] == number;
+    outcomes[valid ? 2 * !same : 1]++;
+  }
+  STORE(Y, 1, RELEASE);
+}
+
 int main(int argc, char **argv) {
   if (argc != 5) return 2;
   words = shmat(atoi(argv[1]), NULL, 0);
@@ -124,8 +166,11 @@ int main(int argc, char **argv) {
   uint32_t outcomes[16] = {0};
   int count = 16;
   if (strcmp(shape, "ring") == 0) stream(rounds, side, outcomes), count = 3;
+  else if (strcmp(shape, "cells") == 0) overwrite(rounds, side, outcomes), count = 3;
   else if (strcmp(shape, "MP") == 0)
     play(side == 0 ? mp_first : mp_second, rounds, side, outcomes);
+  else if (strcmp(shape, "OW") == 0)
+    play(side == 0 ? ow_first : ow_second, rounds, side, outcomes);
   else if (strcmp(shape, "SB") == 0) play(sb, rounds, side, outcomes);
   else if (strcmp(shape, "LB") == 0) play(lb, rounds, side, outcomes);
   else play(two_writes, rounds, side, outcomes);

@@ -5,7 +5,7 @@
  */
 
 import { Segment } from "../../mod.ts";
-import { AT, bodies, type Body, RING } from "./shapes.ts";
+import { AT, bodies, type Body, CELLS, RING } from "./shapes.ts";
 
 const [id, sideText, shape, access, rounds] = Deno.args;
 const side = Number(sideText);
@@ -79,7 +79,39 @@ function stream(rounds: number): number[] {
   return outcomes;
 }
 
-const outcomes = shape === "ring"
-  ? stream(Number(rounds))
-  : play(bodies(shape!, words, access === "plain"), Number(rounds));
+/**
+ * Cells that are overwritten while they are copied: side 0 publishes until side 1 has tried `rounds` copies.
+ * Returns how many copies were whole, were refused, and passed without being whole.
+ */
+function overwrite(rounds: number): number[] {
+  const outcomes = [0, 0, 0];
+  const cell = (number: number): number => AT.ring + number % CELLS.count * CELLS.words;
+  if (side === 0) {
+    for (let number = 1; Atomics.load(words, AT.y) === 0; number++) {
+      Atomics.load(words, AT.x); // SYNC reuse
+      for (let i = 0; i < CELLS.words; i++) words[cell(number) + i] = number;
+      Atomics.store(words, AT.x, number); // SYNC published
+    }
+    return outcomes;
+  }
+  until(() => Atomics.load(words, AT.x) > 0);
+  for (let round = 0; round < rounds; round++) {
+    const number = Atomics.load(words, AT.x); // SYNC published
+    let same = true;
+    for (let i = 0; i < CELLS.words; i++) same &&= words[cell(number) + i] === number;
+    Atomics.store(words, AT.done[1], 0);
+    const isValid = Atomics.load(words, AT.x) - number <= CELLS.count - 2; // SYNC reuse
+    outcomes[isValid ? (same ? 0 : 2) : 1]!++;
+  }
+  Atomics.store(words, AT.y, 1);
+  return outcomes;
+}
+
+function run(rounds: number): number[] {
+  if (shape === "ring") return stream(rounds);
+  if (shape === "cells") return overwrite(rounds);
+  return play(bodies(shape!, words, access === "plain"), rounds);
+}
+
+const outcomes = run(Number(rounds));
 if (side === 1) console.log(JSON.stringify(outcomes));

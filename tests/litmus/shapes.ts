@@ -12,6 +12,9 @@ export const AT = { done: [0, 32], x: 64, y: 96, payload: 128, ring: 256 } as co
 /** Slots of the ring, and words of a slot. */
 export const RING = { slots: 8, words: 8 } as const;
 
+/** The cells, in the ring's place. */
+export const CELLS = { count: 2, words: 32 } as const;
+
 /** The size of the segment in bytes. */
 export const SIZE = 4 * (AT.ring + RING.slots * RING.words);
 
@@ -115,7 +118,30 @@ const TWO_WRITES: Shape = {
   reordered: (_, second) => second === 0,
 };
 
-const SHAPES: Readonly<Record<string, Shape>> = { MP, SB, LB, "2+2W": TWO_WRITES };
+/**
+ * Overwriting, SYNC overwrite and SYNC reuse: an announcement, then plain stores over what is read; the
+ * other side copies by plain loads and looks at the announcement afterwards. A new word in a copy without a
+ * new announcement is a reordering.
+ */
+const OW: Shape = {
+  bodies: (words, { load, store }) => [
+    (round) => {
+      store(words, AT.x, round);
+      load(words, AT.x);
+      words[AT.payload] = round;
+      words[AT.payload + 40] = round;
+      return 0;
+    },
+    (round) => {
+      const seen = isNew(words[AT.payload + 40]!, round) | isNew(words[AT.payload]!, round);
+      store(words, AT.y, round);
+      return seen | isNew(load(words, AT.x), round) << 1;
+    },
+  ],
+  reordered: (_, second) => second === 1,
+};
+
+const SHAPES: Readonly<Record<string, Shape>> = { MP, SB, LB, "2+2W": TWO_WRITES, OW };
 
 /** The bodies of the shape `name`, with `Atomics` or with plain accesses in their place. */
 export function bodies(name: string, words: Int32Array, plain: boolean): readonly [Body, Body] {
@@ -123,11 +149,17 @@ export function bodies(name: string, words: Int32Array, plain: boolean): readonl
 }
 
 /**
- * How many of the outcomes that side 1 counted show a reordering. The ring is a stream without rounds:
- * whole messages, messages with words of an earlier lap, messages with words of a later one.
+ * The shapes without rounds, with names of their outcomes. A message of the ring is whole, or has words of an
+ * earlier or a later lap. A copy of a cell is whole, or was overtaken and is refused, or passes all the same.
  */
+export const STREAMS: Readonly<Record<string, readonly string[]>> = {
+  ring: ["whole", "earlier", "later"],
+  cells: ["whole", "refused", "torn"],
+};
+
+/** How many of the outcomes that side 1 counted show a reordering. */
 export function reordered(name: string, outcomes: readonly number[]): number {
   const isSo = (i: number): boolean =>
-    name === "ring" ? i > 0 : SHAPES[name]!.reordered(i >> 2, i & 3);
+    name === "ring" ? i > 0 : name === "cells" ? i > 1 : SHAPES[name]!.reordered(i >> 2, i & 3);
   return outcomes.reduce((sum, count, i) => isSo(i) ? sum + count : sum, 0);
 }
