@@ -4,6 +4,7 @@
  */
 
 import * as channel from "../src/channel/descriptor.ts";
+import * as latest from "../src/latest/descriptor.ts";
 import type { AnyStructLayout, Layout } from "../src/layout/layout.ts";
 import { layoutHash, type NamedStructs } from "../src/layout/layout_hash.ts";
 import { MESSAGE_TYPE } from "../src/layout/message_type.ts";
@@ -27,7 +28,7 @@ export interface Protocol {
 }
 
 /** The protocols whose segment begins with a header, by their names in C. */
-export const PROTOCOLS: Readonly<Record<"channel", Protocol>> = {
+export const PROTOCOLS: Readonly<Record<"channel" | "latest", Protocol>> = {
   channel: {
     descriptor: channel,
     structs: {
@@ -50,6 +51,28 @@ export const PROTOCOLS: Readonly<Record<"channel", Protocol>> = {
     semaphores: {
       SEM: channel.SEMAPHORE,
       SEMAPHORES_BESIDE_LANES: channel.SEMAPHORES_BESIDE_LANES,
+    },
+  },
+  latest: {
+    descriptor: latest,
+    structs: {
+      ShmLatestHeader: latest.HEADER,
+      ShmLatestWriterLine: latest.WRITER,
+      ShmLatestWaitingLine: latest.WAITING,
+      ShmLatestControl: latest.CONTROL,
+      ShmLatestCell: latest.CELL,
+    },
+    numbers: {
+      LINE: latest.LINE,
+      CELLS_OFFSET: latest.CELLS_OFFSET,
+      VALUE_OFFSET: latest.VALUE_OFFSET,
+      VALUE_SIZE: latest.VALUE_SIZE,
+      CELLS: latest.CELLS,
+      LARGE_CELL: latest.LARGE_CELL,
+    },
+    semaphores: {
+      SEM: latest.SEMAPHORE,
+      SEMAPHORE_COUNT: latest.SEMAPHORE_COUNT,
     },
   },
 };

@@ -1,0 +1,176 @@
+/** TypeScript and C at one latest value, in all roles: `peer.c` against the library. */
+
+import assert from "node:assert/strict";
+import { setTimeout as delay } from "node:timers/promises";
+import { Latest, Segment } from "../../mod.ts";
+import { CELL_WORD, CONTROL_WORD } from "../../src/latest/cell_memory.ts";
+import { CELLS_OFFSET } from "../../src/latest/cells.ts";
+import { C_NEEDS } from "../support/c_program.ts";
+import { guardAgainstLeaks } from "../support/leaks.ts";
+import { testWith } from "../support/needs.ts";
+import { freshKey } from "../support/peer.ts";
+import { cPeer, refused, SOON, summary, valueOf } from "./peer_values.ts";
+
+guardAgainstLeaks();
+
+/** It is woken or it sleeps for ever: so it is woken. */
+const peer = cPeer("-DSHM_SLICE_MS=600000");
+/** As it is for everybody. */
+const slicedPeer = cPeer();
+
+/** A latest value of bytes at a key of its own. */
+function scratch(size: number, cells?: number): Latest {
+  return Latest.openOrCreate({ key: freshKey(), size, ...(cells === undefined ? {} : { cells }) });
+}
+
+for (const flags of [[], ["--read-only"]]) {
+  testWith(C_NEEDS, `shm_latest_read: values of TypeScript are never torn ${flags}`, async () => {
+    using latest = scratch(200, 2);
+    using writer = latest.writer();
+    await using reader = peer.start("read", latest.key, 20_000, ...flags);
+    await reader.line();
+    while (writer.version < 20_000) {
+      const version = writer.version + 1;
+      writer.write(valueOf(version, 8 + version % 193));
+      if (version % 500 === 0) await delay(0);
+    }
+    assert.equal((await summary(reader)).version, 20_000);
+  });
+}
+
+testWith(C_NEEDS, "shm_latest_write: its values are never torn in TypeScript", async () => {
+  using latest = scratch(200, 2);
+  await using writer = peer.start("write", latest.key, 300_000, "--size", 200, "--lengths", 200);
+  await writer.line();
+  using reader = latest.reader();
+  for (let version = 0; version < 300_000;) {
+    await reader.wait(SOON);
+    for (let i = 0; i < 50; i++) {
+      const found = reader.read()!;
+      assert(found.version >= version);
+      version = found.version;
+      assert.deepEqual(found.value, valueOf(version, 8 + version % 193));
+    }
+  }
+  assert.deepEqual(await summary(writer), { values: 300_000, version: 300_000 });
+});
+
+testWith(
+  C_NEEDS,
+  "shm_latest_next: sleeps until a TypeScript writer wakes it, each time",
+  async () => {
+    using latest = scratch(64);
+    using writer = latest.writer();
+    // Three that sleep on one word: each of them must be woken
+    await using one = peer.start("next", latest.key, 300, "--spin", 0);
+    await using two = peer.start("next", latest.key, 300, "--spin", 0);
+    await using three = slicedPeer.start("next", latest.key, 300, "--read-only");
+    const readers = [one, two, three];
+    for (const reader of readers) await reader.line();
+    let running = readers.length;
+    const ends = readers.map(async (reader) => {
+      const { distinct } = await summary(reader);
+      assert.equal(distinct, 300);
+      running--;
+    });
+    while (running > 0) {
+      writer.write(valueOf(writer.version + 1, 64));
+      await delay(1);
+    }
+    await Promise.all(ends);
+  },
+);
+
+testWith(
+  C_NEEDS,
+  "LatestReader.changes: sees what C writes, and counts what it skipped",
+  async () => {
+    using latest = scratch(64);
+    await using writer = peer.start("write", latest.key, 2000, "--in-place", "--pause", 100);
+    using reader = latest.reader({ spin: 0 });
+    let before: number | undefined;
+    for await (const { value, version, skipped } of reader.changes(SOON)) {
+      assert.deepEqual(value, valueOf(version, 64));
+      assert.equal(skipped, before === undefined ? 0 : version - before - 1);
+      before = version;
+      if (version === 2000) break;
+    }
+    await summary(writer);
+  },
+);
+
+testWith(C_NEEDS, "shm_latest_begin: what a killed writer began is never seen", async () => {
+  using latest = scratch(64, 2);
+  for (let version = 3; version <= 12; version += 3) {
+    await using writer = peer.start("write", latest.key, 3, "--half");
+    await writer.stdout(/half/);
+    writer.kill("SIGKILL");
+    await writer.ended();
+    assert.equal(latest.writerPid, undefined);
+    assert.deepEqual(latest.reader().read(), { value: valueOf(version, 64), version });
+    await using reader = peer.start("read", latest.key, version);
+    assert.equal((await summary(reader)).version, version);
+  }
+  using writer = latest.writer();
+  assert.equal(writer.write(valueOf(13, 64)), 13);
+  await using reader = peer.start("read", latest.key, 13);
+  await summary(reader);
+});
+
+/** Lets the next publication be this one plus one. For a latest value without a writer. */
+function beginAt({ id, size }: Latest, version: number, cells: number): void {
+  using segment = Segment.attach(id);
+  const words = new Int32Array(segment.buffer);
+  const stride = (segment.size - CELLS_OFFSET) / cells / 4;
+  const cell = CELLS_OFFSET / 4 + (version % cells) * stride;
+  words[CONTROL_WORD.PUBLISHED] = words[cell + CELL_WORD.LOW] = version;
+  words[cell + CELL_WORD.HIGH] = version / 2 ** 32;
+  words[cell + CELL_WORD.LENGTH] = size;
+  segment.bytes.set(valueOf(version, size), (cell + CELL_WORD.VALUE) * 4);
+}
+
+testWith(C_NEEDS, "shm_latest.h: versions pass 2^32, in both directions", async () => {
+  using latest = scratch(64, 4);
+  const passed = 2 ** 32 - 5;
+  beginAt(latest, passed, 4);
+  await using reader = peer.start("read", latest.key, passed + 10);
+  await reader.line();
+  await using writer = peer.start("write", latest.key, 10, "--pause", 1000);
+  assert.equal((await summary(writer)).version, passed + 10);
+  assert.equal((await summary(reader)).version, passed + 10);
+  using found = latest.reader();
+  assert.deepEqual(found.read(), { value: valueOf(passed + 10, 64), version: passed + 10 });
+  beginAt(latest, 2 ** 32, 4);
+  await using zero = peer.start("next", latest.key, 1);
+  assert.equal((await summary(zero)).version, 2 ** 32);
+});
+
+testWith(
+  C_NEEDS,
+  "shm_latest_leave: the last that joined removes it, read-only ones do not",
+  async () => {
+    const key = freshKey();
+    await using writer = peer.start("write", key, 5, "--half");
+    await writer.stdout(/half/);
+    await using watcher = slicedPeer.start("next", key, 0, "--read-only");
+    await watcher.line();
+    const latest = Latest.open(key);
+    assert.equal(latest.created, false);
+    writer.kill("SIGTERM");
+    assert.match((await writer.ended()).stdout, /version=5\nin use\n$/);
+    assert.equal(latest.close(), "removed");
+    await refused(watcher, /cannot use the latest value: it was removed while in use, key/);
+  },
+);
+
+testWith(C_NEEDS, "Latest.close: a persistent value that C created stays", async () => {
+  const key = freshKey();
+  await using writer = peer.start("write", key, 5, "--keep");
+  assert.match((await writer.ended()).stdout, /\nkept\n$/);
+  const latest = Latest.open(key);
+  assert.equal(latest.reader().version, 5);
+  assert.equal(latest.close(), "kept");
+  const again = Latest.open(key);
+  again.remove();
+  again.close();
+});
