@@ -252,7 +252,7 @@ export class Consumer<Out = Uint8Array<ArrayBuffer>>
     const codec = this.#codec;
     // Without a codec, `Out` is bytes
     if (codec === undefined) return message as BytesMessage & { readonly value: Out };
-    return new DecodedMessage(codec.decode(message.bytes), message);
+    return new DecodedMessage(codec, message);
   }
 
   /**

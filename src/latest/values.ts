@@ -4,7 +4,7 @@
  */
 
 import { checkBytes } from "../layout/arguments.ts";
-import { decodeOwn, encodeOwn, type Target } from "../layout/codec.ts";
+import { decodeOwn, encodeOwn, type OwnMemory } from "../layout/codec.ts";
 import type {
   Fields,
   ReadonlyStructView,
@@ -132,7 +132,7 @@ class StructEncoder<F extends Fields> implements ValueEncoder<StructInput<F>, St
   readonly words: BigUint64Array<ArrayBuffer> | undefined;
   readonly #layout: StructLayout<F>;
   readonly #bytes: Bytes;
-  readonly #target: Target;
+  readonly #target: OwnMemory;
   /** The version of the value in `words`; 0 if it is none. */
   #holds = 0;
   /** What a caller edits is other memory: it can keep it, and transfer it away. */
@@ -145,7 +145,7 @@ class StructEncoder<F extends Fields> implements ValueEncoder<StructInput<F>, St
     this.words = size <= SMALL ? words : undefined;
     this.#layout = layout;
     this.#bytes = new Uint8Array(words.buffer, 0, size);
-    this.#target = { data: new DataView(words.buffer), start: 0 };
+    this.#target = { bytes: this.#bytes, data: new DataView(words.buffer) };
   }
 
   encode(value: StructInput<F>): Encoded {

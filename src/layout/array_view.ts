@@ -5,7 +5,7 @@
 
 import { checkFunction, checkNumber } from "./arguments.ts";
 import { readText } from "./c_string.ts";
-import { assign, assignElements, glimpse, load } from "./codec.ts";
+import { assign, assignElements, bytesOf, glimpse, load } from "./codec.ts";
 import { INSPECT, type Inspect, shown } from "./inspect.ts";
 import { jsonValue } from "./json.ts";
 import type {
@@ -152,7 +152,7 @@ class Elements implements Memory {
     }
     const at = index * element.size;
     if (element.kind === "scalar") element.set(this.data, at, value, this.#name, index);
-    else assign(element, this.data, at, value, `${this.#name}[${index}]`);
+    else assign(element, bytesOf(this.data, at, element.size), value, `${this.#name}[${index}]`);
   }
 
   setAll(values: ArrayLike<unknown>, offset: number): void {
@@ -216,9 +216,7 @@ class Elements implements Memory {
   }
 
   #bytes(): Uint8Array {
-    checkAlive(this.data);
-    const { buffer, byteOffset, byteLength } = this.data;
-    return new Uint8Array(buffer, byteOffset, byteLength);
+    return bytesOf(this.data, 0, this.layout.size);
   }
 
   /**
@@ -320,7 +318,7 @@ class ViewArray extends Array<unknown> {
 
   toJSON(): unknown {
     const { layout, data } = elementsOf(this);
-    return jsonValue(load(layout, data, 0));
+    return jsonValue(load(layout, bytesOf(data, 0, layout.size)));
   }
 
   [INSPECT](_depth: number, options: object, inspect: Inspect): string {

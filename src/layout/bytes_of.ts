@@ -2,8 +2,9 @@
  * The bytes behind a live view.
  */
 
+import { bytesOf as bytesOfMemory } from "./codec.ts";
 import { LiveMemory } from "./live_memory.ts";
-import { describe, gone, mistyped } from "./refusal.ts";
+import { describe, mistyped } from "./refusal.ts";
 
 /**
  * Returns a copy of the bytes of a live view, or of one field of it: of a text that is not UTF-8, of a
@@ -41,9 +42,5 @@ export function bytesOf(view: object, name?: string): Uint8Array<ArrayBuffer> {
     }
     ({ offset, size } = fields[name]!);
   }
-  try {
-    return new Uint8Array(data.buffer, data.byteOffset + offset, size).slice();
-  } catch {
-    throw gone();
-  }
+  return bytesOfMemory(data, offset, size).slice() as Uint8Array<ArrayBuffer>;
 }

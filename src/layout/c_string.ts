@@ -78,17 +78,22 @@ export function cString(size: number, options?: CStringOptions): CStringLayout {
  * shared memory itself a byte could change while the decoder reads it twice.
  */
 export function readText(data: DataView, at: number, size: number): string {
-  const copy = scratchFor(size);
-  copy.set(fieldOf(data, at, size));
-  copy[size] = 0; // ends the search if the field has no NUL
+  return textIn(fieldOf(data, at, size));
+}
+
+function textIn(field: Uint8Array): string {
+  const copy = scratchFor(field.length);
+  copy.set(field);
+  copy[field.length] = 0; // ends the search if the field has no NUL
   return decoder.decode(copy.subarray(0, copy.indexOf(0)));
 }
 
 /**
  * Writes a text or bytes at `at` of `data` and fills the rest with zeros. It writes nothing if it throws.
  *
- * If the text has no room, but the field at `currentAt` of `current` reads as that text, the bytes of that
- * field are kept. They are not UTF-8 or have no NUL, so the text itself could not be written.
+ * If the text has no room, but the field reads as that text already, its bytes are kept. They are not UTF-8
+ * or have no NUL, so the text itself could not be written. If `target` is given, this field is at `targetAt`
+ * of it.
  */
 export function writeText(
   data: DataView,
@@ -96,8 +101,8 @@ export function writeText(
   layout: CStringLayout,
   value: unknown,
   name: string,
-  current: DataView,
-  currentAt: number,
+  target?: Uint8Array,
+  targetAt = 0,
 ): void {
   const { size, full = false } = layout;
   try {
@@ -108,8 +113,10 @@ export function writeText(
     field.set(text);
     field.fill(0, text.length);
   } catch (error) {
-    if (!(error instanceof RangeError && readText(current, currentAt, size) === value)) throw error;
-    if (data !== current) fieldOf(data, at, size).set(fieldOf(current, currentAt, size));
+    if (!(error instanceof RangeError)) throw error;
+    const current = target?.subarray(targetAt, targetAt + size) ?? fieldOf(data, at, size);
+    if (textIn(current) !== value) throw error;
+    if (target !== undefined) fieldOf(data, at, size).set(current);
   }
 }
 

@@ -12,7 +12,7 @@
 
 import { lengthOf } from "./arguments.ts";
 import { readText, writeText } from "./c_string.ts";
-import type { AnyStructLayout, ArrayLayout, Layout } from "./layout.ts";
+import type { AnyStructLayout, ArrayLayout, Layout, Scalar, ScalarName } from "./layout.ts";
 import { LiveMemory } from "./live_memory.ts";
 import { membersOf } from "./members.ts";
 import { gone, mistyped, outOfRange } from "./refusal.ts";
@@ -26,22 +26,22 @@ const LONGEST_ARRAY = 2 ** 32 - 1;
 /** Decodes a value. `limit` bounds the elements read from each array; the others are holes. */
 type Decode = (data: DataView, at: number, limit: number) => unknown;
 
-/** The memory that a value will be written to: its byte 0 is byte `start` of `data`. */
-export interface Target {
+/** Memory that no other process can change. Both begin at the same byte. */
+export interface OwnMemory {
+  readonly bytes: Uint8Array;
   readonly data: DataView;
-  readonly start: number;
 }
 
 /**
- * Encodes `value` at `at` of private memory of zeros. Errors contain `name`. Texts that `target` has can be
- * kept.
+ * Encodes `value` at `at` of private memory of zeros. Errors contain `name`. Texts that `target` has, the
+ * memory that the whole will be written to, can be kept.
  */
 type Encode = (
   data: DataView,
   at: number,
   value: unknown,
   name: string,
-  target: Target,
+  target: Uint8Array,
 ) => void;
 
 interface Codec {
@@ -68,7 +68,7 @@ function makeCodec(layout: Layout): Codec {
       return {
         decode: (data, at) => readText(data, at, layout.size),
         encode: (data, at, value, name, target) =>
-          writeText(data, at, layout, value, name, target.data, target.start + at),
+          writeText(data, at, layout, value, name, target, at),
       };
     case "array":
       return arrayCodec(layout);
@@ -88,12 +88,18 @@ function arrayCodec(layout: ArrayLayout): Codec {
   const { element, length } = layout;
   const { decode } = codecOf(element);
   const { size } = element;
+  const scalar = element.kind === "scalar" ? element.name : undefined;
   const encode = elementsEncoder(element);
   return {
     decode(data, at, limit): unknown[] {
       const count = Math.min(length, limit);
       const values: unknown[] = [];
-      for (let i = 0; i < count; i++) values.push(decode(data, at + i * size, limit));
+      for (let i = 0; i < count; i++) {
+        const place = at + i * size;
+        values.push(
+          scalar === undefined ? decode(data, place, limit) : scalarAt(data, place, scalar),
+        );
+      }
       if (count < length) values.length = Math.min(length, LONGEST_ARRAY);
       return values;
     },
@@ -119,7 +125,7 @@ type EncodeElements = (
   values: ArrayLike<unknown>,
   length: number,
   name: string,
-  target: Target,
+  target: Uint8Array,
 ) => void;
 
 function elementsEncoder(element: Layout): EncodeElements {
@@ -148,15 +154,62 @@ function elementsEncoder(element: Layout): EncodeElements {
   };
 }
 
+/**
+ * Reads a scalar, as its `get` does, without a call: V8 calls a function slowly from a place that calls
+ * many, and does not inline it. Missing memory throws the engine's error.
+ */
+function scalarAt(data: DataView, at: number, name: ScalarName): Scalar {
+  switch (name) {
+    case "i32":
+      return data.getInt32(at, true);
+    case "u32":
+      return data.getUint32(at, true);
+    case "u8":
+      return data.getUint8(at);
+    case "f64":
+      return data.getFloat64(at, true);
+    case "u64":
+      return data.getBigUint64(at, true);
+    case "i64":
+      return data.getBigInt64(at, true);
+    case "u16":
+      return data.getUint16(at, true);
+    case "i16":
+      return data.getInt16(at, true);
+    case "bool":
+      return data.getUint8(at) !== 0;
+    case "f32":
+      return data.getFloat32(at, true);
+    case "i8":
+      return data.getInt8(at);
+    case "char":
+      return String.fromCharCode(data.getUint8(at));
+    case "u16be":
+      return data.getUint16(at);
+    case "u32be":
+      return data.getUint32(at);
+    case "u64be":
+      return data.getBigUint64(at);
+  }
+}
+
 /** A class for the plain objects of one struct: one of a class are made three times as fast. */
 function recordDecoder(layout: AnyStructLayout): Decode {
   const fields = Object.entries(layout.fields)
     .filter(([, field]) => field.layout.kind !== "flexible")
-    .map(([name, { offset, layout }]) => ({ name, offset, decode: codecOf(layout).decode }));
+    .map(([name, { offset, layout }]) => ({
+      name,
+      offset,
+      scalar: layout.kind === "scalar" ? layout.name : undefined,
+      decode: codecOf(layout).decode,
+    }));
   function Value(this: Record<string, unknown>, data: DataView, at: number, limit: number): void {
     for (let i = 0; i < fields.length; i++) {
-      const { name, offset, decode } = fields[i]!;
-      this[name] = decode(data, at + offset, limit);
+      const { name, offset, scalar, decode } = fields[i]!;
+      const place = at + offset;
+      this[name] = scalar === undefined
+        ? decode(data, place, limit)
+        : scalarAt(data, place, scalar);
     }
   }
   Value.prototype = Object.prototype;
@@ -174,11 +227,11 @@ function recordEncoder(layout: AnyStructLayout): Encode {
     }
     if (copyBytes(layout, value, data, at)) return;
     const prefix = name === "" || name === UNNAMED ? name : `${name}.`;
-    const keys = Object.keys(value);
-    for (let i = 0; i < keys.length; i++) {
-      // Mostly the keys are the names in their order
-      if (keys[i] !== names[i] && !known.has(keys[i]!)) {
-        throw new TypeError(`"${prefix}${keys[i]}" is not a field of this ${layout.kind}`);
+    let i = 0;
+    // It costs less than Object.keys. Mostly the keys are the names in their order
+    for (const key in value) {
+      if (key !== names[i++] && !known.has(key) && Object.hasOwn(value, key)) {
+        throw new TypeError(`"${prefix}${key}" is not a field of this ${layout.kind}`);
       }
     }
     encodeMembers(data, at, value as Record<string, unknown>, prefix, target);
@@ -190,29 +243,29 @@ type EncodeMembers = (
   at: number,
   record: Record<string, unknown>,
   prefix: string,
-  target: Target,
+  target: Uint8Array,
 ) => void;
 
 /** Encodes the members. The values of anonymous members are in the same `record`. */
 function membersEncoder(layout: AnyStructLayout): EncodeMembers {
-  const members = membersOf(layout).map((member) => ({
-    ...member,
-    flexible: member.layout.kind === "flexible",
-    inner: "fields" in member.layout ? Object.keys(member.layout.fields) : [],
-    encode: codecOf(member.layout).encode,
-    encodeMembers: member.name === undefined && "fields" in member.layout
-      ? membersEncoder(member.layout)
-      : undefined,
+  const members = membersOf(layout).map(({ name, offset, layout: part }) => ({
+    name,
+    offset,
+    flexible: part.kind === "flexible",
+    inner: "fields" in part ? Object.keys(part.fields) : [],
+    set: part.kind === "scalar" ? part.set : undefined,
+    encode: codecOf(part).encode,
+    encodeMembers: name === undefined && "fields" in part ? membersEncoder(part) : undefined,
   }));
   type Part = typeof members[number];
 
   const encodeMember = (
-    { name, offset, flexible, encode, encodeMembers }: Part,
+    { name, offset, flexible, set, encode, encodeMembers }: Part,
     data: DataView,
     at: number,
     record: Record<string, unknown>,
     prefix: string,
-    target: Target,
+    target: Uint8Array,
   ): void => {
     if (name === undefined) return encodeMembers?.(data, at + offset, record, prefix, target);
     const value = record[name];
@@ -221,7 +274,8 @@ function membersEncoder(layout: AnyStructLayout): EncodeMembers {
       throw new TypeError(`"${prefix}${name}" is missing`);
     }
     const path = prefix === "" ? name : prefix === UNNAMED ? UNNAMED : prefix + name;
-    encode(data, at + offset, value, path, target);
+    if (set !== undefined) set(data, at + offset, value, path);
+    else encode(data, at + offset, value, path, target);
   };
 
   if (layout.kind === "struct") {
@@ -317,7 +371,8 @@ function copyBytes(layout: Layout, value: unknown, data: DataView, at: number): 
   return true;
 }
 
-function bytesOf(data: DataView, at: number, size: number): Uint8Array {
+/** The bytes of a value at `at`. */
+export function bytesOf(data: DataView, at: number, size: number): Uint8Array {
   try {
     return new Uint8Array(data.buffer, data.byteOffset + at, size);
   } catch {
@@ -325,45 +380,30 @@ function bytesOf(data: DataView, at: number, size: number): Uint8Array {
   }
 }
 
-/** The largest value that is copied in words: a typed array over the memory costs about 100 ns. */
-const LONGEST_IN_WORDS = 128;
+/** The longest value whose memory for a copy is reused: allocating it costs more than most copies. */
+const REUSED = 4096;
 
-function copy(from: DataView, fromAt: number, to: DataView, toAt: number, size: number): void {
-  if (size > LONGEST_IN_WORDS) {
-    return bytesOf(to, toAt, size).set(bytesOf(from, fromAt, size));
-  }
-  try {
-    let i = 0;
-    for (; i + 4 <= size; i += 4) to.setInt32(toAt + i, from.getInt32(fromAt + i));
-    for (; i < size; i++) to.setUint8(toAt + i, from.getUint8(fromAt + i));
-  } catch {
-    throw gone();
-  }
+/** The longest value that is copied byte by byte: the engine's copy costs about 50 ns more. */
+const FEW_BYTES = 48;
+
+/** The longest value that is cleared in words: calling the engine costs as much. */
+const FEW_WORDS = 512;
+
+function ownMemory(size: number): OwnMemory {
+  const bytes = new Uint8Array(size);
+  return { bytes, data: new DataView(bytes.buffer) };
 }
 
-/** Memory for one value at a time: allocating it costs more than most copies. */
-const scratch = new DataView(new ArrayBuffer(4096));
-const ZEROS = new DataView(new ArrayBuffer(scratch.byteLength));
-let scratchIsFree = true;
+const forReading = ownMemory(REUSED);
+const forWriting = ownMemory(REUSED);
+/** A value can run code of the caller, which writes another value. */
+let isWriting = false;
 
-/** Calls `use` with `size` bytes of private memory. A value inside another, or a long one, gets its own. */
-function withPrivateMemory<T>(size: number, use: (memory: DataView) => T): T {
-  if (size > scratch.byteLength || !scratchIsFree) return use(new DataView(new ArrayBuffer(size)));
-  scratchIsFree = false;
-  try {
-    return use(scratch);
-  } finally {
-    scratchIsFree = true;
-  }
-}
-
-/** Returns a plain copy of the value at `at`. */
-export function load(layout: Layout, data: DataView, at: number): unknown {
-  const { decode } = codecOf(layout);
-  return withPrivateMemory(layout.size, (bytes) => {
-    copy(data, at, bytes, 0, layout.size);
-    return decode(bytes, 0, Infinity);
-  });
+/** Returns a plain copy of the value in `bytes`. No code of the caller runs in it. */
+export function load(layout: Layout, bytes: Uint8Array): unknown {
+  const { bytes: copy, data } = bytes.length > REUSED ? ownMemory(bytes.length) : forReading;
+  copy.set(bytes);
+  return decodeOwn(layout, data);
 }
 
 /** Returns a plain copy of the value in `data`, memory that no other process can change. */
@@ -375,13 +415,11 @@ export function decodeOwn(layout: Layout, data: DataView): unknown {
  * Writes a value into memory of `layout.size` bytes that no other process can change. Clears it first: no
  * value depends on the one before. If it throws, the memory may hold a part of the value.
  */
-export function encodeOwn(layout: Layout, target: Target, value: unknown): void {
-  const { data, start } = target;
-  if (copyBytes(layout, value, data, start)) return;
-  const { size } = layout;
-  if (size <= LONGEST_IN_WORDS) copy(ZEROS, 0, data, start, size);
-  else bytesOf(data, start, size).fill(0);
-  codecOf(layout).encode(data, start, value, "", target);
+export function encodeOwn(layout: Layout, memory: OwnMemory, value: unknown): void {
+  const { bytes, data } = memory;
+  if (copyBytes(layout, value, data, 0)) return;
+  clear(memory, layout.size);
+  codecOf(layout).encode(data, 0, value, "", bytes);
 }
 
 /**
@@ -393,34 +431,49 @@ export function glimpse(layout: Layout, data: DataView): unknown {
 }
 
 /**
- * Writes a value at `at`. It writes nothing if it throws. Errors contain `name`. A text without room is
- * kept where the memory has that text already, so that what was read can be written back.
+ * Writes a value to `target`, which has its size. It writes nothing if it throws. Errors contain `name`. A
+ * text without room is kept where the memory has that text already, so that what was read can be written
+ * back.
  */
-export function assign(
-  layout: Layout,
-  data: DataView,
-  at: number,
-  value: unknown,
-  name: string,
-): void {
-  if (copyBytes(layout, value, data, at)) return;
+export function assign(layout: Layout, target: Uint8Array, value: unknown, name: string): void {
+  const bytes = sourceBytes(layout, value);
+  if (bytes !== undefined) return target.set(bytes);
   const { encode } = codecOf(layout);
-  const target = { data, start: at };
-  writeEncoded(layout.size, data, at, (encoded) => encode(encoded, 0, value, name, target));
+  writeEncoded(target, (encoded) => encode(encoded, 0, value, name, target));
 }
 
-/** Lets `encode` fill `size` bytes of zeros, and writes them to `at`. */
-function writeEncoded(
-  size: number,
-  data: DataView,
-  at: number,
-  encode: (encoded: DataView) => void,
-): void {
-  withPrivateMemory(size, (encoded) => {
-    if (encoded === scratch) copy(ZEROS, 0, scratch, 0, size);
-    encode(encoded);
-    copy(encoded, 0, data, at, size);
-  });
+/** Lets `encode` fill zeros, as many as `target` has bytes, and writes them to it. */
+function writeEncoded(target: Uint8Array, encode: (encoded: DataView) => void): void {
+  const { length } = target;
+  if (isWriting || length > REUSED) {
+    const { data, bytes } = ownMemory(length);
+    encode(data);
+    return write(target, bytes, length);
+  }
+  isWriting = true;
+  try {
+    const { data, bytes } = forWriting;
+    clear(forWriting, length);
+    encode(data);
+    write(target, bytes, length);
+  } finally {
+    isWriting = false;
+  }
+}
+
+/** Makes the first bytes zeros. */
+function clear({ bytes, data }: OwnMemory, length: number): void {
+  if (length > FEW_WORDS) return void bytes.fill(0, 0, length);
+  let i = 0;
+  for (; i + 8 <= length; i += 8) data.setFloat64(i, 0);
+  for (; i < length; i++) data.setUint8(i, 0);
+}
+
+/** Writes the first bytes of `from` to all of `target`. Code of the caller may have taken that away. */
+function write(target: Uint8Array, from: Uint8Array, length: number): void {
+  if (target.length !== length) throw gone();
+  if (length > FEW_BYTES) return target.set(from.subarray(0, length));
+  for (let i = 0; i < length; i++) target[i] = from[i]!;
 }
 
 /** Writes elements of an array of a view, which has `length` of them, from index `offset` on, or none. */
@@ -441,13 +494,13 @@ export function assignElements(
       `"${name}" has ${length} elements, got ${count} to write from index ${offset} on`,
     );
   }
-  const start = offset * element.size;
   const size = count * element.size;
   const { alignment } = element;
   const part: ArrayLayout = { kind: "array", element, length: count, size, alignment };
-  if (copyBytes(part, value, data, start)) return;
+  const bytes = sourceBytes(part, value);
+  const target = bytesOf(data, offset * element.size, size);
+  if (bytes !== undefined) return target.set(bytes);
   const encode = elementsEncoder(element);
-  const target = { data, start };
   // Errors contain the index in `value`.
-  writeEncoded(size, data, start, (encoded) => encode(encoded, 0, values, count, name, target));
+  writeEncoded(target, (encoded) => encode(encoded, 0, values, count, name, target));
 }

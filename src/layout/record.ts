@@ -183,13 +183,8 @@ function checkFields(kind: string, fields: Fields): void {
   for (const name of Object.keys(fields)) checkName(name, "the name of a field");
 }
 
-/** A `DataView` of exactly the bytes of one struct. */
-function memory(
-  kind: string,
-  buffer: ArrayBufferLike,
-  offset: number,
-  size: number,
-): DataView {
+/** Throws unless `size` bytes at `offset` are within the buffer. */
+function checkPlace(kind: string, buffer: ArrayBufferLike, offset: number, size: number): void {
   if (!(buffer instanceof ArrayBuffer || buffer instanceof SharedArrayBuffer)) {
     throw new TypeError(
       `a ${kind} lies in an ArrayBuffer or SharedArrayBuffer, got ${describe(buffer)}`,
@@ -202,7 +197,6 @@ function memory(
       `a ${kind} of ${size} bytes at offset ${offset} is outside the buffer of ${buffer.byteLength} bytes`,
     );
   }
-  return new DataView(buffer, offset, size);
 }
 
 /** Returns the layout of a struct or union. */
@@ -241,13 +235,16 @@ export function makeRecord<F extends Fields>(
       const { readOnly = false } = readViewOptions(options);
       // The first view makes the class: most structs inside this library are never viewed
       views ??= viewsOf(layout);
-      return views(memory(kind, buffer, offset, size), readOnly) as StructView<F>;
+      checkPlace(kind, buffer, offset, size);
+      return views(new DataView(buffer, offset, size), readOnly) as StructView<F>;
     },
     read(buffer: ArrayBufferLike, offset = 0): StructValue<F> {
-      return load(layout, memory(kind, buffer, offset, size), 0) as StructValue<F>;
+      checkPlace(kind, buffer, offset, size);
+      return load(layout, new Uint8Array(buffer, offset, size)) as StructValue<F>;
     },
     write(buffer: ArrayBufferLike, value: unknown, offset = 0): void {
-      assign(layout, memory(kind, buffer, offset, size), 0, value, "");
+      checkPlace(kind, buffer, offset, size);
+      assign(layout, new Uint8Array(buffer, offset, size), value, "");
     },
     declare(name: string): string {
       return declare(layout, name);

@@ -10,7 +10,7 @@
 
 import { checkAlive, partView } from "./array_view.ts";
 import { readText, writeText } from "./c_string.ts";
-import { assign, glimpse, load } from "./codec.ts";
+import { assign, bytesOf, glimpse, load } from "./codec.ts";
 import { INSPECT, type Inspect, shown } from "./inspect.ts";
 import { jsonValue } from "./json.ts";
 import type { AnyStructLayout, ArrayLayout, FlexibleLayout, ScalarLayout } from "./layout.ts";
@@ -87,14 +87,14 @@ function makeViews(layout: AnyStructLayout, isReadOnly: boolean): (data: DataVie
         set(value: unknown): void {
           if (isReadOnly) throw readOnly(name);
           if (!(#data in this)) throw foreign(name);
-          assign(part, this.#data, at, value, name);
+          assign(part, bytesOf(this.#data, at, part.size), value, name);
         },
       };
     }
 
     /** Converts the view for `JSON.stringify`. A field of the same name replaces this method. */
     toJSON(): unknown {
-      return jsonValue(load(layout, this.#data, 0));
+      return jsonValue(load(layout, bytesOf(this.#data, 0, layout.size)));
     }
 
     [INSPECT](_depth: number, options: object, inspect: Inspect): string {
@@ -111,7 +111,7 @@ function makeViews(layout: AnyStructLayout, isReadOnly: boolean): (data: DataVie
         name,
         at,
         (data, at) => readText(data, at, size),
-        (data, at, value) => writeText(data, at, part, value, name, data, at),
+        (data, at, value) => writeText(data, at, part, value, name),
       )
       : View.part(name, at, part, index);
     return { name, accessor: { ...accessor, enumerable: true } };

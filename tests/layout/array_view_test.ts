@@ -229,6 +229,41 @@ Deno.test("array_view: short and long arrays are arrays of fixed length", () => 
   }
 });
 
+Deno.test("array_view: what is no index of an element reads as undefined, and cannot be written", () => {
+  const keys = ["01", " 1", "1 ", "1.0", "1e0", "0x1", "-0", "-1", "+1", "", "NaN", "Infinity"];
+  const numbers = [-1, 0.5, NaN, Infinity, 2 ** 31, 2 ** 32 - 1, 2 ** 32, 2 ** 53];
+  for (const length of [3, 5000]) {
+    const S = struct({ odd: u8, list: array(u16, length), flags: array(bool, length) }, {
+      pack: 1,
+    });
+    const buffer = new ArrayBuffer(S.size);
+    const bytes = new Uint8Array(buffer).fill(1);
+    const before = [...bytes];
+    for (const readOnly of [false, true]) {
+      const view = S.view(buffer, 0, { readOnly });
+      for (const each of [view.flags, view.list]) {
+        const list = each as unknown as Record<PropertyKey, unknown>;
+        for (const key of [...keys, ...numbers, length, Symbol("1"), Symbol.toPrimitive]) {
+          const says = `${length} ${String(key)}`;
+          assert.equal(list[key], undefined, says);
+          assert.equal(key in list, false, says);
+          assert.throws(() => list[key] = true, TypeError, says);
+          assert.throws(() => Object.defineProperty(list, key, { value: true }), TypeError, says);
+        }
+        assert.equal(list["1"], list[1]);
+        assert.equal(Object.keys(list).length, length);
+      }
+    }
+    assert.deepEqual([...bytes], before);
+    const { flags } = S.view(buffer);
+    buffer.transfer();
+    for (const gone of [() => flags[1], () => flags[1] = true, () => flags.at(1)]) {
+      assert.throws(gone, { name: "TypeError", message: /the memory under this view is gone/ });
+    }
+    assert.equal(flags[length], undefined);
+  }
+});
+
 Deno.test("array_view: the methods that read work as those of arrays, and copies are plain", () => {
   const Pair = struct({ a: u8, b: u8 });
   const S = struct({ flags: array(bool, 3), names: array(cString(2), 2), pairs: array(Pair, 2) });

@@ -2,9 +2,23 @@
 
 import assert from "node:assert/strict";
 import { array } from "../../src/layout/array.ts";
+import { u16be, u32be, u64be } from "../../src/layout/big_endian.ts";
 import { cString } from "../../src/layout/c_string.ts";
-import type { InputOf } from "../../src/layout/layout.ts";
-import { bool, char, f64, i32, i64, u16, u8 } from "../../src/layout/scalar.ts";
+import type { InputOf, Layout } from "../../src/layout/layout.ts";
+import {
+  bool,
+  char,
+  f32,
+  f64,
+  i16,
+  i32,
+  i64,
+  i8,
+  u16,
+  u32,
+  u64,
+  u8,
+} from "../../src/layout/scalar.ts";
 import { struct } from "../../src/layout/struct.ts";
 
 const Inner = struct({ id: u16, label: cString(4) });
@@ -36,6 +50,32 @@ Deno.test("write and read: a round trip of everything, as plain values", () => {
   const buffer = new ArrayBuffer(All.size + 3);
   All.write(buffer, VALUE, 3);
   assert.deepEqual(All.read(buffer, 3), VALUE);
+});
+
+Deno.test("read: each scalar, alone and in an array, is what its get reads", () => {
+  const scalars = [bool, char, i8, u8, i16, u16, i32, u32, i64, u64, f32, f64, u16be, u32be, u64be];
+  const bytes = Uint8Array.from({ length: 64 }, (_, i) => (i * 37 + 201) & 0xff);
+  const data = new DataView(bytes.buffer);
+  for (const scalar of scalars) {
+    const S = struct({ one: scalar, list: array<Layout>(scalar, 3) });
+    for (let at = 0; at <= 64 - S.size; at++) {
+      const get = (index: number): unknown => scalar.get(data, at + index * scalar.size);
+      assert.deepEqual(S.read(bytes.buffer, at), { one: get(0), list: [get(1), get(2), get(3)] });
+    }
+  }
+});
+
+Deno.test("write: what a value inherits is a field if it has that name, and no unknown field", () => {
+  const S = struct({ a: u8, b: u8 });
+  const value = Object.create({ b: 2, other: 3 }, { a: { value: 1, enumerable: true } });
+  const buffer = new ArrayBuffer(S.size);
+  S.write(buffer, value);
+  assert.deepEqual(S.read(buffer), { a: 1, b: 2 });
+  value.other = 3;
+  assert.throws(() => S.write(buffer, value), {
+    name: "TypeError",
+    message: '"other" is not a field of this struct',
+  });
 });
 
 Deno.test("write: a string is an array of char, and of nothing else", () => {
