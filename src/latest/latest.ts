@@ -27,11 +27,11 @@ import {
   type LatestOpenOptions,
   type LatestOptions,
   type LatestReaderOptions,
-  readAcquireOptions,
   readLatestOfOptions,
   readLatestOpenOptions,
   readLatestOptions,
   readReaderOptions,
+  readWaits,
 } from "./latest_options.ts";
 import { type LatestReader, makeReader } from "./latest_reader.ts";
 import { type LatestWriter, makeWriter } from "./latest_writer.ts";
@@ -196,7 +196,7 @@ export class Latest<
   }
 
   #closed(): ShmError {
-    return this.#object.closed("the Latest", this.#leaveResult === undefined);
+    return this.#object.closed("the Latest", false);
   }
 
   /**
@@ -293,7 +293,7 @@ export class Latest<
    * ```
    */
   async acquireWriter(options?: WaitOptions): Promise<LatestWriter<In, Edited>> {
-    const { timeout, signal } = readAcquireOptions(options);
+    const { timeout, signal } = readWaits(options);
     signal?.throwIfAborted();
     this.#checkWritable();
     const role = this.#role();

@@ -131,5 +131,5 @@ export const readLatestOptions: (options: unknown) => Read<typeof BYTES, "key" |
 /** Reads {@linkcode LatestReaderOptions}. */
 export const readReaderOptions: (options: unknown) => Read<typeof READER> = optionsReader(READER);
 
-/** Reads the options of a wait for the role of the writer. */
-export const readAcquireOptions: (options: unknown) => Read<typeof WAIT> = optionsReader(WAIT);
+/** Reads the options of waits that begin later. */
+export const readWaits: (options: unknown) => Read<typeof WAIT> = optionsReader(WAIT);

@@ -11,13 +11,19 @@ import {
   type WaitLimits,
   type WaitOptions,
   type WaitSyncOptions,
+  withDeadline,
 } from "../sync/wait_schedule.ts";
 import { refusePromise } from "../sync/visit.ts";
-import { waitSync } from "../sysv/wait.ts";
+import { promised, waitSync } from "../sysv/wait.ts";
 import { yieldBudget } from "../sysv/yield_budget.ts";
 import { CellReader } from "./cell_reader.ts";
 import type { LatestObject } from "./latest_object.ts";
-import type { LatestChange, LatestReaderOptions, LatestValue } from "./latest_options.ts";
+import {
+  type LatestChange,
+  type LatestReaderOptions,
+  type LatestValue,
+  readWaits,
+} from "./latest_options.ts";
 import { ValueWait } from "./value_wait.ts";
 import type { ValueDecoder, ValueKind } from "./values.ts";
 
@@ -95,7 +101,7 @@ export class LatestReader<Out = Uint8Array<ArrayBuffer>, Shown = Uint8Array<Arra
   }
 
   #checkOpen(): void {
-    if (!this.isOpen) throw this.#object.closed("the reader", this.#open);
+    if (!this.isOpen) throw this.#object.closed("the reader", false);
   }
 
   #check(): void {
@@ -211,11 +217,7 @@ export class LatestReader<Out = Uint8Array<ArrayBuffer>, Shown = Uint8Array<Arra
    */
   wait(options?: WaitOptions): Promise<LatestChange<Out>> {
     // Not an async function: each promise between the waker and the caller that awaits costs a microsecond
-    try {
-      return this.#waiting(readWaitOptions(options), this.#afterLast);
-    } catch (failure) {
-      return Promise.reject(failure);
-    }
+    return promised(() => this.#waiting(readWaitOptions(options), this.#afterLast));
   }
 
   #waiting(
@@ -277,18 +279,17 @@ export class LatestReader<Out = Uint8Array<ArrayBuffer>, Shown = Uint8Array<Arra
    * ```
    */
   changes(options?: WaitOptions): AsyncIterableIterator<LatestChange<Out>, undefined> {
-    readWaitOptions(options);
+    const read = readWaits(options);
     let find = (): LatestChange<Out> | undefined => {
       const change = this.#newer(0);
       if (change !== undefined) find = this.#afterLast;
       return change;
     };
     const iterator: AsyncIterableIterator<LatestChange<Out>, undefined> = {
-      next: async () => {
-        // Each step has the whole timeout
-        const value = await this.#waiting(readWaitOptions(options), () => find());
-        return { done: false, value };
-      },
+      // Each step has the whole timeout
+      next: () =>
+        promised(() => this.#waiting(withDeadline(read), () => find()))
+          .then((value) => ({ done: false, value })),
       return: () => Promise.resolve({ done: true, value: undefined }),
       [Symbol.asyncIterator]: () => iterator,
     };

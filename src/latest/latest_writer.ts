@@ -76,7 +76,7 @@ export class LatestWriter<In = ArrayBufferView | ArrayBufferLike, Edited = Uint8
   }
 
   #checkOpen(): void {
-    if (!this.isOpen) throw this.#object.closed("the writer", this.#open);
+    if (!this.isOpen) throw this.#object.closed("the writer", false);
   }
 
   #check(): void {

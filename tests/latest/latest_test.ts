@@ -33,6 +33,22 @@ Deno.test("Latest.of: the first creates it, others find the same value", () => {
   assert.deepEqual(one.reader().read(), { value: POSE, version: 1 });
 });
 
+Deno.test("Latest.of: the types of values, views and functions are those of the struct", () => {
+  using latest = Latest.of(Pose, { key: freshKey() });
+  using writer = latest.writer();
+  writer.write(POSE);
+  const reader = latest.reader();
+  const seconds: number | undefined = reader.read()?.value.at.seconds;
+  const x: number | undefined = reader.view((pose, version) => pose.x + version);
+  assert.deepEqual([seconds, x], [3, 2]);
+  // @ts-expect-error a field is missing
+  assert.throws(() => writer.write({ x: 1, y: 2 }), TypeError);
+  // @ts-expect-error it is read-only
+  assert.throws(() => reader.view((pose) => pose.x = 1), TypeError);
+  // @ts-expect-error the size is that of the struct
+  assert.throws(() => Latest.of(Pose, { key: latest.key, size: 24 }), TypeError);
+});
+
 Deno.test("Latest.openOrCreate: bytes of any length up to size", () => {
   using latest = Latest.openOrCreate({ key: freshKey(), size: 3, cells: 2 });
   using writer = latest.writer();
@@ -211,6 +227,7 @@ Deno.test("Latest: after close every use is EDETACHED", async () => {
   const latest = Latest.openOrCreate({ key: freshKey(), size: 8 });
   const writer = latest.writer();
   const reader = latest.reader();
+  const idle = latest.reader();
   const waiting = reader.wait();
   latest.close();
   await assert.rejects(waiting, { code: "EDETACHED" });
@@ -222,6 +239,7 @@ Deno.test("Latest: after close every use is EDETACHED", async () => {
       () => writer.write(new Uint8Array(1)),
       () => writer.update(() => {}),
       () => reader.read(),
+      () => idle.read(),
       () => reader.view(() => 1),
       () => reader.version,
       () => reader.waitSync(),
@@ -230,7 +248,9 @@ Deno.test("Latest: after close every use is EDETACHED", async () => {
       () => latest.writerPid,
     ]
   ) {
-    assert.equal(failure(use).code, "EDETACHED", String(use));
+    const { code, message } = failure(use);
+    assert.equal(code, "EDETACHED", String(use));
+    assert.match(message, /it was closed: open it again/);
   }
   assert.deepEqual([reader.isOpen, writer.isOpen, latest.isOpen], [false, false, false]);
 });

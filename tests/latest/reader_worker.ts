@@ -17,17 +17,23 @@ const worker = self as unknown as {
   postMessage(message: string): void;
 };
 
-worker.onmessage = async ({ data: { key, last } }) => {
+worker.onmessage = async ({ data }) => {
+  // Closed before the last message: a Worker that is terminated would stay attached
+  const seen = await follow(data);
+  worker.postMessage(seen);
+};
+
+/** Reads until the last version; returns what the versions add up to, and how many values were wrong. */
+async function follow({ key, last }: Errand): Promise<string> {
   using latest = Latest.of(Twins, { key, readOnly: true });
   using reader = latest.reader();
   worker.postMessage("ready");
   let sum = 0;
-  let torn = 0;
-  for await (const { value, version, skipped } of reader.changes()) {
+  let wrong = 0;
+  for await (const { value: { a, b, c, d }, version, skipped } of reader.changes()) {
     sum = sum === 0 ? version : sum + 1 + skipped;
-    if (value.a !== value.b || value.a !== value.c || value.a !== value.d) torn++;
-    if (sum !== version) torn++;
+    if (a !== b || a !== c || a !== d || sum !== version) wrong++;
     if (version === last) break;
   }
-  worker.postMessage(`${sum} ${torn}`);
-};
+  return `${sum} ${wrong}`;
+}
