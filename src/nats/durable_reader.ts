@@ -3,9 +3,10 @@
  * Internal: used by `bridge_in.ts`.
  *
  * **Order.** A durable consumer delivers a message again when it was not acknowledged in time, and the
- * messages after it in the meantime. So that none overtakes another, the reader first waits until all that
- * was delivered to others, and not acknowledged, is due again. From then on the consumer counts the
- * deliveries without a gap: a gap means that one went elsewhere, and the reader begins again.
+ * messages after it in the meantime. So that none overtakes another, the reader first collects all that was
+ * delivered before and not acknowledged: the server says how many these are, and up to which number in the
+ * stream. It waits until they are due, and hands them out sorted. From then on the deliveries, which the
+ * server counts, come without a gap: a gap means that one went elsewhere, and the reader begins again.
  */
 
 import { BridgeError, reasonOf } from "./bridge_error.ts";
@@ -26,7 +27,6 @@ export interface Incoming {
 interface Delivery extends Incoming {
   /** How many deliveries of the durable consumer there were, with this one. */
   readonly deliveries: number;
-  readonly isRepeated: boolean;
 }
 
 const NANOSECONDS = 1e6;
@@ -61,8 +61,10 @@ export class DurableReader implements Disposable {
   #gaps = 0;
   /** The count of the next delivery. */
   #expected = 0;
-  /** Messages that come again before any new one. */
-  #owed = 0;
+  /** How many messages were delivered before and come again, and the highest number among them. */
+  #owed = { count: 0, last: 0 };
+  /** What has arrived while some of them are missing. */
+  readonly #held = new Map<number, Delivery>();
   #failure: BridgeError | undefined;
 
   constructor(
@@ -121,33 +123,46 @@ export class DurableReader implements Disposable {
   #inOrder(): readonly Incoming[] {
     const arrived = this.#arrived;
     this.#arrived = [];
-    const gap = arrived.findIndex(({ deliveries, isRepeated }) => {
-      if (deliveries !== this.#expected || (this.#owed > 0 && !isRepeated)) return true;
+    const gap = arrived.findIndex(({ deliveries }) => {
+      if (deliveries !== this.#expected) return true;
       this.#expected++;
-      if (this.#owed > 0) this.#owed--;
       return false;
     });
-    if (gap === -1) {
-      this.#gaps = 0;
-      return arrived;
-    }
-    this.#isSettled = false;
-    if (++this.#gaps > GAPS) {
-      throw new BridgeError(
-        "ESTREAM",
-        `read ${this.#durable} of stream ${this.#stream} in order`,
-        "another process reads from the same durable consumer; give each bridge one of its own",
-      );
-    }
-    return arrived.slice(0, gap);
+    if (gap !== -1) this.#noteGap();
+    else this.#gaps = 0;
+    const messages = gap === -1 ? arrived : arrived.slice(0, gap);
+    return this.#owed.count === 0 ? messages : this.#hold(messages);
   }
 
-  /** Waits until what was delivered to others, and is not acknowledged, comes again before all else. */
+  #noteGap(): void {
+    this.#isSettled = false;
+    if (++this.#gaps <= GAPS) return;
+    throw new BridgeError(
+      "ESTREAM",
+      `read ${this.#durable} of stream ${this.#stream} in order`,
+      "another process reads from the same durable consumer; give each bridge one of its own",
+    );
+  }
+
+  /** Keeps the messages until all that come again are here, and then returns all in order. */
+  #hold(messages: readonly Delivery[]): readonly Incoming[] {
+    for (const message of messages) this.#held.set(message.sequence, message);
+    const { count, last } = this.#owed;
+    const sequences = [...this.#held.keys()].sort((a, b) => a - b);
+    if (sequences.filter((sequence) => sequence <= last).length < count) return [];
+    const sorted = sequences.map((sequence) => this.#held.get(sequence)!);
+    this.#held.clear();
+    this.#owed = { count: 0, last };
+    return sorted;
+  }
+
+  /** Learns what was delivered before and is not acknowledged, and waits until it is due again. */
   async #settle(signal: AbortSignal | undefined): Promise<void> {
     const { connection, client, manager } = this.#link;
     // What the server still sends for earlier requests must not arrive any more
     this.#subscription?.unsubscribe();
     this.#arrived = [];
+    this.#held.clear();
     this.#wanted = 0;
     this.#inbox = client.createInbox();
     this.#subscription = connection.subscribe(this.#inbox, {
@@ -159,13 +174,13 @@ export class DurableReader implements Disposable {
       await connection.flush();
       const info = await manager.consumers.info(this.#stream, this.#durable);
       this.#expected = info.delivered.consumer_seq + 1;
-      this.#owed = info.num_ack_pending;
+      this.#owed = { count: info.num_ack_pending, last: info.delivered.stream_seq };
     } catch (failure) {
       if ((failure as { status?: unknown }).status === 404) throw this.#gone();
       this.#tellWaiting(reasonOf(failure));
       return await this.#link.pause(RETRY_MS, signal);
     }
-    if (this.#owed > 0) await this.#link.pause(this.#ackWait + LATE_MS, signal);
+    if (this.#owed.count > 0) await this.#link.pause(this.#ackWait + LATE_MS, signal);
     this.#isSettled = this.#link.isUp;
   }
 
@@ -199,14 +214,13 @@ export class DurableReader implements Disposable {
       this.#end(headers?.code, headers?.description);
     } else if (reply !== undefined) {
       this.#wanted--;
-      const [repeats, sequence, deliveries] = countsIn(reply);
+      const [sequence, deliveries] = countsIn(reply);
       this.#arrived.push({
         sequence: sequence!,
         tag: Number(headers?.get(HEADER.TAG) ?? 0) >>> 0,
         bytes: data,
         reply,
         deliveries: deliveries!,
-        isRepeated: repeats! > 1,
       });
     }
     this.#link.happened();
@@ -215,6 +229,8 @@ export class DurableReader implements Disposable {
   /** The server ends a request: it has expired, or cannot be served now. */
   #end(code: number | undefined, description: string | undefined): void {
     const isUsual = code === 404 || code === 408;
+    // A message that was to come again is gone from the stream
+    if (isUsual && this.#owed.count > 0) this.#isSettled = false;
     if (code === 409 && /consumer deleted/i.test(description ?? "")) this.#failure = this.#gone();
     setTimeout(() => {
       this.#wanted = 0;
@@ -229,14 +245,14 @@ export class DurableReader implements Disposable {
 }
 
 /**
- * How often the message was delivered, its number in the stream, and the count of deliveries. Source: the reply
- * subjects of JetStream, `$JS.ACK.<stream>.<consumer>.` and these, with two more words before the stream in
- * newer servers.
+ * The number of the message in the stream, and the count of deliveries. Source: the reply subjects of
+ * JetStream, `$JS.ACK.<stream>.<consumer>.<repeats>.` and these, with two more words before the stream in newer
+ * servers.
  */
 function countsIn(reply: string): number[] {
   const words = reply.split(".");
-  const first = words.length === 9 ? 4 : 6;
-  return words.slice(first, first + 3).map(Number);
+  const first = words.length === 9 ? 5 : 7;
+  return words.slice(first, first + 2).map(Number);
 }
 
 /** Finds the durable consumer, or creates it, and checks that it loses nothing. */

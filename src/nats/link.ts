@@ -13,6 +13,8 @@ import {
 } from "./nats_client.ts";
 
 const LOCAL_SERVER = "nats://127.0.0.1:4222";
+/** Without an end; the client itself waits 2 s between two attempts. */
+const RECONNECT = { maxReconnectAttempts: -1, reconnectTimeWait: 500 };
 
 /** A connection that reports what happens to it. */
 export class Link implements AsyncDisposable {
@@ -51,7 +53,7 @@ export class Link implements AsyncDisposable {
     const options = typeof server === "string" ? { servers: server } : server;
     let made: NatsConnection | undefined;
     try {
-      made = connection ?? await client.connect({ maxReconnectAttempts: -1, ...options });
+      made = connection ?? await client.connect({ ...RECONNECT, ...options });
       return new Link(client, made, await client.jetstreamManager(made), made !== connection);
     } catch (cause) {
       if (made !== connection) await made?.close();

@@ -86,7 +86,7 @@ export interface DurableInfo {
     readonly deliver_subject?: string;
     readonly filter_subject?: string;
   };
-  readonly delivered: { readonly consumer_seq: number };
+  readonly delivered: { readonly consumer_seq: number; readonly stream_seq: number };
   readonly num_ack_pending: number;
 }
 
