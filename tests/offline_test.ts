@@ -1,6 +1,7 @@
 /**
  * What the README and CONTRIBUTING.md tell a newcomer to try works as a normal user, without a network,
- * and with nothing downloaded: only the bench knows packages, and has a config and a lock of its own.
+ * and with nothing downloaded: only the bench and the bridge know packages. The bench has a config and a
+ * lock of its own, and the bridge loads its packages when it starts.
  */
 
 import assert from "node:assert/strict";
@@ -8,7 +9,7 @@ import { geteuid } from "../ffi/accounts.ts";
 import { guardAgainstLeaks } from "./support/leaks.ts";
 import { missing, type Needs } from "./support/needs.ts";
 import { NOBODY } from "./support/other_user.ts";
-import { Peer, TestFolder } from "./support/peer.ts";
+import { type Ended, Peer, TestFolder } from "./support/peer.ts";
 import { copyProject } from "./support/project_copy.ts";
 
 guardAgainstLeaks();
@@ -43,8 +44,8 @@ class Newcomer implements Disposable {
     assert(success);
   }
 
-  /** Runs `deno` with these arguments in the copy, and gives what it printed on stdout. */
-  async deno(...args: readonly string[]): Promise<string> {
+  /** Runs `deno` with these arguments in the copy. */
+  async run(...args: readonly string[]): Promise<Ended> {
     const { path } = this.#folder;
     const [program, ...prefix] = [...OFFLINE, "env", `--chdir=${path}/project`];
     await using peer = Peer.start(program!, [...prefix, Deno.execPath(), ...args], {
@@ -52,7 +53,12 @@ class Newcomer implements Disposable {
       DENO_DIR: `${path}/home/cache`,
       TMPDIR: `${path}/home`,
     });
-    const { code, stdout, stderr } = await peer.ended();
+    return await peer.ended();
+  }
+
+  /** Runs `deno`, which must succeed and download nothing, and gives what it printed on stdout. */
+  async deno(...args: readonly string[]): Promise<string> {
+    const { code, stdout, stderr } = await this.run(...args);
     assert.equal(code, 0, `deno ${args.join(" ")}\n${stdout}${stderr}`);
     assert.doesNotMatch(stderr, /^Download /m);
     return stdout;
@@ -66,7 +72,7 @@ class Newcomer implements Disposable {
 const COMMANDS: readonly (readonly string[])[] = [
   ["task", "demo"],
   ["install"],
-  ["cache", "mod.ts", "cli.ts", "bench/run.ts"],
+  ["cache", "mod.ts", "cli.ts", "bench/run.ts", "src/nats/mod.ts"],
   // All that a test loads is there
   ["test", "--no-check", "--no-run", "-P=tests", "tests"],
   ["test", "--no-check", "--allow-ffi", "tests/sysv/segment_test.ts"],
@@ -87,3 +93,21 @@ for (const command of COMMANDS) {
     },
   });
 }
+
+const bridge = "bridge: says how to get the client that it has to download";
+Deno.test({
+  name: reason === undefined ? bridge : `${bridge} [${reason}]`,
+  ignore: reason !== undefined,
+  fn: async () => {
+    using newcomer = new Newcomer();
+    const args = ["bridge", "out", "--quiet", "--stream=S", "--subject=s"];
+    const { code, stderr } = await newcomer.run(
+      ...["run", "--allow-ffi", "--allow-net", "cli.ts", ...args],
+    );
+    assert.match(
+      stderr,
+      /^error: cannot load the client of NATS from npm: ENOCLIENT, .*; `deno cache npm:@nats-io/m,
+    );
+    assert.equal(code, 1);
+  },
+});

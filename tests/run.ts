@@ -16,6 +16,7 @@ const ELSEWHERE = ["rules_test.ts"];
 const LONGEST = [
   "model_test.ts",
   "crash/channel_kills_test.ts",
+  "nats/kills_test.ts",
   "cli/neighbours/",
   "docs_test.ts",
   "doc_test.ts",

@@ -81,19 +81,31 @@ function checkConnection(value: unknown, name: string): NatsConnection {
   throw mistyped(name, "a connection to NATS", value);
 }
 
-/** Accepts the name of a stream or durable consumer. Source: the naming rules of JetStream. */
-function checkName(value: unknown, name: string): string {
-  const text = checkText(value, name);
-  if (/^[^\s.*>/\\\p{Cc}]+$/u.test(text)) return text;
-  throw outOfRange(name, "a name without blanks, periods, *, >, / and \\", text);
+/** The rule for names, in words. */
+export const NAME_RULE = "a name without blanks, periods, *, >, / and \\";
+
+/** Whether JetStream takes this as the name of a stream or durable consumer. Source: its naming rules. */
+export function isName(text: string): boolean {
+  return /^[^\s.*>/\\\p{Cc}]+$/u.test(text);
 }
 
-/** Accepts a subject; with `wild`, one that stands for several. */
+/** Whether this is a subject; with `wild`, one that may stand for several. */
+export function isSubject(text: string, wild: boolean): boolean {
+  const token = String.raw`[^\s.*>\p{Cc}]+`;
+  const each = wild ? String.raw`(?:\*|${token})` : token;
+  const end = wild ? String.raw`(?:\.>)?|>` : "";
+  return new RegExp(String.raw`^(?:${each}(?:\.${each})*${end})$`, "u").test(text);
+}
+
+function checkName(value: unknown, name: string): string {
+  const text = checkText(value, name);
+  if (isName(text)) return text;
+  throw outOfRange(name, NAME_RULE, text);
+}
+
 function checkSubject(value: unknown, name: string, wild: boolean): string {
   const text = checkText(value, name);
-  const token = wild ? String.raw`(?:\*|[^\s.*>\p{Cc}]+)` : String.raw`[^\s.*>\p{Cc}]+`;
-  const end = wild ? String.raw`(?:\.>)?|>` : "";
-  if (new RegExp(String.raw`^(?:${token}(?:\.${token})*${end})$`, "u").test(text)) return text;
+  if (isSubject(text, wild)) return text;
   throw outOfRange(name, wild ? "a subject" : "a subject without wildcards", text);
 }
 

@@ -6,7 +6,7 @@ import { messageNumbers } from "../../src/channel/consumer.ts";
 import { BridgeError, bridgeOut, type BridgeProgress } from "../../src/nats/mod.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
 import { freshKey } from "../support/peer.ts";
-import { natsClient, NatsServer, testWithNats, until } from "./nats_server.ts";
+import { natsClient, NatsServer, selfSigned, testWithNats, until } from "./nats_server.ts";
 
 guardAgainstLeaks();
 
@@ -254,15 +254,9 @@ testWithNats("bridgeOut: leaves a connection that it was given open", async () =
 testWithNats(
   "bridgeOut: TLS by the client's own options",
   async () => {
-    await using server = await NatsServer.start(({ path }) => {
-      const { success } = new Deno.Command("openssl", {
-        args: `req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost
-          -addext subjectAltName=IP:127.0.0.1 -keyout ${path}/key.pem -out ${path}/cert.pem`
-          .split(/\s+/),
-        stderr: "null",
-      }).outputSync();
-      assert(success);
-      return `tls { cert_file: "${path}/cert.pem", key_file: "${path}/key.pem" }`;
+    await using server = await NatsServer.start((folder) => {
+      selfSigned(folder);
+      return `tls { cert_file: "${folder.path}/cert.pem", key_file: "${folder.path}/key.pem" }`;
     });
     using channel = scratch();
     using producer = channel.producer();

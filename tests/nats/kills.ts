@@ -6,7 +6,7 @@
 
 import assert from "node:assert/strict";
 import { Channel } from "../../mod.ts";
-import { Random } from "../crash/random.ts";
+import type { Random } from "../crash/random.ts";
 import { freshKey, Peer, PROJECT, withLocalImports } from "../support/peer.ts";
 import { natsClient, NatsServer } from "./nats_server.ts";
 

@@ -48,6 +48,17 @@ function freePort(): number {
   return listener.addr.port;
 }
 
+/** Makes a certificate for the loopback, `cert.pem`, and its key, `key.pem`. */
+export function selfSigned({ path }: TestFolder): void {
+  const { success } = new Deno.Command("openssl", {
+    args: `req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost
+      -addext subjectAltName=IP:127.0.0.1 -keyout ${path}/key.pem -out ${path}/cert.pem`
+      .split(/\s+/),
+    stderr: "null",
+  }).outputSync();
+  assert(success);
+}
+
 /** A message as the stream has it. */
 export interface Stored {
   readonly sequence: number;

@@ -4,7 +4,13 @@ import { formatKey } from "../../../ffi/shm_error.ts";
 import { Channel } from "../../channel/channel.ts";
 import { BridgeError } from "../../nats/bridge_error.ts";
 import { bridgeIn } from "../../nats/bridge_in.ts";
-import { type BridgeProgress, MAX_IN_FLIGHT } from "../../nats/bridge_options.ts";
+import {
+  type BridgeProgress,
+  isName,
+  isSubject,
+  MAX_IN_FLIGHT,
+  NAME_RULE,
+} from "../../nats/bridge_options.ts";
 import { bridgeOut } from "../../nats/bridge_out.ts";
 import { type NatsServer, natsServer, SERVER_OPTIONS } from "../bridge/nats_server.ts";
 import { command } from "../command.ts";
@@ -13,7 +19,7 @@ import { CHANNEL_OPTIONS, channelSettings } from "../message_options.ts";
 import { LEFT, tellExposure } from "../session.ts";
 import { type Interrupted, Interruption } from "../terminal/interruption.ts";
 import { plural } from "../text/wording.ts";
-import { type Parsed, wholeOption } from "../usage.ts";
+import { type Parsed, valueOf, wholeOption } from "../usage.ts";
 
 const OPTIONS = {
   stream: { value: "NAME", help: "the stream" },
@@ -41,16 +47,16 @@ type Direction = (channel: Channel, settings: Settings) => Promise<BridgeProgres
 /** Each direction, with its options checked. */
 const DIRECTIONS: Readonly<Record<"out" | "in", (options: Options) => Direction>> = {
   out: (options) => {
-    const subject = needed("out", "subject", options);
+    const subject = needed("out", "subject", options, (text) => subjectOf(text, false));
     refuse("out", "durable", options);
     const create = options.create === true;
     return (channel, settings) => bridgeOut(channel.consumer(), { ...settings, subject, create });
   },
   in: (options) => {
-    const durable = needed("in", "durable", options);
+    const durable = needed("in", "durable", options, nameOf);
     refuse("in", "create", options);
-    const { subject } = options;
-    const filter = typeof subject === "string" ? { subject } : {};
+    const subject = valueOf("subject", options.subject, (text) => subjectOf(text, true));
+    const filter = subject === undefined ? {} : { subject };
     return (channel, settings) => bridgeIn(channel.producer(), { ...settings, ...filter, durable });
   },
 };
@@ -95,9 +101,11 @@ Examples:
   deno run --allow-ffi --allow-net cli.ts bridge in --stream S --durable here
 `,
   async run({ options, positionals: [verb] }): Promise<number> {
-    if (verb !== "out" && verb !== "in") throw new UsageError("bridge takes out or in");
+    if (verb !== "out" && verb !== "in") {
+      throw new UsageError("Missing verb: out or in comes first");
+    }
     const direction = DIRECTIONS[verb](options);
-    const stream = needed(verb, "stream", options);
+    const stream = needed(verb, "stream", options, nameOf);
     const maxInFlight = wholeOption("in-flight", options["in-flight"], 1, 65536) ?? MAX_IN_FLIGHT;
     const common = channelSettings(options);
     const { tell } = common;
@@ -122,10 +130,27 @@ Examples:
   },
 });
 
-function needed(verb: string, name: "stream" | "subject" | "durable", options: Options): string {
-  const { [name]: value } = options;
-  if (typeof value === "string") return value;
-  throw new UsageError(`bridge ${verb} needs --${name}`);
+function nameOf(text: string): string {
+  if (isName(text)) return text;
+  throw new TypeError(`${JSON.stringify(text)} is not ${NAME_RULE}`);
+}
+
+function subjectOf(text: string, wild: boolean): string {
+  if (isSubject(text, wild)) return text;
+  throw new TypeError(
+    `${JSON.stringify(text)} is not a subject${wild ? "" : " without wildcards"}`,
+  );
+}
+
+function needed(
+  verb: string,
+  name: "stream" | "subject" | "durable",
+  options: Options,
+  check: (text: string) => string,
+): string {
+  const value = valueOf(name, options[name], check);
+  if (value === undefined) throw new UsageError(`bridge ${verb} needs --${name}`);
+  return value;
 }
 
 function refuse(verb: string, name: "durable" | "create", options: Options): void {
@@ -141,9 +166,7 @@ function waitingTeller(tell: (line: string) => void): (progress: BridgeProgress)
   };
 }
 
-/** A failure of NATS, and a name that it does not take, as the command reports them. */
+/** A failure of NATS is one line. */
 function failed(error: unknown): never {
-  if (error instanceof BridgeError) throw new CommandFailure(error.message);
-  if (error instanceof RangeError) throw new UsageError(error.message);
-  throw error;
+  throw error instanceof BridgeError ? new CommandFailure(error.message) : error;
 }
