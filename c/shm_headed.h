@@ -411,16 +411,6 @@ static const char SHMH_WRONG_RELEASE[] = "use the same release of the library an
 static const char SHMH_OVERWRITTEN[] =
     "its header was overwritten: remove it (ipcrm) and start again";
 
-/* What an object with this magic is; NULL: none of these protocols. */
-static inline const char *shmh_thing_of(uint32_t magic) {
-  switch (magic) {
-    case 0x434d4853U: return "channel";
-    case 0x4c4d4853U: return "Latest";
-    case 0x544d4853U: return "Topic";
-    default: return NULL;
-  }
-}
-
 /* Checks every field of the header, read once, against the kernel's information and the options. */
 static inline enum ShmiStatus shmh_check_header(struct ShmMembership *member) {
   static const char wanted[] = "ask for 0 to take what is there, or choose another key";
@@ -430,11 +420,6 @@ static inline enum ShmiStatus shmh_check_header(struct ShmMembership *member) {
   if (magic == __builtin_bswap32(kind->magic)) {
     return shmh_differs(member, "byte order", magic, kind->magic,
                         "a program for another machine made it");
-  }
-  const char *const other = shmh_thing_of(magic);
-  if (magic != kind->magic && other != NULL) {
-    return shmi_wrong(member, SHMI_FOREIGN, "use another key",
-                      "the key belongs to a %s, not to a %s", other, kind->kind.thing);
   }
   if (magic != kind->magic) {
     return shmh_differs(member, "magic", magic, kind->magic,
@@ -509,6 +494,35 @@ static inline enum ShmStatus shmh_begin(struct ShmError *error, struct ShmMember
   return shmh_fault(error, member, SHM_REFUSED, kind->kind.action, "", "%s", wrong);
 }
 
+/*
+ * What the segment at the key is; NULL: none of these protocols, or it cannot be read. Attaches only
+ * what can be one of theirs: other programs count the processes that are attached to their segments.
+ */
+static inline const char *shmh_thing_at(key_t key) {
+  struct shmid_ds segment;
+  const int id = shmget(key, 0, 0);
+  if (id == -1 || semget(key, 0, 0) == -1 || shmctl(id, IPC_STAT, &segment) == -1) return NULL;
+  if (segment.shm_segsz % 32 != 0) return NULL;
+  const void *const base = shmat(id, NULL, SHM_RDONLY);
+  if (base == (void *)-1) return NULL;
+  const uint32_t magic = shmh_peek(&((const struct ShmhHeader *)base)->magic);
+  shmdt(base);
+  switch (magic) {
+    case 0x434d4853U: return "channel";
+    case 0x4c4d4853U: return "Latest";
+    case 0x544d4853U: return "Topic";
+    default: return NULL;
+  }
+}
+
+/* Words the error again if the object is one of another of these protocols. */
+SHMH_COLD void shmh_name_other(struct ShmMembership *member) {
+  const char *const other = shmh_thing_at(member->key);
+  if (other == NULL || strcmp(other, member->kind->thing) == 0) return;
+  shmi_wrong(member, SHMI_FOREIGN, "use another key", "the key belongs to a %s, not to a %s", other,
+             member->kind->thing);
+}
+
 /* Joins, or only attaches. */
 static inline enum ShmStatus shmh_join(struct ShmError *error, struct ShmMembership *member,
                                        const struct ShmWait *wait) {
@@ -516,6 +530,7 @@ static inline enum ShmStatus shmh_join(struct ShmError *error, struct ShmMembers
                                             SHM_ABSENT,  SHM_UNTRUSTED, SHM_FOREIGN, SHM_FAILED};
   const enum ShmiStatus status =
       shmi_join(member, shmh_deadline(wait), wait != NULL ? wait->stop : NULL);
+  if (status == SHMI_FOREIGN) shmh_name_other(member);
   if (status != SHMI_OK) *error = member->error;
   return statuses[status];
 }

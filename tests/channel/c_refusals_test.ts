@@ -3,7 +3,14 @@
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 import { findSegment, findSemaphoreSet } from "../../src/sysv/mod.ts";
-import { removeSegment, removeSemaphoreSet, Segment, SemaphoreSet } from "../../mod.ts";
+import {
+  Channel,
+  Latest,
+  removeSegment,
+  removeSemaphoreSet,
+  Segment,
+  SemaphoreSet,
+} from "../../mod.ts";
 import { HEADER, RECORD } from "../../src/channel/descriptor.ts";
 import { LANE_WORD } from "../../src/channel/lane_words.ts";
 import { ringOffset } from "../../src/channel/shape.ts";
@@ -93,6 +100,25 @@ testWith(
     }
   },
 );
+
+testWith(C_NEEDS, "shm_channel_open: the key of a Latest is named as such", async () => {
+  const key = freshKey();
+  using latest = Latest.openOrCreate({ key, size: 8 });
+  await using receiver = peer.start("recv", key, 0);
+  await refused(receiver, /the key belongs to a Latest, not to a channel, key .*: use another key/);
+  for (const open of [() => Channel.open(key), () => Channel.openOrCreate({ key })]) {
+    assert.throws(open, {
+      code: "EFORMAT",
+      message: /this key belongs to a Latest, not to a channel; choose another key/,
+    });
+  }
+  using channel = scratchChannel();
+  assert.throws(() => Latest.open(channel.key), {
+    code: "EFORMAT",
+    message: /this key belongs to a channel, not to a Latest; choose another key/,
+  });
+  assert(latest.isOpen);
+});
 
 testWith(
   C_NEEDS,
