@@ -386,7 +386,8 @@ class LongArray implements ProxyHandler<ViewArray> {
     const code = key.charCodeAt(0);
     if (code < DIGIT_0 || code > DIGIT_9) return undefined;
     const index = Number(key);
-    return index < this.#elements.layout.length && String(index) === key ? index : undefined;
+    const isIndex = Number.isInteger(index) && index < this.#elements.layout.length;
+    return isIndex && String(index) === key ? index : undefined;
   }
 
   get(list: ViewArray, key: string | symbol): unknown {
