@@ -12,6 +12,7 @@
  * | copy what a C program guards with a counter, such as gpsd | `SeqlockReader` of `@sysv/shm/sync` |
  * | give jobs from many processes to one worker | {@linkcode Channel} |
  * | share the newest value of something, such as settings or a position | {@linkcode Latest} |
+ * | send each message to any number of programs, which may be too slow for all of them | {@linkcode Topic} |
  * | send a text and know that it was received, or talk to the classic C++ programs | {@linkcode MailboxClient} and {@linkcode MailboxServer} |
  * | lock something for one process at a time | {@linkcode Mutex} |
  * | be the only process of its kind | {@linkcode Role} |
@@ -19,7 +20,8 @@
  * | list and look at what is there | {@linkcode listSegments}, {@linkcode statSegment}, and `watch` and `top` of the command |
  *
  * Option types and everything else are in the subpaths: `@sysv/shm/layout`, `@sysv/shm/cparse`,
- * `@sysv/shm/sysv`, `@sysv/shm/sync`, `@sysv/shm/mailbox`, `@sysv/shm/channel` and `@sysv/shm/latest`.
+ * `@sysv/shm/sysv`, `@sysv/shm/sync`, `@sysv/shm/mailbox`, `@sysv/shm/channel`, `@sysv/shm/latest` and
+ * `@sysv/shm/topic`.
  *
  * @example Share a C struct with another process
  * ```ts
@@ -97,3 +99,5 @@ export type { Consumer } from "./src/channel/consumer.ts";
 export type { Producer } from "./src/channel/producer.ts";
 
 export { Latest } from "./src/latest/latest.ts";
+
+export { Topic } from "./src/topic/topic.ts";

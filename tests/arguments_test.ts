@@ -22,9 +22,11 @@ import {
   ShmEntry,
   ShmError,
   struct,
+  Topic,
   u8,
 } from "../mod.ts";
 import { SeqlockReader } from "../src/sync/mod.ts";
+import { statTopic } from "../src/topic/mod.ts";
 import { LIBRARY } from "./support/front_doors.ts";
 import { guardAgainstLeaks } from "./support/leaks.ts";
 import { freshKey } from "./support/peer.ts";
@@ -62,6 +64,15 @@ class World implements Disposable {
   readonly pose = this.#stack.use(Latest.of(Pair, { key: freshKey(), cells: 2 }));
   readonly poseWriter = this.#stack.use(this.pose.writer());
   readonly free = this.#stack.use(Latest.openOrCreate({ key: freshKey(), size: 8, cells: 2 }));
+  readonly topic = this.#stack.use(
+    Topic.openOrCreate({ key: freshKey(), lanes: 4, laneCapacity: 256 }),
+  );
+  readonly publisher = this.#stack.use(this.topic.publisher());
+  readonly subscriber = this.#stack.use(this.topic.subscriber());
+  readonly structs = this.#stack.use(
+    Topic.of(Pair, { key: freshKey(), lanes: 2, laneCapacity: 256 }),
+  );
+  readonly structPublisher = this.#stack.use(this.structs.publisher());
   readonly mailboxKey = freshKey();
   readonly server = this.#stack.use(MailboxServer.open({ key: this.mailboxKey }));
   readonly client = this.#stack.use(MailboxClient.open({ key: this.mailboxKey }));
@@ -77,6 +88,7 @@ class World implements Disposable {
     this.typedProducer.trySend({ n: 1, name: "one" });
     this.client.trySend("hello");
     this.latestWriter.write(new Uint8Array(8));
+    this.publisher.publish(new Uint8Array(8));
   }
 
   /** All that a call that is refused must leave as it is. */
@@ -91,6 +103,8 @@ class World implements Disposable {
       this.latest.isOpen && this.latest.reader().read(),
       this.pose.isOpen && this.pose.reader().read(),
       this.free.isOpen && this.free.writerPid,
+      this.topic.isOpen && statTopic(this.topic.id).lanes,
+      this.structs.isOpen && statTopic(this.structs.id).lanes,
       new Uint8Array(this.buffer).slice(),
     ];
   }
@@ -277,6 +291,9 @@ const PARAMETERS: Readonly<Record<string, readonly Parameter[]>> = {
     arg("reason", () => "it failed"),
   ],
 
+  listTopics: [opts("trust")],
+  statTopic: [arg("id", ({ topic }) => topic.id), opts("trust")],
+
   "new Role": [arg("set", ({ set }) => set), semaphore],
   "new Mutex": [arg("set", ({ set }) => set), semaphore],
   "new AtomicInt32": [arg("segment", ({ segment }) => segment), at],
@@ -328,6 +345,18 @@ const PARAMETERS: Readonly<Record<string, readonly Parameter[]>> = {
   "Latest.of": [
     arg("layout", () => Pair),
     opts("key cells mode persistent readOnly trust timeout", (world) => ({ key: key(world) })),
+  ],
+  "Topic.openOrCreate": [
+    opts("key lanes laneCapacity messageSize mode persistent trust timeout", (world) => ({
+      key: key(world),
+    })),
+  ],
+  "Topic.open": [arg("key", ({ topic }) => topic.key), opts("readOnly trust timeout")],
+  "Topic.of": [
+    arg("layout", () => Pair),
+    opts("key lanes laneCapacity mode persistent readOnly trust timeout", (world) => ({
+      key: key(world),
+    })),
   ],
   "MailboxServer.open": [
     opts("key mode trust recreate timeout persistent", (world) => ({ key: key(world) })),
@@ -488,6 +517,47 @@ const PARAMETERS: Readonly<Record<string, readonly Parameter[]>> = {
   "LatestReader#waitSync": [opts("timeout")],
   "LatestReader#changes": [opts(wait)],
   "LatestReader#close": [],
+  "Topic#publisher": [],
+  "Topic#subscriber": [opts("history spin")],
+  "Topic#remove": [],
+  "Topic#close": [],
+  "Publisher#publish": [payload, tag],
+  "Publisher#publishBatch": [
+    arg("messages", () => [bytes(), bytes()], {
+      hostile: [
+        (world) => [bytes(), {
+          get length(): number {
+            world.close();
+            return 8;
+          },
+        }],
+        () => [bytes(), "abc"],
+        () => [bytes(), gone()],
+        () => [bytes(), null],
+        () => new Array(3),
+      ],
+    }),
+    tag,
+  ],
+  "Publisher#scratch": [arg("length", () => 8)],
+  "Publisher#close": [],
+  "Publisher of structs#publish": [message, tag],
+  "Publisher of structs#publishBatch": [
+    arg("messages|value|n|name|field", () => [{ n: 1, name: "a" }, { n: 2, name: "b" }], {
+      hostile: [() => [{ n: 1, name: "a" }, null], () => new Array(3)],
+    }),
+    tag,
+  ],
+  "Publisher of structs#scratch": [arg("length", () => 8)],
+  "Publisher of structs#close": [],
+  "Subscriber#tryReceive": [],
+  "Subscriber#receive": [opts(wait)],
+  "Subscriber#receiveSync": [opts("timeout")],
+  "Subscriber#ready": [opts(wait)],
+  "Subscriber#readySync": [opts("timeout")],
+  "Subscriber#messages": [opts(wait)],
+  "Subscriber#drain": [arg("visit", () => () => {}), opts("max")],
+  "Subscriber#close": [],
   "MailboxServer#tryReceive": [],
   "MailboxServer#receive": [opts(wait)],
   "MailboxServer#receiveSync": [opts("timeout")],
@@ -554,6 +624,7 @@ const NOT_CALLED = [
   "new SemaphoreSet",
   "new Channel",
   "new Latest",
+  "new Topic",
   "new MailboxServer",
   "new MailboxClient",
   "new ShmEntry",
@@ -577,6 +648,10 @@ const RECEIVERS: Readonly<Record<string, In<object>>> = {
   LatestWriter: ({ latestWriter }) => latestWriter,
   "LatestWriter of structs": ({ poseWriter }) => poseWriter,
   LatestReader: ({ latestReader }) => latestReader,
+  Topic: ({ topic }) => topic,
+  Publisher: ({ publisher }) => publisher,
+  "Publisher of structs": ({ structPublisher }) => structPublisher,
+  Subscriber: ({ subscriber }) => subscriber,
   MailboxServer: ({ server }) => server,
   MailboxClient: ({ client }) => client,
   ShmEntry: ({ entry }) => entry,

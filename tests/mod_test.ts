@@ -13,6 +13,7 @@ import {
   SemaphoreSet,
   ShmEntry,
   ShmError,
+  Topic,
 } from "../mod.ts";
 import { BridgeError } from "../src/nats/mod.ts";
 import { SeqlockReader } from "../src/sync/mod.ts";
@@ -37,6 +38,7 @@ function objects(stack: DisposableStack): Readonly<Record<string, object>> {
   const channel = stack.use(Channel.openOrCreate({ key, lanes: 2, laneCapacity: 4096 }));
   const producer = stack.use(channel.producer());
   const mailbox = freshKey();
+  const topic = stack.use(Topic.openOrCreate({ key: freshKey(), laneCapacity: 256 }));
   const latest = stack.use(Latest.openOrCreate({ key: freshKey(), size: 8 }));
   return {
     Segment: segment,
@@ -57,6 +59,9 @@ function objects(stack: DisposableStack): Readonly<Record<string, object>> {
     Latest: latest,
     LatestReader: stack.use(latest.reader()),
     LatestWriter: stack.use(latest.writer()),
+    Topic: topic,
+    Publisher: stack.use(topic.publisher()),
+    Subscriber: stack.use(topic.subscriber()),
     MailboxServer: stack.use(MailboxServer.open({ key: mailbox })),
     MailboxClient: stack.use(MailboxClient.open({ key: mailbox })),
   };

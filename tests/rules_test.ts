@@ -16,6 +16,7 @@ const RANKS: Readonly<Record<string, number>> = {
   "src/mailbox": 3,
   "src/channel": 3,
   "src/latest": 3,
+  "src/topic": 3,
   "src/nats": 4,
   "src/cli": 5,
 };

@@ -5,8 +5,8 @@
 
 import { ERRNO } from "../../ffi/errno.ts";
 import { ShmError } from "../../ffi/shm_error.ts";
+import { acquireLane, acquireRole } from "../sync/lane_roles.ts";
 import { Role } from "../sync/role.ts";
-import { saysGone } from "../sysv/object_stat.ts";
 import type {
   AnyStructLayout,
   Fields,
@@ -221,33 +221,20 @@ export class Channel<In = ArrayBufferView | ArrayBufferLike, Out = Uint8Array<Ar
   producer(options: ProducerOptions = {}): Producer<In> {
     const read = readProducerOptions(options);
     this.#check();
-    let corrupt: ShmError | undefined;
-    for (let lane = 0; lane < this.lanes; lane++) {
-      const role = new Role(this.#membership.set, SEMAPHORE.LANE + lane);
-      if (!this.#tryAcquire(role)) continue;
-      try {
-        return this.#adopt(
-          role,
-          () => makeProducer(this.#membership, lane, role, read, this.#codec),
-        );
-      } catch (error) {
-        if (!ShmError.is(error, "ECORRUPT")) throw error;
-        // A lane that cannot be written must not prevent the use of the others
-        corrupt = error;
-      }
-    }
-    if (corrupt !== undefined) throw corrupt;
-    const owners = Array.from(
-      { length: this.lanes },
-      (_, lane) => this.#membership.set.lastPid(SEMAPHORE.LANE + lane),
-    );
-    throw new ShmError("become a producer", "semop", ERRNO.EBUSY, {
-      key: this.key,
-      id: this.id,
-      facts: `all ${this.lanes} lanes are taken, by processes ${[...new Set(owners)].join(", ")}`,
-      remedy: "close one, or create the channel with more lanes",
-      option: "lanes",
-    });
+    const membership = this.#membership;
+    return this.#adopt(acquireLane(
+      membership,
+      { first: SEMAPHORE.LANE, lanes: this.lanes },
+      (lane, role) => makeProducer(membership, lane, role, read, this.#codec),
+      (owners) =>
+        new ShmError("become a producer", "semop", ERRNO.EBUSY, {
+          key: this.key,
+          id: this.id,
+          facts: `all ${this.lanes} lanes are taken, by processes ${owners.join(", ")}`,
+          remedy: "close one, or create the channel with more lanes",
+          option: "lanes",
+        }),
+    ));
   }
 
   /**
@@ -271,36 +258,22 @@ export class Channel<In = ArrayBufferView | ArrayBufferLike, Out = Uint8Array<Ar
   consumer(options: ConsumerOptions = {}): Consumer<Out> {
     const read = readConsumerOptions(options);
     this.#check();
-    const role = new Role(this.#membership.set, SEMAPHORE.CONSUMER);
-    if (!this.#tryAcquire(role)) {
-      throw new ShmError("become the consumer", "semop", ERRNO.EBUSY, {
-        key: this.key,
-        id: this.id,
-        remedy: `process ${this.consumerPid ?? "(just gone)"} is it already`,
-      });
-    }
-    return this.#adopt(role, () => makeConsumer(this.#membership, role, read, this.#codec));
+    const membership = this.#membership;
+    const consumer = acquireRole(
+      membership,
+      SEMAPHORE.CONSUMER,
+      (role) => makeConsumer(membership, role, read, this.#codec),
+    );
+    if (consumer !== undefined) return this.#adopt(consumer);
+    throw new ShmError("become the consumer", "semop", ERRNO.EBUSY, {
+      key: this.key,
+      id: this.id,
+      remedy: `process ${this.consumerPid ?? "(just gone)"} is it already`,
+    });
   }
 
-  #tryAcquire(role: Role): boolean {
-    try {
-      return role.tryAcquire();
-    } catch (error) {
-      // The set is removed with the segment: report that, not the failure of the semaphore
-      if (saysGone(error)) this.#membership.checkPresent();
-      throw error;
-    }
-  }
-
-  /** Makes a producer or consumer that is closed with the channel; releases the role if that fails. */
-  #adopt<End extends Producer<In> | Consumer<Out>>(role: Role, make: () => End): End {
-    let end: End;
-    try {
-      end = make();
-    } catch (error) {
-      role.release();
-      throw error;
-    }
+  /** Keeps a producer or consumer, to close it with the channel. */
+  #adopt<End extends Producer<In> | Consumer<Out>>(end: End): End {
     for (const other of this.#ends) if (!other.isOpen) this.#ends.delete(other);
     this.#ends.add(end);
     return end;

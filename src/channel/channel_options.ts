@@ -19,6 +19,7 @@ import {
   type WaitSyncOptions,
   withDeadline,
 } from "../sync/wait_schedule.ts";
+import { checkMax } from "../sync/visit.ts";
 import { checkKey } from "../sysv/key.ts";
 import { checkMode } from "../sysv/object_stat.ts";
 
@@ -220,16 +221,6 @@ const CONSUME = { timeout: checkTimeout, signal: checkSignal, ...UNTIL };
 export const readTryReceiveOptions: (options: unknown) => Read<typeof TRY_RECEIVE> = optionsReader(
   TRY_RECEIVE,
 );
-
-/** More than a drain ever finds. `Infinity` is not a small integer: it would allocate in each call. */
-export const MANY = 2 ** 30;
-
-/** Accepts how many messages a drain passes at most. */
-function checkMax(value: unknown, name: string): number {
-  const max = checkNumber(value, name);
-  if (!(max >= 1)) throw new RangeError(`max ${max} is not 1 or more`);
-  return Math.min(max, MANY);
-}
 
 /** Reads the options of `drain`. */
 export const readDrainOptions: (options: unknown) => Read<typeof DRAIN> = optionsReader(DRAIN);

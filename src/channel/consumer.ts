@@ -12,6 +12,7 @@ import { type BytesMessage, DecodedMessage, decodeText } from "../sync/received_
 import type { Role } from "../sync/role.ts";
 import { SerialQueue } from "../sync/serial_queue.ts";
 import type { Limited } from "../sync/wait_schedule.ts";
+import { MANY } from "../sync/visit.ts";
 import { WaiterFlag } from "../sync/waiter_flag.ts";
 import { waitSync } from "../sysv/wait.ts";
 import { yieldBudget } from "../sysv/yield_budget.ts";
@@ -23,7 +24,6 @@ import {
   type ChannelReceiveSyncOptions,
   type ConsumeOptions,
   type ConsumerOptions,
-  MANY,
   readConsumeOptions,
   readDrainOptions,
   readMessagesOptions,

@@ -47,12 +47,19 @@ export async function handleEach<
   }
 }
 
+/** What a loop needs of a receiver. */
+interface LoopReceiver<Message extends object, Options>
+  extends Pick<Receiver<Message, Options>, "isOpen" | "receive"> {
+  /** Where messages are acknowledged. */
+  ack?(): void;
+}
+
 /**
- * Iterates over the messages as they come. A message is acknowledged when the loop asks for the next one,
- * and when the loop is left.
+ * Iterates over the messages as they come. A message is acknowledged, where there is such a thing, when the
+ * loop asks for the next one, and when the loop is left.
  */
 export function iterate<Message extends object, Options>(
-  receiver: Receiver<Message, Options>,
+  receiver: LoopReceiver<Message, Options>,
   options: Options,
 ): AsyncIterableIterator<Message, undefined> {
   const iterator: AsyncIterableIterator<Message, undefined> = {
@@ -61,7 +68,7 @@ export function iterate<Message extends object, Options>(
         value === undefined ? { done: true, value: undefined } : { done: false, value }
       ),
     return: () => {
-      if (receiver.isOpen) receiver.ack();
+      if (receiver.isOpen) receiver.ack?.();
       return Promise.resolve({ done: true, value: undefined });
     },
     [Symbol.asyncIterator]: () => iterator,

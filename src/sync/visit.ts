@@ -1,7 +1,19 @@
 /**
- * What a function returns that is called with memory which is valid during the call only. Internal: used by
- * the protocols that drain.
+ * What drains have in common: how many messages they pass, and what the function returns that they call
+ * with memory which is valid during the call only. Internal: used by channel and topic.
  */
+
+import { checkNumber } from "../layout/arguments.ts";
+
+/** More than a drain ever finds. `Infinity` is not a small integer: it would allocate in each call. */
+export const MANY = 2 ** 30;
+
+/** Accepts how many messages a drain passes at most. */
+export function checkMax(value: unknown, name: string): number {
+  const max = checkNumber(value, name);
+  if (!(max >= 1)) throw new RangeError(`max ${max} is not 1 or more`);
+  return Math.min(max, MANY);
+}
 
 /** Anything but a promise. */
 export type VisitResult =

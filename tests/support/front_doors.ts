@@ -8,6 +8,7 @@ import * as mailbox from "../../src/mailbox/mod.ts";
 import * as nats from "../../src/nats/mod.ts";
 import * as sync from "../../src/sync/mod.ts";
 import * as sysv from "../../src/sysv/mod.ts";
+import * as topic from "../../src/topic/mod.ts";
 import config from "../../deno.json" with { type: "json" };
 
 /** The files named by `exports`: `mod.ts`, `src/layout/mod.ts` and so on, and `cli.ts`. */
@@ -24,5 +25,6 @@ export const LIBRARY: Readonly<Record<string, unknown>> = {
   ...mailbox,
   ...channel,
   ...latest,
+  ...topic,
   ...nats,
 };

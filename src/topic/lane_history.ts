@@ -1,0 +1,69 @@
+/**
+ * The walk from the newest record of a lane to older ones, beside an owner that goes on to overwrite them.
+ * Internal: used by `lane_subscriber.ts`.
+ */
+
+import { loadFence } from "../sync/load_fence.ts";
+import { RECORD, RECORD_ALIGN } from "./descriptor.ts";
+import { LANE_WORD, type LaneMemory, type LaneState, RECORD_WORD } from "./lane_words.ts";
+
+/** Records between two looks at `intent`: one for each record would take twice as long. */
+const STRIDE = 32;
+
+/** A record in the ring. */
+export interface OldRecord {
+  /** Its distance from the tail of the state, in bytes. */
+  readonly behind: number;
+  /** How many messages there are from it to that tail. */
+  readonly messages: number;
+}
+
+/** What is there if no record is. */
+const NOTHING: OldRecord = { behind: 0, messages: 0 };
+
+/**
+ * Finds the oldest record that can still be read, at most `most` before the tail of `state`. An eighth of
+ * the ring remains to be written before it is overwritten, so that there is time to read it.
+ *
+ * @returns `undefined` if a record that is not overwritten cannot be one
+ */
+export function findOldest(
+  { words, ring, bytes }: LaneMemory,
+  state: LaneState,
+  most: number,
+): OldRecord | undefined {
+  const capacity = bytes.length;
+  const room = capacity / 8;
+  const tail = state.end | 0;
+  const count = Math.min(most, state.count);
+  const low = state.count | 0;
+  let found = NOTHING;
+  /** The distance of the record before `found`. */
+  let next = (tail - state.last) >>> 0;
+  for (let stride = STRIDE; found.messages < count;) {
+    let { behind, messages } = found;
+    let before = next;
+    let possible = true;
+    for (let steps = 0; steps < stride && messages < count; steps++) {
+      possible = before - behind >= RECORD.size && before % RECORD_ALIGN === 0 &&
+        before <= capacity;
+      if (!possible) break;
+      const at = ((tail - before) & (capacity - 1)) >> 2;
+      possible = ring[at + RECORD_WORD.NUMBER] === ((low - messages) | 0);
+      if (!possible) break;
+      behind = before;
+      messages++;
+      before += ring[at + RECORD_WORD.BACK]! >>> 0;
+    }
+    loadFence();
+    // SYNC overwrite: what was not overwritten before this load was whole when it was read
+    const written = (Atomics.load(words, LANE_WORD.INTENT) - tail) >>> 0;
+    if (possible && written + behind <= capacity - room) {
+      found = { behind, messages };
+      next = before;
+    } else if (stride > 1) stride = 1;
+    else if (!possible && written + next <= capacity) return undefined;
+    else return found;
+  }
+  return found;
+}

@@ -1,0 +1,183 @@
+/**
+ * The publishing end of a lane: writes records at the tail, over the oldest ones. Never waits. Internal:
+ * used by `publisher.ts`.
+ *
+ * Before any byte of the ring changes, `intent` says how far. A subscriber that copies a record finds out
+ * by it whether the record was being overwritten. Our own positions are private; memory only receives
+ * copies of them.
+ */
+
+import { SMALL, SmallPayload } from "../sync/payload_views.ts";
+import { PADDING, RECORD, RECORD_ALIGN } from "./descriptor.ts";
+import { LANE_WORD, type LaneMemory, readState, RECORD_WORD, STATE_WORD } from "./lane_words.ts";
+
+const { INTENT, TAIL, STATE_0, STATE_1 } = LANE_WORD;
+const { LENGTH, TAG, NUMBER, BACK } = RECORD_WORD;
+const HEADER = RECORD.size;
+const ROUND_UP = RECORD_ALIGN - 1;
+const TWO_32 = 2 ** 32;
+/** Payloads up to this many bytes are copied one by one: `set` costs more than that. */
+const FEW = 16;
+
+/** Bytes of the record of a payload of `length` bytes. */
+export function recordSize(length: number): number {
+  return (length + HEADER + ROUND_UP) & ~ROUND_UP;
+}
+
+/** One lane, for its owner. */
+export class LanePublisher {
+  readonly memory: LaneMemory;
+  readonly #words: Int32Array<ArrayBuffer>;
+  readonly #ring: Int32Array<ArrayBuffer>;
+  readonly #wide: BigUint64Array<ArrayBuffer>;
+  readonly #bytes: Uint8Array<ArrayBuffer>;
+  readonly #capacity: number;
+  readonly #mask: number;
+  readonly #small = new SmallPayload();
+  /** The position up to which the ring may have been written. */
+  #intent: number;
+  /** The position up to which records are published, and the high half of its 64 bits. */
+  #published: number;
+  #publishedHigh: number;
+  /** The position of the newest published record. */
+  #publishedLast: number;
+  /** The state that has the published tail. */
+  #state: number;
+  /** Messages ever published, as two words: the engine would keep one number as floating-point. */
+  #countLow: number;
+  #countHigh: number;
+  /** The position up to which there are records. */
+  #tail: number;
+  /** The position of the newest record. */
+  #last: number;
+  /** Records that are not published. */
+  #staged = 0;
+
+  /**
+   * Continues at the published tail, over what a killed owner may have begun behind it. `corrupt` makes
+   * the error for an impossible value.
+   *
+   * @throws {ShmError} `ECORRUPT` the words are impossible for a lane
+   */
+  constructor(memory: LaneMemory, corrupt: (what: string) => Error) {
+    const { words } = memory;
+    this.memory = memory;
+    this.#words = words;
+    this.#ring = memory.ring;
+    this.#wide = memory.wide;
+    this.#bytes = memory.bytes;
+    this.#capacity = memory.bytes.length;
+    this.#mask = this.#capacity - 1;
+    // SYNC role: the semaphore orders this after all actions of the lane's last owner
+    const state = readState(words);
+    const intent = this.#intent = Atomics.load(words, INTENT);
+    if (state === undefined) throw corrupt("its words are impossible");
+    const tail = state.end | 0;
+    if (((intent - tail) >>> 0) > this.#capacity || (intent & ROUND_UP) !== 0) {
+      throw corrupt(`its tail is ${tail >>> 0} and its intent ${intent >>> 0}`);
+    }
+    this.#published = this.#tail = tail;
+    this.#publishedHigh = (state.end / TWO_32) | 0;
+    this.#publishedLast = this.#last = state.last;
+    this.#state = state.at;
+    this.#countLow = state.count | 0;
+    this.#countHigh = (state.count / TWO_32) | 0;
+  }
+
+  /** The number of messages ever published, which is the number of the newest one. */
+  get count(): number {
+    return (this.#countLow >>> 0) + (this.#countHigh >>> 0) * TWO_32;
+  }
+
+  /** The position up to which there are records. */
+  get tail(): number {
+    return this.#tail;
+  }
+
+  /** Private memory of `length` bytes, at most {@linkcode SMALL}, that is copied the fastest. */
+  scratch(length: number): Uint8Array<ArrayBuffer> {
+    return this.#small.view(length);
+  }
+
+  /** The position behind a record of `length` payload bytes, if it is written at `position`. */
+  after(position: number, length: number): number {
+    const size = recordSize(length);
+    const toEnd = this.#capacity - (position & this.#mask);
+    return (position + size + (size > toEnd ? toEnd : 0)) | 0;
+  }
+
+  /** Announces that the ring will be written up to `end`. Does nothing if that was announced. */
+  announce(end: number): void {
+    if (((end - this.#intent) | 0) <= 0) return;
+    this.#intent = end;
+    // SYNC overwrite: no byte of the ring changes before this store is visible. On ARMv8 later plain stores
+    // may pass a releasing store, but not the acquiring load behind it
+    Atomics.store(this.#words, INTENT, end);
+    Atomics.load(this.#words, INTENT);
+  }
+
+  /**
+   * Writes a record. The payload must have `length` bytes, at most {@linkcode maxMessage}. No process sees
+   * it before {@linkcode LanePublisher.publish}.
+   */
+  append(payload: Uint8Array, length: number, tag: number): void {
+    const size = recordSize(length);
+    const tail = this.#tail;
+    let index = tail & this.#mask;
+    const toEnd = this.#capacity - index;
+    const position = size > toEnd ? (tail + toEnd) | 0 : tail;
+    const end = (position + size) | 0;
+    this.announce(end);
+    const ring = this.#ring;
+    if (position !== tail) {
+      ring[(index >> 2) + LENGTH] = PADDING;
+      index = 0;
+    }
+    const at = index >> 2;
+    ring[at + LENGTH] = length;
+    ring[at + TAG] = tag;
+    ring[at + NUMBER] = this.#countLow + this.#staged + 1;
+    ring[at + BACK] = position - this.#last;
+    this.#last = position;
+    this.#tail = end;
+    this.#staged++;
+    const start = index + HEADER;
+    const small = this.#small;
+    if (length <= SMALL && small.has(payload, length)) {
+      small.store(this.#wide, start >> 3, length);
+      return;
+    }
+    const bytes = this.#bytes;
+    if (length > FEW) bytes.set(payload, start);
+    else for (let i = 0; i < length; i++) bytes[start + i] = payload[i]!;
+  }
+
+  /** Makes all records visible to subscribers. */
+  publish(): void {
+    const words = this.#words;
+    const tail = this.#tail;
+    const before = this.#countLow;
+    const low = this.#countLow = (before + this.#staged) | 0;
+    // A low word wraps where, as a signed word, it changes from negative to not negative
+    if (before < 0 && low >= 0) this.#countHigh = (this.#countHigh + 1) | 0;
+    if (this.#published < 0 && tail >= 0) this.#publishedHigh = (this.#publishedHigh + 1) | 0;
+    const at = this.#state = this.#state === STATE_0 ? STATE_1 : STATE_0;
+    words[at + STATE_WORD.TAIL] = tail;
+    words[at + STATE_WORD.LAST] = this.#last;
+    words[at + STATE_WORD.COUNT_LOW] = low;
+    words[at + STATE_WORD.COUNT_HIGH] = this.#countHigh;
+    words[at + STATE_WORD.TAIL_HIGH] = this.#publishedHigh;
+    this.#publishedLast = this.#last;
+    this.#published = tail;
+    this.#staged = 0;
+    // SYNC tail: all records before it, and its state, come before this store
+    Atomics.store(words, TAIL, tail);
+  }
+
+  /** Discards the records that are not published: no process has seen them. */
+  discard(): void {
+    this.#tail = this.#published;
+    this.#last = this.#publishedLast;
+    this.#staged = 0;
+  }
+}
