@@ -3,7 +3,7 @@
  * decoder or encoder of its own, because these have memory.
  */
 
-import { checkBytes } from "../layout/arguments.ts";
+import { checkBytes, lengthOf } from "../layout/arguments.ts";
 import { decodeOwn, encodeOwn, type OwnMemory } from "../layout/codec.ts";
 import type {
   Fields,
@@ -17,12 +17,14 @@ import { gone } from "../layout/refusal.ts";
 import { copyWords, SMALL } from "../sync/payload_views.ts";
 import type { CellReader } from "./cell_reader.ts";
 
+const WIDE = BigUint64Array.BYTES_PER_ELEMENT;
+
 /** The bytes of a value, to be published. */
 export type Encoded = Uint8Array<ArrayBufferLike>;
 
 /** Makes the bytes of values. */
 export interface ValueEncoder<In, Edited> {
-  /** The memory that `encode` returns, as words; `undefined` if there is no such memory, or it is long. */
+  /** What `encode` or `edited` returned last, as words; `undefined` if it is not made of them, or long. */
   readonly words: BigUint64Array<ArrayBuffer> | undefined;
   /** Returns the bytes of `value`. They may be its own, or overwritten by the next call. */
   encode(value: In): Encoded;
@@ -67,12 +69,25 @@ export const BYTES: ValueKind<ArrayBufferView | ArrayBufferLike, Bytes, Bytes, B
 };
 
 class BytesEncoder implements ValueEncoder<ArrayBufferView | ArrayBufferLike, Bytes> {
-  readonly words = undefined;
+  words: BigUint64Array<ArrayBuffer> | undefined;
+  /** The last value, its length, and its words if it was written twice and they are aligned. */
+  #last: unknown;
+  #lastLength = 0;
+  #lastWords: BigUint64Array<ArrayBuffer> | undefined;
   #edited: Bytes = new Uint8Array(0);
   #length = 0;
 
   encode(value: ArrayBufferView | ArrayBufferLike): Encoded {
-    return checkBytes(value, "value");
+    // Many programs write the same small array each time. Its words are copied in a third of the time
+    if (value === this.#last && lengthOf(value as Encoded) === this.#lastLength) {
+      this.words = this.#lastWords ??= alignedWords(value as Encoded);
+      return value as Encoded;
+    }
+    this.words = this.#lastWords = undefined;
+    const bytes = checkBytes(value, "value");
+    this.#lastLength = lengthOf(bytes);
+    this.#last = bytes === value && this.#lastLength <= SMALL ? bytes : undefined;
+    return bytes;
   }
 
   wrote(): void {}
@@ -89,8 +104,16 @@ class BytesEncoder implements ValueEncoder<ArrayBufferView | ArrayBufferLike, By
 
   edited(): Encoded {
     if (this.#edited.length !== this.#length) throw gone();
+    this.words = undefined;
     return this.#edited;
   }
+}
+
+/** The words of 8 bytes that `bytes` is made of, if it is. */
+function alignedWords(bytes: Encoded): BigUint64Array<ArrayBuffer> | undefined {
+  const { buffer, byteOffset, length } = bytes;
+  if (!(buffer instanceof ArrayBuffer) || (byteOffset | length) % WIDE !== 0) return undefined;
+  return new BigUint64Array(buffer, byteOffset, length / WIDE);
 }
 
 class BytesDecoder implements ValueDecoder<Bytes, Bytes> {
@@ -187,7 +210,7 @@ class StructEncoder<F extends Fields> implements ValueEncoder<StructInput<F>, St
 
 /** The number of words of 8 bytes that hold `size` bytes. */
 function wordsOf(size: number): number {
-  return Math.ceil(size / BigUint64Array.BYTES_PER_ELEMENT);
+  return Math.ceil(size / WIDE);
 }
 
 /** How often a value is shown in place before it is copied. */

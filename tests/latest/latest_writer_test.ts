@@ -5,6 +5,7 @@ import { array, cString, f64, i8, struct, u32 } from "../../mod.ts";
 import { Latest } from "../../src/latest/mod.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
 import { freshKey } from "../support/peer.ts";
+import { valueOf } from "./scratch_cells.ts";
 
 guardAgainstLeaks();
 
@@ -59,6 +60,29 @@ Deno.test("LatestWriter.write: takes every kind of bytes, and a view of the same
   using typed = structs.writer();
   typed.write(view);
   assert.deepEqual(structs.reader().read()?.value, { n: 5, name: "ab" });
+});
+
+Deno.test("LatestWriter.write: the same array again has its present bytes, until it is transferred away", () => {
+  using latest = Latest.openOrCreate({ key: freshKey(), size: 300 });
+  using writer = latest.writer();
+  const reader = latest.reader();
+  const memory = new ArrayBuffer(600);
+  const arrays = [[0, 64], [8, 64], [4, 64], [0, 13], [0, 256], [0, 264], [0, 0]].map(
+    ([offset, length]) => new Uint8Array(memory, offset, length),
+  );
+  for (const array of [...arrays, ...arrays]) {
+    for (let n = 1; n <= 4; n++) {
+      array.fill(n);
+      writer.write(array);
+      assert.deepEqual(reader.read()?.value, valueOf(n, array.length));
+    }
+  }
+  const away = new Uint8Array(64);
+  for (let n = 0; n < 3; n++) writer.write(away);
+  structuredClone(away, { transfer: [away.buffer] });
+  const { version } = writer;
+  assert.throws(() => writer.write(away), /transferred away/);
+  assert.equal(writer.version, version);
 });
 
 Deno.test("LatestWriter.update: changes a copy of the newest value, and publishes it once", () => {
