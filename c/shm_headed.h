@@ -388,17 +388,21 @@ static inline enum ShmiStatus shmh_complete(struct ShmMembership *member, bool *
 
 static inline enum ShmiStatus shmh_await_ready(struct ShmMembership *member,
                                                const struct ShmiUntil *until) {
+  static const char hint[] = "end the process that made the segment, or use another key";
   const uint32_t *const magic = &shmh_header(member)->magic;
   while (__atomic_load_n(magic, __ATOMIC_ACQUIRE) == 0) { /* SYNC ready */
     const struct timespec moment = shmi_timespec(2000000);
     bool ready;
     enum ShmiStatus status = shmh_complete(member, &ready);
     if (ready) return status;
+    if (member->read_only) {
+      /* detached while it waits: no peer initialises a segment that others have attached */
+      shmi_wrong(member, SHMI_TIMEOUT, hint, "it was not initialised in time");
+      return SHMI_AGAIN;
+    }
     status = shmi_go_on(member, until);
     if (status == SHMI_TIMEOUT) {
-      return shmi_wrong(member, status,
-                        "end the process that made the segment, or use another key",
-                        "it was not initialised in time");
+      return shmi_wrong(member, status, hint, "it was not initialised in time");
     }
     if (status != SHMI_OK) return status;
     nanosleep(&moment, NULL);
@@ -495,30 +499,29 @@ static inline enum ShmStatus shmh_begin(struct ShmError *error, struct ShmMember
 }
 
 /*
- * What the segment at the key is; NULL: none of these protocols, or it cannot be read. Attaches only
- * what can be one of theirs: other programs count the processes that are attached to their segments.
+ * The magic of the segment at the key; 0: it can be none of these protocols', or cannot be read.
+ * Attaches only what can be one: other programs count who is attached to their segments.
  */
-static inline const char *shmh_thing_at(key_t key) {
+static inline uint32_t shmh_magic_at(key_t key) {
   struct shmid_ds segment;
   const int id = shmget(key, 0, 0);
-  if (id == -1 || semget(key, 0, 0) == -1 || shmctl(id, IPC_STAT, &segment) == -1) return NULL;
-  if (segment.shm_segsz % 32 != 0) return NULL;
+  if (id == -1 || semget(key, 0, 0) == -1 || shmctl(id, IPC_STAT, &segment) == -1) return 0;
+  if (segment.shm_segsz % 32 != 0) return 0;
   const void *const base = shmat(id, NULL, SHM_RDONLY);
-  if (base == (void *)-1) return NULL;
+  if (base == (void *)-1) return 0;
   const uint32_t magic = shmh_peek(&((const struct ShmhHeader *)base)->magic);
   shmdt(base);
-  switch (magic) {
-    case 0x434d4853U: return "channel";
-    case 0x4c4d4853U: return "Latest";
-    case 0x544d4853U: return "Topic";
-    default: return NULL;
-  }
+  return magic;
 }
 
 /* Words the error again if the object is one of another of these protocols. */
 SHMH_COLD void shmh_name_other(struct ShmMembership *member) {
-  const char *const other = shmh_thing_at(member->key);
-  if (other == NULL || strcmp(other, member->kind->thing) == 0) return;
+  const uint32_t magic = shmh_magic_at(member->key);
+  const char *const other = magic == 0x434d4853U   ? "channel"
+                            : magic == 0x4c4d4853U ? "Latest"
+                            : magic == 0x544d4853U ? "Topic"
+                                                   : NULL;
+  if (other == NULL || magic == shmh_kind(member)->magic) return;
   shmi_wrong(member, SHMI_FOREIGN, "use another key", "the key belongs to a %s, not to a %s", other,
              member->kind->thing);
 }

@@ -1,9 +1,10 @@
 /** The errors of `shm_latest.h`: the same as in TypeScript, each in one line. */
 
 import assert from "node:assert/strict";
-import { f32, f64, Latest, Segment, struct } from "../../mod.ts";
+import { setTimeout as delay } from "node:timers/promises";
+import { f32, f64, Latest, Segment, SemaphoreSet, statSegment, struct } from "../../mod.ts";
 import { CELL_WORD, CONTROL_WORD } from "../../src/latest/cell_memory.ts";
-import { CELLS_OFFSET } from "../../src/latest/cells.ts";
+import { CELLS_OFFSET, SEMAPHORE_COUNT } from "../../src/latest/cells.ts";
 import { HEADER } from "../../src/latest/descriptor.ts";
 import { messageText } from "../../src/layout/message_text.ts";
 import { C_NEEDS } from "../support/c_program.ts";
@@ -69,7 +70,7 @@ testWith(
           "x:f64@0;y:f64@8;at.heading:f32@16;24",
           /more fields there, after at\.heading:f32@16 here/,
         ],
-        [text.replace(/24$/, "32"), /its fields are the same, and its size is not 32 there/],
+        [text.replace(/24$/, "32"), /its end differs: at\.speed:f32@20 and size 32 here/],
       ] as const
     ) {
       await using reader = peer.start("read", latest.key, 1, "--type", type);
@@ -203,5 +204,26 @@ testWith(
     await using looking = peer.start("read", latest.key, 1, "--read-only", "--timeout", 0.2);
     await refused(looking, /it was not initialised in time/);
     assert.equal(latest.close(), "removed");
+  },
+);
+
+testWith(
+  C_NEEDS,
+  "shm_latest_open_read_only: a reader that waits keeps no peer from initialising the value",
+  async () => {
+    const key = freshKey();
+    const SIZE = CELLS_OFFSET + 4 * 128;
+    const set = SemaphoreSet.create({ key, count: SEMAPHORE_COUNT });
+    const segment = Segment.create({ key, size: SIZE });
+    segment.detach();
+    await using reader = peer.start("read", key, 1, "--read-only");
+    // It has looked, and waits for the process that created the segment: this one
+    while (statSegment(segment.id).lpid !== reader.pid) await delay(1);
+    using latest = Latest.openOrCreate({ key, size: 64, cells: 4 });
+    assert(!latest.created);
+    using writer = latest.writer();
+    writer.write(valueOf(1, 64));
+    assert.equal((await reader.ended()).code, 0, reader.printed.stderr);
+    assert.equal(set.id, SemaphoreSet.open(key).id);
   },
 );

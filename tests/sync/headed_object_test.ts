@@ -1,8 +1,18 @@
 /** Objects with a header: a small protocol, joined and opened read-only, and everything that refuses it. */
 
 import assert from "node:assert/strict";
-import { f32, f64, i32, removeSegment, Segment, SemaphoreSet, struct } from "../../mod.ts";
-import { Channel } from "../../mod.ts";
+import { setTimeout as delay } from "node:timers/promises";
+import {
+  Channel,
+  f32,
+  f64,
+  i32,
+  removeSegment,
+  Segment,
+  SemaphoreSet,
+  statSegment,
+  struct,
+} from "../../mod.ts";
 import type { AnyStructLayout } from "../../src/layout/layout.ts";
 import { messageType } from "../../src/layout/message_type.ts";
 import { findSegment, findSemaphoreSet } from "../../src/sysv/mod.ts";
@@ -310,6 +320,38 @@ testWith(
     segment.remove();
     segment.detach();
     set.remove();
+  },
+);
+
+testWith(
+  { tools: ["deno"] },
+  "HeadedObject: a read-only one that waits keeps no member from initialising the object",
+  async () => {
+    const key = freshKey();
+    SemaphoreSet.create({ key, count: 5 });
+    const segment = Segment.create({ key, size: 256 });
+    segment.detach();
+    await using reader = Peer.typescript(
+      `import { HeadedObject } from "${PROJECT}src/sync/headed_object.ts";
+      import { OBJECT_HEADER } from "${PROJECT}src/sync/object_header.ts";
+      const BOX = {
+        name: "box",
+        magic: ${BOX.magic},
+        version: ${BOX.version},
+        structs: { HEADER: OBJECT_HEADER },
+        unfit() {},
+        fromWords: (words) => words,
+      };
+      const options = { key: ${key}, wanted: {}, readOnly: true, timeout: 30_000 };
+      console.log(new HeadedObject(BOX, options).shape.join());`,
+      "--allow-ffi",
+    );
+    // It has looked, and waits for the process that created the segment: this one
+    while (statSegment(segment.id).lpid !== reader.pid) await delay(1);
+    const member = box({ key, timeout: 30_000 });
+    assert.equal(await reader.line(), "2,64,0");
+    await reader.ended();
+    assert.equal(member.leave(), "removed");
   },
 );
 
