@@ -103,11 +103,14 @@ export function readState(words: Int32Array<ArrayBuffer>): LaneState | undefined
     const tail = Atomics.load(words, LANE_WORD.TAIL); // SYNC tail
     const at = stateAt(words, tail);
     const from = Math.max(at, 0);
+    const high = Atomics.load(words, from + STATE_WORD.TAIL_HIGH);
     const last = Atomics.load(words, from + STATE_WORD.LAST);
     const countLow = Atomics.load(words, from + STATE_WORD.COUNT_LOW) >>> 0;
     const countHigh = Atomics.load(words, from + STATE_WORD.COUNT_HIGH) >>> 0;
-    const tailHigh = Atomics.load(words, from + STATE_WORD.TAIL_HIGH) >>> 0;
     if (Atomics.load(words, LANE_WORD.TAIL) !== tail) continue;
+    // A reader that was stopped for exactly 4 GiB finds the same tail, and another state
+    if (Atomics.load(words, from + STATE_WORD.TAIL_HIGH) !== high) continue;
+    const tailHigh = high >>> 0;
     const possible = at !== -1 && ((tail | last) & (RECORD_ALIGN - 1)) === 0 &&
       countHigh < MOST_HIGH && tailHigh < MOST_HIGH;
     if (!possible) return undefined;

@@ -11,11 +11,15 @@ import {
   MAGIC_SWAPPED,
   RECORD,
   SEMAPHORES_BESIDE_LANES,
+  STRUCTS,
   UNUSED_AT_END,
 } from "../../src/topic/descriptor.ts";
+import { layoutHash, layoutText } from "../../src/layout/layout_hash.ts";
 import { OBJECT_HEADER } from "../../src/sync/object_header.ts";
 import { capacityFor, isTopicSize, laneOffset, lanesFor } from "../../src/topic/lanes.ts";
 import { maxMessage, ringOffset, segmentSize, semaphoreCount } from "../../src/topic/shape.ts";
+import { testWith } from "../support/needs.ts";
+import { PROJECT } from "../support/peer.ts";
 
 function offsets(layout: { readonly fields: object }): Record<string, number> {
   return Object.fromEntries(
@@ -76,3 +80,20 @@ Deno.test("lanesFor and capacityFor: accept the numbers of a topic, and no other
   );
   assert.equal(maxMessage(256), 48);
 });
+
+testWith(
+  { files: true },
+  "STRUCTS: the hash of the layout and its text are those of the page",
+  () => {
+    const page = Deno.readTextFileSync(`${PROJECT}docs/wire_format.md`);
+    const topic = page.slice(page.indexOf("\n## Topic\n"));
+    assert.equal(
+      /`layout_hash` .* `(0x\w+)`; see below/.exec(topic)?.[1],
+      `0x${layoutHash(STRUCTS).toString(16)}`,
+    );
+    assert.equal(
+      /```text\n(HEADER:.*?)```/s.exec(topic)?.[1]?.replaceAll("\n", ""),
+      layoutText(STRUCTS),
+    );
+  },
+);
