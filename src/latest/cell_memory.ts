@@ -4,13 +4,15 @@
  */
 
 import { CELLS_OFFSET, cellSize, VALUE_OFFSET } from "./cells.ts";
-import { CELL, CONTROL, WAITING, WRITER } from "./descriptor.ts";
+import { MESSAGE_TYPE } from "../layout/message_type.ts";
+import { CELL, CONTROL, HEADER, WAITING, WRITER } from "./descriptor.ts";
 import type { Shape } from "./shape.ts";
 
 const WORD = Int32Array.BYTES_PER_ELEMENT;
 
 /** The index of each word before the cells. */
 export const CONTROL_WORD = {
+  TYPE: (HEADER.fields.type.offset + MESSAGE_TYPE.fields.hash.offset) / WORD,
   PUBLISHED: (CONTROL.fields.writer.offset + WRITER.fields.published.offset) / WORD,
   OPENED: (CONTROL.fields.writer.offset + WRITER.fields.opened.offset) / WORD,
 } as const;

@@ -6,7 +6,7 @@ import { checkFunction, lengthOf } from "../layout/arguments.ts";
 import { EventCount } from "../sync/event_count.ts";
 import type { Role } from "../sync/role.ts";
 import { refusePromise } from "../sync/visit.ts";
-import { WAITING_OFFSET } from "./cell_memory.ts";
+import { CONTROL_WORD, WAITING_OFFSET } from "./cell_memory.ts";
 import { CellReader } from "./cell_reader.ts";
 import { CellWriter } from "./cell_writer.ts";
 import type { LatestObject } from "./latest_object.ts";
@@ -47,6 +47,8 @@ export class LatestWriter<In = ArrayBufferView | ArrayBufferLike, Edited = Uint8
   /** Reads the newest value for `update`. */
   readonly #newest: CellReader;
   readonly #size: number;
+  /** The shortest value: if the Latest holds a struct, all have its size, also where a program writes bytes. */
+  readonly #least: number;
   /** Whether code of the caller runs that a write or an update has called. */
   #busy = false;
   #open = true;
@@ -65,6 +67,7 @@ export class LatestWriter<In = ArrayBufferView | ArrayBufferLike, Edited = Uint8
     this.#role = role;
     this.#encoder = kind.encoder();
     this.#size = memory.shape.size;
+    this.#least = memory.words[CONTROL_WORD.TYPE] === 0 ? 0 : this.#size;
     this.#cells = new CellWriter(memory, new EventCount(segment, WAITING_OFFSET), object);
     this.#newest = new CellReader(memory, kind.length, object);
     Object.freeze(this);
@@ -98,7 +101,8 @@ export class LatestWriter<In = ArrayBufferView | ArrayBufferLike, Edited = Uint8
    *
    * @returns its version
    * @throws {TypeError} the value is not bytes, or has not the fields of the struct; nothing is published
-   * @throws {RangeError} more bytes than `size`, or a number that its field cannot hold
+   * @throws {RangeError} more bytes than `size`, or not as many if it holds a struct, or a number that its
+   * field cannot hold
    * @throws {ShmError} `EDETACHED` closed; `ECORRUPT` an impossible value in memory; `EBUSY` called while
    * another write runs code of the caller
    */
@@ -119,14 +123,20 @@ export class LatestWriter<In = ArrayBufferView | ArrayBufferLike, Edited = Uint8
     this.#checkOpen();
     const { words } = this.#encoder;
     const length = lengthOf(bytes);
+    if (length < this.#least || length > this.#size) throw this.#misfit(length);
     if (words !== undefined) this.#cells.writeWords(words, length);
-    else if (length <= this.#size) this.#cells.write(bytes, length);
-    else {
-      throw new RangeError(`a value has at most ${this.#size} bytes, got ${length}`);
-    }
+    else this.#cells.write(bytes, length);
     const version = this.#cells.number;
     this.#encoder.wrote(version);
     return version;
+  }
+
+  #misfit(length: number): RangeError {
+    const size = this.#size;
+    const takes = this.#least === size
+      ? `${size} bytes, those of its struct`
+      : `at most ${size} bytes`;
+    return new RangeError(`a value has ${takes}, got ${length}`);
   }
 
   /**

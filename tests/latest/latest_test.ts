@@ -86,6 +86,11 @@ Deno.test("Latest.of: another struct is refused by the name of its first field t
   latest.writer().write(POSE);
   assert.deepEqual(bytes.reader().read()?.value, again.reader().read()?.value);
   assert.deepEqual(Pose.read(bytes.reader().read()!.value.buffer), POSE);
+  // What they write is a struct, or no reader of structs could read it
+  latest.close();
+  using writer = bytes.writer();
+  assert.throws(() => writer.write(new Uint8Array(23)), /24 bytes, those of its struct, got 23/);
+  assert.equal(writer.write(new Uint8Array(24)), 2);
 });
 
 Deno.test("Latest.of: a struct of the same size finds bytes, and one of another size does not", () => {
