@@ -4,7 +4,7 @@
  */
 
 import { checkBytes, lengthOf } from "../layout/arguments.ts";
-import { decodeOwn, encodeOwn, type OwnMemory } from "../layout/codec.ts";
+import { decodeOwn, encodeOwn, type OwnMemory } from "../layout/value_copy.ts";
 import type {
   Fields,
   ReadonlyStructView,

@@ -5,7 +5,6 @@
 
 import { checkFunction, checkNumber } from "./arguments.ts";
 import { readText } from "./c_string.ts";
-import { assign, assignElements, bytesOf, glimpse, load } from "./codec.ts";
 import { INSPECT, type Inspect, shown } from "./inspect.ts";
 import { jsonValue } from "./json.ts";
 import type {
@@ -19,6 +18,8 @@ import type {
 import { LiveMemory, type Memory } from "./live_memory.ts";
 import { gone, mistyped, readOnly } from "./refusal.ts";
 import { char, u8 } from "./scalar.ts";
+import { bytesOf } from "./source_bytes.ts";
+import { assign, assignElements, glimpse, load } from "./value_copy.ts";
 
 /**
  * The most accessors that an array gets when it is first touched: one for an element, or those of the views

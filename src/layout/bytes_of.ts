@@ -2,9 +2,9 @@
  * The bytes behind a live view.
  */
 
-import { bytesOf as bytesOfMemory } from "./codec.ts";
 import { LiveMemory } from "./live_memory.ts";
 import { describe, mistyped } from "./refusal.ts";
+import { bytesOf as bytesOfMemory } from "./source_bytes.ts";
 
 /**
  * Returns a copy of the bytes of a live view, or of one field of it: of a text that is not UTF-8, of a

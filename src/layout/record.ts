@@ -8,7 +8,6 @@
 import { checkFlag, checkNumber, optionsReader } from "./arguments.ts";
 import { placedBits } from "./bits.ts";
 import { checkAlignment, checkLayout, checkName, isLayout, makeLayout } from "./check.ts";
-import { assign, load } from "./codec.ts";
 import { declare } from "./declare.ts";
 import type {
   AnyStructLayout,
@@ -27,6 +26,7 @@ import type {
 } from "./layout.ts";
 import { describe, gone } from "./refusal.ts";
 import { viewsOf } from "./struct_view.ts";
+import { assign, load } from "./value_copy.ts";
 
 const PACKS: readonly unknown[] = [1, 2, 4, 8, 16] satisfies Pack[];
 

@@ -10,12 +10,13 @@
 
 import { checkAlive, partView } from "./array_view.ts";
 import { readText, writeText } from "./c_string.ts";
-import { assign, bytesOf, glimpse, load } from "./codec.ts";
 import { INSPECT, type Inspect, shown } from "./inspect.ts";
 import { jsonValue } from "./json.ts";
 import type { AnyStructLayout, ArrayLayout, FlexibleLayout, ScalarLayout } from "./layout.ts";
 import { LiveMemory } from "./live_memory.ts";
 import { foreign, readOnly } from "./refusal.ts";
+import { bytesOf } from "./source_bytes.ts";
+import { assign, glimpse, load } from "./value_copy.ts";
 
 type Accessor = PropertyDescriptor & ThisType<object>;
 

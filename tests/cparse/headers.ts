@@ -7,7 +7,8 @@
  * - preprocessed: the header after `gcc -E`
  *
  * It ends with 1 if a struct differs, or if more than 3 % of those without pointers are refused when
- * preprocessed. `--refused` prints why structs are refused, `--every N` takes only each Nth header.
+ * preprocessed. `--refused` prints why structs are refused, `--every N` takes only each Nth header. SIGTERM,
+ * as of `timeout`, ends it with what it has compared so far.
  */
 import { known } from "../../src/cparse/known_struct.ts";
 import { parseStruct } from "../../src/cparse/parse_struct.ts";
@@ -306,8 +307,13 @@ const every = Number(Deno.args[Deno.args.indexOf("--every") + 1] ?? 1) || 1;
 const folders = Deno.args.filter((arg) => arg.startsWith("/"));
 const all = (folders.length === 0 ? ["/usr/include"] : folders).flatMap(headersIn)
   .filter((_, i) => i % every === 0);
+let next = 0;
+const end = (): void => {
+  console.log(`ended after ${next} of ${all.length} headers`);
+  next = all.length;
+};
+Deno.addSignalListener("SIGTERM", end);
 try {
-  let next = 0;
   const work = async (): Promise<void> => {
     while (next < all.length) {
       const id = next++;
@@ -319,6 +325,7 @@ try {
   };
   await Promise.all([work(), work(), work()]);
 } finally {
+  Deno.removeSignalListener("SIGTERM", end);
   Deno.removeSync(folder, { recursive: true });
 }
 
