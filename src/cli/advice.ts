@@ -45,6 +45,9 @@ function adviceFor(
       keyInHex(key)
     }\``;
   }
+  if (code === "ENOENT" && Object.hasOwn(options, "read-only")) {
+    return `start \`${programName()} pub\`, or leave --read-only out`;
+  }
   if (option === undefined) return undefined;
   const flag = Object.hasOwn(options, FLAGS[option]) ? `--${FLAGS[option]}` : undefined;
   if (code === "EFORMAT") {

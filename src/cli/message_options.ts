@@ -6,6 +6,7 @@
 import { LANE_CAPACITY, LANES } from "../channel/lanes.ts";
 import type { ChannelOptions } from "../channel/channel_options.ts";
 import type { MailboxOptions } from "../mailbox/mailbox_membership.ts";
+import { LANE_CAPACITY as TOPIC_CAPACITY, LANES as TOPIC_LANES } from "../topic/lanes.ts";
 import { report } from "./output.ts";
 import { formatSize, parseSize } from "./text/size.ts";
 import {
@@ -20,6 +21,7 @@ import {
 
 /** The default keys of channels and topics; the mailbox uses 1111. */
 export const CHANNEL_KEY = 2222;
+const TOPIC_KEY = 3333;
 
 /** The options of all commands that may create an object of this library. */
 export const SHARED_OPTIONS = {
@@ -54,6 +56,20 @@ export const CHANNEL_OPTIONS = {
   lanes: {
     value: "N",
     help: `how many may send at a time, if created: ${LANES.DEFAULT} (default)`,
+  },
+  ...LANE_OPTIONS,
+} as const satisfies OptionTable;
+
+/** The options of `pub` and `sub`. */
+export const TOPIC_OPTIONS = {
+  key: {
+    short: "k",
+    value: "KEY",
+    help: `${TOPIC_KEY} (default), 0xd05, path:project (ftok)`,
+  },
+  lanes: {
+    value: "N",
+    help: `how many may publish at a time, if created: ${TOPIC_LANES.DEFAULT} (default)`,
   },
   ...LANE_OPTIONS,
 } as const satisfies OptionTable;
@@ -101,6 +117,13 @@ export function channelSettings(
   options: Options<keyof typeof CHANNEL_OPTIONS>,
 ): MessageSettings<LaneSettings> {
   return laneSettings(options, CHANNEL_KEY, LANES, LANE_CAPACITY);
+}
+
+/** As {@linkcode channelSettings}, for `pub` and `sub`. */
+export function topicSettings(
+  options: Options<keyof typeof TOPIC_OPTIONS>,
+): MessageSettings<LaneSettings> {
+  return laneSettings(options, TOPIC_KEY, TOPIC_LANES, TOPIC_CAPACITY);
 }
 
 /** How to open a channel or a topic. */

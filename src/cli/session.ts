@@ -7,7 +7,7 @@
 import { formatKey, ShmError } from "../../ffi/shm_error.ts";
 import type { LeaveResult } from "../sync/membership.ts";
 import { formatMode } from "../sysv/object_stat.ts";
-import { statSegment } from "../sysv/segment_stat.ts";
+import { statSegment, tryStat } from "../sysv/segment_stat.ts";
 import { Interrupted } from "./terminal/interruption.ts";
 import { formatSize } from "./text/size.ts";
 import { plural } from "./text/wording.ts";
@@ -44,6 +44,12 @@ export const LEFT: Readonly<Record<LeaveResult, string>> = {
   "in use": "kept: other processes are attached",
   "not ours": "kept: only its owner may remove it",
 };
+
+/** Whether the segment is gone, or goes when its users are gone. */
+export function isRemoved(id: number): boolean {
+  const stat = tryStat(id);
+  return typeof stat === "number" || stat.markedForRemoval;
+}
 
 /** A segment, or an object in one. */
 interface Shared {

@@ -1,16 +1,20 @@
-/** What the commands make of a mailbox or channel that cannot be joined, or not removed. */
+/** What the commands make of a mailbox, channel or topic that cannot be joined, or not removed. */
 
 import assert from "node:assert/strict";
 import { Channel, MailboxServer, SemaphoreSet } from "../../mod.ts";
-import { SEMAPHORE_AFTER_LANES } from "../../src/channel/descriptor.ts";
 import { SEMAPHORE } from "../../src/mailbox/descriptor.ts";
+import { Topic } from "../../src/topic/mod.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
 import { testWith } from "../support/needs.ts";
 import { freshKey, Peer } from "../support/peer.ts";
 
 guardAgainstLeaks();
 
-const COMMANDS = { mailbox: [["client", "x"], ["server"]], channel: [["send", "x"], ["recv"]] };
+const COMMANDS = {
+  mailbox: [["client", "x"], ["server"]],
+  channel: [["send", "x"], ["recv"]],
+  topic: [["sub"]],
+};
 
 for (const [what, commands] of Object.entries(COMMANDS)) {
   const names = commands.map(([name]) => name).join(", ");
@@ -22,9 +26,10 @@ for (const [what, commands] of Object.entries(COMMANDS)) {
       const lanes = 1;
       using _member = what === "mailbox"
         ? MailboxServer.open({ key })
-        : Channel.openOrCreate({ key, lanes, laneCapacity: 4096 });
+        : (what === "channel" ? Channel : Topic).openOrCreate({ key, lanes, laneCapacity: 4096 });
       const set = SemaphoreSet.open(key);
-      const lock = what === "mailbox" ? SEMAPHORE.LOCK : lanes + SEMAPHORE_AFTER_LANES.LOCK;
+      // Of objects with a header it is the third last
+      const lock = what === "mailbox" ? SEMAPHORE.LOCK : set.count - 3;
       set.setValue(lock, 1);
       try {
         await Promise.all(commands.map(async ([name, ...words]) => {

@@ -100,6 +100,26 @@ testWith(CLI, "latest ls: loads no other protocol, and no parser of C", () => {
   assert.deepEqual(loaded.filter((path) => needless.test(path)), []);
 });
 
+/** The protocol of each command for messages. */
+const PROTOCOLS = { send: "channel", recv: "channel", pub: "topic", sub: "topic", topic: "topic" };
+
+testWith(CLI, "send, recv, pub, sub, topic: load no other protocol, and no parser of C", () => {
+  for (const [name, own] of Object.entries(PROTOCOLS)) {
+    const others = new RegExp(
+      `^src/(cparse|nats|latest|mailbox|${own === "topic" ? "channel" : "topic"})/`,
+    );
+    // These few tell `ls` what looks like which kind
+    const known = /\/(lanes|cells|semaphores)\.ts$/;
+    const loaded = [...loadedWith(`src/cli/commands/${name}_command.ts`)];
+    assert(loaded.some((path) => path.startsWith(`src/${own}/`)), name);
+    assert.deepEqual(
+      loaded.filter((path) => others.test(path) && !known.test(path)),
+      [],
+      name,
+    );
+  }
+});
+
 testWith(CLI, "mod.ts, ls: load no module of Node", () => {
   for (const front of ["mod.ts", "src/cli/commands/ls_command.ts"]) {
     assert.deepEqual([...loadedWith(front)].filter((path) => path.startsWith("node:")), [], front);

@@ -44,7 +44,7 @@ const EVERY: readonly Row[] = [
   [["--two\nlines\x1b[1m"], String.raw`unknown option --two\nlines\x1b[1m`],
   ["--help=me", "option --help takes no value"],
 ];
-/** What `server`, `client`, `send` and `recv` have in common. */
+/** What `server`, `client`, `send`, `recv` and `sub` have in common. */
 const PEER: readonly Row[] = [
   ...[...EVERY, ...KEY, ...MODE, ...TIMEOUT],
   ["--trust=yes", "option --trust takes no value"],
@@ -146,6 +146,34 @@ const MISTAKES: Readonly<Record<string, readonly Row[]>> = {
     ["discard 5", "Missing --lane N"],
     ["discard --lane=x 5", 'option --lane: "x" is not a whole number'],
     ["discard --lane=0", "Missing segment: KEY or id:ID"],
+  ],
+  pub: [
+    ...[...EVERY, ...KEY, ...MODE],
+    ["--trust=yes", "option --trust takes no value"],
+    ["--quiet=1", "option --quiet takes no value"],
+    ["--lanes=0 x", 'option --lanes: "0" is not a whole number from 1 to 256'],
+    ["--capacity=128 x", "option --capacity: 128 is not a power of two from 256 to 1G"],
+    ["--tag=-1 x", 'option --tag: "-1" is not a whole number'],
+    ["--json x", "unknown option --json"],
+    ["--struct=int x", "option --struct: line 1, "],
+    ["--struct-name=a x", "option --struct-name needs --struct or --struct-file"],
+    ["--struct=a --struct-file=b", "give --struct or --struct-file, not both"],
+  ],
+  sub: [
+    ...[...PEER, ...COUNT],
+    ["x", "unexpected argument x"],
+    ["--history=some", 'option --history: "some" is not a whole number of at least 0'],
+    ["--history=-1", 'option --history: "-1" is not a whole number'],
+    ["--read-only=1", "option --read-only takes no value"],
+    ["--tag=1", "unknown option --tag"],
+    [["--struct", "int n; char rest[];"], "option --struct: not a union, and without a flexible"],
+  ],
+  topic: [
+    [[], "Missing verb: ls, stat or rm comes first"],
+    ["discard", 'no "discard" of a topic: ls, stat or rm comes first'],
+    ["ls 5", "unexpected argument 5: topic stat shows a single one"],
+    ["stat", "Missing segment: KEY or id:ID"],
+    ["rm", "Missing topic: KEY or id:ID, or choose"],
   ],
   latest: [
     [[], "Missing verb: get, set, watch, ls, stat or rm comes first"],

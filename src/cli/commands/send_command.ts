@@ -4,7 +4,6 @@ import { formatKey } from "../../../ffi/shm_error.ts";
 import { Channel } from "../../channel/channel.ts";
 import { LANES, RECORD } from "../../channel/descriptor.ts";
 import type { Producer } from "../../channel/producer.ts";
-import { tryStat } from "../../sysv/segment_stat.ts";
 import { command } from "../command.ts";
 import { CommandFailure, UsageError } from "../errors.ts";
 import {
@@ -15,7 +14,7 @@ import {
 } from "../message_options.ts";
 import { reportError } from "../output.ts";
 import { programName } from "../program_name.ts";
-import { tellExposure } from "../session.ts";
+import { isRemoved, tellExposure } from "../session.ts";
 import { Interrupted, Interruption } from "../terminal/interruption.ts";
 import { type Draft, draftsFrom, fits, misfitText } from "../terminal/lines.ts";
 import { Progress } from "../terminal/progress.ts";
@@ -140,8 +139,7 @@ Examples:
       return error.exitCode;
     } finally {
       const { id, key } = channel;
-      const stat = tryStat(id);
-      removed = typeof stat === "number" || stat.markedForRemoval;
+      removed = isRemoved(id);
       if (channel.close() === "unread" && !removed) {
         const receiver = `${programName()} recv${key === CHANNEL_KEY ? "" : ` --key ${key}`}`;
         tell(`segment ${id} stays until its messages are received: ${receiver}`);

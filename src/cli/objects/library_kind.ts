@@ -7,6 +7,7 @@
 import { isChannelSize } from "../../channel/lanes.ts";
 import { isLatestSize } from "../../latest/cells.ts";
 import { isMailboxSize } from "../../mailbox/semaphores.ts";
+import { isTopicSize } from "../../topic/lanes.ts";
 import { IPC_PRIVATE } from "../../sysv/key.ts";
 import type { SegmentStat } from "../../sysv/segment_stat.ts";
 import { findSemaphoreSet, tryStatSet } from "../../sysv/semaphore_stat.ts";
@@ -25,6 +26,7 @@ const KINDS = {
   mailbox: { is: isMailboxSize, noun: "mailbox" },
   channel: { is: isChannelSize, noun: "channel", mayBeKept: true, mayBeUnread: true },
   latest: { is: isLatestSize, noun: "latest value", mayBeKept: true },
+  topic: { is: isTopicSize, noun: "topic", mayBeKept: true },
 } as const satisfies Readonly<Record<string, Kind>>;
 
 /** The kind of an object of this library, as `--json` names it. */

@@ -88,6 +88,7 @@ const LISTING = {
   "semaphore set": "ls --semaphores",
   "channel": "channel ls",
   "latest value": "latest ls",
+  "topic": "topic ls",
 } as const;
 
 /** What errors call an object of each kind. */

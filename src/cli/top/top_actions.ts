@@ -7,6 +7,7 @@ import { CHANNEL } from "../objects/channel_facts.ts";
 import { LATEST } from "../objects/latest_facts.ts";
 import type { LibraryReader } from "../objects/library_object.ts";
 import type { LibraryKind } from "../objects/library_kind.ts";
+import { TOPIC } from "../objects/topic_facts.ts";
 import { attempt } from "../objects/named_objects.ts";
 import { SEGMENTS } from "../objects/removable.ts";
 import { FactsReader, type SegmentFacts } from "../objects/segment_facts.ts";
@@ -49,6 +50,7 @@ export function snapshot(chosen: Choice = () => true): Snapshot {
 const OBJECTS: Readonly<Partial<Record<LibraryKind, LibraryReader>>> = {
   channel: CHANNEL,
   latest: LATEST,
+  topic: TOPIC,
 };
 
 /** The content of an object of this library; null if it has none, or no process is attached. */

@@ -4,7 +4,7 @@
  */
 
 import assert from "node:assert/strict";
-import { removeSegment, Segment, statSegment } from "../../../mod.ts";
+import { Channel, removeSegment, Segment, statSegment } from "../../../mod.ts";
 import { ForeignObject, output, perlSegment } from "../../support/foreign_objects.ts";
 import { guardAgainstLeaks } from "../../support/leaks.ts";
 import { testWith } from "../../support/needs.ts";
@@ -51,6 +51,13 @@ testWith(FOREIGN, "watch: what Perl writes, until ipcrm removes the segment", as
   assert.equal(code, 0);
   assert.match(stderr, /^watching segment \d+ \(key 0x\w{8}\), 5000 bytes from 0 on\n/);
   assert.match(stderr, new RegExp(`\nsegment ${made.id} was marked for removal\n$`));
+});
+
+Deno.test("watch: names the kind of an object of this library", async () => {
+  using channel = Channel.openOrCreate({ key: freshKey(), lanes: 1, laneCapacity: 64 });
+  const { code, stderr } = await runHere("watch", `id:${channel.id}`, "--timeout=1ms");
+  assert.match(stderr, /^watching segment \d+ \(key 0x\w{8}\), a channel, 576 bytes from 0 on\n/);
+  assert.equal(code, 1);
 });
 
 testWith(FOREIGN, "watch: prints what was written just before the end", async () => {

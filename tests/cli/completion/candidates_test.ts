@@ -48,6 +48,7 @@ Deno.test("completion: values, verbs, and what has been begun", async () => {
     "doctor --skip rm": ["rmid-forced"],
     "channel ": ["ls", "stat", "discard", "rm"],
     "channel r": ["rm"],
+    "topic ": ["ls", "stat", "rm"],
     "latest ": ["get", "set", "watch", "ls", "stat", "rm"],
     "recv --ack ": ["after", "before"],
     "send --no-consumer e": ["error"],

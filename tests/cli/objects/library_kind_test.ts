@@ -4,6 +4,10 @@ import assert from "node:assert/strict";
 import { segmentSize as channelSize, semaphoreCount } from "../../../src/channel/shape.ts";
 import { LIBRARY_KINDS, libraryKind } from "../../../src/cli/objects/library_kind.ts";
 import { segmentSize as latestSize } from "../../../src/latest/shape.ts";
+import {
+  segmentSize as topicSize,
+  semaphoreCount as topicSemaphores,
+} from "../../../src/topic/shape.ts";
 import { LAYOUT, SEMAPHORE_COUNT } from "../../../src/mailbox/descriptor.ts";
 
 /** The kinds that sizes match; more than one would be a guess. */
@@ -19,6 +23,9 @@ Deno.test("libraryKind: every shape of each kind is of that kind alone", () => {
     for (let capacity = 64; capacity <= 2 ** 30; capacity *= 2) {
       const channel = channelSize({ lanes, laneCapacity: capacity, messageSize: 0 });
       assert.deepEqual(matching(channel, semaphoreCount(lanes)), ["channel"]);
+      if (capacity < 256) continue;
+      const topic = topicSize({ lanes, laneCapacity: capacity, messageSize: 0 });
+      assert.deepEqual(matching(topic, topicSemaphores(lanes)), ["topic"]);
     }
   }
   for (const size of [1, 100, 112, 113, 4096, 65519, 2 ** 20]) {

@@ -4,6 +4,8 @@ import assert from "node:assert/strict";
 import type { ProcessState } from "../../../ffi/processes.ts";
 import type { SegmentStat } from "../../../mod.ts";
 import type { SemaphoreSetStat } from "../../../src/sysv/mod.ts";
+import { segmentSize as latestSize } from "../../../src/latest/shape.ts";
+import { segmentSize as topicSize } from "../../../src/topic/shape.ts";
 import { segmentSize, semaphoreCount } from "../../../src/channel/shape.ts";
 import { LAYOUT, SEMAPHORE_COUNT } from "../../../src/mailbox/descriptor.ts";
 import type { SemaphoreFacts } from "../../../src/cli/objects/semaphore_facts.ts";
@@ -168,6 +170,30 @@ Deno.test("Inventory.segment: a mailbox is known by size and set, a channel is k
   assert.deepEqual(looked(0, false), ["channel", "orphan", ""]);
   assert.deepEqual(looked(1, false), ["channel", "idle", "it is a channel with 1 unread message"]);
   assert.deepEqual(looked(0, true), ["channel", "idle", "it is a channel that is kept"]);
+});
+
+Deno.test("Inventory.segment: a latest value or a topic is an orphan unless it is kept", () => {
+  const kinds = {
+    "latest value": [latestSize({ size: 16, cells: 16 }), 4],
+    topic: [topicSize({ lanes: 1, laneCapacity: 2048, messageSize: 0 }), 4],
+  } as const;
+  for (const [noun, [size, count]] of Object.entries(kinds)) {
+    const object = { ...LEFT, key: 7, size };
+    for (const disposable of [1, 0]) {
+      const { verdict, reasons, evidence } = inventory([object], {
+        sets: [setStat({ count })],
+        semaphores: Array.from(
+          { length: count },
+          (_, index) => semaphore({ index, value: index === count - 1 ? disposable : 0 }),
+        ),
+      }).segment(object);
+      assert.deepEqual(
+        [verdict, ...reasons],
+        disposable === 1 ? ["orphan"] : ["idle", `it is a ${noun} that is kept`],
+      );
+      assert.match(evidence, new RegExp(`, a ${noun} of this library$`));
+    }
+  }
 });
 
 Deno.test("Inventory.set: in use while waited on, last used by the living, or beside an attached segment; never an orphan", () => {

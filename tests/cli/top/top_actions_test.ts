@@ -5,7 +5,10 @@ import { Channel, listSegments, MailboxServer, Segment, statSegment } from "../.
 import { mayReadProc } from "../../../src/cli/objects/processes.ts";
 import { firstBytes, remove, snapshot } from "../../../src/cli/top/top_actions.ts";
 import type { TopFacts, TopRow } from "../../../src/cli/top/top_row.ts";
+import { Latest } from "../../../src/latest/mod.ts";
+import { Topic } from "../../../src/topic/mod.ts";
 import { guardAgainstLeaks } from "../../support/leaks.ts";
+import { freshKey } from "../../support/peer.ts";
 
 guardAgainstLeaks();
 
@@ -28,6 +31,26 @@ Deno.test("snapshot: all segments, the chosen ones, and the limits", () => {
   const none = snapshot(() => false);
   assert(!none.chosen(segment.id));
   assert(none.segments.some(({ id }) => id === segment.id), "totals are of all");
+});
+
+Deno.test("snapshot: reads topics and latest values, whose messages do not wait", () => {
+  using topic = Topic.openOrCreate({ key: freshKey(), lanes: 2, laneCapacity: 4096 });
+  using latest = Latest.openOrCreate({ key: freshKey(), size: 10 });
+  topic.publisher().publishBatch([new Uint8Array(1), new Uint8Array(2)]);
+  latest.writer().write(new Uint8Array(3));
+  const { segments } = snapshot();
+  for (
+    const [id, kind, count, line] of [
+      [topic.id, "topic", 2, `1: pid ${Deno.pid}`],
+      [latest.id, "latest", 1, `pid ${Deno.pid}`],
+    ] as const
+  ) {
+    const { kind: seen, depth, content } = segments.find((each) => each.id === id)!;
+    assert.deepEqual([seen, depth, content?.depth, content?.count], [kind, null, null, count]);
+    const lines = Object.fromEntries(content!.lines(1500));
+    assert.equal(lines[kind === "topic" ? "publishers" : "writer"], line);
+    assert.match(lines[kind === "topic" ? "ever" : "version"]!, /, 1\.5k\/s$/);
+  }
 });
 
 Deno.test("snapshot: reads channels that are in use, and nothing else", () => {
