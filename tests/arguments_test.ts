@@ -270,7 +270,7 @@ const PARAMETERS: Readonly<Record<string, readonly Parameter[]>> = {
   statLatest: [arg("id", ({ latest }) => latest.id), opts("trust")],
 
   bridgeOut: [
-    arg("consumer", ({ consumer }) => consumer),
+    arg("source", ({ consumer }) => consumer),
     opts(
       "server connection stream subject create signal onProgress maxInFlight",
       () => ({ stream: "S", subject: "s.x", signal: AbortSignal.abort() }),
@@ -278,7 +278,7 @@ const PARAMETERS: Readonly<Record<string, readonly Parameter[]>> = {
     ),
   ],
   bridgeIn: [
-    arg("producer", ({ producer }) => producer),
+    arg("target", ({ producer }) => producer),
     opts(
       "server connection stream subject durable signal onProgress maxInFlight",
       () => ({ stream: "S", durable: "d", signal: AbortSignal.abort() }),

@@ -1,7 +1,8 @@
-/** From a stream of NATS JetStream to a channel. */
+/** From a stream of NATS JetStream to a channel or a topic. */
 
 import { Producer } from "../channel/producer.ts";
 import { mistyped } from "../layout/refusal.ts";
+import { Publisher } from "../topic/publisher.ts";
 import { BridgeError } from "./bridge_error.ts";
 import {
   type BridgeInOptions,
@@ -13,21 +14,35 @@ import { DurableReader, findDurable, type Incoming } from "./durable_reader.ts";
 import { Link } from "./link.ts";
 import { ProgressCount } from "./progress_count.ts";
 
+/** Where messages go: what a bridge needs of a producer. */
+interface Target {
+  readonly isOpen: boolean;
+  /** Takes a message, if there is room. */
+  stage(bytes: Uint8Array, options: { readonly tag: number }): boolean;
+  /** Shows what was staged to the receivers. */
+  publish(): void;
+  /** Waits for room. */
+  send(
+    bytes: Uint8Array,
+    options: { readonly tag: number; readonly signal?: AbortSignal },
+  ): Promise<void>;
+}
+
 /**
- * Sends the messages of a stream through a channel, until `signal` aborts. They come by a durable consumer,
- * whose place in the stream the server keeps.
+ * Sends the messages of a stream through a channel, or publishes them to a topic, until `signal` aborts. They
+ * come by a durable consumer, whose place in the stream the server keeps.
  *
  * A message is acknowledged to the stream after it was sent. If the bridge ends in between, in whatever way, the
  * next one sends it again: at least once, in order. It waits up to 2 s before that, until the server
- * delivers again. The tag is that of the header `Shm-Tag`, or 0. All messages go through the producer's
- * lane. While that is full, the messages stay in the stream.
+ * delivers again. The tag is that of the header `Shm-Tag`, or 0. All messages go through the lane of the
+ * producer or publisher. While that of a producer is full, the messages stay in the stream.
  *
  * @returns what was passed on, when `signal` has aborted
  * @throws {BridgeError} `ENOCLIENT` the packages from npm cannot be loaded, `ECONNECT`, `ESTREAM` there is no
  * such stream, or its durable consumer is of no use, `EMSGSIZE` a message does not fit into the channel: it
  * stays in the stream, `EREFUSED`
- * @throws {ShmError} as {@linkcode Producer.send}
- * @throws {TypeError} `producer` is not a producer of bytes
+ * @throws {ShmError} as {@linkcode Producer.send} and {@linkcode Publisher.publish}
+ * @throws {TypeError} `target` is neither a producer nor a publisher
  * @throws {RangeError} an option out of range
  *
  * @example
@@ -47,10 +62,10 @@ import { ProgressCount } from "./progress_count.ts";
  * ```
  */
 export async function bridgeIn(
-  producer: Producer,
+  target: Producer | Publisher,
   options: BridgeInOptions,
 ): Promise<BridgeProgress> {
-  if (!(producer instanceof Producer)) throw mistyped("producer", "a Producer", producer);
+  const to = targetOf(target);
   const { signal, onProgress, maxInFlight = MAX_IN_FLIGHT, ...where } = readBridgeInOptions(
     options,
   );
@@ -60,7 +75,7 @@ export async function bridgeIn(
   const info = await findDurable(link, { ...where, maxInFlight });
   const tellWaiting = count.wait;
   using reader = new DurableReader(link, { ...where, maxInFlight, info, tellWaiting });
-  const sending = new Sending(producer, reader, count, 4 * maxInFlight);
+  const sending = new Sending(to, reader, count, 4 * maxInFlight);
   for (;;) {
     const messages = await reader.next(signal);
     if (messages.length === 0) break;
@@ -71,9 +86,28 @@ export async function bridgeIn(
   return count.now;
 }
 
-/** Sends messages through the channel, and acknowledges them after that. */
+function targetOf(target: Producer | Publisher): Target {
+  if (target instanceof Producer) return target;
+  if (!(target instanceof Publisher)) {
+    throw mistyped("target", "a Producer or a Publisher", target);
+  }
+  const publish = (bytes: Uint8Array, options: { readonly tag: number }): true => {
+    target.publish(bytes, options);
+    return true;
+  };
+  return {
+    get isOpen(): boolean {
+      return target.isOpen;
+    },
+    stage: publish,
+    publish: () => {},
+    send: (bytes, { tag }) => Promise.resolve(void publish(bytes, { tag })),
+  };
+}
+
+/** Sends messages through the channel or topic, and acknowledges them after that. */
 class Sending {
-  readonly #producer: Producer;
+  readonly #target: Target;
   readonly #reader: DurableReader;
   readonly #count: ProgressCount;
   /** Numbers in the stream of the messages sent last. One that is delivered again is not sent again. */
@@ -82,8 +116,8 @@ class Sending {
   #staged: Incoming[] = [];
   #duplicates: Incoming[] = [];
 
-  constructor(producer: Producer, reader: DurableReader, count: ProgressCount, most: number) {
-    this.#producer = producer;
+  constructor(target: Target, reader: DurableReader, count: ProgressCount, most: number) {
+    this.#target = target;
     this.#reader = reader;
     this.#count = count;
     this.#most = most;
@@ -103,15 +137,15 @@ class Sending {
       if (signal?.aborted === true && failure === signal.reason) return;
       throw failure instanceof RangeError ? misfit(messages[at]!, failure) : failure;
     } finally {
-      if (this.#producer.isOpen) this.#publish();
+      if (this.#target.isOpen) this.#publish();
     }
   }
 
   async #sendOne(message: Incoming, signal: AbortSignal | undefined): Promise<void> {
     const { bytes, tag, sequence } = message;
-    if (!this.#producer.stage(bytes, { tag })) {
+    if (!this.#target.stage(bytes, { tag })) {
       this.#publish();
-      await this.#producer.send(bytes, signal === undefined ? { tag } : { tag, signal });
+      await this.#target.send(bytes, signal === undefined ? { tag } : { tag, signal });
     }
     this.#staged.push(message);
     this.#sent.add(sequence);
@@ -119,7 +153,7 @@ class Sending {
 
   /** Publishes what is staged, and acknowledges it and all that was sent before. */
   #publish(): void {
-    this.#producer.publish();
+    this.#target.publish();
     const staged = this.#staged;
     const duplicates = this.#duplicates;
     if (staged.length === 0 && duplicates.length === 0) return;
@@ -130,15 +164,15 @@ class Sending {
       if (this.#sent.size <= this.#most) break;
       this.#sent.delete(sequence);
     }
-    const size = staged.reduce((sum, { bytes }) => sum + bytes.length, 0);
-    this.#count.add(staged.length, size, duplicates.length);
+    const bytes = staged.reduce((sum, message) => sum + message.bytes.length, 0);
+    this.#count.add({ messages: staged.length, bytes, duplicates: duplicates.length });
   }
 }
 
 function misfit({ sequence }: Incoming, cause: RangeError): BridgeError {
   return new BridgeError(
     "EMSGSIZE",
-    "send a message through the channel",
+    "send a message on",
     `message ${sequence} of the stream stays there: ${cause.message}`,
     cause,
   );

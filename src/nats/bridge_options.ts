@@ -20,6 +20,8 @@ export interface BridgeProgress {
   readonly bytes: number;
   /** How many had arrived before: out, some of `messages` that the stream dropped; in, some that came again. */
   readonly duplicates: number;
+  /** How many messages of a topic were overwritten before the bridge took them; 0 for a channel. */
+  readonly missed: number;
   /** Why the bridge waits for the server at present; `undefined` if it does not. */
   readonly waiting: string | undefined;
 }
@@ -32,7 +34,10 @@ export interface BridgeOptions {
    * `nats://127.0.0.1:4222`.
    */
   readonly server?: string | Readonly<Record<string, unknown>>;
-  /** A connection to use instead of `server`. The bridge leaves it open. */
+  /**
+   * A connection to use instead of `server`. The bridge leaves it open. A permission that is missing to any user
+   * of the connection ends the bridge.
+   */
   readonly connection?: NatsConnection;
   /** The name of the stream. */
   readonly stream: string;

@@ -1,7 +1,8 @@
-/** From a channel to a stream of NATS JetStream. */
+/** From a channel or a topic to a stream of NATS JetStream. */
 
-import { Consumer, messageNumbers } from "../channel/consumer.ts";
+import { Consumer } from "../channel/consumer.ts";
 import { mistyped } from "../layout/refusal.ts";
+import { Subscriber } from "../topic/subscriber.ts";
 import { BridgeError, reasonOf } from "./bridge_error.ts";
 import {
   type BridgeOutOptions,
@@ -9,42 +10,31 @@ import {
   MAX_IN_FLIGHT,
   readBridgeOutOptions,
 } from "./bridge_options.ts";
+import { type BridgeSource, ChannelSource, TopicSource } from "./bridge_source.ts";
 import { Link } from "./link.ts";
 import type { StreamInfo } from "./nats_client.ts";
 import { ProgressCount } from "./progress_count.ts";
-import { HEADER_BYTES, type Outgoing, StreamPublisher } from "./stream_publisher.ts";
-
-/** Bytes of payloads that are on their way at a time, unless one message is larger. */
-const MOST_BYTES = 1 << 23;
-
-/** Thrown at the message that has to wait for the next batch. */
-const FULL = Symbol("full");
-
-/** Messages that were taken from the channel together, and why no more were. */
-interface Batch {
-  readonly messages: readonly Outgoing[];
-  readonly bytes: number;
-  /** The error for the message behind them, if it can never pass. */
-  readonly tooLarge: BridgeError | undefined;
-}
+import { HEADER_BYTES, StreamPublisher } from "./stream_publisher.ts";
 
 /**
- * Publishes the messages of a channel to a stream, until `signal` aborts. The bridge needs the consumer for
- * itself meanwhile.
+ * Publishes the messages of a channel or a topic to a stream, until `signal` aborts. The bridge needs the
+ * consumer or subscriber for itself meanwhile.
  *
- * A message is acknowledged to the channel after the stream has stored it. If the bridge ends in between, in
+ * A message of a channel is acknowledged after the stream has stored it. If the bridge ends in between, in
  * whatever way, the next one publishes the message again under the same id, and the stream drops it if it
- * has it (within its `duplicate_window`, 2 minutes by default). So each message is in the stream once. The
- * messages of a lane stay in order. A header `Shm-Lane` has the lane, `Shm-Tag` the tag.
+ * has it (within its `duplicate_window`, 2 minutes by default). So each message is in the stream once. A topic
+ * keeps nothing for a bridge: what is overwritten before it is taken is counted as `missed`, and what is on
+ * its way when the bridge ends may be lost.
  *
- * While the server is away, or the stream is full, the bridge waits, and the messages stay in the channel.
- * A message larger than the server or the stream takes ends the bridge; it stays in the channel too.
+ * The messages of a lane stay in order. A header `Shm-Lane` has the lane, `Shm-Tag` the tag. While the server
+ * is away, or the stream is full, the bridge waits, and the messages stay in the channel. A message larger
+ * than the server or the stream takes ends the bridge; it stays in the channel too.
  *
  * @returns what was passed on, when `signal` has aborted
  * @throws {BridgeError} `ENOCLIENT` the packages from npm cannot be loaded, `ECONNECT`, `ESTREAM` there is no
  * such stream, `EMSGSIZE` a message is too large, `EREFUSED`
- * @throws {ShmError} as {@linkcode Consumer.ready}
- * @throws {TypeError} `consumer` is not a consumer of bytes
+ * @throws {ShmError} as {@linkcode Consumer.ready} and {@linkcode Subscriber.ready}
+ * @throws {TypeError} `source` is neither a consumer nor a subscriber of bytes
  * @throws {RangeError} an option out of range
  *
  * @example
@@ -64,10 +54,10 @@ interface Batch {
  * ```
  */
 export async function bridgeOut(
-  consumer: Consumer,
+  source: Consumer | Subscriber,
   options: BridgeOutOptions,
 ): Promise<BridgeProgress> {
-  if (!(consumer instanceof Consumer)) throw mistyped("consumer", "a Consumer", consumer);
+  const from = sourceOf(source);
   const { signal, onProgress, maxInFlight = MAX_IN_FLIGHT, ...where } = readBridgeOutOptions(
     options,
   );
@@ -76,36 +66,38 @@ export async function bridgeOut(
   await using link = await Link.open(where);
   const { config } = await findStream(link, where);
   using publisher = new StreamPublisher(link, where, count.wait);
-  while (await isReady(consumer, signal)) {
-    const { messages, bytes, tooLarge } = take(consumer, maxInFlight, longest(link, config));
-    try {
+  try {
+    while (await isReady(from, signal)) {
+      const batch = from.take({ most: maxInFlight, longest: longest(link, config) });
+      const { messages, bytes, tooLarge } = batch;
       const duplicates = await publisher.publish(messages, signal);
       if (duplicates === undefined) break;
-      consumer.ack();
-      count.add(messages.length, bytes, duplicates);
-    } catch (failure) {
-      putBack(consumer);
-      throw failure;
+      from.ack();
+      count.add({ messages: messages.length, bytes, duplicates, missed: from.missed });
+      if (tooLarge !== undefined) throw tooLarge;
     }
-    if (tooLarge !== undefined) throw tooLarge;
+  } finally {
+    from.putBack();
   }
-  putBack(consumer);
   return count.now;
 }
 
+function sourceOf(source: Consumer | Subscriber): BridgeSource {
+  if (source instanceof Consumer) return new ChannelSource(source);
+  if (source instanceof Subscriber) return new TopicSource(source);
+  throw mistyped("source", "a Consumer or a Subscriber", source);
+}
+
 /** Waits for a message. Returns `false` when the signal aborts. */
-async function isReady(consumer: Consumer, signal: AbortSignal | undefined): Promise<boolean> {
+async function isReady(source: BridgeSource, signal: AbortSignal | undefined): Promise<boolean> {
   try {
-    return await consumer.ready(signal === undefined ? {} : { signal });
+    await source.ready(signal === undefined ? {} : { signal });
+    return true;
   } catch (failure) {
     // Only an aborted signal has a reason
     if (signal?.aborted === true && failure === signal.reason) return false;
     throw failure;
   }
-}
-
-function putBack(consumer: Consumer): void {
-  if (consumer.isOpen) consumer.nack();
 }
 
 /** Finds the stream, or creates it if that is wanted. */
@@ -132,47 +124,4 @@ async function findStream(
 function longest({ connection }: Link, { max_msg_size = -1 }: StreamInfo["config"]): number {
   const most = [max_msg_size, connection.info?.max_payload ?? -1].filter((limit) => limit >= 0);
   return Math.min(...most) - HEADER_BYTES;
-}
-
-/** Takes the messages that are there, as far as they may be on their way together. */
-function take(consumer: Consumer, maxInFlight: number, longest: number): Batch {
-  const { identity, acknowledged } = messageNumbers(consumer);
-  const numbers = [...acknowledged];
-  const messages: Outgoing[] = [];
-  let size = 0;
-  let tooLarge: BridgeError | undefined;
-  try {
-    consumer.drain((bytes, tag, lane) => {
-      if (!(bytes instanceof Uint8Array)) {
-        throw mistyped("consumer", "a consumer of bytes, of Channel.open", bytes);
-      }
-      const { length } = bytes;
-      if (length > longest) tooLarge = refusal(length, longest, lane, tag, numbers[lane]! + 1);
-      if (length > longest || (size + length > MOST_BYTES && messages.length > 0)) throw FULL;
-      const number = numbers[lane]! += 1;
-      size += length;
-      // The client keeps what it is given until it is sent, and the producer may change it until then
-      messages.push({ id: `${identity}.${lane}.${number}`, lane, tag, bytes: bytes.slice() });
-    }, { max: maxInFlight, ack: "after" });
-  } catch (failure) {
-    // What was delivered before an error is passed on first; the error comes again
-    if (failure !== FULL && messages.length === 0) throw failure;
-  }
-  return { messages, bytes: size, tooLarge };
-}
-
-function refusal(
-  length: number,
-  longest: number,
-  lane: number,
-  tag: number,
-  number: number,
-): BridgeError {
-  return new BridgeError(
-    "EMSGSIZE",
-    "publish a message",
-    `message ${number} of lane ${lane} (tag ${tag}) has ${length} bytes, and the server or the stream takes ` +
-      `at most ${longest} beside the headers; the message stays in the channel; raise max_payload of the ` +
-      "server or max_msg_size of the stream, or receive it here",
-  );
 }

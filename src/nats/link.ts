@@ -16,6 +16,11 @@ const LOCAL_SERVER = "nats://127.0.0.1:4222";
 /** Without an end; the client itself waits 2 s between two attempts. */
 const RECONNECT = { maxReconnectAttempts: -1, reconnectTimeWait: 500 };
 
+/** The servers for people: without the passwords that may be in their URLs. */
+export function serverNames(servers: unknown = LOCAL_SERVER): string {
+  return [servers].flat().map((url) => String(url).replace(/^(\w+:\/\/)?.*@/, "$1")).join(", ");
+}
+
 /** A connection that reports what happens to it. */
 export class Link implements AsyncDisposable {
   readonly client: NatsClient;
@@ -57,8 +62,9 @@ export class Link implements AsyncDisposable {
       return new Link(client, made, await client.jetstreamManager(made), made !== connection);
     } catch (cause) {
       if (made !== connection) await made?.close();
-      const where = connection === undefined ? ` to ${options.servers ?? LOCAL_SERVER}` : "";
-      const what = made === undefined ? `connect${where}` : "use JetStream, which streams need";
+      const what = made === undefined
+        ? `connect to ${serverNames(options.servers)}`
+        : "use JetStream";
       throw new BridgeError("ECONNECT", what, reasonOf(cause), cause);
     }
   }

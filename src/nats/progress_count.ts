@@ -8,6 +8,7 @@ export class ProgressCount {
   #messages = 0;
   #bytes = 0;
   #duplicates = 0;
+  #missed = 0;
   #waiting: string | undefined;
 
   constructor(report: ((progress: BridgeProgress) => void) | undefined) {
@@ -20,15 +21,22 @@ export class ProgressCount {
       messages: this.#messages,
       bytes: this.#bytes,
       duplicates: this.#duplicates,
+      missed: this.#missed,
       waiting: this.#waiting,
     };
   }
 
-  /** Adds messages that were passed on, `duplicates` of them recognised as such. */
-  add(messages: number, bytes: number, duplicates: number): void {
+  /** Adds messages that were passed on. `missed` is how many a topic has lost in all. */
+  add({ messages, bytes, duplicates, missed = 0 }: {
+    readonly messages: number;
+    readonly bytes: number;
+    readonly duplicates: number;
+    readonly missed?: number;
+  }): void {
     this.#messages += messages;
     this.#bytes += bytes;
     this.#duplicates += duplicates;
+    this.#missed = missed;
     this.#waiting = undefined;
     this.#report?.(this.now);
   }

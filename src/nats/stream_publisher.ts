@@ -8,7 +8,7 @@
  * a failure one message goes alone, until a stream that is just starting takes it: so none overtakes another.
  */
 
-import { BridgeError } from "./bridge_error.ts";
+import { BridgeError, reasonOf } from "./bridge_error.ts";
 import type { Link } from "./link.ts";
 import type { NatsMessage } from "./nats_client.ts";
 
@@ -158,7 +158,13 @@ export class StreamPublisher implements Disposable {
     headers.set(HEADER.LANE, String(lane));
     headers.set(HEADER.TAG, String(tag));
     const reply = `${this.#inbox}.${this.#attempt}.${index}`;
-    this.#link.connection.publish(this.#subject, bytes, { reply, headers });
+    try {
+      this.#link.connection.publish(this.#subject, bytes, { reply, headers });
+    } catch (cause) {
+      // Closed, or connected to a server that takes less
+      this.#states[index] = REFUSED;
+      throw this.#refused(reasonOf(cause));
+    }
   }
 
   #take({ subject, data, headers }: NatsMessage): void {

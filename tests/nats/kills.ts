@@ -99,8 +99,12 @@ function program(source: string): Peer {
   return deno("eval", "--ext=ts", "--no-check", withLocalImports(source));
 }
 
-/** Kills `rounds` times. Throws if a message was lost, is twice in the stream, or overtook another. */
-export async function killAtRandom(rounds: number, random: Random): Promise<Summary> {
+/** Kills `rounds` times, and tells after each. Throws if a message was lost, is twice in the stream, or overtook another. */
+export async function killAtRandom(
+  rounds: number,
+  random: Random,
+  tell: (round: number) => void = () => {},
+): Promise<Summary> {
   await using server = await NatsServer.start();
   await server.addStream("S");
   await server.with(async (connection) => {
@@ -141,6 +145,7 @@ export async function killAtRandom(rounds: number, random: Random): Promise<Summ
     if (random.below(4) > 0) await progress(near, far);
     await pause(random.below(PAUSE_MS));
     await random.of(killable)();
+    tell(round + 1);
   }
   await Promise.all([one.kill(), two.kill()]);
   await untilThrough(server, near, far);

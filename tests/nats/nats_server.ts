@@ -12,6 +12,9 @@ import {
 import { missing, type Needs } from "../support/needs.ts";
 import { Peer, TestFolder } from "../support/peer.ts";
 
+/** Messages that are read from a stream at a time. */
+const GROUP = 1_000;
+
 /** Longer than the longest run of kills. */
 const SAFETY_MS = 3_600_000;
 
@@ -139,9 +142,19 @@ export class NatsServer implements AsyncDisposable {
       const { state } = await manager.streams.info(stream) as unknown as {
         readonly state: { readonly messages: number };
       };
-      const inbox = natsClient().createInbox();
+      const { name } = await manager.consumers.add(stream, { ack_policy: "none" }) as unknown as {
+        readonly name: string;
+      };
       const found: Stored[] = [];
       const { promise, resolve } = Promise.withResolvers<void>();
+      const inbox = natsClient().createInbox();
+      // In groups: a client that is sent too much at once is cut off
+      const pull = (): void => {
+        const request = JSON.stringify({ batch: GROUP });
+        connection.publish(`$JS.API.CONSUMER.MSG.NEXT.${stream}.${name}`, request, {
+          reply: inbox,
+        });
+      };
       connection.subscribe(inbox, {
         callback: (error, { reply, headers, data }) => {
           assert.equal(error, null);
@@ -153,10 +166,11 @@ export class NatsServer implements AsyncDisposable {
             text: new TextDecoder().decode(data),
           });
           if (found.length === state.messages) resolve();
+          else if (found.length % GROUP === 0) pull();
         },
       });
       if (state.messages === 0) return [];
-      await manager.consumers.add(stream, { deliver_subject: inbox, ack_policy: "none" });
+      pull();
       await promise;
       return found;
     });

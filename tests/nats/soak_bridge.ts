@@ -6,6 +6,10 @@
 import { Random, seed } from "../crash/random.ts";
 import { killAtRandom } from "./kills.ts";
 
+const rounds = Number(Deno.args[0] ?? 300);
 const first = seed();
 console.log(`seed ${first}`);
-console.log(await killAtRandom(Number(Deno.args[0] ?? 300), new Random(first)));
+const tell = (round: number): void => {
+  if (round % 25 === 0) console.log(`${round} kills`);
+};
+console.log(await killAtRandom(rounds, new Random(first), tell));

@@ -1,7 +1,8 @@
-/** `cli.ts bridge`: passes the messages of a channel to NATS JetStream, and back. */
+/** `cli.ts bridge`: passes the messages of a channel or a topic to NATS JetStream, and back. */
 
 import { formatKey } from "../../../ffi/shm_error.ts";
 import { Channel } from "../../channel/channel.ts";
+import { Topic } from "../../topic/topic.ts";
 import { BridgeError } from "../../nats/bridge_error.ts";
 import { bridgeIn } from "../../nats/bridge_in.ts";
 import {
@@ -13,6 +14,7 @@ import {
 } from "../../nats/bridge_options.ts";
 import { bridgeOut } from "../../nats/bridge_out.ts";
 import { type NatsServer, natsServer, SERVER_OPTIONS } from "../bridge/nats_server.ts";
+import { serverNames } from "../../nats/link.ts";
 import { command } from "../command.ts";
 import { CommandFailure, UsageError } from "../errors.ts";
 import { CHANNEL_OPTIONS, channelSettings } from "../message_options.ts";
@@ -26,6 +28,7 @@ const OPTIONS = {
   subject: { value: "SUBJECT", help: "out: where to publish; in: which messages (all)" },
   durable: { value: "NAME", help: "in: the durable consumer; made if it is missing" },
   create: { help: "out: make the stream if it is missing" },
+  topic: { help: "the key is that of a topic, not of a channel" },
   "in-flight": { value: "N", help: `messages on their way at a time: ${MAX_IN_FLIGHT} (default)` },
   ...SERVER_OPTIONS,
   ...CHANNEL_OPTIONS,
@@ -33,7 +36,7 @@ const OPTIONS = {
 
 type Options = Parsed<keyof typeof OPTIONS>["options"];
 
-/** What both directions need, and how one passes messages through a channel. */
+/** What both directions need. */
 interface Settings {
   readonly server: NatsServer;
   readonly stream: string;
@@ -42,7 +45,7 @@ interface Settings {
   readonly maxInFlight: number;
 }
 
-type Direction = (channel: Channel, settings: Settings) => Promise<BridgeProgress>;
+type Direction = (shared: Channel | Topic, settings: Settings) => Promise<BridgeProgress>;
 
 /** Each direction, with its options checked. */
 const DIRECTIONS: Readonly<Record<"out" | "in", (options: Options) => Direction>> = {
@@ -50,14 +53,20 @@ const DIRECTIONS: Readonly<Record<"out" | "in", (options: Options) => Direction>
     const subject = needed("out", "subject", options, (text) => subjectOf(text, false));
     refuse("out", "durable", options);
     const create = options.create === true;
-    return (channel, settings) => bridgeOut(channel.consumer(), { ...settings, subject, create });
+    return (shared, settings) => {
+      const source = shared instanceof Channel ? shared.consumer() : shared.subscriber();
+      return bridgeOut(source, { ...settings, subject, create });
+    };
   },
   in: (options) => {
     const durable = needed("in", "durable", options, nameOf);
     refuse("in", "create", options);
     const subject = valueOf("subject", options.subject, (text) => subjectOf(text, true));
     const filter = subject === undefined ? {} : { subject };
-    return (channel, settings) => bridgeIn(channel.producer(), { ...settings, ...filter, durable });
+    return (shared, settings) => {
+      const target = shared instanceof Channel ? shared.producer() : shared.publisher();
+      return bridgeIn(target, { ...settings, ...filter, durable });
+    };
   },
 };
 
@@ -66,7 +75,7 @@ export const bridgeCommand = command({
   verbs: Object.keys(DIRECTIONS),
   completes: "nothing",
   help: (options) =>
-    `Pass the messages of a channel to NATS JetStream, and back.
+    `Pass the messages of a channel or a topic to NATS JetStream, and back.
 
 Usage: cli.ts bridge out --stream NAME --subject SUBJECT [options]
        cli.ts bridge in --stream NAME --durable NAME [options]
@@ -77,6 +86,10 @@ what the stream has through the channel, and acknowledges it to the stream after
 that. So nothing is lost, whatever is killed. The stream recognises what is
 published twice; a channel that \`bridge in\` sends to may get messages twice.
 The messages of one lane stay in order.
+
+With --topic, out publishes what is published to a topic while it runs. A
+topic's publishers wait for no bridge: what is overwritten too early is counted
+as missed, and what is on its way when the bridge ends may be lost.
 
 While the server is away, the stream full, or the channel full, the bridge
 waits. A message that is too large for the other side ends it with exit code 1,
@@ -113,19 +126,22 @@ Examples:
 
     using interruption = new Interruption();
     const { signal } = interruption;
-    using channel = Channel.openOrCreate(common.open);
-    tellExposure(channel, common);
-    tell(`bridge ${verb}: key ${formatKey(channel.key)}, stream ${stream} of ${server.servers}`);
+    const isTopic = options.topic === true;
+    using shared = isTopic ? Topic.openOrCreate(common.open) : Channel.openOrCreate(common.open);
+    tellExposure(shared, common);
+    const where = serverNames(server.servers);
+    tell(`bridge ${verb}: key ${formatKey(shared.key)}, stream ${stream} of ${where}`);
     const onProgress = waitingTeller(tell);
-    const { messages, duplicates } = await direction(
-      channel,
+    const { messages, duplicates, missed } = await direction(
+      shared,
       { server, stream, signal, onProgress, maxInFlight },
     ).catch(failed);
     interruption.leaveLine(tell);
     const { message: why, exitCodeOfEndless } = signal.reason as Interrupted;
     const again = duplicates === 0 ? "" : ` (${duplicates} known already)`;
-    const left = LEFT[channel.close()];
-    tell(`${why}: ${plural(messages, "message")} passed on${again}; segment ${channel.id} ${left}`);
+    const lost = missed === 0 ? "" : `, ${missed} missed`;
+    const left = `segment ${shared.id} ${LEFT[shared.close()]}`;
+    tell(`${why}: ${plural(messages, "message")} passed on${again}${lost}; ${left}`);
     return exitCodeOfEndless;
   },
 });
