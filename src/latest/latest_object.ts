@@ -7,7 +7,7 @@ import { ERRNO } from "../../ffi/errno.ts";
 import { ShmError } from "../../ffi/shm_error.ts";
 import { HeadedObject, type HeadedOptions } from "../sync/headed_object.ts";
 import { memoryOf } from "../sysv/segment.ts";
-import { type CellMemory, cellMemory } from "./cell_memory.ts";
+import { type CellMemory, cellMemory, CONTROL_WORD } from "./cell_memory.ts";
 import type { CellErrors } from "./cell_reader.ts";
 import { LATEST } from "./protocol.ts";
 import type { Shape } from "./shape.ts";
@@ -15,10 +15,14 @@ import type { Shape } from "./shape.ts";
 /** An open latest value. */
 export class LatestObject extends HeadedObject<Shape> implements CellErrors {
   readonly memory: CellMemory;
+  /** The length of the shortest value: if it holds a struct, here or there, all have the same. */
+  readonly least: number;
 
   constructor(options: HeadedOptions<Shape>) {
     super(LATEST, options);
     this.memory = cellMemory(memoryOf(this.segment, "use the cells").buffer, this.shape);
+    const holdsStruct = options.layout !== undefined || this.memory.words[CONTROL_WORD.TYPE] !== 0;
+    this.least = holdsStruct ? this.shape.size : 0;
   }
 
   /** The error for an impossible value in memory. */

@@ -30,7 +30,7 @@ import type { ValueDecoder, ValueKind } from "./values.ts";
 /** Makes a reader; `adopt` is called when it has something to close. Internal: used by `latest.ts`. */
 export let makeReader: <Out, Shown>(
   object: LatestObject,
-  kind: Pick<ValueKind<never, Out, never, Shown>, "length" | "decoder">,
+  kind: Pick<ValueKind<never, Out, never, Shown>, "decoder">,
   options: LatestReaderOptions,
   adopt: (reader: LatestReader<Out, Shown>) => void,
 ) => LatestReader<Out, Shown>;
@@ -78,13 +78,13 @@ export class LatestReader<Out = Uint8Array<ArrayBuffer>, Shown = Uint8Array<Arra
 
   private constructor(
     object: LatestObject,
-    kind: Pick<ValueKind<never, Out, never, Shown>, "length" | "decoder">,
+    kind: Pick<ValueKind<never, Out, never, Shown>, "decoder">,
     { spin = DEFAULT_SPIN_US }: LatestReaderOptions,
     adopt: (reader: LatestReader<Out, Shown>) => void,
   ) {
     this.#object = object;
     this.#decoder = kind.decoder();
-    this.#cells = new CellReader(object.memory, kind.length, object);
+    this.#cells = new CellReader(object.memory, object.least, object);
     this.#wait = new ValueWait(
       object,
       spin,

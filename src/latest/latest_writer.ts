@@ -6,7 +6,7 @@ import { checkFunction, lengthOf } from "../layout/arguments.ts";
 import { EventCount } from "../sync/event_count.ts";
 import type { Role } from "../sync/role.ts";
 import { refusePromise } from "../sync/visit.ts";
-import { CONTROL_WORD, WAITING_OFFSET } from "./cell_memory.ts";
+import { WAITING_OFFSET } from "./cell_memory.ts";
 import { CellReader } from "./cell_reader.ts";
 import { CellWriter } from "./cell_writer.ts";
 import type { LatestObject } from "./latest_object.ts";
@@ -16,7 +16,7 @@ import type { Encoded, ValueEncoder, ValueKind } from "./values.ts";
 export let makeWriter: <In, Edited>(
   object: LatestObject,
   role: Role,
-  kind: Pick<ValueKind<In, unknown, Edited, unknown>, "length" | "encoder">,
+  kind: Pick<ValueKind<In, unknown, Edited, unknown>, "encoder">,
 ) => LatestWriter<In, Edited>;
 
 /**
@@ -46,9 +46,6 @@ export class LatestWriter<In = ArrayBufferView | ArrayBufferLike, Edited = Uint8
   readonly #cells: CellWriter;
   /** Reads the newest value for `update`. */
   readonly #newest: CellReader;
-  readonly #size: number;
-  /** The shortest value: if the Latest holds a struct, all have its size, also where a program writes bytes. */
-  readonly #least: number;
   /** Whether code of the caller runs that a write or an update has called. */
   #busy = false;
   #open = true;
@@ -60,16 +57,14 @@ export class LatestWriter<In = ArrayBufferView | ArrayBufferLike, Edited = Uint8
   private constructor(
     object: LatestObject,
     role: Role,
-    kind: Pick<ValueKind<In, unknown, Edited, unknown>, "length" | "encoder">,
+    kind: Pick<ValueKind<In, unknown, Edited, unknown>, "encoder">,
   ) {
     const { memory, segment } = object;
     this.#object = object;
     this.#role = role;
     this.#encoder = kind.encoder();
-    this.#size = memory.shape.size;
-    this.#least = memory.words[CONTROL_WORD.TYPE] === 0 ? 0 : this.#size;
     this.#cells = new CellWriter(memory, new EventCount(segment, WAITING_OFFSET), object);
-    this.#newest = new CellReader(memory, kind.length, object);
+    this.#newest = new CellReader(memory, object.least, object);
     Object.freeze(this);
   }
 
@@ -123,7 +118,8 @@ export class LatestWriter<In = ArrayBufferView | ArrayBufferLike, Edited = Uint8
     this.#checkOpen();
     const { words } = this.#encoder;
     const length = lengthOf(bytes);
-    if (length < this.#least || length > this.#size) throw this.#misfit(length);
+    const { least, shape } = this.#object;
+    if (length < least || length > shape.size) throw this.#misfit(length);
     if (words !== undefined) this.#cells.writeWords(words, length);
     else this.#cells.write(bytes, length);
     const version = this.#cells.number;
@@ -132,10 +128,8 @@ export class LatestWriter<In = ArrayBufferView | ArrayBufferLike, Edited = Uint8
   }
 
   #misfit(length: number): RangeError {
-    const size = this.#size;
-    const takes = this.#least === size
-      ? `${size} bytes, those of its struct`
-      : `at most ${size} bytes`;
+    const { least, shape: { size } } = this.#object;
+    const takes = least === size ? `${size} bytes, those of its struct` : `at most ${size} bytes`;
     return new RangeError(`a value has ${takes}, got ${length}`);
   }
 

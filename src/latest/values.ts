@@ -53,8 +53,6 @@ export interface ValueDecoder<Out, Shown> {
 
 /** One kind of values. */
 export interface ValueKind<In, Out, Edited, Shown> {
-  /** Bytes of every value, or 0 if lengths differ. */
-  readonly length: number;
   encoder(): ValueEncoder<In, Edited>;
   decoder(): ValueDecoder<Out, Shown>;
 }
@@ -63,7 +61,6 @@ type Bytes = Uint8Array<ArrayBuffer>;
 
 /** Values of bytes. */
 export const BYTES: ValueKind<ArrayBufferView | ArrayBufferLike, Bytes, Bytes, Bytes> = {
-  length: 0,
   encoder: () => new BytesEncoder(),
   decoder: () => new BytesDecoder(),
 };
@@ -145,7 +142,6 @@ export function structs<F extends Fields>(
   layout: StructLayout<F>,
 ): ValueKind<StructInput<F>, StructValue<F>, StructView<F>, ReadonlyStructView<F>> {
   return {
-    length: layout.size,
     encoder: () => new StructEncoder(layout),
     decoder: () => new StructDecoder(layout),
   };
