@@ -92,7 +92,7 @@ export interface EntryOperations {
   readonly exit: PreparedOperations;
 }
 
-/** Packed once for each entry: mailboxes have one, and channels one for each number of lanes. */
+/** Packed once for each entry: a mailbox has one, and a channel one for each number of lanes. */
 const packed = new Map<string, EntryOperations>();
 
 /** The operations for an entry. */

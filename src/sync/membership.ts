@@ -3,7 +3,8 @@
  * to leaving. A peer holds an entry lock in the set while it joins or leaves, so that no peer joins what
  * another one removes. A reference count holds the number of peers that have joined. The kernel undoes
  * both when a process dies. `joining.ts` has the steps up to the entry lock; `docs/wire_format.md` has all
- * steps, and what a peer leaves that is killed between two of them. Internal: used by mailbox and channel.
+ * steps, and what a peer leaves that is killed between two of them. Internal: used by the mailbox and by
+ * `headed_object.ts`.
  */
 
 import { ERRNO } from "../../ffi/errno.ts";

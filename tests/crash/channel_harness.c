@@ -568,7 +568,7 @@ static void stop_child(struct Child *child) {
 /* Whether the child has the entry lock. */
 static bool holds_lock(const struct Child *child) {
   const int set = run.attached ? run.channel.member.set : semget(options.key, 0, 0);
-  const int lock = (int)run.board->lanes + SHM_CHANNEL_SEM_AFTER_LANES_LOCK;
+  const int lock = (int)run.board->lanes + SHM_CHANNEL_SEMAPHORES_BESIDE_LANES - 3;
   return set != -1 && shmi_holder(set, lock, 1) == child->pid;
 }
 
