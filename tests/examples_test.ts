@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 import type { ChannelStat, LaneStat } from "../src/channel/mod.ts";
 import { listChannels } from "../mod.ts";
+import { listTopics, type TopicStat } from "../src/topic/mod.ts";
 import { guardAgainstLeaks } from "./support/leaks.ts";
 import { testWith } from "./support/needs.ts";
 import { Peer, PROJECT, TestFolder } from "./support/peer.ts";
@@ -78,6 +79,8 @@ const STREAM = { orders: 0x5eed1007, receipts: 0x5eed1008 };
 /** The key of the questions of `request.ts`, and of the jobs of worker 1 of `jobs.ts`. */
 const REQUESTS = 0x5eed1018;
 const JOBS_OF_1 = 0x5eed1022;
+/** The key of `log.ts`. */
+const LOG = 0x5eed1031;
 
 /** Waits until something is so of the first lane of a channel that may come yet. */
 async function untilLane(key: number, isSo: (lane: LaneStat) => boolean): Promise<void> {
@@ -98,6 +101,7 @@ async function compileWith(
   folder: TestFolder,
   name: string,
   header: string,
+  ...libraries: readonly string[]
 ): Promise<string> {
   await using declaring = example(name, "--declare");
   folder.file(header, await printed(declaring));
@@ -106,6 +110,7 @@ async function compileWith(
     `-I${folder.path}`,
     `-I${PROJECT}c`,
     `${PROJECT}examples/${name}.c`,
+    ...libraries,
   ]);
 }
 
@@ -140,6 +145,23 @@ testWith({ tools: ["deno"] }, "jobs: those of a killed worker are done by anothe
   assert.equal(await printed(worker), "");
 });
 
+testWith({ tools: ["deno"] }, "settings: workers before and after see the newest", async () => {
+  await using early = example("settings", "work");
+  await using first = example("settings", "set", "4", "hello");
+  await printed(first);
+  await early.stdout(/^4 threads say hello$/m);
+  await using late = example("settings", "work");
+  await late.stdout(/^4 threads say hello$/m);
+  await using second = example("settings", "set", "2", "bye");
+  await printed(second);
+  for (const worker of [early, late]) await worker.stdout(/^2 threads say bye$/m);
+  await using stop = example("settings", "stop");
+  await printed(stop);
+  for (const worker of [early, late]) {
+    assert.equal(await printed(worker), "4 threads say hello\n2 threads say bye\n");
+  }
+});
+
 testWith({ tools: ["deno", "gcc"], files: true }, "telemetry: every sample is shown", async () => {
   using folder = new TestFolder();
   const program = await compileWith(folder, "telemetry", "sample.h");
@@ -155,6 +177,42 @@ testWith({ tools: ["deno", "gcc"], files: true }, "telemetry: every sample is sh
   // Without a watcher nothing is left
   await using alone = Peer.start(program, ["100"]);
   assert.equal(await printed(alone), "100 samples, 0 of them dropped\n");
+});
+
+testWith({ tools: ["deno", "gcc"], files: true }, "sensor: two programs show it live", async () => {
+  using folder = new TestFolder();
+  const program = await compileWith(folder, "sensor", "reading.h", "-lm");
+  await using plot = example("sensor", "plot");
+  await using range = example("sensor", "range");
+  await using c = Peer.start(program, ["1000000"]);
+  await plot.stdout(/^\d\d\.\d #+ \d+ skipped$/m);
+  await range.stdout(/^from reading \d+ on$/m);
+  c.kill("SIGINT");
+  assert.equal(await printed(c), "");
+  assert.match(await printed(plot), /^(\d\d\.\d #+ \d+ skipped\n)+$/);
+  assert.match(await printed(range), /^from .*\n\d\d\.\d to \d\d\.\d degrees\n$/);
+});
+
+testWith({ tools: ["deno"] }, "log: viewers of now, and late ones with history", async () => {
+  await using early = example("log", "view");
+  const find = (): TopicStat | undefined => listTopics().find(({ segment }) => segment.key === LOG);
+  while (find() === undefined) await delay(1);
+  for (const line of ["one", "two"]) {
+    await using writer = example("log", "write", "web");
+    await writer.write(`${line}\n`);
+    await writer.endInput();
+    await printed(writer);
+  }
+  await using late = example("log", "view", "all");
+  await late.stdout(/^web: one\nweb: two$/m);
+  await using later = example("log", "view", "1");
+  await later.stdout(/^web: two$/m);
+  await using removing = example("log", "remove");
+  await printed(removing);
+  assert.equal(await printed(late), "web: one\nweb: two\n");
+  assert.equal(await printed(later), "web: two\n");
+  // It may have subscribed after the first line
+  assert.match(await printed(early), /^(web: one\n)?(web: two\n)?$/);
 });
 
 testWith({ tools: ["deno", "gcc"], files: true }, "stream: structs both ways", async () => {
