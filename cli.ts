@@ -64,7 +64,12 @@ async function withoutCommand(name: string | undefined): Promise<number> {
   }
   const { UsageError } = await import("./src/cli/errors.ts");
   if (name === undefined) throw new UsageError("Missing command");
-  throw new UsageError(`unknown ${name.startsWith("-") ? "option" : "command"} ${name}`);
+  if (name.startsWith("-")) throw new UsageError(`unknown option ${name}`);
+  const { nearest } = await import("./src/cli/text/nearest.ts");
+  const meant = nearest(name, COMMANDS.map((each) => each.name));
+  throw new UsageError(
+    `unknown command ${name}${meant === undefined ? "" : `: did you mean ${meant}?`}`,
+  );
 }
 
 async function run({ load }: CommandEntry, args: readonly string[]): Promise<number> {

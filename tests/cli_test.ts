@@ -28,7 +28,7 @@ Deno.test("cli.ts --help: all commands, and COMMAND --help whatever else is on t
     assertHelp(ended, "COMMAND [options]");
     const [, list] = /\nCommands:\n([^]*?)\n\n/.exec(ended.stdout)!;
     const names = list!.split("\n").map((line) => line.trim().split(" ")[0]!);
-    assert.equal(names.length, 21);
+    assert.equal(names.length, 25);
     for (const name of names) {
       for (const line of ["--help", "-h", "--bogus --help", "-qh", "--key=1 -h -- x"]) {
         const ended = await runHere(name, ...line.split(" "));

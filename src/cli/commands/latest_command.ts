@@ -20,6 +20,7 @@ import { LATEST } from "../objects/latest_facts.ts";
 import {
   findSegment,
   parseTarget,
+  type Target,
   TARGET_HELP,
   TARGET_OPTIONS,
   targetOf,
@@ -102,13 +103,20 @@ const JSON_OPTION = { json: { help: "as JSON; the stable form" } } as const;
 /** A latest value of bytes or of structs. */
 type AnyLatest = Latest | ReturnType<typeof Latest.of<Fields>>;
 
-/** Opens a latest value to read it, after a check that it is one. Reading is harmless, as in `dump`. */
+/** The key of a latest value that there is. */
+function keyOf(target: Target): number {
+  const { id, key } = findSegment(target);
+  // Says what else it is; a segment without a key is none
+  LATEST.look(id);
+  return key;
+}
+
+/** Opens a latest value to read it. Reading is harmless, as in `dump`. */
 function openToRead(
   parsed: Parsed<"id">,
   layout: StructLayout<Fields> | undefined,
 ): AnyLatest {
-  const { id, key } = findSegment(targetOf(parsed));
-  LATEST.look(id);
+  const key = keyOf(targetOf(parsed));
   const options = { readOnly: true, trust: true } as const;
   return layout === undefined ? Latest.open(key, options) : Latest.of(layout, { key, ...options });
 }
@@ -181,7 +189,7 @@ const SET = command({
       throw new UsageError(`option --cells: ${cells} is not a power of two`);
     }
     const target = parseTarget(name);
-    const key = target.kind === "key" ? target.key : findSegment(target).key;
+    const key = target.kind === "key" ? target.key : keyOf(target);
     const bytes = text === undefined ? await input() : new TextEncoder().encode(text);
     // A value that the struct does not have must not leave a latest value without one
     const value = layout === undefined ? bytes : structOfBytes(layout, bytes);

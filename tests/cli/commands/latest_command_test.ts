@@ -18,7 +18,7 @@ import {
   runHere,
   runHereWith,
 } from "../command_line.ts";
-import { runAsNobody } from "../segment_bytes.ts";
+import { runAsNobody, segmentOf } from "../segment_bytes.ts";
 
 guardAgainstLeaks();
 
@@ -85,6 +85,11 @@ Deno.test("latest get, watch: what is not there or not written yet is one line, 
   const key = freshKey();
   assertFailed(await latest("get", `${key}`), /^error: no segment has key /);
   assertFailed(await latest("watch", `${key}`), /^error: no segment has key /);
+  using unnamed = segmentOf("no latest value");
+  for (const verb of [["get"], ["watch"], ["set", "x"]]) {
+    const [name, ...value] = verb;
+    assertFailed(await latest(name!, `id:${unnamed.id}`, ...value), /EFORMAT[^\n]*not a Latest/);
+  }
   using _empty = written(key);
   assertFailed(
     await latest("get", `${key}`),
