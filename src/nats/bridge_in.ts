@@ -13,6 +13,7 @@ import {
 import { DurableReader, findDurable, type Incoming } from "./durable_reader.ts";
 import { Link } from "./link.ts";
 import { ProgressCount } from "./progress_count.ts";
+import { SentSequences } from "./sent_sequences.ts";
 
 /** Where messages go: what a bridge needs of a producer. */
 interface Target {
@@ -75,7 +76,7 @@ export async function bridgeIn(
   const info = await findDurable(link, { ...where, maxInFlight });
   const tellWaiting = count.wait;
   using reader = new DurableReader(link, { ...where, maxInFlight, info, tellWaiting });
-  const sending = new Sending(to, reader, count, 4 * maxInFlight);
+  const sending = new Sending(to, reader, count);
   for (;;) {
     const messages = await reader.next(signal);
     if (messages.length === 0) break;
@@ -110,17 +111,15 @@ class Sending {
   readonly #target: Target;
   readonly #reader: DurableReader;
   readonly #count: ProgressCount;
-  /** Numbers in the stream of the messages sent last. One that is delivered again is not sent again. */
-  readonly #sent = new Set<number>();
-  readonly #most: number;
+  /** One that is delivered again is not sent again. */
+  readonly #sent = new SentSequences();
   #staged: Incoming[] = [];
   #duplicates: Incoming[] = [];
 
-  constructor(target: Target, reader: DurableReader, count: ProgressCount, most: number) {
+  constructor(target: Target, reader: DurableReader, count: ProgressCount) {
     this.#target = target;
     this.#reader = reader;
     this.#count = count;
-    this.#most = most;
   }
 
   /** Sends and acknowledges; less than all if `signal` aborts. */
@@ -160,10 +159,6 @@ class Sending {
     this.#staged = [];
     this.#duplicates = [];
     for (const message of [...staged, ...duplicates]) this.#reader.ack(message);
-    for (const sequence of this.#sent) {
-      if (this.#sent.size <= this.#most) break;
-      this.#sent.delete(sequence);
-    }
     const bytes = staged.reduce((sum, message) => sum + message.bytes.length, 0);
     this.#count.add({ messages: staged.length, bytes, duplicates: duplicates.length });
   }

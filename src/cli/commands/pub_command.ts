@@ -37,8 +37,8 @@ told how many. What must not be lost goes through a channel: \`send\`.
 
 A topic has a lane for each publisher, ${LANES.DEFAULT} unless it was created with --lanes. The
 messages of one publisher stay in order; those of several may mix. A message has
-at most a quarter of the capacity of a lane less 16 bytes: 262128 of 1M. A longer
-one is refused, and the others are published.
+at most a quarter of the capacity of a lane less 16 bytes: 262128 of 1M. A
+longer one is refused, and the others are published.
 
 With --struct or --struct-file each MESSAGE is a struct in JSON, as dump prints
 it with --json; one that is not is refused. Peers with another struct cannot
