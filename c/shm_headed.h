@@ -36,7 +36,7 @@ enum ShmStatus {
   SHM_CLOSED,      /* there was a producer, there is none now, and no message is left */
   SHM_TIMEOUT,     /* timed out */
   SHM_STOPPED,     /* the caller's stop flag was set */
-  SHM_BUSY,        /* another process has the role; every lane has an owner; or a writer overtakes */
+  SHM_BUSY,        /* the role or every lane is taken, or a writer overtakes each read */
   SHM_NO_CONSUMER, /* there is no room, and no consumer that would free some */
   SHM_REFUSED,     /* an argument is out of range, such as the length of a message */
   SHM_ABSENT,      /* there is nothing at the key */
