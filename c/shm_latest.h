@@ -313,9 +313,11 @@ SHMH_HOT struct ShmLatestCell *shmli_cell(const unsigned char *cells, size_t str
   return (struct ShmLatestCell *)(void *)(uintptr_t)(cells + index * stride);
 }
 
-/* The bytes of a value must have this length where the values are a struct. */
+/* Values are all of one length if they are a struct, here or by the header. */
 static inline uint32_t shmli_shortest(const struct ShmLatest *latest) {
-  return latest->member.type.hash != 0 ? latest->size : 0;
+  const bool is_struct = latest->member.type.hash != 0 ||
+                         shmh_peek(&shmli_control(latest)->header.type.hash) != 0;
+  return is_struct ? latest->size : 0;
 }
 
 /*

@@ -224,7 +224,7 @@ testWith(
     using latest = Latest.openOrCreate({ key, size: 64, cells: 4 });
     assert(!latest.created);
     using writer = latest.writer();
-    writer.write(valueOf(1, 64));
+    writer.write(numberedBytes(1, 64));
     assert.equal((await reader.ended()).code, 0, reader.printed.stderr);
     assert.equal(set.id, SemaphoreSet.open(key).id);
   },
