@@ -88,7 +88,7 @@ testWith(
   "Topic: publishers and subscribers in many processes, and every message is received or counted",
   async () => {
     const key = freshKey();
-    using topic = Topic.openOrCreate({ key, lanes: 2, laneCapacity: 1 << 14 });
+    using _topic = Topic.openOrCreate({ key, lanes: 2, laneCapacity: 1 << 14 });
     const last = 20_000;
     const subscribers = [[false, false], [true, false], [false, true]].map(([readOnly, drains]) =>
       Peer.typescript(`
