@@ -77,6 +77,8 @@ export interface ChannelStat extends ChannelStats {
   readonly segment: SegmentStat;
   /** The id of the channel's semaphore set. */
   readonly setId: number;
+  /** The hash of the struct of its messages; 0 if its creator stated none. */
+  readonly typeHash: number;
 }
 
 /** The state from the set and the memory. `copy` has at least the words before the rings. */

@@ -4,7 +4,6 @@
  */
 
 import { checkFlag, optionsReader } from "../layout/arguments.ts";
-import type { MessageTypeValue } from "../layout/message_type.ts";
 import { listHeaded, statHeaded } from "../sync/headed_stat.ts";
 import { memoryOf, type ReadOnlySegment } from "../sysv/segment.ts";
 import type { SegmentStat } from "../sysv/segment_stat.ts";
@@ -44,8 +43,7 @@ function readStat(
   segment: ReadOnlySegment,
   set: SemaphoreSet,
   shape: Shape,
-  { hash }: MessageTypeValue,
-): Omit<LatestStat, "segment" | "setId"> {
+): Omit<LatestStat, "segment" | "setId" | "typeHash"> {
   const { words, first, stride } = cellMemory(memoryOf(segment, "read the cells").buffer, shape);
   const low = Atomics.load(words, CONTROL_WORD.PUBLISHED);
   const cell = first + (low & (shape.cells - 1)) * stride;
@@ -62,7 +60,6 @@ function readStat(
     writerPid: values[WRITER] === 0 ? undefined : set.lastPid(WRITER),
     users: values[USERS]!,
     persistent: values[DISPOSABLE] !== 1,
-    typeHash: hash,
   };
 }
 

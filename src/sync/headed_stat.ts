@@ -4,7 +4,6 @@
  */
 
 import { ShmError } from "../../ffi/shm_error.ts";
-import type { MessageTypeValue } from "../layout/message_type.ts";
 import { isGone } from "../sysv/object_stat.ts";
 import { type ReadOnlySegment, Segment } from "../sysv/segment.ts";
 import { listSegments, type SegmentStat, segmentTable, statSegment } from "../sysv/segment_stat.ts";
@@ -23,6 +22,8 @@ export interface HeadedStat {
   readonly segment: SegmentStat;
   /** The id of its semaphore set. */
   readonly setId: number;
+  /** The hash of the struct of its messages or values; 0 if its creator stated none. */
+  readonly typeHash: number;
 }
 
 /** Reads the facts about an object whose header is sound. */
@@ -30,7 +31,6 @@ export type StatReader<Shape, Stats> = (
   segment: ReadOnlySegment,
   set: SemaphoreSet,
   shape: Shape,
-  type: MessageTypeValue,
 ) => Stats;
 
 /**
@@ -110,5 +110,5 @@ function look<Shape extends object, Stats>(
     throw otherFormat(protocol, place, `it is not a ${protocol.name}, or not initialised yet`);
   }
   const { shape, type } = readHeader(protocol, header, place);
-  return { ...read(segment, set, shape, type), segment: stat, setId: set.id };
+  return { ...read(segment, set, shape), segment: stat, setId: set.id, typeHash: type.hash };
 }

@@ -4,7 +4,6 @@
  */
 
 import { checkFlag, optionsReader } from "../layout/arguments.ts";
-import type { MessageTypeValue } from "../layout/message_type.ts";
 import { listHeaded, statHeaded } from "../sync/headed_stat.ts";
 import type { SegmentStat } from "../sysv/segment_stat.ts";
 import { memoryOf, type Segment } from "../sysv/segment.ts";
@@ -69,8 +68,7 @@ function read(
   segment: Segment,
   set: SemaphoreSet,
   shape: Shape,
-  type: MessageTypeValue,
-): Omit<TopicStat, "segment" | "setId"> {
+): Omit<TopicStat, "segment" | "setId" | "typeHash"> {
   const { buffer } = memoryOf(segment, "read the topic");
   const values = set.values();
   return {
@@ -78,7 +76,6 @@ function read(
     messageSize: shape.messageSize,
     users: values[shape.lanes + SEMAPHORE_AFTER_LANES.USERS]!,
     persistent: values[shape.lanes + SEMAPHORE_AFTER_LANES.DISPOSABLE] !== 1,
-    typeHash: type.hash,
     lanes: Array.from({ length: shape.lanes }, (_, lane) => {
       const { words } = laneMemory(buffer, shape, lane);
       const semaphore = SEMAPHORE.LANE + lane;

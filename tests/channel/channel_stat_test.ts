@@ -1,14 +1,33 @@
 /** Looking at a channel from inside and outside. */
 
 import assert from "node:assert/strict";
-import { listChannels, Segment, SemaphoreSet, statChannel } from "../../mod.ts";
+import {
+  Channel,
+  f64,
+  listChannels,
+  Segment,
+  SemaphoreSet,
+  statChannel,
+  struct,
+} from "../../mod.ts";
 import { segmentSize, semaphoreCount } from "../../src/channel/shape.ts";
+import { messageType } from "../../src/layout/message_type.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
 import { testWith } from "../support/needs.ts";
 import { freshKey, Peer } from "../support/peer.ts";
 import { beginAt, byte, drained, fill, scratchChannel } from "./scratch_channel.ts";
 
 guardAgainstLeaks();
+
+Deno.test("statChannel: the hash of the struct of its messages, or 0", () => {
+  using bytes = scratchChannel();
+  const Point = struct({ x: f64 });
+  using structs = Channel.of(Point, { key: freshKey(), laneCapacity: 4096 });
+  assert.deepEqual(
+    [statChannel(bytes.id).typeHash, statChannel(structs.id).typeHash],
+    [0, messageType(Point).hash],
+  );
+});
 
 Deno.test("Channel.stats: the numbers of a lane are those of its messages", () => {
   using channel = scratchChannel({ lanes: 2, messageSize: 1 });
@@ -69,7 +88,7 @@ Deno.test("statChannel: returns the same as stats, changes nothing and does not 
   using channel = scratchChannel();
   using producer = channel.producer();
   producer.trySend(byte(1));
-  const { segment, setId, ...stats } = statChannel(channel.id);
+  const { segment, setId, typeHash: _, ...stats } = statChannel(channel.id);
   assert.deepEqual(stats, channel.stats());
   assert.deepEqual([segment.id, segment.key, segment.nattch], [channel.id, channel.key, 1]);
   assert.equal(SemaphoreSet.open(channel.key).id, setId);

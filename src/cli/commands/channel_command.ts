@@ -51,7 +51,8 @@ with "perLane" (lane, depth, bytes, messages, fullWaits, opened, closed, pid,
 alive): owner and mode as in \`ls --json\`, and size, nattch, lanes,
 laneCapacity, messageSize (null if sizes differ), maxMessage, depth, bytes,
 messages, fullWaits, producers, consumer, users (how many have it open), kept
-(it stays when all users are gone), setId. null is unknown or none.
+(it stays when all users are gone), typeHash (of the struct of its messages),
+setId. null is unknown or none.
 
 Exit codes: 0 done, an empty list too; 1 there is none, or it failed; 2 wrong
 usage.

@@ -4,12 +4,11 @@ import { type LatestStat, listLatests, statLatest } from "../../latest/latest_st
 import { formatSize } from "../text/size.ts";
 import { formatRate, plural, sizeInWords } from "../text/wording.ts";
 import { columnsOf, type FactsOf, factsOf, factTable } from "./facts.ts";
-import { LIBRARY_FACTS, type LibraryObject, TYPE_FACT, usersLine } from "./library_object.ts";
+import { LIBRARY_FACTS, type LibraryObject, usersLine } from "./library_object.ts";
 import { AccountNames } from "./object_facts.ts";
 
 const LATEST_FACTS = {
   ...LIBRARY_FACTS,
-  ...TYPE_FACT,
   ...factTable<{ readonly object: LatestStat }>()({
     /** The most bytes of a value, and how many values the cells hold at a time. */
     valueSize: { title: "VALUE", sized: true, value: ({ object }) => object.size },

@@ -20,6 +20,8 @@ export interface LibraryStat {
   readonly users: number;
   /** Whether it stays when the last process leaves. */
   readonly persistent: boolean;
+  /** The hash of the struct of its values or messages; 0 if they are bytes. */
+  readonly typeHash: number;
 }
 
 /** The facts that all kinds share. */
@@ -33,17 +35,14 @@ export const LIBRARY_FACTS = {
     setId: { title: "SETID", right: true, value: ({ object }) => object.setId },
     users: { title: "USERS", right: true, value: ({ object }) => object.users },
     kept: { title: "KEPT", value: ({ object }) => object.persistent, text: yesNo },
+    /** The hash of the struct of its values or messages; null if they are bytes. */
+    typeHash: {
+      title: "TYPE",
+      value: ({ object }) => object.typeHash || null,
+      text: (hash: number | null) => hash === null ? UNKNOWN : hash.toString(16).padStart(8, "0"),
+    },
   }),
 };
-
-/** The hash of the struct of its values or messages; null if they are bytes. */
-export const TYPE_FACT = factTable<{ readonly object: { readonly typeHash: number } }>()({
-  typeHash: {
-    title: "TYPE",
-    value: ({ object }) => object.typeHash || null,
-    text: (hash: number | null) => hash === null ? UNKNOWN : hash.toString(16).padStart(8, "0"),
-  },
-});
 
 export type LibraryFacts = FactsOf<typeof LIBRARY_FACTS>;
 

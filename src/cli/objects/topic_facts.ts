@@ -15,12 +15,11 @@ import {
   ownersOf,
   sizeLines,
 } from "./lane_facts.ts";
-import { LIBRARY_FACTS, type LibraryObject, TYPE_FACT, usersLine } from "./library_object.ts";
+import { LIBRARY_FACTS, type LibraryObject, usersLine } from "./library_object.ts";
 import { AccountNames } from "./object_facts.ts";
 
 const TOPIC_FACTS = {
   ...LIBRARY_FACTS,
-  ...TYPE_FACT,
   ...LANE_FACTS,
   ...factTable<{ readonly object: TopicStat }>()({
     /** The most bytes of a message. */

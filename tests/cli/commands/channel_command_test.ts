@@ -62,7 +62,15 @@ Deno.test("channel ls: channels and nothing else, as a table and as JSON", async
   const listed: { id: number }[] = JSON.parse((await runHere("channel", "ls", "--json")).stdout);
   assert.partialDeepStrictEqual(listed.find((each) => each.id === id), {
     ...{ size: 256 + 2 * (256 + 4096), nattch: 1, lanes: 2, laneCapacity: 4096, messageSize: null },
-    ...{ maxMessage: 2040, depth: 2, bytes: 32, messages: 2, fullWaits: 0, producers: 1 },
+    ...{
+      typeHash: null,
+      maxMessage: 2040,
+      depth: 2,
+      bytes: 32,
+      messages: 2,
+      fullWaits: 0,
+      producers: 1,
+    },
     consumer: Deno.pid,
   });
   assert(!listed.some((each) => each.id === segment.id));
