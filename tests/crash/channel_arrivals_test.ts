@@ -110,7 +110,7 @@ for (const [language, start] of Object.entries(RECEIVERS)) {
 /** Arrives and leaves so many times, or until SIGTERM, at times resting at a system call. */
 const comingAndGoing = new CProgram(
   `
-  #include "channel_linger.h"
+  #include "linger.h"
   #include <stdlib.h>
 
   static volatile sig_atomic_t stopped = 0;

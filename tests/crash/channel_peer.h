@@ -5,103 +5,41 @@
 #ifndef SYSV_SHM_TESTS_CHANNEL_PEER_H
 #define SYSV_SHM_TESTS_CHANNEL_PEER_H
 
-#include "channel_board.h"
+#include "channel_taker.h"
+#include "peer.h"
 
-/* This process's place on the board, and what it has open. */
+/* What this process has open. */
 static struct {
-  struct Board *board;
-  struct Slot *slot;
-  struct Random random;
   struct ShmChannel channel;
   struct ShmChannelProducer producer;
   struct ShmChannelConsumer consumer;
-} self;
+} ends;
 
-__attribute__((noreturn, format(printf, 1, 2))) static void complain(const char *what, ...) {
-  va_list values;
-  va_start(values, what);
-  vsnprintf(self.slot->text, sizeof self.slot->text, what, values);
-  va_end(values);
-  _exit(EXIT_VIOLATION);
-}
+/* ---- hooks ----------------------------------------------------------------------------------- */
 
-static void enter(enum State state) {
-  note(&self.slot->state, state);
-  note(&self.slot->progress, self.slot->progress + 1);
-}
+static const struct ShmMembership *membership(void) { return &ends.channel.member; }
 
-/* Closes what is open, and leaves. */
-static void leave(void) {
-  enter(LEAVING);
-  shm_channel_close_producer(&self.producer);
-  shm_channel_close_consumer(&self.consumer);
-  if (shm_channel_leave(&self.channel) == SHM_NOT_OURS) count_up(&self.board->not_ours);
-}
+static const struct ShmError *object_error(void) { return &ends.channel.error; }
 
-static void must(enum ShmStatus status, const char *what, const struct ShmError *error) {
-  char line[800];
-  if (status == SHM_OK) return;
-  if (status == SHM_REMOVED && noted(&self.board->removed) != 0) {
-    leave();
-    _exit(EXIT_REMOVED);
-  }
-  shm_describe(error, line, sizeof line);
-  complain("%s: status %d, %s", what, (int)status, line);
-}
-
-static void done_something(void) { note(&self.slot->progress, self.slot->progress + 1); }
-
-static void rest_sometimes(void) {
-  const uint32_t pause = self.slot->pause;
-  if (pause != 0 && below(&self.random, pause) == 0) rest(20 + below(&self.random, 300));
-}
-
-static struct ShmWait patience(void) {
-  struct ShmWait wait = shm_within(SHM_FOREVER);
-  wait.until_closed = self.slot->until_closed != 0;
-  if (self.slot->spin == 0) wait.spin = 0;
-  return wait;
-}
-
-static struct ShmChannelOptions channel_options(const struct Board *board) {
-  struct ShmChannelOptions options = shm_channel_options((key_t)board->key);
-  options.lanes = board->lanes;
-  options.lane_capacity = board->capacity;
-  if (board->shared != 0) {
+static enum ShmStatus join_object(bool may_create) {
+  struct ShmChannelOptions options = shm_channel_options((key_t)self.board->key);
+  options.lanes = self.board->lanes;
+  options.lane_capacity = self.board->capacity;
+  if (self.board->shared != 0) {
     options.mode = 0666;
     options.trust = true;
   }
-  return options;
+  return may_create ? shm_channel_open_or_create(&ends.channel, &options, joining_wait())
+                    : shm_channel_open(&ends.channel, &options, joining_wait());
 }
 
-static enum ShmStatus join(void) {
-  const struct ShmChannelOptions options = channel_options(self.board);
-  const struct ShmWait wait = shm_within(self.board->patience * INT64_C(1000000));
-  return shm_channel_open_or_create(&self.channel, &options,
-                                    self.board->patience != 0 ? &wait : NULL);
-}
+static enum ShmLeaveResult leave_object(void) { return shm_channel_leave(&ends.channel); }
 
-static void arrive(void) {
-  enum ShmStatus status;
-  enter(ARRIVING);
-  while ((status = join()) == SHM_TIMEOUT && self.board->patience != 0) {
-    count_up(&self.board->timeouts);
-    done_something();
-  }
-  must(status, "arriving", &self.channel.error);
-}
+static enum ShmStatus remove_object(void) { return shm_channel_remove(&ends.channel); }
 
-/* Tries to remove what is another user's. */
-static void try_removal(void) {
-  struct ShmChannel *const channel = &self.channel;
-  struct shmid_ds segment;
-  if (self.slot->user == 0 || below(&self.random, 4) != 0) return;
-  if (shmctl(channel->member.segment, IPC_STAT, &segment) == -1) return;
-  if (segment.shm_perm.cuid == self.slot->user) return;
-  if (shm_channel_remove(channel) != SHM_FAILED || channel->error.number != EPERM) {
-    complain("removing another user's channel is not refused");
-  }
-  count_up(&self.board->refused);
+static void close_ends(void) {
+  shm_channel_close_producer(&ends.producer);
+  shm_channel_close_consumer(&ends.consumer);
 }
 
 /* ---- producer -------------------------------------------------------------------------------- */
@@ -134,12 +72,12 @@ static void change_mind(struct ShmChannelProducer *producer, uint32_t length, ui
 }
 
 static void produce(void) {
-  struct ShmChannelProducer *const producer = &self.producer;
+  struct ShmChannelProducer *const producer = &ends.producer;
   const uint32_t tag = self.slot->tag;
   struct Record *const record = &self.board->records[tag];
   arrive();
   /* there are no more producers than lanes, and the kernel freed the lanes of the dead */
-  must(shm_channel_open_producer(producer, &self.channel), "taking a lane", &producer->error);
+  must(shm_channel_open_producer(producer, &ends.channel), "taking a lane", &producer->error);
   note(&record->lane, producer->lane + 1);
   enter(WORKING);
   try_removal();
@@ -224,13 +162,13 @@ static enum ShmStatus receive_by_copy(struct ShmChannelConsumer *consumer,
 
 static void consume(void) {
   static struct Taker taker;
-  struct ShmChannelConsumer *const consumer = &self.consumer;
+  struct ShmChannelConsumer *const consumer = &ends.consumer;
   uint64_t count = 0;
   taker.board = self.board;
   taker.complain = complain;
   arrive();
   /* there is no other, and the kernel freed the role of the last one */
-  must(shm_channel_open_consumer(consumer, &self.channel), "taking the role", &consumer->error);
+  must(shm_channel_open_consumer(consumer, &ends.channel), "taking the role", &consumer->error);
   enter(WORKING);
   try_removal();
   while (count < self.slot->lifespan) {
@@ -253,22 +191,9 @@ static void consume(void) {
   leave();
 }
 
-/* ---- either ---------------------------------------------------------------------------------- */
-
-/* What a forked peer does; its exit code says how it went. */
-__attribute__((noreturn)) static void live(struct Board *board, uint32_t number) {
-  self.board = board;
-  self.slot = &board->slots[number];
-  self.random.state = self.slot->seed;
-  lingering.random.state = ~(uint64_t)self.slot->seed;
-  lingering.one_in = self.slot->linger;
-  if (number == CONSUMER_SLOT) {
-    consume();
-  } else {
-    produce();
-  }
-  enter(LEFT);
-  _exit(0);
+static void work(void) {
+  if (self.number == CONSUMER_SLOT) consume();
+  else produce();
 }
 
 #endif

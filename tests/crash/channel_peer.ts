@@ -1,42 +1,26 @@
 /**
- * A peer of the channel's crash harness in TypeScript: a producer or a consumer that works until it
- * has done enough, or is killed. `channel_peer.h` is the same in C. Started by `channel_harness.c`
- * with the id of the board and the peer's number on it.
+ * A peer of the channel's crash harness in TypeScript: a producer or a consumer. `channel_peer.h` is the same
+ * in C.
  */
 
+import { Channel, type ChannelMessage, type Consumer, type Producer } from "../../mod.ts";
+import { peerMessage } from "../channel/peer_messages.ts";
+import { CONSUMER_SLOT, MODE, STATE } from "./board.ts";
+import { Taker } from "./channel_taker.ts";
 import {
-  Channel,
-  type ChannelMessage,
-  type Consumer,
-  type Producer,
-  ShmError,
-  statSegment,
-} from "../../mod.ts";
-import { lengthOf, peerMessage } from "../channel/peer_messages.ts";
-import { Board, CONSUMER_SLOT, MODE, STATE, Taker } from "./channel_board.ts";
-import { Random } from "./random.ts";
+  board,
+  ends,
+  leave,
+  length,
+  number,
+  plan,
+  random,
+  restSometimes,
+  run,
+  tryRemoval,
+} from "./peer.ts";
 
-/** How a peer ends that has found something wrong, and one under which the channel was removed. */
-const EXIT_VIOLATION = 3;
-const EXIT_REMOVED = 4;
-
-const [boardId, number] = Deno.args.map(Number) as [number, number];
-const board = new Board(boardId, number);
-const { seed, tag, mode, lifespan, pause, untilClosed, spin, user } = board.plan;
-const random = new Random(seed);
-const ends = spin ? {} : { spin: 0 };
-const clock = new Int32Array(new SharedArrayBuffer(4));
-
-function length(sequence: number): number {
-  return board.least + lengthOf(sequence, board.most - board.least);
-}
-
-/** Sleeps for a moment, the whole process; longer than C peers do, as there are fewer kills to hit it. */
-function restSometimes(): void {
-  if (pause !== 0 && random.below(pause) === 0) {
-    Atomics.wait(clock, 0, 0, 0.02 + random.below(3000) / 1000);
-  }
-}
+const { tag, mode, lifespan, untilClosed } = plan;
 
 /** Sends some messages in one of the ways there are; gives how many. */
 async function send(producer: Producer, first: number): Promise<number> {
@@ -84,48 +68,6 @@ async function send(producer: Producer, first: number): Promise<number> {
       board.enter(STATE.WORKING);
       return 1;
   }
-}
-
-/** Gives up the supervisor's rights for those of another user. */
-function become(id: number): void {
-  const libc = Deno.dlopen("libc.so.6", {
-    setgroups: { parameters: ["usize", "pointer"], result: "i32" },
-    setegid: { parameters: ["u32"], result: "i32" },
-    seteuid: { parameters: ["u32"], result: "i32" },
-  });
-  const { setgroups, setegid, seteuid } = libc.symbols;
-  if (setgroups(0n, null) + setegid(id) + seteuid(id) !== 0) throw new Error(`cannot become ${id}`);
-}
-
-function isError(error: unknown, code: string): boolean {
-  return error instanceof ShmError && error.code === code;
-}
-
-function join(): Channel {
-  for (;;) {
-    try {
-      return Channel.openOrCreate(board.channel);
-    } catch (error) {
-      if (!board.inHurry || !isError(error, "ETIMEDOUT")) throw error;
-      board.timedOut();
-    }
-  }
-}
-
-/** Tries to remove what is another user's. */
-function tryRemoval(channel: Channel): void {
-  if (user === 0 || random.below(4) !== 0 || statSegment(channel.id).cuid === user) return;
-  try {
-    channel.remove();
-  } catch (error) {
-    if (!isError(error, "EPERM")) throw error;
-    return board.refused();
-  }
-  throw new Error("removing another user's channel is not refused");
-}
-
-function leave(channel: Channel): void {
-  if (channel.close() === "not ours") board.notOurs();
 }
 
 async function produce(channel: Channel): Promise<void> {
@@ -208,25 +150,12 @@ async function consume(channel: Channel): Promise<void> {
   leave(channel);
 }
 
-async function live(channel: Channel): Promise<number> {
-  try {
-    await (number === CONSUMER_SLOT ? consume(channel) : produce(channel));
-    return 0;
-  } catch (error) {
-    if (!board.removed || !isError(error, "EIDRM")) throw error;
-    board.enter(STATE.LEAVING);
-    leave(channel);
-    return EXIT_REMOVED;
-  }
-}
-
-try {
-  if (user !== 0) become(user);
-  board.enter(STATE.ARRIVING);
-  const code = await live(join());
-  board.enter(STATE.LEFT);
-  Deno.exit(code);
-} catch (error) {
-  board.complain(error instanceof Error ? error.stack ?? error.message : String(error));
-  Deno.exit(EXIT_VIOLATION);
-}
+await run(
+  () =>
+    Channel.openOrCreate({
+      ...board.joining,
+      lanes: board.lanes,
+      laneCapacity: board.capacity,
+    }),
+  (channel) => number === CONSUMER_SLOT ? consume(channel) : produce(channel),
+);

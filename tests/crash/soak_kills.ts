@@ -1,18 +1,19 @@
 /**
- * The long run of the channel's crash harness: 100 000 kills of C peers and 1 000 of TypeScript ones.
+ * The long run of the crash harnesses: 100 000 kills of C peers and 1 000 of TypeScript ones, of the channel and
+ * of Latest and Topic.
  *
  * ```sh
  * deno run -A tests/crash/soak_kills.ts [--kills-c N] [--kills-ts N] [--seed N] [--stall-ms 200]
  *   [--fault N]
  * ```
  *
- * Ends with a summary, or at the first violation with exit code 1. The same seed makes the same
+ * Ends with a summary of each, or at the first violation with exit code 1. The same seed makes the same
  * decisions; the scheduling is the machine's.
  */
 
 import { parseArgs } from "node:util";
 import { freshKey, TestFolder } from "../support/peer.ts";
-import { argumentsOf, compileHarness, describe, summaryOf } from "./channel_harness.ts";
+import { argumentsOf, compileHarness, describe, type Harness, summaryOf } from "./harness.ts";
 import { seed } from "./random.ts";
 
 const { values } = parseArgs({
@@ -33,23 +34,25 @@ function wholeNumber(name: keyof typeof values): number {
   Deno.exit(2);
 }
 
-const wanted = {
-  seed: wholeNumber("seed"),
-  killsC: wholeNumber("kills-c"),
-  killsTs: wholeNumber("kills-ts"),
-  stallMs: wholeNumber("stall-ms"),
-  fault: wholeNumber("fault"),
-  key: freshKey(),
-  progress: true,
-};
-console.log(`seed ${wanted.seed}`);
+/** The parts of all kills. */
+const SHARES: Readonly<Record<Harness, number>> = { channel: 0.6, fan_out: 0.4 };
 
-async function soak(): Promise<number> {
+const chosenSeed = wholeNumber("seed");
+console.log(`seed ${chosenSeed}`);
+
+async function soak(name: Harness): Promise<number> {
   using folder = new TestFolder();
-  const harness = new Deno.Command(compileHarness(folder), {
-    args: argumentsOf(wanted),
-    stdout: "piped",
-  }).spawn();
+  const share = (kills: number): number => Math.ceil(kills * SHARES[name]);
+  const args = argumentsOf(name, {
+    seed: chosenSeed,
+    killsC: share(wholeNumber("kills-c")),
+    killsTs: share(wholeNumber("kills-ts")),
+    stallMs: wholeNumber("stall-ms"),
+    fault: wholeNumber("fault"),
+    key: freshKey(),
+    progress: true,
+  });
+  const harness = new Deno.Command(compileHarness(folder, name), { args, stdout: "piped" }).spawn();
   let stdout = "";
   for await (const text of harness.stdout.pipeThrough(new TextDecoderStream())) {
     stdout += text;
@@ -60,4 +63,7 @@ async function soak(): Promise<number> {
   return code;
 }
 
-Deno.exit(await soak());
+for (const name of ["channel", "fan_out"] as const) {
+  const code = await soak(name);
+  if (code !== 0) Deno.exit(code);
+}

@@ -1,9 +1,11 @@
 /**
- * Builds the crash harness of the channel (`channel_harness.c`) and tells people what it found, for its
- * test and its long run.
+ * Builds the crash harnesses (`channel_harness.c`, `fan_out_harness.c`) and tells people what they found, for
+ * their tests and their long run.
  */
 
-import { PROJECT, type TestFolder } from "../support/peer.ts";
+import assert from "node:assert/strict";
+import { freshKey, Peer, PROJECT, TestFolder } from "../support/peer.ts";
+import { seed as chosenSeed } from "./random.ts";
 
 /** Kills of one language's peers; the stopped ones were killed while stopped. */
 export interface Kills {
@@ -18,10 +20,10 @@ export interface Faults {
   /** Rounds with a process that writes over payloads, and messages it met before they were received. */
   readonly rewriting: number;
   readonly rewritten: number;
-  /** Rounds in which users share the channel, and peers of others than the harness's. */
+  /** Rounds in which users share the object, and peers of others than the harness's. */
   readonly users: number;
   readonly other_users: number;
-  /** Removals refused, and peers that left last and could not remove the channel. */
+  /** Removals refused, and peers that left last and could not remove the object. */
   readonly refused: number;
   readonly not_ours: number;
   /** What was removed under the peers, and peers that ended for that. */
@@ -55,12 +57,16 @@ export interface Summary {
   readonly ended_c: number;
   readonly ended_ts: number;
   readonly messages: number;
-  /** Messages seen again after a consumer that frees afterwards was killed. */
-  readonly repeats: number;
-  /** Messages missing after a consumer that frees before was killed with one in hand. */
-  readonly lost_in_hand: number;
-  /** How often such a consumer was killed while it may have had one in hand. */
-  readonly in_hand: number;
+  /** Of the channel: messages seen again after a consumer that frees afterwards was killed. */
+  readonly repeats?: number;
+  /** Of the channel: messages missing after a consumer that frees before was killed with one in hand. */
+  readonly lost_in_hand?: number;
+  /** Of the channel: how often such a consumer was killed while it may have had one in hand. */
+  readonly in_hand?: number;
+  /** Of the others: rounds of each protocol, and messages that subscribers of a Topic missed. */
+  readonly latest_rounds?: number;
+  readonly topic_rounds?: number;
+  readonly missed?: number;
   readonly longest_stall_ms: number;
   readonly waits_across_a_death: number;
   readonly after_death_p50_ms: number;
@@ -85,19 +91,23 @@ export interface Run {
   readonly progress?: boolean;
 }
 
-/** Compiles the harness into `folder` and gives its path. */
-export function compileHarness(folder: TestFolder): string {
-  const source = new URL("channel_harness.c", import.meta.url).pathname;
-  return folder.compile("gcc", "channel_harness", [
+/** The harness of the channel, and that of Latest and Topic. */
+export type Harness = "channel" | "fan_out";
+
+/** Compiles a harness into `folder` and gives its path. */
+export function compileHarness(folder: TestFolder, harness: Harness): string {
+  const source = new URL(`${harness}_harness.c`, import.meta.url).pathname;
+  return folder.compile("gcc", `${harness}_harness`, [
     ...["-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", `-I${PROJECT}c`, source],
   ]);
 }
 
 /** The harness's arguments for a run. */
 export function argumentsOf(
+  harness: Harness,
   { seed, killsC, killsTs, stallMs, key, fault, progress }: Run,
 ): string[] {
-  const peer = new URL("channel_peer.ts", import.meta.url).pathname;
+  const peer = new URL(`${harness}_peer.ts`, import.meta.url).pathname;
   return [
     ...["--seed", `${seed}`, "--key", `${key}`, "--stall-ms", `${stallMs}`],
     ...["--kills-c", `${killsC}`, "--kills-ts", `${killsTs}`],
@@ -110,6 +120,26 @@ export function argumentsOf(
 /** The summary, which is the last line the harness prints. */
 export function summaryOf(stdout: string): Summary {
   return JSON.parse(stdout.trimEnd().split("\n").at(-1)!);
+}
+
+/** A safety net only: how fast it is, the long run asks. */
+const STALL_MS = 15_000;
+
+/**
+ * A short run, for tests. SYSV_SHM_TEST_SEED (with --allow-env) repeats the decisions of the run that printed
+ * it; the machine's timing adds its own.
+ */
+export async function shortRun(
+  harness: Harness,
+  wanted: Pick<Run, "killsC" | "killsTs" | "fault">,
+): Promise<Summary> {
+  using folder = new TestFolder();
+  const seed = chosenSeed();
+  const args = argumentsOf(harness, { ...wanted, seed, stallMs: STALL_MS, key: freshKey() });
+  await using running = Peer.start(compileHarness(folder, harness), args);
+  const { code, stdout, stderr } = await running.ended();
+  assert.deepEqual([code, stderr], [0, ""], `with SYSV_SHM_TEST_SEED=${seed}`);
+  return summaryOf(stdout);
 }
 
 function line(name: string, kills: Kills): string {
@@ -132,6 +162,22 @@ function describeFaults(faults: Faults): string[] {
   ];
 }
 
+function describeMessages(summary: Summary): string[] {
+  const { messages, repeats, lost_in_hand, in_hand, latest_rounds, topic_rounds, missed } = summary;
+  if (repeats === undefined) {
+    return [
+      `${messages} values and messages checked in ${latest_rounds} rounds of Latest and ${topic_rounds} of ` +
+      `Topic: none torn, none older than one before, ${missed} missed and all of them counted`,
+    ];
+  }
+  return [
+    `${messages} messages checked: none corrupt, none out of order, none lost that was published`,
+    `at least once: ${repeats} repeated, all of them seen and not yet freed`,
+    `at most once: ${lost_in_hand} lost, all of them in hand (${in_hand} consumers were ` +
+    "killed with one perhaps in hand)",
+  ];
+}
+
 /** The summary for people. */
 export function describe(summary: Summary): string {
   const states = Object.entries(summary.while).map(([state, kills]) => `${state} ${kills}`);
@@ -144,10 +190,7 @@ export function describe(summary: Summary): string {
     `stopped ${summary.stops} times; ended by themselves: ${summary.ended_c} C, ${summary.ended_ts} ` +
     "TypeScript",
     ...describeFaults(summary.faults),
-    `${summary.messages} messages checked: none corrupt, none out of order, none lost that was published`,
-    `at least once: ${summary.repeats} repeated, all of them seen and not yet freed`,
-    `at most once: ${summary.lost_in_hand} lost, all of them in hand (${summary.in_hand} consumers were ` +
-    "killed with one perhaps in hand)",
+    ...describeMessages(summary),
     `longest stall of one who could go on: ${summary.longest_stall_ms} ms`,
     `from a death to the next step of one who waited (${summary.waits_across_a_death} times): median ` +
     `${summary.after_death_p50_ms} ms, p99 ${summary.after_death_p99_ms} ms, most ` +

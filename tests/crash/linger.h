@@ -1,10 +1,10 @@
 /*
- * Includes shm_channel.h so that a process can rest before and after each system call the header
- * makes: a kill at a random instant then falls around them often, between a publish and its wake, or
- * between a segment's creation and its initialisation. For the files of the channel's crash harness.
+ * Includes the headers of the protocols so that a process can rest before and after each system call they
+ * make: a kill at a random instant then falls around them often, between a publish and its wake, or
+ * between a segment's creation and its initialisation. For the files of the crash harnesses.
  */
-#ifndef SYSV_SHM_TESTS_CHANNEL_LINGER_H
-#define SYSV_SHM_TESTS_CHANNEL_LINGER_H
+#ifndef SYSV_SHM_TESTS_LINGER_H
+#define SYSV_SHM_TESTS_LINGER_H
 
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -72,6 +72,7 @@ static inline void linger(void) {
 #define shmdt(...) LINGERING(int, (shmdt)(__VA_ARGS__))
 
 #include "shm_channel.h"
+#include "shm_latest.h"
 
 #undef syscall
 #undef semop

@@ -1,12 +1,9 @@
 /**
- * The board of the channel's crash harness, for TypeScript peers: what each notes about what it is
- * about to do and has done. `channel_board.h` says what the words mean and judges the messages of C
- * peers as this file judges those of TypeScript peers.
+ * The board of the crash harnesses, for TypeScript peers: what each notes about what it is about to do and
+ * has done. `board.h` says what the words mean.
  */
 
-import type { ChannelOptions } from "../../src/channel/mod.ts";
 import { Segment } from "../../mod.ts";
-import { peerMessage } from "../channel/peer_messages.ts";
 
 const WORD = Int32Array.BYTES_PER_ELEMENT;
 const SLOT = { AT: 128, SIZE: 512, TEXT: 48 } as const;
@@ -31,10 +28,9 @@ const BOARD_WORD = {
   TIMEOUTS: 15,
   REFUSED: 16,
   NOT_OURS: 17,
+  PROTOCOL: 18,
+  HELD: 19,
 } as const;
-/** What payloads are written over with, behind the sequence number. */
-const REWRITTEN_WITH: readonly number[] = [0x41, 0xc3];
-const REWRITTEN_FROM = 8;
 const SLOT_WORD = {
   STATE: 0,
   PROGRESS: 1,
@@ -146,15 +142,38 @@ export class Board {
     return this.#load(this.#slot / WORD + word);
   }
 
-  /** How the channel is opened. */
-  get channel(): ChannelOptions {
+  /** How the object is opened, whatever it is. */
+  get joining(): {
+    readonly key: number;
+    readonly mode?: number;
+    readonly trust?: boolean;
+    readonly timeout?: number;
+  } {
     return {
       key: this.#load(BOARD_WORD.KEY),
-      lanes: this.#load(BOARD_WORD.LANES),
-      laneCapacity: this.#load(BOARD_WORD.CAPACITY),
       ...(this.#load(BOARD_WORD.SHARED) !== 0 ? { mode: 0o666, trust: true } : {}),
       ...(this.inHurry ? { timeout: this.#load(BOARD_WORD.PATIENCE) } : {}),
     };
+  }
+
+  /** Lanes of the object; of a Latest, its cells. */
+  get lanes(): number {
+    return this.#load(BOARD_WORD.LANES);
+  }
+
+  /** Bytes of a lane. */
+  get capacity(): number {
+    return this.#load(BOARD_WORD.CAPACITY);
+  }
+
+  /** What the round is about, for the fan-out harness. */
+  get protocol(): number {
+    return this.#load(BOARD_WORD.PROTOCOL);
+  }
+
+  /** Whether the supervisor holds the object open, so that no peer leaves it as the last. */
+  get held(): boolean {
+    return this.#load(BOARD_WORD.HELD) !== 0;
   }
 
   /** Whether joining may take less time than usual, and is tried again then. */
@@ -195,7 +214,7 @@ export class Board {
     return this.#load(BOARD_WORD.MOST);
   }
 
-  /** Whether the supervisor is about to remove the channel under its peers. */
+  /** Whether the supervisor is about to remove the object under its peers. */
   get removed(): boolean {
     return this.#load(BOARD_WORD.REMOVED) !== 0;
   }
@@ -276,95 +295,5 @@ export class Board {
   complain(what: string): void {
     const text = new TextEncoder().encode(what).subarray(0, SLOT.SIZE - SLOT.TEXT - 1);
     this.#bytes.set(text, this.#slot + SLOT.TEXT);
-  }
-}
-
-/** A message's place in a channel. */
-interface Received {
-  readonly bytes: Uint8Array;
-  readonly tag: number;
-  readonly lane: number;
-}
-
-/** What one consumer, as long as it lives, has received. */
-export class Taker {
-  readonly #board: Board;
-  /** Of each tag, once one came: the next one to come. */
-  readonly #next = new Map<number, number>();
-  /** Tags with messages seen and not yet freed. */
-  readonly #touched = new Set<number>();
-
-  constructor(board: Board) {
-    this.#board = board;
-  }
-
-  /** Checks a message and notes it. `copied`: it is freed already. */
-  take(
-    { bytes, tag, lane }: Received,
-    copied: boolean,
-    lengthOf: (sequence: number) => number,
-  ): void {
-    if (tag >= this.#board.tags) throw new Violation(`there is no tag ${tag}`);
-    if (bytes.length < 8) throw new Violation(`tag ${tag}: a message of ${bytes.length} bytes`);
-    const record = this.#board.record(tag);
-    if (record.lane !== lane + 1) {
-      throw new Violation(`tag ${tag} is lane ${record.lane - 1}'s, and came through lane ${lane}`);
-    }
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-    const sequence = Number(view.getBigUint64(0, true));
-    if (sequence >= record.intent) {
-      throw new Violation(`tag ${tag}: message ${sequence} was never published`);
-    }
-    const right = peerMessage(sequence, tag, lengthOf(sequence));
-    // Another process may write there
-    const own = bytes.slice();
-    const { rewriting } = this.#board;
-    const differs = (byte: number, i: number): boolean => byte !== own[i];
-    const at = right.findIndex((byte, i) =>
-      differs(byte, i) &&
-      !(rewriting && i >= REWRITTEN_FROM && REWRITTEN_WITH.includes(own[i]!))
-    );
-    if (at === -1 && right.some(differs)) this.#board.rewritten();
-    if (bytes.length !== right.length || at !== -1) {
-      throw new Violation(
-        `tag ${tag}: message ${sequence} has ${bytes.length} bytes instead of ${right.length}, or ` +
-          `is wrong at byte ${at}`,
-      );
-    }
-    const next = this.#next.get(tag);
-    if (next === undefined) this.#checkFirst(record, tag, sequence);
-    else if (sequence !== next) {
-      throw new Violation(`tag ${tag}: message ${sequence} comes where ${next} should`);
-    }
-    this.#next.set(tag, sequence + 1);
-    // First that it is freed: killed in between, it counts as in hand, and not as one to come again
-    if (copied) record.freed = sequence + 1;
-    else this.#touched.add(tag);
-    if (record.seen <= sequence) record.seen = sequence + 1;
-  }
-
-  /** The first message of a tag that this consumer sees: what was before it, and whether that may be. */
-  #checkFirst(record: Record, tag: number, sequence: number): void {
-    const { seen, freed } = record;
-    if (sequence < freed) {
-      throw new Violation(
-        `tag ${tag}: message ${sequence} comes again, although all before ${freed} were freed`,
-      );
-    }
-    if (sequence < seen) this.#board.repeated(seen - sequence);
-    if (sequence > seen) {
-      // First that they were passed over: a process killed in between does not count them a second time
-      record.seen = sequence;
-      this.#board.missed(
-        sequence - seen,
-        `tag ${tag}: message ${sequence} comes after ${seen}, what is between`,
-      );
-    }
-  }
-
-  /** All that was taken is freed now. */
-  noteFreed(): void {
-    for (const tag of this.#touched) this.#board.record(tag).freed = this.#next.get(tag)!;
-    this.#touched.clear();
   }
 }

@@ -1,0 +1,73 @@
+/*
+ * The crash harness of Latest and Topic: peers that send and receive on one object, killed and stopped at
+ * random instants. What is received is checked by its number (fan_out_peer.h), and by what the senders noted
+ * on a board of their own (board.h), which no kill can take back: at the end of each round what was
+ * published last must be there. supervisor.h explains the rounds, the faults and the arguments.
+ *
+ * Who waits and can go on: a receiver that has not seen what was published, while the harness holds the
+ * object open.
+ */
+#include "fan_out_peer.h"
+#include "supervisor_rounds.h"
+
+static uint64_t rounds_of[TOPIC + 1];
+
+/* ---- hooks: a round -------------------------------------------------------------------------- */
+
+static void choose_shape(struct Random *random) {
+  struct Board *const board = run.board;
+  static const uint32_t sizes[] = {8, 64, 400, LONGEST};
+  if (run.fault == REWRITING) run.fault = NOTHING;
+  board->protocol = LATEST;
+  rounds_of[board->protocol]++;
+  board->lanes = 2U << below(random, 4);
+  board->most = sizes[below(random, 4)];
+  board->least = below(random, 2) == 0 ? board->most : 8;
+  run.producers = 1;
+}
+
+static void prepare(uint32_t number, struct Random *random, struct Slot *slot) {
+  slot->mode = below(random, WAYS);
+  /* there may be nothing yet to be opened for reading only */
+  if (!run.attached && slot->mode == READ_ONLY) slot->mode = WAITING_FOR_NEWS;
+  for (uint32_t lane = 0; lane < MOST_LANES; lane++) seen_record(number, lane)->seen = 0;
+}
+
+static void round_began(void) {}
+
+static bool can_end_waiting(uint32_t number) {
+  if (!run.attached) return false;
+  for (uint32_t lane = 0; lane < MOST_LANES; lane++) {
+    if (noted(&lane_record(lane)->published) > noted(&seen_record(number, lane)->seen)) return true;
+  }
+  return false;
+}
+
+/* The newest value is the one that was published last, or that its killed writer had begun. */
+static void judge_latest(void) {
+  static unsigned char bytes[LONGEST];
+  const struct Record *const record = lane_record(0);
+  struct ShmLatestValue value;
+  shm_latest_open_reader(&ends.reader, &ends.latest);
+  const enum ShmStatus status = shm_latest_read(&ends.reader, bytes, sizeof bytes, &value);
+  if (status != SHM_OK && (status != SHM_EMPTY || record->published != 0)) {
+    fail("the last reader: status %d, %s", (int)status, ends.reader.error.what);
+  }
+  if (value.version < record->published || value.version > record->intent) {
+    fail("the newest value is %llu, where %u was published and %u begun",
+         (unsigned long long)value.version, record->published, record->intent);
+  }
+}
+
+static void judge_round(bool removed) {
+  for (uint32_t number = FIRST_RECEIVER; number < SLOTS; number++) {
+    for (uint32_t lane = 0; lane < MOST_LANES; lane++) {
+      run.messages += seen_record(number, lane)->freed;
+    }
+  }
+  if (!removed && run.attached) judge_latest();
+}
+
+static void print_more(void) {
+  printf("\"latest_rounds\":%llu,", (unsigned long long)rounds_of[LATEST]);
+}
