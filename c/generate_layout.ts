@@ -8,6 +8,7 @@ import * as latest from "../src/latest/descriptor.ts";
 import type { AnyStructLayout, Layout } from "../src/layout/layout.ts";
 import { layoutHash, type NamedStructs } from "../src/layout/layout_hash.ts";
 import { MESSAGE_TYPE } from "../src/layout/message_type.ts";
+import * as topic from "../src/topic/descriptor.ts";
 
 type Numbers = Readonly<Record<string, number | Readonly<Record<string, number>>>>;
 
@@ -28,7 +29,7 @@ export interface Protocol {
 }
 
 /** The protocols whose segment begins with a header, by their names in C. */
-export const PROTOCOLS: Readonly<Record<"channel" | "latest", Protocol>> = {
+export const PROTOCOLS: Readonly<Record<"channel" | "latest" | "topic", Protocol>> = {
   channel: {
     descriptor: channel,
     structs: {
@@ -75,6 +76,29 @@ export const PROTOCOLS: Readonly<Record<"channel" | "latest", Protocol>> = {
       SEMAPHORE_COUNT: latest.SEMAPHORE_COUNT,
     },
   },
+  topic: {
+    descriptor: topic,
+    structs: {
+      ShmTopicHeader: topic.HEADER,
+      ShmTopicWaitingLine: topic.WAITING,
+      ShmTopicLaneState: topic.LANE_STATE,
+      ShmTopicLane: topic.LANE,
+      ShmTopicControl: topic.CONTROL,
+      ShmTopicRecord: topic.RECORD,
+    },
+    numbers: {
+      LINE: topic.LINE,
+      RECORD_ALIGN: topic.RECORD_ALIGN,
+      PADDING: topic.PADDING,
+      LANES: topic.LANES,
+      LANE_CAPACITY: topic.LANE_CAPACITY,
+      UNUSED_AT_END: topic.UNUSED_AT_END,
+    },
+    semaphores: {
+      SEM: topic.SEMAPHORE,
+      SEMAPHORES_BESIDE_LANES: topic.SEMAPHORES_BESIDE_LANES,
+    },
+  },
 };
 
 /** The names of all protocols. */
@@ -88,9 +112,9 @@ export function headerName(name: keyof typeof PROTOCOLS): string {
 /** What precedes a layout. */
 function begin(name: string): string {
   return `/*
- * The layout of \`${name}\` of @sysv/shm: constants and structs, with assertions that the compiler lays
- * them out as TypeScript does. Written by \`deno task layout\` from src/${name}/descriptor.ts, which says
- * which process writes which word. Do not change it by hand. Programs include shm_${name}.h.
+ * The layout of \`${name}\` of @sysv/shm: constants and structs, with assertions that the compiler
+ * lays them out as TypeScript does. Written by \`deno task layout\` from src/${name}/descriptor.ts,
+ * which says which process writes which word. Do not change it by hand; include shm_${name}.h.
  */
 #ifndef SYSV_SHM_${name.toUpperCase()}_LAYOUT_H
 #define SYSV_SHM_${name.toUpperCase()}_LAYOUT_H

@@ -1,7 +1,7 @@
 /*
- * The layout of `channel` of @sysv/shm: constants and structs, with assertions that the compiler lays
- * them out as TypeScript does. Written by `deno task layout` from src/channel/descriptor.ts, which says
- * which process writes which word. Do not change it by hand. Programs include shm_channel.h.
+ * The layout of `channel` of @sysv/shm: constants and structs, with assertions that the compiler
+ * lays them out as TypeScript does. Written by `deno task layout` from src/channel/descriptor.ts,
+ * which says which process writes which word. Do not change it by hand; include shm_channel.h.
  */
 #ifndef SYSV_SHM_CHANNEL_LAYOUT_H
 #define SYSV_SHM_CHANNEL_LAYOUT_H

@@ -313,9 +313,11 @@ SHMH_HOT struct ShmLatestCell *shmli_cell(const unsigned char *cells, size_t str
   return (struct ShmLatestCell *)(void *)(uintptr_t)(cells + index * stride);
 }
 
-/* The bytes of a value must have this length where the values are a struct. */
+/* Values are all of one length if they are a struct, here or by the header. */
 static inline uint32_t shmli_shortest(const struct ShmLatest *latest) {
-  return latest->member.type.hash != 0 ? latest->size : 0;
+  const bool is_struct = latest->member.type.hash != 0 ||
+                         shmh_peek(&shmli_control(latest)->header.type.hash) != 0;
+  return is_struct ? latest->size : 0;
 }
 
 /*
@@ -382,7 +384,7 @@ SHMH_HOT enum ShmStatus shm_latest_begin(struct ShmLatestWriter *writer, void **
                          writer->version);
   }
   /* SYNC reuse: the last store of `published` comes before all stores to the cell */
-  __atomic_thread_fence(__ATOMIC_RELEASE);
+  shmh_fence_before_writing();
   const uint64_t next = writer->version + 1;
   struct ShmLatestCell *const cell =
       shmli_cell(writer->cells, writer->stride, (uint32_t)next & writer->mask);
@@ -521,7 +523,7 @@ SHMH_HOT enum ShmStatus shmli_try_read(const struct ShmLatestReader *reader, voi
     shmh_copy_out(buffer, (const unsigned char *)cell + SHM_LATEST_VALUE_OFFSET, *length);
   }
   /* SYNC reuse: the loads of the cell come before the load of `published` */
-  __atomic_thread_fence(__ATOMIC_ACQUIRE);
+  shmh_fence_after_copy();
   const uint32_t now = __atomic_load_n(&words->published, __ATOMIC_ACQUIRE);
   const bool same = __atomic_load_n(&cell->number_high, __ATOMIC_RELAXED) == high;
   *version = (uint64_t)high << 32 | published;

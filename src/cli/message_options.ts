@@ -41,7 +41,7 @@ export const MAILBOX_OPTIONS = {
 } as const satisfies OptionTable;
 
 const LANE_OPTIONS = {
-  capacity: { value: "SIZE", help: "of each lane, if created: 1M (default); a power of two" },
+  capacity: { value: "SIZE", help: "of each lane, if created: 1M (default); a power of 2" },
   keep: { help: "if created: leave it in place at the end" },
   ...SHARED_OPTIONS,
 } as const satisfies OptionTable;
@@ -69,7 +69,7 @@ export const TOPIC_OPTIONS = {
   },
   lanes: {
     value: "N",
-    help: `how many may publish at a time, if created: ${TOPIC_LANES.DEFAULT} (default)`,
+    help: `most publishers at a time, if created: ${TOPIC_LANES.DEFAULT} (default)`,
   },
   ...LANE_OPTIONS,
 } as const satisfies OptionTable;

@@ -68,7 +68,7 @@ export const BYTES: ValueKind<ArrayBufferView | ArrayBufferLike, Bytes, Bytes, B
 class BytesEncoder implements ValueEncoder<ArrayBufferView | ArrayBufferLike, Bytes> {
   words: BigUint64Array<ArrayBuffer> | undefined;
   /** The last value, its length, and its words if it was written twice and they are aligned. */
-  #last: unknown;
+  #last: Encoded | undefined;
   #lastLength = 0;
   #lastWords: BigUint64Array<ArrayBuffer> | undefined;
   #edited: Bytes = new Uint8Array(0);
@@ -76,9 +76,10 @@ class BytesEncoder implements ValueEncoder<ArrayBufferView | ArrayBufferLike, By
 
   encode(value: ArrayBufferView | ArrayBufferLike): Encoded {
     // Many programs write the same small array each time. Its words are copied in a third of the time
-    if (value === this.#last && lengthOf(value as Encoded) === this.#lastLength) {
-      this.words = this.#lastWords ??= alignedWords(value as Encoded);
-      return value as Encoded;
+    const last = this.#last;
+    if (last !== undefined && value === last && lengthOf(last) === this.#lastLength) {
+      this.words = this.#lastWords ??= alignedWords(last);
+      return last;
     }
     this.words = this.#lastWords = undefined;
     const bytes = checkBytes(value, "value");

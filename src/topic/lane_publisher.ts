@@ -18,6 +18,8 @@ const ROUND_UP = RECORD_ALIGN - 1;
 const TWO_32 = 2 ** 32;
 /** Payloads up to this many bytes are copied one by one: `set` costs more than that. */
 const FEW = 16;
+/** The part of the ring that is announced in advance, and so lost to subscribers that are behind. */
+const AHEAD_PART = 64;
 
 /** Bytes of the record of a payload of `length` bytes. */
 export function recordSize(length: number): number {
@@ -33,6 +35,8 @@ export class LanePublisher {
   readonly #bytes: Uint8Array<ArrayBuffer>;
   readonly #capacity: number;
   readonly #mask: number;
+  /** How many bytes are announced in advance. */
+  readonly #ahead: number;
   readonly #small = new SmallPayload();
   /** The position up to which the ring may have been written. */
   #intent: number;
@@ -50,7 +54,6 @@ export class LanePublisher {
   #tail: number;
   /** The position of the newest record. */
   #last: number;
-  /** Records that are not published. */
   #staged = 0;
 
   /**
@@ -68,6 +71,7 @@ export class LanePublisher {
     this.#bytes = memory.bytes;
     this.#capacity = memory.bytes.length;
     this.#mask = this.#capacity - 1;
+    this.#ahead = (this.#capacity / AHEAD_PART) & ~ROUND_UP;
     // SYNC role: the semaphore orders this after all actions of the lane's last owner
     const state = readState(words);
     const intent = this.#intent = Atomics.load(words, INTENT);
@@ -89,9 +93,16 @@ export class LanePublisher {
     return (this.#countLow >>> 0) + (this.#countHigh >>> 0) * TWO_32;
   }
 
-  /** The position up to which there are records. */
-  get tail(): number {
-    return this.#tail;
+  /** Bytes of the records that are not published, if one of `length` payload bytes is added. */
+  stagedWith(length: number): number {
+    const size = recordSize(length);
+    const toEnd = this.#capacity - (this.#tail & this.#mask);
+    return ((this.#tail - this.#published) | 0) + size + (size > toEnd ? toEnd : 0);
+  }
+
+  /** Records that are not published. */
+  get staged(): number {
+    return this.#staged;
   }
 
   /** Private memory of `length` bytes, at most {@linkcode SMALL}, that is copied the fastest. */
@@ -99,20 +110,12 @@ export class LanePublisher {
     return this.#small.view(length);
   }
 
-  /** The position behind a record of `length` payload bytes, if it is written at `position`. */
-  after(position: number, length: number): number {
-    const size = recordSize(length);
-    const toEnd = this.#capacity - (position & this.#mask);
-    return (position + size + (size > toEnd ? toEnd : 0)) | 0;
-  }
-
-  /** Announces that the ring will be written up to `end`. Does nothing if that was announced. */
-  announce(end: number): void {
-    if (((end - this.#intent) | 0) <= 0) return;
-    this.#intent = end;
+  /** Announces that the ring will be written up to `end`, and more, so that few records need it. */
+  #announce(end: number): void {
+    const intent = this.#intent = (end + this.#ahead) | 0;
     // SYNC overwrite: no byte of the ring changes before this store is visible. On ARMv8 later plain stores
     // may pass a releasing store, but not the acquiring load behind it
-    Atomics.store(this.#words, INTENT, end);
+    Atomics.store(this.#words, INTENT, intent);
     Atomics.load(this.#words, INTENT);
   }
 
@@ -127,7 +130,7 @@ export class LanePublisher {
     const toEnd = this.#capacity - index;
     const position = size > toEnd ? (tail + toEnd) | 0 : tail;
     const end = (position + size) | 0;
-    this.announce(end);
+    if (((end - this.#intent) | 0) > 0) this.#announce(end);
     const ring = this.#ring;
     if (position !== tail) {
       ring[(index >> 2) + LENGTH] = PADDING;

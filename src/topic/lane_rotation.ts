@@ -86,7 +86,7 @@ export class LaneRotation {
     for (let i = 0; i < readers.length && count < most; i++) {
       const lane = this.#next;
       const reader = readers[lane]!;
-      if (reader.look()) count += reader.drain(visit, most - count);
+      count += reader.drain(visit, most - count);
       this.#failure ??= reader.takeFailure();
       // What is copied of a lane is handed out before another lane needs the memory of the copy
       if (!reader.hasCopied) this.#next = lane + 1 === readers.length ? 0 : lane + 1;

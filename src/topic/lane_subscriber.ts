@@ -158,12 +158,12 @@ export class LaneSubscriber {
    * @returns how many messages `visit` was called with and returned from
    */
   drain(visit: TopicVisit, most: number): number {
-    const goal = Atomics.load(this.#words, TAIL);
+    const tail = Atomics.load(this.#words, TAIL); // SYNC tail
     let count = 0;
     do {
-      if (!this.hasCopied && !this.#fill(count === 0)) break;
+      if (!this.hasCopied && !this.#fill(tail, count === 0)) break;
       count += this.#handOut(visit, most - count);
-    } while (count < most && ((goal - this.#position) | 0) > 0);
+    } while (count < most && ((tail - this.#position) | 0) > 0);
     return count;
   }
 
@@ -215,10 +215,9 @@ export class LaneSubscriber {
     if (before < 0 && after >= 0) this.#positionHigh = (this.#positionHigh + 1) | 0;
   }
 
-  /** Copies what is there. Returns whether the copy now begins with the next message. */
-  #fill(mayResync: boolean): boolean {
-    for (let overruns = 0;;) {
-      const tail = Atomics.load(this.#words, TAIL); // SYNC tail
+  /** Copies what is there up to `tail`. Returns whether the copy now begins with the next message. */
+  #fill(tail: number, mayResync: boolean): boolean {
+    for (let overruns = 0;; tail = Atomics.load(this.#words, TAIL)) {
       const there = (tail - this.#position) >>> 0;
       if (there === 0 && !this.#isLapped(tail)) return false;
       if (this.#lost) return this.#restart();
@@ -248,16 +247,16 @@ export class LaneSubscriber {
     if (!this.#isWhole()) return "overrun";
     const { words } = copy;
     const length = words[LENGTH]!;
-    const place = `the record at position ${this.#position >>> 0}`;
     if (length === PADDING_WORD) {
-      if (index === 0 || left !== this.#capacity - index) return `${place} is impossible padding`;
+      if (index === 0 || left !== this.#capacity - index) return this.#misfit("is padding");
       this.#advance(left);
       return "padding";
     }
     const size = this.#sizeOf(length);
-    if (size === 0 || size > left) return `${place} has the length ${length >>> 0}`;
-    if (words[NUMBER] !== this.#nextLow) {
-      return `${place} has the number ${words[NUMBER]! >>> 0}, not ${this.#nextLow >>> 0}`;
+    if (size === 0 || size > left) return this.#misfit(`has the length ${length >>> 0}`);
+    const number = words[NUMBER]!;
+    if (number !== this.#nextLow) {
+      return this.#misfit(`has the number ${number >>> 0}, not ${this.#nextLow >>> 0}`);
     }
     if (size > copied) {
       copy.loadLong(memory, index, length);
@@ -265,6 +264,11 @@ export class LaneSubscriber {
     }
     copy.owner = this;
     return "message";
+  }
+
+  /** What is wrong with an impossible record. */
+  #misfit(what: string): string {
+    return `the record at position ${this.#position >>> 0} ${what}`;
   }
 
   /** Whether no byte from the position on was overwritten before this call. */

@@ -174,18 +174,17 @@ export class Publisher<In = ArrayBufferView | ArrayBufferLike> implements Dispos
     const writer = this.#writer;
     this.#checkBatch(messages, count);
     try {
-      for (let next = 0; next < count;) {
-        const end = this.#announce(messages, next, count);
-        for (; next < end; next++) {
-          const payload = this.#encode(messages[next]!, next);
-          writer.append(payload, this.#check(lengthOf(payload)), tag);
-        }
-        this.#publish();
+      for (let i = 0; i < count; i++) {
+        const payload = this.#encode(messages[i]!, i);
+        const length = this.#check(lengthOf(payload));
+        if (writer.staged > 0 && writer.stagedWith(length) > this.#part) this.#publish();
+        writer.append(payload, length, tag);
       }
     } catch (failure) {
       writer.discard();
       throw failure;
     }
+    if (writer.staged > 0) this.#publish();
     return writer.count;
   }
 
@@ -205,25 +204,6 @@ export class Publisher<In = ArrayBufferView | ArrayBufferLike> implements Dispos
 
   get #part(): number {
     return this.#topic.shape.laneCapacity * BATCH_PART;
-  }
-
-  /** Announces the messages from `next` on that are published together. Returns the first one that is not. */
-  #announce(messages: readonly In[], next: number, count: number): number {
-    const writer = this.#writer;
-    const part = this.#part;
-    const begin = writer.tail;
-    let end = begin;
-    let last = next;
-    for (; last < count; last++) {
-      const length = this.#span === 0
-        ? this.#least
-        : lengthOf(checkBytes(messages[last], "messages", last));
-      const after = writer.after(end, length);
-      if (last > next && ((after - begin) >>> 0) > part) break;
-      end = after;
-    }
-    writer.announce(end);
-    return last;
   }
 
   /**

@@ -5,18 +5,20 @@ import { setTimeout as delay } from "node:timers/promises";
 import { Latest, Segment } from "../../mod.ts";
 import { CELL_WORD, CONTROL_WORD } from "../../src/latest/cell_memory.ts";
 import { CELLS_OFFSET } from "../../src/latest/cells.ts";
-import { C_NEEDS } from "../support/c_program.ts";
+import { numberedBytes, numberedLength, refused, SOON, summary } from "../support/c_peer.ts";
+import { C_NEEDS, CProgram } from "../support/c_program.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
 import { testWith } from "../support/needs.ts";
 import { freshKey } from "../support/peer.ts";
-import { cPeer, refused, SOON, summary, valueOf } from "./peer_values.ts";
 
 guardAgainstLeaks();
 
+const PEER = new URL("peer.c", import.meta.url);
+
 /** It is woken or it sleeps for ever: so it is woken. */
-const peer = cPeer("-DSHM_SLICE_MS=600000");
+const peer = new CProgram(PEER, "-O2", "-DSHM_SLICE_MS=600000");
 /** As it is for everybody. */
-const slicedPeer = cPeer();
+const slicedPeer = new CProgram(PEER, "-O2");
 
 /** A latest value of bytes at a key of its own. */
 function scratch(size: number, cells?: number): Latest {
@@ -31,7 +33,7 @@ for (const flags of [[], ["--read-only"]]) {
     await reader.line();
     while (writer.version < 20_000) {
       const version = writer.version + 1;
-      writer.write(valueOf(version, 8 + version % 193));
+      writer.write(numberedBytes(version, numberedLength(version, 200)));
       if (version % 500 === 0) await delay(0);
     }
     assert.equal((await summary(reader)).version, 20_000);
@@ -49,7 +51,7 @@ testWith(C_NEEDS, "shm_latest_write: its values are never torn in TypeScript", a
       const found = reader.read()!;
       assert(found.version >= version);
       version = found.version;
-      assert.deepEqual(found.value, valueOf(version, 8 + version % 193));
+      assert.deepEqual(found.value, numberedBytes(version, numberedLength(version, 200)));
     }
   }
   assert.deepEqual(await summary(writer), { values: 300_000, version: 300_000 });
@@ -74,7 +76,7 @@ testWith(
       running--;
     });
     while (running > 0) {
-      writer.write(valueOf(writer.version + 1, 64));
+      writer.write(numberedBytes(writer.version + 1, 64));
       await delay(1);
     }
     await Promise.all(ends);
@@ -90,7 +92,7 @@ testWith(
     using reader = latest.reader({ spin: 0 });
     let before: number | undefined;
     for await (const { value, version, skipped } of reader.changes(SOON)) {
-      assert.deepEqual(value, valueOf(version, 64));
+      assert.deepEqual(value, numberedBytes(version, 64));
       assert.equal(skipped, before === undefined ? 0 : version - before - 1);
       before = version;
       if (version === 2000) break;
@@ -107,12 +109,12 @@ testWith(C_NEEDS, "shm_latest_begin: what a killed writer began is never seen", 
     writer.kill("SIGKILL");
     await writer.ended();
     assert.equal(latest.writerPid, undefined);
-    assert.deepEqual(latest.reader().read(), { value: valueOf(version, 64), version });
+    assert.deepEqual(latest.reader().read(), { value: numberedBytes(version, 64), version });
     await using reader = peer.start("read", latest.key, version);
     assert.equal((await summary(reader)).version, version);
   }
   using writer = latest.writer();
-  assert.equal(writer.write(valueOf(13, 64)), 13);
+  assert.equal(writer.write(numberedBytes(13, 64)), 13);
   await using reader = peer.start("read", latest.key, 13);
   await summary(reader);
 });
@@ -126,7 +128,7 @@ function beginAt({ id, size }: Latest, version: number, cells: number): void {
   words[CONTROL_WORD.PUBLISHED] = words[cell + CELL_WORD.LOW] = version;
   words[cell + CELL_WORD.HIGH] = version / 2 ** 32;
   words[cell + CELL_WORD.LENGTH] = size;
-  segment.bytes.set(valueOf(version, size), (cell + CELL_WORD.VALUE) * 4);
+  segment.bytes.set(numberedBytes(version, size), (cell + CELL_WORD.VALUE) * 4);
 }
 
 testWith(C_NEEDS, "shm_latest.h: versions pass 2^32, in both directions", async () => {
@@ -139,7 +141,7 @@ testWith(C_NEEDS, "shm_latest.h: versions pass 2^32, in both directions", async 
   assert.equal((await summary(writer)).version, passed + 10);
   assert.equal((await summary(reader)).version, passed + 10);
   using found = latest.reader();
-  assert.deepEqual(found.read(), { value: valueOf(passed + 10, 64), version: passed + 10 });
+  assert.deepEqual(found.read(), { value: numberedBytes(passed + 10, 64), version: passed + 10 });
   beginAt(latest, 2 ** 32, 4);
   await using zero = peer.start("next", latest.key, 1);
   assert.equal((await summary(zero)).version, 2 ** 32);

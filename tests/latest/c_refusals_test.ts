@@ -7,16 +7,18 @@ import { CELL_WORD, CONTROL_WORD } from "../../src/latest/cell_memory.ts";
 import { CELLS_OFFSET, SEMAPHORE_COUNT } from "../../src/latest/cells.ts";
 import { HEADER } from "../../src/latest/descriptor.ts";
 import { messageText } from "../../src/layout/message_text.ts";
-import { C_NEEDS } from "../support/c_program.ts";
+import { numberedBytes, refused, summary } from "../support/c_peer.ts";
+import { C_NEEDS, CProgram } from "../support/c_program.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
 import { testWith } from "../support/needs.ts";
 import { asNobody } from "../support/other_user.ts";
 import { freshKey } from "../support/peer.ts";
-import { cPeer, refused, summary, valueOf } from "./peer_values.ts";
 
 guardAgainstLeaks();
 
-const peer = cPeer();
+const PEER = new URL("peer.c", import.meta.url);
+
+const peer = new CProgram(PEER, "-O2");
 
 const Pose = struct({ x: f64, y: f64, at: struct({ heading: f32, speed: f32 }) });
 
@@ -82,7 +84,7 @@ testWith(
       await refused(looking, says);
     }
     using writer = latest.writer();
-    writer.write(Pose.read(valueOf(1, 24).buffer));
+    writer.write(Pose.read(numberedBytes(1, 24).buffer));
     for (const flags of [["--type", text], []]) {
       await using reader = peer.start("read", latest.key, 1, ...flags);
       assert.equal((await summary(reader)).version, 1);
@@ -167,7 +169,7 @@ for (const [role, what, word, value, says] of CORRUPTIONS) {
       using latest = scratch();
       {
         using writer = latest.writer();
-        writer.write(valueOf(1, 64));
+        writer.write(numberedBytes(1, 64));
       }
       using segment = Segment.attach(latest.id);
       const words = new Int32Array(segment.buffer);
@@ -222,7 +224,7 @@ testWith(
     using latest = Latest.openOrCreate({ key, size: 64, cells: 4 });
     assert(!latest.created);
     using writer = latest.writer();
-    writer.write(valueOf(1, 64));
+    writer.write(numberedBytes(1, 64));
     assert.equal((await reader.ended()).code, 0, reader.printed.stderr);
     assert.equal(set.id, SemaphoreSet.open(key).id);
   },

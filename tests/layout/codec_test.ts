@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { array } from "../../src/layout/array.ts";
 import { u16be, u32be, u64be } from "../../src/layout/big_endian.ts";
 import { cString } from "../../src/layout/c_string.ts";
-import type { InputOf, Layout } from "../../src/layout/layout.ts";
+import type { Fields, InputOf, Layout, StructLayout } from "../../src/layout/layout.ts";
 import {
   bool,
   char,
@@ -63,6 +63,32 @@ Deno.test("read: each scalar, alone and in an array, is what its get reads", () 
       assert.deepEqual(S.read(bytes.buffer, at), { one: get(0), list: [get(1), get(2), get(3)] });
     }
   }
+});
+
+Deno.test("write: keys in any order, and each value is read once however deep it is", () => {
+  let layout: StructLayout<Fields> = struct({ inner: u8, last: u8 });
+  let reads = 0;
+  let value: object = { last: 1, inner: 2 };
+  for (let depth = 0; depth < 12; depth++) {
+    layout = struct<Fields>({ inner: layout, last: u8, other: u8 });
+    const inner = value;
+    value = {
+      get inner(): object {
+        reads += 1;
+        return inner;
+      },
+      other: depth,
+      last: 7,
+    };
+  }
+  const buffer = new ArrayBuffer(layout.size);
+  layout.write(buffer, value as never);
+  assert.equal(reads, 12);
+  assert.deepEqual([...new Uint8Array(buffer)], [
+    2,
+    1,
+    ...Array.from({ length: 12 }, (_, depth) => [7, depth]).flat(),
+  ]);
 });
 
 Deno.test("write: what a value inherits is a field if it has that name, and no unknown field", () => {

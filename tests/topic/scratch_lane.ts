@@ -85,10 +85,8 @@ export class ScratchLane {
 
   /** Whether the next message still belongs into one batch with those that are appended. */
   get fitsBatch(): boolean {
-    const { publisher, memory: { words }, capacity } = this;
     const { length } = message(this.count + 1, this.most);
-    const end = publisher.after(publisher.tail, length);
-    return ((end - words[LANE_WORD.TAIL]!) >>> 0) <= capacity / 4;
+    return this.publisher.stagedWith(length) <= this.capacity / 4;
   }
 
   #staged = 0;

@@ -157,13 +157,13 @@ const GET = command({
 const SET_OPTIONS = {
   size: {
     value: "SIZE",
-    help: "the most bytes of a value, if created: 1K (default), or those of VALUE",
+    help: "bytes of a value, if created: 1K, or those of VALUE",
   },
-  cells: { value: "N", help: "values in memory, if created; a power of two: 16 (default)" },
+  cells: { value: "N", help: "values in memory, if created: 16, or a power of two" },
   timeout: {
     short: "t",
     value: "DURATION",
-    help: "wait for another writer, or with watch for a change: 5s",
+    help: "wait for the writer's turn, or watch for a change: 5s",
   },
   ...SHARED_OPTIONS,
   ...VALUE_OPTIONS,

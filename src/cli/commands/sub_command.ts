@@ -28,7 +28,7 @@ const BATCH = 256;
 export const subCommand = command({
   options: {
     ...RECEIVE_OPTIONS,
-    history: { value: "N", help: "first the newest N messages of each lane, or all of them" },
+    history: { value: "N", help: "first the newest N messages of each lane, or all" },
     json: { help: "one message a line, as JSON; the stable form" },
     "read-only": { help: "only read, and leave no trace in the topic" },
     struct: { value: "DECL", help: "messages are structs of these fields in C" },

@@ -1,27 +1,26 @@
-/** The values that `peer.c` writes and checks, and how it is built. For the tests of this folder. */
+/** The C peers of latest values and topics, `peer.c` in their folders: what they write, and how they end. */
 
 import assert from "node:assert/strict";
-import { CProgram } from "../support/c_program.ts";
-import type { Peer } from "../support/peer.ts";
+import type { Peer } from "./peer.ts";
 
 /** A safety net only: no test passes or fails by how fast something is. */
 export const SOON = { timeout: 30_000 };
 
-/** `peer.c`, to be compiled with `flags` when it is first started; once a test file. */
-export function cPeer(...flags: readonly string[]): CProgram {
-  return new CProgram(new URL("peer.c", import.meta.url), "-O2", ...flags);
-}
-
 const U64 = (1n << 64n) - 1n;
 
-/** The value of a version. */
-export function valueOf(version: number, length: number): Uint8Array<ArrayBuffer> {
+/** The value of a version, or the message of a number. */
+export function numberedBytes(number: number, length: number): Uint8Array<ArrayBuffer> {
   const words = new BigUint64Array(Math.ceil(length / 8));
-  const first = BigInt(version) * 0x9e3779b97f4a7c15n;
+  const first = BigInt(number) * 0x9e3779b97f4a7c15n;
   for (let at = 0; at < words.length; at++) {
-    words[at] = at === 0 ? BigInt(version) : (first + BigInt(at)) & U64;
+    words[at] = at === 0 ? BigInt(number) : (first + BigInt(at)) & U64;
   }
   return new Uint8Array(words.buffer, 0, length);
+}
+
+/** Its length, from 8 to `most`. */
+export function numberedLength(number: number, most: number): number {
+  return 8 + number % (most - 7);
 }
 
 /** Waits for its end, which must be a good one, and returns the numbers of its last line but one. */
