@@ -1,7 +1,7 @@
 /** The interface of a subcommand, and how one is made from its options, its help and what it does. */
 
 import { UsageError } from "./errors.ts";
-import { optionsHelp, type OptionTable, parse, type Parsed } from "./usage.ts";
+import { optionsHelp, type OptionSpec, type OptionTable, parse, type Parsed } from "./usage.ts";
 
 /** The facts about a subcommand that are known before it is loaded. */
 export interface CommandEntry {
@@ -71,11 +71,13 @@ export function verbCommand(
   },
 ): Command {
   const names = Object.keys(verbs);
-  // An option that two verbs share has one line, that of the first
-  const options = Object.assign(
-    {},
-    ...Object.values(verbs).toReversed().map((verb) => verb.options),
-  );
+  const options: Record<string, OptionSpec> = {};
+  // An option that several verbs have has one line, that of the first
+  for (const verb of Object.values(verbs)) {
+    for (const [name, spec] of Object.entries(verb.options)) options[name] ??= spec;
+  }
+  delete options.help;
+  Object.assign(options, HELP_OPTION);
   return {
     options,
     verbs: names,

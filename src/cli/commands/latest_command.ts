@@ -157,9 +157,9 @@ const GET = command({
 const SET_OPTIONS = {
   size: {
     value: "SIZE",
-    help: "bytes of a value, if created: 1K, or those of VALUE",
+    help: "most bytes, if created: 1K, or what VALUE has",
   },
-  cells: { value: "N", help: "values in memory, if created: 16, or a power of two" },
+  cells: { value: "N", help: "values in memory, if created; a power of two: 16" },
   timeout: {
     short: "t",
     value: "DURATION",
