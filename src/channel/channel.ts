@@ -7,13 +7,7 @@ import { ERRNO } from "../../ffi/errno.ts";
 import { ShmError } from "../../ffi/shm_error.ts";
 import { acquireLane, acquireRole } from "../sync/lane_roles.ts";
 import { Role } from "../sync/role.ts";
-import type {
-  AnyStructLayout,
-  Fields,
-  StructInput,
-  StructLayout,
-  StructView,
-} from "../layout/layout.ts";
+import type { Fields, StructInput, StructLayout, StructView } from "../layout/layout.ts";
 import { checkMessageLayout } from "../layout/message_type.ts";
 import { type MessageCodec, StructCodec } from "../layout/struct_codec.ts";
 import { checkKey } from "../sysv/key.ts";
@@ -30,11 +24,12 @@ import {
 } from "./channel_options.ts";
 import { type ChannelStats, readStats } from "./channel_stat.ts";
 import { Consumer, makeConsumer } from "./consumer.ts";
-import { LANE_CAPACITY, LANES, SEMAPHORE } from "./descriptor.ts";
+import { SEMAPHORE } from "./descriptor.ts";
 import { ChannelMembership } from "./channel_membership.ts";
+import { joinOrCreate } from "../sync/lane_shape.ts";
 import type { LeaveResult } from "../sync/membership.ts";
 import { makeProducer, type Producer } from "./producer.ts";
-import { checkShape, maxMessage, type Shape } from "./shape.ts";
+import { KIND, maxMessage } from "./shape.ts";
 
 /**
  * A channel that this process has open. Its messages are bytes, or structs if {@linkcode Channel.of} made
@@ -83,7 +78,7 @@ export class Channel<In = ArrayBufferView | ArrayBufferLike, Out = Uint8Array<Ar
    * @throws {RangeError} a key, number of lanes, capacity, message size or mode out of range
    */
   static openOrCreate(options: ChannelOptions): Channel {
-    return new Channel(joinOrCreate(readChannelOptions(options)));
+    return new Channel(new ChannelMembership(joinOrCreate(KIND, readChannelOptions(options))));
   }
 
   /**
@@ -143,7 +138,8 @@ export class Channel<In = ArrayBufferView | ArrayBufferLike, Out = Uint8Array<Ar
     checkMessageLayout(layout, "Channel.openOrCreate");
     const read = { ...readStructChannelOptions(options), messageSize: layout.size };
     const codec = new StructCodec(layout);
-    return new Channel(joinOrCreate(read, layout), codec);
+    const how = { ...joinOrCreate(KIND, read), layout };
+    return new Channel(new ChannelMembership(how), codec);
   }
 
   /** The key of the channel. */
@@ -341,33 +337,4 @@ export class Channel<In = ArrayBufferView | ArrayBufferLike, Out = Uint8Array<Ar
   [Symbol.dispose](): void {
     this.close();
   }
-}
-
-/** Joins the channel with this key, or creates it. */
-function joinOrCreate(
-  options: ReturnType<typeof readChannelOptions>,
-  layout?: AnyStructLayout,
-): ChannelMembership {
-  const {
-    key,
-    lanes,
-    laneCapacity,
-    messageSize,
-    mode = 0o600,
-    persistent = false,
-    trust = false,
-    timeout,
-  } = options;
-  checkShape({
-    lanes: lanes ?? LANES.DEFAULT,
-    laneCapacity: laneCapacity ?? LANE_CAPACITY.DEFAULT,
-    messageSize: messageSize ?? 0,
-  });
-  const wanted: Partial<Shape> = {
-    ...(lanes === undefined ? {} : { lanes }),
-    ...(laneCapacity === undefined ? {} : { laneCapacity }),
-    ...(messageSize === undefined ? {} : { messageSize }),
-  };
-  const create = { mode, persistent };
-  return new ChannelMembership({ key, wanted, layout, create, trust, timeout });
 }

@@ -10,10 +10,10 @@ import type { SegmentStat } from "../sysv/segment_stat.ts";
 import type { SemaphoreSet } from "../sysv/semaphore_set.ts";
 import { LANE, SEMAPHORE, SEMAPHORE_AFTER_LANES } from "./descriptor.ts";
 import { LANE_WORD } from "./lane_words.ts";
-import { laneOffset } from "./lanes.ts";
 import { readMessageCount } from "./message_counter.ts";
 import { CHANNEL } from "./protocol.ts";
 import type { Shape } from "./shape.ts";
+import { GEOMETRY } from "./lanes.ts";
 
 /**
  * One lane, at approximately one instant.
@@ -113,7 +113,7 @@ function readLane(
   lane: number,
   capacity: number,
 ): Omit<LaneStat, "pid" | "alive"> {
-  const words = new Int32Array(memory, laneOffset(lane), LANE.size / 4);
+  const words = new Int32Array(memory, GEOMETRY.laneOffset(lane), LANE.size / 4);
   const { HEAD, TAIL, HEAD_COUNTERS, TAIL_COUNTERS, FULL_WAITS, OPENED, CLOSED } = LANE_WORD;
   for (let tries = 1;; tries++) {
     const head = Atomics.load(words, HEAD);
@@ -162,7 +162,7 @@ export function statChannel(
 
 /** The state from a copy of the words before the rings. */
 function readCopy(segment: ReadOnlySegment, set: SemaphoreSet, shape: Shape): ChannelStats {
-  return readStats(segment.read(0, laneOffset(shape.lanes)).buffer, set, shape);
+  return readStats(segment.read(0, GEOMETRY.laneOffset(shape.lanes)).buffer, set, shape);
 }
 
 /**

@@ -12,8 +12,8 @@ import {
   MESSAGE_COUNTER,
   RECORD_ALIGN,
 } from "./descriptor.ts";
-import { laneOffset } from "./lanes.ts";
 import { ringOffset, type Shape } from "./shape.ts";
+import { GEOMETRY } from "./lanes.ts";
 
 const WORD = Int32Array.BYTES_PER_ELEMENT;
 const PRODUCER_LINE = LANE.fields.producer.offset;
@@ -53,7 +53,7 @@ export const COUNTER_WORD = {
 export const WAITER_FLAG_OFFSET = {
   CONSUMER: CONTROL.fields.consumer.offset + CONSUMER.fields.asleep.offset,
   laneOwner: (lane: number): number =>
-    laneOffset(lane) + PRODUCER_LINE + LANE_PRODUCER.fields.asleep.offset,
+    GEOMETRY.laneOffset(lane) + PRODUCER_LINE + LANE_PRODUCER.fields.asleep.offset,
 } as const;
 
 /** The memory of one lane as arrays, all of them empty after detach. */
@@ -74,7 +74,7 @@ export function laneMemory(memory: ArrayBuffer, shape: Shape, lane: number): Lan
   const ring = ringOffset(shape, lane);
   return {
     lane,
-    words: new Int32Array(memory, laneOffset(lane), LANE_WORDS),
+    words: new Int32Array(memory, GEOMETRY.laneOffset(lane), LANE_WORDS),
     ring: new Int32Array(memory, ring, shape.laneCapacity / WORD),
     wide: new BigUint64Array(memory, ring, shape.laneCapacity / BigUint64Array.BYTES_PER_ELEMENT),
     bytes: new Uint8Array(memory, ring, shape.laneCapacity),
@@ -89,7 +89,7 @@ export function consumerWords(memory: ArrayBuffer): Int32Array<ArrayBuffer> {
 /** Whether every message that was published in any lane was also received. */
 export function isEmpty(memory: ArrayBuffer, shape: Shape): boolean {
   for (let lane = 0; lane < shape.lanes; lane++) {
-    const words = new Int32Array(memory, laneOffset(lane), LANE_WORDS);
+    const words = new Int32Array(memory, GEOMETRY.laneOffset(lane), LANE_WORDS);
     if (Atomics.load(words, LANE_WORD.TAIL) !== Atomics.load(words, LANE_WORD.HEAD)) return false;
   }
   return true;

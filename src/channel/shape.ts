@@ -1,41 +1,13 @@
 /**
- * The shape of a channel: its sizes and offsets for a number of lanes and a capacity. Internal: used by
- * the channel.
+ * The shape of a channel: its sizes and offsets for a number of lanes and a capacity. Internal: used by the
+ * channel.
  */
 
+import type { LaneKind, LaneShape as Shape } from "../sync/lane_shape.ts";
 import { RECORD } from "./descriptor.ts";
-import {
-  isCapacity,
-  isLanes,
-  LANE_CAPACITY,
-  laneOffset,
-  LANES,
-  SEMAPHORES_BESIDE_LANES,
-} from "./lanes.ts";
+import { GEOMETRY, LANE_CAPACITY } from "./lanes.ts";
 
-/** The properties that do not change while a channel exists. */
-export interface Shape {
-  readonly lanes: number;
-  /** Bytes of one ring. */
-  readonly laneCapacity: number;
-  /** Bytes of every message, or 0 if lengths differ. */
-  readonly messageSize: number;
-}
-
-/** The offset of a lane's ring in the segment. */
-export function ringOffset({ lanes, laneCapacity }: Shape, lane: number): number {
-  return laneOffset(lanes) + lane * laneCapacity;
-}
-
-/** The size of the segment. */
-export function segmentSize(shape: Shape): number {
-  return ringOffset(shape, shape.lanes);
-}
-
-/** The number of semaphores in the set. */
-export function semaphoreCount(lanes: number): number {
-  return lanes + SEMAPHORES_BESIDE_LANES;
-}
+export type { LaneShape as Shape } from "../sync/lane_shape.ts";
 
 /**
  * The longest message: it fits into an empty ring at every position, with the padding it may need. See
@@ -45,28 +17,21 @@ export function maxMessage(laneCapacity: number): number {
   return laneCapacity / 2 - RECORD.size;
 }
 
-/**
- * Checks the shape that a caller requests.
- *
- * @throws {RangeError} a number of lanes, capacity or message size out of range
- */
-export function checkShape(shape: Shape): Shape {
-  const { lanes, laneCapacity, messageSize } = shape;
-  if (!isLanes(lanes)) {
-    throw new RangeError(`lanes ${lanes} is not an integer from ${LANES.MIN} to ${LANES.MAX}`);
-  }
-  if (!isCapacity(laneCapacity)) {
-    throw new RangeError(
-      `laneCapacity ${laneCapacity} is not a power of two from ${LANE_CAPACITY.MIN} to ` +
-        `${LANE_CAPACITY.MAX} bytes`,
-    );
-  }
-  const most = maxMessage(laneCapacity);
-  if (!Number.isInteger(messageSize) || messageSize < 0 || messageSize > most) {
-    throw new RangeError(
-      `messageSize ${messageSize} is not an integer from 0 to ${most}, the most that lanes of ` +
-        `${laneCapacity} bytes take: raise laneCapacity`,
-    );
-  }
-  return shape;
+/** The kind of this object among those with lanes. */
+export const KIND: LaneKind = {
+  name: "channel",
+  className: "Channel",
+  capacity: LANE_CAPACITY,
+  geometry: GEOMETRY,
+  maxMessage,
+};
+
+/** The offset of a lane's ring in the segment. */
+export function ringOffset({ lanes, laneCapacity }: Shape, lane: number): number {
+  return GEOMETRY.laneOffset(lanes) + lane * laneCapacity;
+}
+
+/** The size of the segment. */
+export function segmentSize({ lanes, laneCapacity }: Shape): number {
+  return GEOMETRY.sizeFor(lanes, laneCapacity);
 }

@@ -4,8 +4,8 @@
  */
 
 import { CONTROL, LANE, LANE_STATE, RECORD, RECORD_ALIGN, WAITING } from "./descriptor.ts";
-import { laneOffset } from "./lanes.ts";
 import { ringOffset, type Shape } from "./shape.ts";
+import { GEOMETRY } from "./lanes.ts";
 
 const WORD = Int32Array.BYTES_PER_ELEMENT;
 const STATES = LANE.fields.states.offset / WORD;
@@ -59,7 +59,7 @@ export function laneMemory(memory: ArrayBuffer, shape: Shape, lane: number): Lan
   const ring = ringOffset(shape, lane);
   return {
     lane,
-    words: new Int32Array(memory, laneOffset(lane), LANE.size / WORD),
+    words: new Int32Array(memory, GEOMETRY.laneOffset(lane), LANE.size / WORD),
     ring: new Int32Array(memory, ring, shape.laneCapacity / WORD),
     wide: new BigUint64Array(memory, ring, shape.laneCapacity / BigUint64Array.BYTES_PER_ELEMENT),
     bytes: new Uint8Array(memory, ring, shape.laneCapacity),

@@ -10,11 +10,12 @@ import { checkMessageLayout } from "../layout/message_type.ts";
 import { type MessageCodec, StructCodec } from "../layout/struct_codec.ts";
 import type { HeadedOptions } from "../sync/headed_object.ts";
 import { acquireLane } from "../sync/lane_roles.ts";
+import { joinOrCreate } from "../sync/lane_shape.ts";
 import type { LeaveResult } from "../sync/membership.ts";
 import { checkKey } from "../sysv/key.ts";
-import { LANE_CAPACITY, LANES, SEMAPHORE } from "./lanes.ts";
+import { SEMAPHORE } from "./lanes.ts";
 import { makePublisher, type Publisher } from "./publisher.ts";
-import { checkShape, maxMessage, type Shape } from "./shape.ts";
+import { KIND, maxMessage, type Shape } from "./shape.ts";
 import { checkIdle, makeSubscriber, Subscriber } from "./subscriber.ts";
 import { TopicMembership } from "./topic_membership.ts";
 import {
@@ -80,7 +81,7 @@ export class Topic<In = ArrayBufferView | ArrayBufferLike, Out = Uint8Array<Arra
    * @throws {RangeError} a key, number of lanes, capacity, message size or mode out of range
    */
   static openOrCreate(options: TopicOptions): Topic {
-    return new Topic(joinOrCreate(readTopicOptions(options)));
+    return new Topic(joinOrCreate(KIND, readTopicOptions(options)));
   }
 
   /**
@@ -148,7 +149,7 @@ export class Topic<In = ArrayBufferView | ArrayBufferLike, Out = Uint8Array<Arra
         '"mode" and "persistent" are for a topic that is created, not with readOnly',
       );
     }
-    const { create, ...open } = joinOrCreate({ ...read, messageSize: layout.size });
+    const { create, ...open } = joinOrCreate(KIND, { ...read, messageSize: layout.size });
     const how = readOnly ? { ...open, readOnly } : { ...open, create };
     return new Topic({ ...how, layout }, new StructCodec(layout));
   }
@@ -318,29 +319,4 @@ export class Topic<In = ArrayBufferView | ArrayBufferLike, Out = Uint8Array<Arra
   [Symbol.dispose](): void {
     this.close();
   }
-}
-
-/** How to join the topic with this key, or to create it. */
-function joinOrCreate(options: ReturnType<typeof readTopicOptions>): HeadedOptions<Shape> {
-  const {
-    key,
-    lanes,
-    laneCapacity,
-    messageSize,
-    mode = 0o600,
-    persistent = false,
-    trust = false,
-    timeout,
-  } = options;
-  checkShape({
-    lanes: lanes ?? LANES.DEFAULT,
-    laneCapacity: laneCapacity ?? LANE_CAPACITY.DEFAULT,
-    messageSize: messageSize ?? 0,
-  });
-  const wanted: Partial<Shape> = {
-    ...(lanes === undefined ? {} : { lanes }),
-    ...(laneCapacity === undefined ? {} : { laneCapacity }),
-    ...(messageSize === undefined ? {} : { messageSize }),
-  };
-  return { key, wanted, create: { mode, persistent }, trust, timeout };
 }

@@ -3,13 +3,14 @@
 import assert from "node:assert/strict";
 import { Channel, MailboxServer, removeSegment, Segment, SemaphoreSet } from "../../mod.ts";
 import { findSegment, findSemaphoreSet } from "../../src/sysv/mod.ts";
-import { segmentSize, semaphoreCount } from "../../src/channel/shape.ts";
+import { segmentSize } from "../../src/channel/shape.ts";
 import { SEMAPHORE_AFTER_LANES } from "../../src/channel/descriptor.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
 import { testWith } from "../support/needs.ts";
 import { asNobody } from "../support/other_user.ts";
 import { freshKey, Peer } from "../support/peer.ts";
 import { byte, drained, scratchChannel } from "./scratch_channel.ts";
+import { GEOMETRY } from "../../src/channel/lanes.ts";
 
 guardAgainstLeaks();
 
@@ -110,7 +111,7 @@ Deno.test("Channel.openOrCreate: a segment or set of another program under the k
   {
     const key = freshKey();
     using segment = Segment.create({ key, size: 4096 });
-    const set = SemaphoreSet.create({ key, count: semaphoreCount(2) });
+    const set = SemaphoreSet.create({ key, count: GEOMETRY.semaphoreCount(2) });
     refused(key, "EFORMAT", /2 lanes, which its set is for, give no segment of 4096 bytes/);
     assert.deepEqual(set.values(), new Array(6).fill(0), "nothing was done to another's set");
     segment.remove();
@@ -119,7 +120,7 @@ Deno.test("Channel.openOrCreate: a segment or set of another program under the k
 });
 
 Deno.test("Channel.openOrCreate: a set without a segment, left by a killed process, is used", () => {
-  const set = SemaphoreSet.create({ key: freshKey(), count: semaphoreCount(2) });
+  const set = SemaphoreSet.create({ key: freshKey(), count: GEOMETRY.semaphoreCount(2) });
   assert.throws(() => Channel.open(set.key), { code: "ENOENT" });
   assert.throws(() => Channel.openOrCreate({ key: set.key, ...SHAPE, lanes: 3 }), {
     code: "EFORMAT",
@@ -164,7 +165,7 @@ Deno.test("Channel.close releases the entry lock if the memory was transferred a
 Deno.test("Channel.open: a segment that no process initialises in time names its creator", () => {
   const key = freshKey();
   using segment = Segment.create({ key, size: segmentSize(SHAPE) });
-  const set = SemaphoreSet.create({ key, count: semaphoreCount(SHAPE.lanes) });
+  const set = SemaphoreSet.create({ key, count: GEOMETRY.semaphoreCount(SHAPE.lanes) });
   refused(
     key,
     "ETIMEDOUT",
@@ -195,7 +196,9 @@ Deno.test("Channel.openOrCreate: an entry lock that stays held times out, and it
 async function halfMade(key: number, write = ""): Promise<void> {
   await using peer = Peer.typescript(
     `import { Segment, SemaphoreSet } from "@sysv/shm";
-    const set = SemaphoreSet.create({ key: ${key}, count: ${semaphoreCount(SHAPE.lanes)} });
+    const set = SemaphoreSet.create({ key: ${key}, count: ${
+      GEOMETRY.semaphoreCount(SHAPE.lanes)
+    } });
     const segment = Segment.create({ key: ${key}, size: ${segmentSize(SHAPE)} });
     ${write}
     console.log("created");

@@ -10,12 +10,13 @@ import {
   statChannel,
   struct,
 } from "../../mod.ts";
-import { segmentSize, semaphoreCount } from "../../src/channel/shape.ts";
+import { segmentSize } from "../../src/channel/shape.ts";
 import { messageType } from "../../src/layout/message_type.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
 import { testWith } from "../support/needs.ts";
 import { freshKey, Peer } from "../support/peer.ts";
 import { beginAt, byte, drained, fill, scratchChannel } from "./scratch_channel.ts";
+import { GEOMETRY } from "../../src/channel/lanes.ts";
 
 guardAgainstLeaks();
 
@@ -111,7 +112,7 @@ Deno.test("statChannel and listChannels: an object that is not a channel is refu
     code: "EFORMAT",
     message: /it is not a channel: its size, or that of its semaphore set, is not a channel's/,
   });
-  const set = SemaphoreSet.create({ key: segment.key, count: semaphoreCount(2) });
+  const set = SemaphoreSet.create({ key: segment.key, count: GEOMETRY.semaphoreCount(2) });
   assert.throws(() => statChannel(segment.id), {
     code: "EFORMAT",
     message: /it is not a channel, or not initialised yet/,

@@ -16,11 +16,11 @@ import {
   STRUCTS,
 } from "../../src/channel/descriptor.ts";
 import { layoutHash, layoutText } from "../../src/layout/layout_hash.ts";
-import { capacityFor, laneOffset, lanesFor } from "../../src/channel/lanes.ts";
-import { maxMessage, ringOffset, segmentSize, semaphoreCount } from "../../src/channel/shape.ts";
+import { maxMessage, ringOffset, segmentSize } from "../../src/channel/shape.ts";
 import { OBJECT_HEADER } from "../../src/sync/object_header.ts";
 import { testWith } from "../support/needs.ts";
 import { PROJECT } from "../support/peer.ts";
+import { GEOMETRY } from "../../src/channel/lanes.ts";
 
 function offsets(layout: { readonly fields: object }): Record<string, number> {
   return Object.fromEntries(
@@ -71,18 +71,27 @@ Deno.test("lanesFor and capacityFor: accept the numbers of a channel, and no oth
     for (const laneCapacity of [64, 1 << 20]) {
       const shape = { lanes, laneCapacity, messageSize: 0 };
       assert.equal(segmentSize(shape), 256 + lanes * (256 + laneCapacity));
-      assert.equal(capacityFor(lanes, segmentSize(shape)), laneCapacity);
-      assert.equal(capacityFor(lanes, segmentSize(shape) + 1), undefined);
-      assert.equal(lanesFor(semaphoreCount(lanes)), lanes);
+      assert.equal(GEOMETRY.capacityFor(lanes, segmentSize(shape)), laneCapacity);
+      assert.equal(GEOMETRY.capacityFor(lanes, segmentSize(shape) + 1), undefined);
+      assert.equal(GEOMETRY.lanesFor(GEOMETRY.semaphoreCount(lanes)), lanes);
       assert.equal(ringOffset(shape, 1) - ringOffset(shape, 0), laneCapacity);
     }
   }
-  assert.deepEqual([4, 261, 3, 0].map(lanesFor), [undefined, undefined, undefined, undefined]);
+  assert.deepEqual([4, 261, 3, 0].map(GEOMETRY.lanesFor), [
+    undefined,
+    undefined,
+    undefined,
+    undefined,
+  ]);
   assert.deepEqual(
-    [laneOffset(0), laneOffset(1) - laneOffset(0)],
+    [GEOMETRY.laneOffset(0), GEOMETRY.laneOffset(1) - GEOMETRY.laneOffset(0)],
     [CONTROL.fields.lane.offset, LANE.size],
   );
-  assert.deepEqual([laneOffset(0), laneOffset(3), maxMessage(64)], [256, 1024, 24]);
+  assert.deepEqual([GEOMETRY.laneOffset(0), GEOMETRY.laneOffset(3), maxMessage(64)], [
+    256,
+    1024,
+    24,
+  ]);
 });
 
 testWith({ files: true }, "layoutHash and its text are those of the page", () => {

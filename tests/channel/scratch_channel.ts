@@ -3,9 +3,9 @@
 import { Channel, type Consumer, type Producer, Segment } from "../../mod.ts";
 import type { ChannelOptions } from "../../src/channel/mod.ts";
 import { COUNTER_WORD, LANE_WORD } from "../../src/channel/lane_words.ts";
-import { laneOffset } from "../../src/channel/lanes.ts";
 import { LANE } from "../../src/channel/descriptor.ts";
 import { freshKey } from "../support/peer.ts";
+import { GEOMETRY } from "../../src/channel/lanes.ts";
 
 /** A safety net only: no test passes or fails by how fast something is. */
 export const SOON = 30_000;
@@ -22,7 +22,7 @@ export function withLaneWords<Result>(
   action: (words: Int32Array<ArrayBuffer>) => Result,
 ): Result {
   using segment = Segment.attach(channel.id);
-  return action(new Int32Array(segment.buffer, laneOffset(lane), LANE.size / 4));
+  return action(new Int32Array(segment.buffer, GEOMETRY.laneOffset(lane), LANE.size / 4));
 }
 
 /** Lets all lanes begin at `position`, as if `messages` had passed. For a channel without peers. */

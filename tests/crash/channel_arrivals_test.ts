@@ -6,12 +6,13 @@
 import assert from "node:assert/strict";
 import { Channel, SemaphoreSet, statSegment } from "../../mod.ts";
 import { findSegment } from "../../src/sysv/mod.ts";
-import { segmentSize, semaphoreCount } from "../../src/channel/shape.ts";
+import { segmentSize } from "../../src/channel/shape.ts";
 import { cPeer } from "../channel/peer_messages.ts";
 import { C_NEEDS, CProgram } from "../support/c_program.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
 import { testWith } from "../support/needs.ts";
 import { freshKey, Peer, PROJECT } from "../support/peer.ts";
+import { GEOMETRY } from "../../src/channel/lanes.ts";
 
 guardAgainstLeaks();
 
@@ -50,7 +51,12 @@ const creator = new CProgram(`
 
 /** Creates what is no channel yet. */
 async function create(key: number, ...flags: readonly string[]): Promise<Peer> {
-  const peer = creator.start(key, semaphoreCount(SHAPE.lanes), segmentSize(SHAPE), ...flags);
+  const peer = creator.start(
+    key,
+    GEOMETRY.semaphoreCount(SHAPE.lanes),
+    segmentSize(SHAPE),
+    ...flags,
+  );
   assert.equal(await peer.line(), "created");
   return peer;
 }

@@ -14,9 +14,9 @@ import {
 } from "../../src/channel/descriptor.ts";
 import type { Field } from "../../src/layout/layout.ts";
 import { LANE_WORD } from "../../src/channel/lane_words.ts";
-import { laneOffset } from "../../src/channel/lanes.ts";
 import { maxMessage, ringOffset, type Shape } from "../../src/channel/shape.ts";
 import type { Random } from "./random.ts";
+import { GEOMETRY } from "../../src/channel/lanes.ts";
 
 const WORD = Int32Array.BYTES_PER_ELEMENT;
 
@@ -74,7 +74,7 @@ export class Intruder implements Disposable {
 
   /** The tail in memory of a lane. */
   tail(lane: number): number {
-    return this.#words[laneOffset(lane) / WORD + LANE_WORD.TAIL]!;
+    return this.#words[GEOMETRY.laneOffset(lane) / WORD + LANE_WORD.TAIL]!;
   }
 
   /** Writes back what was there before a corruption. */
@@ -90,7 +90,7 @@ export class Intruder implements Disposable {
       case 0:
         return this.#bytes("random bytes", headerToo ? 0 : HEADER.size);
       case 1:
-        return this.#bytes("random bytes of a lane's words", laneOffset(lane), LANE.size);
+        return this.#bytes("random bytes of a lane's words", GEOMETRY.laneOffset(lane), LANE.size);
       case 2:
         return this.#bytes(
           "random bytes of a ring",
@@ -137,12 +137,12 @@ export class Intruder implements Disposable {
     const random = this.#random;
     const { laneCapacity: capacity } = this.#shape;
     const name = random.of(["TAIL", "HEAD"] as const);
-    const index = laneOffset(lane) / WORD + LANE_WORD[name];
+    const index = GEOMETRY.laneOffset(lane) / WORD + LANE_WORD[name];
     const step = random.of([1, 4, 8, 16, capacity - 8, capacity, capacity + 8, 2 ** 31, 2 ** 30]);
     const base = random.of([
       this.#words[index]!,
-      this.#words[laneOffset(lane) / WORD + LANE_WORD.TAIL]!,
-      this.#words[laneOffset(lane) / WORD + LANE_WORD.HEAD]!,
+      this.#words[GEOMETRY.laneOffset(lane) / WORD + LANE_WORD.TAIL]!,
+      this.#words[GEOMETRY.laneOffset(lane) / WORD + LANE_WORD.HEAD]!,
     ]);
     const value = random.below(5) === 0
       ? random.of([0, 4, -8, -1, 0x7fffffff, 0x7ffffff8, -0x80000000])
@@ -154,7 +154,7 @@ export class Intruder implements Disposable {
   #record(lane: number): Corruption & { before: Uint8Array } {
     const random = this.#random;
     const { laneCapacity: capacity } = this.#shape;
-    const words = laneOffset(lane) / WORD;
+    const words = GEOMETRY.laneOffset(lane) / WORD;
     const place = random.of([
       this.#words[words + LANE_WORD.HEAD]!,
       this.#words[words + LANE_WORD.TAIL]! - 8 * random.below(4),
@@ -197,7 +197,7 @@ export class Intruder implements Disposable {
     const random = this.#random;
     const ofLane = prefix === "" && random.below(3) > 0;
     const line = random.of(["producer", "consumer"] as const);
-    const from = ofLane ? laneOffset(lane) + LANE.fields[line].offset : offset;
+    const from = ofLane ? GEOMETRY.laneOffset(lane) + LANE.fields[line].offset : offset;
     const choices: Readonly<Record<string, Field>> = ofLane
       ? LANE.fields[line].layout.fields
       : fields;
@@ -227,6 +227,7 @@ export function lanesOf({ offset, length }: Corruption, shape: Shape): number[] 
   const end = offset + length;
   const touches = (from: number, size: number): boolean => offset < from + size && end > from;
   return Array.from({ length: shape.lanes }, (_, lane) => lane).filter((lane) =>
-    touches(laneOffset(lane), LANE.size) || touches(ringOffset(shape, lane), shape.laneCapacity)
+    touches(GEOMETRY.laneOffset(lane), LANE.size) ||
+    touches(ringOffset(shape, lane), shape.laneCapacity)
   );
 }

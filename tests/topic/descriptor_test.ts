@@ -16,8 +16,8 @@ import {
 } from "../../src/topic/descriptor.ts";
 import { layoutHash, layoutText } from "../../src/layout/layout_hash.ts";
 import { OBJECT_HEADER } from "../../src/sync/object_header.ts";
-import { capacityFor, isTopicSize, laneOffset, lanesFor } from "../../src/topic/lanes.ts";
-import { maxMessage, ringOffset, segmentSize, semaphoreCount } from "../../src/topic/shape.ts";
+import { GEOMETRY, isTopicSize } from "../../src/topic/lanes.ts";
+import { maxMessage, ringOffset, segmentSize } from "../../src/topic/shape.ts";
 import { testWith } from "../support/needs.ts";
 import { PROJECT } from "../support/peer.ts";
 
@@ -65,17 +65,22 @@ Deno.test("lanesFor and capacityFor: accept the numbers of a topic, and no other
       const shape = { lanes, laneCapacity, messageSize: 0 };
       const size = segmentSize(shape);
       assert.equal(size, 256 + lanes * (128 + laneCapacity) + UNUSED_AT_END);
-      assert.equal(capacityFor(lanes, size), laneCapacity);
-      assert.equal(capacityFor(lanes, size + 1), undefined);
-      assert.equal(lanesFor(semaphoreCount(lanes)), lanes);
+      assert.equal(GEOMETRY.capacityFor(lanes, size), laneCapacity);
+      assert.equal(GEOMETRY.capacityFor(lanes, size + 1), undefined);
+      assert.equal(GEOMETRY.lanesFor(GEOMETRY.semaphoreCount(lanes)), lanes);
       assert.equal(ringOffset(shape, 1) - ringOffset(shape, 0), laneCapacity);
       assert.equal(isTopicSize(size, lanes + SEMAPHORES_BESIDE_LANES), true);
       assert.equal(isTopicSize(size, lanes + SEMAPHORES_BESIDE_LANES + 1), false);
     }
   }
-  assert.deepEqual([3, 260, 2, 0].map(lanesFor), [undefined, undefined, undefined, undefined]);
+  assert.deepEqual([3, 260, 2, 0].map(GEOMETRY.lanesFor), [
+    undefined,
+    undefined,
+    undefined,
+    undefined,
+  ]);
   assert.deepEqual(
-    [laneOffset(0), laneOffset(1) - laneOffset(0)],
+    [GEOMETRY.laneOffset(0), GEOMETRY.laneOffset(1) - GEOMETRY.laneOffset(0)],
     [CONTROL.fields.lane.offset, LANE.size],
   );
   assert.equal(maxMessage(256), 48);

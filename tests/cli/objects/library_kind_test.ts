@@ -1,13 +1,10 @@
 /** Objects of this library by their sizes alone: each is recognised, and as one kind only. */
 
 import assert from "node:assert/strict";
-import { segmentSize as channelSize, semaphoreCount } from "../../../src/channel/shape.ts";
+import { GEOMETRY as CHANNEL } from "../../../src/channel/lanes.ts";
 import { LIBRARY_KINDS, libraryKind } from "../../../src/cli/objects/library_kind.ts";
 import { segmentSize as latestSize } from "../../../src/latest/shape.ts";
-import {
-  segmentSize as topicSize,
-  semaphoreCount as topicSemaphores,
-} from "../../../src/topic/shape.ts";
+import { GEOMETRY as TOPIC } from "../../../src/topic/lanes.ts";
 import { LAYOUT, SEMAPHORE_COUNT } from "../../../src/mailbox/descriptor.ts";
 
 /** The kinds that sizes match; more than one would be a guess. */
@@ -21,11 +18,11 @@ Deno.test("libraryKind: every shape of each kind is of that kind alone", () => {
   assert.deepEqual(matching(LAYOUT.size, SEMAPHORE_COUNT), ["mailbox"]);
   for (const lanes of [1, 2, 3, 8, 31, 256]) {
     for (let capacity = 64; capacity <= 2 ** 30; capacity *= 2) {
-      const channel = channelSize({ lanes, laneCapacity: capacity, messageSize: 0 });
-      assert.deepEqual(matching(channel, semaphoreCount(lanes)), ["channel"]);
+      const channel = CHANNEL.sizeFor(lanes, capacity);
+      assert.deepEqual(matching(channel, CHANNEL.semaphoreCount(lanes)), ["channel"]);
       if (capacity < 256) continue;
-      const topic = topicSize({ lanes, laneCapacity: capacity, messageSize: 0 });
-      assert.deepEqual(matching(topic, topicSemaphores(lanes)), ["topic"]);
+      const topic = TOPIC.sizeFor(lanes, capacity);
+      assert.deepEqual(matching(topic, TOPIC.semaphoreCount(lanes)), ["topic"]);
     }
   }
   for (const size of [1, 100, 112, 113, 4096, 65519, 2 ** 20]) {

@@ -6,7 +6,8 @@ import type { SegmentStat } from "../../../mod.ts";
 import type { SemaphoreSetStat } from "../../../src/sysv/mod.ts";
 import { segmentSize as latestSize } from "../../../src/latest/shape.ts";
 import { segmentSize as topicSize } from "../../../src/topic/shape.ts";
-import { segmentSize, semaphoreCount } from "../../../src/channel/shape.ts";
+import { GEOMETRY } from "../../../src/channel/lanes.ts";
+import { segmentSize } from "../../../src/channel/shape.ts";
 import { LAYOUT, SEMAPHORE_COUNT } from "../../../src/mailbox/descriptor.ts";
 import type { SemaphoreFacts } from "../../../src/cli/objects/semaphore_facts.ts";
 import { Inventory, type SegmentUse, type Use } from "../../../src/cli/objects/unused.ts";
@@ -147,7 +148,7 @@ Deno.test("Inventory.segment: a mailbox is known by size and set, a channel is k
     key: 7,
     size: segmentSize({ lanes, laneCapacity: 4096, messageSize: 0 }),
   };
-  const count = semaphoreCount(lanes);
+  const count = GEOMETRY.semaphoreCount(lanes);
   const withDisposable = (value: number): Inventory =>
     inventory([channel], {
       sets: [setStat({ count })],
