@@ -15,7 +15,7 @@ const FLAGS = {
   hugePages: "huge",
   lanes: "lanes",
   laneCapacity: "capacity",
-  messageSize: "message-size",
+  messageSize: "struct",
   cells: "cells",
   size: "size",
   withoutConsumer: "no-consumer",
@@ -49,10 +49,13 @@ function adviceFor(
     return `start \`${programName()} pub\`, or leave --read-only out`;
   }
   if (option === undefined) return undefined;
-  const flag = Object.hasOwn(options, FLAGS[option]) ? `--${FLAGS[option]}` : undefined;
+  const flag = flagOf(FLAGS[option], options);
   if (code === "EFORMAT") {
     const key = Object.hasOwn(options, "key") ? "--key" : "KEY";
-    return `leave ${flag ?? "it"} out to take what is there, or choose another ${key}`;
+    // A struct asks for its own size
+    const flags = option === "size" ? [flag, flagOf("struct", options)] : [flag];
+    const given = flags.filter((name) => name !== undefined).join(" or ");
+    return `leave ${given || "it"} out to take what is there, or choose another ${key}`;
   }
   switch (option) {
     case "trust":
@@ -76,4 +79,9 @@ function adviceFor(
     case "hugePages":
       return flag === undefined ? "" : `or leave ${flag} out`;
   }
+}
+
+/** The flag with this name as it is written; `undefined` if the command has none. */
+function flagOf(name: string, options: OptionTable): string | undefined {
+  return Object.hasOwn(options, name) ? `--${name}` : undefined;
 }

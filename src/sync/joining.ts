@@ -285,7 +285,18 @@ export function openSegment(
     if (found !== undefined) return found;
   }
   const { mode } = creation(object);
-  return unless(ERRNO.EEXIST, () => Segment.create({ key, size: object.size(set), mode }));
+  const size = object.size(set);
+  try {
+    return unless(ERRNO.EEXIST, () => Segment.create({ key, size, mode }));
+  } catch (error) {
+    if (!ShmError.is(error, "ENOMEM")) throw error;
+    // The advice of a segment names an option that this object does not have
+    throw new ShmError(`create the ${object.name}`, "shmget", ERRNO.ENOMEM, {
+      key,
+      facts: `the system does not reserve its ${size} bytes`,
+      remedy: "make it smaller: fewer lanes or cells, or less in each of them",
+    });
+  }
 }
 
 /** How to create the object; throws its error if it must exist already. */

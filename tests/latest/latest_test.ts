@@ -33,6 +33,17 @@ Deno.test("Latest.of: the first creates it, others find the same value", () => {
   assert.deepEqual(one.reader().read(), { value: POSE, version: 1 });
 });
 
+Deno.test("Latest.openOrCreate: memory that is missing is an error with advice that a Latest can follow", () => {
+  const { code, message, option } = failure(() =>
+    Latest.openOrCreate({ key: freshKey(), size: 2 ** 30, cells: 4096 })
+  );
+  assert.deepEqual([code, option], ["ENOMEM", undefined]);
+  assert.match(
+    message,
+    /create the Latest: .*4398047035776 bytes; make it smaller: fewer lanes or cells/,
+  );
+});
+
 Deno.test("Latest.of: the types of values, views and functions are those of the struct", () => {
   using latest = Latest.of(Pose, { key: freshKey() });
   using writer = latest.writer();

@@ -114,10 +114,12 @@ Deno.test("latest set: --size and --cells of a new one; what is too long is not 
     await latest("set", name, `${long}y`),
     /VALUE has 2001 bytes, and a value at most 2000/,
   );
-  assertFailed(
-    await latest("set", name, "--size=5", "x"),
-    /EFORMAT[^\n]*; leave --size out to take/,
-  );
+  for (const other of [["--size=5", "x"], ["--struct=int a;", '{"a":1}']]) {
+    assertFailed(
+      await latest("set", name, ...other),
+      /EFORMAT[^\n]*; leave --size or --struct out to take/,
+    );
+  }
   assert.equal(await printed("latest", "get", name), `${long}\n`);
   await printed("latest", "rm", name);
 });

@@ -99,6 +99,10 @@ Deno.test("pub: a topic that no other process has open goes, and it says so; --k
     await runHere("pub", `--key=${key}`, "--lanes=3", "x"),
     /EFORMAT[^\n]*; leave --lanes out to take what is there, or choose another --key\n$/,
   );
+  assertFailed(
+    await runHere("pub", `--key=${key}`, "--struct=int a;", '{"a":1}'),
+    /EFORMAT[^\n]*; leave --struct out to take what is there, or choose another --key\n$/,
+  );
   assert.equal((await runHere("topic", "rm", `${key}`)).code, 0);
   assert.deepEqual(objectsAt(key), []);
 });
