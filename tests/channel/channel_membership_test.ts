@@ -202,7 +202,7 @@ async function halfMade(key: number, write = ""): Promise<void> {
     const segment = Segment.create({ key: ${key}, size: ${segmentSize(SHAPE)} });
     ${write}
     console.log("created");
-    setInterval(() => {}, 1000);`,
+    setInterval(() => segment.attached, 1000); // a segment that is not used may be detached`,
     "--allow-ffi",
   );
   await peer.line();

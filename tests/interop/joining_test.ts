@@ -469,7 +469,7 @@ testWith(
       const segment = Segment.create({ key: ${key}, size: ${segmentSize(SHAPE)} });
       segment.write(Uint8Array.of(1, 2, 3), 8);
       console.log("half-made");
-      setInterval(() => {}, 1000);
+      setInterval(() => segment.attached, 1000); // a segment that is not used may be detached
     `,
         "--allow-ffi",
       );

@@ -253,9 +253,10 @@ async function halfMade(key: number): Promise<void> {
   await using peer = Peer.typescript(
     `import { Segment, SemaphoreSet } from "@sysv/shm";
     SemaphoreSet.create({ key: ${key}, count: 5 });
-    Segment.create({ key: ${key}, size: 256 }).bytes.fill(0xaa, 4, 128);
+    const segment = Segment.create({ key: ${key}, size: 256 });
+    segment.bytes.fill(0xaa, 4, 128);
     console.log("created");
-    setInterval(() => {}, 1000);`,
+    setInterval(() => segment.attached, 1000); // a segment that is not used may be detached`,
     "--allow-ffi",
   );
   await peer.line();
