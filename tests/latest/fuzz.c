@@ -1,12 +1,14 @@
 /*
- * A latest value with hostile memory: a writer, a reader and an intruder that overwrites random words,
- * in one process. sanitizers_test.ts builds it with AddressSanitizer and UndefinedBehaviorSanitizer.
+ * A latest value with hostile memory: a writer, a reader and an intruder that overwrites random
+ * words, in one process. sanitizers_test.ts builds it with AddressSanitizer and
+ * UndefinedBehaviorSanitizer.
  *
  *   fuzz KEY SEED CORRUPTIONS
  *
  * The memory is of malloc, of exactly the segment's size, so that AddressSanitizer sees each access
- * outside. Every status must be one of those that can come, with an error of one line; every wait is
- * back in time. stdout: "values=N errors=N". Exit code 0; 1 with a line on stderr; 3: no progress.
+ * outside. Every status must be one of those that can come, with an error of one line; every wait
+ * is back in time. stdout: "values=N errors=N". Exit code 0; 1 with a line on stderr; 3: no
+ * progress.
  */
 #include "shm_latest.h"
 

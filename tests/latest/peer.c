@@ -19,10 +19,12 @@
  *   --timeout S    ends with an error when waiting longer than that for one thing (30)
  *   --spin N       how often to look before sleeping
  *
- * The value of version v and n bytes: 8 at a time v, v * K + 1, v * K + 2..., cut off after n bytes.
+ * The value of version v and n bytes: 8 at a time v, v * K + 1, v * K + 2..., cut off after n
+ * bytes.
  *
- * stdout: "ready PID" with its role; at the end a line of "word name=number ...". Exit code 0; 1 with
- * a line on stderr after an error or a wrong value; 2 for wrong usage. SIGTERM ends it as COUNT would.
+ * stdout: "ready PID" with its role; at the end a line of "word name=number ...". Exit code 0; 1
+ * with a line on stderr after an error or a wrong value; 2 for wrong usage. SIGTERM ends it as
+ * COUNT would.
  */
 #include "shm_latest.h"
 

@@ -1,14 +1,14 @@
 /*
- * Writers and readers of a latest value as threads, for the sanitizers: sanitizers_test.ts builds it
- * with each of them and runs it.
+ * Writers and readers of a latest value as threads, for the sanitizers: sanitizers_test.ts builds
+ * it with each of them and runs it.
  *
  *   stress KEY SEED VALUES PATIENCE
  *
  * Two writers take the role in turn and write in both ways, sometimes at full speed, sometimes only
- * when all readers have seen the value before. Readers read without waiting, wait, and begin again with
- * a new reader; one of them is read-only. Every value is checked: all its words are of its version, and
- * no version comes back. What only the writer uses is plain memory, so ThreadSanitizer sees whether
- * taking and closing order it.
+ * when all readers have seen the value before. Readers read without waiting, wait, and begin again
+ * with a new reader; one of them is read-only. Every value is checked: all its words are of its
+ * version, and no version comes back. What only the writer uses is plain memory, so ThreadSanitizer
+ * sees whether taking and closing order it.
  *
  * It is built with slices longer than PATIENCE seconds: after that time without progress it says
  * "stuck", as a wake was lost. Exit code 0; 1 with a line on stderr: what was wrong; 3: stuck.
