@@ -36,6 +36,7 @@ export interface Scale {
   readonly wakes: number;
   readonly producers: readonly number[];
   readonly clients: readonly number[];
+  readonly receivers: readonly number[];
   readonly lines: number;
   readonly idleMs: number;
   /** Rounds of what is idle. */
@@ -46,6 +47,8 @@ export interface Scale {
   /** Numbers of other segments beside those that come and go. */
   readonly others: readonly number[];
   readonly fieldsMs: number;
+  /** Milliseconds of each figure of a Latest. */
+  readonly latestMs: number;
 }
 
 /** A run that means something. */
@@ -55,6 +58,7 @@ export const FULL: Scale = {
   wakes: 150,
   producers: [1, 4, 8],
   clients: [1, 6],
+  receivers: [1, 4],
   lines: 20_000,
   idleMs: 10_000,
   idleRounds: 3,
@@ -63,6 +67,7 @@ export const FULL: Scale = {
   lifecycles: 300,
   others: [0, 1000, 4000],
   fieldsMs: 600,
+  latestMs: 200,
 };
 
 /** A run that shows that all of it works. */
@@ -72,6 +77,7 @@ export const QUICK: Scale = {
   wakes: 25,
   producers: [4],
   clients: [1, 6],
+  receivers: [1, 4],
   lines: 1000,
   idleMs: 300,
   idleRounds: 1,
@@ -80,6 +86,7 @@ export const QUICK: Scale = {
   lifecycles: 50,
   others: [0, 100],
   fieldsMs: 100,
+  latestMs: 20,
 };
 
 /** One round of one case. */
@@ -124,6 +131,16 @@ const PAYLOADS = [
 
 const WITHOUT_IO_URING = ["mailbox-await", "channel-await"];
 const ONE_BY_ONE = ["channel-await", "channel-sync", "deno-unix", "deno-worker"];
+const LATESTS = [["latest-ts", "latest.ts"], ["latest-c", "latest.c"]] as const;
+const LATEST = ["plain read", "read", "read, writer at full speed", "write", "write, bytes"];
+/** One sender, several receivers: the peer, its program, and about how many messages a second. */
+const FAN_OUTS = [
+  ["topic-ts", "topic.ts", 1e7],
+  ["topic-c", "topic.c", 3e7],
+  ["deno-unix", "fan_out.ts", 4e6],
+  ["deno-broadcast", "fan_out.ts", 1e4],
+  ["iceoryx", "iceoryx.c", 1e6],
+] as const;
 const LIFECYCLES = ["create", "attach", "channelNew", "channelJoin", "mailboxJoin"];
 
 /** Sums a field over the lines of a case. */
@@ -202,6 +219,18 @@ export class Cases {
       const program = kind.throughput![1][0];
       add(id, [program], () => scale.producers.map((count) => this.#producers(kind, count)));
     }
+    for (const [peer, program] of LATESTS) {
+      add(peer, [program], () => [this.#latest(peer, program)]);
+    }
+    for (const [peer, program] of FAN_OUTS) {
+      add(
+        peer,
+        [program],
+        () => scale.receivers.map((count) => this.#fanOut(peer, program, count)),
+      );
+      if (!program.startsWith("topic")) continue;
+      add(peer, [program], () => [0, 4].map((count) => this.#fanOut(peer, program, count, "look")));
+    }
     cases.push(this.#allocation(), this.#fields());
     return { cases, notRun };
   }
@@ -216,10 +245,10 @@ export class Cases {
     return WITHOUT_IO_URING.includes(peer) && this.#reasonAgainst([DENYING]) === undefined;
   }
 
-  /** An address that no case has used. A key's neighbour is free too. */
+  /** An address that no case has used. The three keys after a key are free too. */
   #address(kind: AddressKind, lanes = 1): string {
     const n = this.#addresses++;
-    const key = this.#setting.firstKey + 2 * n % OTHERS_FROM;
+    const key = this.#setting.firstKey + 4 * n % OTHERS_FROM;
     const path = `${this.#setting.folder}/${n}`;
     if (kind === "key") return String(key);
     if (kind === "lanes") return `${key}/${lanes}`;
@@ -430,6 +459,57 @@ export class Cases {
         const received = lineOf(lines, "recv");
         const figure = received.messages! / received.seconds!;
         each = Math.max(first >> 2, countFor(figure * scale.seconds / producers, size));
+        return { [name]: { figure } };
+      },
+    };
+  }
+
+  /** A writer and a reader of one value, in turns and together. */
+  #latest(peer: string, program: string): Case {
+    const { scale, processes, machine: { pinned } } = this.#setting;
+    const name = (what: string): string => `latest/${peer}/${what}`;
+    return {
+      names: LATEST.map(name),
+      run: async () => {
+        const address = this.#address("key");
+        const args = [USUAL_BYTES, 0, 0, scale.latestMs, "-"];
+        const [first, second] = pinned.map((core) => [core]);
+        const lines = await processes.together([
+          this.#start([program, "write"], address, args, "pinned", first),
+          this.#start([program, "read"], address, args, "pinned", second),
+        ], TIMEOUT_MS);
+        const figures = lines.flatMap(({ nanoseconds = {} }) => Object.entries(nanoseconds));
+        return Object.fromEntries(figures.map(([what, figure]) => [name(what), { figure }]));
+      },
+    };
+  }
+
+  /**
+   * One sender and several receivers, which drain, or `look` and take nothing. The figure is what the slowest
+   * receiver gets a second, or without one what the sender sends.
+   */
+  #fanOut(peer: string, program: string, receivers: number, role?: "look"): Case {
+    const { scale, processes } = this.#setting;
+    const name = `fanOut/${peer}/${receivers}${role === undefined ? "" : " that take nothing"}`;
+    const about = FAN_OUTS.find(([one]) => one === peer)![2];
+    const first = countFor(about * scale.seconds / 4, USUAL_BYTES);
+    let count = first;
+    const counted = role === undefined ? "recv" : "send";
+    return {
+      names: [name],
+      run: async () => {
+        const address = `${this.#address(peer === "deno-unix" ? "path" : "key")}/${receivers}`;
+        const args = [USUAL_BYTES, count, Math.ceil(count / 5), 0, "-"];
+        const start = (part: string): Start =>
+          this.#start([program, part], address, args, "unpinned");
+        const all = peer === "deno-broadcast"
+          ? [start("broadcast")]
+          : [start("send"), ...Array.from({ length: receivers }, () => start(role ?? "recv"))];
+        const lines = await processes.together(all, TIMEOUT_MS);
+        const counting = lines.filter((line) => line.role === counted);
+        const figure = Math.min(...counting.map((line) => line.messages! / line.seconds!));
+        const { seconds } = lineOf(lines, peer === "deno-broadcast" ? "recv" : "send");
+        count = Math.max(first >> 2, countFor(count / seconds! * scale.seconds, USUAL_BYTES));
         return { [name]: { figure } };
       },
     };

@@ -123,6 +123,20 @@ export const PEERS: readonly PeerKind[] = [
     ...batchedChannel("channel-c-c", "C twin of the channel", "channel.c", "channel.c"),
     sleeping: both("pong-wait", "ping-wait", "channel.c"),
   },
+  {
+    id: "latest-await",
+    name: "Latest, promises (write, wait, changes)",
+    address: "key",
+    about: FAST,
+    sleeping: both("pong-await", "ping-await", "latest.ts"),
+  },
+  {
+    id: "latest-c",
+    name: "C twin of the Latest",
+    address: "key",
+    about: FAST,
+    sleeping: both("pong", "ping", "latest.c"),
+  },
   alike("deno-unix", "Unix socket, Deno", "unix", "socket.ts"),
   {
     id: "deno-unix-batch",
@@ -161,6 +175,11 @@ const OTHER_NAMES: Readonly<Record<string, string>> = {
   "ts": "Deno (this library)",
   "c": "C (our headers)",
   "node": "Node (shm-typed-array)",
+  "latest-ts": "Latest, Deno",
+  "topic-ts": "topic, Deno",
+  "topic-c": "C twin of the topic",
+  "iceoryx": "iceoryx, C",
+  "deno-broadcast": "BroadcastChannel to Workers, Deno",
 };
 
 /** The peer with that id. */

@@ -6,7 +6,21 @@ const HERE = new URL(".", import.meta.url).pathname;
 /** Where npm installs to; kept from run to run. */
 const INSTALLED = `${HERE}.packages`;
 
-const C_PROGRAMS = ["channel", "lifecycle", "mailbox", "pipe", "unix_socket", "without_io_uring"];
+const C_PROGRAMS = [
+  "channel",
+  "iceoryx",
+  "latest",
+  "lifecycle",
+  "mailbox",
+  "pipe",
+  "topic",
+  "unix_socket",
+  "without_io_uring",
+];
+/** What a program is compiled with. Debian has iceoryx in `iceoryx` and `libiceoryx-binding-c-dev`. */
+const LIBRARIES: Readonly<Record<string, readonly string[]>> = {
+  iceoryx: ["-I/usr/include/iceoryx/v2.0.3", "-liceoryx_binding_c"],
+};
 const NODE_PACKAGES: readonly PackageName[] = ["shm-typed-array", "zeromq"];
 const NEEDS: Readonly<Record<string, PackageName>> = {
   "node_shm.cjs": "shm-typed-array",
@@ -68,6 +82,7 @@ export class Programs {
           "-o",
           `${folder}/${name}`,
           `${HERE}peers/${name}.c`,
+          ...LIBRARIES[name] ?? [],
         ]),
       );
     }

@@ -370,6 +370,7 @@ export function tables(result: Result, kept: readonly KeptResult[] = [], file = 
   const throughput = casesOf(result, "throughput");
   const batched = throughput.filter(({ peer }) => peerKind(peer)?.batched === true);
   const each = throughput.filter(({ peer }) => peerKind(peer)?.batched !== true);
+  const [latest, fanOut] = [casesOf(result, "latest"), casesOf(result, "fanOut")];
   const [allocation, fields] = [casesOf(result, "allocation"), casesOf(result, "fields")];
   const bySize = (cases: readonly CaseResult[]): string =>
     matrix(cases, "peer", peerName, ({ variant }) => sizeText(Number(variant)));
@@ -483,6 +484,19 @@ export function tables(result: Result, kept: readonly KeptResult[] = [], file = 
           `64 B, batched, one consumer, no process pinned. This machine has ${result.machine.cores} cores.`,
           matrix(producers, "peer", peerName, ({ variant }) => variant),
           ...plot("producers", "Messages a second over the number of producers"),
+        ),
+        ...section(
+          latest,
+          "The newest value",
+          "A struct of 64 B, one by one. A plain read is that of the same struct in memory of the process's own.",
+          matrix(latest, "what is done", ({ variant }) => variant, ({ peer }) => nameOf(peer)),
+        ),
+        ...section(
+          fanOut,
+          "One sender, several receivers",
+          "64 B, messages a second at the slowest receiver; of receivers that take nothing, at the sender. No " +
+            "process is pinned. A topic's receivers miss what they are too slow for, and that does not count.",
+          matrix(fanOut, "peer", peerName, ({ variant }) => variant),
         ),
         ...section(
           allocation,

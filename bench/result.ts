@@ -12,6 +12,8 @@ export const MEASURES = {
   lifecycle: { unit: "ns", better: "less" },
   throughput: { unit: "messages/s", better: "more" },
   producers: { unit: "messages/s", better: "more" },
+  latest: { unit: "ns", better: "less" },
+  fanOut: { unit: "messages/s", better: "more" },
   allocation: { unit: "bytes/message", better: "less" },
   fields: { unit: "ns", better: "less" },
 } as const;

@@ -81,6 +81,26 @@ function idle(peer: string, says: string): Target {
   return { name: `${peer}-idle`, says, of: `idle/${peer}-await/unpinned`, most: 0.004 };
 }
 
+function latestWrite(name: string, what: string, variant: string): Target {
+  return {
+    name,
+    says: `writing ${what} to a Latest, at most 2x the C twin`,
+    of: `latest/latest-ts/${variant}`,
+    beside: `latest/latest-c/${variant}`,
+    most: 2,
+  };
+}
+
+function fanOut(subscribers: number): Target {
+  return {
+    name: `topic-${subscribers}`,
+    says: `a topic, 64 B, 1 publisher, drained by ${subscribers}, at least 0.5x the C twin`,
+    of: `fanOut/topic-ts/${subscribers}`,
+    beside: `fanOut/topic-c/${subscribers}`,
+    least: 0.5,
+  };
+}
+
 /** All of them, in the order of the report. */
 export const TARGETS: readonly Target[] = [
   besideSocket(
@@ -163,6 +183,38 @@ export const TARGETS: readonly Target[] = [
     says: "round trip of the channel by promises, pinned, at most 3 us",
     of: "roundTrip/channel-await/pinned",
     most: 3000,
+  },
+  {
+    name: "latest-read",
+    says: "a read of a struct of 64 B from a Latest, at most 3x a plain read of the struct",
+    of: "latest/latest-ts/read",
+    beside: "latest/latest-ts/plain read",
+    most: 3,
+  },
+  {
+    name: "latest-read-busy",
+    says: "the same while a writer writes at full speed, at most 3x a plain read of the struct",
+    of: "latest/latest-ts/read, writer at full speed",
+    beside: "latest/latest-ts/plain read",
+    most: 3,
+  },
+  latestWrite("latest-write", "a struct of 64 B", "write"),
+  latestWrite("latest-write-bytes", "64 bytes", "write, bytes"),
+  {
+    name: "latest-flowing",
+    says: "a change seen by `changes()` and one by `wait`, flowing, at most 6 us",
+    of: "roundTrip/latest-await/unpinned",
+    most: 6000,
+  },
+  besideSocket("latest-woken", "the same, woken after 3 ms", "latest-await", "wake/unpinned", 1),
+  fanOut(1),
+  fanOut(4),
+  {
+    name: "topic-watched",
+    says: "publishing beside 4 subscribers that take nothing, at least 0.9x publishing beside none",
+    of: "fanOut/topic-ts/4 that take nothing",
+    beside: "fanOut/topic-ts/0 that take nothing",
+    least: 0.9,
   },
   {
     name: "drain",

@@ -72,6 +72,8 @@ Deno.test("comparison: every measure is judged in its own direction", () => {
     lifecycle: "less",
     throughput: "more",
     producers: "more",
+    latest: "less",
+    fanOut: "more",
     allocation: "less",
     fields: "less",
   };
