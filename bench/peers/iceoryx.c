@@ -8,6 +8,7 @@
 #include <iceoryx_binding_c/publisher.h>
 #include <iceoryx_binding_c/runtime.h>
 #include <iceoryx_binding_c/subscriber.h>
+#include <errno.h>
 #include <signal.h>
 #include <sys/sem.h>
 #include <sys/wait.h>
@@ -21,7 +22,9 @@ static int meet(key_t key) {
   int set;
   while ((set = semget(key, 0, 0)) == -1 || semctl(set, 0, GETVAL) == 0) sleep_ms(2);
   struct sembuf here = {0, -1, 0}, all = {0, 0, 0};
-  if (semop(set, &here, 1) == -1 || semop(set, &all, 1) == -1) fail("semop");
+  if (semop(set, &here, 1) == -1) fail("semop");
+  /* The sender removes it when all were there */
+  if (semop(set, &all, 1) == -1 && errno != EIDRM && errno != EINVAL) fail("semop");
   return set;
 }
 
@@ -29,8 +32,9 @@ static pid_t start_daemon(void) {
   const pid_t daemon = fork();
   if (daemon == -1) fail("fork");
   if (daemon == 0) {
+    signal(SIGTERM, SIG_DFL);
     if (freopen("/dev/null", "w", stdout) == NULL) _exit(1);
-    execlp("iox-roudi", "iox-roudi", "--log-level", "off", (char *)NULL);
+    execlp("iox-roudi", "iox-roudi", "--log-level", "off", "--kill-delay", "1", (char *)NULL);
     _exit(127);
   }
   return daemon;
@@ -47,8 +51,7 @@ static void publish(iox_pub_t publisher, size_t size, uint64_t number) {
   iox_pub_publish_chunk(publisher, payload);
 }
 
-static void send_all(const struct Part *part, key_t key, int subscribers) {
-  const pid_t daemon = start_daemon();
+static void publish_all(const struct Part *part, key_t key, int subscribers) {
   iox_runtime_init("bench-send");
   iox_pub_storage_t storage;
   iox_pub_options_t options;
@@ -70,9 +73,22 @@ static void send_all(const struct Part *part, key_t key, int subscribers) {
   meet(key);
   semctl(set, 0, IPC_RMID);
   iox_pub_deinit(publisher);
-  iox_runtime_shutdown();
+}
+
+/* Publishes in a process of its own: the daemon ends only when no process is registered with it. */
+static int send_all(const struct Part *part, key_t key, int subscribers) {
+  const pid_t daemon = start_daemon();
+  const pid_t publisher = fork();
+  if (publisher == -1) fail("fork");
+  if (publisher == 0) {
+    publish_all(part, key, subscribers);
+    exit(0);
+  }
+  int status = 1;
+  waitpid(publisher, &status, 0);
   kill(daemon, SIGTERM);
   waitpid(daemon, NULL, 0);
+  return status == 0 ? 0 : 1;
 }
 
 static void receive_all(const struct Part *part, key_t key) {
@@ -114,8 +130,10 @@ int main(int argc, char **argv) {
   const char *const slash = strchr(part.address, '/');
   const key_t key = (key_t)atol(part.address);
   if (slash == NULL) return 2;
-  if (strcmp(part.role, "send") == 0) send_all(&part, key, atoi(slash + 1));
-  else if (strcmp(part.role, "recv") == 0) receive_all(&part, key);
-  else return 2;
+  /* The daemon tells what is still registered to end */
+  signal(SIGTERM, SIG_IGN);
+  if (strcmp(part.role, "send") == 0) return send_all(&part, key, atoi(slash + 1));
+  if (strcmp(part.role, "recv") != 0) return 2;
+  receive_all(&part, key);
   return 0;
 }
