@@ -109,6 +109,7 @@ struct ShmtiReader {
   uint64_t position; /* read up to here */
   uint64_t next;     /* the number of the next message */
   uint64_t missed;   /* to be reported with the next message */
+  uint32_t reach;    /* how many bytes to go back after an overrun */
   bool lost;         /* memory is corrupt: wait for another tail than `position`, and begin there */
 };
 
@@ -675,17 +676,19 @@ SHMH_COLD enum ShmStatus shmti_lose(struct ShmTopicSubscriber *subscriber, uint3
   return shmti_corrupt(&subscriber->error, subscriber->topic, lane, what, there, other);
 }
 
+/* An eighth of the ring is left to the publisher, so that there is time to read what is found. */
+static inline uint32_t shmti_longest_reach(uint32_t capacity) { return capacity / 8 * 7; }
+
 /*
- * Goes to the oldest record that is still whole and leaves some room to the publisher, but not
- * before message `from`: walks back from the newest. If there is none, to the tail. CORRUPT: the
+ * Goes to the oldest record that is still whole and at most `most` bytes behind, but not before
+ * message `from`: walks back from the newest. If there is none, to the tail. CORRUPT: the
  * records contradict the state.
  */
 SHMH_COLD enum ShmStatus shmti_walk(struct ShmTopicSubscriber *subscriber, uint32_t lane,
-                                    struct ShmtiState state, uint64_t from) {
+                                    struct ShmtiState state, uint64_t from, uint64_t most) {
   struct ShmtiReader *const reader = &subscriber->readers[lane];
   const unsigned char *const ring = shmti_ring(subscriber, lane);
   const uint32_t capacity = subscriber->capacity;
-  const uint64_t most = capacity - capacity / 8;
   uint64_t position = state.tail - ((uint32_t)state.tail - state.last);
   reader->position = state.tail;
   reader->next = state.count + 1;
@@ -726,8 +729,10 @@ SHMH_COLD enum ShmStatus shmti_recover(struct ShmTopicSubscriber *subscriber, ui
       state->count + 1 < expected) {
     return shmti_lose(subscriber, lane, "its number of messages", state->count, expected);
   }
-  const enum ShmStatus status = shmti_walk(subscriber, lane, *state, expected);
+  const enum ShmStatus status = shmti_walk(subscriber, lane, *state, expected, reader->reach);
   if (status != SHM_OK) return status;
+  /* to walk far takes long: a subscriber that is a little too slow would be overrun in it each time */
+  reader->reach /= 4;
   reader->missed += reader->next - expected;
   subscriber->missed += reader->next - expected;
   return SHM_OK;
@@ -835,7 +840,10 @@ static inline enum ShmStatus shmti_fill(struct ShmTopicSubscriber *subscriber, u
     if (SHMH_UNLIKELY(!shmti_read_state(words, &state))) {
       return shmti_lose(subscriber, lane, "its tail", state.tail, reader->position);
     }
-    if (state.tail == reader->position) return SHM_EMPTY;
+    if (state.tail == reader->position) {
+      reader->reach = shmti_longest_reach(capacity);
+      return SHM_EMPTY;
+    }
     if (SHMH_UNLIKELY(!shmti_is_state(&state, capacity) || state.tail < reader->position)) {
       return shmti_lose(subscriber, lane, "its tail", state.tail, reader->position);
     }
@@ -913,8 +921,10 @@ static inline enum ShmStatus shm_topic_open_subscriber(struct ShmTopicSubscriber
                    !shmti_is_state(&state, topic->lane_capacity);
     reader->position = state.tail;
     reader->next = state.count + 1;
+    reader->reach = shmti_longest_reach(topic->lane_capacity);
     if (history == 0 || reader->lost || state.count == 0) continue;
-    shmti_walk(subscriber, lane, state, history < state.count ? state.count - history + 1 : 1);
+    shmti_walk(subscriber, lane, state, history < state.count ? state.count - history + 1 : 1,
+               reader->reach);
   }
   return SHM_OK;
 }

@@ -21,9 +21,14 @@ export interface OldRecord {
 /** What is there if no record is. */
 const NOTHING: OldRecord = { behind: 0, messages: 0 };
 
+/** How much of a ring of so many bytes is read again at most: an eighth remains to be written meanwhile. */
+export function longestReach(capacity: number): number {
+  return capacity / 8 * 7;
+}
+
 /**
- * Finds the oldest record that can still be read, at most `most` before the tail of `state`. An eighth of
- * the ring remains to be written before it is overwritten, so that there is time to read it.
+ * Finds the oldest record that can still be read, at most `most` messages and `reach` bytes before the tail
+ * of `state`. Records that are overwritten soon do not count, so that there is time to read what is found.
  *
  * @returns `undefined` if a record that is not overwritten cannot be one
  */
@@ -31,9 +36,9 @@ export function findOldest(
   { words, ring, bytes }: LaneMemory,
   state: LaneState,
   most: number,
+  reach: number,
 ): OldRecord | undefined {
   const capacity = bytes.length;
-  const room = capacity / 8;
   const tail = state.end | 0;
   const count = Math.min(most, state.count);
   const low = state.count | 0;
@@ -58,7 +63,7 @@ export function findOldest(
     loadFence();
     // SYNC overwrite: what was not overwritten before this load was whole when it was read
     const written = (Atomics.load(words, LANE_WORD.INTENT) - tail) >>> 0;
-    if (possible && written + behind <= capacity - room) {
+    if (possible && written + behind <= reach) {
       found = { behind, messages };
       next = before;
     } else if (stride > 1) stride = 1;

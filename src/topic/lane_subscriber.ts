@@ -11,7 +11,7 @@ import type { ShmError } from "../../ffi/shm_error.ts";
 import { loadFence } from "../sync/load_fence.ts";
 import { refusePromise, type VisitResult } from "../sync/visit.ts";
 import { PADDING, RECORD, RECORD_ALIGN } from "./descriptor.ts";
-import { findOldest, type OldRecord } from "./lane_history.ts";
+import { findOldest, longestReach, type OldRecord } from "./lane_history.ts";
 import { recordSize } from "./lane_publisher.ts";
 import {
   ATTEMPTS,
@@ -32,6 +32,8 @@ const HEADER = RECORD.size;
 const TWO_32 = 2 ** 32;
 /** {@linkcode PADDING} as a signed word. */
 const PADDING_WORD = PADDING | 0;
+/** By how much less a subscriber goes back that was overrun again before it had reached the tail. */
+const LESS_REACH = 4;
 /** Overruns in a row after which a lane starts at its tail. */
 const MOST_OVERRUNS = 8;
 const AT_TAIL: OldRecord = { behind: 0, messages: 0 };
@@ -83,6 +85,9 @@ export class LaneSubscriber {
   /** The number of the next message, as two words. */
   #nextLow = 0;
   #nextHigh = 0;
+  /** How many bytes to go back after an overrun: at most, and now. */
+  readonly #longest: number;
+  #reach: number;
   /** Messages missed so far, and those of them that no message has reported yet. */
   #missed = 0;
   #unreported = 0;
@@ -109,8 +114,11 @@ export class LaneSubscriber {
     this.#span = messageSize === 0 ? maxMessage(this.#capacity) : 0;
     this.#copy = copy;
     this.#corrupt = corrupt;
+    this.#longest = this.#reach = longestReach(this.#capacity);
     const state = readState(memory.words);
-    const oldest = state === undefined ? undefined : findOldest(memory, state, history);
+    const oldest = state === undefined
+      ? undefined
+      : findOldest(memory, state, history, this.#reach);
     if (state === undefined || oldest === undefined) this.#spoil(NO_STATE);
     else this.#moveTo(state, oldest);
   }
@@ -164,6 +172,9 @@ export class LaneSubscriber {
       if (!this.hasCopied && !this.#fill(tail, count === 0)) break;
       count += this.#handOut(visit, most - count);
     } while (count < most && ((tail - this.#position) | 0) > 0);
+    if (this.#reach !== this.#longest && Atomics.load(this.#words, TAIL) === this.#position) {
+      this.#reach = this.#longest;
+    }
     return count;
   }
 
@@ -300,7 +311,9 @@ export class LaneSubscriber {
   #resync(atTail: boolean): boolean {
     const state = readState(this.#words);
     if (state === undefined) return this.#spoil(NO_STATE);
-    const oldest = findOldest(this.memory, state, atTail ? 0 : Infinity);
+    const oldest = findOldest(this.memory, state, atTail ? 0 : Infinity, this.#reach);
+    // To walk far takes long: a subscriber that is a little too slow would be overrun in it each time
+    this.#reach /= LESS_REACH;
     if (oldest === undefined) {
       const now = readState(this.#words);
       // A walk that lasts for 4 GiB sees records of two rounds

@@ -54,6 +54,31 @@ Deno.test("LaneSubscriber: gets what is published after it started, in order and
   assert.equal(checker.missed, 0);
 });
 
+Deno.test("LaneSubscriber: one that is overrun before it reaches the tail goes back less far", () => {
+  const lane = new ScratchLane(1 << 16, 0, 0, 0);
+  const subscriber = lane.subscribe();
+  const messages = lane.capacity / RECORD.size;
+  /** Receives what it can get, while `more` messages are published, and returns how many it got. */
+  const receive = (more: number): number =>
+    subscriber.drain(() => {
+      lane.publish(more);
+      more = 0;
+    }, MANY);
+  lane.publish(2 * messages);
+  const [first, second, third] = Array.from({ length: 3 }, () => receive(2 * messages)) as [
+    number,
+    number,
+    number,
+  ];
+  assert(first > messages / 2 && first <= messages / 8 * 7, `${first} of ${messages}`);
+  assert(second > 0 && second < first / 3, `${second} after ${first}`);
+  assert(third > 0 && third < second / 3, `${third} after ${second}`);
+  // At the tail it has caught up
+  assert(receive(0) < third);
+  lane.publish(2 * messages);
+  assert(receive(0) > messages / 2);
+});
+
 Deno.test("LaneSubscriber: messages of every length, at every place of the ring", () => {
   for (const capacity of [256, 512, 1 << 17, 1 << 19]) {
     const most = maxMessage(capacity);
