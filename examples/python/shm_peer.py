@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A peer of the mailbox and of the channel in Python, with nothing but the standard library.
+"""A peer of the mailbox, the channel, the Latest and the Topic in Python, with nothing but the standard library.
 
 It is written from docs/wire_format.md alone, and the step numbers below are those of that page.
 Linux only. One object belongs to one thread at a time, and not to a child of fork.
@@ -8,6 +8,11 @@ Linux only. One object belongs to one thread at a time, and not to a child of fo
     python3 shm_peer.py client  [--key K] [--timeout S] [TEXT ...]               else: lines of stdin
     python3 shm_peer.py consume [--key K] [--count N] [--keep] [--discard] ...   prints what it receives
     python3 shm_peer.py produce [--key K] [--lanes L] [--capacity C] ... [TEXT ...]
+    python3 shm_peer.py latest-set   [--key K] [--size S] [--cells N] ... [TEXT ...]
+    python3 shm_peer.py latest-get   [--key K] [--read-only] ...                 prints the newest value
+    python3 shm_peer.py latest-watch [--key K] [--count N] [--read-only] ...     prints each value that it finds
+    python3 shm_peer.py publish   [--key K] [--lanes L] [--capacity C] ... [TEXT ...]
+    python3 shm_peer.py subscribe [--key K] [--history N] [--read-only] ...      prints what it receives
 """
 
 import argparse
@@ -31,7 +36,7 @@ libc.syscall.restype = ctypes.c_long
 
 IPC_CREAT, IPC_EXCL, IPC_NOWAIT, SEM_UNDO = 0o1000, 0o2000, 0o4000, 0x1000
 IPC_RMID, IPC_STAT = 0, 2
-SHM_DEST = 0o1000
+SHM_DEST, SHM_RDONLY = 0o1000, 0o10000
 GETPID, GETVAL, GETALL, SETVAL = 11, 12, 13, 16
 GONE = (errno.EIDRM, errno.EINVAL)  # what the kernel says of an object that was removed
 
@@ -39,7 +44,7 @@ MACHINE = platform.machine()
 SYS_FUTEX = {"x86_64": 202, "aarch64": 98}[MACHINE]
 SEM_NSEMS = {"x86_64": 80, "aarch64": 64}[MACHINE]  # offset of sem_nsems in struct semid_ds
 FUTEX_WAIT, FUTEX_WAKE, FUTEX_WAKE_OP, INT_MAX = 0, 1, 5, 0x7FFFFFFF
-OP_SET, OP_ANDN, CMP_NE = 0, 3, 1
+OP_SET, OP_ADD, OP_OR, OP_ANDN, CMP_EQ, CMP_NE = 0, 1, 2, 3, 0, 1
 SLICE = 0.1  # no wait is longer than this before it looks again
 
 
@@ -200,16 +205,21 @@ class Memory:
 
     def _acquired(self, value):
         if MACHINE != "x86_64":
-            self._wake_op(ctypes.addressof(self._spare), OP_SET, 0)
+            self.fence()
         return value
 
     def _release(self):
         if MACHINE != "x86_64":
-            self._wake_op(ctypes.addressof(self._spare), OP_SET, 0)
+            self.fence()
 
-    def _wake_op(self, address, op, argument):
-        """word = word `op` argument; wakes all processes that wait on it if the word was not 0 before."""
-        code = op << 28 | CMP_NE << 24 | argument << 12
+    def fence(self):
+        """Loads and stores before it come before the loads and stores after it."""
+        self._wake_op(ctypes.addressof(self._spare), OP_SET, 0)
+
+    def _wake_op(self, address, op, argument, compare=CMP_NE):
+        """word = word `op` argument; wakes all processes that wait on it if the word was not 0 before
+        (with CMP_EQ: if it was 0)."""
+        code = op << 28 | compare << 24 | argument << 12
         spare, two = ctypes.c_void_p(ctypes.addressof(self._spare)), ctypes.c_void_p(address)
         many = ctypes.c_void_p(INT_MAX)  # this argument counts the sleepers on the second word
         call("futex", libc.syscall(SYS_FUTEX, spare, FUTEX_WAKE_OP, 1, many, two, ctypes.c_uint32(code)))
@@ -221,6 +231,22 @@ class Memory:
     def wake_if_asleep(self, at):
         """Exchanges the word for 0, after all stores before it, and wakes the processes that wait if it was 1."""
         self._wake_op(self.address + at, OP_SET, 0)
+
+    def ask_to_wake(self, at):
+        """Sets bit 0 of an event count, and returns the odd value to wait for. FUTEX_WAKE_OP does not tell
+        what was there before, so the word is loaded after it: if a peer has cleared the bit, it is set again.
+        CMP_EQ: a process that sleeps waits for another value than 0, and must not be woken by this."""
+        while True:
+            self._wake_op(self.address + at, OP_OR, 1, CMP_EQ)
+            value = self.load32(at)
+            if value & 1:
+                return value
+
+    def wake_if_odd(self, at):
+        """After all stores before it: adds 1 to an event count that is odd, and wakes the processes that wait."""
+        self.fence()
+        if self.load32(at) & 1:
+            self._wake_op(self.address + at, OP_ADD, 1)
 
     def round_down(self, at):
         """Clears the low three bits of a word; a word that has none of them is left as it is."""
@@ -239,18 +265,20 @@ class Memory:
 
 
 class Peer:
-    """What the mailbox and the channel have in common. A subclass sets LOCK, USERS and DISPOSABLE."""
+    """What all have in common. A subclass sets LOCK, USERS and DISPOSABLE."""
 
-    def __init__(self, key, create, persistent, mode, timeout, trust_others, recreate=False):
-        self.key, self.create, self.persistent, self.mode = key, create, persistent, mode
-        self.trust_others, self.recreate, self.timeout = trust_others, recreate, timeout
+    EMPTY_WHILE_ATTACHED = False  # True: it is removed also if other processes are attached
+
+    def __init__(self, key, create, persistent, mode, timeout, trust_others, recreate=False, read_only=False):
+        self.key, self.create, self.persistent, self.mode = key, create and not read_only, persistent, mode
+        self.trust_others, self.recreate, self.timeout, self.read_only = trust_others, recreate, timeout, read_only
         self.set = self.memory = None
         if key == 0:
             raise ShmError("the key 0 is IPC_PRIVATE: no other process could find what is created")
         deadline, pause, made = Deadline(timeout), 0.001, set()
         while True:
             try:
-                return self._try_join(deadline, made)
+                return self._try_open(deadline) if read_only else self._try_join(deadline, made)
             except StartOver as again:
                 if deadline.over():
                     raise ShmError(f"not joined in time: {again}") from None
@@ -289,7 +317,7 @@ class Peer:
             if segment and not self._segment_alone():
                 again = find_segment(self.key)
                 if again and again.id == segment.id and not again.removed:
-                    raise ShmError("the segment has no semaphore set, so it is no channel")
+                    raise ShmError("the segment has no semaphore set, so it is another program's")
                 raise StartOver("the segment was removed")
             self._adopt_none()
             flags = IPC_CREAT | IPC_EXCL | self.mode
@@ -302,7 +330,7 @@ class Peer:
                 self._check_unused(unfit)
             call("shmctl(IPC_RMID)", libc.shmctl(unfit.id, IPC_RMID, None), GONE)
         # 4. Enter.
-        self._enter(segment, deadline)
+        self._enter(segment, deadline, made)
         # 5. and 6. Whatever fails from here on is undone.
         created = False
         try:
@@ -315,14 +343,7 @@ class Peer:
                 if id < 0:
                     raise StartOver("another process created the segment")
                 created = True
-            self.segment = id
-            address = libc.shmat(id, None, 0)
-            if address == ctypes.c_void_p(-1).value:
-                code = ctypes.get_errno()
-                if code in GONE:
-                    raise StartOver("the segment was removed")
-                fail(code, "shmat")
-            self.memory = Memory(address, 0)
+            self._attach(id, 0)
             facts = SegmentFacts(id)
             if facts.removed:
                 raise StartOver("the segment was removed")
@@ -339,7 +360,16 @@ class Peer:
         # 7.
         self._release(self.LOCK)
 
-    def _enter(self, segment, deadline):
+    def _attach(self, id, flags):
+        address = libc.shmat(id, None, flags)
+        if address == ctypes.c_void_p(-1).value:
+            code = ctypes.get_errno()
+            if code in GONE:
+                raise StartOver("the segment was removed")
+            fail(code, "shmat")
+        self.segment, self.memory = id, Memory(address, 0)
+
+    def _enter(self, segment, deadline, made):
         lock, users = (self.LOCK, 1, SEM_UNDO), (self.USERS, 1, SEM_UNDO)
         try:
             if segment:
@@ -413,6 +443,8 @@ class Peer:
         """Leaves; the last one out removes what is empty. Returns "not ours" if only its owner may."""
         if self.memory is None:
             return None
+        if self.read_only:
+            return self._detach()
         result = None
         try:
             self._release_roles()
@@ -426,7 +458,8 @@ class Peer:
                 alone = self._getval(self.USERS) == 1
                 kept = self._kept(alone)
                 facts = SegmentFacts(self.segment)
-                if alone and facts.attached == 1 and not kept and self._empty(facts):
+                unused = facts.attached == 1 or self.EMPTY_WHILE_ATTACHED
+                if alone and unused and not kept and self._empty(facts):
                     self._setval(self.DISPOSABLE, 0)
                     if call("shmctl(IPC_RMID)", libc.shmctl(self.segment, IPC_RMID, None), (errno.EPERM,)) < 0:
                         self._setval(self.DISPOSABLE, 1)
@@ -509,7 +542,8 @@ class Peer:
         """Each wait calls this once a slice."""
         if SegmentFacts(self.segment).removed:
             raise Removed("the segment was removed")
-        self._getval(self.LOCK)
+        if not self.read_only:
+            self._getval(self.LOCK)
 
 
 # ---------------------------------------------------------------- the mailbox
@@ -653,23 +687,17 @@ class MailboxClient(Mailbox):
         return "withdrawn" if there else "taken"
 
 
-# ---------------------------------------------------------------- the channel
+# ---------------------------------------------------------------- objects with a header
 
-MAGIC, VERSION, LAYOUT_HASH = 0x434D4853, 1, 0x9208E356
-OTHER_MAGICS = {0x4C4D4853: "a Latest", 0x544D4853: "a Topic"}
+VERSION = 1
+CHANNEL, LATEST, TOPIC = 0x434D4853, 0x4C4D4853, 0x544D4853
+KINDS = {CHANNEL: "channel", LATEST: "Latest", TOPIC: "Topic"}
 HEADER, TYPE, FINGERPRINTS = 128, 32, 46
 PADDING, MASK = 0xFFFFFFFF, 0xFFFFFFFF
-ASLEEP, OPENED, IDENTITY = 128, 132, 136  # the consumer's line
-TAIL, LANE_ASLEEP, LANE_OPENED, CLOSED, FULL_WAITS, TAIL_TALLIES = 0, 4, 8, 12, 16, 20
-HEAD, HEAD_TALLIES = 128, 132
 
 
-def capacity_of(size, lanes):
-    """The capacity of a lane in a segment of this size with this many lanes, or None."""
-    share, rest = divmod(size - 256, lanes)
-    capacity = share - 256
-    fits = rest == 0 and 64 <= capacity <= 1 << 30 and capacity & (capacity - 1) == 0
-    return capacity if fits else None
+def is_power(n, least, most):
+    return least <= n <= most and n & (n - 1) == 0
 
 
 class MessageType:
@@ -702,70 +730,66 @@ class MessageType:
         raise ShmError(f"it holds another struct after {(self.leaves + ['no field'])[:FINGERPRINTS][-1]} here")
 
 
-class Channel(Peer):
-    def __init__(self, key, create, persistent, lanes, capacity, message_size, mode, timeout, trust_others,
-                 message_type):
-        if lanes is not None and not 1 <= lanes <= 256:
-            raise ShmError("a channel has 1 to 256 lanes")
-        if capacity is not None and capacity_of(256 + 256 + capacity, 1) is None:
-            raise ShmError("a capacity is a power of two from 64 to 2^30")
-        self.type = MessageType(message_type)
-        if message_type is not None:
-            message_size = self.type.size
-        self.asked_lanes, self.asked_capacity, self.asked_message_size = lanes, capacity, message_size
-        super().__init__(key, create, persistent, mode, timeout, trust_others)
+class Headed(Peer):
+    """A channel, a Latest or a Topic. A subclass sets MAGIC and LAYOUT_HASH, and knows its shape:
+    `_first_shape` are the three words at 12 of a new one, `_adopt_shape` checks and takes those it found."""
 
-    def _set_lanes(self, lanes):
-        self.lanes = lanes
-        self.LOCK, self.USERS, self.DISPOSABLE = lanes + 1, lanes + 2, lanes + 3
+    def __init__(self, key, create, persistent, mode, timeout, trust_others, message_type, read_only=False):
+        self.kind, self.type = KINDS[self.MAGIC], MessageType(message_type)
+        super().__init__(key, create, persistent, mode, timeout, trust_others, read_only=read_only)
 
-    def _adopt_none(self):
-        self._set_lanes(self.asked_lanes or 8)
-
-    def _count(self):
-        return self.lanes + 4
-
-    def _size(self):
-        return 256 + self.lanes * (256 + (self.asked_capacity or 1 << 20))
-
-    def _size_fits(self, size):
-        return any(capacity_of(size, lanes) for lanes in range(1, 257))
-
-    def _adopt_count(self, count, segment):
-        lanes = count - 4
-        if not 1 <= lanes <= 256 or segment and capacity_of(segment.size, lanes) is None:
-            raise ShmError(f"a set of {count} semaphores is not this channel's")
-        if not segment and self.asked_lanes not in (None, lanes):
-            raise ShmError(f"the set without a segment is for {lanes} lanes, not {self.asked_lanes}")
-        self._set_lanes(lanes)
-
-    def _lane(self, i):
-        return 256 + 256 * i
-
-    def _ring(self, i):
-        return 256 + 256 * self.lanes + i * self.capacity
-
-    # ------------------------------------------------------------ ready
+    def _try_open(self, deadline):
+        """Opens it for reading only, without joining. The steps are those of "Read-only"."""
+        # 1.
+        segment = find_segment(self.key)
+        if not segment:
+            raise ShmError(f"there is no {self.kind}")
+        if segment.gone:
+            raise StartOver("the segment was removed")
+        self._trust(segment, "segment")
+        if not self._size_fits(segment.size):
+            raise ShmError(f"a segment of {segment.size} bytes holds something else")
+        found = find_set(self.key)
+        if not found:
+            again = find_segment(self.key)
+            if again and again.id == segment.id and not again.removed:
+                raise ShmError("the segment has no semaphore set, so it is another program's")
+            raise StartOver("the segment was removed")
+        if found.gone:
+            raise StartOver("the set was removed")
+        self._trust(found, "set")
+        self._adopt_count(found.count, segment)
+        self.set = found.id
+        # 2.
+        self._attach(segment.id, SHM_RDONLY)
+        self.memory.size = segment.size
+        try:
+            if self.memory.load32(0) != 0:
+                return self._check_header()
+            # 3.
+            facts = SegmentFacts(self.segment)
+            if not facts.removed and facts.attached == 1 and is_gone(facts.cpid):
+                raise ShmError(f"there is no {self.kind}: its creator died")
+            raise StartOver("it is not initialised", wait=True)
+        except BaseException:
+            self._detach()
+            raise
 
     def _ready(self, created, deadline):
         memory = self.memory
-        self.capacity = capacity_of(memory.size, self.lanes)
-        if self.capacity is None:
-            raise ShmError("no channel with this number of lanes has a segment of this size")
-        pause = 0.002
         while not created and memory.load32(0) == 0:
             facts = SegmentFacts(self.segment)
             if facts.removed:
                 raise StartOver("the segment was removed")
             if not self.create and facts.attached == 1:
-                raise ShmError("there is no channel: its creator died")
+                raise ShmError(f"there is no {self.kind}: its creator died")
             abandoned = facts.attached == 1 and not any(memory.read(HEADER, memory.size - HEADER))
             if self.create and abandoned:
                 if memory.size == self._size():
                     self._setval(self.DISPOSABLE, 0 if self.persistent else 1)
                     created = True
                     break
-                values = all_values(self.set, self.lanes + 4)
+                values = all_values(self.set, self._count())
                 others = [v for n, v in enumerate(values) if n not in (self.LOCK, self.USERS, self.DISPOSABLE)]
                 clean = not any(others) and values[self.LOCK] == values[self.USERS] == 1
                 if clean and is_gone(facts.cpid):
@@ -775,34 +799,135 @@ class Channel(Peer):
                     libc.semctl(self.set, 0, IPC_RMID, 0)
                     raise StartOver("an abandoned segment of another size was removed")
             if deadline.over():
-                raise ShmError("the channel was not initialised in time")
-            time.sleep(pause)
+                raise ShmError(f"the {self.kind} was not initialised in time")
+            time.sleep(0.002)
         if created:
-            size = self.asked_message_size or 0
-            if size > self.capacity // 2 - 8:
-                raise ShmError(f"a message has at most {self.capacity // 2 - 8} bytes")
-            for at, value in ((8, LAYOUT_HASH), (12, self.lanes), (16, self.capacity), (20, size)):
-                memory.store32(at, value)
-            memory.write(24, memory.size.to_bytes(8, "little") + self.type.encode())
+            memory.store32(8, self.LAYOUT_HASH)
+            memory.write(12, struct.pack("<3IQ", *self._first_shape(), memory.size) + self.type.encode())
             memory.store32(4, VERSION)
-            memory.store32(0, MAGIC)  # SYNC ready
-        if memory.load32(0) in OTHER_MAGICS:
-            raise ShmError(f"the key belongs to {OTHER_MAGICS[memory.load32(0)]}, not to a channel")
-        found = [memory.load32(at) for at in (0, 4, 8, 12, 16)] + [int.from_bytes(memory.read(24, 8), "little")]
-        if found != [MAGIC, VERSION, LAYOUT_HASH, self.lanes, self.capacity, memory.size]:
-            raise ShmError("the header is not that of a channel of this version")
+            memory.store32(0, self.MAGIC)  # SYNC ready
+        self._check_header()
+
+    def _check_header(self):
+        memory = self.memory
+        magic, version, layout, *shape, size = struct.unpack("<6IQ", memory.read(0, TYPE))
+        if magic in KINDS and magic != self.MAGIC:
+            raise ShmError(f"the key belongs to a {KINDS[magic]}, not to a {self.kind}")
+        if (magic, version, layout, size) != (self.MAGIC, VERSION, self.LAYOUT_HASH, memory.size):
+            raise ShmError(f"the header is not that of a {self.kind} of this version")
         self.type.check(memory.read(TYPE, HEADER - TYPE))
-        self.message_size = memory.load32(20)
-        self.largest = self.capacity // 2 - 8
-        if self.message_size > self.largest:
-            raise ShmError("the header has an impossible message size")
-        for name in ("lanes", "capacity", "message_size"):
+        self.type_hash = memory.load32(TYPE)
+        self._adopt_shape(*shape)
+
+    def _agree(self, **there):
+        """Refuses an object that has another shape than this peer asks for."""
+        for name, value in there.items():
             asked = getattr(self, "asked_" + name)
-            if asked not in (None, getattr(self, name)):
-                raise ShmError(f"the channel's {name} is {getattr(self, name)}, not {asked}")
+            if asked not in (None, value):
+                raise ShmError(f"the {self.kind}'s {name} is {value}, not {asked}")
+            setattr(self, name, value)
 
     def _kept(self, _alone):
         return self._getval(self.DISPOSABLE) != 1
+
+    def _empty(self, _facts):
+        return True
+
+    def _release_roles(self):
+        pass
+
+    def _add(self, at, n=1):
+        self.memory.store32(at, (self.memory.load32(at) + n) & MASK)
+
+
+class LaneError(ShmError):
+    def __init__(self, lane, why):
+        super().__init__(f"lane {lane}: {why}")
+        self.lane = lane
+
+
+class Lanes(Headed):
+    """A channel or a Topic: lanes, each with a ring. A subclass sets FIRST_LANE, LANE (bytes of a lane),
+    END (bytes behind the rings), LEAST (bytes of a ring), OTHERS (semaphores that are not of lanes)."""
+
+    def __init__(self, key, create, persistent, lanes, capacity, message_size, mode, timeout, trust_others,
+                 message_type, read_only=False):
+        if lanes is not None and not 1 <= lanes <= 256:
+            raise ShmError("there are 1 to 256 lanes")
+        if capacity is not None and not is_power(capacity, self.LEAST, 1 << 30):
+            raise ShmError(f"a capacity is a power of two from {self.LEAST} to 2^30")
+        if message_type is not None:
+            message_size = MessageType(message_type).size
+        self.asked_lanes, self.asked_capacity, self.asked_message_size = lanes, capacity, message_size
+        super().__init__(key, create, persistent, mode, timeout, trust_others, message_type, read_only)
+
+    def _set_lanes(self, lanes):
+        self.lanes = lanes
+        self.LOCK, self.USERS, self.DISPOSABLE = (lanes + self.OTHERS - 3 + n for n in range(3))
+
+    def _adopt_none(self):
+        self._set_lanes(self.asked_lanes or 8)
+
+    def _count(self):
+        return self.lanes + self.OTHERS
+
+    def _size(self):
+        return self.FIRST_LANE + self.lanes * (self.LANE + (self.asked_capacity or 1 << 20)) + self.END
+
+    def _capacity_of(self, size, lanes):
+        """The capacity of a lane in a segment of this size with this many lanes, or None."""
+        share, rest = divmod(size - self.FIRST_LANE - self.END, lanes)
+        capacity = share - self.LANE
+        return capacity if rest == 0 and is_power(capacity, self.LEAST, 1 << 30) else None
+
+    def _size_fits(self, size):
+        return any(self._capacity_of(size, lanes) for lanes in range(1, 257))
+
+    def _adopt_count(self, count, segment):
+        lanes = count - self.OTHERS
+        if not 1 <= lanes <= 256 or segment and self._capacity_of(segment.size, lanes) is None:
+            raise ShmError(f"a set of {count} semaphores is not this {self.kind}'s")
+        if not segment and self.asked_lanes not in (None, lanes):
+            raise ShmError(f"the set without a segment is for {lanes} lanes, not {self.asked_lanes}")
+        self._set_lanes(lanes)
+
+    def _lane(self, i):
+        return self.FIRST_LANE + self.LANE * i
+
+    def _ring(self, i):
+        return self.FIRST_LANE + self.LANE * self.lanes + i * self.capacity
+
+    def _first_shape(self):
+        capacity, size = self._capacity_of(self.memory.size, self.lanes), self.asked_message_size or 0
+        if size > self._largest(capacity):
+            raise ShmError(f"a message has at most {self._largest(capacity)} bytes")
+        return self.lanes, capacity, size
+
+    def _adopt_shape(self, lanes, capacity, message_size):
+        if lanes != self.lanes or capacity != self._capacity_of(self.memory.size, lanes):
+            raise ShmError(f"the {self.kind} has another shape than its segment and set")
+        self.largest = self._largest(capacity)
+        if message_size > self.largest:
+            raise ShmError("the header has an impossible message size")
+        self._agree(lanes=lanes, capacity=capacity, message_size=message_size)
+
+    def _fits(self, length):
+        return length == self.message_size if self.message_size else length <= self.largest
+
+
+# ---------------------------------------------------------------- the channel
+
+ASLEEP, OPENED, IDENTITY = 128, 132, 136  # the consumer's line
+TAIL, LANE_ASLEEP, LANE_OPENED, CLOSED, FULL_WAITS, TAIL_TALLIES = 0, 4, 8, 12, 16, 20
+HEAD, HEAD_TALLIES = 128, 132
+
+
+class Channel(Lanes):
+    MAGIC, LAYOUT_HASH = CHANNEL, 0x9208E356
+    FIRST_LANE, LANE, END, LEAST, OTHERS = 256, 256, 0, 64, 4
+
+    def _largest(self, capacity):
+        return capacity // 2 - 8
 
     def _empty(self, facts):
         lanes = map(self._lane, range(self.lanes))
@@ -823,9 +948,6 @@ class Channel(Peer):
         self.memory.store32(tally + 8, count >> 32)
         self.memory.store32(tally, coming)
         self.memory.store32(at, coming)
-
-    def _add(self, at, n=1):
-        self.memory.store32(at, (self.memory.load32(at) + n) & MASK)
 
 
 class Producer(Channel):
@@ -859,7 +981,7 @@ class Producer(Channel):
 
     def send(self, payload, tag=0, timeout=None, flush=True):
         """Writes one message; False if there was no room in time. With flush=False it is published later."""
-        if len(payload) > self.largest or self.message_size and len(payload) != self.message_size:
+        if not self._fits(len(payload)):
             raise ShmError(f"a message of {len(payload)} bytes does not fit this channel")
         index, size = self.tail & (self.capacity - 1), 8 + (len(payload) + 7 & ~7)
         pad = self.capacity - index if index + size > self.capacity else 0
@@ -963,8 +1085,7 @@ class Consumer(Channel):
                     self._free(i, head, 0)
                 continue
             size = 8 + (length + 7 & ~7)
-            fits = length == self.message_size if self.message_size else length <= self.largest
-            if not fits or size > there or size > to_end:
+            if not self._fits(length) or size > there or size > to_end:
                 raise LaneError(i, f"it has a record of {length} bytes")
             tag = self.memory.load32(self._ring(i) + index + 4)
             handler(self.memory.read(self._ring(i) + index + 8, length), tag, i)
@@ -1035,10 +1156,409 @@ class Consumer(Channel):
             self.consuming = False
 
 
-class LaneError(ShmError):
-    def __init__(self, lane, why):
-        super().__init__(f"lane {lane}: {why}")
-        self.lane = lane
+# ---------------------------------------------------------------- Latest
+
+PUBLISHED, WRITER_OPENED, LATEST_WAITING, FIRST_CELL = 128, 132, 256, 384
+CELL_LENGTH, CELL_VALUE, MOST_NUMBER = 8, 16, 1 << 53
+
+
+def stride_of(value_size):
+    return CELL_VALUE + value_size + 127 & ~127
+
+
+class Pauses:
+    """How long a reader sleeps at most before it looks again. The writer may not wake a read-only one."""
+
+    def __init__(self, read_only):
+        self.longest, self.next = (0.01, 0.001) if read_only else (SLICE, SLICE)
+
+    def take(self, deadline):
+        pause, self.next = self.next, min(self.next * 2, self.longest)
+        return min(pause, deadline.slice())
+
+
+class Latest(Headed):
+    """A reader, and what the writer has in common with it."""
+
+    MAGIC, LAYOUT_HASH, EMPTY_WHILE_ATTACHED = LATEST, 0x89657DDA, True
+    WRITER, LOCK, USERS, DISPOSABLE = range(4)
+
+    def __init__(self, key, create=True, persistent=False, size=None, cells=None, mode=0o600, timeout=5.0,
+                 trust_others=False, message_type=None, read_only=False):
+        if message_type is not None:
+            size = MessageType(message_type).size
+        if size is None and create and not read_only:
+            raise ShmError("a Latest that does not exist needs the size of its values, or their type")
+        if size is not None and not 1 <= size <= 1 << 30:
+            raise ShmError("a value has 1 to 2^30 bytes")
+        if cells is not None and not is_power(cells, 2, 4096):
+            raise ShmError("the number of cells is a power of two from 2 to 4096")
+        self.asked_size, self.asked_cells = size, cells
+        super().__init__(key, create, persistent, mode, timeout, trust_others, message_type, read_only)
+
+    def _count(self):
+        return 4
+
+    def _adopt_none(self):
+        pass
+
+    def _adopt_count(self, count, _segment):
+        if count != 4:
+            raise ShmError(f"a set of {count} semaphores is not a Latest's")
+
+    def _size_fits(self, size):
+        strides = [divmod(size - FIRST_CELL, 1 << n) for n in range(1, 13)]
+        return any(rest == 0 and stride % 128 == 0 and 128 <= stride <= stride_of(1 << 30) for stride, rest in strides)
+
+    def _first_cells(self):
+        return self.asked_cells or (4 if stride_of(self.asked_size) > 65536 else 16)
+
+    def _size(self):
+        return FIRST_CELL + self._first_cells() * stride_of(self.asked_size)
+
+    def _first_shape(self):
+        return self._first_cells(), self.asked_size, 0
+
+    def _adopt_shape(self, cells, size, reserved):
+        possible = is_power(cells, 2, 4096) and 1 <= size <= 1 << 30 and reserved == 0
+        if not possible or self.memory.size != FIRST_CELL + cells * stride_of(size):
+            raise ShmError("the Latest has another shape than its segment")
+        self._agree(size=size, cells=cells)
+        self.stride = stride_of(size)
+
+    def _cell(self, number):
+        return FIRST_CELL + (number & self.cells - 1) * self.stride
+
+    def _fits(self, length):
+        return length == self.size if self.type_hash else length <= self.size
+
+    def read(self):
+        """The number of the newest value and its bytes; the number is 0 if there is none yet."""
+        memory, most = self.memory, self.cells - 2
+        while True:
+            v = memory.load32(PUBLISHED)  # 1. SYNC published
+            cell = self._cell(v)
+            high = memory.load32(cell + 4)  # 2.
+            p1 = memory.load32(PUBLISHED)  # 3.
+            low, length = memory.load32(cell), memory.load32(cell + CELL_LENGTH)  # 4.
+            possible = self._fits(length)
+            data = memory.read(cell + CELL_VALUE, length) if possible else b""
+            memory.fence()  # 5.
+            p2 = memory.load32(PUBLISHED)  # 6.
+            high2 = memory.load32(cell + 4)
+            if (p1 - v) & MASK > most or (p2 - v) & MASK > most or high != high2:
+                continue
+            number = high << 32 | low
+            if number == 0 == v:
+                return 0, b""
+            if low != v or number >= MOST_NUMBER or not possible:
+                raise ShmError("the newest value is impossible: another program writes to this Latest")
+            return number, data
+
+    def wait(self, number=0, timeout=None):
+        """Like read, once the newest value is not that of `number` any more. None: not in time."""
+        deadline, pauses = Deadline(timeout), Pauses(self.read_only)
+        while True:
+            load = self.memory.load32 if self.read_only else self.memory.ask_to_wake
+            word = load(LATEST_WAITING)  # 1.
+            newest = self.read()  # 2. It compares all 64 bits each time.
+            if newest[0] != number:
+                return newest
+            if deadline.over():
+                return None
+            self.memory.wait(LATEST_WAITING, word, pauses.take(deadline))  # 3.
+            self._check()
+
+
+class LatestWriter(Latest):
+    def __init__(self, key, **options):
+        self.writing = False
+        super().__init__(key, **options)
+        try:
+            if not self._try_take(self.WRITER):
+                raise ShmError(f"process {self._getpid(self.WRITER)} is the writer already")
+            self.writing = True
+            published = self.memory.load32(PUBLISHED)
+            cell = self._cell(published)
+            low, high = self.memory.load32(cell), self.memory.load32(cell + 4)
+            self.number = high << 32 | low
+            if low != published or self.number >= MOST_NUMBER:
+                raise ShmError("the newest value is impossible: another program has written to this Latest")
+            self._add(WRITER_OPENED)
+        except BaseException:
+            self.leave()
+            raise
+
+    def write(self, data):
+        """Makes this the newest value, and returns its number."""
+        if not self._fits(len(data)):
+            raise ShmError(f"a value of {len(data)} bytes does not fit this Latest of {self.size} bytes")
+        if self.memory.load32(PUBLISHED) != self.number & MASK:  # 1.
+            raise ShmError("another program writes to this Latest")
+        number = self.number + 1
+        cell = self._cell(number)
+        self.memory.write(cell, struct.pack("<QI", number, len(data)))  # 2.
+        self.memory.write(cell + CELL_VALUE, data)
+        self.memory.store32(PUBLISHED, number & MASK)  # 3. SYNC published
+        self.number = number
+        self.memory.wake_if_odd(LATEST_WAITING)  # 4. Its fence is that of SYNC reuse, too.
+        return number
+
+    def _release_roles(self):
+        if self.writing:
+            self._release(self.WRITER)
+            self.writing = False
+
+
+# ---------------------------------------------------------------- Topic
+
+TOPIC_WAITING = 128
+INTENT, TOPIC_TAIL, TOPIC_OPENED, TOPIC_CLOSED, STATES = 0, 4, 8, 12, (16, 36)
+RECORD = 16
+
+
+class State:
+    """What one of the two states of a lane says: positions in 64 bits, and the count of messages."""
+
+    def __init__(self, words):
+        self.tail, self.last, low, high, self.tail_high = words
+        self.count, self.position = high << 32 | low, self.tail_high << 32 | self.tail
+        possible = self.tail % 8 == 0 and self.last % 8 == 0
+        self.possible = possible and self.count < MOST_NUMBER and self.position < MOST_NUMBER
+
+
+class Topic(Lanes):
+    MAGIC, LAYOUT_HASH, EMPTY_WHILE_ATTACHED = TOPIC, 0xF337A0CC, True
+    FIRST_LANE, LANE, END, LEAST, OTHERS = 256, 128, 32, 256, 3
+
+    def __init__(self, key, create=True, persistent=False, lanes=None, capacity=None, message_size=None,
+                 mode=0o600, timeout=5.0, trust_others=False, message_type=None, read_only=False):
+        super().__init__(key, create, persistent, lanes, capacity, message_size, mode, timeout, trust_others,
+                         message_type, read_only)
+
+    def _largest(self, capacity):
+        return capacity // 4 - RECORD
+
+    def _state(self, i):
+        """The state of the present tail."""
+        at, load = self._lane(i), self.memory.load32
+        while True:
+            tail = load(at + TOPIC_TAIL)
+            there = next((at + state for state in STATES if load(at + state) == tail), None)
+            if there is None:
+                if load(at + TOPIC_TAIL) == tail:
+                    raise LaneError(i, "no state has its tail")
+                continue
+            high = load(there + 16)
+            words = [tail] + [load(there + n) for n in (4, 8, 12)] + [high]
+            if load(at + TOPIC_TAIL) != tail or load(there + 16) != high:
+                continue
+            state = State(words)
+            if not state.possible:
+                raise LaneError(i, "its state is impossible")
+            return state
+
+
+class Publisher(Topic):
+    def __init__(self, key, **options):
+        self.lane = None
+        super().__init__(key, **options)
+        try:
+            self._claim()
+        except BaseException:
+            self.leave()
+            raise
+
+    def _claim(self):
+        for i in range(self.lanes):
+            if not self._try_take(i):
+                continue
+            try:
+                state, intent = self._state(i), self.memory.load32(self._lane(i) + INTENT)
+            except LaneError:
+                state = None
+            if not state or intent % 8 or (intent - state.tail) & MASK > self.capacity:
+                self._release(i)
+                continue
+            self.lane, self.at, self.ring, self.intent = i, self._lane(i), self._ring(i), intent
+            self.position, self.count, self.last = state.position, state.count, state.last
+            self._add(self.at + TOPIC_OPENED)
+            return
+        raise ShmError("no lane is free")
+
+    def publish(self, payload, tag=0):
+        """Publishes one message, and returns its number. It never waits."""
+        if not self._fits(len(payload)):
+            raise ShmError(f"a message of {len(payload)} bytes does not fit this Topic")
+        memory, tail = self.memory, self.position & MASK
+        index, size = tail & (self.capacity - 1), RECORD + (len(payload) + 7 & ~7)
+        pad = self.capacity - index if index + size > self.capacity else 0
+        start, position, number = self.position + pad, self.position + pad + size, self.count + 1
+        end = position & MASK
+        # 1. On x86 the next stores come after this one. Elsewhere the fence sees to it.
+        if 0 < (end - self.intent) & MASK < 1 << 31:
+            memory.store32(self.at + INTENT, end)  # SYNC overwrite
+            memory.fence()
+            self.intent = end
+        # 2.
+        if pad:
+            memory.write(self.ring + index, PADDING.to_bytes(4, "little"))
+        back = (start - self.last) & MASK if self.count else 0
+        record = struct.pack("<4I", len(payload), tag, number & MASK, back) + bytes(payload)
+        memory.write(self.ring + (start & (self.capacity - 1)), record)
+        # 3.
+        first, second = (self.at + state for state in STATES)
+        state = second if memory.load32(first) == tail else first
+        words = (end, start & MASK, number & MASK, number >> 32, position >> 32)
+        for n, word in enumerate(words):
+            memory.store32(state + 4 * n, word)
+        # 4.
+        memory.store32(self.at + TOPIC_TAIL, end)  # SYNC tail
+        self.position, self.count, self.last = position, number, start & MASK
+        # 5.
+        memory.wake_if_odd(TOPIC_WAITING)
+        return number
+
+    def _release_roles(self):
+        if self.lane is not None:
+            self._add(self.at + TOPIC_CLOSED)
+            self._release(self.lane)
+            self.lane = None
+
+
+class Message:
+    """`missed` messages of this lane were overwritten before this subscriber read them and after the one before."""
+
+    def __init__(self, payload, tag, lane, number, missed):
+        self.payload, self.tag, self.lane, self.number, self.missed = payload, tag, lane, number, missed
+
+
+class Subscriber(Topic):
+    """Gets the messages that come, and up to `history` older ones of each lane."""
+
+    OVERRUNS = 3  # after so many in sequence it goes on at the tail
+
+    def __init__(self, key, history=0, **options):
+        super().__init__(key, **options)
+        self.next, self.queues = 0, [[] for _ in range(self.lanes)]
+        self.places, self.missed, self.overruns = ([0] * self.lanes for _ in range(3))
+        for i in range(self.lanes):
+            try:
+                self._go_to_oldest(i, history)
+            except LaneError:
+                self.places[i] = None  # the first receive tells
+
+    def _go_to_oldest(self, i, limit):
+        """Goes to the oldest message that can still be read, but at most `limit` back. None: no limit."""
+        state = self._state(i)
+        at, capacity, memory = self._lane(i), self.capacity, self.memory
+        position = state.position - ((state.tail - state.last) & MASK)
+        number, oldest, steps = state.count, (state.position, state.count + 1), 0
+        intent = memory.load32(at + INTENT)
+        while steps != limit and number and (intent - position) & MASK <= capacity - capacity // 8:
+            index = position & (capacity - 1)
+            if position < 0 or index + RECORD > capacity:
+                raise LaneError(i, "its newest record has an impossible position")
+            _, _, low, back = struct.unpack("<4I", memory.read(self._ring(i) + index, RECORD))
+            memory.fence()
+            intent = memory.load32(at + INTENT)
+            if (intent - position) & MASK > capacity:
+                break
+            if low != number & MASK or number > 1 and (back % 8 or not RECORD <= back <= capacity):
+                if self._state(i).position > state.position + capacity:
+                    break
+                raise LaneError(i, f"message {number} is not where it should be")
+            oldest, steps = (position, number), steps + 1
+            position, number = position - back, number - 1
+        self.places[i] = oldest
+
+    def _overrun(self, i, position, number):
+        self.overruns[i] += 1
+        self._go_to_oldest(i, 0 if self.overruns[i] > self.OVERRUNS else None)
+        new_position, new_number = self.places[i]
+        if new_number < number or new_position < position:
+            raise LaneError(i, "it went back")
+        self.missed[i] += new_number - number
+
+    def _look(self, i):
+        """Reads what is new in lane i into its queue."""
+        try:
+            self._look_once(i)
+        except LaneError:
+            known = self.places[i] is not None
+            self.places[i] = None
+            try:
+                self._go_to_oldest(i, 0)
+            except LaneError:
+                pass  # there is no place to go on at until its state is possible again
+            if known:
+                raise
+
+    def _look_once(self, i):
+        if self.places[i] is None:
+            return self._go_to_oldest(i, 0)
+        memory, at, capacity = self.memory, self._lane(i), self.capacity
+        position, number = self.places[i]
+        s, state = position & MASK, self._state(i)
+        if state.position == position:
+            return None
+        there = (state.tail - s) & MASK  # 1. SYNC tail
+        if there > capacity:
+            return self._overrun(i, position, number)
+        index = s & (capacity - 1)
+        copy = memory.read(self._ring(i) + index, min(there, capacity - index))  # 2.
+        memory.fence()  # 3.
+        intent = memory.load32(at + INTENT)  # 4.
+        now = self._state(i).position
+        if (intent - s) & MASK > capacity or not position <= now <= position + capacity:  # 5. SYNC overwrite
+            return self._overrun(i, position, number)
+        self.overruns[i] = 0
+        self._parse(i, copy, index, there)  # 6.
+
+    def _parse(self, i, copy, index, there):
+        at, (position, number), queue = 0, self.places[i], self.queues[i]
+        while at < len(copy):
+            length = int.from_bytes(copy[at : at + 4], "little")
+            if length == PADDING:
+                to_end = self.capacity - index - at
+                wrong = index + at == 0 or to_end > there - at
+                size = to_end
+            else:
+                size = RECORD + (length + 7 & ~7)
+                wrong = not self._fits(length) or size > len(copy) - at
+            if not wrong and length != PADDING:
+                _, tag, low, _ = struct.unpack_from("<4I", copy, at)
+                wrong = low != number & MASK
+            if wrong and queue:
+                return  # the next call finds it again, as the first record, and tells
+            if wrong:
+                raise LaneError(i, f"the record of message {number} is impossible")
+            if length != PADDING:
+                payload = copy[at + RECORD : at + RECORD + length]
+                queue.append(Message(payload, tag, i, number, self.missed[i]))
+                self.missed[i], number = 0, number + 1
+            at, position = at + size, position + size
+            self.places[i] = position, number
+
+    def receive(self, timeout=None):
+        """The next message, or None when the time is over. A lane that cannot be read raises LaneError;
+        the next call goes on with the other lanes, and with this one at its tail."""
+        deadline, pauses = Deadline(timeout), Pauses(self.read_only)
+        while True:
+            load = self.memory.load32 if self.read_only else self.memory.ask_to_wake
+            word, old = load(TOPIC_WAITING), None
+            while self.places != old:  # padding and overruns change a place, but are no messages
+                old = list(self.places)
+                for _ in range(self.lanes):
+                    i, self.next = self.next, (self.next + 1) % self.lanes
+                    if not self.queues[i]:
+                        self._look(i)
+                    if self.queues[i]:
+                        return self.queues[i].pop(0)
+            if deadline.over():
+                return None
+            self.memory.wait(TOPIC_WAITING, word, pauses.take(deadline))
+            self._check()
 
 
 # ---------------------------------------------------------------- the command line
@@ -1107,37 +1627,110 @@ def run_produce(options):
                 show(text.encode())
 
 
+def run_latest_set(options):
+    with LatestWriter(options.key, **latest_shape(options)) as writer:
+        print("ready", file=sys.stderr, flush=True)
+        for text in messages(options):
+            writer.write(text.encode())
+            if options.echo:
+                show(text.encode())
+
+
+def latest_shape(options):
+    create = not options.open and (options.size or options.type) is not None
+    return dict(create=create, persistent=options.keep, size=options.size, cells=options.cells,
+                message_type=options.type)
+
+
+def run_latest_get(options):
+    with Latest(options.key, read_only=options.read_only, **latest_shape(options)) as latest:
+        number, data = latest.read() if options.timeout is None else latest.wait(0, options.timeout) or (0, b"")
+        if number == 0:
+            raise ShmError("there is no value yet")
+        show(data)
+
+
+def run_latest_watch(options):
+    with Latest(options.key, read_only=options.read_only, **latest_shape(options)) as latest:
+        print("ready", file=sys.stderr, flush=True)
+        number, left = 0, options.count
+        while left is None or left > 0:
+            newest = latest.wait(number, options.timeout)
+            if newest is None:
+                raise ShmError("no value in time")
+            number, data = newest
+            show(data)
+            left = None if left is None else left - 1
+
+
+def run_publish(options):
+    with Publisher(options.key, **shape(options)) as publisher:
+        print("ready", file=sys.stderr, flush=True)
+        for text in messages(options):
+            publisher.publish(text.encode(), options.tag)
+            if options.echo:
+                show(text.encode())
+
+
+def run_subscribe(options):
+    with Subscriber(options.key, options.history, read_only=options.read_only, **shape(options)) as subscriber:
+        print("ready", file=sys.stderr, flush=True)
+        left = options.count
+        while left is None or left > 0:
+            message = subscriber.receive(options.timeout)
+            if message is None:
+                raise ShmError("no message in time")
+            if message.missed:
+                print(f"lane {message.lane}: missed {message.missed}", file=sys.stderr, flush=True)
+            show(message.payload)
+            left = None if left is None else left - 1
+
+
+ROLES = {
+    "server": (run_server, 1111, "--count --keep --recreate"),
+    "client": (run_client, 1111, "text --open --no-wait"),
+    "consume": (run_consume, 2222, "--count --keep --open --lanes --capacity --message-size --type --discard"),
+    "produce": (run_produce, 2222, "text --keep --open --lanes --capacity --message-size --type --tag --echo"),
+    "latest-set": (run_latest_set, 3333, "text --keep --open --size --cells --type --echo"),
+    "latest-get": (run_latest_get, 3333, "--keep --open --size --cells --type --read-only"),
+    "latest-watch": (run_latest_watch, 3333, "--count --keep --open --size --cells --type --read-only"),
+    "publish": (run_publish, 4444, "text --keep --open --lanes --capacity --message-size --type --tag --echo"),
+    "subscribe": (run_subscribe, 4444,
+                  "--count --keep --open --lanes --capacity --message-size --type --history --read-only"),
+}
+
+
 def main():
-    parser = argparse.ArgumentParser(description="A peer of the mailbox and the channel.")
+    parser = argparse.ArgumentParser(description="A peer of the mailbox, the channel, the Latest and the Topic.")
     roles = parser.add_subparsers(dest="role", required=True)
     number = lambda text: int(text, 0)
-    for name, run, key in (("server", run_server, 1111), ("client", run_client, 1111),
-                           ("consume", run_consume, 2222), ("produce", run_produce, 2222)):
+    on = dict(action="store_true")
+    arguments = {
+        "text": dict(nargs="*", help="messages or values; default: lines of the standard input"),
+        "--count": dict(type=int, help="end after so many messages or values"),
+        "--keep": dict(on, help="leave segment and set when done"),
+        "--recreate": dict(on, help="replace an unused segment of another size"),
+        "--no-wait": dict(on, help="do not wait until the server took it"),
+        "--open": dict(on, help="create nothing"),
+        "--read-only": dict(on, help="join nothing; permission to read is enough"),
+        "--lanes": dict(type=number),
+        "--capacity": dict(type=number, help="bytes of the ring of a lane"),
+        "--message-size": dict(type=number),
+        "--size": dict(type=number, help="bytes of the longest value; a Latest is created only with this or a type"),
+        "--cells": dict(type=number),
+        "--type": dict(help="the canonical text of the struct of every message, or of the value"),
+        "--history": dict(type=number, default=0, help="begin with up to so many older messages of each lane"),
+        "--discard": dict(on, help="drop what cannot be read"),
+        "--tag": dict(type=number, default=0),
+        "--echo": dict(on, help="print each message or value once it is written"),
+    }
+    for name, (run, key, names) in ROLES.items():
         role = roles.add_parser(name)
         role.set_defaults(run=run)
         role.add_argument("--key", type=number, default=key)
         role.add_argument("--timeout", type=float, help="seconds for each message; default: for ever")
-        if name in ("server", "consume"):
-            role.add_argument("--count", type=int, help="end after so many messages")
-        else:
-            role.add_argument("text", nargs="*", help="messages; default: lines of the standard input")
-        if name != "client":
-            role.add_argument("--keep", action="store_true", help="leave segment and set when done")
-        if name == "server":
-            role.add_argument("--recreate", action="store_true", help="replace an unused segment of another size")
-        if name == "client":
-            role.add_argument("--no-wait", action="store_true", help="do not wait until the server took it")
-        if name != "server":
-            role.add_argument("--open", action="store_true", help="create nothing")
-        if name in ("consume", "produce"):
-            for option in ("--lanes", "--capacity", "--message-size"):
-                role.add_argument(option, type=number)
-            role.add_argument("--type", help="the canonical text of the struct of every message")
-        if name == "consume":
-            role.add_argument("--discard", action="store_true", help="drop what cannot be read")
-        if name == "produce":
-            role.add_argument("--tag", type=number, default=0)
-            role.add_argument("--echo", action="store_true", help="print each message once it is sent")
+        for argument in names.split():
+            role.add_argument(argument, **arguments[argument])
     options = parser.parse_args()
     # A signal ends the process by way of the `with` above, so that it leaves what it joined.
     for name in (signal.SIGTERM, signal.SIGHUP):
