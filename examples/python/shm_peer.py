@@ -8,9 +8,9 @@ Linux only. One object belongs to one thread at a time, and not to a child of fo
     python3 shm_peer.py client  [--key K] [--timeout S] [TEXT ...]               else: lines of stdin
     python3 shm_peer.py consume [--key K] [--count N] [--keep] [--discard] ...   prints what it receives
     python3 shm_peer.py produce [--key K] [--lanes L] [--capacity C] ... [TEXT ...]
-    python3 shm_peer.py latest-set   [--key K] [--size S] [--cells N] ... [TEXT ...]
-    python3 shm_peer.py latest-get   [--key K] [--read-only] ...                 prints the newest value
-    python3 shm_peer.py latest-watch [--key K] [--count N] [--read-only] ...     prints each value that it finds
+    python3 shm_peer.py latest-set   --key K [--size S] [--cells N] ... [TEXT ...]
+    python3 shm_peer.py latest-get   --key K [--read-only] ...                 prints the newest value
+    python3 shm_peer.py latest-watch --key K [--count N] [--read-only] ...     prints each value that it finds
     python3 shm_peer.py publish   [--key K] [--lanes L] [--capacity C] ... [TEXT ...]
     python3 shm_peer.py subscribe [--key K] [--history N] [--read-only] ...      prints what it receives
 """
@@ -1691,11 +1691,11 @@ ROLES = {
     "client": (run_client, 1111, "text --open --no-wait"),
     "consume": (run_consume, 2222, "--count --keep --open --lanes --capacity --message-size --type --discard"),
     "produce": (run_produce, 2222, "text --keep --open --lanes --capacity --message-size --type --tag --echo"),
-    "latest-set": (run_latest_set, 3333, "text --keep --open --size --cells --type --echo"),
-    "latest-get": (run_latest_get, 3333, "--keep --open --size --cells --type --read-only"),
-    "latest-watch": (run_latest_watch, 3333, "--count --keep --open --size --cells --type --read-only"),
-    "publish": (run_publish, 4444, "text --keep --open --lanes --capacity --message-size --type --tag --echo"),
-    "subscribe": (run_subscribe, 4444,
+    "latest-set": (run_latest_set, None, "text --keep --open --size --cells --type --echo"),
+    "latest-get": (run_latest_get, None, "--keep --open --size --cells --type --read-only"),
+    "latest-watch": (run_latest_watch, None, "--count --keep --open --size --cells --type --read-only"),
+    "publish": (run_publish, 3333, "text --keep --open --lanes --capacity --message-size --type --tag --echo"),
+    "subscribe": (run_subscribe, 3333,
                   "--count --keep --open --lanes --capacity --message-size --type --history --read-only"),
 }
 
@@ -1727,7 +1727,7 @@ def main():
     for name, (run, key, names) in ROLES.items():
         role = roles.add_parser(name)
         role.set_defaults(run=run)
-        role.add_argument("--key", type=number, default=key)
+        role.add_argument("--key", type=number, default=key, required=key is None)
         role.add_argument("--timeout", type=float, help="seconds for each message; default: for ever")
         for argument in names.split():
             role.add_argument(argument, **arguments[argument])
