@@ -19,14 +19,12 @@ import {
 import { findSegment, findSemaphoreSet } from "../../src/sysv/mod.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
 import { testWith } from "../support/needs.ts";
-import { freshKey, Peer, PROJECT } from "../support/peer.ts";
+import { freshKey, Peer } from "../support/peer.ts";
 import { destroy, messageThere, semaphore, until } from "./observe.ts";
 import { assertEnds, assertNothingAt } from "./programs.ts";
+import { NEEDS, OTHER, POINT, python, shmPeer } from "./python.ts";
 
 guardAgainstLeaks();
-
-const NEEDS = { tools: ["deno", "python3"], files: true } as const;
-const FOLDER = `${PROJECT}examples/python`;
 
 type Language = "Python" | "TypeScript";
 type Role = "server" | "client" | "recv" | "send";
@@ -47,23 +45,8 @@ const PYTHON_ROLES: Readonly<Record<Role, string>> = {
 };
 
 function start(language: Language, role: Role, key: number, ...args: readonly string[]): Peer {
-  const rest = ["--key", `${key}`, ...args];
-  if (language === "TypeScript") return Peer.cli(role, ...rest);
-  return Peer.start("python3", [`${FOLDER}/shm_peer.py`, PYTHON_ROLES[role], ...rest]);
-}
-
-/** A program in Python that has `key` and all of `shm_peer`. Its handlers stand still until it is killed. */
-function python(key: number, program: string): Peer {
-  const source = `import sys
-sys.dont_write_bytecode = True
-sys.path.insert(0, sys.argv[1])
-from shm_peer import *
-key = int(sys.argv[2])
-def stand(message, *_):
-    print(message.decode() if isinstance(message, bytes) else message, flush=True)
-    sys.stdin.read()
-${program}`;
-  return Peer.start("python3", ["-c", source, FOLDER, `${key}`]);
+  if (language === "TypeScript") return Peer.cli(role, "--key", `${key}`, ...args);
+  return shmPeer(PYTHON_ROLES[role], key, ...args);
 }
 
 /** Resolves when a server or a consumer has its role. */
@@ -337,21 +320,20 @@ testWith(
     const Point = struct({ id: i32, x: f64, y: f64 });
     const Other = struct({ id: i32, x: f64, y: f32 });
     const key = freshKey();
-    const point = "id:i32@0;x:f64@8;y:f64@16;24";
     const refused = /it holds another struct: the first field that differs is y:f32@16 here/;
     {
       using channel = Channel.of(Point, { key, laneCapacity: 1024 });
       using consumer = channel.consumer();
-      await using other = start("Python", "send", key, "--type", "id:i32@0;x:f64@8;y:f32@16;24");
+      await using other = start("Python", "send", key, "--type", OTHER);
       const { code, stderr } = await other.ended();
       assert.equal(code, 1);
       assert.match(stderr, refused);
-      await using same = start("Python", "send", key, "--type", point, "y".repeat(24));
+      await using same = start("Python", "send", key, "--type", POINT, "y".repeat(24));
       await assertEnds(same, 0);
       assert.equal(consumer.tryReceive()?.bytes.length, 24);
       consumer.ack();
     }
-    await using creator = start("Python", "recv", key, "--type", point, "--count", "1");
+    await using creator = start("Python", "recv", key, "--type", POINT, "--count", "1");
     await ready(creator);
     assert.throws(() => Channel.of(Other, { key }), { code: "EFORMAT", message: refused });
     using channel = Channel.of(Point, { key });
