@@ -16,12 +16,16 @@
  *   SMALLEST    words of the smallest record, 1 or 2. With 1 there are padding records
  *   KILLS       so many times the publisher is killed, at any step, and a successor comes. A subscriber
  *               writes nothing: a new one is one that begins late
+ *   AHEAD       so many words more than needed are announced, so that not each message announces
  *
  * Broken on purpose (-D): every name in an #ifdef below that is not above. README.md explains them.
  */
 
 #ifndef KILLS
 #define KILLS 0
+#endif
+#ifndef AHEAD
+#define AHEAD 0
 #endif
 
 #define C 4
@@ -86,7 +90,11 @@ inline announce() {
 #ifndef INTENT_LOWERED
   :: DISTANCE(end, word[INTENT]) < POSITIONS / 2
 #endif
-  :: else -> store(INTENT, end)
+  :: else ->
+     store(INTENT, (end + AHEAD) % POSITIONS);
+#ifndef NO_OVERWRITE_FENCE
+     VISIBLE /* SYNC overwrite */
+#endif
   fi
 }
 
@@ -152,9 +160,6 @@ life:
 #ifndef INTENT_AFTER
        announce();
 #endif
-#ifndef NO_OVERWRITE_FENCE
-       VISIBLE; /* SYNC overwrite */
-#endif
        write_record();
 #ifdef INTENT_AFTER
        announce();
@@ -162,6 +167,9 @@ life:
 #endif
        write_state();
        store(TAIL, end); /* SYNC tail */
+#endif
+#ifndef NO_TAIL_FENCE
+       VISIBLE; /* the load of `waiting` behind it is sequentially consistent, too */
 #endif
        atomic {
          last = (t + padding) % POSITIONS;
