@@ -10,7 +10,7 @@
 #include "fan_out_peer.h"
 #include "supervisor_rounds.h"
 
-static uint64_t rounds_of[TOPIC + 1];
+static uint64_t rounds_of[TOPIC + 1], missed;
 
 /* ---- hooks: a round -------------------------------------------------------------------------- */
 
@@ -18,12 +18,21 @@ static void choose_shape(struct Random *random) {
   struct Board *const board = run.board;
   static const uint32_t sizes[] = {8, 64, 400, LONGEST};
   if (run.fault == REWRITING) run.fault = NOTHING;
-  board->protocol = LATEST;
+  board->protocol = below(random, 2) == 0 ? LATEST : TOPIC;
   rounds_of[board->protocol]++;
-  board->lanes = 2U << below(random, 4);
-  board->most = sizes[below(random, 4)];
-  board->least = below(random, 2) == 0 ? board->most : 8;
-  run.producers = 1;
+  if (board->protocol == LATEST) {
+    board->lanes = 2U << below(random, 4);
+    board->most = sizes[below(random, 4)];
+    board->least = below(random, 2) == 0 ? board->most : 8;
+    run.producers = 1;
+  } else {
+    board->lanes = 1 + below(random, FIRST_RECEIVER);
+    board->capacity = 256U << 2 * below(random, 5);
+    const uint32_t longest = shmti_max_message(board->capacity);
+    board->most = longest < 400 ? longest : 400;
+    board->least = 8;
+    run.producers = board->lanes;
+  }
 }
 
 static void prepare(uint32_t number, struct Random *random, struct Slot *slot) {
@@ -59,15 +68,53 @@ static void judge_latest(void) {
   }
 }
 
+static void visit_last(void *argument, const struct ShmTopicMessage *message) {
+  uint64_t *const last = (uint64_t *)argument;
+  if (last[message->lane] != 0 && message->number != last[message->lane] + 1) {
+    fail("the history of lane %u has %llu behind %llu", message->lane,
+         (unsigned long long)message->number, (unsigned long long)last[message->lane]);
+  }
+  if (message->length != length_of(run.board, message->number) ||
+      wrong_byte((const unsigned char *)message->bytes, message->number, message->lane,
+                 message->length) != message->length) {
+    fail("message %llu of lane %u is wrong", (unsigned long long)message->number, message->lane);
+  }
+  last[message->lane] = message->number;
+}
+
+/* The history of each lane ends with what was published last, or was begun by its killed owner. */
+static void judge_topic(void) {
+  uint64_t last[MOST_LANES] = {0};
+  struct ShmTopicSubscriber *const subscriber = &ends.subscriber;
+  enum ShmStatus status = shm_topic_open_subscriber(subscriber, &ends.topic, SHM_TOPIC_ALL);
+  while (status == SHM_OK) status = shm_topic_drain(subscriber, visit_last, last, 0, NULL);
+  if (status != SHM_EMPTY) {
+    fail("the last subscriber: status %d, %s", (int)status, subscriber->error.what);
+  }
+  shm_topic_close_subscriber(subscriber);
+  for (uint32_t lane = 0; lane < run.board->lanes; lane++) {
+    const struct Record *const record = lane_record(lane);
+    if (last[lane] < record->published || last[lane] > record->intent) {
+      fail("the newest message of lane %u is %llu, where %u was published and %u begun", lane,
+           (unsigned long long)last[lane], record->published, record->intent);
+    }
+  }
+}
+
 static void judge_round(bool removed) {
   for (uint32_t number = FIRST_RECEIVER; number < SLOTS; number++) {
     for (uint32_t lane = 0; lane < MOST_LANES; lane++) {
       run.messages += seen_record(number, lane)->freed;
+      missed += seen_record(number, lane)->lane;
     }
   }
-  if (!removed && run.attached) judge_latest();
+  if (removed || !run.attached) return;
+  if (run.board->protocol == TOPIC) judge_topic();
+  else judge_latest();
 }
 
 static void print_more(void) {
-  printf("\"latest_rounds\":%llu,", (unsigned long long)rounds_of[LATEST]);
+  printf("\"latest_rounds\":%llu,\"topic_rounds\":%llu,\"missed\":%llu,",
+         (unsigned long long)rounds_of[LATEST], (unsigned long long)rounds_of[TOPIC],
+         (unsigned long long)missed);
 }

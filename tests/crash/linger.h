@@ -73,6 +73,7 @@ static inline void linger(void) {
 
 #include "shm_channel.h"
 #include "shm_latest.h"
+#include "shm_topic.h"
 
 #undef syscall
 #undef semop
