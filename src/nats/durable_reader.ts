@@ -232,7 +232,9 @@ export class DurableReader implements Disposable {
     // A message that was to come again is gone from the stream
     if (isUsual && this.#owed.count > 0) this.#isSettled = false;
     if (code === 409 && /consumer deleted/i.test(description ?? "")) this.#failure = this.#gone();
+    const inbox = this.#inbox;
     setTimeout(() => {
+      if (inbox !== this.#inbox) return;
       this.#wanted = 0;
       this.#link.happened();
     }, isUsual ? 0 : RETRY_MS);

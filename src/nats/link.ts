@@ -13,8 +13,11 @@ import {
 } from "./nats_client.ts";
 
 const LOCAL_SERVER = "nats://127.0.0.1:4222";
-/** Without an end; the client itself waits 2 s between two attempts. */
-const RECONNECT = { maxReconnectAttempts: -1, reconnectTimeWait: 500 };
+/**
+ * Reconnects without an end. The client itself waits 2 s between two attempts, and takes minutes to notice that
+ * the other machine is gone.
+ */
+const RECONNECT = { maxReconnectAttempts: -1, reconnectTimeWait: 500, pingInterval: 10_000 };
 
 /** The servers for people: without the passwords that may be in their URLs. */
 export function serverNames(servers: unknown = LOCAL_SERVER): string {
