@@ -65,6 +65,8 @@ export class DurableReader implements Disposable {
   #owed = { count: 0, last: 0 };
   /** What has arrived while some of them are missing. */
   readonly #held = new Map<number, Delivery>();
+  /** Whether the present request ended without all that it may bring. */
+  #isLate = false;
   #failure: BridgeError | undefined;
 
   constructor(
@@ -105,6 +107,8 @@ export class DurableReader implements Disposable {
         if (this.#isSettled && this.#wanted === 0) this.#pull();
         if (messages.length > 0) return messages;
       } else {
+        const late = this.#takeLate();
+        if (late.length > 0) return late;
         if (this.#wanted === 0) this.#pull();
         await this.#link.wait(PULL_MS.OPEN + PULL_MS.LOST, signal);
         const silence = performance.now() - this.#lastArrival;
@@ -148,12 +152,21 @@ export class DurableReader implements Disposable {
   #hold(messages: readonly Delivery[]): readonly Incoming[] {
     for (const message of messages) this.#held.set(message.sequence, message);
     const { count, last } = this.#owed;
-    const sequences = [...this.#held.keys()].sort((a, b) => a - b);
-    if (sequences.filter((sequence) => sequence <= last).length < count) return [];
-    const sorted = sequences.map((sequence) => this.#held.get(sequence)!);
+    const here = this.#held.keys().filter((sequence) => sequence <= last).toArray();
+    return here.length < count ? [] : this.#release();
+  }
+
+  /** All that was held, in order. */
+  #release(): readonly Incoming[] {
+    const sorted = [...this.#held.values()].sort((a, b) => a.sequence - b.sequence);
     this.#held.clear();
-    this.#owed = { count: 0, last };
+    this.#owed = { count: 0, last: 0 };
     return sorted;
+  }
+
+  /** What was held, once the server has nothing more to deliver: the rest is gone from the stream. */
+  #takeLate(): readonly Incoming[] {
+    return this.#isLate && this.#owed.count > 0 ? this.#release() : [];
   }
 
   /** Learns what was delivered before and is not acknowledged, and waits until it is due again. */
@@ -195,6 +208,7 @@ export class DurableReader implements Disposable {
   #pull(): void {
     const { connection } = this.#link;
     this.#wanted = this.#most;
+    this.#isLate = false;
     this.#lastArrival = performance.now();
     const request = {
       batch: this.#most,
@@ -229,8 +243,7 @@ export class DurableReader implements Disposable {
   /** The server ends a request: it has expired, or cannot be served now. */
   #end(code: number | undefined, description: string | undefined): void {
     const isUsual = code === 404 || code === 408;
-    // A message that was to come again is gone from the stream
-    if (isUsual && this.#owed.count > 0) this.#isSettled = false;
+    this.#isLate = isUsual;
     if (code === 409 && /consumer deleted/i.test(description ?? "")) this.#failure = this.#gone();
     const inbox = this.#inbox;
     setTimeout(() => {

@@ -117,6 +117,28 @@ testWithNats("bridgeIn: what a bridge took before it died comes first", async ()
 });
 
 testWithNats(
+  "bridgeIn: what was taken before and is gone from the stream is not waited for",
+  async () => {
+    await using server = await NatsServer.start();
+    await server.addStream("S");
+    await addDurable(server);
+    using channel = scratch();
+    using producer = channel.producer();
+    using consumer = channel.consumer();
+    await publish(server, 0, 20);
+    await server.with(async (connection) => {
+      await takeAway(connection, 10);
+      const { streams } = await natsClient().jetstreamManager(connection) as unknown as {
+        streams: { deleteMessage(stream: string, sequence: number): Promise<boolean> };
+      };
+      await streams.deleteMessage("S", 4);
+    });
+    await bridgeIn(producer, { server: server.url, stream: "S", durable: "d", ...until(19) });
+    assert.deepEqual(received(consumer), [...numbers(0, 3), ...numbers(4, 20)]);
+  },
+);
+
+testWithNats(
   "bridgeIn: another reader of the same durable consumer is an error, and loses nothing",
   async () => {
     await using server = await NatsServer.start();

@@ -16,6 +16,8 @@ const SAFETY_MS = 3_600_000;
 const DRAIN_MS = 120_000;
 /** The longest time from the first progress after a kill to the next kill. */
 const PAUSE_MS = 300;
+/** How soon a process that ended by itself is started again. */
+const RESTART_MS = 200;
 /** How long to wait for that progress. */
 const PROGRESS_MS = 10_000;
 /** How soon the stream delivers again: bridges in wait for it when they start. */
@@ -62,32 +64,46 @@ export interface Summary {
   readonly receivedAgain: number;
 }
 
-/** A process that is killed and started again. */
+/** A process that is killed and started again. One that ends by itself is too, as a service manager does. */
 class Mortal implements AsyncDisposable {
   readonly #make: () => Peer;
   #peer: Peer;
+  #isOver = false;
   /** What all of its lives have printed in whole lines. */
   readonly lines: string[] = [];
 
   constructor(make: () => Peer) {
     this.#make = make;
-    this.#peer = make();
+    this.#peer = this.#start();
   }
 
+  #start(): Peer {
+    const peer = this.#make();
+    peer.ended().then(async ({ stdout }) => {
+      // What comes after the last newline was cut off
+      for (const line of stdout.split("\n").slice(0, -1)) this.lines.push(line);
+      await pause(RESTART_MS);
+      if (!this.#isOver && this.#peer === peer) this.#peer = this.#start();
+    });
+    return peer;
+  }
+
+  /** Ends it for good. */
   async kill(): Promise<void> {
-    this.#peer.kill("SIGKILL");
-    const { stdout } = await this.#peer.ended();
-    // What comes after the last newline was cut off
-    for (const line of stdout.split("\n").slice(0, -1)) this.lines.push(line);
+    this.#isOver = true;
+    await this.restart();
   }
 
+  /** Kills it. */
   async restart(): Promise<void> {
-    await this.kill();
-    this.#peer = this.#make();
+    const peer = this.#peer;
+    peer.kill("SIGKILL");
+    await peer.ended();
+    if (!this.#isOver && this.#peer === peer) this.#peer = this.#start();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#peer[Symbol.asyncDispose]();
+    await this.kill();
   }
 }
 
