@@ -277,16 +277,26 @@ stand("done")`,
   },
 );
 
-for (const role of ["server", "client", "recv", "send"] as const) {
-  const refuses = `shm_peer.py ${PYTHON_ROLES[role]}: refuses`;
-  const texts = role === "client" || role === "send" ? ["hello"] : [];
+/** The roles that create, with their arguments and the values of a set that another program could have. */
+const CREATORS = [
+  ["server", [], [0, 0, 0, 5, 0, 0]],
+  ["client", ["hello"], [0, 0, 0, 5, 0, 0]],
+  ["consume", [], [0, 0, 0, 5, 0, 0]],
+  ["produce", ["hello"], [0, 0, 0, 5, 0, 0]],
+  ["latest-set", ["--size", "8", "hello"], [5, 0, 0, 0]],
+  ["publish", ["hello"], [0, 0, 5, 0, 0, 0]],
+  ["subscribe", [], [0, 0, 5, 0, 0, 0]],
+] as const;
+
+for (const [role, args, values] of CREATORS) {
+  const refuses = `shm_peer.py ${role}: refuses`;
 
   testWith(NEEDS, `${refuses} a segment that does not fit, and touches nothing`, async () => {
     const key = freshKey();
     using segment = Segment.create({ key, size: 1000 });
     try {
       segment.write(Uint8Array.from({ length: 1000 }, () => 7));
-      await using peer = start("Python", role, key, ...texts);
+      await using peer = shmPeer(role, key, ...args);
       await assertEnds(peer, 1);
       assert.match(peer.printed.stderr, /1000 bytes/);
       assert(segment.read(0, 1000).every((byte) => byte === 7));
@@ -299,10 +309,9 @@ for (const role of ["server", "client", "recv", "send"] as const) {
 
   testWith(NEEDS, `${refuses} a set in another program's use, and touches nothing`, async () => {
     const key = freshKey();
-    const values = [0, 0, 0, 5, 0, 0];
-    const set = SemaphoreSet.create({ key, count: 6, values });
+    const set = SemaphoreSet.create({ key, count: values.length, values });
     try {
-      await using peer = start("Python", role, key, ...texts);
+      await using peer = shmPeer(role, key, ...args);
       await assertEnds(peer, 1);
       assert.match(peer.printed.stderr, /is another program's/);
       assert.deepEqual(set.values(), values);
