@@ -15,6 +15,7 @@ export function shmPeer(role: string, key: number, ...args: readonly string[]): 
 /**
  * A program in Python that has `key` and all of `shm_peer`. `stand(text)` prints a line and stands still until the
  * test kills the program or ends its input; `step(text)` prints a line and goes on at the next line of its input.
+ * `copy_in_halves(memory)` does that in the middle of the next copy.
  */
 export function python(key: number, program: string): Peer {
   const source = `import sys
@@ -28,6 +29,15 @@ def stand(message, *_):
 def step(text):
     print(text, flush=True)
     sys.stdin.readline()
+def copy_in_halves(memory):
+    """The next copy from shared memory stands still in the middle, as step does."""
+    read = memory.read
+    def halves(at, length):
+        memory.read = read
+        half = read(at, length // 2)
+        step("half")
+        return half + read(at + length // 2, length - length // 2)
+    memory.read = halves
 ${program}`;
   return Peer.start("python3", ["-c", source, FOLDER, `${key}`]);
 }
