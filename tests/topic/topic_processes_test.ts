@@ -78,7 +78,6 @@ testWith(
         received++;
       });
       assert.equal(received + subscriber.missed, count);
-      last = count;
     }
   },
 );
