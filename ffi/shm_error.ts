@@ -200,6 +200,7 @@ export class ShmError extends Error {
     | "cells"
     | "size"
     | "withoutConsumer"
+    | "readOnly"
     | undefined;
 
   /**

@@ -19,6 +19,7 @@ const FLAGS = {
   cells: "cells",
   size: "size",
   withoutConsumer: "no-consumer",
+  readOnly: "read-only",
 } as const;
 
 /** The reason for the error in one line, with advice that works for a command with these `options`. */
@@ -63,6 +64,8 @@ function adviceFor(
     case "recreate":
       return "choose another --key, or, once no process is attached, replace it with " +
         (flag ?? `\`${programName()} server --recreate\``);
+    case "readOnly":
+      return "";
     case "noReserve":
       return flag === undefined ? "" : `${flag} asks for none up front`;
     case "lanes":

@@ -15,6 +15,7 @@ import type {
   StructView,
 } from "../layout/layout.ts";
 import { checkMessageLayout } from "../layout/message_type.ts";
+import { checkNotCreated } from "../sync/headed_object.ts";
 import type { LeaveResult } from "../sync/membership.ts";
 import { Role } from "../sync/role.ts";
 import type { WaitOptions } from "../sync/wait_schedule.ts";
@@ -90,7 +91,8 @@ export class Latest<
    * not exist, with `readOnly`; `ETIMEDOUT` it was not initialised in time; `EUNTRUSTED` it belongs to
    * another user; `EACCES`; `ENOSPC` a limit of the system; `ENOMEM`
    * @throws {RangeError} a key, number of cells or mode out of range
-   * @throws {TypeError} `layout` is not that of a struct, or it ends with a flexible array
+   * @throws {TypeError} `layout` is not that of a struct, or it ends with a flexible array; `mode` or
+   * `persistent` with `readOnly`
    *
    * @example
    * ```ts
@@ -110,6 +112,7 @@ export class Latest<
   ): Latest<StructInput<F>, StructValue<F>, StructView<F>, ReadonlyStructView<F>> {
     checkMessageLayout(layout, "Latest.openOrCreate");
     const { readOnly = false, ...read } = readLatestOfOptions(options);
+    if (readOnly) checkNotCreated("Latest", read);
     const object = join({ ...read, size: layout.size }, readOnly, layout);
     return new Latest(object, structs(layout));
   }

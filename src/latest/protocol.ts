@@ -10,6 +10,7 @@ export const LATEST: Protocol<Shape> = {
   name: "Latest",
   creator: "Latest.openOrCreate",
   cHeader: "c/shm_latest.h",
+  readable: true,
   magic: MAGIC,
   version: VERSION,
   structs: STRUCTS,

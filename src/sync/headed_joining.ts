@@ -8,7 +8,7 @@ import { processExists } from "../../ffi/processes.ts";
 import { ShmError } from "../../ffi/shm_error.ts";
 import type { AnyStructLayout } from "../layout/layout.ts";
 import { memoryOf, Segment } from "../sysv/segment.ts";
-import { type SegmentStat, tryStat } from "../sysv/segment_stat.ts";
+import { findSegment, type SegmentStat, segmentTable, tryStat } from "../sysv/segment_stat.ts";
 import type { SemaphoreSet } from "../sysv/semaphore_set.ts";
 import { findSemaphoreSet } from "../sysv/semaphore_stat.ts";
 import { pause } from "../sysv/wait.ts";
@@ -215,6 +215,21 @@ export class JoinableObject<Shape extends object> implements SharedObject<Inside
         ? "no program has created it, or it was removed: start the program that does, or use " +
           creator
         : `its segment is not a ${name} yet, and its creator has gone: ${creator} makes it one`,
+    });
+  }
+
+  /** Why joining failed: `error`, with advice for a user who may read the object and not change it. */
+  refused(error: unknown): unknown {
+    const { key, name } = this;
+    if (!this.#protocol.readable || !ShmError.is(error, "EACCES")) return error;
+    const id = findSegment(key);
+    if (id === undefined || typeof segmentTable.tryRead(id) === "number") return error;
+    return new ShmError(`join the ${name}`, error.call, error.errno, {
+      key,
+      id,
+      facts: "this user may only read it",
+      remedy: "open it with readOnly: true",
+      option: "readOnly",
     });
   }
 

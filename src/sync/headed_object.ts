@@ -147,8 +147,27 @@ function join<Shape extends object>(
   object: JoinableObject<Shape>,
   timeout: number | undefined,
 ): Opened<Shape> {
-  const { membership, inside } = Membership.join(object, timeout);
-  return { membership, inside, set: membership.set };
+  try {
+    const { membership, inside } = Membership.join(object, timeout);
+    return { membership, inside, set: membership.set };
+  } catch (error) {
+    throw object.refused(error);
+  }
+}
+
+/**
+ * Checks that options for creating an object called `name` are not given to open it read-only.
+ *
+ * @throws {TypeError}
+ */
+export function checkNotCreated(
+  name: string,
+  { mode, persistent }: { readonly mode?: unknown; readonly persistent?: unknown },
+): void {
+  if (mode === undefined && persistent === undefined) return;
+  throw new TypeError(
+    `"mode" and "persistent" are for a ${name} that is created, not with readOnly`,
+  );
 }
 
 /** Opens without joining. Does not stay attached while it waits: that would keep others from creating. */

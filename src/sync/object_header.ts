@@ -70,6 +70,8 @@ export interface Protocol<Shape extends object> {
   readonly creator: string;
   /** The C header that implements it, for advice. */
   readonly cHeader: string;
+  /** Whether it can be opened without joining, by a user who may only read. */
+  readonly readable?: true;
   readonly magic: number;
   /** Changes when the meaning of the bytes changes. */
   readonly version: number;

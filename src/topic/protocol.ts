@@ -12,6 +12,7 @@ import { KIND, type Shape } from "./shape.ts";
 export const TOPIC: Protocol<Shape> = {
   ...laneProtocol(KIND),
   cHeader: "c/shm_topic.h",
+  readable: true,
   magic: MAGIC,
   version: VERSION,
   structs: STRUCTS,

@@ -8,7 +8,7 @@ import { ShmError } from "../../ffi/shm_error.ts";
 import type { Fields, StructInput, StructLayout, StructView } from "../layout/layout.ts";
 import { checkMessageLayout } from "../layout/message_type.ts";
 import { type MessageCodec, StructCodec } from "../layout/struct_codec.ts";
-import type { HeadedOptions } from "../sync/headed_object.ts";
+import { checkNotCreated, type HeadedOptions } from "../sync/headed_object.ts";
 import { acquireLane } from "../sync/lane_roles.ts";
 import { joinOrCreate } from "../sync/lane_shape.ts";
 import type { LeaveResult } from "../sync/membership.ts";
@@ -144,11 +144,7 @@ export class Topic<In = ArrayBufferView | ArrayBufferLike, Out = Uint8Array<Arra
   ): Topic<StructInput<F>, StructView<F>> {
     checkMessageLayout(layout, "Topic.openOrCreate");
     const { readOnly = false, ...read } = readStructTopicOptions(options);
-    if (readOnly && (read.mode !== undefined || read.persistent !== undefined)) {
-      throw new TypeError(
-        '"mode" and "persistent" are for a topic that is created, not with readOnly',
-      );
-    }
+    if (readOnly) checkNotCreated("Topic", read);
     const { create, ...open } = joinOrCreate(KIND, { ...read, messageSize: layout.size });
     const how = readOnly ? { ...open, readOnly } : { ...open, create };
     return new Topic({ ...how, layout }, new StructCodec(layout));

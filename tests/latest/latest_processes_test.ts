@@ -87,8 +87,8 @@ testWith(
       const Twins = struct({ a: u32, b: u32, c: u32, d: u32 });
       try {
         Latest.of(Twins, { key: ${key} });
-      } catch ({ code }) {
-        console.log(code);
+      } catch ({ code, remedy }) {
+        console.log(code, remedy);
       }
       const latest = Latest.of(Twins, { key: ${key}, readOnly: true });
       const reader = latest.reader();
@@ -103,7 +103,7 @@ testWith(
         console.log(code, latest.close());
       }
     `);
-    assert.equal(await peer.line(), "EACCES");
+    assert.equal(await peer.line(), "EACCES open it with readOnly: true");
     assert.equal(await peer.line(), `1 ${Deno.pid}`);
     assert.deepEqual(segment.read(0, 384), before);
     writer.write({ a: 2, b: 2, c: 2, d: 2 });

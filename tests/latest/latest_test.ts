@@ -142,6 +142,13 @@ Deno.test("Latest.open: what does not exist is ENOENT, also for reading only", (
     assert.equal(failure(() => Latest.open(key, { readOnly })).code, "ENOENT");
   }
   assert.equal(failure(() => Latest.of(Pose, { key, readOnly: true })).code, "ENOENT");
+  for (const how of [{ mode: 0o644 }, { persistent: false }]) {
+    assert.throws(
+      () => Latest.of(Pose, { key, readOnly: true, ...how }),
+      TypeError,
+      "created only",
+    );
+  }
 });
 
 Deno.test("Latest.close: the last to leave removes it, unless it is persistent", () => {

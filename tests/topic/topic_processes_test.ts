@@ -193,8 +193,8 @@ testWith(
       import { Topic } from "@sysv/shm";
       try {
         Topic.open(${key});
-      } catch ({ code }) {
-        console.log(code);
+      } catch ({ code, remedy }) {
+        console.log(code, remedy);
       }
       const topic = Topic.open(${key}, { readOnly: true });
       const subscriber = topic.subscriber({ history: "all" });
@@ -207,7 +207,7 @@ testWith(
         console.log(code, topic.close());
       }
     `);
-    assert.equal(await peer.line(), "EACCES");
+    assert.equal(await peer.line(), "EACCES open it with readOnly: true");
     assert.equal(await peer.line(), "1 undefined");
     assert.deepEqual(segment.read(), before);
     publisher.publish(byte(2));
