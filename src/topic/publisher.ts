@@ -79,7 +79,7 @@ export class Publisher<In = ArrayBufferView | ArrayBufferLike> implements Dispos
     this.#topic = topic;
     this.#role = role;
     this.#codec = codec;
-    this.#writer = new LanePublisher(memory, (what) => topic.corrupt(lane, what));
+    this.#writer = new LanePublisher(memory, (what) => topic.unusable(lane, what));
     this.#waiting = new EventCount(segment, WAITING_OFFSET);
     this.#words = memory.words;
     this.#least = shape.messageSize;

@@ -19,14 +19,25 @@ export class TopicMembership extends HeadedObject<Shape> {
     super(TOPIC, options);
   }
 
-  /** The error for an impossible value in memory. */
+  /** The error for an impossible value in memory that a subscriber finds. */
   corrupt(lane: number, what: string): ShmError {
+    const goesOn =
+      "a subscriber goes on with what is published next, in this lane and in the others";
+    return this.#corrupt(lane, what, goesOn);
+  }
+
+  /** The error for a lane that no publisher can go on in. */
+  unusable(lane: number, what: string): ShmError {
+    return this.#corrupt(lane, what, "remove the Topic and start its programs again");
+  }
+
+  #corrupt(lane: number, what: string, remedy: string): ShmError {
     return new ShmError("go on using the Topic", undefined, "ECORRUPT", {
       key: this.segment.key,
       id: this.segment.id,
       lane,
       facts: `lane ${lane}: ${what}; another program writes into this memory`,
-      remedy: "a subscriber goes on with what is published next, in this lane and in the others",
+      remedy,
     });
   }
 }

@@ -347,6 +347,24 @@ Deno.test("Subscriber.drain: from within it, nothing else receives, and nothing 
   assert.deepEqual([subscriber.isOpen, other.isOpen, publisher.isOpen], [false, false, false]);
 });
 
+Deno.test("Topic.publisher: where every free lane has impossible words, the advice is to remove the topic", () => {
+  using topic = scratchTopic({ lanes: 2 });
+  using segment = Segment.attach(topic.id);
+  // The words of lane 0
+  const words = new Int32Array(segment.buffer, 256, 32);
+  words.fill(-1);
+  const other = topic.publisher();
+  assert.equal(other.lane, 1);
+  assert.throws(() => topic.publisher(), {
+    code: "ECORRUPT",
+    lane: 0,
+    remedy: "remove the Topic and start its programs again",
+  });
+  words.fill(0);
+  using first = topic.publisher();
+  assert.equal(first.lane, 0);
+});
+
 Deno.test("Subscriber: ECORRUPT is thrown once, names the lane, and the other lanes go on", () => {
   using topic = scratchTopic({ lanes: 2, laneCapacity: 256 });
   using subscriber = topic.subscriber();
