@@ -1442,6 +1442,7 @@ class Subscriber(Topic):
         super().__init__(key, **options)
         self.next, self.queues = 0, [[] for _ in range(self.lanes)]
         self.places, self.missed, self.overruns = ([0] * self.lanes for _ in range(3))
+        self.expected, self.told = [None] * self.lanes, [False] * self.lanes
         for i in range(self.lanes):
             try:
                 self._go_to_oldest(i, history)
@@ -1481,22 +1482,30 @@ class Subscriber(Topic):
         self.missed[i] += new_number - number
 
     def _look(self, i):
-        """Reads what is new in lane i into its queue."""
+        """Reads what is new in lane i into its queue. An error is told once; what is skipped for it is missed."""
         try:
-            self._look_once(i)
+            if self.places[i] is None:
+                self._go_to_tail(i)
+            else:
+                self._look_once(i)
         except LaneError:
-            known = self.places[i] is not None
-            self.places[i] = None
+            told, self.told[i] = self.told[i], True
+            if self.places[i]:
+                self.expected[i], self.places[i] = self.places[i][1], None
             try:
-                self._go_to_oldest(i, 0)
+                self._go_to_tail(i)
             except LaneError:
                 pass  # there is no place to go on at until its state is possible again
-            if known:
+            if not told:
                 raise
 
+    def _go_to_tail(self, i):
+        self._go_to_oldest(i, 0)
+        if self.expected[i]:
+            self.missed[i] += max(0, self.places[i][1] - self.expected[i])
+        self.told[i] = False
+
     def _look_once(self, i):
-        if self.places[i] is None:
-            return self._go_to_oldest(i, 0)
         memory, at, capacity = self.memory, self._lane(i), self.capacity
         position, number = self.places[i]
         s, state = position & MASK, self._state(i)

@@ -324,6 +324,46 @@ testWith(NEEDS, "Topic: refuses another struct by name, whichever side created i
   assertNothingAt(key);
 });
 
+testWith(
+  NEEDS,
+  "Subscriber: reports a bad record once, as Python does, and misses it",
+  async () => {
+    const key = freshKey();
+    {
+      using topic = Topic.openOrCreate({ key, lanes: 1, laneCapacity: 256 });
+      using here = topic.subscriber();
+      await using there = python(
+        key,
+        `with Subscriber(key) as subscriber:
+    step("there")
+    try:
+        subscriber.receive(0)
+    except LaneError as error:
+        print("error")
+    step(subscriber.receive(0))
+    got = subscriber.receive()
+    print(got.number, got.missed, got.payload.decode())`,
+      );
+      assert.equal(await there.line(), "there");
+      using publisher = topic.publisher();
+      using segment = Segment.open(key);
+      publisher.publish(text("bad"));
+      segment.write(Uint8Array.of(0xf0, 0xff, 0, 0), 256 + 128);
+      assert.throws(() => here.tryReceive(), { code: "ECORRUPT" });
+      assert.equal(here.tryReceive(), undefined);
+      await there.write("\n");
+      assert.equal(await there.line(), "error");
+      assert.equal(await there.line(), "None");
+      publisher.publish(text("good"));
+      assert.equal(here.tryReceive()?.missed, 1);
+      await there.write("\n");
+      assert.equal(await there.line(), "2 1 good");
+      await assertEnds(there, 0);
+    }
+    assertNothingAt(key);
+  },
+);
+
 testWith(NEEDS, "pub, sub: exchange messages with the Python peer", async () => {
   const key = freshKey();
   await using there = shmPeer("subscribe", key, "--count", "2");
