@@ -90,7 +90,7 @@ byte value[PEERS];
 #define STORE(p, w, v) word[w] = v
 #endif
 
-/* The store before it was sequentially consistent: what follows waits until everybody can see it. */
+/* The store before it was sequentially consistent: what follows waits until all processes can see it. */
 inline seq_cst(p) {
 #ifdef WEAK
   VISIBLE(p)
@@ -596,7 +596,7 @@ proctype clock() {
        od;
        if
        :: i <= LANES ->
-          /* Everybody looked again, nothing came of it, and they sleep again: stuck for good */
+          /* All looked again, nothing came of it, and they sleep again: stuck for good */
           assert(barren == 0);
           barren++;
           i = 0;

@@ -18,7 +18,7 @@
 #define SLOTS (MOST_LANES + 1)
 #define MOST_TAGS 4096
 
-/* How far a peer is. Whoever waits is watched: it must go on when it can. */
+/* How far a peer is. A peer that waits is watched: it must go on when it can. */
 enum State { STARTING, ARRIVING, WORKING, WAITING, LEAVING, LEFT };
 /* How a consumer receives: the first two at least once, COPY at most once. */
 enum Mode { DRAIN, NEXT, COPY, MODES };

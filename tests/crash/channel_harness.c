@@ -4,8 +4,8 @@
  * take back: at the end of each round all messages that were published must have come. supervisor.h
  * explains the rounds, the faults and the arguments.
  *
- * Who waits and can go on: a consumer that sleeps beside published messages, a producer that waits for room
- * that is there or beside a consumer that does nothing.
+ * A peer that waits can go on if it is a consumer that sleeps beside published messages, or a producer that waits
+ * for room that is there or beside a consumer that does nothing.
  */
 #include "channel_peer.h"
 #include "supervisor_rounds.h"

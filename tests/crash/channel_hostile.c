@@ -16,73 +16,22 @@
  * Exit code 0; 1 with a line on stderr: what was wrong; 3: no progress; a sanitizer's.
  */
 #include "shm_channel.h"
+#include "hostile.h"
 
-#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 
 #define MOST_LANES 3
 #define LONGEST 200
-/* A safety net, in seconds. */
-#define NET 30
 #define CORRUPTIONS_A_CHANNEL 40
 
-static uint64_t seed;
 static struct ShmChannel channel;
-static volatile sig_atomic_t stopped = 0;
 
 static struct {
   uint64_t corruptions, operations, messages, intact, corrupt, repaired, foreign, timeouts;
 } counts;
 
-__attribute__((noreturn, format(printf, 1, 2))) static void die(const char *what, ...) {
-  va_list values;
-  va_start(values, what);
-  fprintf(stderr, "channel_hostile: seed %llu: ", (unsigned long long)seed);
-  vfprintf(stderr, what, values);
-  fputc('\n', stderr);
-  va_end(values);
-  fflush(stdout);
-  _exit(1);
-}
-
-static void on_signal(int number) {
-  if (number == SIGALRM) _exit(3);
-  stopped = 1;
-}
-
-/* ---- chance ---------------------------------------------------------------------------------- */
-
-static uint64_t state;
-
-static uint32_t chance(uint32_t below) {
-  state += 0x9e3779b97f4a7c15U;
-  uint64_t x = state;
-  x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9U;
-  x = (x ^ x >> 27) * 0x94d049bb133111ebU;
-  return (uint32_t)((x >> 32) % below);
-}
-
-static uint32_t bits(void) { return chance(65536) << 16 | chance(65536); }
-
-#define ONE_OF(...)                                                                  \
-  (((const uint32_t[]){__VA_ARGS__})[chance((uint32_t)(sizeof((uint32_t[]){__VA_ARGS__}) / 4))])
-
 /* ---- the intruder ---------------------------------------------------------------------------- */
-
-static void store(unsigned char *place, uint32_t value) {
-  __atomic_store_n((uint32_t *)(void *)place, value, __ATOMIC_RELAXED);
-}
-
-static void noise(unsigned char *from, size_t size) {
-  const size_t length = chance(8) == 0 ? size : 1 + chance(size < 64 ? (uint32_t)size : 64);
-  unsigned char *const place = from + chance((uint32_t)(size - length + 1));
-  const bool same = chance(3) == 0;
-  const unsigned char value = (unsigned char)ONE_OF(0, 1, 8, 0x7f, 0x80, 0xff);
-  for (size_t i = 0; i < length; i++) {
-    __atomic_store_n(place + i, same ? value : (unsigned char)bits(), __ATOMIC_RELAXED);
-  }
-}
 
 /* Writes once into the words or the ring of a lane. */
 static void spoil(uint32_t lane) {
@@ -543,10 +492,7 @@ static void attach(key_t key) {
 static void hammer(uint64_t corruptions) {
   while (counts.corruptions < corruptions && !stopped) {
     spoil_anything();
-    /* now one after the other, now with time to work in between */
-    const uint32_t rest = chance(4);
-    if (rest < 2) usleep(rest == 0 ? 1000 : 100);
-    else if (rest == 2) for (uint32_t n = chance(3000); n > 0; n--) shmi_relax();
+    pause_between();
   }
 }
 
@@ -604,11 +550,7 @@ static void report(void) {
 }
 
 int main(int count, char **words) {
-  struct sigaction action;
-  memset(&action, 0, sizeof action);
-  action.sa_handler = on_signal;
-  sigaction(SIGTERM, &action, NULL);
-  sigaction(SIGALRM, &action, NULL);
+  catch_signals();
   if (count != 5) return 2;
   const bool work = strcmp(words[1], "work") == 0;
   const key_t key = (key_t)strtoul(words[work ? 3 : 2], NULL, 0);

@@ -22,6 +22,7 @@ import { maxMessage, ringOffset, type Shape } from "../../src/channel/shape.ts";
 import { beginAt } from "../channel/scratch_channel.ts";
 import { freshKey } from "../support/peer.ts";
 import { type Corruption, Intruder, lanesOf } from "./channel_hostile_memory.ts";
+import { Counts } from "./counts.ts";
 import { Random } from "./random.ts";
 import { Deadline } from "../../src/sync/deadline.ts";
 
@@ -44,28 +45,6 @@ const NOT_NOW = Symbol("not now");
 
 const STRUCT_SIZE = 16;
 const Struct = struct({ bytes: array(u8, STRUCT_SIZE) });
-
-/** What happened, by name. */
-export class Counts {
-  readonly #counts = new Map<string, number>();
-
-  /** One more of it. */
-  add(name: string, times = 1): void {
-    this.#counts.set(name, (this.#counts.get(name) ?? 0) + times);
-  }
-
-  /** All that begin with `prefix`, without it, the most frequent first. */
-  entries(prefix: string): [name: string, count: number][] {
-    return [...this.#counts].filter(([name]) => name.startsWith(prefix))
-      .map(([name, count]): [string, number] => [name.slice(prefix.length), count])
-      .sort(([, a], [, b]) => b - a);
-  }
-
-  /** How many there were of those that begin with `prefix`. */
-  sum(prefix: string): number {
-    return this.entries(prefix).reduce((sum, [, count]) => sum + count, 0);
-  }
-}
 
 /** One lane, and what must come out of it as long as it was not spoiled. */
 interface Lane {

@@ -13,7 +13,8 @@ import { guardAgainstLeaks } from "../support/leaks.ts";
 import { missing, testWith } from "../support/needs.ts";
 import { Peer, PROJECT, TestFolder } from "../support/peer.ts";
 import { fuzzChannels } from "./channel_hostile_fuzz.ts";
-import { hostileProgram, PAIRINGS, runC, runPairing } from "./channel_hostile_peers.ts";
+import { PAIRINGS, runC, runPairing } from "./channel_hostile_peers.ts";
+import { hostileProgram } from "./hostile_program.ts";
 import { seed as chosenSeed } from "./random.ts";
 
 guardAgainstLeaks();
@@ -101,7 +102,7 @@ const C_PEERS = { tools: ["gcc"], files: true } as const;
 const folder = missing(C_PEERS) === undefined ? new TestFolder() : undefined;
 Deno.test.afterAll(() => folder?.[Symbol.dispose]());
 let compiled: string | undefined;
-const program = (): string => compiled ??= hostileProgram(folder!).path;
+const program = (): string => compiled ??= hostileProgram(folder!, "crash/channel_hostile.c").path;
 
 testWith(C_PEERS, `shm_channel.h: 10 000 corruptions in one process (seed ${SEED})`, async () => {
   const { corrupt, foreign, intact, repaired } = await runC(program(), {

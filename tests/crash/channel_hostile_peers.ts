@@ -18,44 +18,10 @@ import {
 import { findSegment, findSemaphoreSet } from "../../src/sysv/mod.ts";
 import { maxMessage, ringOffset } from "../../src/channel/shape.ts";
 import { SMALL } from "../../src/sync/payload_views.ts";
-import { type Ended, freshKey, Peer, PROJECT, type TestFolder } from "../support/peer.ts";
-import { Counts } from "./channel_hostile_fuzz.ts";
+import { freshKey, Peer } from "../support/peer.ts";
+import { Counts } from "./counts.ts";
+import { figures } from "./hostile_program.ts";
 import { Random } from "./random.ts";
-
-const SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
-
-/** `channel_hostile.c`, compiled with sanitizers where this machine has them, and whether it has. */
-export function hostileProgram(
-  folder: TestFolder,
-): { readonly path: string; readonly sanitized: boolean } {
-  const flags = ["-std=gnu11", "-O1", "-g", "-Wall", "-Wextra", "-Werror", `-I${PROJECT}c`];
-  const compile = (...more: string[]): string =>
-    folder.compile("gcc", "channel_hostile", [
-      ...flags,
-      ...more,
-      `${PROJECT}tests/crash/channel_hostile.c`,
-    ]);
-  try {
-    const nothing = folder.compile("gcc", "nothing", [
-      ...SANITIZERS,
-      folder.file("nothing.c", "int main(void) { return 0; }"),
-    ]);
-    const { success } = new Deno.Command(nothing, { stdout: "null", stderr: "null" }).outputSync();
-    if (success) return { path: compile(...SANITIZERS), sanitized: true };
-  } catch (error) {
-    if (!(error instanceof assert.AssertionError)) throw error;
-  }
-  return { path: compile(), sanitized: false };
-}
-
-/** The figures of the program's last line; fails if it did not end well. */
-function figures(what: string, { code, signal, stdout, stderr }: Ended): Record<string, number> {
-  assert.deepEqual([code, signal, stderr], [0, null, ""], `${what}: ${stdout}`);
-  const line = stdout.trimEnd().split("\n").at(-1)!;
-  return Object.fromEntries(
-    [...line.matchAll(/(\w+)=(\d+)/g)].map(([, name, value]) => [name!, Number(value)]),
-  );
-}
 
 /** A run of the C program that needs no other process. */
 export interface CRun {

@@ -4,8 +4,8 @@
  * on a board of their own (board.h), which no kill can take back: at the end of each round what was
  * published last must be there. supervisor.h explains the rounds, the faults and the arguments.
  *
- * Who waits and can go on: a receiver that has not seen what was published, while the harness holds the
- * object open.
+ * A peer that waits can go on if it is a receiver that has not seen what was published, while the harness
+ * holds the object open.
  */
 #include "fan_out_peer.h"
 #include "supervisor_rounds.h"

@@ -83,7 +83,7 @@ export interface Run {
   readonly seed: number;
   readonly killsC: number;
   readonly killsTs: number;
-  /** For how long one who can go on may stand still. */
+  /** For how long a peer that can go on may stand still. */
   readonly stallMs: number;
   readonly key: number;
   /** One of {@linkcode FAULT} for all rounds; else it is drawn for each. */
@@ -191,8 +191,8 @@ export function describe(summary: Summary): string {
     "TypeScript",
     ...describeFaults(summary.faults),
     ...describeMessages(summary),
-    `longest stall of one who could go on: ${summary.longest_stall_ms} ms`,
-    `from a death to the next step of one who waited (${summary.waits_across_a_death} times): median ` +
+    `longest stall of a peer that could go on: ${summary.longest_stall_ms} ms`,
+    `from a death to the next step of one that waited (${summary.waits_across_a_death} times): median ` +
     `${summary.after_death_p50_ms} ms, p99 ${summary.after_death_p99_ms} ms, most ` +
     `${summary.after_death_max_ms} ms`,
     `the harness itself: woken late by ${summary.own_lateness_p99_ms} ms (p99), ` +

@@ -39,7 +39,7 @@
 #include <sys/wait.h>
 
 #define MOST_SAMPLES (1 << 20)
-/* Nobody, whatever it does, stands still for longer: a Deno process may start as slowly as this. */
+/* No peer, whatever it does, stands still for longer: a Deno process may start as slowly as this. */
 #define NET_NS INT64_C(30000000000)
 #define US INT64_C(1000)
 #define MS INT64_C(1000000)

@@ -44,7 +44,7 @@ static bool enough(uint64_t kills_before) {
 
 static bool is_there(uint32_t number) { return run.children[number].pid != 0; }
 
-/* Everybody works, and is killed. */
+/* All peers work, and are killed. */
 static void rage(void) {
   const uint64_t before = kills_of(run.mixed ? TYPESCRIPT : C);
   while (!enough(before)) {
@@ -198,7 +198,7 @@ static void read_arguments(char **words) {
   if (options.kills_ts > 0 && (options.deno == NULL || options.peer == NULL)) usage("--deno, --peer");
 }
 
-/* The board goes with the last one who has it: nothing of it is left, whichever peer is killed. */
+/* The board goes with the last process that has it: nothing of it is left, whichever peer is killed. */
 static void make_board(void) {
   const int id = shmget(IPC_PRIVATE, sizeof(struct Board), IPC_CREAT | 0600);
   self.board = run.board = id == -1 ? (struct Board *)-1 : (struct Board *)shmat(id, NULL, 0);

@@ -24,7 +24,7 @@ static void check_undone(uint32_t number, pid_t pid) {
   }
 }
 
-/* It was reaped: what it leaves is judged, and those who wait from now on are noted. */
+/* It was reaped: what it leaves is judged, and the peers that wait from now on are noted. */
 static void bury(uint32_t number, bool killed) {
   struct Child *const child = &run.children[number];
   const struct Slot *const slot = &run.board->slots[number];
@@ -76,7 +76,7 @@ static void kill_child(uint32_t number) {
   ended(number, status);
 }
 
-/* Those who ended by themselves. */
+/* The peers that ended by themselves. */
 static void reap(void) {
   for (;;) {
     int status;
@@ -226,7 +226,7 @@ static void sleep_until_due(void) {
   add_sample(&lateness, shm_now() - until);
 }
 
-/* Looks at everybody once. */
+/* Looks at all peers once. */
 static void pass(void) {
   run.last_pass = run.now;
   run.now = shm_now();
