@@ -334,6 +334,7 @@ static inline enum ShmiStatus shmh_check_type(struct ShmMembership *member) {
   const struct ShmMessageType *const type = &shmh_header(member)->type;
   struct ShmMessageType there;
   there.hash = shmh_peek(&type->hash);
+  member->typed = there.hash != 0 || member->type.hash != 0;
   if (there.hash == member->type.hash || there.hash == 0 || member->type.hash == 0) return SHMI_OK;
   for (size_t field = 0; field < SHMH_FINGERPRINTS; field++) {
     there.fields[field] = __atomic_load_n(&type->fields[field], __ATOMIC_RELAXED);

@@ -315,9 +315,7 @@ SHMH_HOT struct ShmLatestCell *shmli_cell(const unsigned char *cells, size_t str
 
 /* Values are all of one length if they are a struct, here or by the header. */
 static inline uint32_t shmli_shortest(const struct ShmLatest *latest) {
-  const bool is_struct = latest->member.type.hash != 0 ||
-                         shmh_peek(&shmli_control(latest)->header.type.hash) != 0;
-  return is_struct ? latest->size : 0;
+  return latest->member.typed ? latest->size : 0;
 }
 
 /*

@@ -95,6 +95,7 @@ struct ShmMembership {
   struct ShmMessageType type; /* the same as numbers */
   uint32_t wanted[3];         /* the shape asked for: lanes, capacity...; 0: as found */
   uint32_t shape[3];          /* the shape to create; after joining, the one found */
+  bool typed;                 /* a type is stated, here or in the header */
   bool created;               /* we initialised it */
 };
 
