@@ -107,10 +107,10 @@ struct ShmTopicPublisher {
 /* The subscriber's state of a lane. */
 struct ShmtiReader {
   uint64_t position; /* read up to here */
-  uint64_t next;     /* the number of the next message */
+  uint64_t next;     /* the number of the next message; 0: unknown */
   uint64_t missed;   /* to be reported with the next message */
   uint32_t reach;    /* how many bytes to go back after an overrun */
-  bool lost;         /* memory is corrupt: wait for another tail than `position`, and begin there */
+  bool lost;         /* memory is corrupt: wait for another tail than `position`, go on there */
 };
 
 struct ShmTopicSubscriber {
@@ -664,15 +664,30 @@ static inline void shmti_next_lane(struct ShmTopicSubscriber *subscriber) {
   subscriber->lane = subscriber->lane + 1 == subscriber->lanes ? 0 : subscriber->lane + 1;
 }
 
-/* Memory is corrupt: the lane starts again at its tail, when there is another one. */
+/* Moves on to the tail. What was not received is missed; at the beginning nothing is expected. */
+static inline void shmti_skip(struct ShmTopicSubscriber *subscriber, struct ShmtiReader *reader,
+                              const struct ShmtiState *state) {
+  const uint64_t expected = reader->next;
+  reader->lost = false;
+  reader->position = state->tail;
+  reader->next = state->count + 1;
+  if (expected == 0 || reader->next <= expected) return;
+  reader->missed += reader->next - expected;
+  subscriber->missed += reader->next - expected;
+}
+
+/* Memory is corrupt: the lane starts again at its tail, or at the next one that is possible. */
 SHMH_COLD enum ShmStatus shmti_lose(struct ShmTopicSubscriber *subscriber, uint32_t lane,
                                     const char *what, uint64_t there, uint64_t other) {
   struct ShmtiReader *const reader = &subscriber->readers[lane];
   struct ShmtiState state;
-  reader->lost = !shmti_read_state(&subscriber->words[lane], &state) ||
-                 !shmti_is_state(&state, subscriber->capacity);
-  reader->position = state.tail;
-  reader->next = state.count + 1;
+  if (shmti_read_state(&subscriber->words[lane], &state) &&
+      shmti_is_state(&state, subscriber->capacity)) {
+    shmti_skip(subscriber, reader, &state);
+  } else {
+    reader->lost = true;
+    reader->position = state.tail;
+  }
   return shmti_corrupt(&subscriber->error, subscriber->topic, lane, what, there, other);
 }
 
@@ -690,8 +705,8 @@ SHMH_COLD enum ShmStatus shmti_walk(struct ShmTopicSubscriber *subscriber, uint3
   const unsigned char *const ring = shmti_ring(subscriber, lane);
   const uint32_t capacity = subscriber->capacity;
   uint64_t position = state.tail - ((uint32_t)state.tail - state.last);
-  reader->position = state.tail;
-  reader->next = state.count + 1;
+  uint64_t oldest = state.tail;
+  uint64_t next = state.count + 1;
   for (uint64_t number = state.count; number >= from && number > 0; number--) {
     struct ShmTopicRecord record;
     struct ShmtiState now;
@@ -713,10 +728,12 @@ SHMH_COLD enum ShmStatus shmti_walk(struct ShmTopicSubscriber *subscriber, uint3
         record.back % SHM_TOPIC_RECORD_ALIGN != 0 || record.back > position) {
       return shmti_lose(subscriber, lane, "the number of a record", record.number, number);
     }
-    reader->position = position;
-    reader->next = number;
+    oldest = position;
+    next = number;
     position -= record.back;
   }
+  reader->position = oldest;
+  reader->next = next;
   return SHM_OK;
 }
 
@@ -731,7 +748,7 @@ SHMH_COLD enum ShmStatus shmti_recover(struct ShmTopicSubscriber *subscriber, ui
   }
   const enum ShmStatus status = shmti_walk(subscriber, lane, *state, expected, reader->reach);
   if (status != SHM_OK) return status;
-  /* to walk far takes long: a subscriber that is a little too slow would be overrun in it each time */
+  /* to walk far takes long: a subscriber that is a little slow would be overrun in it each time */
   reader->reach /= 4;
   reader->missed += reader->next - expected;
   subscriber->missed += reader->next - expected;
@@ -816,9 +833,7 @@ SHMH_COLD enum ShmStatus shmti_find(struct ShmTopicSubscriber *subscriber, uint3
   if (!shmti_read_state(words, &state) || !shmti_is_state(&state, subscriber->capacity)) {
     return shmti_lose(subscriber, lane, "its tail", state.tail, reader->position);
   }
-  reader->lost = false;
-  reader->position = state.tail;
-  reader->next = state.count + 1;
+  shmti_skip(subscriber, reader, &state);
   return SHM_EMPTY;
 }
 
@@ -920,7 +935,7 @@ static inline enum ShmStatus shm_topic_open_subscriber(struct ShmTopicSubscriber
     reader->lost = !shmti_read_state(&subscriber->words[lane], &state) ||
                    !shmti_is_state(&state, topic->lane_capacity);
     reader->position = state.tail;
-    reader->next = state.count + 1;
+    reader->next = reader->lost ? 0 : state.count + 1;
     reader->reach = shmti_longest_reach(topic->lane_capacity);
     if (history == 0 || reader->lost || state.count == 0) continue;
     shmti_walk(subscriber, lane, state, history < state.count ? state.count - history + 1 : 1,

@@ -33,7 +33,7 @@ static int64_t patience;
 static uint64_t published, progress, received, missed;
 static bool finished, over;
 static struct Owned owned[SHM_TOPIC_LANES_MAX];
-/* the number of the newest message of each lane, and what a subscriber has got to */
+/* the number of the newest message of each lane, and how far a subscriber is */
 static uint64_t newest[SHM_TOPIC_LANES_MAX];
 static uint64_t seen[SUBSCRIBERS][SHM_TOPIC_LANES_MAX];
 
@@ -107,7 +107,7 @@ static void check_bytes(const struct ShmTopicMessage *message) {
 
 /* ---- publishers ------------------------------------------------------------------------------ */
 
-/* All subscribers have got to the newest message of the lane. */
+/* All subscribers have received or missed the newest message of the lane. */
 static void await_subscribers(uint32_t lane) {
   for (int i = 0; i < SUBSCRIBERS; i++) {
     while (load(&seen[i][lane]) < load(&newest[lane])) sched_yield();
@@ -176,9 +176,14 @@ static void on_message(void *argument, const struct ShmTopicMessage *message) {
         (unsigned long long)message->missed);
   }
   *last = message->number;
-  store(&seen[subscription->index][message->lane], message->number);
   add(&received, 1);
   add(&missed, message->missed);
+}
+
+static void note_seen(const struct ShmTopicSubscriber *subscriber, uint32_t index) {
+  for (uint32_t lane = 0; lane < subscriber->lanes; lane++) {
+    store(&seen[index][lane], subscriber->readers[lane].next - 1);
+  }
 }
 
 static void *subscribe(void *argument) {
@@ -203,6 +208,7 @@ static void *subscribe(void *argument) {
         status = shm_topic_try_receive(subscriber, &message);
         if (status == SHM_OK) on_message(subscription, &message);
       }
+      note_seen(subscriber, subscription->index);
       if (status == SHM_EMPTY && last) {
         shm_topic_close_subscriber(subscriber);
         free(subscriber);
