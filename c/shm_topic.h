@@ -664,6 +664,13 @@ static inline void shmti_next_lane(struct ShmTopicSubscriber *subscriber) {
   subscriber->lane = subscriber->lane + 1 == subscriber->lanes ? 0 : subscriber->lane + 1;
 }
 
+/* Counts what was overwritten, or skipped, before it was received. */
+static inline void shmti_miss(struct ShmTopicSubscriber *subscriber, struct ShmtiReader *reader,
+                              uint64_t expected) {
+  reader->missed += reader->next - expected;
+  subscriber->missed += reader->next - expected;
+}
+
 /* Moves on to the tail. What was not received is missed; at the beginning nothing is expected. */
 static inline void shmti_skip(struct ShmTopicSubscriber *subscriber, struct ShmtiReader *reader,
                               const struct ShmtiState *state) {
@@ -671,9 +678,7 @@ static inline void shmti_skip(struct ShmTopicSubscriber *subscriber, struct Shmt
   reader->lost = false;
   reader->position = state->tail;
   reader->next = state->count + 1;
-  if (expected == 0 || reader->next <= expected) return;
-  reader->missed += reader->next - expected;
-  subscriber->missed += reader->next - expected;
+  if (expected != 0 && reader->next > expected) shmti_miss(subscriber, reader, expected);
 }
 
 /* Memory is corrupt: the lane starts again at its tail, or at the next one that is possible. */
@@ -750,8 +755,7 @@ SHMH_COLD enum ShmStatus shmti_recover(struct ShmTopicSubscriber *subscriber, ui
   if (status != SHM_OK) return status;
   /* to walk far takes long: a subscriber that is a little slow would be overrun in it each time */
   reader->reach /= 4;
-  reader->missed += reader->next - expected;
-  subscriber->missed += reader->next - expected;
+  shmti_miss(subscriber, reader, expected);
   return SHM_OK;
 }
 
