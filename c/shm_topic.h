@@ -512,7 +512,7 @@ SHMH_HOT uint32_t shmti_need(const struct ShmTopicPublisher *publisher, uint64_t
                              uint32_t length) {
   const uint32_t size = shmti_record_size(length);
   const uint32_t to_end = publisher->capacity - ((uint32_t)position & (publisher->capacity - 1));
-  return size <= to_end ? size : to_end + size;
+  return size > to_end ? to_end + size : size;
 }
 
 /* Announces that the ring will be written up to this position, before a byte of it is. */

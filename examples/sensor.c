@@ -2,7 +2,7 @@
  * The C side of sensor.ts: measures 1000 times a second, COUNT times or until Ctrl-C, and publishes each
  * reading. The last one says that it is the last.
  *
- *     ./sensor COUNT
+ *     ./sensor 2000
  */
 #include "shm_latest.h"
 

@@ -2,6 +2,7 @@
  * A reader of a latest value: copies the newest value, shows it, or waits for a newer one.
  */
 
+import { ShmError } from "../../ffi/shm_error.ts";
 import { checkFunction } from "../layout/arguments.ts";
 import { DEFAULT_SPIN_US } from "../sync/adaptive_spin.ts";
 import { SerialQueue } from "../sync/serial_queue.ts";
@@ -184,7 +185,14 @@ export class LatestReader<Out = Uint8Array<ArrayBuffer>, Shown = Uint8Array<Arra
   /** The newest value if it is another one than `last`. */
   #newer(last: number): LatestChange<Out> | undefined {
     if (this.#cells.isAt(last)) return undefined;
-    const value = this.#decoder.read(this.#cells);
+    let value: Out | undefined;
+    try {
+      value = this.#decoder.read(this.#cells);
+    } catch (error) {
+      // It waits on if every copy was overtaken: the writer is slower while it wakes this reader
+      if (ShmError.is(error, "EAGAIN")) return undefined;
+      throw error;
+    }
     if (value === undefined || this.#cells.number === last) return undefined;
     const before = this.#last;
     const version = this.#returned();
@@ -197,7 +205,8 @@ export class LatestReader<Out = Uint8Array<ArrayBuffer>, Shown = Uint8Array<Arra
    * Waits until there is a newer value than the last one that this reader returned, and returns the newest
    * one; at once if there is one already. Calls made together are served in order, each with a newer value.
    *
-   * @throws {ShmError} `ETIMEDOUT`, `EIDRM` it was removed, and as {@linkcode LatestReader.read}
+   * @throws {ShmError} `ETIMEDOUT`, also if the writer overtook every copy; `EIDRM` it was removed;
+   * `EDETACHED`, `ECORRUPT`
    *
    * @example
    * ```ts

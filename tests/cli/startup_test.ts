@@ -88,7 +88,8 @@ testWith(CLI, "ls: loads no other command, no layout, and nothing that waits", (
   const commands = loaded.filter((path) => path.startsWith("src/cli/commands/"));
   assert.deepEqual(commands, ["src/cli/commands/ls_command.ts"]);
   assert(loaded.includes("src/sysv/segment_stat.ts"));
-  const needless = /^src\/sync\/|^src\/layout\/c_[^s]|_set\.ts$|_wait\.ts$|^src\/mailbox\/mailbox/;
+  const needless =
+    /^src\/sync\/(?!lane_geometry)|^src\/layout\/c_[^s]|_set\.ts$|_wait\.ts$|^src\/mailbox\/mailbox/;
   assert.deepEqual(loaded.filter((path) => needless.test(path)), []);
 });
 
