@@ -753,8 +753,9 @@ SHMH_COLD enum ShmStatus shmti_recover(struct ShmTopicSubscriber *subscriber, ui
   }
   const enum ShmStatus status = shmti_walk(subscriber, lane, *state, expected, reader->reach);
   if (status != SHM_OK) return status;
-  /* to walk far takes long: a subscriber that is a little slow would be overrun in it each time */
-  reader->reach /= 4;
+  /* to walk far takes long: a subscriber that is a little slow would be overrun in it each time. The
+     longest message fits a quarter of the ring, so the newest one is found */
+  reader->reach = subscriber->capacity / 4;
   shmti_miss(subscriber, reader, expected);
   return SHM_OK;
 }

@@ -32,8 +32,6 @@ const HEADER = RECORD.size;
 const TWO_32 = 2 ** 32;
 /** {@linkcode PADDING} as a signed word. */
 const PADDING_WORD = PADDING | 0;
-/** By how much less a subscriber goes back that was overrun again before it had reached the tail. */
-const LESS_REACH = 4;
 /** Overruns in a row after which a lane starts at its tail. */
 const MOST_OVERRUNS = 8;
 const AT_TAIL: OldRecord = { behind: 0, messages: 0 };
@@ -312,8 +310,9 @@ export class LaneSubscriber {
     const state = readState(this.#words);
     if (state === undefined) return this.#spoil(NO_STATE);
     const oldest = findOldest(this.memory, state, atTail ? 0 : Infinity, this.#reach);
-    // To walk far takes long: a subscriber that is a little too slow would be overrun in it each time
-    this.#reach /= LESS_REACH;
+    // To walk far takes long: a subscriber that is a little too slow would be overrun in it each time. The
+    // longest message fits a quarter of the ring, so the newest one is found
+    this.#reach = this.#capacity / 4;
     if (oldest === undefined) {
       const now = readState(this.#words);
       // A walk that lasts for 4 GiB sees records of two rounds

@@ -71,10 +71,10 @@ Deno.test("LaneSubscriber: one that is overrun before it reaches the tail goes b
     number,
   ];
   assert(first > messages / 2 && first <= messages / 8 * 7, `${first} of ${messages}`);
-  assert(second > 0 && second < first / 3, `${second} after ${first}`);
-  assert(third > 0 && third < second / 3, `${third} after ${second}`);
+  assert(second > 0 && second <= messages / 4, `${second} after ${first}`);
+  assert(third > 0 && third <= messages / 4, `${third} after ${second}`);
   // At the tail it has caught up
-  assert(receive(0) < third);
+  assert(receive(0) <= messages / 4);
   lane.publish(2 * messages);
   assert(receive(0) > messages / 2);
 });
