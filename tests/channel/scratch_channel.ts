@@ -10,7 +10,7 @@ import { GEOMETRY } from "../../src/channel/lanes.ts";
 /** A safety net only: no test passes or fails by how fast something is. */
 export const SOON = 30_000;
 
-/** A channel at a key of its own: one lane of 256 bytes if not said otherwise. */
+/** A channel at a key of its own. Defaults to one lane of 256 bytes. */
 export function scratchChannel(options: Partial<ChannelOptions> = {}): Channel {
   return Channel.openOrCreate({ key: freshKey(), lanes: 1, laneCapacity: 256, ...options });
 }

@@ -140,7 +140,7 @@ struct S { struct head head; uint64_t slots[SLOTS]; };
   "a name that is also a type": "struct S { char c; pid_t pid_t; unsigned uid_t; long off_t; };",
   "names that JavaScript knows":
     "struct S { char constructor; int toString, length; short hasOwnProperty; };",
-  "a struct that nobody could copy":
+  "a struct that cannot be copied":
     "struct A { char big[1L << 40]; }; struct S { char c; struct A many[1000]; long last; };",
 };
 
@@ -164,7 +164,7 @@ export const CPP_TEXTS: Readonly<Record<string, string>> = {
     struct S { char c; A a; };`,
 };
 
-/** Texts with gcc's answer for what stands in front; each defines `struct S` or `union S`. */
+/** Texts with gcc's answer to what precedes the struct; each defines `struct S` or `union S`. */
 export const DECIDED: Readonly<Record<string, string>> = {
   "size 16": "#define N 4\n#if N > 3\nstruct S { int a[N]; };\n#endif",
   "size 12": `struct S { int a;

@@ -28,7 +28,7 @@ const ENDLESS_SLICE = "-DSHM_SLICE_MS=600000";
 /** What a sanitizer reports, and what the program itself does. */
 export const EXIT = { wrong: 1, stuck: 3, race: 66 } as const;
 
-/** Seconds without any progress that are no accident: many where nothing is to be found. */
+/** Seconds without progress after which a program is stuck: more where no fault is expected. */
 export const PATIENCE = { whole: 40, broken: 3 } as const;
 
 /** A change of a header, which must be possible exactly once in all headers together. */

@@ -7,7 +7,7 @@ import { freshKey } from "../support/peer.ts";
 /** A safety net only: no test passes or fails by how fast something is. */
 export const SOON = 30_000;
 
-/** A topic at a key of its own: one lane of 256 bytes if not said otherwise. */
+/** A topic at a key of its own. Defaults to one lane of 256 bytes. */
 export function scratchTopic(options: Partial<TopicOptions> = {}): Topic {
   return Topic.openOrCreate({ key: freshKey(), lanes: 1, laneCapacity: 256, ...options });
 }
