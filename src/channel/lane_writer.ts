@@ -26,7 +26,7 @@ function recordSize(length: number): number {
 }
 
 /** A point to which staged messages can be taken back. */
-interface Mark {
+export interface Mark {
   readonly tail: number;
   readonly staged: number;
   readonly published: number;

@@ -30,7 +30,7 @@ import {
   laneMemory,
   WAITER_FLAG_OFFSET,
 } from "./lane_words.ts";
-import { LaneWriter } from "./lane_writer.ts";
+import { LaneWriter, type Mark } from "./lane_writer.ts";
 import { type Reservation, ReservedPlace } from "./reservation.ts";
 import { RoomWait } from "./room_wait.ts";
 import { maxMessage } from "./shape.ts";
@@ -87,8 +87,10 @@ export class Producer<In = ArrayBufferView | ArrayBufferLike> implements Disposa
   readonly #words: Int32Array<ArrayBuffer>;
   /** The shortest length, and how much longer the longest is: 0 if all messages have one length. */
   readonly #least: number;
-  /** -1 while a reservation is open, and after close: then no length can be sent. */
+  /** -1 while a reservation is open or a batch is made, and after close: then no length can be sent. */
   #span: number;
+  /** What was staged before the batch that is made now. */
+  #beforeBatch: Mark | undefined;
   readonly #wait: RoomWait;
   readonly #queue = new SerialQueue();
   readonly #reserved: ReservedPlace;
@@ -145,7 +147,7 @@ export class Producer<In = ArrayBufferView | ArrayBufferLike> implements Disposa
         this.#publish();
       },
       ended: () => {
-        this.#span = this.#open ? span : NO_LENGTH;
+        if (this.#open) this.#span = span;
       },
     });
     self.retract();
@@ -174,18 +176,19 @@ export class Producer<In = ArrayBufferView | ArrayBufferLike> implements Disposa
   }
 
   /** Checks a message and this producer before anything else is done. Returns the length. */
-  #check(length: number): number {
+  #check(length: number, span: number = this.#span): number {
     const more = length - this.#least;
-    if (!(more >= 0 && more <= this.#span && this.#words.length > 0)) throw this.#refusal(length);
+    if (!(more >= 0 && more <= span && this.#words.length > 0)) throw this.#refusal(length, span);
     return length;
   }
 
   /** The error for a message of `length` bytes that cannot be sent. */
-  #refusal(length: number): Error {
+  #refusal(length: number, span: number): Error {
     if (!this.isOpen) return this.#channel.closed("the producer", this.#open);
     if (this.#reserved.isOpen) {
       return this.#channel.busy("send", "a reservation is open: commit or abort it first");
     }
+    if (span === NO_LENGTH) return this.#inBatch();
     const { laneCapacity, messageSize } = this.#channel.shape;
     const most = maxMessage(laneCapacity);
     return new RangeError(
@@ -194,6 +197,11 @@ export class Producer<In = ArrayBufferView | ArrayBufferLike> implements Disposa
         : `a message of ${length} bytes is too large: a lane of ${laneCapacity} bytes takes at most ` +
           `${most}; create the channel with a larger laneCapacity, or send it in pieces`,
     );
+  }
+
+  /** The error for a getter of a message of a batch that sends, too. */
+  #inBatch(): Error {
+    return this.#channel.busy("send", "a batch is being sent: return from it first");
   }
 
   /** Makes the written messages visible to the consumer, and wakes it if it sleeps. */
@@ -208,8 +216,8 @@ export class Producer<In = ArrayBufferView | ArrayBufferLike> implements Disposa
    * @throws {RangeError} a message longer than {@linkcode Channel.maxMessage}, a length other than the
    * fixed length of this channel, a number out of the range of its field, or a tag that is not 32 bits
    * @throws {TypeError} a message of another type than the channel's, options that are not an object
-   * @throws {ShmError} `EDETACHED` closed, `EBUSY` a reservation is open, `ECORRUPT` the lane's words in
-   * memory are impossible
+   * @throws {ShmError} `EDETACHED` closed; `EBUSY` a reservation is open, or called by a getter of a message
+   * of a batch; `ECORRUPT` the lane's words in memory are impossible
    */
   trySend(message: In, options?: ChannelTrySendOptions): boolean {
     if (!this.stage(message, options)) return false;
@@ -243,21 +251,22 @@ export class Producer<In = ArrayBufferView | ArrayBufferLike> implements Disposa
     const tag = readTag(options);
     const codec = this.#codec;
     const payload = codec === undefined ? checkBytes(message, "message") : codec.encode(message);
-    return this.#stage(payload, tag);
+    return this.#stage(payload, tag, this.#span);
   }
 
-  #stage(payload: Uint8Array, tag: number): boolean {
-    const length = this.#check(lengthOf(payload));
+  #stage(payload: Uint8Array, tag: number, span: number): boolean {
+    const length = this.#check(lengthOf(payload), span);
     return this.#queue.waiting === 0 && this.#writer.append(payload, length, tag);
   }
 
   /**
    * Publishes all staged messages at once. Does nothing if none is staged.
    *
-   * @throws {ShmError} `EDETACHED` closed
+   * @throws {ShmError} `EDETACHED` closed; `EBUSY` called by a getter of a message of a batch
    */
   publish(): void {
     this.#checkOpen();
+    if (this.#beforeBatch !== undefined) throw this.#inBatch();
     if (this.#writer.staged > 0) this.#publish();
   }
 
@@ -267,7 +276,8 @@ export class Producer<In = ArrayBufferView | ArrayBufferLike> implements Disposa
    * @returns the number of messages sent, from the start of the array
    * @throws {TypeError} `messages` is not an array; and as {@linkcode Producer.trySend}: nothing is sent then
    * @throws {RangeError} as {@linkcode Producer.trySend}; nothing is sent then
-   * @throws {ShmError} as {@linkcode Producer.trySend}
+   * @throws {ShmError} as {@linkcode Producer.trySend}, also if a getter of a message closes the producer:
+   * nothing of the batch is sent then
    *
    * @example
    * ```ts
@@ -285,20 +295,26 @@ export class Producer<In = ArrayBufferView | ArrayBufferLike> implements Disposa
   sendBatch(messages: readonly In[], options?: ChannelTrySendOptions): number {
     const tag = readTag(options);
     if (!Array.isArray(messages)) throw mistyped("messages", "an array", messages);
-    const count = messages.length;
+    this.#check(this.#least);
     const codec = this.#codec;
-    const before = this.#writer.mark();
+    const span = this.#span;
+    const before = this.#beforeBatch = this.#writer.mark();
+    // A message may run code of the caller, which must not send a part of the batch
+    this.#span = NO_LENGTH;
     let sent = 0;
     try {
-      for (; sent < count; sent++) {
+      for (const count = messages.length; sent < count; sent++) {
         const payload = codec === undefined
           ? checkBytes(messages[sent], "messages", sent)
           : codec.encode(messages[sent]!);
-        if (!this.#stage(payload, tag)) break;
+        if (!this.#stage(payload, tag, this.#open ? span : NO_LENGTH)) break;
       }
     } catch (failure) {
       this.#writer.takeBack(before);
       throw failure;
+    } finally {
+      this.#beforeBatch = undefined;
+      if (this.#open) this.#span = span;
     }
     if (this.#writer.staged > 0) this.#publish();
     return sent;
@@ -499,7 +515,9 @@ export class Producer<In = ArrayBufferView | ArrayBufferLike> implements Disposa
     if (!this.#open) return;
     const attached = this.isOpen;
     this.#open = false;
+    this.#span = NO_LENGTH;
     this.#reserved.abort();
+    if (this.#beforeBatch !== undefined) this.#writer.takeBack(this.#beforeBatch);
     if (attached && publish && this.#writer.staged > 0) this.#writer.publish();
     if (attached && complete) Atomics.add(this.#words, LANE_WORD.CLOSED, 1);
     // A sleeping send of this producer wakes and fails

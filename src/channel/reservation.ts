@@ -135,6 +135,7 @@ export class ReservedPlace {
 
   /** Gives up the place. */
   abort(): void {
+    if (!this.#isOpen) return;
     this.#isOpen = false;
     this.#producer.ended();
   }

@@ -9,7 +9,7 @@ import { EventCount } from "../sync/event_count.ts";
 import { readTag } from "../sync/message_tag.ts";
 import { SMALL } from "../sync/payload_views.ts";
 import type { Role } from "../sync/role.ts";
-import { LanePublisher, recordSize } from "./lane_publisher.ts";
+import { LanePublisher } from "./lane_publisher.ts";
 import { LANE_WORD, laneMemory, WAITING_OFFSET } from "./lane_words.ts";
 import { maxMessage } from "./shape.ts";
 import type { TopicMembership } from "./topic_membership.ts";
@@ -61,8 +61,9 @@ export class Publisher<In = ArrayBufferView | ArrayBufferLike> implements Dispos
   readonly #words: Int32Array<ArrayBuffer>;
   /** The shortest length, and how much longer the longest is: 0 if all messages have one length. */
   readonly #least: number;
-  /** -1 after close: then no length can be published. */
+  /** -1 after close, and while a batch is made: then no length can be published. */
   #span: number;
+  #open = true;
 
   static {
     makePublisher = (...how) => new Publisher(...how);
@@ -95,19 +96,22 @@ export class Publisher<In = ArrayBufferView | ArrayBufferLike> implements Dispos
 
   /** Whether the publisher is open. */
   get isOpen(): boolean {
-    return this.#span !== NO_LENGTH && this.#words.length > 0;
+    return this.#open && this.#words.length > 0;
   }
 
   /** Checks a length and this publisher before anything else is done. Returns the length. */
-  #check(length: number): number {
+  #check(length: number, span: number = this.#span): number {
     const more = length - this.#least;
-    if (!(more >= 0 && more <= this.#span && this.#words.length > 0)) throw this.#refusal(length);
+    if (!(more >= 0 && more <= span && this.#words.length > 0)) throw this.#refusal(length, span);
     return length;
   }
 
   /** The error for a message of `length` bytes that cannot be published. */
-  #refusal(length: number): Error {
-    if (!this.isOpen) return this.#topic.closed("the publisher", this.#span !== NO_LENGTH);
+  #refusal(length: number, span: number = this.#span): Error {
+    if (!this.isOpen) return this.#topic.closed("the publisher", this.#open);
+    if (span === NO_LENGTH) {
+      return this.#topic.busy("publish", "a batch is being published: return from it first");
+    }
     const { laneCapacity, messageSize } = this.#topic.shape;
     const most = maxMessage(laneCapacity);
     return new RangeError(
@@ -132,7 +136,7 @@ export class Publisher<In = ArrayBufferView | ArrayBufferLike> implements Dispos
    * @throws {RangeError} a message longer than {@linkcode Topic.maxMessage}, a length other than the fixed
    * length of this topic, a number out of the range of its field, or a tag that is not 32 bits
    * @throws {TypeError} a message of another type than the topic's, options that are not an object
-   * @throws {ShmError} `EDETACHED` closed
+   * @throws {ShmError} `EDETACHED` closed; `EBUSY` called by a getter of a message of a batch
    */
   publish(message: In, options?: PublishOptions): number {
     const tag = readTag(options);
@@ -151,7 +155,8 @@ export class Publisher<In = ArrayBufferView | ArrayBufferLike> implements Dispos
    * @throws {TypeError} `messages` is not an array; and as {@linkcode Publisher.publish}: nothing is published
    * then
    * @throws {RangeError} as {@linkcode Publisher.publish}; nothing is published then
-   * @throws {ShmError} as {@linkcode Publisher.publish}
+   * @throws {ShmError} as {@linkcode Publisher.publish}, also if a getter of a message closes the publisher:
+   * nothing is published then
    *
    * @example
    * ```ts
@@ -170,19 +175,27 @@ export class Publisher<In = ArrayBufferView | ArrayBufferLike> implements Dispos
   publishBatch(messages: readonly In[], options?: PublishOptions): number {
     const tag = readTag(options);
     if (!Array.isArray(messages)) throw mistyped("messages", "an array", messages);
-    const count = messages.length;
+    this.#check(this.#least);
     const writer = this.#writer;
-    this.#checkBatch(messages, count);
+    const span = this.#span;
+    // A message may run code of the caller, which must not publish a part of the batch
+    this.#span = NO_LENGTH;
     try {
+      const count = messages.length;
       for (let i = 0; i < count; i++) {
         const payload = this.#encode(messages[i]!, i);
-        const length = this.#check(lengthOf(payload));
-        if (writer.staged > 0 && writer.stagedWith(length) > this.#part) this.#publish();
+        const length = this.#check(lengthOf(payload), this.#open ? span : NO_LENGTH);
+        if (writer.staged > 0 && writer.stagedWith(length) > this.#part) {
+          this.#publishInParts(this.#rest(messages, i, payload, span), tag);
+          break;
+        }
         writer.append(payload, length, tag);
       }
     } catch (failure) {
       writer.discard();
       throw failure;
+    } finally {
+      if (this.#open) this.#span = span;
     }
     if (writer.staged > 0) this.#publish();
     return writer.count;
@@ -193,13 +206,30 @@ export class Publisher<In = ArrayBufferView | ArrayBufferLike> implements Dispos
     return codec === undefined ? checkBytes(message, "messages", index) : codec.encode(message);
   }
 
-  /** Checks all messages of a batch: what is published cannot be taken back. */
-  #checkBatch(messages: readonly In[], count: number): void {
-    this.#check(this.#least);
-    // Structs that are published together are encoded once: if one of them fails, none is published
-    const most = (count + 1) * recordSize(this.#least);
-    if (this.#codec !== undefined && most <= this.#part) return;
-    for (let i = 0; i < count; i++) this.#check(lengthOf(this.#encode(messages[i]!, i)));
+  /**
+   * The bytes of the messages of a batch from `payload`, the one at `first`, on. All are checked: what is
+   * published cannot be taken back.
+   */
+  #rest(messages: readonly In[], first: number, payload: Uint8Array, span: number): Uint8Array[] {
+    // The next message overwrites what a codec has encoded
+    const kept = (encoded: Uint8Array): Uint8Array =>
+      this.#codec === undefined ? encoded : encoded.slice();
+    const rest = [kept(payload)];
+    const count = messages.length;
+    for (let i = first + 1; i < count; i++) rest.push(kept(this.#encode(messages[i]!, i)));
+    // Code of the caller has run: it may have closed the publisher, or resized a message before
+    for (const each of rest) this.#check(lengthOf(each), this.#open ? span : NO_LENGTH);
+    return rest;
+  }
+
+  /** Writes messages that were checked, and publishes a quarter of the lane at a time. */
+  #publishInParts(payloads: readonly Uint8Array[], tag: number): void {
+    const writer = this.#writer;
+    for (const payload of payloads) {
+      const length = lengthOf(payload);
+      if (writer.staged > 0 && writer.stagedWith(length) > this.#part) this.#publish();
+      writer.append(payload, length, tag);
+    }
   }
 
   get #part(): number {
@@ -240,8 +270,9 @@ export class Publisher<In = ArrayBufferView | ArrayBufferLike> implements Dispos
 
   /** Releases the lane. Calling it again does nothing. */
   close(): void {
-    if (this.#span === NO_LENGTH) return;
+    if (!this.#open) return;
     const attached = this.isOpen;
+    this.#open = false;
     this.#span = NO_LENGTH;
     if (attached) Atomics.add(this.#words, LANE_WORD.CLOSED, 1);
     this.#role.release();
