@@ -11,6 +11,9 @@ import { figures } from "./hostile_program.ts";
 const WORDS = 16;
 const SIZE = WORDS * Uint32Array.BYTES_PER_ELEMENT;
 const THIS = new URL(import.meta.url).pathname;
+const SAFETY_MS = 60_000;
+/** A read takes less than 1 us on an idle machine. */
+const MOST_MS_A_READ = 0.02;
 
 type Language = "TypeScript" | "C";
 
@@ -41,9 +44,10 @@ export async function readBesideWriter(
   using _latest = Latest.openOrCreate({ key, size: SIZE, cells: 2 });
   const start = (language: Language, role: string): Peer => {
     const words = [role, `${key}`, `${reads}`];
-    if (language === "C") return Peer.start(program, words);
-    const run = ["run", "--quiet", "--no-check", "--allow-ffi", THIS];
-    return Peer.start(Deno.execPath(), [...run, ...words]);
+    const [command, args]: [string, string[]] = language === "C"
+      ? [program, words]
+      : [Deno.execPath(), ["run", "--quiet", "--no-check", "--allow-ffi", THIS, ...words]];
+    return Peer.start(command, args, {}, SAFETY_MS + reads * MOST_MS_A_READ);
   };
   await using writing = start(writer, "write");
   await writing.line();
