@@ -115,6 +115,20 @@ export function formatKey(key: number): string {
   return `${key} (${keyInHex(key)})`;
 }
 
+/**
+ * A process by the id that the kernel returned, as in all messages: 0 is a process of another pid
+ * namespace, and `undefined` one that ended after the call that found it.
+ */
+export function formatProcess(pid: number | undefined): string {
+  if (pid === undefined) return "a process that has just gone";
+  return pid === 0 ? "a process of another pid namespace" : `process ${pid}`;
+}
+
+/** Several processes, as {@linkcode formatProcess}. */
+export function formatProcesses(pids: readonly number[]): string {
+  return pids.map(formatProcess).join(", ");
+}
+
 /** The call and the object, where they are known. */
 function where(call: LibcCall | undefined, details: FailureDetails): string {
   const parts: string[] = [];

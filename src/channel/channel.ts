@@ -4,7 +4,7 @@
  */
 
 import { ERRNO } from "../../ffi/errno.ts";
-import { ShmError } from "../../ffi/shm_error.ts";
+import { formatProcess, formatProcesses, ShmError } from "../../ffi/shm_error.ts";
 import { acquireLane, acquireRole } from "../sync/lane_roles.ts";
 import { Role } from "../sync/role.ts";
 import type { Fields, StructInput, StructLayout, StructView } from "../layout/layout.ts";
@@ -226,7 +226,7 @@ export class Channel<In = ArrayBufferView | ArrayBufferLike, Out = Uint8Array<Ar
         new ShmError("become a producer", "semop", ERRNO.EBUSY, {
           key: this.key,
           id: this.id,
-          facts: `all ${this.lanes} lanes are taken, by processes ${owners.join(", ")}`,
+          facts: `all ${this.lanes} lanes are taken, by ${formatProcesses(owners)}`,
           remedy: "close one, or create the channel with more lanes",
           option: "lanes",
         }),
@@ -264,7 +264,7 @@ export class Channel<In = ArrayBufferView | ArrayBufferLike, Out = Uint8Array<Ar
     throw new ShmError("become the consumer", "semop", ERRNO.EBUSY, {
       key: this.key,
       id: this.id,
-      remedy: `process ${this.consumerPid ?? "(just gone)"} is it already`,
+      remedy: `${formatProcess(this.consumerPid)} is it already`,
     });
   }
 

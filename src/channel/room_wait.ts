@@ -4,7 +4,7 @@
  */
 
 import { ERRNO } from "../../ffi/errno.ts";
-import { ShmError } from "../../ffi/shm_error.ts";
+import { formatProcess, ShmError } from "../../ffi/shm_error.ts";
 import { AdaptiveSpin } from "../sync/adaptive_spin.ts";
 import { Deadline } from "../sync/deadline.ts";
 import { timedOut, WaitSchedule } from "../sync/wait_schedule.ts";
@@ -92,7 +92,7 @@ export class RoomWait {
       remedy: `lane ${writer.memory.lane} is full and ` +
         (pid === undefined
           ? "there is no consumer: start one"
-          : `the consumer, process ${pid}, did not make room in time`),
+          : `the consumer, ${formatProcess(pid)}, did not make room in time`),
     });
   }
 }

@@ -4,7 +4,7 @@
  */
 
 import { ERRNO } from "../../ffi/errno.ts";
-import { ShmError } from "../../ffi/shm_error.ts";
+import { formatProcess, ShmError } from "../../ffi/shm_error.ts";
 import type {
   AnyStructLayout,
   Fields,
@@ -247,7 +247,7 @@ export class Latest<
     throw new ShmError(BECOME_WRITER, "semop", ERRNO.EBUSY, {
       key: this.key,
       id: this.id,
-      remedy: `process ${role.holder ?? "(just gone)"} is it already`,
+      remedy: `${formatProcess(role.holder)} is it already`,
     });
   }
 

@@ -3,7 +3,7 @@
  * message whether the server took it.
  */
 
-import { ShmError } from "../../ffi/shm_error.ts";
+import { formatProcess, ShmError } from "../../ffi/shm_error.ts";
 import { ERRNO } from "../../ffi/errno.ts";
 import { checkFunction, optionsReader } from "../layout/arguments.ts";
 import { encodeText } from "../layout/c_string.ts";
@@ -324,7 +324,7 @@ export class MailboxClient implements Disposable {
       () =>
         new ShmError("know whether the message is taken", "semop", ERRNO.EBUSY, {
           key: this.segment.key,
-          remedy: `process ${inFlight.holder ?? "(just gone)"} has it and may still finish it`,
+          remedy: `${formatProcess(inFlight.holder)} has it and may still finish it`,
           cause: reason,
         }),
     );

@@ -5,7 +5,7 @@
  * dies, closes or throws before that, the message is not lost: the next server receives it.
  */
 
-import { ShmError } from "../../ffi/shm_error.ts";
+import { formatProcess, ShmError } from "../../ffi/shm_error.ts";
 import { ERRNO } from "../../ffi/errno.ts";
 import { checkFlag, checkFunction, optionsReader } from "../layout/arguments.ts";
 import { AsyncFutex } from "../sync/async_futex.ts";
@@ -94,7 +94,7 @@ export class MailboxServer implements Disposable {
     throw new ShmError("become the mailbox's server", "semop", ERRNO.EBUSY, {
       key,
       id,
-      remedy: `process ${holder ?? "(just gone)"} is its server: stop it, or choose another key`,
+      remedy: `${formatProcess(holder)} is its server: stop it, or choose another key`,
     });
   }
 
@@ -334,6 +334,7 @@ class ReceivedMessage implements Message {
   }
 
   get sender(): number | null {
-    return this.#mailbox.senderPid ?? null;
+    // A pid of 0 is that of a process of another pid namespace
+    return this.#mailbox.senderPid || null;
   }
 }

@@ -5,7 +5,7 @@
 
 import { ERRNO } from "../../ffi/errno.ts";
 import { processExists } from "../../ffi/processes.ts";
-import { ShmError } from "../../ffi/shm_error.ts";
+import { formatProcess, ShmError } from "../../ffi/shm_error.ts";
 import type { AnyStructLayout } from "../layout/layout.ts";
 import { memoryOf, Segment } from "../sysv/segment.ts";
 import { findSegment, type SegmentStat, segmentTable, tryStat } from "../sysv/segment_stat.ts";
@@ -195,8 +195,12 @@ export class JoinableObject<Shape extends object> implements SharedObject<Inside
   /** The error for an object that was not initialised in time. */
   notReady(id?: number, creator?: number): ShmError {
     const { key, name } = this;
-    const by = creator === undefined ? "" : `: process ${creator} created it and ` +
-      (processExists(creator) ? `has not made it a ${name}` : "is gone");
+    const isGone = creator !== undefined && creator !== 0 && !processExists(creator);
+    const by = creator === undefined
+      ? ""
+      : `: ${formatProcess(creator)} created it and ${
+        isGone ? "is gone" : `has not made it a ${name}`
+      }`;
     return timedOut(`open the ${name}`, "shmat", {
       key,
       id,

@@ -6,7 +6,7 @@
  */
 
 import { ERRNO } from "../../ffi/errno.ts";
-import { ShmError } from "../../ffi/shm_error.ts";
+import { formatProcess, ShmError } from "../../ffi/shm_error.ts";
 import { isGone, saysGone } from "../sysv/object_stat.ts";
 import { Segment } from "../sysv/segment.ts";
 import {
@@ -326,6 +326,8 @@ export function lockHeld(
 ): ShmError {
   return timedOut(`${verb} the ${name}`, "semop", {
     key: set.key,
-    remedy: `process ${set.lastPid(lock)} has been joining or leaving for too long; is it stopped?`,
+    remedy: `${
+      formatProcess(set.lastPid(lock))
+    } has been joining or leaving for too long; is it stopped?`,
   });
 }

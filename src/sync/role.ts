@@ -7,7 +7,7 @@
  */
 
 import { ERRNO } from "../../ffi/errno.ts";
-import { ShmError } from "../../ffi/shm_error.ts";
+import { formatProcess, ShmError } from "../../ffi/shm_error.ts";
 import { saysGone } from "../sysv/object_stat.ts";
 import type { PreparedOperations } from "../sysv/semaphore_operations.ts";
 import { checkSemaphore } from "../sysv/semaphore_options.ts";
@@ -145,7 +145,7 @@ export class Role implements Disposable {
         id: this.#set.id,
         remedy: holder === undefined
           ? undefined
-          : `process ${holder} holds it${
+          : `${formatProcess(holder)} holds it${
             holder === Deno.pid
               ? ", which is this one: another task or Worker, or a Worker that has ended where " +
                 "unshare(2) is forbidden"

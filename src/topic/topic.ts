@@ -4,7 +4,7 @@
  */
 
 import { ERRNO } from "../../ffi/errno.ts";
-import { ShmError } from "../../ffi/shm_error.ts";
+import { formatProcesses, ShmError } from "../../ffi/shm_error.ts";
 import type { Fields, StructInput, StructLayout, StructView } from "../layout/layout.ts";
 import { checkMessageLayout } from "../layout/message_type.ts";
 import { type MessageCodec, StructCodec } from "../layout/struct_codec.ts";
@@ -247,7 +247,7 @@ export class Topic<In = ArrayBufferView | ArrayBufferLike, Out = Uint8Array<Arra
         new ShmError(action, "semop", ERRNO.EBUSY, {
           key,
           id,
-          facts: `all ${this.lanes} lanes are taken, by processes ${owners.join(", ")}`,
+          facts: `all ${this.lanes} lanes are taken, by ${formatProcesses(owners)}`,
           remedy: "close one, or create the Topic with more lanes",
           option: "lanes",
         }),

@@ -43,7 +43,7 @@ Deno.test("Channel.producer: takes the first free lane, and names the owners if 
   assert.deepEqual(producers.map(({ lane }) => lane), [0, 1, 2]);
   assert.throws(() => channel.producer(), {
     code: "EBUSY",
-    message: new RegExp(`all 3 lanes are taken, by processes ${Deno.pid}; close one, or create`),
+    message: new RegExp(`all 3 lanes are taken, by process ${Deno.pid}; close one, or create`),
   });
   producers[1]!.close();
   using again = channel.producer();

@@ -541,7 +541,7 @@ testWith(
     const end = consumer.receive({ until: "closed", timeout: SOON });
     assert.throws(() => channel.producer(), {
       code: "EBUSY",
-      message: new RegExp(`all 1 lanes are taken, by processes ${peer.pid}; close one`),
+      message: new RegExp(`all 1 lanes are taken, by process ${peer.pid}; close one`),
     });
     peer.kill("SIGKILL");
     assert.equal(await end, undefined, "what was only staged was not sent");

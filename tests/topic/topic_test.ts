@@ -78,7 +78,7 @@ Deno.test("Topic.publisher: one a lane, and a closed one frees it", () => {
   assert.deepEqual(publishers.map(({ lane }) => lane), [0, 1]);
   assert.throws(() => topic.publisher(), {
     code: "EBUSY",
-    message: new RegExp(`all 2 lanes are taken, by processes ${Deno.pid};`),
+    message: new RegExp(`all 2 lanes are taken, by process ${Deno.pid};`),
   });
   publishers[0]!.close();
   publishers[0]!.close();

@@ -1,9 +1,10 @@
 /** The facts of a channel, the stable contract of `channel --json`, as tables and as lines. */
 
+import { formatProcess, formatProcesses } from "../../../ffi/shm_error.ts";
 import { type ChannelStat, listChannels, statChannel } from "../../channel/channel_stat.ts";
 import { maxMessage } from "../../channel/shape.ts";
 import type { Format } from "../output.ts";
-import { plural, sizeInWords } from "../text/wording.ts";
+import { pidText, plural, sizeInWords } from "../text/wording.ts";
 import { columnsOf, type FactsOf, factsOf, factTable } from "./facts.ts";
 import {
   LANE_FACTS,
@@ -89,8 +90,8 @@ export const CHANNEL: LibraryObject<ChannelStat, ChannelFacts> = {
     const { consumerPid } = object;
     const senders = ownersOf(object);
     return [
-      ...(consumerPid === undefined ? [] : [`process ${consumerPid} receives`]),
-      ...(senders.length === 0 ? [] : [`process ${senders.join(", ")} sends`]),
+      ...(consumerPid === undefined ? [] : [`${formatProcess(consumerPid)} receives`]),
+      ...(senders.length === 0 ? [] : [`${formatProcesses(senders)} sends`]),
     ];
   },
   lines: (object, rate = null) => {
@@ -102,7 +103,7 @@ export const CHANNEL: LibraryObject<ChannelStat, ChannelFacts> = {
       messagesLine(object, rate),
       ["full", `${plural(sumOf(object, "fullWaits"), "wait")} for room`],
       ownersLine("producers", object),
-      ["consumer", consumerPid === undefined ? "none" : `pid ${consumerPid}`],
+      ["consumer", pidText(consumerPid)],
       usersLine(object),
     ];
   },

@@ -1,8 +1,9 @@
 /** The facts of a latest value, the stable contract of `latest --json`, as tables and as lines. */
 
+import { formatProcess } from "../../../ffi/shm_error.ts";
 import { type LatestStat, listLatests, statLatest } from "../../latest/latest_stat.ts";
 import { formatSize } from "../text/size.ts";
-import { formatRate, plural, sizeInWords } from "../text/wording.ts";
+import { formatRate, pidText, plural, sizeInWords } from "../text/wording.ts";
 import { columnsOf, type FactsOf, factsOf, factTable } from "./facts.ts";
 import { LIBRARY_FACTS, type LibraryObject, usersLine } from "./library_object.ts";
 import { AccountNames } from "./object_facts.ts";
@@ -40,7 +41,7 @@ export const LATEST: LibraryObject<LatestStat, LatestFacts> = {
   content: ({ version, persistent }) => ({ depth: null, kept: persistent, count: version }),
   summary: ({ size, version }) =>
     `at most ${formatSize(size)}, ${version === 0 ? "never written" : `version ${version}`}`,
-  peers: ({ writerPid }) => writerPid === undefined ? [] : [`process ${writerPid} writes`],
+  peers: ({ writerPid }) => writerPid === undefined ? [] : [`${formatProcess(writerPid)} writes`],
   lines: (object, rate = null) => [
     [
       "value",
@@ -56,7 +57,7 @@ export const LATEST: LibraryObject<LatestStat, LatestFacts> = {
         : `${object.version}, ${plural(object.length, "byte")}` +
           (rate === null ? "" : `, ${formatRate(rate)}/s`),
     ],
-    ["writer", object.writerPid === undefined ? "none" : `pid ${object.writerPid}`],
+    ["writer", pidText(object.writerPid)],
     ["writers ever", String(object.opened)],
     usersLine(object),
   ],

@@ -1,5 +1,6 @@
 /** The facts of a topic, the stable contract of `topic --json`, as tables and as lines. */
 
+import { formatProcesses } from "../../../ffi/shm_error.ts";
 import { maxMessage } from "../../topic/shape.ts";
 import { listTopics, statTopic, type TopicStat } from "../../topic/topic_stat.ts";
 import { plural } from "../text/wording.ts";
@@ -53,7 +54,7 @@ export const TOPIC: LibraryObject<TopicStat, TopicFacts> = {
     `${lanesSummary(object)}, ${plural(messagesOf(object), "message")} published`,
   peers: (object) => {
     const publishers = ownersOf(object);
-    return publishers.length === 0 ? [] : [`process ${publishers.join(", ")} publishes`];
+    return publishers.length === 0 ? [] : [`${formatProcesses(publishers)} publishes`];
   },
   lines: (object, rate = null) => [
     ...sizeLines(object, maxMessage(object.laneCapacity)),

@@ -13,7 +13,7 @@ import { listSegments, type SegmentStat } from "../../sysv/segment_stat.ts";
 import { listSemaphoreSets, type SemaphoreSetStat } from "../../sysv/semaphore_stat.ts";
 import { LIBRARY_KINDS, type LibraryKind, libraryKind } from "./library_kind.ts";
 import { cached } from "./object_facts.ts";
-import { ageInWords, plural } from "../text/wording.ts";
+import { ageInWords, plural, UNSEEN } from "../text/wording.ts";
 import { type SemaphoreFacts, semaphoreFacts } from "./semaphore_facts.ts";
 
 /**
@@ -261,6 +261,6 @@ function evidenceText(
 
 /** A process and its state: `1234 (gone)`. */
 export function processText(pid: number, fate: Fate): string {
-  if (fate === "unseen") return "unknown (of another pid namespace)";
+  if (fate === "unseen") return UNSEEN;
   return `${pid} (${fate === "zombie" ? "ended, not yet waited for" : fate})`;
 }

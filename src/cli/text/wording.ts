@@ -52,6 +52,14 @@ export function formatRate(perSecond: number): string {
 
 export { hexKey };
 
+/** A process in another pid namespace: the kernel returns 0 as its id. */
+export const UNSEEN = "unknown (of another pid namespace)";
+
+/** A process that has a part in an object, if there is one. */
+export function pidText(pid: number | undefined): string {
+  return pid === undefined ? "none" : `pid ${pid === 0 ? UNSEEN : pid}`;
+}
+
 /** A fact that is true or not, in a table. */
 export function yesNo(is: boolean): string {
   return is ? "yes" : "no";

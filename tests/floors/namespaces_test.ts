@@ -1,0 +1,130 @@
+/**
+ * Peers in different pid namespaces, as two containers that share an IPC namespace: they exclude and wake each
+ * other, the kernel frees what a killed one held, and no message names a process that it cannot know.
+ */
+
+import assert from "node:assert/strict";
+import { Channel, Latest, MailboxClient, MailboxServer, Mutex, Topic } from "../../mod.ts";
+import { guardAgainstLeaks } from "../support/leaks.ts";
+import { type Needs, testWith } from "../support/needs.ts";
+import { freshKey, Peer, withLocalImports } from "../support/peer.ts";
+
+guardAgainstLeaks();
+
+const NEEDS: Needs = { tools: ["deno", "unshare"], root: true, namespace: true };
+
+/** Starts a program in a pid namespace of its own, with the IPC namespace of this process. */
+function inside(program: string, ...keys: readonly number[]): Peer {
+  const source = `const keys = [${keys.join(", ")}];\n${program}`;
+  const deno = [Deno.execPath(), "eval", "--ext=ts", withLocalImports(source)];
+  return Peer.start("unshare", ["--pid", "--fork", "--kill-child", ...deno]);
+}
+
+const REPORT = `const report = async (action) => {
+  try { console.log("done " + await action()); } catch (error) { console.log(error.message); }
+};`;
+
+testWith(
+  NEEDS,
+  "roles: a holder in another pid namespace has no number, and is not taken for dead",
+  async () => {
+    const keys = Array.from({ length: 5 }, freshKey);
+    const [mailbox, channel, latest, topic, mutex] = keys as [
+      number,
+      number,
+      number,
+      number,
+      number,
+    ];
+    using _server = MailboxServer.open({ key: mailbox });
+    using ours = Channel.openOrCreate({ key: channel, lanes: 1, laneCapacity: 4096 });
+    using _consumer = ours.consumer();
+    using _producer = ours.producer();
+    using value = Latest.openOrCreate({ key: latest, size: 8 });
+    using _writer = value.writer();
+    using messages = Topic.openOrCreate({ key: topic, lanes: 1, laneCapacity: 4096 });
+    using _publisher = messages.publisher();
+    const lock = Mutex.openOrCreate({ key: mutex });
+    try {
+      using _lock = lock.tryLock();
+      await using peer = inside(
+        `
+      import { Channel, Latest, MailboxServer, Mutex, Topic } from "@sysv/shm";
+      ${REPORT}
+      const [mailbox, channel, latest, topic, mutex] = keys;
+      await report(() => MailboxServer.open({ key: mailbox }));
+      using open = Channel.open(channel);
+      await report(() => open.consumer());
+      await report(() => open.producer());
+      await report(() => open.consumerPid);
+      using value = Latest.open(latest);
+      await report(() => value.writer());
+      using messages = Topic.open(topic);
+      await report(() => messages.publisher());
+      const lock = Mutex.openOrCreate({ key: mutex });
+      await report(() => lock.lock({ timeout: 10 }));
+    `,
+        ...keys,
+      );
+      const { stdout, stderr } = await peer.ended();
+      assert.equal(stderr, "");
+      const lines = stdout.trim().split("\n");
+      const other = "a process of another pid namespace";
+      assert.match(lines[0]!, new RegExp(`EBUSY.*; ${other} is its server: `));
+      assert.match(lines[1]!, new RegExp(`EBUSY.*; ${other} is it already$`));
+      assert.match(lines[2]!, new RegExp(`EBUSY.*all 1 lanes are taken, by ${other}; `));
+      assert.equal(lines[3], "done 0");
+      assert.match(lines[4]!, new RegExp(`EBUSY.*; ${other} is it already$`));
+      assert.match(lines[5]!, new RegExp(`EBUSY.*all 1 lanes are taken, by ${other}; `));
+      assert.match(lines[6]!, new RegExp(`ETIMEDOUT.*; ${other} holds it$`));
+    } finally {
+      lock.remove();
+    }
+  },
+);
+
+testWith(
+  NEEDS,
+  "messages: go between pid namespaces, and a killed peer frees what it held",
+  async () => {
+    const [mailbox, channel] = [freshKey(), freshKey()];
+    using ours = Channel.openOrCreate({ key: channel, lanes: 1, laneCapacity: 4096 });
+    using producer = ours.producer();
+    using client = MailboxClient.open({ key: mailbox });
+    await using peer = inside(
+      `
+    import { Channel, MailboxServer } from "@sysv/shm";
+    using server = MailboxServer.open({ key: keys[0] });
+    using channel = Channel.open(keys[1]);
+    using consumer = channel.consumer();
+    console.log("ready");
+    const { text, sender } = await server.receive();
+    console.log(text, sender);
+    server.ack();
+    console.log((await consumer.receive()).text);
+    await new Promise((resolve) => setTimeout(resolve, 60_000));
+  `,
+      mailbox,
+      channel,
+    );
+    assert.equal(await peer.line(), "ready");
+    await client.send("hello");
+    assert.equal(await peer.line(), "hello null");
+    await producer.send(new TextEncoder().encode("one"));
+    assert.equal(await peer.line(), "one");
+    // This side sees the other one's number
+    assert(ours.consumerPid! > 0);
+    assert.throws(() => ours.consumer(), {
+      code: "EBUSY",
+      message: /; process \d+ is it already$/,
+    });
+    peer.kill("SIGKILL");
+    await peer.ended();
+    using consumer = ours.consumer();
+    // It was not acknowledged
+    assert.equal(consumer.tryReceive()?.text, "one");
+    consumer.ack();
+    using server = MailboxServer.open({ key: mailbox });
+    assert.equal(server.tryReceive(), undefined);
+  },
+);
