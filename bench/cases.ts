@@ -25,8 +25,10 @@ const WAKES_BEFORE = 50;
 const LARGE = 1 << 20;
 /** Where the keys of segments begin that are only there; those of the cases are below. */
 const OTHERS_FROM = 0x8000;
-/** What may be denied a program: see `peers/without_io_uring.c`. */
-const DENYING = "without_io_uring.c";
+/** Starts a program where system calls are denied. */
+const DENYING = "deny.c";
+/** What it denies, as the sandboxes of containers do. */
+const IO_URING_DENIED = ["EPERM", "io_uring_setup"];
 
 /** How large a run is. */
 export interface Scale {
@@ -268,7 +270,7 @@ export class Cases {
     const { programs } = this.#setting;
     return {
       command: [
-        ...(place === "no-io_uring" ? programs.command(DENYING) : []),
+        ...(place === "no-io_uring" ? [...programs.command(DENYING), ...IO_URING_DENIED] : []),
         ...programs.command(program),
         role,
         address,

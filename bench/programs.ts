@@ -8,6 +8,7 @@ const INSTALLED = `${HERE}.packages`;
 
 const C_PROGRAMS = [
   "channel",
+  "deny",
   "iceoryx",
   "latest",
   "lifecycle",
@@ -15,7 +16,6 @@ const C_PROGRAMS = [
   "pipe",
   "topic",
   "unix_socket",
-  "without_io_uring",
 ];
 /** What a program is compiled with. Debian has iceoryx in `iceoryx` and `libiceoryx-binding-c-dev`. */
 const LIBRARIES: Readonly<Record<string, readonly string[]>> = {

@@ -109,6 +109,12 @@ export const SYSCALL = {
   PIDFD_OPEN: 434n,
 } as const;
 
+/** Resources of `getrlimit`. Source: `<sys/resource.h>`. */
+export const RLIMIT = {
+  MEMLOCK: 8,
+  AS: 9,
+} as const;
+
 /** Arguments of `getauxval`: the page size, and the address of bytes on the main stack. */
 export const AT = {
   PAGESZ: 6,

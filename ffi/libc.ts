@@ -158,6 +158,8 @@ const PROTOTYPES = {
   others: {
     // key_t ftok(const char *pathname, int proj_id)
     ftok: { parameters: ["buffer", "i32"], result: "i32" },
+    // int getrlimit(int resource, struct rlimit *rlim)
+    getrlimit: { parameters: ["i32", "buffer"], result: "i32" },
     // int sigaction(int signum, const struct sigaction *act, struct sigaction *oldact)
     sigaction: { parameters: ["i32", "pointer", "buffer"], result: "i32" },
   },

@@ -1,4 +1,4 @@
-/** Processes and signals: whether a process runs, and stopping this one. Internal. */
+/** Processes and signals: whether a process runs, and the limits and signals of this one. Internal. */
 
 import { POLL, SYSCALL } from "./constants.ts";
 import { ERRNO } from "./errno.ts";
@@ -47,6 +47,17 @@ export function stopThisProcess(): void {
 
 /** The signal has the same number on all supported platforms. Source: signal(7). */
 const SIGSTOP = 19;
+
+/** Returns the limit of this process on one of the resources `RLIMIT`; `undefined` if it has none. */
+export function resourceLimit(resource: number): bigint | undefined {
+  // struct rlimit { rlim_t rlim_cur, rlim_max; }, 64 bits each on all supported platforms
+  const limits = new BigUint64Array(2);
+  const known = others().symbols.getrlimit(resource, limits) === 0;
+  return known && limits[0] !== UNLIMITED ? limits[0] : undefined;
+}
+
+/** RLIM_INFINITY. */
+const UNLIMITED = 2n ** 64n - 1n;
 
 /** Whether this process was started with the signal ignored, as nohup(1) does with SIGHUP. */
 export function ignoresSignal(signal: number): boolean {

@@ -5,8 +5,8 @@
  * Internal: used by `async_futex.ts`.
  */
 
-import { closeFd, openPipe } from "../../ffi/files.ts";
-import { openEventfd } from "../../ffi/files.ts";
+import { ERRNO } from "../../ffi/errno.ts";
+import { closeFd, openEventfd, openPipe, readFileStart } from "../../ffi/files.ts";
 
 /** The part of the handle that we use: libuv's stream, with Node's names. Calls return 0 or -errno. */
 interface Handle {
@@ -72,6 +72,16 @@ function startHandle(kind: HandleClass, fd: number, counted: () => void): Handle
 /** Fulfils when `node:net` is loaded or has failed to load. */
 let loading: Promise<void> | undefined;
 
+async function loadSocket(): Promise<void> {
+  try {
+    // Without /proc, Deno panics when it loads this module
+    if (readFileStart("/proc/self/exe", 1) === -ERRNO.ENOENT) handleClass = null;
+    else ({ Socket } = await import("node:net"));
+  } catch {
+    handleClass = null;
+  }
+}
+
 /** Calls back when the eventfd counted something, until it is closed. Does not keep the process alive. */
 export class EventfdReader {
   readonly #handle: Handle;
@@ -87,10 +97,7 @@ export class EventfdReader {
 
   /** Loads `node:net`, which takes milliseconds. Most programs never need it. */
   static load(): Promise<void> {
-    return loading ??= import("node:net").then(
-      (net) => void (Socket = net.Socket),
-      () => void (handleClass = null),
-    );
+    return loading ??= loadSocket();
   }
 
   /**

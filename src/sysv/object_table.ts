@@ -110,7 +110,10 @@ export class ObjectTable<Stat extends ObjectStat, Name extends string> {
     const id = this.#kind.find(checked);
     if (id >= 0) return id;
     if (id === -ERRNO.ENOENT) return undefined;
-    throw new ShmError(`look for a ${this.#name}`, this.#getCall, -id, { key: checked });
+    throw new ShmError(`look for a ${this.#name}`, this.#getCall, -id, {
+      key: checked,
+      remedy: missingCallRemedy(-id),
+    });
   }
 
   /** Returns the stat of the object, or -errno: `EACCES` without read permission. */

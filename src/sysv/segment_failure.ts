@@ -4,7 +4,9 @@
  * `segment.ts` and `src/mailbox`.
  */
 
+import { RLIMIT } from "../../ffi/constants.ts";
 import { ERRNO } from "../../ffi/errno.ts";
+import { resourceLimit } from "../../ffi/processes.ts";
 import { type FailureDetails, ShmError } from "../../ffi/shm_error.ts";
 import { formatMode, missingCallRemedy } from "./object_stat.ts";
 import { formatAddress, type Placement } from "./placement.ts";
@@ -120,10 +122,18 @@ function attachRemedy(id: number, placement: Placement, errno: number): string |
           "multiple of their size: choose another address, or leave the choice to the kernel"
         : segmentTable.noSuchId;
     case ERRNO.ENOMEM:
-      return "there is no room for it in this process's address space";
+      return addressSpaceRemedy();
     default:
       return missingCallRemedy(errno);
   }
+}
+
+function addressSpaceRemedy(): string {
+  const limit = resourceLimit(RLIMIT.AS);
+  return "there is no room for it in this process's address space" +
+    (limit === undefined
+      ? ""
+      : `, which may have ${limit} bytes: raise RLIMIT_AS (\`ulimit -v\`, or LimitAS= of a service)`);
 }
 
 function accessRemedy(id: number, { readOnly, execute }: Placement): string {

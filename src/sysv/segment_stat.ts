@@ -3,10 +3,11 @@
  * changes or removes one by its id.
  */
 
-import { SHM } from "../../ffi/constants.ts";
+import { RLIMIT, SHM } from "../../ffi/constants.ts";
 import { ERRNO } from "../../ffi/errno.ts";
 import { geteuid } from "../../ffi/accounts.ts";
 import { platform } from "../../ffi/libc.ts";
+import { resourceLimit } from "../../ffi/processes.ts";
 import { shmctl, shmget } from "../../ffi/shm.ts";
 import { ShmError } from "../../ffi/shm_error.ts";
 import { withPerm } from "./kernel_struct.ts";
@@ -203,7 +204,8 @@ export function setSegmentLocked(id: number, locked: boolean): void {
 
 function lockRemedy(id: number, errno: number): string | undefined {
   if (errno === ERRNO.ENOMEM) {
-    return "this user would have more memory locked than RLIMIT_MEMLOCK allows: raise the limit " +
+    const limit = resourceLimit(RLIMIT.MEMLOCK);
+    return `this user would have more memory locked than the ${limit} bytes of RLIMIT_MEMLOCK: raise the limit ` +
       "(`ulimit -l`, or LimitMEMLOCK= of a service), or run with CAP_IPC_LOCK";
   }
   if (errno !== ERRNO.EPERM) return segmentTable.idRemedy(errno);

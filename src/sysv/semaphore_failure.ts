@@ -90,14 +90,12 @@ function useRemedy(id: number, errno: number): string | undefined {
       return `its mode does not allow this user to do that${
         semaphoreTable.describe(id)
       }: its owner can widen the mode`;
-    case ERRNO.EPERM:
-      return `only its owner, its creator and root may do that${semaphoreTable.describe(id)}`;
     case ERRNO.ERANGE:
       return "a semaphore's value is at most 32767";
     case ERRNO.E2BIG:
       return `at most ${semaphoreLimits().semopm} operations are possible in one step (sysctl kernel.sem)`;
     default:
-      return undefined;
+      return missingCallRemedy(errno);
   }
 }
 

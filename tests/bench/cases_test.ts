@@ -103,7 +103,7 @@ testWith(
       "channel.c": "no gcc",
       "lifecycle.c": "no gcc",
       "node_lifecycle.cjs": "no node",
-      "without_io_uring.c": "no seccomp",
+      "deny.c": "no seccomp",
     });
     const { cases, notRun } = build(folder, { programs });
     const without = PEERS.filter(({ throughput = [] }) =>
@@ -199,8 +199,8 @@ testWith(needs, "cases: a round trip runs where its name says", async () => {
     assert.deepEqual(await places(name), [[[0], "channel.ts"], [[1], "channel.ts"]], name);
   }
   assert.deepEqual(await places("wake/mailbox-await/no-io_uring"), [
-    [[], "without_io_uring.c"],
-    [[], "without_io_uring.c"],
+    [[], "deny.c"],
+    [[], "deny.c"],
   ]);
 });
 

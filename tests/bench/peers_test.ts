@@ -185,10 +185,17 @@ for (const program of ["lifecycle.ts", "lifecycle.c"]) {
 
 testWith(
   { tools: ["gcc", "grep"], files: true },
-  "peers: without_io_uring: the command runs behind a filter of system calls",
+  "peers: deny: the command runs behind a filter of system calls",
   () => {
-    const { stdout } = new Deno.Command(compile("without_io_uring.c"), {
-      args: ["grep", "-E", "^(NoNewPrivs|Seccomp):", "/proc/self/status"],
+    const { stdout } = new Deno.Command(compile("deny.c"), {
+      args: [
+        "EPERM",
+        "io_uring_setup",
+        "grep",
+        "-E",
+        "^(NoNewPrivs|Seccomp):",
+        "/proc/self/status",
+      ],
     }).outputSync();
     assert.equal(new TextDecoder().decode(stdout), "NoNewPrivs:\t1\nSeccomp:\t2\n");
   },
