@@ -5,15 +5,7 @@
  */
 
 import { readText, writeText } from "./c_string.ts";
-import type {
-  AnyStructLayout,
-  ArrayLayout,
-  Layout,
-  Member,
-  Scalar,
-  ScalarLayout,
-  ScalarName,
-} from "./layout.ts";
+import type { AnyStructLayout, ArrayLayout, Layout, Member, Scalar, ScalarName } from "./layout.ts";
 import { membersOf } from "./members.ts";
 import { mistyped } from "./refusal.ts";
 import { bytesOf, copyBytes } from "./source_bytes.ts";
@@ -187,6 +179,44 @@ function scalarAt(data: DataView, at: number, name: ScalarName): Scalar {
   }
 }
 
+/**
+ * Writes a scalar, as its `set` does, without a call, and returns whether it did. It leaves to `set` what must
+ * be refused, and the rarer scalars.
+ */
+function putScalar(data: DataView, at: number, value: unknown, name: ScalarName): boolean {
+  if (typeof value !== "number") {
+    if (name !== "bool" || typeof value !== "boolean") return false;
+    data.setUint8(at, value ? 1 : 0);
+    return true;
+  }
+  switch (name) {
+    case "f64":
+      data.setFloat64(at, value, true);
+      return true;
+    case "i32":
+      if ((value | 0) !== value) return false;
+      data.setInt32(at, value, true);
+      return true;
+    case "u32":
+      if (value >>> 0 !== value) return false;
+      data.setUint32(at, value, true);
+      return true;
+    case "u8":
+      if ((value & 0xff) !== value) return false;
+      data.setUint8(at, value);
+      return true;
+    case "f32":
+      data.setFloat32(at, value, true);
+      return true;
+    case "u16":
+      if ((value & 0xffff) !== value) return false;
+      data.setUint16(at, value, true);
+      return true;
+    default:
+      return false;
+  }
+}
+
 /** A class for the plain objects of one struct: one of a class are made three times as fast. */
 function recordDecoder(layout: AnyStructLayout): Decode {
   const fields = Object.entries(layout.fields)
@@ -247,16 +277,16 @@ function recordEncoder(layout: AnyStructLayout): Encode {
 }
 
 function encodeValue(
-  { name, offset, set, encode }: Part,
+  { name, offset, scalar, encode }: Part,
   data: DataView,
   at: number,
   value: unknown,
   prefix: string,
   target: Uint8Array,
 ): void {
+  if (scalar !== undefined && putScalar(data, at + offset, value, scalar)) return;
   const path = prefix === "" ? name! : prefix === UNNAMED ? UNNAMED : prefix + name;
-  if (set !== undefined) set(data, at + offset, value, path);
-  else encode(data, at + offset, value, path, target);
+  encode(data, at + offset, value, path, target);
 }
 
 type EncodeMembers = (
@@ -275,7 +305,7 @@ interface Part {
   readonly flexible: boolean;
   /** The names of its fields, if it is a struct or union. */
   readonly inner: readonly string[];
-  readonly set: ScalarLayout["set"] | undefined;
+  readonly scalar: ScalarName | undefined;
   readonly encode: Encode;
   /** Encodes its members, if it has no name. */
   readonly encodeMembers: EncodeMembers | undefined;
@@ -287,7 +317,7 @@ function partOf({ name, offset, layout }: Member): Part {
     offset,
     flexible: layout.kind === "flexible",
     inner: "fields" in layout ? Object.keys(layout.fields) : [],
-    set: layout.kind === "scalar" ? layout.set : undefined,
+    scalar: layout.kind === "scalar" ? layout.name : undefined,
     encode: codecOf(layout).encode,
     encodeMembers: name === undefined && "fields" in layout
       ? membersEncoder(layout, membersOf(layout).map(partOf))

@@ -4,6 +4,7 @@
  */
 
 import type { Fields, StructInput, StructLayout, StructView } from "./layout.ts";
+import { encodeOwn, type OwnMemory, ownMemory } from "./value_copy.ts";
 
 /** Makes the bytes of messages. */
 export interface MessageEncoder<In> {
@@ -29,23 +30,30 @@ export interface MessageCodec<In, Out> extends MessageEncoder<In>, MessageDecode
 /** A codec for structs. It may serve all senders and receivers of one process. */
 export class StructCodec<F extends Fields> implements MessageCodec<StructInput<F>, StructView<F>> {
   readonly #layout: StructLayout<F>;
-  readonly #encoded: Uint8Array<ArrayBuffer>;
+  readonly #encoded: OwnMemory;
+  /** Whether a message is being encoded, which may run code of the caller that sends another one. */
+  #encoding = false;
   /** The memory of the view that `show` returns; replaced if a caller transferred it away. */
   #shown: Uint8Array<ArrayBuffer>;
   #view: StructView<F>;
 
   constructor(layout: StructLayout<F>) {
     this.#layout = layout;
-    this.#encoded = new Uint8Array(layout.size);
+    this.#encoded = ownMemory(layout.size);
     this.#shown = new Uint8Array(layout.size);
     this.#view = layout.view(this.#shown.buffer);
   }
 
   encode(message: StructInput<F>): Uint8Array<ArrayBuffer> {
-    // A text that does not fit is kept where it is already: no message depends on the one before
-    this.#encoded.fill(0);
-    this.#layout.write(this.#encoded.buffer, message);
-    return this.#encoded;
+    const nested = this.#encoding;
+    const memory = nested ? ownMemory(this.#layout.size) : this.#encoded;
+    this.#encoding = true;
+    try {
+      encodeOwn(this.#layout, memory, message);
+    } finally {
+      this.#encoding = nested;
+    }
+    return memory.bytes;
   }
 
   decode(bytes: Uint8Array<ArrayBuffer>): StructView<F> {

@@ -18,7 +18,7 @@ const PRINTED = 100;
 
 /** Memory that no other process can change. Both begin at the same byte. */
 export interface OwnMemory {
-  readonly bytes: Uint8Array;
+  readonly bytes: Uint8Array<ArrayBuffer>;
   readonly data: DataView;
 }
 
@@ -31,7 +31,8 @@ const FEW_BYTES = 48;
 /** The longest value that is cleared in words: calling the engine costs as much. */
 const FEW_WORDS = 512;
 
-function ownMemory(size: number): OwnMemory {
+/** Makes such memory. */
+export function ownMemory(size: number): OwnMemory {
   const bytes = new Uint8Array(size);
   return { bytes, data: new DataView(bytes.buffer) };
 }

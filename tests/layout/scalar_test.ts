@@ -1,7 +1,7 @@
 /** Scalars: every type to its bounds, against bytes written by hand. */
 
 import assert from "node:assert/strict";
-import type { Scalar, ScalarLayout } from "../../src/layout/layout.ts";
+import type { Fields, Scalar, ScalarLayout, StructLayout } from "../../src/layout/layout.ts";
 import {
   bool,
   char,
@@ -117,7 +117,7 @@ const CASES: Case[] = [
 
 for (const { layout, good, outOfRange, mistyped } of CASES) {
   Deno.test(`${layout.name}: its bytes, at aligned and unaligned offsets`, () => {
-    const S = struct({ field: layout });
+    const S: StructLayout<Fields> = struct({ field: layout });
     for (const offset of [0, 3]) {
       const buffer = new ArrayBuffer(16);
       const view = S.view(buffer, offset);
@@ -126,6 +126,9 @@ for (const { layout, good, outOfRange, mistyped } of CASES) {
         assert.deepEqual([...new Uint8Array(buffer, offset, layout.size)], bytes);
         assert.ok(Object.is(view.field, value), `${String(view.field)} is not ${String(value)}`);
         assert.ok(Object.is(S.read(buffer, offset).field, value));
+        new Uint8Array(buffer).fill(0x5a);
+        S.write(buffer, { field: value }, offset);
+        assert.deepEqual([...new Uint8Array(buffer, offset, layout.size)], bytes);
       }
     }
   });
@@ -133,12 +136,16 @@ for (const { layout, good, outOfRange, mistyped } of CASES) {
   Deno.test(`${layout.name}: refuses what it cannot hold and writes nothing`, () => {
     const buffer = new ArrayBuffer(8);
     const bytes = new Uint8Array(buffer).fill(0x5a);
-    const view: { field: unknown } = struct({ field: layout }).view(buffer);
-    for (const value of outOfRange) {
-      assert.throws(() => view.field = value, { name: "RangeError", message: /^"field" takes / });
-    }
-    for (const value of mistyped) {
-      assert.throws(() => view.field = value, { name: "TypeError", message: /^"field" takes / });
+    const S = struct({ field: layout });
+    const view: { field: unknown } = S.view(buffer);
+    const refused = [
+      ...outOfRange.map((value) => ["RangeError", value]),
+      ...mistyped.map((value) => ["TypeError", value]),
+    ];
+    for (const [name, value] of refused) {
+      const error = { name, message: /^"field" takes / };
+      assert.throws(() => view.field = value, error);
+      assert.throws(() => S.write(buffer, { field: value as never }), error);
     }
     assert.ok(bytes.every((byte) => byte === 0x5a));
   });
