@@ -14,7 +14,7 @@ import { SerialQueue } from "../sync/serial_queue.ts";
 import type { Limited } from "../sync/wait_schedule.ts";
 import { MANY } from "../sync/visit.ts";
 import { WaiterFlag } from "../sync/waiter_flag.ts";
-import { waitSync } from "../sysv/wait.ts";
+import { promised, waitSync } from "../sysv/wait.ts";
 import { yieldBudget } from "../sysv/yield_budget.ts";
 import type { ChannelMembership } from "./channel_membership.ts";
 import {
@@ -48,6 +48,12 @@ export let makeConsumer: <Out>(
   options: ConsumerOptions,
   codec: MessageDecoder<Out> | undefined,
 ) => Consumer<Out>;
+
+/**
+ * The number of the message that a drain of this consumer is passing, one of `lane`. Internal: used by the
+ * command `recv`.
+ */
+export let numberPassed: (consumer: Consumer, lane: number) => number;
 
 /** {@linkcode Consumer.deadProducers} of each lane. Internal: used by the command `recv`. */
 export let deadByLane: (consumer: Consumer) => readonly number[];
@@ -118,6 +124,7 @@ export class Consumer<Out = Uint8Array<ArrayBuffer>>
 
   static {
     makeConsumer = (...how) => new Consumer(...how);
+    numberPassed = (consumer, lane) => consumer.#lanes.readers[lane]!.nextNumber;
     deadByLane = (consumer) => consumer.#end.deadByLane;
     messageNumbers = (consumer) => consumer.#messageNumbers();
   }
@@ -410,19 +417,17 @@ export class Consumer<Out = Uint8Array<ArrayBuffer>>
   /** With `until`: returns `undefined` at the end of the stream. */
   receive(options: ChannelReceiveOptions): Promise<ChannelMessage<Out> | undefined>;
   receive(options?: ChannelReceiveOptions): Promise<ChannelMessage<Out> | undefined> {
-    // Not an async function: each promise between the waker and the caller that awaits costs a microsecond
-    let read: Limited<ChannelReceiveOptions>;
-    try {
-      read = readReceiveOptions(options);
-      read.signal?.throwIfAborted();
-      this.#check();
-      this.#settle();
-      if (this.#maySettleAtOnce()) {
-        const message = this.#take(read) ?? (this.#wait.soon() ? this.#take(read) : undefined);
-        if (message !== undefined) return this.#queue.handOver(message);
-      }
-    } catch (failure) {
-      return Promise.reject(failure);
+    return promised(() => this.#receive(readReceiveOptions(options)));
+  }
+
+  // Not an async function: each promise between the waker and the caller that awaits costs a microsecond
+  #receive(read: Limited<ChannelReceiveOptions>): Promise<ChannelMessage<Out> | undefined> {
+    read.signal?.throwIfAborted();
+    this.#check();
+    this.#settle();
+    if (this.#maySettleAtOnce()) {
+      const message = this.#take(read) ?? (this.#wait.soon() ? this.#take(read) : undefined);
+      if (message !== undefined) return this.#queue.handOver(message);
     }
     this.#receives++;
     const received = this.#queue.run(
@@ -481,12 +486,22 @@ export class Consumer<Out = Uint8Array<ArrayBuffer>>
    * Iterates over the messages as they come. Each message is acknowledged when the next is requested, and
    * when the loop ends, by `break` and by `throw` alike: the iterator cannot tell them apart. If an
    * exception must not lose a message, use {@linkcode Consumer.consume}. The consumer stays open. Without
-   * `until` the iteration never ends by itself.
+   * `until` the iteration never ends by itself. The iterator's `return` ends a `next` that waits, which takes
+   * no message then.
    *
    * @throws {ShmError} as {@linkcode Consumer.ready}, from the loop
    */
   messages(options?: ChannelReceiveOptions): AsyncIterableIterator<ChannelMessage<Out>, undefined> {
-    return iterate(this, readMessagesOptions(options));
+    return iterate(
+      (limits) => this.#receive(limits),
+      readMessagesOptions(options),
+      () => this.#leave(),
+    );
+  }
+
+  /** Acknowledges the message of a loop that is left. */
+  #leave(): void {
+    if (this.isOpen) this.ack();
   }
 
   /** `for await` over the consumer iterates over the messages as they come, without an end. */

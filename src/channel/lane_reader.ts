@@ -120,6 +120,14 @@ export class LaneReader {
     return this.#counter.count;
   }
 
+  /**
+   * The number of the next message, if each message of the lane was counted from 1 on; while a visitor is
+   * called, that of the message it is called with.
+   */
+  get nextNumber(): number {
+    return this.acknowledged + this.#taken + 1;
+  }
+
   /** Whether there is a message to deliver. Reads the tail again if needed. */
   look(): boolean {
     return this.#head !== this.#tail || this.#lookAgain();

@@ -5,6 +5,7 @@
 import { ShmError } from "../../ffi/shm_error.ts";
 import { checkFunction } from "../layout/arguments.ts";
 import { DEFAULT_SPIN_US } from "../sync/adaptive_spin.ts";
+import { iterate } from "../sync/delivery.ts";
 import { SerialQueue } from "../sync/serial_queue.ts";
 import {
   readWaitOptions,
@@ -12,7 +13,6 @@ import {
   type WaitLimits,
   type WaitOptions,
   type WaitSyncOptions,
-  withDeadline,
 } from "../sync/wait_schedule.ts";
 import { refusePromise } from "../sync/visit.ts";
 import { promised, waitSync } from "../sysv/wait.ts";
@@ -267,7 +267,7 @@ export class LatestReader<Out = Uint8Array<ArrayBuffer>, Shown = Uint8Array<Arra
    * Iterates over the values as they change. Begins with the present value, if there is one. A loop that is
    * slower than the writer gets the newest value each time, with the number of those it `skipped`. Never
    * ends by itself; the loop throws the reason of `signal` when that aborts, and `ETIMEDOUT` when no newer
-   * value comes within `timeout` milliseconds.
+   * value comes within `timeout` milliseconds. The iterator's `return` ends a `next` that waits.
    *
    * @throws {ShmError} as {@linkcode LatestReader.wait}, from the loop
    *
@@ -294,15 +294,7 @@ export class LatestReader<Out = Uint8Array<ArrayBuffer>, Shown = Uint8Array<Arra
       if (change !== undefined) find = this.#afterLast;
       return change;
     };
-    const iterator: AsyncIterableIterator<LatestChange<Out>, undefined> = {
-      // Each step has the whole timeout
-      next: () =>
-        promised(() => this.#waiting(withDeadline(read), () => find()))
-          .then((value) => ({ done: false, value })),
-      return: () => Promise.resolve({ done: true, value: undefined }),
-      [Symbol.asyncIterator]: () => iterator,
-    };
-    return iterator;
+    return iterate((limits) => this.#waiting(limits, () => find()), read);
   }
 
   /** Ends its waits, which fail with `EDETACHED`. Calling it again does nothing. */

@@ -14,7 +14,7 @@ import { Deadline } from "../sync/deadline.ts";
 import { handleEach, iterate } from "../sync/delivery.ts";
 import { AdaptiveSpin, DEFAULT_SPIN_US } from "../sync/adaptive_spin.ts";
 import { SerialQueue } from "../sync/serial_queue.ts";
-import { type Waiting, waitSync } from "../sysv/wait.ts";
+import { promised, type Waiting, waitSync } from "../sysv/wait.ts";
 import { yieldBudget } from "../sysv/yield_budget.ts";
 import {
   readWaitOptions,
@@ -175,18 +175,16 @@ export class MailboxServer implements Disposable {
    * `EDETACHED` after close
    */
   receive(options?: WaitOptions): Promise<Message> {
-    let read: WaitLimits;
-    try {
-      read = readWaitOptions(options);
-      read.signal?.throwIfAborted();
-      this.ack();
-      const { waiting, handing } = this.#queue;
-      if (waiting === 0 && !handing && yieldBudget.pause() === undefined) {
-        const message = this.#soon();
-        if (message !== undefined) return this.#queue.handOver(message);
-      }
-    } catch (failure) {
-      return Promise.reject(failure);
+    return promised(() => this.#receive(readWaitOptions(options)));
+  }
+
+  #receive(read: WaitLimits): Promise<Message> {
+    read.signal?.throwIfAborted();
+    this.ack();
+    const { waiting, handing } = this.#queue;
+    if (waiting === 0 && !handing && yieldBudget.pause() === undefined) {
+      const message = this.#soon();
+      if (message !== undefined) return this.#queue.handOver(message);
     }
     return this.#queue.run(
       read,
@@ -280,12 +278,22 @@ export class MailboxServer implements Disposable {
    * Iterates over the messages as they come, without end. Each message is acknowledged when the loop
    * asks for the next one, and when the loop is left, by `break` or by `throw`: an iterator cannot
    * distinguish the two. If an exception must not lose a message, use {@linkcode MailboxServer.serve}.
+   * The iterator's `return` ends a `next` that waits, which takes no message then.
    *
    * @throws {ShmError} `ETIMEDOUT` no message came within `timeout` milliseconds, `EIDRM` the mailbox
    * was removed while in use
    */
   messages(options?: WaitOptions): AsyncIterableIterator<Message, undefined> {
-    return iterate(this, readEachOptions(options));
+    return iterate(
+      (limits) => this.#receive(limits),
+      readEachOptions(options),
+      () => this.#leave(),
+    );
+  }
+
+  /** Acknowledges the message of a loop that is left. */
+  #leave(): void {
+    if (this.isOpen) this.ack();
   }
 
   /** `for await (const message of server)`: {@linkcode MailboxServer.messages} without options. */

@@ -1,7 +1,10 @@
 /**
  * What a receiver does with one message after the other: pass each to a handler, or let a loop iterate
- * over them. Internal: used by mailbox and channel.
+ * over them. Internal: used by the protocols.
  */
+
+import { promised } from "../sysv/wait.ts";
+import { type Limited, withDeadline } from "./wait_schedule.ts";
 
 /** A receiver of messages, of which the one received last is not acknowledged yet. */
 export interface Receiver<Message extends object, Options> {
@@ -47,29 +50,51 @@ export async function handleEach<
   }
 }
 
-/** What a loop needs of a receiver. */
-interface LoopReceiver<Message extends object, Options>
-  extends Pick<Receiver<Message, Options>, "isOpen" | "receive"> {
-  /** Where messages are acknowledged. */
-  ack?(): void;
-}
+const DONE: IteratorReturnResult<undefined> = { done: true, value: undefined };
 
 /**
- * Iterates over the messages as they come. A message is acknowledged, where there is such a thing, when the
- * loop asks for the next one, and when the loop is left.
+ * Iterates over the messages that `receive` resolves to, each within the limits of `options`. `leave` is
+ * called when the loop is left: it acknowledges the last message, where there is such a thing. `return`
+ * ends a `next` that waits; one that has its message already still gives it, unacknowledged.
  */
-export function iterate<Message extends object, Options>(
-  receiver: LoopReceiver<Message, Options>,
+export function iterate<
+  Message extends object,
+  Options extends { readonly timeout?: number; readonly signal?: AbortSignal },
+>(
+  receive: (limits: Limited<Options>) => Promise<Message | undefined>,
   options: Options,
+  leave?: () => void,
 ): AsyncIterableIterator<Message, undefined> {
+  const leaving = new AbortController();
+  const left = leaving.signal;
+  const signal = options.signal === undefined ? left : AbortSignal.any([options.signal, left]);
+  const limits = { ...options, signal };
+  const begin = (): Promise<Message | undefined> => receive(withDeadline(limits));
+  let waiting = 0;
+  let idle: (() => void) | undefined;
+  const settled = (): void => {
+    waiting--;
+    if (waiting === 0) idle?.();
+  };
   const iterator: AsyncIterableIterator<Message, undefined> = {
-    next: () =>
-      receiver.receive(options).then((value) =>
-        value === undefined ? { done: true, value: undefined } : { done: false, value }
-      ),
-    return: () => {
-      if (receiver.isOpen) receiver.ack?.();
-      return Promise.resolve({ done: true, value: undefined });
+    next: () => {
+      if (left.aborted) return Promise.resolve(DONE);
+      waiting++;
+      return promised(begin).then((value) => {
+        settled();
+        return value === undefined ? DONE : { done: false, value };
+      }, (failure) => {
+        settled();
+        if (left.aborted && failure === left.reason) return DONE;
+        throw failure;
+      });
+    },
+    return: async () => {
+      // Before what a `next` has under way: its caller may not use that
+      leave?.();
+      leaving.abort();
+      if (waiting > 0) await new Promise<void>((resolve) => idle = resolve);
+      return DONE;
     },
     [Symbol.asyncIterator]: () => iterator,
   };

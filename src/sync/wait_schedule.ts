@@ -37,8 +37,9 @@ export type WaitLimits = Limited<WaitOptions>;
 export function withDeadline<Options extends { readonly timeout?: number }>(
   read: Options,
 ): Limited<Options> {
+  if (read.timeout === undefined) return read;
   const { timeout, ...rest } = read;
-  return timeout === undefined ? read : { ...rest, deadline: Deadline.after(timeout) };
+  return { ...rest, deadline: Deadline.after(timeout) };
 }
 
 const readSync = optionsReader(WAIT_SYNC);

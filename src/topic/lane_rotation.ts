@@ -65,9 +65,14 @@ export class LaneRotation {
   }
 
   readonly #keep: TopicVisit = (bytes, tag, lane, missed) => {
-    const { next } = this.#readers[lane]!;
-    this.#taken = new TopicBytesMessage(this.#copy.keep(bytes), tag, lane, next, missed);
+    const number = this.next(lane);
+    this.#taken = new TopicBytesMessage(this.#copy.keep(bytes), tag, lane, number, missed);
   };
+
+  /** {@linkcode LaneSubscriber.next} of a lane. */
+  next(lane: number): number {
+    return this.#readers[lane]!.next;
+  }
 
   /** Passes at most `most` messages to `visit`. */
   drain(visit: TopicVisit, most: number): number {

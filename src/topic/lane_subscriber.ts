@@ -126,7 +126,7 @@ export class LaneSubscriber {
     return this.#missed;
   }
 
-  /** The number of the next message. */
+  /** The number of the next message; while a visitor is called, that of the message it is called with. */
   get next(): number {
     return (this.#nextLow >>> 0) + (this.#nextHigh >>> 0) * TWO_32;
   }
@@ -183,14 +183,13 @@ export class LaneSubscriber {
     const first = copy.at;
     let at = first;
     let count = 0;
-    let numberLow = this.#nextLow;
     try {
       while (count < most && end - at >= HEADER) {
         const word = at >> 2;
         const length = words[word + LENGTH]!;
         const size = this.#sizeOf(length);
         // What does not belong here is copied again as the first one, and judged then
-        if (size === 0 || words[word + NUMBER] !== numberLow) break;
+        if (size === 0 || words[word + NUMBER] !== this.#nextLow) break;
         const isLong = at + size > end;
         if (isLong && (at > 0 || copy.long.length !== length)) break;
         const payload = isLong ? copy.long : copy.payload(at, length);
@@ -198,7 +197,7 @@ export class LaneSubscriber {
         if (returned !== undefined) refusePromise(returned);
         this.#unreported = 0;
         at += size;
-        numberLow = (numberLow + 1) | 0;
+        this.#countUp();
         count++;
       }
     } finally {
@@ -206,10 +205,14 @@ export class LaneSubscriber {
       copy.at = at;
       if (count < most) copy.owner = undefined;
       this.#advance(at - first);
-      if (this.#nextLow < 0 && numberLow >= 0) this.#nextHigh = (this.#nextHigh + 1) | 0;
-      this.#nextLow = numberLow;
     }
     return count;
+  }
+
+  #countUp(): void {
+    const before = this.#nextLow;
+    const after = this.#nextLow = (before + 1) | 0;
+    if (before < 0 && after >= 0) this.#nextHigh = (this.#nextHigh + 1) | 0;
   }
 
   /** The size of a record from its length; 0 if it is impossible. */

@@ -19,7 +19,7 @@ import {
   type WaitSyncOptions,
 } from "../sync/wait_schedule.ts";
 import { memoryOf } from "../sysv/segment.ts";
-import { waitSync } from "../sysv/wait.ts";
+import { promised, waitSync } from "../sysv/wait.ts";
 import { yieldBudget } from "../sysv/yield_budget.ts";
 import { LaneRotation } from "./lane_rotation.ts";
 import type { TopicVisit } from "./lane_subscriber.ts";
@@ -36,6 +36,12 @@ export let makeSubscriber: <Out>(
   options: { readonly history?: number; readonly spin?: number },
   codec: MessageDecoder<Out> | undefined,
 ) => Subscriber<Out>;
+
+/**
+ * The number of the message that a drain of this subscriber is passing, one of `lane`. Internal: used by the
+ * command `sub`.
+ */
+export let numberPassed: <Out>(subscriber: Subscriber<Out>, lane: number) => number;
 
 /** Throws if a drain of this subscriber is under way. Internal: used by `topic.ts`. */
 export let checkIdle: <Out>(subscriber: Subscriber<Out>) => void;
@@ -86,6 +92,7 @@ export class Subscriber<Out = Uint8Array<ArrayBuffer>>
 
   static {
     makeSubscriber = (...how) => new Subscriber(...how);
+    numberPassed = (subscriber, lane) => subscriber.#lanes.next(lane);
     checkIdle = (subscriber) => subscriber.#checkIdle();
   }
 
@@ -246,19 +253,33 @@ export class Subscriber<Out = Uint8Array<ArrayBuffer>>
    * @throws {ShmError} as {@linkcode Subscriber.ready} and {@linkcode Subscriber.tryReceive}
    */
   receive(options?: WaitOptions): Promise<TopicMessage<Out>> {
-    // Not an async function: each promise between the waker and the caller that awaits costs a microsecond
-    try {
-      const read = readWaitOptions(options);
-      read.signal?.throwIfAborted();
-      this.#check();
-      if (this.#maySettleAtOnce()) {
-        const message = this.#take() ?? (this.#wait.soon() ? this.#take() : undefined);
-        if (message !== undefined) return Promise.resolve(message);
-      }
-      return this.#run(read, () => this.#take());
-    } catch (failure) {
-      return Promise.reject(failure);
+    return promised(() => this.#receive(readWaitOptions(options), this.#takeOne));
+  }
+
+  readonly #takeOne = (): TopicMessage<Out> | undefined => this.#take();
+
+  /** Waits until `take` takes a message. */
+  // Not an async function: each promise between the waker and the caller that awaits costs a microsecond
+  #receive<Taken extends object>(
+    limits: WaitLimits,
+    take: () => Taken | undefined,
+  ): Promise<Taken> {
+    limits.signal?.throwIfAborted();
+    this.#check();
+    if (this.#maySettleAtOnce()) {
+      const taken = take() ?? (this.#wait.soon() ? take() : undefined);
+      if (taken !== undefined) return Promise.resolve(taken);
     }
+    return this.#run(limits, take);
+  }
+
+  /** Passes the next message to `deliver` as soon as it is taken. */
+  #deliver(deliver: (value: Out) => void, signal: AbortSignal): Promise<unknown> {
+    return this.#receive({ signal }, () => {
+      const message = this.#take();
+      if (message !== undefined) deliver(message.value);
+      return message;
+    });
   }
 
   /**
@@ -276,13 +297,16 @@ export class Subscriber<Out = Uint8Array<ArrayBuffer>>
 
   /**
    * Iterates over the messages as they come, without an end. The loop may be left at any time; the
-   * subscriber stays open.
+   * subscriber stays open. The iterator's `return` ends a `next` that waits, which takes no message then.
    *
    * @throws {ShmError} as {@linkcode Subscriber.receive}, from the loop; the reason of the signal when it
    * aborts
    */
   messages(options?: WaitOptions): AsyncIterableIterator<TopicMessage<Out>, undefined> {
-    return iterate(this, readMessagesOptions(options));
+    return iterate(
+      (limits) => this.#receive(limits, this.#takeOne),
+      readMessagesOptions(options),
+    );
   }
 
   /** `for await` over the subscriber iterates over the messages as they come, without an end. */
@@ -292,8 +316,10 @@ export class Subscriber<Out = Uint8Array<ArrayBuffer>>
 
   /**
    * The messages as a Web stream, one chunk each: its bytes, or a view of a struct. The same stream each
-   * time until it fails or is cancelled; then a new one. No message is taken ahead. The stream never ends by
-   * itself. It fails as {@linkcode Subscriber.receive} does, and with `EDETACHED` when the subscriber is
+   * time until it fails or is cancelled; then a new one. No message is taken ahead of a read, so cancelling
+   * loses none; only a chunk that came for a reader that has released its lock waits in the stream, and is
+   * dropped by a cancel. The stream never ends by itself. It fails as {@linkcode Subscriber.receive} does,
+   * and with `EDETACHED` when the subscriber is
    * closed. Chunks do not say what was missed: {@linkcode Subscriber.missed} does.
    *
    * @throws {ShmError} `EDETACHED` closed
@@ -316,7 +342,7 @@ export class Subscriber<Out = Uint8Array<ArrayBuffer>>
   get readable(): ReadableStream<Out> {
     if (this.#readable === undefined || this.#readable.isOver) {
       this.#checkOpen();
-      this.#readable = new TopicReadable(this);
+      this.#readable = new TopicReadable((...how) => this.#deliver(...how));
     }
     return this.#readable.stream;
   }

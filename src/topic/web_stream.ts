@@ -3,10 +3,14 @@
  * Internal: used by `subscriber.ts`.
  */
 
-/** What a readable stream needs of its subscriber. */
-export interface StreamSource<Out> {
-  receive(options: { readonly signal: AbortSignal }): Promise<{ readonly value: Out }>;
-}
+/**
+ * Waits for the next message of a subscriber, and passes it to `deliver` in the same step in which it is
+ * taken. So a message is not taken from the topic and dropped because the stream was cancelled in between.
+ */
+export type StreamSource<Out> = (
+  deliver: (value: Out) => void,
+  signal: AbortSignal,
+) => Promise<unknown>;
 
 /** The readable stream of one subscriber. */
 export class TopicReadable<Out> {
@@ -14,7 +18,7 @@ export class TopicReadable<Out> {
   #controller!: ReadableStreamDefaultController<Out>;
   #over = false;
 
-  constructor(source: StreamSource<Out>) {
+  constructor(receive: StreamSource<Out>) {
     const cancelled = new AbortController();
     this.stream = new ReadableStream<Out>({
       start: (controller) => {
@@ -22,8 +26,7 @@ export class TopicReadable<Out> {
       },
       pull: async (controller) => {
         try {
-          const { value } = await source.receive({ signal: cancelled.signal });
-          if (!this.#over) controller.enqueue(value);
+          await receive((value) => controller.enqueue(value), cancelled.signal);
         } catch (failure) {
           if (this.#over) return;
           this.#over = true;

@@ -308,6 +308,21 @@ Deno.test("Consumer.readable: cancelling while a message is on its way puts it b
   assert.deepEqual(drained(consumer), [1]);
 });
 
+Deno.test("Consumer.readable: cancelling puts back a chunk that came when its reader was gone", async () => {
+  using channel = scratchChannel();
+  using producer = channel.producer();
+  using consumer = channel.consumer({ spin: 0 });
+  const stream = consumer.readable;
+  const reader = stream.getReader();
+  const read = reader.read();
+  reader.releaseLock();
+  await assert.rejects(read, TypeError);
+  producer.trySend(byte(1));
+  for (let i = 0; i < 20; i++) await turn();
+  await stream.cancel();
+  assert.deepEqual(drained(consumer), [1]);
+});
+
 Deno.test("Producer.writable: abort keeps what was sent, and the consumer learns that more was to come", async () => {
   using channel = scratchChannel();
   using consumer = channel.consumer();

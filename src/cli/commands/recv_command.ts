@@ -2,7 +2,7 @@
 
 import { ShmError } from "../../../ffi/shm_error.ts";
 import { Channel } from "../../channel/channel.ts";
-import { type Consumer, deadByLane } from "../../channel/consumer.ts";
+import { type Consumer, deadByLane, numberPassed } from "../../channel/consumer.ts";
 import { explained } from "../advice.ts";
 import { command } from "../command.ts";
 import { UsageError } from "../errors.ts";
@@ -94,8 +94,9 @@ ${options}
 be equal to its own. With --binary a line shows the progress if stderr is a
 terminal and stdout is not, unless --quiet is given.
 
-JSON: lane, tag, length (in bytes), and text; if it is not UTF-8, bytes (in
-base64) instead of text.
+JSON: lane, number (of the message in its lane, from 1: the same if it comes
+again), tag, length (in bytes), and text; if it is not UTF-8, bytes (in base64)
+instead of text.
 
 Ctrl-C and signals end recv. It writes the messages that it has taken, and
 removes the channel if it is empty and no other process uses it, unless --keep
@@ -244,7 +245,7 @@ class Receiving {
     try {
       this.#consumer.drain((bytes, tag, lane) => {
         if (gathering.full) throw ENOUGH;
-        gathering.add({ lane, tag }, bytes);
+        gathering.add({ lane, number: numberPassed(this.#consumer, lane), tag }, bytes);
       }, { max, ack: this.#settings.ack });
     } catch (error) {
       // Messages delivered before an error are passed on first; the error comes again

@@ -4,6 +4,7 @@ import { ShmError } from "../../../ffi/shm_error.ts";
 import { bytesOf } from "../../layout/bytes_of.ts";
 import { jsonValue } from "../../layout/json.ts";
 import type { Fields, StructLayout } from "../../layout/layout.ts";
+import { numberPassed, type Subscriber } from "../../topic/subscriber.ts";
 import { Topic } from "../../topic/topic.ts";
 import { explained } from "../advice.ts";
 import { messageStructOf, STRUCT_OPTIONS } from "../bytes/struct_options.ts";
@@ -67,9 +68,10 @@ ${options}
 --lanes and --capacity apply if the topic is created. If it exists, they must be
 equal to its own.
 
-JSON: lane, tag, missed (messages of the lane before this one that were
-overwritten), length (in bytes), and text; if it is not UTF-8, bytes (in base64)
-instead of text; with --struct, value instead of length and text.
+JSON: lane, number (of the message in its lane, from 1), tag, missed (messages
+of the lane before this one that were overwritten), length (in bytes), and text;
+if it is not UTF-8, bytes (in base64) instead of text; with --struct, value
+instead of length and text.
 
 Exit codes: 0 ended, or --count reached; 1 failed, timed out, or a lane could
 not be read; 2 wrong usage; 129, 131, 143 ended by SIGHUP, SIGQUIT, SIGTERM; 130
@@ -190,7 +192,8 @@ class Printing {
 
   readonly #add = (value: unknown, tag: number, lane: number, missed: number): void => {
     if (missed > 0) this.#missed.set(lane, (this.#missed.get(lane) ?? 0) + missed);
-    const facts = { lane, tag, missed };
+    const number = numberPassed(this.#subscriber as Subscriber<unknown>, lane);
+    const facts = { lane, number, tag, missed };
     if (this.#layout === undefined) this.#gathering.add(facts, value as Uint8Array);
     else {
       const { buffer } = bytesOf(value as object);

@@ -91,10 +91,18 @@ Deno.test("recv, send: find each other without --key", async () => {
   assert.deepEqual([received.code, received.stdout, sent.code], [0, "hello\n", 0]);
 });
 
-Deno.test("recv --json: lane, tag, length, and text or base64", async () => {
+Deno.test("recv --json: lane, number, tag, length, and text or base64; again with the same number", async () => {
   const key = freshKey();
   {
     using channel = Channel.openOrCreate({ key });
+    using consumer = channel.consumer();
+    using before = channel.producer();
+    put(before, "received before", 7);
+    put(before, "received, and put back", 7);
+    consumer.tryReceive();
+    consumer.tryReceive();
+    consumer.nack();
+    before.close();
     using one = channel.producer();
     using two = channel.producer();
     put(one, 'two\nlines, "quotes"', 7);
@@ -103,8 +111,9 @@ Deno.test("recv --json: lane, tag, length, and text or base64", async () => {
   const { code, stdout } = await recv(key, "--json", "--until-closed");
   assert.equal(
     stdout,
-    '{"lane":0,"tag":7,"length":19,"text":"two\\nlines, \\"quotes\\""}\n' +
-      '{"lane":1,"tag":4294967295,"length":2,"bytes":"//4="}\n',
+    '{"lane":0,"number":2,"tag":7,"length":22,"text":"received, and put back"}\n' +
+      '{"lane":0,"number":3,"tag":7,"length":19,"text":"two\\nlines, \\"quotes\\""}\n' +
+      '{"lane":1,"number":1,"tag":4294967295,"length":2,"bytes":"//4="}\n',
   );
   assert.equal(code, 0);
 });

@@ -65,8 +65,8 @@ Deno.test("sub --history: the newest messages as lines and as JSON, and what it 
   const json = await sub(key, "--history=all", "--count=4", "--json", "-q");
   assert.equal(json.stderr, "");
   assert.deepEqual(json.stdout.trimEnd().split("\n").slice(2), [
-    '{"lane":0,"tag":0,"missed":0,"length":5,"text":"three"}',
-    '{"lane":0,"tag":7,"missed":0,"length":1,"bytes":"/w=="}',
+    '{"lane":0,"number":3,"tag":0,"missed":0,"length":5,"text":"three"}',
+    '{"lane":0,"number":4,"tag":7,"missed":0,"length":1,"bytes":"/w=="}',
   ]);
 });
 
@@ -79,7 +79,10 @@ Deno.test("sub --struct: structs as JSON; another struct is refused, and its fie
   const lines = await sub(key, ...args, "--struct", text);
   assert.deepEqual([lines.stdout, lines.stderr], ['{"x":1.5,"name":"äö"}\n', ""]);
   const json = await sub(key, ...args, "--struct", text, "--json", "--read-only");
-  assert.equal(json.stdout, '{"lane":0,"tag":0,"missed":0,"value":{"x":1.5,"name":"äö"}}\n');
+  assert.equal(
+    json.stdout,
+    '{"lane":0,"number":1,"tag":0,"missed":0,"value":{"x":1.5,"name":"äö"}}\n',
+  );
   assertFailed(
     await sub(key, ...args, "--struct", "float x; char name[8];"),
     /EFORMAT[^\n]*first field that differs is x:f32@0 here/,
