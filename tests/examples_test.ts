@@ -215,6 +215,36 @@ testWith({ tools: ["deno"] }, "log: viewers of now, and late ones with history",
   assert.match(await printed(early), /^(web: one\n)?(web: two\n)?$/);
 });
 
+testWith(
+  { tools: ["deno", "gcc"], files: true },
+  "log: topic_publisher.c writes to it, and topic_subscriber.c views it",
+  async () => {
+    using folder = new TestFolder();
+    const peer = (name: string): Peer =>
+      Peer.start(
+        folder.compile("gcc", name, ["-O1", `-I${PROJECT}c`, `${PROJECT}c/examples/${name}.c`]),
+        [String(LOG)],
+      );
+    await using writer = example("log", "write", "web");
+    await writer.write("one\n");
+    await writer.endInput();
+    await printed(writer);
+    await using publisher = peer("topic_publisher");
+    await publisher.write("two\n");
+    await publisher.endInput();
+    await printed(publisher);
+    await using viewer = example("log", "view", "all");
+    await viewer.stdout(/^web: one\ntwo$/m);
+    await using subscriber = peer("topic_subscriber");
+    await subscriber.stdout(/^web: one\ntwo$/m);
+    subscriber.kill("SIGTERM");
+    assert.equal(await printed(subscriber), "web: one\ntwo\n");
+    await using removing = example("log", "remove");
+    await printed(removing);
+    assert.equal(await printed(viewer), "web: one\ntwo\n");
+  },
+);
+
 testWith({ tools: ["deno", "gcc"], files: true }, "stream: structs both ways", async () => {
   using folder = new TestFolder();
   const program = await compileWith(folder, "stream", "stream.h");

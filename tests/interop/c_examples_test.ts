@@ -1,13 +1,15 @@
 /** The programs in `c/examples` do what their comments say: nothing is lost, whatever is in a message. */
 
 import assert from "node:assert/strict";
-import type { Channel } from "../../mod.ts";
+import { type Channel, f32, Latest, parseStruct, struct, Topic, u64 } from "../../mod.ts";
 import { LANE_WORD } from "../../src/channel/lane_words.ts";
 import { scratchChannel, withLaneWords } from "../channel/scratch_channel.ts";
+import type { AnyStructLayout, Fields, StructLayout } from "../../src/layout/mod.ts";
+import { SOON } from "../support/c_peer.ts";
 import { CProgram } from "../support/c_program.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
 import { testWith } from "../support/needs.ts";
-import { type Peer, PROJECT } from "../support/peer.ts";
+import { freshKey, type Peer, PROJECT } from "../support/peer.ts";
 
 guardAgainstLeaks();
 
@@ -18,6 +20,10 @@ const example = (name: string): CProgram =>
   new CProgram(new URL(`file://${PROJECT}c/examples/${name}.c`));
 const consumer = example("channel_consumer");
 const producer = example("channel_producer");
+const latestWriter = example("latest_writer");
+const latestReader = example("latest_reader");
+const topicPublisher = example("topic_publisher");
+const topicSubscriber = example("topic_subscriber");
 
 /** Its whole lines: what a kill cut off comes again. */
 function lines(text: string): string[] {
@@ -141,3 +147,82 @@ testWith(NEEDS, "channel_producer: a signal ends it while it reads", async () =>
   sender.kill("SIGTERM");
   assert.deepEqual([(await sender.ended()).code, (await sender.ended()).signal], [0, null]);
 });
+
+/** The struct of the examples of a latest value, as `latest_writer.c` declares it. */
+const Load = parseStruct("uint64_t ticks; double one, five, fifteen;") as AnyStructLayout;
+
+testWith(
+  NEEDS,
+  "latest_writer, latest_reader: the load of the machine, to C and to TypeScript",
+  async () => {
+    using latest = Latest.of(Load as StructLayout<Fields>, { key: freshKey() });
+    await using writing = latestWriter.start(latest.key);
+    using reader = latest.reader();
+    const { value } = await reader.wait(SOON);
+    assert.deepEqual(Object.keys(value), ["ticks", "one", "five", "fifteen"]);
+    await using reading = latestReader.start(latest.key);
+    const [, version] = await reading.stdout(/^(\d+): (\d+\.\d\d ){3}\(0 skipped\)$/m);
+    assert(Number(version) > 0);
+    await stopped(reading, writing);
+  },
+);
+
+testWith(NEEDS, "latest_reader: what TypeScript writes; another struct is refused", async () => {
+  using latest = Latest.of(Load as StructLayout<Fields>, { key: freshKey() });
+  using writer = latest.writer();
+  for (let ticks = 1n; ticks <= 3n; ticks++) {
+    writer.write({ ticks, one: 0.25, five: 1, fifteen: 2 });
+  }
+  await using reading = latestReader.start(latest.key);
+  assert.equal(await reading.line(), "3: 0.25 1.00 2.00 (0 skipped)");
+  writer.update((load) => Object.assign(load, { fifteen: 4.5 }));
+  assert.equal(await reading.line(), "4: 0.25 1.00 4.50 (0 skipped)");
+  await stopped(reading);
+  using other = Latest.openOrCreate({ key: freshKey(), size: 32 });
+  using wrong = Latest.of(struct({ ticks: u64, load: f32 }), { key: freshKey() });
+  await using untyped = latestReader.start(other.key);
+  other.writer().write(new Uint8Array(32));
+  assert.equal(await untyped.line(), "1: 0.00 0.00 0.00 (0 skipped)");
+  await stopped(untyped);
+  await using refused = latestReader.start(wrong.key);
+  const { code, stderr } = await refused.ended();
+  assert.equal(code, 1);
+  assert.match(stderr, /^latest_reader: cannot open the latest value.*differs is one:f64@8 here/);
+});
+
+testWith(
+  NEEDS,
+  "topic_publisher, topic_subscriber: lines to C and to TypeScript, and back",
+  async () => {
+    using topic = Topic.openOrCreate({ key: freshKey(), laneCapacity: 4096 });
+    using subscriber = topic.subscriber();
+    await using early = topicSubscriber.start(topic.key);
+    await using publishing = topicPublisher.start(topic.key);
+    const refusedLine = "z".repeat(topic.maxMessage + 1);
+    await publishing.write(`one\n\n${refusedLine}\na\0b\nno newline at its end`);
+    await publishing.endInput();
+    const { code, stderr } = await publishing.ended();
+    assert.equal(code, 1, "one line was too long");
+    assert.match(stderr, /^topic_publisher: cannot publish.*1009 bytes, and the limit is 1008/);
+    const texts = ["one", "", "a\0b", "no newline at its end"];
+    for (const text of texts) assert.equal((await subscriber.receive(SOON)).text, text);
+    using publisher = topic.publisher();
+    publisher.publish(new TextEncoder().encode("from TypeScript"));
+    await using late = topicSubscriber.start(topic.key);
+    const all = [...texts, "from TypeScript"].map((text) => `${text}\n`).join("");
+    for (const peer of [early, late]) {
+      await peer.stdout(/from TypeScript\n/);
+      assert.equal(peer.printed.stdout, all);
+    }
+    await stopped(early, late);
+  },
+);
+
+/** Ends programs by SIGTERM, to which they have nothing to say. */
+async function stopped(...peers: readonly Peer[]): Promise<void> {
+  for (const peer of peers) {
+    peer.kill("SIGTERM");
+    const { code, signal, stderr } = await peer.ended();
+    assert.deepEqual([code, signal, stderr], [0, null, ""]);
+  }
+}
