@@ -67,7 +67,7 @@ const table: Readonly<Record<ErrnoName, readonly [number, string]>> = {
   EINVAL: [22, "invalid argument"],
   ENFILE: [23, "too many open files in the system"],
   EMFILE: [24, "too many open files or attaches in the process"],
-  EFBIG: [27, "no semaphore of that number"],
+  EFBIG: [27, "too large a file, or no semaphore of that number"],
   ENOSPC: [28, "no room: a system limit is reached"],
   EPIPE: [32, "there is no receiver"],
   ERANGE: [34, "value out of range"],

@@ -269,6 +269,22 @@ const PARAMETERS: Readonly<Record<string, readonly Parameter[]>> = {
   listLatests: [opts("trust")],
   statLatest: [arg("id", ({ latest }) => latest.id), opts("trust")],
 
+  record: [
+    arg("source", ({ consumer }) => consumer),
+    opts(
+      "file count signal onProgress",
+      () => ({ file: "/nowhere/at.all", signal: AbortSignal.abort() }),
+      { waits: true },
+    ),
+  ],
+  replay: [
+    arg("target", ({ channel }) => channel),
+    opts(
+      "file fast signal onProgress",
+      () => ({ file: "/nowhere/at.all", signal: AbortSignal.abort() }),
+      { waits: true },
+    ),
+  ],
   bridgeOut: [
     arg("source", ({ consumer }) => consumer),
     opts(

@@ -31,6 +31,9 @@ import type { LeaveResult } from "../sync/membership.ts";
 import { makeProducer, type Producer } from "./producer.ts";
 import { KIND, maxMessage } from "./shape.ts";
 
+/** What makes the messages of a channel of structs. Internal: used by the player of recordings. */
+export let channelCodec: <In, Out>(channel: Channel<In, Out>) => MessageCodec<In, Out> | undefined;
+
 /**
  * A channel that this process has open. Its messages are bytes, or structs if {@linkcode Channel.of} made
  * it: `In` is what producers take, and `Out` what the consumer returns.
@@ -60,6 +63,10 @@ export class Channel<In = ArrayBufferView | ArrayBufferLike, Out = Uint8Array<Ar
   readonly #codec: MessageCodec<In, Out> | undefined;
   readonly #ends = new Set<Producer<In> | Consumer<Out>>();
   #leaveResult: LeaveResult | undefined;
+
+  static {
+    channelCodec = (channel) => channel.#codec;
+  }
 
   private constructor(membership: ChannelMembership, codec?: MessageCodec<In, Out>) {
     this.#membership = membership;

@@ -72,6 +72,21 @@ export interface MessageNumbers {
 /** The {@linkcode MessageNumbers} of a consumer's channel. Internal: used by the bridge to NATS. */
 export let messageNumbers: (consumer: Consumer) => MessageNumbers;
 
+/** A consumer that goes on receiving while it acknowledges nothing. */
+export interface HoldingEnd<Out> {
+  /** How many messages of each lane were ever acknowledged. */
+  readonly acknowledged: readonly number[];
+  /** As {@linkcode Consumer.ready}, without acknowledging. */
+  ready(options: ChannelReceiveOptions): Promise<boolean>;
+  /** As {@linkcode Consumer.drain}, without acknowledging, before it or after it. */
+  drain(visit: ChannelVisit<Out>, max: number): number;
+  /** Whether what is not acknowledged takes a quarter of a lane. */
+  readonly isFilling: boolean;
+}
+
+/** The {@linkcode HoldingEnd} of a consumer. Internal: used by the recorder. */
+export let holdingEnd: <Out>(consumer: Consumer<Out>) => HoldingEnd<Out>;
+
 /**
  * The one receiver of a channel.
  *
@@ -127,6 +142,21 @@ export class Consumer<Out = Uint8Array<ArrayBuffer>>
     numberPassed = (consumer, lane) => consumer.#lanes.readers[lane]!.nextNumber;
     deadByLane = (consumer) => consumer.#end.deadByLane;
     messageNumbers = (consumer) => consumer.#messageNumbers();
+    holdingEnd = (consumer) => ({
+      acknowledged: consumer.#acknowledged,
+      ready: (options) => consumer.#ready(options, false),
+      drain: (visit, max) => {
+        consumer.#check();
+        if (consumer.#isBehind) return 0;
+        const codec = consumer.#codec;
+        // Without a codec, `Out` is bytes
+        const visitor = codec === undefined ? visit as ChannelVisit : showing(codec, visit);
+        return consumer.#lanes.drain(visitor, max, true);
+      },
+      get isFilling(): boolean {
+        return consumer.#lanes.readers.some(({ isFilling }) => isFilling);
+      },
+    });
   }
 
   private constructor(
@@ -343,11 +373,15 @@ export class Consumer<Out = Uint8Array<ArrayBuffer>>
    * @throws {ShmError} `ETIMEDOUT`, `EDETACHED` closed, `ECORRUPT`, `EIDRM` the channel was removed while
    * it was in use
    */
-  async ready(options?: ChannelReceiveOptions): Promise<boolean> {
+  ready(options?: ChannelReceiveOptions): Promise<boolean> {
+    return this.#ready(options, true);
+  }
+
+  async #ready(options: ChannelReceiveOptions | undefined, settle: boolean): Promise<boolean> {
     const read = readReceiveOptions(options);
     read.signal?.throwIfAborted();
     this.#check();
-    this.#settle();
+    if (settle) this.#settle();
     if (this.#maySettleAtOnce() && this.#wait.soon()) return true;
     const found = await this.#queue.run(
       read,
@@ -400,8 +434,12 @@ export class Consumer<Out = Uint8Array<ArrayBuffer>>
     const halves = [words[at]!, words[at + 1]!];
     return {
       identity: halves.map((half) => (half >>> 0).toString(16).padStart(8, "0")).join(""),
-      acknowledged: this.#lanes.readers.map(({ acknowledged }) => acknowledged),
+      acknowledged: this.#acknowledged,
     };
+  }
+
+  get #acknowledged(): readonly number[] {
+    return this.#lanes.readers.map(({ acknowledged }) => acknowledged);
   }
 
   /**

@@ -284,6 +284,11 @@ export class LaneReader {
     return this.#head !== this.#tail;
   }
 
+  /** Whether what is delivered and not acknowledged takes a quarter of the ring. */
+  get isFilling(): boolean {
+    return ((this.#head - this.#published) | 0) >= this.#part;
+  }
+
   /** Takes back all messages that are delivered but not acknowledged: they are delivered again. */
   nack(): void {
     this.#head = this.#published;

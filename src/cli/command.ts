@@ -64,9 +64,11 @@ export function command<const Table extends OptionTable>(parts: CommandParts<Tab
 
 /** Makes a command of several verbs. `noun` is what they are about; `help` gets the lines of all options. */
 export function verbCommand(
-  { verbs, noun, help }: {
+  { verbs, noun, completes = "segments", help }: {
     readonly verbs: Readonly<Record<string, Command>>;
     readonly noun: string;
+    /** As in {@linkcode Command}. Defaults to segments. */
+    readonly completes?: Command["completes"];
     help(options: string): string;
   },
 ): Command {
@@ -81,7 +83,7 @@ export function verbCommand(
   return {
     options,
     verbs: names,
-    completes: "segments",
+    completes,
     help: () => help(optionsHelp(options)),
     async run([name, ...args]: readonly string[]): Promise<number> {
       if (name !== undefined && Object.hasOwn(verbs, name)) return await verbs[name]!.run(args);

@@ -16,7 +16,7 @@ const SUMMARIES = {
   sub: "print the messages of a topic as they are published",
   topic: "list topics, show one, remove them",
   latest: "read, write or follow a value that is always the newest",
-  bridge: "pass messages to NATS JetStream, and back",
+  bridge: "pass messages to NATS JetStream or a file, and back",
   ls: "list segments, or semaphore sets",
   stat: "show all facts of one segment or semaphore set",
   create: "make a segment and print its key and id",

@@ -3,7 +3,7 @@
  * the protocols.
  */
 
-import type { Fields, StructInput, StructLayout, StructView } from "./layout.ts";
+import type { AnyStructLayout, Fields, StructInput, StructLayout, StructView } from "./layout.ts";
 import { encodeOwn, type OwnMemory, ownMemory } from "./value_copy.ts";
 
 /** Makes the bytes of messages. */
@@ -25,11 +25,14 @@ export interface MessageDecoder<Out> {
 }
 
 /** Both directions. Where there is no codec, messages are bytes. */
-export interface MessageCodec<In, Out> extends MessageEncoder<In>, MessageDecoder<Out> {}
+export interface MessageCodec<In, Out> extends MessageEncoder<In>, MessageDecoder<Out> {
+  /** The struct. */
+  readonly layout: AnyStructLayout;
+}
 
 /** A codec for structs. It may serve all senders and receivers of one process. */
 export class StructCodec<F extends Fields> implements MessageCodec<StructInput<F>, StructView<F>> {
-  readonly #layout: StructLayout<F>;
+  readonly layout: StructLayout<F>;
   readonly #encoded: OwnMemory;
   /** Whether a message is being encoded, which may run code of the caller that sends another one. */
   #encoding = false;
@@ -38,7 +41,7 @@ export class StructCodec<F extends Fields> implements MessageCodec<StructInput<F
   #view: StructView<F>;
 
   constructor(layout: StructLayout<F>) {
-    this.#layout = layout;
+    this.layout = layout;
     this.#encoded = ownMemory(layout.size);
     this.#shown = new Uint8Array(layout.size);
     this.#view = layout.view(this.#shown.buffer);
@@ -46,10 +49,10 @@ export class StructCodec<F extends Fields> implements MessageCodec<StructInput<F
 
   encode(message: StructInput<F>): Uint8Array<ArrayBuffer> {
     const nested = this.#encoding;
-    const memory = nested ? ownMemory(this.#layout.size) : this.#encoded;
+    const memory = nested ? ownMemory(this.layout.size) : this.#encoded;
     this.#encoding = true;
     try {
-      encodeOwn(this.#layout, memory, message);
+      encodeOwn(this.layout, memory, message);
     } finally {
       this.#encoding = nested;
     }
@@ -57,13 +60,13 @@ export class StructCodec<F extends Fields> implements MessageCodec<StructInput<F
   }
 
   decode(bytes: Uint8Array<ArrayBuffer>): StructView<F> {
-    return this.#layout.view(bytes.buffer, bytes.byteOffset);
+    return this.layout.view(bytes.buffer, bytes.byteOffset);
   }
 
   show(bytes: Uint8Array<ArrayBuffer>): StructView<F> {
     if (this.#shown.length === 0) {
-      this.#shown = new Uint8Array(this.#layout.size);
-      this.#view = this.#layout.view(this.#shown.buffer);
+      this.#shown = new Uint8Array(this.layout.size);
+      this.#view = this.layout.view(this.#shown.buffer);
     }
     this.#shown.set(bytes);
     return this.#view;

@@ -29,6 +29,9 @@ import {
   type TopicOptions,
 } from "./topic_options.ts";
 
+/** What makes the messages of a topic of structs. Internal: used by the player of recordings. */
+export let topicCodec: <In, Out>(topic: Topic<In, Out>) => MessageCodec<In, Out> | undefined;
+
 /**
  * A topic that this process has open: each subscriber gets what each publisher publishes. Its messages are
  * bytes, or structs if {@linkcode Topic.of} made it: `In` is what publishers take, and `Out` what
@@ -63,6 +66,10 @@ export class Topic<In = ArrayBufferView | ArrayBufferLike, Out = Uint8Array<Arra
   readonly #codec: MessageCodec<In, Out> | undefined;
   readonly #ends = new Set<Publisher<In> | Subscriber<Out>>();
   #leaveResult: LeaveResult | undefined;
+
+  static {
+    topicCodec = (topic) => topic.#codec;
+  }
 
   private constructor(options: HeadedOptions<Shape>, codec?: MessageCodec<In, Out>) {
     this.#membership = new TopicMembership(options);

@@ -5,6 +5,7 @@ import * as cparse from "../../src/cparse/mod.ts";
 import * as latest from "../../src/latest/mod.ts";
 import * as layout from "../../src/layout/mod.ts";
 import * as mailbox from "../../src/mailbox/mod.ts";
+import * as mcap from "../../src/mcap/mod.ts";
 import * as nats from "../../src/nats/mod.ts";
 import * as sync from "../../src/sync/mod.ts";
 import * as sysv from "../../src/sysv/mod.ts";
@@ -26,5 +27,6 @@ export const LIBRARY: Readonly<Record<string, unknown>> = {
   ...channel,
   ...latest,
   ...topic,
+  ...mcap,
   ...nats,
 };
