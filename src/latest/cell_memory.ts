@@ -59,7 +59,8 @@ const HIGH_END = Number.MAX_SAFE_INTEGER / TWO_32;
 
 /** The number of a publication, of its two words. */
 export function numberOf(low: number, high: number): number {
-  return (low >>> 0) + (high >>> 0) * TWO_32;
+  // Most numbers are small, and those are integers to the engine
+  return high === 0 && low >= 0 ? low : (low >>> 0) + (high >>> 0) * TWO_32;
 }
 
 /** Whether this can be the high word of a number. */

@@ -18,6 +18,7 @@ const WORD = Int32Array.BYTES_PER_ELEMENT;
 export class CellWriter {
   readonly memory: CellMemory;
   readonly #words: Int32Array<ArrayBuffer>;
+  readonly #wide: BigUint64Array<ArrayBuffer>;
   readonly #first: number;
   readonly #stride: number;
   readonly #mask: number;
@@ -36,6 +37,7 @@ export class CellWriter {
     const { shape, words, first, stride } = memory;
     this.memory = memory;
     this.#words = words;
+    this.#wide = memory.wide;
     this.#first = first;
     this.#stride = stride;
     this.#mask = shape.cells - 1;
@@ -54,6 +56,11 @@ export class CellWriter {
     Atomics.add(words, OPENED, 1);
   }
 
+  /** Whether the memory was detached. */
+  get isGone(): boolean {
+    return this.#words.length === 0;
+  }
+
   /** The number of the newest publication; 0 before the first. */
   get number(): number {
     return numberOf(this.#low, this.#high);
@@ -65,21 +72,21 @@ export class CellWriter {
   }
 
   /**
-   * Publishes `length` bytes, at most the size of a value, as the next value.
+   * Publishes `length` bytes, at most the size of a value, as the next value. Returns its number.
    *
    * @throws {ShmError} `ECORRUPT` memory no longer holds the number that we published; nothing is written
    */
-  write(value: Uint8Array, length: number): void {
+  write(value: Uint8Array, length: number): number {
     const cell = this.#begin(length);
     this.memory.bytes.set(value, (cell + VALUE) * WORD);
-    this.#publish();
+    return this.#publish();
   }
 
   /** As {@linkcode CellWriter.write}, for a small value in words. */
-  writeWords(value: BigUint64Array<ArrayBuffer>, length: number): void {
+  writeWords(value: BigUint64Array<ArrayBuffer>, length: number): number {
     const cell = this.#begin(length);
-    copyWords(value, 0, this.memory.wide, (cell + VALUE) / 2, (length + 7) >> 3);
-    this.#publish();
+    copyWords(value, 0, this.#wide, (cell + VALUE) >> 1, (length + 7) >> 3);
+    return this.#publish();
   }
 
   /** Writes the head of the next cell, and returns the index of its first word. */
@@ -89,7 +96,7 @@ export class CellWriter {
     const there = words[PUBLISHED]!;
     if (there !== before) throw this.#overwritten(there);
     const low = (before + 1) | 0;
-    const high = low === 0 ? (this.#high + 1) | 0 : this.#high;
+    const high = (low === 0 ? this.#high + 1 : this.#high) | 0;
     const cell = this.#cellOf(low);
     words[cell + LOW] = low;
     words[cell + HIGH] = high;
@@ -97,7 +104,7 @@ export class CellWriter {
     return cell;
   }
 
-  #publish(): void {
+  #publish(): number {
     const low = this.#low = (this.#low + 1) | 0;
     if (low === 0) this.#high = (this.#high + 1) | 0;
     // SYNC published: all bytes of the cell come before this store
@@ -105,6 +112,7 @@ export class CellWriter {
     // SYNC reuse: this begins with an atomic load, which comes after the store above and before the plain
     // stores of the next publication. So a reader that sees one of those sees this publication, too
     this.#readers.wake();
+    return numberOf(low, this.#high);
   }
 
   #overwritten(there: number): Error {

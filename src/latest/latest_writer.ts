@@ -2,7 +2,8 @@
  * The writer of a latest value. There is one at a time.
  */
 
-import { checkFunction, lengthOf } from "../layout/arguments.ts";
+import type { ShmError } from "../../ffi/shm_error.ts";
+import { checkFunction } from "../layout/arguments.ts";
 import { EventCount } from "../sync/event_count.ts";
 import type { Role } from "../sync/role.ts";
 import { refusePromise } from "../sync/visit.ts";
@@ -11,6 +12,14 @@ import { CellReader } from "./cell_reader.ts";
 import { CellWriter } from "./cell_writer.ts";
 import type { LatestObject } from "./latest_object.ts";
 import type { Encoded, ValueEncoder, ValueKind } from "./values.ts";
+
+/** What a writer is doing. */
+const STATE = {
+  FREE: 0,
+  /** Code of the caller runs that a write or an update has called. */
+  BUSY: 1,
+  CLOSED: 2,
+} as const;
 
 /** Makes the writer; its `role` is held. Internal: used by `latest.ts`. */
 export let makeWriter: <In, Edited>(
@@ -46,9 +55,11 @@ export class LatestWriter<In = ArrayBufferView | ArrayBufferLike, Edited = Uint8
   readonly #cells: CellWriter;
   /** Reads the newest value for `update`. */
   readonly #newest: CellReader;
-  /** Whether code of the caller runs that a write or an update has called. */
-  #busy = false;
-  #open = true;
+  /** The lengths that a value may have. */
+  readonly #least: number;
+  readonly #most: number;
+  /** A number: V8 compares it once, and a boolean with each value that counts as false. */
+  #state: typeof STATE[keyof typeof STATE] = STATE.FREE;
 
   static {
     makeWriter = (...how) => new LatestWriter(...how);
@@ -65,23 +76,30 @@ export class LatestWriter<In = ArrayBufferView | ArrayBufferLike, Edited = Uint8
     this.#encoder = kind.encoder();
     this.#cells = new CellWriter(memory, new EventCount(segment, WAITING_OFFSET), object);
     this.#newest = new CellReader(memory, object.least, object);
+    this.#least = object.least;
+    this.#most = object.shape.size;
     Object.freeze(this);
   }
 
   /** Whether the writer is open. */
   get isOpen(): boolean {
-    return this.#open && !this.#newest.isGone;
+    return this.#state !== STATE.CLOSED && !this.#cells.isGone;
   }
 
-  #checkOpen(): void {
-    if (!this.isOpen) throw this.#object.closed("the writer", false);
-  }
-
+  /** Throws unless it is open and free. */
   #check(): void {
-    this.#checkOpen();
-    if (this.#busy) {
-      throw this.#object.busy("write a value", "another write is under way: return from it first");
-    }
+    if (this.#state !== STATE.FREE || this.#cells.isGone) throw this.#refusal();
+  }
+
+  #refusal(): ShmError {
+    return this.isOpen
+      ? this.#object.busy("write a value", "another write is under way: return from it first")
+      : this.#object.closed("the writer", false);
+  }
+
+  /** Code of the caller has run, and may have closed the writer. */
+  #ended(): void {
+    if (this.#state === STATE.BUSY) this.#state = STATE.FREE;
   }
 
   /**
@@ -104,32 +122,32 @@ export class LatestWriter<In = ArrayBufferView | ArrayBufferLike, Edited = Uint8
   write(value: In): number {
     this.#check();
     let bytes: Encoded;
-    this.#busy = true;
+    this.#state = STATE.BUSY;
     try {
       bytes = this.#encoder.encode(value);
     } finally {
-      this.#busy = false;
+      this.#ended();
     }
     return this.#publish(bytes);
   }
 
   #publish(bytes: Encoded): number {
-    // Code of the caller has run
-    this.#checkOpen();
-    const { words } = this.#encoder;
-    const length = lengthOf(bytes);
-    const { least, shape } = this.#object;
-    if (length < least || length > shape.size) throw this.#misfit(length);
-    if (words !== undefined) this.#cells.writeWords(words, length);
-    else this.#cells.write(bytes, length);
-    const version = this.#cells.number;
+    this.#check();
+    const { length, words } = this.#encoder;
+    if (length < this.#least || length > this.#most) throw this.#misfit(length);
+    const cells = this.#cells;
+    const version = words === undefined
+      ? cells.write(bytes, length)
+      : cells.writeWords(words, length);
     this.#encoder.wrote(version);
     return version;
   }
 
   #misfit(length: number): RangeError {
-    const { least, shape: { size } } = this.#object;
-    const takes = least === size ? `${size} bytes, those of its struct` : `at most ${size} bytes`;
+    const most = this.#most;
+    const takes = this.#least === most
+      ? `${most} bytes, those of its struct`
+      : `at most ${most} bytes`;
     return new RangeError(`a value has ${takes}, got ${length}`);
   }
 
@@ -147,11 +165,11 @@ export class LatestWriter<In = ArrayBufferView | ArrayBufferLike, Edited = Uint8
     this.#check();
     const copy = this.#encoder.edit(this.#newest, this.#cells.number);
     let returned: unknown;
-    this.#busy = true;
+    this.#state = STATE.BUSY;
     try {
       returned = edit(copy);
     } finally {
-      this.#busy = false;
+      this.#ended();
     }
     refusePromise(returned, "edit", "await before the update; nothing was published");
     return this.#publish(this.#encoder.edited());
@@ -162,8 +180,8 @@ export class LatestWriter<In = ArrayBufferView | ArrayBufferLike, Edited = Uint8
    * nothing.
    */
   close(): void {
-    if (!this.#open) return;
-    this.#open = false;
+    if (this.#state === STATE.CLOSED) return;
+    this.#state = STATE.CLOSED;
     this.#role.release();
   }
 

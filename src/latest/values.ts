@@ -24,7 +24,9 @@ export type Encoded = Uint8Array<ArrayBufferLike>;
 
 /** Makes the bytes of values. */
 export interface ValueEncoder<In, Edited> {
-  /** What `encode` or `edited` returned last, as words; `undefined` if it is not made of them, or long. */
+  /** The length of what `encode` or `edited` returned last. */
+  readonly length: number;
+  /** The same as words; `undefined` if it is not made of them, or long. */
   readonly words: BigUint64Array<ArrayBuffer> | undefined;
   /** Returns the bytes of `value`. They may be its own, or overwritten by the next call. */
   encode(value: In): Encoded;
@@ -66,25 +68,28 @@ export const BYTES: ValueKind<ArrayBufferView | ArrayBufferLike, Bytes, Bytes, B
 };
 
 class BytesEncoder implements ValueEncoder<ArrayBufferView | ArrayBufferLike, Bytes> {
+  length = 0;
   words: BigUint64Array<ArrayBuffer> | undefined;
-  /** The last value, its length, and its words if it was written twice and they are aligned. */
+  /** The last value if it is small, and its words if it was written twice and is made of them. */
   #last: Encoded | undefined;
-  #lastLength = 0;
-  #lastWords: BigUint64Array<ArrayBuffer> | undefined;
+  #lastWords: BigUint64Array<ArrayBuffer> = NO_WORDS;
   #edited: Bytes = new Uint8Array(0);
-  #length = 0;
 
   encode(value: ArrayBufferView | ArrayBufferLike): Encoded {
-    // Many programs write the same small array each time. Its words are copied in a third of the time
-    const last = this.#last;
-    if (last !== undefined && value === last && lengthOf(last) === this.#lastLength) {
-      this.words = this.#lastWords ??= alignedWords(last);
-      return last;
+    // Many programs write the same small array each time. Its words are copied in a third of the time, and
+    // there are none if its memory was transferred away or made smaller
+    const words = this.#lastWords;
+    if (value === this.#last && words.length > 0) {
+      this.length = words.length * WIDE;
+      this.words = words;
+      return this.#last;
     }
-    this.words = this.#lastWords = undefined;
     const bytes = checkBytes(value, "value");
-    this.#lastLength = lengthOf(bytes);
-    this.#last = bytes === value && this.#lastLength <= SMALL ? bytes : undefined;
+    this.#lastWords = value === this.#last ? wordsIn(bytes) : NO_WORDS;
+    this.words = undefined;
+    // Comes last: a property that the caller has defined on the array runs code of the caller
+    const length = this.length = lengthOf(bytes);
+    this.#last = bytes === value && length <= SMALL ? bytes : undefined;
     return bytes;
   }
 
@@ -93,25 +98,28 @@ class BytesEncoder implements ValueEncoder<ArrayBufferView | ArrayBufferLike, By
   edit(cells: CellReader): Bytes {
     const length = cells.load();
     const isFirst = cells.number === 0;
-    this.#length = isFirst ? cells.memory.shape.size : length;
-    if (this.#edited.length !== this.#length) this.#edited = new Uint8Array(this.#length);
+    const size = isFirst ? cells.memory.shape.size : length;
+    if (this.#edited.length !== size) this.#edited = new Uint8Array(size);
+    this.length = size;
     if (isFirst) this.#edited.fill(0);
     else this.#edited.set(cells.own.subarray(0, length));
     return this.#edited;
   }
 
   edited(): Encoded {
-    if (this.#edited.length !== this.#length) throw gone();
+    if (this.#edited.length !== this.length) throw gone();
     this.words = undefined;
     return this.#edited;
   }
 }
 
-/** The words of 8 bytes that `bytes` is made of, if it is. */
-function alignedWords(bytes: Encoded): BigUint64Array<ArrayBuffer> | undefined {
-  const { buffer, byteOffset, length } = bytes;
-  if (!(buffer instanceof ArrayBuffer) || (byteOffset | length) % WIDE !== 0) return undefined;
-  return new BigUint64Array(buffer, byteOffset, length / WIDE);
+const NO_WORDS = new BigUint64Array(0);
+
+/** The words of 8 bytes that `bytes` consist of, if they do. Of memory whose size changes there are none. */
+function wordsIn({ buffer, byteOffset, length }: Encoded): BigUint64Array<ArrayBuffer> {
+  const isMadeOfWords = buffer instanceof ArrayBuffer && !buffer.resizable &&
+    (byteOffset | length) % WIDE === 0;
+  return isMadeOfWords ? new BigUint64Array(buffer, byteOffset, length / WIDE) : NO_WORDS;
 }
 
 class BytesDecoder implements ValueDecoder<Bytes, Bytes> {
@@ -149,6 +157,7 @@ export function structs<F extends Fields>(
 }
 
 class StructEncoder<F extends Fields> implements ValueEncoder<StructInput<F>, StructView<F>> {
+  readonly length: number;
   readonly words: BigUint64Array<ArrayBuffer> | undefined;
   readonly #layout: StructLayout<F>;
   readonly #bytes: Bytes;
@@ -160,7 +169,7 @@ class StructEncoder<F extends Fields> implements ValueEncoder<StructInput<F>, St
   #view: StructView<F> | undefined;
 
   constructor(layout: StructLayout<F>) {
-    const { size } = layout;
+    const size = this.length = layout.size;
     const words = new BigUint64Array(wordsOf(size));
     this.words = size <= SMALL ? words : undefined;
     this.#layout = layout;

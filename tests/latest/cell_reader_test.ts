@@ -39,7 +39,7 @@ Deno.test("CellReader.load: returns a whole value, wherever between its loads th
       for (let published = 0; published <= 2 * cells; published++) {
         const scratch = new ScratchCells(cells);
         const writer = scratch.writer();
-        const write = (): void => writer.write(valueOf(writer.number + 1), 24);
+        const write = (): number => writer.write(valueOf(writer.number + 1), 24);
         write();
         const reader = scratch.reader();
         const act = (load: number): void => {
@@ -73,7 +73,7 @@ Deno.test("CellReader.load: returns the newest value and its number", () => {
 Deno.test("CellReader.copy: copies again while it is overtaken, and gives the newest then", () => {
   const scratch = new ScratchCells(4, 1000);
   const writer = scratch.writer();
-  const write = (): void => writer.write(valueOf(writer.number + 1, 1000), 1000);
+  const write = (): number => writer.write(valueOf(writer.number + 1, 1000), 1000);
   write();
   let times = 2;
   const reader = scratch.reader(

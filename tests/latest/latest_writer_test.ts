@@ -83,6 +83,13 @@ Deno.test("LatestWriter.write: the same array again has its present bytes, until
   const { version } = writer;
   assert.throws(() => writer.write(away), /transferred away/);
   assert.equal(writer.version, version);
+  const elastic = new ArrayBuffer(64, { maxByteLength: 128 });
+  const tracking = new Uint8Array(elastic);
+  for (const length of [64, 64, 64, 128, 128, 128, 8, 8, 8]) {
+    elastic.resize(length);
+    writer.write(tracking.fill(length));
+    assert.deepEqual(reader.read()?.value, valueOf(length, length));
+  }
 });
 
 Deno.test("LatestWriter.update: changes a copy of the newest value, and publishes it once", () => {
