@@ -4,9 +4,9 @@
  */
 
 import { mayUnshare } from "./support/needs.ts";
-import { PROGRAMS } from "./support/peer.ts";
+import { PROGRAMS, PROJECT } from "./support/peer.ts";
+import { testFiles } from "./support/test_files.ts";
 
-const FOLDER = new URL(".", import.meta.url).pathname;
 /** A rule of the house is no matter of the machine: `deno task rules` runs it. */
 const ELSEWHERE = ["rules_test.ts"];
 /**
@@ -30,13 +30,6 @@ const LONGEST = [
   "cli/commands/",
 ];
 
-/** All test files below `folder`, as paths from `tests/`. */
-function testFiles(folder = ""): string[] {
-  return [...Deno.readDirSync(FOLDER + folder)].flatMap(({ name, isDirectory }) =>
-    isDirectory ? testFiles(`${folder}${name}/`) : name.endsWith("_test.ts") ? [folder + name] : []
-  );
-}
-
 function rank(file: string): number {
   const place = LONGEST.findIndex((start) => file.startsWith(start));
   return place === -1 ? LONGEST.length : place;
@@ -50,11 +43,11 @@ function inShort(output: string): string {
 
 /** Runs one file to its end, prints how it went, and says whether it passed. */
 async function run(file: string, alone: boolean, programs: string): Promise<boolean> {
-  const test = [Deno.execPath(), "test", "--no-check", "-P=tests", FOLDER + file];
+  const test = [Deno.execPath(), "test", "--no-check", "-P=tests", `${PROJECT}tests/${file}`];
   const [command, ...args] = alone ? ["unshare", "-i", ...test] : test;
   const { success, stdout, stderr } = await new Deno.Command(command!, {
     args,
-    cwd: `${FOLDER}..`,
+    cwd: PROJECT,
     env: { NO_COLOR: "1", [PROGRAMS]: programs },
     stdin: "null",
   }).output();

@@ -16,6 +16,12 @@ const SAFETY_MS = 60_000;
 /** The variable that names a folder in which programs are kept for all files of a run. */
 export const PROGRAMS = "SHM_TEST_PROGRAMS";
 
+/**
+ * The variable that names another target for C, such as `aarch64-linux-gnu`: its compilers are used, and its
+ * programs run under qemu. `tests/arm64/run.ts` sets it.
+ */
+export const CROSS = "SHM_TEST_CROSS";
+
 /** The root of the project, as a path. */
 export const PROJECT: string = new URL("../..", import.meta.url).pathname;
 
@@ -179,6 +185,15 @@ export class Peer implements AsyncDisposable {
   }
 }
 
+/** Runs a compiler, and fails the test with what it says. */
+function build(compiler: string, args: readonly string[]): void {
+  const { success, stderr } = new Deno.Command(compiler, {
+    args: [...args, ...(compiler.endsWith("gcc") ? ["-lm"] : [])],
+    env: { LC_ALL: "C" },
+  }).outputSync();
+  assert(success, new TextDecoder().decode(stderr));
+}
+
 /** A folder for the files of a test; removed with all in it when disposed. */
 export class TestFolder implements Disposable {
   readonly path: string = Deno.makeTempDirSync({ prefix: "sysv-shm-test-" });
@@ -212,6 +227,8 @@ export class TestFolder implements Disposable {
    */
   compile(compiler: "gcc" | "g++", name: string, args: readonly string[]): string {
     const path = `${this.path}/${name}`;
+    const target = Deno.env.get(CROSS);
+    if (target !== undefined) return this.#crossCompile(target, compiler, path, args);
     const kept = Deno.env.get(PROGRAMS);
     const cached = kept === undefined ? undefined : `${kept}/${this.#fingerprint(compiler, args)}`;
     if (cached !== undefined && existsSync(cached)) {
@@ -219,15 +236,24 @@ export class TestFolder implements Disposable {
       Deno.symlinkSync(cached, path);
       return path;
     }
-    const { success, stderr } = new Deno.Command(compiler, {
-      args: ["-o", path, ...args, ...(compiler === "gcc" ? ["-lm"] : [])],
-      env: { LC_ALL: "C" },
-    }).outputSync();
-    assert(success, new TextDecoder().decode(stderr));
+    build(compiler, ["-o", path, ...args]);
     if (cached !== undefined) {
       Deno.copyFileSync(path, `${path}.kept`);
       Deno.renameSync(`${path}.kept`, cached);
     }
+    return path;
+  }
+
+  /**
+   * Compiles for another processor. The path is that of a script that runs the program. Its waits have
+   * slices even where a test asks for none: under the emulator a wake can be lost (docs/memory_model.md).
+   */
+  #crossCompile(target: string, compiler: string, path: string, args: readonly string[]): string {
+    const program = `${path}.${target}`;
+    const flags = args.filter((arg) => !arg.startsWith("-DSHM_SLICE_MS="));
+    build(`${target}-${compiler}`, ["-static", "-o", program, ...flags]);
+    const qemu = `qemu-${target.split("-")[0]}-static`;
+    Deno.writeTextFileSync(path, `#!/bin/sh\nexec ${qemu} ${program} "$@"\n`, { mode: 0o700 });
     return path;
   }
 
