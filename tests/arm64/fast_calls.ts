@@ -112,6 +112,7 @@ function calls(): Readonly<Record<string, Call>> {
   const ofOthers: CallsOf<typeof others> = {
     ftok: () => other.ftok(path, 1),
     sigaction: () => other.sigaction(-1, null, bytes),
+    getrlimit: () => other.getrlimit(-1, bytes),
   };
   const { symbols } = Deno.dlopen("libc.so.6", {
     free: { parameters: ["pointer"], result: "void" },
