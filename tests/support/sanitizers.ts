@@ -18,9 +18,12 @@ const BUILDS = {
 
 export type Build = keyof typeof BUILDS;
 
-/** All headers. A program includes some of them. */
-const HEADERS = Array.from(Deno.readDirSync(`${PROJECT}c`), ({ name }) => name)
-  .filter((name) => name.endsWith(".h"));
+/** All headers by name. A program includes some of them. */
+function headers(): [name: string, text: string][] {
+  return Array.from(Deno.readDirSync(`${PROJECT}c`), ({ name }) => name)
+    .filter((name) => name.endsWith(".h"))
+    .map((name) => [name, Deno.readTextFileSync(`${PROJECT}c/${name}`)]);
+}
 
 /** Longer than any timeout: a peer that is not woken does not wake. */
 const ENDLESS_SLICE = "-DSHM_SLICE_MS=600000";
@@ -42,13 +45,13 @@ export async function runSanitized(
   changes: readonly Change[] = [],
 ): Promise<Ended> {
   using folder = new TestFolder();
-  const texts = HEADERS.map((name) => Deno.readTextFileSync(`${PROJECT}c/${name}`));
+  const files = headers();
   for (const [from, to] of changes) {
-    const found = texts.findIndex((text) => text.includes(from));
-    assert.equal(texts.join("").split(from).length, 2, `not once in the headers: ${from}`);
-    texts[found] = texts[found]!.replace(from, () => to);
+    const all = files.map(([, text]) => text).join("");
+    assert.equal(all.split(from).length, 2, `not once in the headers: ${from}`);
+    for (const file of files) file[1] = file[1].replace(from, () => to);
   }
-  HEADERS.forEach((name, i) => folder.file(name, texts[i]!));
+  for (const [name, text] of files) folder.file(name, text);
   const program = folder.compile("gcc", "program", [
     ...["-std=gnu11", "-O1", "-g1", "-fno-omit-frame-pointer", "-pthread", ENDLESS_SLICE],
     ...BUILDS[build],
