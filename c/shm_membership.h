@@ -207,10 +207,29 @@ static inline bool shmi_is_idle(const struct ShmMembership *member) {
          shmi_are_zero(member, values, member->lock, member->users);
 }
 
-static inline bool shmi_trusted(uid_t uid) { return uid == 0 || uid == geteuid(); }
+/* The user id that stands for all users that a user namespace does not map: user_namespaces(7). */
+#define SHMI_OVERFLOW_UID 65534
+
+static inline bool shmi_maps_all_users(void) {
+  FILE *map = fopen("/proc/self/uid_map", "re");
+  unsigned long count = 0;
+  const bool all =
+      map != NULL && fscanf(map, "%*u %*u %lu", &count) == 1 && count == UINT32_MAX;
+  if (map != NULL) fclose(map);
+  return all;
+}
+
+/* Whether a user is root or this one. The id of users that are not mapped may be another user than this
+ * one, which has it too; but then a mode without rights for others gives no access. */
+static inline bool shmi_trusted(uid_t uid, unsigned mode) {
+  if (uid == 0) return true;
+  if (uid != geteuid()) return false;
+  return uid != SHMI_OVERFLOW_UID || (mode & 066) == 0 || shmi_maps_all_users();
+}
 
 static inline bool shmi_trusts(const struct ShmMembership *member, const struct ipc_perm *owner) {
-  return member->trust || (shmi_trusted(owner->cuid) && shmi_trusted(owner->uid));
+  const unsigned mode = (unsigned)owner->mode;
+  return member->trust || (shmi_trusted(owner->cuid, mode) && shmi_trusted(owner->uid, mode));
 }
 
 static inline enum ShmiStatus shmi_untrusted(struct ShmMembership *member, const char *object,

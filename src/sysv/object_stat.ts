@@ -77,14 +77,20 @@ export function unmappedAccount({ uid, gid }: Pick<ObjectStat, "uid" | "gid">): 
   return undefined;
 }
 
-/** Each line of a map holds the first id inside the namespace, the first id outside, and a count. */
 function isMapped(map: "uid_map" | "gid_map", id: number): boolean {
+  return mappedIds(map)?.some(({ first, count }) => id >= first && id < first + count) ?? true;
+}
+
+/** The ids that are mapped in this user namespace; `undefined` without /proc. */
+function mappedIds(
+  map: "uid_map" | "gid_map",
+): readonly { readonly first: number; readonly count: number }[] | undefined {
   const bytes = readFileStart(`/proc/self/${map}`, MAP_BYTES);
-  if (typeof bytes === "number") return true;
-  const lines = new TextDecoder().decode(bytes).trim().split("\n");
-  return lines.some((line) => {
+  if (typeof bytes === "number") return undefined;
+  return new TextDecoder().decode(bytes).trim().split("\n").map((line) => {
+    // The first id inside the namespace, the first id outside, and a count
     const [first = 0, , count = 0] = line.trim().split(/\s+/).map(Number);
-    return id >= first && id < first + count;
+    return { first, count };
   });
 }
 
@@ -100,17 +106,32 @@ export function readTime<Name extends string>(
   return seconds === 0 ? null : new Date(seconds * 1000);
 }
 
+/** The number of all user ids, as a map holds it that maps all. */
+const ALL_IDS = 2 ** 32 - 1;
+
+/** The user id that stands for all users that a user namespace does not map. Source: user_namespaces(7). */
+const OVERFLOW_ID = 65534;
+
+/** The bits of a mode that let other users than the owner read or write. */
+const FOR_OTHERS = 0o066;
+
 /**
  * The user that created or owns the object, if it is neither this user nor root; otherwise `undefined`.
  * Such a user may have created the object at a well-known key as a trap.
  */
-export function foreignUser({ cuid, uid }: ObjectStat): number | undefined {
-  if (isForeign(cuid)) return cuid;
-  return isForeign(uid) ? uid : undefined;
+export function foreignUser({ cuid, uid, mode }: ObjectStat): number | undefined {
+  return [cuid, uid].find((id) =>
+    id !== 0 && (id !== geteuid() || id === OVERFLOW_ID && mayBeAnotherUser(mode))
+  );
 }
 
-function isForeign(uid: number): boolean {
-  return uid !== 0 && uid !== geteuid();
+/**
+ * Whether {@linkcode OVERFLOW_ID} may be another user than this one, which has this id too. If the mode
+ * gives other users no access, the kernel lets only its owner use the object.
+ */
+function mayBeAnotherUser(mode: number): boolean {
+  return (mode & FOR_OTHERS) !== 0 &&
+    !(mappedIds("uid_map")?.some(({ count }) => count === ALL_IDS) ?? false);
 }
 
 /** Whether a result means that the object was removed before or while the call used it. */

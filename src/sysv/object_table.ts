@@ -5,6 +5,7 @@
  */
 
 import { IPC } from "../../ffi/constants.ts";
+import { geteuid } from "../../ffi/accounts.ts";
 import { ERRNO } from "../../ffi/errno.ts";
 import type { KernelStruct } from "../../ffi/platform.ts";
 import { type FailureDetails, type LibcCall, ShmError } from "../../ffi/shm_error.ts";
@@ -288,12 +289,17 @@ export class ObjectTable<Stat extends ObjectStat, Name extends string> {
     throw new ShmError(`use the ${this.#name}`, undefined, "EUNTRUSTED", {
       key,
       id: stat.id,
-      facts: `uid ${user} created or owns it (mode ${mode}) and may change it at any time`,
+      facts: `uid ${user} created or owns it (mode ${mode}) and may change it at any time${
+        user === geteuid() ? UNMAPPED : ""
+      }`,
       remedy: "pass trust: true to accept that",
       option: "trust",
     });
   }
 }
+
+/** Why an object is refused although its owner seems to be this user. */
+const UNMAPPED = "; in this user namespace that id stands for all users that are not mapped";
 
 /** The steps that make an object usable: the call that returns its id, and what follows. */
 export interface OpenSteps<Opened> {

@@ -1,10 +1,12 @@
 /**
- * Peers in different pid namespaces, as two containers that share an IPC namespace: they exclude and wake each
- * other, the kernel frees what a killed one held, and no message names a process that it cannot know.
+ * Peers in different pid and user namespaces, as two containers that share an IPC namespace: they exclude and
+ * wake each other, the kernel frees what a killed one held, no message names a process that it cannot know,
+ * and a user that is not mapped is not trusted.
  */
 
 import assert from "node:assert/strict";
 import { Channel, Latest, MailboxClient, MailboxServer, Mutex, Topic } from "../../mod.ts";
+import { C_NEEDS, CProgram } from "../support/c_program.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
 import { type Needs, testWith } from "../support/needs.ts";
 import { freshKey, Peer, withLocalImports } from "../support/peer.ts";
@@ -126,5 +128,40 @@ testWith(
     consumer.ack();
     using server = MailboxServer.open({ key: mailbox });
     assert.equal(server.tryReceive(), undefined);
+  },
+);
+
+const PRODUCER = new CProgram(new URL("../../c/examples/channel_producer.c", import.meta.url));
+
+testWith(
+  { tools: [...NEEDS.tools!, ...C_NEEDS.tools], files: true, root: true },
+  "trust: where a user namespace maps no user, an object is this user's only by its mode",
+  async () => {
+    const key = freshKey();
+    const own = freshKey();
+    using _channel = Channel.openOrCreate({ key, mode: 0o666, lanes: 1, laneCapacity: 4096 });
+    // There this user and the owner have the same id, that of all users who are not mapped
+    await using c = PRODUCER.startUnder(["unshare", "--user"], key);
+    await c.endInput();
+    const { code, stderr } = await c.ended();
+    assert.match(stderr, /user 65534 created its segment and user 65534 owns it/);
+    assert.equal(code, 1);
+    const program = `
+      import { Channel, Segment } from "@sysv/shm";
+      ${REPORT}
+      await report(() => Channel.open(${key}));
+      await report(() => Channel.open(${key}, { trust: true }).close());
+      const segment = Segment.create({ key: ${own}, size: 64 });
+      await report(() => Segment.open(${own}).id === segment.id);
+      segment.remove();
+    `;
+    const deno = [Deno.execPath(), "eval", "--ext=ts", withLocalImports(program)];
+    await using peer = Peer.start("unshare", ["--user", ...deno]);
+    const ended = await peer.ended();
+    assert.equal(ended.stderr, "");
+    assert.match(
+      ended.stdout,
+      /^cannot use the .*EUNTRUSTED.*uid 65534 .*not mapped; pass trust.*\ndone in use\ndone true\n$/,
+    );
   },
 );
