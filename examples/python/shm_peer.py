@@ -593,7 +593,7 @@ class Mailbox(Peer):
 
 class MailboxServer(Mailbox):
     def __init__(self, key=1111, persistent=False, recreate=False, mode=0o600, timeout=5.0, trust_others=False):
-        self.serving = False
+        self.serving = self.in_flight = False
         super().__init__(key, True, persistent, mode, timeout, trust_others, recreate)
         try:
             if not self._try_take(self.SERVER):
@@ -611,33 +611,42 @@ class MailboxServer(Mailbox):
         return self.persistent
 
     def _release_roles(self):
+        self.nack()
         if self.serving:
             self._release(self.SERVER)
 
-    def receive(self, handler, timeout=None):
-        """Calls handler(text, pid of the sender or None) with one message. It is taken when the handler
-        returns; if the handler raises, or the process dies, the message stays for the next call."""
+    def receive(self, timeout=None):
+        """The next message as (text, pid of its sender or None), or None when the time is over. It stays in the
+        slot until `ack`, or the next `receive`; after `nack`, or if the process dies, it is received again."""
+        self.ack()
         deadline = Deadline(timeout)
         while True:
             if not self._wait_flag(True, deadline):
-                return False
+                return None
             if not self._try_take(self.IN_FLIGHT):  # its sender is withdrawing it
                 if deadline.over():
-                    return False
+                    return None
                 time.sleep(deadline.slice())
                 self._check()
                 continue
-            try:
-                if self.memory.load8(0) == 0:
-                    continue
-                text = self.memory.read(1, MESSAGE).partition(b"\0")[0].decode("utf-8", "replace")
-                before, value, after = self._getpid(self.SENDER), self._getval(self.SENDER), self._getpid(self.SENDER)
-                handler(text, before if value == 2 and before == after and before != 0 else None)
-                self.memory.store8(0, 0)
-                self.memory.wake_all(0)
-                return True
-            finally:
-                self._release(self.IN_FLIGHT)
+            self.in_flight = True
+            if self.memory.load8(0) != 0:
+                break
+            self.nack()
+        text = self.memory.read(1, MESSAGE).partition(b"\0")[0].decode("utf-8", "replace")
+        before, value, after = self._getpid(self.SENDER), self._getval(self.SENDER), self._getpid(self.SENDER)
+        return text, before if value == 2 and before == after and before != 0 else None
+
+    def ack(self):
+        if self.in_flight:
+            self.memory.store8(0, 0)
+            self.memory.wake_all(0)
+            self.nack()
+
+    def nack(self):
+        if self.in_flight:
+            self.in_flight = False
+            self._release(self.IN_FLIGHT)
 
 
 class MailboxClient(Mailbox):
@@ -920,6 +929,7 @@ class Lanes(Headed):
 ASLEEP, OPENED, IDENTITY = 128, 132, 136  # the consumer's line
 TAIL, LANE_ASLEEP, LANE_OPENED, CLOSED, FULL_WAITS, TAIL_TALLIES = 0, 4, 8, 12, 16, 20
 HEAD, HEAD_TALLIES = 128, 132
+END_OF_STREAM = "end of stream"
 
 
 class Channel(Lanes):
@@ -1048,7 +1058,7 @@ class Producer(Channel):
 class Consumer(Channel):
     def __init__(self, key, create=True, persistent=False, lanes=None, capacity=None, message_size=None,
                  mode=0o600, timeout=5.0, trust_others=False, message_type=None):
-        self.consuming = False
+        self.consuming, self.held = False, None
         super().__init__(key, create, persistent, lanes, capacity, message_size, mode, timeout, trust_others,
                          message_type)
         try:
@@ -1068,8 +1078,8 @@ class Consumer(Channel):
     def _tail(self, i):
         return self.memory.load32(self._lane(i) + TAIL)
 
-    def _one(self, i, handler):
-        """Hands over the next message of lane i; False if it has none."""
+    def _one(self, i):
+        """The next message of lane i, which it holds from now on; None if there is none."""
         head, tail = self.heads[i], self._tail(i)  # SYNC tail
         if head % 8 or tail % 8 or (tail - head) & MASK > self.capacity:
             raise LaneError(i, "its positions are impossible")
@@ -1088,10 +1098,9 @@ class Consumer(Channel):
             if not self._fits(length) or size > there or size > to_end:
                 raise LaneError(i, f"it has a record of {length} bytes")
             tag = self.memory.load32(self._ring(i) + index + 4)
-            handler(self.memory.read(self._ring(i) + index + 8, length), tag, i)
-            self._free(i, (head + size) & MASK, 1)
-            return True
-        return False
+            self.held = i, (head + size) & MASK
+            return self.memory.read(self._ring(i) + index + 8, length), tag, i
+        return None
 
     def _free(self, i, head, messages):
         at = self._lane(i)
@@ -1099,34 +1108,45 @@ class Consumer(Channel):
         self.heads[i] = head
         self.memory.wake_if_asleep(at + LANE_ASLEEP)
 
-    def receive(self, handler, timeout=None, until_end=False):
-        """Calls handler(payload, tag, lane) with one message; it is taken when the handler returns.
-        Returns True, or False when the time is over, or None at the end of the stream. A lane that
-        cannot be read raises LaneError; the next call goes on with the next lane."""
+    def receive(self, timeout=None, until_end=False):
+        """The next message as (payload, tag, lane), or None when the time is over, or END_OF_STREAM. It stays in
+        its lane until `ack`, or the next `receive`; after `nack`, or if the process dies, it is received again.
+        A lane that cannot be read raises LaneError; the next call goes on with the next lane."""
+        self.ack()
         deadline = Deadline(timeout)
         try:
             while True:
                 for _ in range(self.lanes):
                     i, self.next = self.next, (self.next + 1) % self.lanes
-                    if self._one(i, handler):
+                    message = self._one(i)
+                    if message:
                         self.seen = True
-                        return True
+                        return message
                 if until_end and self._ended():
-                    return None
+                    return END_OF_STREAM
                 self.memory.set_asleep(ASLEEP)
                 if any(self._tail(i) != self.heads[i] for i in range(self.lanes)):
                     continue
                 if until_end and self._ended():
-                    return None
+                    return END_OF_STREAM
                 for i in range(self.lanes):
                     if self.memory.load32(self._lane(i) + HEAD) != self.heads[i]:
                         raise ShmError(f"lane {i}: another program changed its head")
                 if deadline.over():
-                    return False
+                    return None
                 self.memory.wait(ASLEEP, 1, deadline.slice())
                 self._check()
         finally:
             self.memory.store32(ASLEEP, 0)
+
+    def ack(self):
+        if self.held:
+            (i, head), self.held = self.held, None
+            self._free(i, head, 1)
+
+    def nack(self):
+        if self.held:
+            self.next, self.held = self.held[0], None
 
     def _producer_present(self):
         return any(self._getval(1 + i) for i in range(self.lanes))
@@ -1140,6 +1160,8 @@ class Consumer(Channel):
 
     def discard(self, i):
         """Drops what is in lane i, because it cannot be read. Its owner's tally knows how many they were."""
+        if self.held and self.held[0] == i:
+            self.held = None
         at = self._lane(i)
         if self._tail(i) % 8:
             self.memory.round_down(at + TAIL)
@@ -1587,8 +1609,11 @@ def run_server(options):
         print("ready", file=sys.stderr, flush=True)
         left = options.count
         while left is None or left > 0:
-            if not server.receive(lambda text, _pid: show(text.encode()), options.timeout):
+            message = server.receive(options.timeout)
+            if message is None:
                 raise ShmError("no message in time")
+            show(message[0].encode())
+            server.ack()
             left = None if left is None else left - 1
 
 
@@ -1612,17 +1637,19 @@ def run_consume(options):
         left = options.count
         while left is None or left > 0:
             try:
-                got = consumer.receive(lambda payload, _tag, _lane: show(payload), options.timeout, left is None)
+                message = consumer.receive(options.timeout, left is None)
             except LaneError as error:
                 if not options.discard:
                     raise
                 print(error, file=sys.stderr, flush=True)
                 consumer.discard(error.lane)
                 continue
-            if got is None:
+            if message is END_OF_STREAM:
                 return
-            if not got:
+            if message is None:
                 raise ShmError("no message in time")
+            show(message[0])
+            consumer.ack()
             left = None if left is None else left - 1
 
 
