@@ -1,29 +1,18 @@
 /*
- * A peer of a channel, in C, for tests, the crash harness and the bench. Built by each of them:
- * gcc -std=gnu11 -O2 -I c tests/channel/peer.c
+ * A peer of a channel, in C, for tests. gcc -std=gnu11 -O2 -I c tests/channel/peer.c
  *
  *   peer send KEY COUNT SIZE [BATCH]  sends COUNT messages (0: until stopped) of SIZE bytes ("8-600":
  *                                     of many sizes), publishing every BATCH (1) of them
  *   peer recv KEY COUNT               receives COUNT messages (0: until stopped) and checks them
- *   peer ping KEY1 KEY2 N [SIZE]      sends on KEY1 what `pong` with the same keys sends back on
- *   peer pong KEY1 KEY2 N             KEY2; N times. Both channels are made with one lane
  *   peer stat KEY                     prints a line for each lane
  *
  * Options, in any place:
- *   --lanes L, --capacity C, --message-size M, --keep   of a channel that is not there yet
+ *   --lanes L, --capacity C, --message-size M   of a channel that is not there yet
  *   --tag T           of the messages; without it, the process id
- *   --first S         the sequence number to begin with (0)
  *   --until-closed    recv: ends when there was a producer and there is none, and all was received
- *   --resume          recv: a tag may begin with any sequence number, not only with 0
- *   --copy            recv: copies each message and frees it before it is checked (at most once);
- *                     otherwise messages are checked in the ring and freed after (at least once)
- *   --max M           recv: frees after at most so many messages
- *   --print           recv: writes "TAG SEQUENCE LENGTH" for each message, before it is freed
  *   --need-consumer   send: ends with an error when the lane is full and there is no consumer
- *   --unchecked       send and recv: only the sequence number is written and checked, for speed
  *   --timeout S       ends with an error when waiting longer than that for one thing (30)
  *   --spin N          how often to look before sleeping
- *   --cpu N           runs on that processor
  *
  * A message of sequence number s, tag t and n bytes: the first 8 bytes are s, little-endian, then come
  * 8 at a time the values of shuffle(s, t, n, 1), shuffle(s, t, n, 2)..., cut off after n bytes.
@@ -34,7 +23,6 @@
  */
 #include "shm_channel.h"
 
-#include <sched.h>
 #include <stdlib.h>
 
 #define MOST_TAGS 65536
@@ -43,9 +31,8 @@ static volatile sig_atomic_t stopped = 0;
 
 static struct {
   struct ShmChannelOptions channel;
-  bool until_closed, resume, copy, print, need_consumer, unchecked;
+  bool until_closed, need_consumer;
   uint32_t tag, spin;
-  uint64_t first, max;
   double timeout;
 } options;
 
@@ -99,7 +86,6 @@ static uint64_t shuffle(uint64_t sequence, uint32_t tag, uint32_t length, uint32
 
 static void write_message(unsigned char *bytes, uint64_t sequence, uint32_t tag, uint32_t length) {
   memcpy(bytes, &sequence, length < 8 ? length : 8);
-  if (options.unchecked) return;
   for (uint32_t word = 1, at = 8; at < length; word++, at += 8) {
     const uint64_t value = shuffle(sequence, tag, length, word);
     memcpy(bytes + at, &value, length - at < 8 ? length - at : 8);
@@ -110,7 +96,6 @@ static void write_message(unsigned char *bytes, uint64_t sequence, uint32_t tag,
 static uint32_t wrong_byte(const unsigned char *bytes, uint64_t sequence, uint32_t tag,
                            uint32_t length) {
   if (memcmp(bytes, &sequence, length < 8 ? length : 8) != 0) return 0;
-  if (options.unchecked) return length;
   for (uint32_t word = 1, at = 8; at < length; word++, at += 8) {
     const uint64_t value = shuffle(sequence, tag, length, word);
     if (memcmp(bytes + at, &value, length - at < 8 ? length - at : 8) != 0) return at;
@@ -129,8 +114,8 @@ static void send_messages(key_t key, uint64_t count, uint32_t least, uint32_t mo
   printf("ready %ld %lu\n", (long)getpid(), (unsigned long)producer.lane);
   fflush(stdout);
   const int64_t begin = shm_now();
-  const uint64_t end = count != 0 ? options.first + count : UINT64_MAX;
-  uint64_t bytes = 0, sequence = options.first, staged = 0;
+  const uint64_t end = count != 0 ? count : UINT64_MAX;
+  uint64_t bytes = 0, sequence = 0, staged = 0;
   while (sequence < end && !stopped) {
     const uint32_t length =
         least == most ? least
@@ -156,9 +141,9 @@ static void send_messages(key_t key, uint64_t count, uint32_t least, uint32_t mo
     }
   }
   shm_channel_close_producer(&producer);
-  printf("sent messages=%llu bytes=%llu tag=%lu next=%llu seconds=%.6f\n",
-         (unsigned long long)(sequence - options.first), (unsigned long long)bytes,
-         (unsigned long)options.tag, (unsigned long long)sequence,
+  printf("sent messages=%llu bytes=%llu tag=%lu seconds=%.6f\n",
+         (unsigned long long)sequence, (unsigned long long)bytes,
+         (unsigned long)options.tag,
          (double)(shm_now() - begin) / 1e9);
   shm_channel_leave(&channel);
 }
@@ -190,12 +175,10 @@ static void check_message(void *argument, const struct ShmChannelMessage *messag
   uint32_t place = place_of(received, message->tag);
   if (received->messages == 0) received->begin = shm_now();
   if (place == MOST_TAGS) {
-    uint64_t first = 0;
     if (received->tags == MOST_TAGS) die("more than %d tags", MOST_TAGS);
-    if (options.resume && message->length >= 8) memcpy(&first, bytes, 8);
     place = received->last = received->tags++;
     received->known[place].tag = message->tag;
-    received->known[place].next = first;
+    received->known[place].next = 0;
   }
   const uint64_t sequence = received->known[place].next++;
   const uint32_t at = wrong_byte(bytes, sequence, message->tag, message->length);
@@ -208,25 +191,6 @@ static void check_message(void *argument, const struct ShmChannelMessage *messag
   }
   received->messages++;
   received->bytes += message->length;
-  if (options.print) {
-    char line[80];
-    const int size = snprintf(line, sizeof line, "%lu %llu %lu\n", (unsigned long)message->tag,
-                              (unsigned long long)sequence, (unsigned long)message->length);
-    if (write(STDOUT_FILENO, line, (size_t)size) != size) die("cannot print");
-  }
-}
-
-static enum ShmStatus receive_some(struct ShmChannelConsumer *consumer, uint64_t most,
-                                   struct Received *received) {
-  static unsigned char copy[1 << 20];
-  struct ShmChannelMessage message;
-  if (options.max != 0 && options.max < most) most = options.max;
-  if (!options.copy) return shm_channel_drain(consumer, check_message, received, most, NULL);
-  const enum ShmStatus status =
-      shm_channel_try_receive(consumer, copy, sizeof copy, &message);
-  if (status == SHM_OK) check_message(received, &message);
-  shm_channel_ack(consumer);
-  return status;
 }
 
 static void receive_messages(key_t key, uint64_t count) {
@@ -238,8 +202,8 @@ static void receive_messages(key_t key, uint64_t count) {
   printf("ready %ld\n", (long)getpid());
   fflush(stdout);
   while ((count == 0 || received.messages < count) && !stopped) {
-    enum ShmStatus status =
-        receive_some(&consumer, count != 0 ? count - received.messages : 0, &received);
+    const uint64_t most = count != 0 ? count - received.messages : 0;
+    enum ShmStatus status = shm_channel_drain(&consumer, check_message, &received, most, NULL);
     if (status == SHM_EMPTY) {
       const struct ShmWait wait = patience();
       status = shm_channel_wait(&consumer, &wait);
@@ -253,63 +217,6 @@ static void receive_messages(key_t key, uint64_t count) {
          (unsigned long)received.tags, seconds);
   shm_channel_close_consumer(&consumer);
   shm_channel_leave(&channel);
-}
-
-/* ---- ping and pong --------------------------------------------------------------------------- */
-
-static int compare(const void *left, const void *right) {
-  const int64_t a = *(const int64_t *)left, b = *(const int64_t *)right;
-  return (a > b) - (a < b);
-}
-
-static void play(key_t there, key_t back, uint64_t count, uint32_t length, bool ping) {
-  static struct ShmChannel out, in;
-  static struct ShmChannelConsumer consumer;
-  static unsigned char copy[1 << 20];
-  struct ShmChannelProducer producer;
-  struct ShmChannelMessage message = {copy, length, 0, 0};
-  int64_t *const times = (int64_t *)malloc((count + 1) * sizeof *times);
-  if (times == NULL || length > sizeof copy) die("too much");
-  if (options.channel.lanes == 0) options.channel.lanes = 1;
-  open_channel(&out, ping ? there : back);
-  open_channel(&in, ping ? back : there);
-  check(shm_channel_open_producer(&producer, &out), &producer.error);
-  check(shm_channel_open_consumer(&consumer, &in), &consumer.error);
-  printf("ready %ld\n", (long)getpid());
-  fflush(stdout);
-  uint64_t i = 0;
-  for (; i < count && !stopped; i++) {
-    const struct ShmWait wait = patience();
-    const int64_t begin = shm_now();
-    enum ShmStatus status = SHM_OK;
-    if (ping) {
-      write_message(copy, i, options.tag, length);
-      check(shm_channel_send(&producer, copy, length, options.tag, &wait), &producer.error);
-    }
-    status = shm_channel_receive(&consumer, copy, sizeof copy, &message, &wait);
-    if (status == SHM_STOPPED) break;
-    check(status, &consumer.error);
-    if (!ping) {
-      check(shm_channel_send(&producer, copy, message.length, message.tag, &wait),
-            &producer.error);
-    } else if (message.length != length ||
-               wrong_byte(copy, i, options.tag, length) != length) {
-      die("round trip %llu came back wrong", (unsigned long long)i);
-    }
-    times[i] = shm_now() - begin;
-  }
-  if (ping && i > 0) {
-    qsort(times, i, sizeof *times, compare);
-    printf("pinged round_trips=%llu least_ns=%lld median_ns=%lld p99_ns=%lld most_ns=%lld\n",
-           (unsigned long long)i, (long long)times[0], (long long)times[i / 2],
-           (long long)times[i * 99 / 100], (long long)times[i - 1]);
-  }
-  free(times);
-  shm_channel_ack(&consumer);
-  shm_channel_close_producer(&producer);
-  shm_channel_close_consumer(&consumer);
-  shm_channel_leave(&out);
-  shm_channel_leave(&in);
 }
 
 /* ---- stat ------------------------------------------------------------------------------------ */
@@ -352,42 +259,27 @@ static unsigned long long number(const char *text) {
   return value;
 }
 
-static void run_on(size_t processor) {
-  cpu_set_t processors;
-  CPU_ZERO(&processors);
-  CPU_SET(processor, &processors);
-  if (sched_setaffinity(0, sizeof processors, &processors) != 0) die("--cpu: %s", strerror(errno));
-}
-
 /* Takes options with a value; false: it is none of them. */
 static bool take_value(const char *name, const char *value) {
   if (strcmp(name, "--lanes") == 0) options.channel.lanes = (uint32_t)number(value);
   else if (strcmp(name, "--capacity") == 0) options.channel.lane_capacity = (uint32_t)number(value);
   else if (strcmp(name, "--message-size") == 0) options.channel.message_size = (uint32_t)number(value);
   else if (strcmp(name, "--tag") == 0) options.tag = (uint32_t)number(value);
-  else if (strcmp(name, "--first") == 0) options.first = number(value);
-  else if (strcmp(name, "--max") == 0) options.max = number(value);
   else if (strcmp(name, "--timeout") == 0) options.timeout = strtod(value, NULL);
   else if (strcmp(name, "--spin") == 0) options.spin = (uint32_t)number(value);
-  else if (strcmp(name, "--cpu") == 0) run_on((size_t)number(value));
   else return false;
   return true;
 }
 
 static bool take_flag(const char *name) {
-  if (strcmp(name, "--keep") == 0) options.channel.persistent = true;
-  else if (strcmp(name, "--until-closed") == 0) options.until_closed = true;
-  else if (strcmp(name, "--resume") == 0) options.resume = true;
-  else if (strcmp(name, "--copy") == 0) options.copy = true;
-  else if (strcmp(name, "--print") == 0) options.print = true;
+  if (strcmp(name, "--until-closed") == 0) options.until_closed = true;
   else if (strcmp(name, "--need-consumer") == 0) options.need_consumer = true;
-  else if (strcmp(name, "--unchecked") == 0) options.unchecked = true;
   else return false;
   return true;
 }
 
 int main(int count, char **arguments) {
-  const char *words[6] = {0};
+  const char *words[5] = {0};
   int given = 0;
   options.channel = shm_channel_options(0);
   options.tag = (uint32_t)getpid();
@@ -396,7 +288,7 @@ int main(int count, char **arguments) {
   for (int i = 1; i < count; i++) {
     if (take_flag(arguments[i])) continue;
     if (i + 1 < count && take_value(arguments[i], arguments[i + 1])) i++;
-    else if (strncmp(arguments[i], "--", 2) == 0 || given == 6) usage(arguments[i]);
+    else if (strncmp(arguments[i], "--", 2) == 0 || given == 5) usage(arguments[i]);
     else words[given++] = arguments[i];
   }
   struct sigaction action;
@@ -415,13 +307,10 @@ int main(int count, char **arguments) {
     send_messages(key, number(words[2]), least, most, words[4] != NULL ? number(words[4]) : 1);
   } else if (strcmp(what, "recv") == 0 && given == 3) {
     receive_messages(key, number(words[2]));
-  } else if ((strcmp(what, "ping") == 0 || strcmp(what, "pong") == 0) && given >= 4) {
-    play(key, (key_t)number(words[2]), number(words[3]),
-         words[4] != NULL ? (uint32_t)number(words[4]) : 8, strcmp(what, "ping") == 0);
   } else if (strcmp(what, "stat") == 0) {
     print_stats(key);
   } else {
-    usage("send, recv, ping, pong or stat was expected");
+    usage("send, recv or stat was expected");
   }
   return 0;
 }

@@ -1,11 +1,12 @@
-/** TypeScript and C at one latest value, in all roles: `peer.c` against the library. */
+/**
+ * TypeScript and C at one latest value, while both run: `peer.c` against the library. What one value at a
+ * time shows is in `tests/interop/conformance_test.ts`.
+ */
 
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
-import { Latest, Segment } from "../../mod.ts";
-import { CELL_WORD, CONTROL_WORD } from "../../src/latest/cell_memory.ts";
-import { CELLS_OFFSET } from "../../src/latest/cells.ts";
-import { numberedBytes, numberedLength, refused, SOON, summary } from "../support/c_peer.ts";
+import { Latest } from "../../mod.ts";
+import { numberedBytes, numberedLength, SOON, summary } from "../support/c_peer.ts";
 import { C_NEEDS, CProgram } from "../support/c_program.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
 import { testWith } from "../support/needs.ts";
@@ -13,12 +14,8 @@ import { freshKey } from "../support/peer.ts";
 
 guardAgainstLeaks();
 
-const PEER = new URL("peer.c", import.meta.url);
-
 /** It is woken or it sleeps for ever: so it is woken. */
-const peer = new CProgram(PEER, "-O2", "-DSHM_SLICE_MS=600000");
-/** As it is for everybody. */
-const slicedPeer = new CProgram(PEER, "-O2");
+const peer = new CProgram(new URL("peer.c", import.meta.url), "-O2", "-DSHM_SLICE_MS=600000");
 
 /** A latest value of bytes at a key of its own. */
 function scratch(size: number, cells?: number): Latest {
@@ -66,7 +63,7 @@ testWith(
     // Three that sleep on one word: each of them must be woken
     await using one = peer.start("next", latest.key, 300, "--spin", 0);
     await using two = peer.start("next", latest.key, 300, "--spin", 0);
-    await using three = slicedPeer.start("next", latest.key, 300, "--read-only");
+    await using three = peer.start("next", latest.key, 300, "--read-only");
     const readers = [one, two, three];
     for (const reader of readers) await reader.line();
     let running = readers.length;
@@ -117,62 +114,4 @@ testWith(C_NEEDS, "shm_latest_begin: what a killed writer began is never seen", 
   assert.equal(writer.write(numberedBytes(13, 64)), 13);
   await using reader = peer.start("read", latest.key, 13);
   await summary(reader);
-});
-
-/** Lets the next publication be this one plus one. For a latest value without a writer. */
-function beginAt({ id, size }: Latest, version: number, cells: number): void {
-  using segment = Segment.attach(id);
-  const words = new Int32Array(segment.buffer);
-  const stride = (segment.size - CELLS_OFFSET) / cells / 4;
-  const cell = CELLS_OFFSET / 4 + (version % cells) * stride;
-  words[CONTROL_WORD.PUBLISHED] = words[cell + CELL_WORD.LOW] = version;
-  words[cell + CELL_WORD.HIGH] = version / 2 ** 32;
-  words[cell + CELL_WORD.LENGTH] = size;
-  segment.bytes.set(numberedBytes(version, size), (cell + CELL_WORD.VALUE) * 4);
-}
-
-testWith(C_NEEDS, "shm_latest.h: versions pass 2^32, in both directions", async () => {
-  using latest = scratch(64, 4);
-  const passed = 2 ** 32 - 5;
-  beginAt(latest, passed, 4);
-  await using reader = peer.start("read", latest.key, passed + 10);
-  await reader.line();
-  await using writer = peer.start("write", latest.key, 10, "--pause", 1000);
-  assert.equal((await summary(writer)).version, passed + 10);
-  assert.equal((await summary(reader)).version, passed + 10);
-  using found = latest.reader();
-  assert.deepEqual(found.read(), { value: numberedBytes(passed + 10, 64), version: passed + 10 });
-  beginAt(latest, 2 ** 32, 4);
-  await using zero = peer.start("next", latest.key, 1);
-  assert.equal((await summary(zero)).version, 2 ** 32);
-});
-
-testWith(
-  C_NEEDS,
-  "shm_latest_leave: the last that joined removes it, read-only ones do not",
-  async () => {
-    const key = freshKey();
-    await using writer = peer.start("write", key, 5, "--half");
-    await writer.stdout(/half/);
-    await using watcher = slicedPeer.start("next", key, 0, "--read-only");
-    await watcher.line();
-    const latest = Latest.open(key);
-    assert.equal(latest.created, false);
-    writer.kill("SIGTERM");
-    assert.match((await writer.ended()).stdout, /version=5\nin use\n$/);
-    assert.equal(latest.close(), "removed");
-    await refused(watcher, /cannot use the latest value: it was removed while in use, key/);
-  },
-);
-
-testWith(C_NEEDS, "Latest.close: a persistent value that C created stays", async () => {
-  const key = freshKey();
-  await using writer = peer.start("write", key, 5, "--keep");
-  assert.match((await writer.ended()).stdout, /\nkept\n$/);
-  const latest = Latest.open(key);
-  assert.equal(latest.reader().version, 5);
-  assert.equal(latest.close(), "kept");
-  const again = Latest.open(key);
-  again.remove();
-  again.close();
 });

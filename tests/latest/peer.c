@@ -13,7 +13,6 @@
  *   --in-place     write: begin and commit instead of write
  *   --half         write: begins one more value at the end and waits for a signal
  *   --read-only    read, next: opens read-only
- *   --keep         what it creates stays
  *   --trust        whatever user created it
  *   --pause US     write: sleeps so many microseconds after each value
  *   --timeout S    ends with an error when waiting longer than that for one thing (30)
@@ -196,8 +195,7 @@ static bool take_value(const char *name, const char *value) {
 }
 
 static bool take_flag(const char *name) {
-  if (strcmp(name, "--keep") == 0) options.latest.persistent = true;
-  else if (strcmp(name, "--trust") == 0) options.latest.trust = true;
+  if (strcmp(name, "--trust") == 0) options.latest.trust = true;
   else if (strcmp(name, "--in-place") == 0) options.in_place = true;
   else if (strcmp(name, "--half") == 0) options.half = true;
   else if (strcmp(name, "--read-only") == 0) options.read_only = true;

@@ -7,19 +7,14 @@
  *   peer stat KEY 0             prints a line for each lane
  *
  * Options, in any place:
- *   --lanes L, --capacity C, --message-size M, --type TEXT, --keep
+ *   --lanes L, --capacity C, --message-size M, --type TEXT
  *                    of a topic that is not there yet
  *   --length N       publish: messages of 8 to N bytes (64); without --message-size
- *   --batch B        publish: B messages at once (1)
- *   --tag T          publish: of the messages (7)
- *   --pause US       sleeps so many microseconds after each batch, or after each message received
- *   --history N      subscribe: begins N messages before ("all": with what there is)
+ *   --pause US       sleeps so many microseconds after each message
  *   --drain          subscribe: many at once
  *   --read-only      subscribe: opens read-only
  *   --stop-at N      subscribe: stops itself (SIGSTOP) after N messages
- *   --print          subscribe: writes "LANE NUMBER MISSED LENGTH TAG" for each message
  *   --trust          whatever user created it
- *   --timeout S      ends with an error when waiting longer than that for one thing (30)
  *   --spin N         how often to look before sleeping
  *
  * The message of number n and m bytes: 8 at a time n, n * K + 1, n * K + 2..., cut off after m
@@ -31,18 +26,15 @@
  */
 #include "shm_topic.h"
 
-#define MOST_BATCH 1024
-
 static volatile sig_atomic_t stopped = 0;
 static struct ShmTopic topic;
 
 static struct {
   struct ShmTopicOptions topic;
-  bool drain, read_only, print;
-  uint32_t length, batch, tag, spin;
-  uint64_t history, stop_at;
+  bool drain, read_only;
+  uint32_t length, spin;
+  uint64_t stop_at;
   long pause;
-  double timeout;
 } options;
 
 static void on_signal(int number) {
@@ -69,7 +61,7 @@ static void check(enum ShmStatus status, const struct ShmError *error) {
 }
 
 static struct ShmWait patience(void) {
-  struct ShmWait wait = shm_within((int64_t)(options.timeout * 1e9));
+  struct ShmWait wait = shm_within(INT64_C(30000000000));
   wait.stop = &stopped;
   wait.spin = options.spin;
   return wait;
@@ -111,27 +103,19 @@ static void fill(unsigned char *bytes, uint64_t number, uint32_t length) {
 
 static void publish(key_t key, uint64_t count) {
   static struct ShmTopicPublisher publisher;
-  static struct ShmTopicMessage messages[MOST_BATCH];
   open_topic(key, true);
   check(shm_topic_open_publisher(&publisher, &topic), &publisher.error);
-  const size_t room = options.length > topic.message_size ? options.length : topic.message_size;
-  unsigned char *const bytes = (unsigned char *)malloc(room * options.batch);
+  unsigned char *const bytes =
+      (unsigned char *)malloc(options.length + (size_t)topic.message_size);
   if (bytes == NULL) die("no memory");
   printf("ready %ld %lu\n", (long)getpid(), (unsigned long)publisher.lane);
   fflush(stdout);
   const uint64_t begin = publisher.count;
   while ((count == 0 || publisher.count - begin < count) && !stopped) {
-    for (uint32_t i = 0; i < options.batch; i++) {
-      const uint64_t number = publisher.count + i + 1;
-      messages[i].bytes = bytes + i * room;
-      messages[i].length = length_of(number);
-      messages[i].tag = options.tag;
-      fill(bytes + i * room, number, messages[i].length);
-    }
-    check(options.batch == 1
-              ? shm_topic_publish(&publisher, bytes, messages[0].length, options.tag)
-              : shm_topic_publish_many(&publisher, messages, options.batch),
-          &publisher.error);
+    const uint64_t number = publisher.count + 1;
+    const uint32_t length = length_of(number);
+    fill(bytes, number, length);
+    check(shm_topic_publish(&publisher, bytes, length, 7), &publisher.error);
     pause_for(options.pause);
   }
   printf("published messages=%llu number=%llu\n", (unsigned long long)(publisher.count - begin),
@@ -164,12 +148,6 @@ static void check_message(void *argument, const struct ShmTopicMessage *message)
   }
   received++;
   missed += message->missed;
-  if (options.print) {
-    printf("%lu %llu %llu %lu %lu\n", (unsigned long)message->lane,
-           (unsigned long long)message->number, (unsigned long long)message->missed,
-           (unsigned long)message->length, (unsigned long)message->tag);
-    fflush(stdout);
-  }
   if (received == options.stop_at) raise(SIGSTOP);
   pause_for(options.pause);
 }
@@ -177,7 +155,7 @@ static void check_message(void *argument, const struct ShmTopicMessage *message)
 static void subscribe(key_t key, uint64_t count) {
   static struct ShmTopicSubscriber subscriber;
   open_topic(key, false);
-  check(shm_topic_open_subscriber(&subscriber, &topic, options.history), &subscriber.error);
+  check(shm_topic_open_subscriber(&subscriber, &topic, 0), &subscriber.error);
   printf("ready %ld\n", (long)getpid());
   fflush(stdout);
   while (!stopped && (count == 0 || received + missed < count)) {
@@ -225,23 +203,17 @@ static bool take_value(const char *name, const char *value) {
   else if (strcmp(name, "--message-size") == 0) options.topic.message_size = number;
   else if (strcmp(name, "--type") == 0) options.topic.type = value;
   else if (strcmp(name, "--length") == 0) options.length = number;
-  else if (strcmp(name, "--batch") == 0 && number <= MOST_BATCH) options.batch = number;
-  else if (strcmp(name, "--tag") == 0) options.tag = number;
   else if (strcmp(name, "--pause") == 0) options.pause = (long)number;
-  else if (strcmp(name, "--history") == 0) options.history = *value == 'a' ? SHM_TOPIC_ALL : number;
   else if (strcmp(name, "--stop-at") == 0) options.stop_at = number;
-  else if (strcmp(name, "--timeout") == 0) options.timeout = strtod(value, NULL);
   else if (strcmp(name, "--spin") == 0) options.spin = number;
   else return false;
   return true;
 }
 
 static bool take_flag(const char *name) {
-  if (strcmp(name, "--keep") == 0) options.topic.persistent = true;
-  else if (strcmp(name, "--trust") == 0) options.topic.trust = true;
+  if (strcmp(name, "--trust") == 0) options.topic.trust = true;
   else if (strcmp(name, "--drain") == 0) options.drain = true;
   else if (strcmp(name, "--read-only") == 0) options.read_only = true;
-  else if (strcmp(name, "--print") == 0) options.print = true;
   else return false;
   return true;
 }
@@ -252,9 +224,6 @@ int main(int count, char **arguments) {
   int given = 0;
   options.topic = shm_topic_options(0);
   options.length = 64;
-  options.batch = 1;
-  options.tag = 7;
-  options.timeout = 30;
   options.spin = SHM_SPIN;
   for (int i = 1; i < count; i++) {
     if (take_flag(arguments[i])) continue;
