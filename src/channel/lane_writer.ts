@@ -184,7 +184,8 @@ export class LaneWriter {
     const ring = this.#ring;
     const at = index >> 2;
     ring[at + LENGTH_WORD] = length;
-    ring[at + TAG_WORD] = tag;
+    // Otherwise V8 takes 2 ns to find that the number is an integer
+    ring[at + TAG_WORD] = tag | 0;
     this.#tail = (this.#tail + size) | 0;
     this.#room -= size;
     this.#staged++;

@@ -69,8 +69,9 @@ function noViews(count: number): (Uint8Array<ArrayBuffer> | null)[] {
  * before the next payload.
  */
 export class SmallPayload {
-  #words: BigUint64Array<ArrayBuffer> = new BigUint64Array(SMALL / WIDE);
-  #views: (Uint8Array<ArrayBuffer> | null)[] = noViews(SMALL + 1);
+  /** Empty until they are first needed. */
+  #words: BigUint64Array<ArrayBuffer> = new BigUint64Array(0);
+  #views: (Uint8Array<ArrayBuffer> | null)[] = noViews(0);
   /** Made in advance for the next copy, in case it has the length of the last one. */
   #spare: Uint8Array<ArrayBuffer> | undefined;
   #lastLength = 0;
@@ -92,7 +93,8 @@ export class SmallPayload {
 
   /** Whether `payload` is the first `length` bytes. */
   has(payload: Uint8Array, length: number): boolean {
-    return this.#views[length] === payload;
+    const views = this.#views;
+    return length < views.length && views[length] === payload;
   }
 
   /** Copies `length` bytes from `ring`, starting at its word `from`, and returns them. */

@@ -13,6 +13,7 @@ import { LANE_WORD, type LaneMemory, readState, RECORD_WORD, STATE_WORD } from "
 
 const { INTENT, TAIL, STATE_0, STATE_1 } = LANE_WORD;
 const { LENGTH, TAG, NUMBER, BACK } = RECORD_WORD;
+const { TAIL: STATE_TAIL, LAST, COUNT_LOW, COUNT_HIGH, TAIL_HIGH } = STATE_WORD;
 const HEADER = RECORD.size;
 const ROUND_UP = RECORD_ALIGN - 1;
 const TWO_32 = 2 ** 32;
@@ -90,7 +91,10 @@ export class LanePublisher {
 
   /** The number of messages ever published, which is the number of the newest one. */
   get count(): number {
-    return (this.#countLow >>> 0) + (this.#countHigh >>> 0) * TWO_32;
+    const low = this.#countLow;
+    const high = this.#countHigh;
+    // Most counts are small, and those are integers to the engine
+    return high === 0 && low >= 0 ? low : (low >>> 0) + (high >>> 0) * TWO_32;
   }
 
   /** Bytes of the records that are not published, if one of `length` payload bytes is added. */
@@ -138,7 +142,7 @@ export class LanePublisher {
     }
     const at = index >> 2;
     ring[at + LENGTH] = length;
-    ring[at + TAG] = tag;
+    ring[at + TAG] = tag | 0;
     ring[at + NUMBER] = this.#countLow + this.#staged + 1;
     ring[at + BACK] = position - this.#last;
     this.#last = position;
@@ -158,19 +162,21 @@ export class LanePublisher {
   /** Makes all records visible to subscribers. */
   publish(): void {
     const words = this.#words;
-    const tail = this.#tail;
+    // `| 0` tells V8 that a number is an integer: it takes 2 ns to find out at each store
+    const tail = this.#tail | 0;
+    const last = this.#last | 0;
     const before = this.#countLow;
     const low = this.#countLow = (before + this.#staged) | 0;
     // A low word wraps where, as a signed word, it changes from negative to not negative
     if (before < 0 && low >= 0) this.#countHigh = (this.#countHigh + 1) | 0;
     if (this.#published < 0 && tail >= 0) this.#publishedHigh = (this.#publishedHigh + 1) | 0;
     const at = this.#state = this.#state === STATE_0 ? STATE_1 : STATE_0;
-    words[at + STATE_WORD.TAIL] = tail;
-    words[at + STATE_WORD.LAST] = this.#last;
-    words[at + STATE_WORD.COUNT_LOW] = low;
-    words[at + STATE_WORD.COUNT_HIGH] = this.#countHigh;
-    words[at + STATE_WORD.TAIL_HIGH] = this.#publishedHigh;
-    this.#publishedLast = this.#last;
+    words[at + STATE_TAIL] = tail;
+    words[at + LAST] = last;
+    words[at + COUNT_LOW] = low;
+    words[at + COUNT_HIGH] = this.#countHigh | 0;
+    words[at + TAIL_HIGH] = this.#publishedHigh | 0;
+    this.#publishedLast = last;
     this.#published = tail;
     this.#staged = 0;
     // SYNC tail: all records before it, and its state, come before this store

@@ -5,6 +5,7 @@ import { RingViews, SMALL, SmallPayload } from "../../src/sync/payload_views.ts"
 
 Deno.test("SmallPayload: payloads are copied through private memory, to the byte", () => {
   const small = new SmallPayload();
+  assert(!small.has(new Uint8Array(8), 8), "it has no view yet");
   const ring = new BigUint64Array(SMALL / 8 + 2);
   const bytes = new Uint8Array(ring.buffer);
   bytes.forEach((_, i) => bytes[i] = i);
@@ -13,6 +14,7 @@ Deno.test("SmallPayload: payloads are copied through private memory, to the byte
     const view = small.load(ring, 1, length);
     assert.deepEqual([...view], expected);
     assert.equal(view, small.view(length), "one view for a length");
+    assert(small.has(view, length) && !small.has(new Uint8Array(length), length));
     small.view(length).fill(0xaa);
     const target = new BigUint64Array(ring.length);
     small.store(target, 1, length);
