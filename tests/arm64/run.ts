@@ -25,6 +25,7 @@ const WITH_C = [
 /** Those with C alone, or with our command as a process. */
 const WITH_C_ALONE = [
   "channel/sanitizers_test.ts",
+  "interop/conformance_test.ts",
   "interop/pairs_test.ts",
   "latest/sanitizers_test.ts",
   "topic/sanitizers_test.ts",

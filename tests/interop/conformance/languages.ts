@@ -33,7 +33,8 @@ export const LANGUAGES: readonly Language[] = [
     needs: { tools: ["gcc"], files: true },
     command: (folder) => {
       const flags = ["-std=gnu11", "-O1", "-Wall", "-Wextra", "-Werror", `-I${PROJECT}c`];
-      return [folder.compile("gcc", "conformance", [...flags, `${FOLDER}/peer.c`])];
+      const args = [...flags, "-DSHM_SLICE_MS=slice_ms", `${FOLDER}/peer.c`];
+      return [folder.compile("gcc", "conformance", args)];
     },
   },
   {

@@ -2,11 +2,13 @@
 #define _GNU_SOURCE
 #include "shm_sync.h"
 
-/* The verb `slice` changes it: a peer that sleeps for ever shows that it is woken. */
+/* With -DSHM_SLICE_MS=slice_ms the verb `slice` has an effect: a peer that sleeps for ever shows that
+ * it is woken. */
 static long slice_ms = 100;
+#ifdef SHM_SLICE_MS
 #undef SHMI_SLICE_NS
-#define SHMI_SLICE_NS (slice_ms * INT64_C(1000000))
-#define SHM_SLICE_MS slice_ms
+#define SHMI_SLICE_NS (SHM_SLICE_MS * INT64_C(1000000))
+#endif
 
 #include "common.h"
 #include "shm_channel.h"
@@ -48,10 +50,7 @@ static bool failed(int status, const struct ShmError *error) {
   return status != 0;
 }
 
-static bool refuse(const char *what) {
-  snprintf(failure, sizeof failure, "%s", what);
-  return true;
-}
+static void refuse(const char *what) { snprintf(failure, sizeof failure, "%s", what); }
 
 /* ---- words ----------------------------------------------------------------------------------- */
 
@@ -218,6 +217,10 @@ static void open_handle(struct Handle *handle) {
 
 /* ---- send ------------------------------------------------------------------------------------ */
 
+/* By enum ShmMailboxOutcome. */
+static const char *const outcome_words[] = {" unsent", " left",    " taken",
+                                            " unsent", " unknown", " unknown"};
+
 /* Sends `bytes`. False: no payload after this one is sent. */
 static bool send_one(struct Handle *handle, uint32_t ms, uint32_t tag, uint32_t length) {
   if (handle->role == CLIENT) {
@@ -226,13 +229,8 @@ static bool send_one(struct Handle *handle, uint32_t ms, uint32_t tag, uint32_t 
     const enum ShmMailboxStatus status = shm_mailbox_send(
         &handle->mailbox, (const char *)bytes, length, ms != 0, &wait, &outcome);
     if (status != SHM_MAILBOX_TIMEOUT && failed((int)status, &handle->mailbox.error)) return false;
-    const bool unsent = outcome == SHM_MAILBOX_NOT_SENT || outcome == SHM_MAILBOX_WITHDRAWN;
-    fputs(unsent                            ? " unsent"
-          : outcome == SHM_MAILBOX_TAKEN    ? " taken"
-          : outcome == SHM_MAILBOX_LEFT     ? " left"
-                                            : " unknown",
-          answer);
-    return !unsent;
+    fputs(outcome_words[outcome], answer);
+    return outcome != SHM_MAILBOX_NOT_SENT && outcome != SHM_MAILBOX_WITHDRAWN;
   }
   if (handle->role == PRODUCER) {
     const struct ShmWait wait = within(ms);
