@@ -68,7 +68,7 @@ export const recordVerb = command({
 /** `bridge replay` */
 export const replayVerb = command({
   options: {
-    fast: { help: "replay: as fast as possible, not at the pace of the recording" },
+    fast: { help: "replay: as fast as possible, not at its own pace" },
     ...COMMON,
   },
   async run({ options, positionals }): Promise<number> {
