@@ -277,8 +277,8 @@ export interface StructLayout<F extends Fields> extends AnyStructLayout {
    *   them. So is a typed array to an array of the same numbers.
    * - The fields are own properties, as of a plain object: spread, `Object.entries`, deep comparison and
    *   `structuredClone` see them. A clone of a typed array holds a copy of its whole buffer; clone what
-   *   `read` returns to avoid that. An array of more than 4096 elements that is not a typed array cannot
-   *   be cloned.
+   *   `read` returns to avoid that, and where an array that is not a typed array has more than 4096
+   *   elements, or structs with more than 4096 fields in all: its clone is a `DataCloneError`.
    * - In JSON an integer beyond 2^53 - 1 is a string of its digits, and NaN, the infinities and -0 are
    *   their names.
    * - After the memory is gone (segment detached, buffer transferred) every field throws a `TypeError`

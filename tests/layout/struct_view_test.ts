@@ -345,6 +345,16 @@ Deno.test("StructView: a view is cloned as a plain object, also by postMessage",
   assert.deepEqual([...typed.bigs], All.read(buffer).bigs);
   const long = struct({ flags: array(bool, 5000) }).view(new ArrayBuffer(5000));
   assert.throws(() => structuredClone(long), { name: "DataCloneError" });
+  // The fields of structs count, not the structs; a struct may have any number of fields
+  const Pairs = (length: number): object => {
+    const Some = struct({ pairs: array(struct({ a: i32, b: i32 }), length) });
+    return Some.view(new ArrayBuffer(Some.size));
+  };
+  assert.throws(() => structuredClone(Pairs(2049)), { name: "DataCloneError" });
+  assert.equal((structuredClone(Pairs(2048)) as { pairs: object[] }).pairs.length, 2048);
+  const Wide = struct(Object.fromEntries(Array.from({ length: 4097 }, (_, i) => [`f${i}`, i32])));
+  const wide = structuredClone(Wide.view(new ArrayBuffer(Wide.size))) as object;
+  assert.equal(Object.keys(wide).length, 4097);
 });
 
 Deno.test("StructView: views are deeply equal if and only if their fields are", () => {
