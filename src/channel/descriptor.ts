@@ -32,9 +32,9 @@
 import { array } from "../layout/array.ts";
 import type { ArrayLayout, ScalarLayout, StructLayout } from "../layout/layout.ts";
 import type { NamedStructs } from "../layout/layout_hash.ts";
-import { MESSAGE_TYPE } from "../layout/message_type.ts";
-import { u32, u64 } from "../layout/scalar.ts";
+import { u32 } from "../layout/scalar.ts";
 import { struct } from "../layout/struct.ts";
+import { type HeaderLayout, headerLayout, MAGIC as MAGICS } from "../sync/header_layout.ts";
 import { LINE } from "./lanes.ts";
 
 export {
@@ -49,36 +49,19 @@ export {
 type U32 = ScalarLayout<number>;
 
 /** "SHMC" in memory. Its bytes are reversed on a machine with the other byte order. */
-export const MAGIC = 0x434d4853;
-/** {@linkcode MAGIC} in the other byte order. */
-export const MAGIC_SWAPPED = 0x53484d43;
+export const MAGIC: number = MAGICS.CHANNEL;
 /** Changes when the meaning of the bytes changes. */
 export const VERSION = 1;
 
-/** The header, which all peers check first. Written once. */
-export const HEADER: StructLayout<{
-  magic: U32;
-  version: U32;
-  layout_hash: U32;
-  lanes: U32;
-  lane_capacity: U32;
-  message_size: U32;
-  segment_size: ScalarLayout<bigint>;
-  type: typeof MESSAGE_TYPE;
-}> = struct({
-  magic: u32,
-  version: u32,
-  /** The hash of {@linkcode STRUCTS}, as its creator knows them. */
-  layout_hash: u32,
-  lanes: u32,
-  /** Bytes of one ring, a power of two. */
-  lane_capacity: u32,
-  /** Bytes of every message, or 0 if lengths differ. */
-  message_size: u32,
-  segment_size: u64,
-  /** The struct of every message. */
-  type: MESSAGE_TYPE,
-}, { align: LINE });
+/**
+ * The header, which all peers check first. Written once. `lane_capacity` is the bytes of one ring, a power
+ * of two, and `message_size` the bytes of every message, or 0 if lengths differ.
+ */
+export const HEADER: HeaderLayout<"lanes" | "lane_capacity" | "message_size"> = headerLayout(
+  "lanes",
+  "lane_capacity",
+  "message_size",
+);
 
 /** The line of the consumer. */
 export const CONSUMER: StructLayout<{

@@ -29,9 +29,9 @@
 
 import type { ScalarLayout, StructLayout } from "../layout/layout.ts";
 import type { NamedStructs } from "../layout/layout_hash.ts";
-import { MESSAGE_TYPE } from "../layout/message_type.ts";
-import { u32, u64 } from "../layout/scalar.ts";
+import { u32 } from "../layout/scalar.ts";
 import { struct } from "../layout/struct.ts";
+import { type HeaderLayout, headerLayout, MAGIC as MAGICS } from "../sync/header_layout.ts";
 import { LINE } from "./cells.ts";
 
 export {
@@ -48,36 +48,19 @@ export {
 type U32 = ScalarLayout<number>;
 
 /** "SHML" in memory. Its bytes are reversed on a machine with the other byte order. */
-export const MAGIC = 0x4c4d4853;
-/** {@linkcode MAGIC} in the other byte order. */
-export const MAGIC_SWAPPED = 0x53484d4c;
+export const MAGIC: number = MAGICS.LATEST;
 /** Changes when the meaning of the bytes changes. */
 export const VERSION = 1;
 
-/** The header, which all peers check first. Written once. */
-export const HEADER: StructLayout<{
-  magic: U32;
-  version: U32;
-  layout_hash: U32;
-  cells: U32;
-  value_size: U32;
-  reserved: U32;
-  segment_size: ScalarLayout<bigint>;
-  type: typeof MESSAGE_TYPE;
-}> = struct({
-  magic: u32,
-  version: u32,
-  /** The hash of {@linkcode STRUCTS} of its creator. */
-  layout_hash: u32,
-  /** The number of cells, a power of two. */
-  cells: u32,
-  /** The number of bytes of the longest value. */
-  value_size: u32,
-  /** 0. */
-  reserved: u32,
-  segment_size: u64,
-  type: MESSAGE_TYPE,
-}, { align: LINE });
+/**
+ * The header, which all peers check first. Written once. `cells` is their number, a power of two, and
+ * `value_size` the bytes of the longest value; `reserved` is 0.
+ */
+export const HEADER: HeaderLayout<"cells" | "value_size" | "reserved"> = headerLayout(
+  "cells",
+  "value_size",
+  "reserved",
+);
 
 /** The line of the writer. */
 export const WRITER: StructLayout<{ published: U32; opened: U32 }> = struct({

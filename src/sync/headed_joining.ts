@@ -13,6 +13,7 @@ import type { SemaphoreSet } from "../sysv/semaphore_set.ts";
 import { findSemaphoreSet } from "../sysv/semaphore_stat.ts";
 import { pause } from "../sysv/wait.ts";
 import type { Deadline } from "./deadline.ts";
+import { OBJECT_HEADER } from "./header_layout.ts";
 import type { EntrySemaphores } from "./joining.ts";
 import type { Membership, SharedObject } from "./membership.ts";
 import {
@@ -21,7 +22,6 @@ import {
   initialise,
   isBlank,
   isReady,
-  OBJECT_HEADER,
   otherFormat,
   otherProtocol,
   type Protocol,

@@ -14,7 +14,8 @@ import {
   type SemaphoreSetStat,
   tryStatSet,
 } from "../sysv/semaphore_stat.ts";
-import { isReady, OBJECT_HEADER, otherFormat, type Protocol, readHeader } from "./object_header.ts";
+import { OBJECT_HEADER } from "./header_layout.ts";
+import { isReady, otherFormat, type Protocol, readHeader } from "./object_header.ts";
 
 /** An object's segment and set. */
 export interface HeadedStat {

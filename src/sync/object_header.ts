@@ -4,40 +4,15 @@
  */
 
 import { ShmError } from "../../ffi/shm_error.ts";
-import { array } from "../layout/array.ts";
-import type { AnyStructLayout, ArrayLayout, ScalarLayout, StructLayout } from "../layout/layout.ts";
+import type { AnyStructLayout } from "../layout/layout.ts";
 import { layoutHash, type NamedStructs } from "../layout/layout_hash.ts";
 import {
   firstDifference,
-  MESSAGE_TYPE,
   messageType,
   type MessageTypeValue,
   NO_MESSAGE_TYPE,
 } from "../layout/message_type.ts";
-import { u32, u64 } from "../layout/scalar.ts";
-import { struct } from "../layout/struct.ts";
-
-type U32 = ScalarLayout<number>;
-
-/** The header of every protocol; each has names of its own for the three words of its shape. */
-export const OBJECT_HEADER: StructLayout<{
-  magic: U32;
-  version: U32;
-  layout_hash: U32;
-  shape: ArrayLayout<U32>;
-  segment_size: ScalarLayout<bigint>;
-  type: typeof MESSAGE_TYPE;
-}> = struct({
-  magic: u32,
-  version: u32,
-  layout_hash: u32,
-  shape: array(u32, 3),
-  segment_size: u64,
-  type: MESSAGE_TYPE,
-});
-
-/** The magics of all protocols. Each is its name in ASCII, little-endian. */
-export const MAGIC = { CHANNEL: 0x434d4853, LATEST: 0x4c4d4853, TOPIC: 0x544d4853 } as const;
+import { MAGIC, OBJECT_HEADER, swapped } from "./header_layout.ts";
 
 const NAMES: ReadonlyMap<number, string> = new Map([
   [MAGIC.CHANNEL, "a channel"],
@@ -261,10 +236,4 @@ export function otherFormat(
 
 function hex(value: number): string {
   return `0x${value.toString(16).padStart(8, "0")}`;
-}
-
-function swapped(value: number): number {
-  const bytes = new DataView(new ArrayBuffer(4));
-  bytes.setUint32(0, value);
-  return bytes.getUint32(0, true);
 }

@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import { Channel, Segment } from "../../mod.ts";
-import { HEADER, MAGIC_SWAPPED } from "../../src/channel/descriptor.ts";
+import { HEADER, MAGIC } from "../../src/channel/descriptor.ts";
+import { swapped } from "../../src/sync/header_layout.ts";
 import { CHANNEL } from "../../src/channel/protocol.ts";
 import { isReady, readHeader } from "../../src/sync/object_header.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
@@ -17,7 +18,7 @@ Deno.test("readHeader: every field that differs is named, with the value there a
   using segment = Segment.attach(channel.id);
   const header = segment.read(0, HEADER.size);
   const cases: [Field, number, RegExp][] = [
-    ["magic", MAGIC_SWAPPED, /the byte order differs: big-endian there, little-endian here/],
+    ["magic", swapped(MAGIC), /the byte order differs: big-endian there, little-endian here/],
     ["magic", 0x12345678, /not a channel: its first word is 0x12345678, not 0x434d4853; choose/],
     ["version", 2, /version differs: 2 there, 1 here; use the same release of the library/],
     ["layout_hash", 1, /layout_hash differs: 0x00000001 there, 0x[0-9a-f]{8} here; use the same/],

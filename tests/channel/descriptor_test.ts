@@ -10,14 +10,13 @@ import {
   LANE_PRODUCER,
   LINE,
   MAGIC,
-  MAGIC_SWAPPED,
   MESSAGE_COUNTER,
   RECORD,
   STRUCTS,
 } from "../../src/channel/descriptor.ts";
 import { layoutHash, layoutText } from "../../src/layout/layout_hash.ts";
 import { maxMessage, ringOffset, segmentSize } from "../../src/channel/shape.ts";
-import { OBJECT_HEADER } from "../../src/sync/object_header.ts";
+import { OBJECT_HEADER } from "../../src/sync/header_layout.ts";
 import { testWith } from "../support/needs.ts";
 import { PROJECT } from "../support/peer.ts";
 import { GEOMETRY } from "../../src/channel/lanes.ts";
@@ -59,11 +58,10 @@ Deno.test("HEADER and LANE: fields are at the offsets of the wire format", () =>
   assert.deepEqual([RECORD.size, MESSAGE_COUNTER.size, LANE.size, LINE], [8, 12, 256, 128]);
 });
 
-Deno.test("MAGIC: reads SHMC, and MAGIC_SWAPPED is its bytes in reverse order", () => {
+Deno.test("MAGIC: reads SHMC", () => {
   const bytes = new DataView(new ArrayBuffer(4));
   bytes.setUint32(0, MAGIC, true);
   assert.equal(new TextDecoder().decode(bytes), "SHMC");
-  assert.equal(bytes.getUint32(0, false), MAGIC_SWAPPED);
 });
 
 Deno.test("lanesFor and capacityFor: accept the numbers of a channel, and no others", () => {

@@ -4,16 +4,10 @@
  */
 
 import { Segment } from "../../mod.ts";
-import {
-  CONTROL,
-  HEADER,
-  LANE,
-  MAGIC_SWAPPED,
-  PADDING,
-  RECORD,
-} from "../../src/channel/descriptor.ts";
+import { CONTROL, HEADER, LANE, MAGIC, PADDING, RECORD } from "../../src/channel/descriptor.ts";
 import type { Field } from "../../src/layout/layout.ts";
 import { LANE_WORD } from "../../src/channel/lane_words.ts";
+import { swapped } from "../../src/sync/header_layout.ts";
 import { maxMessage, ringOffset, type Shape } from "../../src/channel/shape.ts";
 import type { Random } from "./random.ts";
 import { GEOMETRY } from "../../src/channel/lanes.ts";
@@ -215,7 +209,7 @@ export class Intruder implements Disposable {
       now + 1,
       now - 1,
       -0x80000000,
-      MAGIC_SWAPPED,
+      swapped(MAGIC),
       random.bits(),
     ]);
     return this.#word(kind, index, value | 0);

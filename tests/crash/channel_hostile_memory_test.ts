@@ -5,7 +5,8 @@
 
 import assert from "node:assert/strict";
 import { type Channel, Segment } from "../../mod.ts";
-import { HEADER, MAGIC_SWAPPED } from "../../src/channel/descriptor.ts";
+import { HEADER, MAGIC } from "../../src/channel/descriptor.ts";
+import { swapped } from "../../src/sync/header_layout.ts";
 import { LANE_WORD } from "../../src/channel/lane_words.ts";
 import { byte, drained, scratchChannel, withLaneWords } from "../channel/scratch_channel.ts";
 import { run } from "../cli/command_line.ts";
@@ -161,7 +162,7 @@ testWith(
     const fields = HEADER.fields;
     for (
       const [{ offset }, value, says] of [
-        [fields.magic, MAGIC_SWAPPED, /EFORMAT.* the byte order differs/],
+        [fields.magic, swapped(MAGIC), /EFORMAT.* the byte order differs/],
         [fields.version, 0xffffffff, /EFORMAT.* version differs/],
         [fields.lane_capacity, 0x80000000, /EFORMAT.* lane_capacity differs/],
       ] as const

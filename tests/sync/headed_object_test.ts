@@ -18,7 +18,8 @@ import { messageType } from "../../src/layout/message_type.ts";
 import { findSegment, findSemaphoreSet } from "../../src/sysv/mod.ts";
 import { HeadedObject, type HeadedOptions } from "../../src/sync/headed_object.ts";
 import { listHeaded, statHeaded } from "../../src/sync/headed_stat.ts";
-import { MAGIC, OBJECT_HEADER, type Protocol } from "../../src/sync/object_header.ts";
+import { MAGIC, OBJECT_HEADER } from "../../src/sync/header_layout.ts";
+import type { Protocol } from "../../src/sync/object_header.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
 import { testWith } from "../support/needs.ts";
 import { asNobody } from "../support/other_user.ts";
@@ -334,7 +335,7 @@ testWith(
     segment.detach();
     await using reader = Peer.typescript(
       `import { HeadedObject } from "${PROJECT}src/sync/headed_object.ts";
-      import { OBJECT_HEADER } from "${PROJECT}src/sync/object_header.ts";
+      import { OBJECT_HEADER } from "${PROJECT}src/sync/header_layout.ts";
       const BOX = {
         name: "box",
         magic: ${BOX.magic},
@@ -364,7 +365,7 @@ testWith(
     const member = box({ key, create: { mode: 0o644, persistent: false } });
     await using reader = asNobody(`
       import { HeadedObject } from "${PROJECT}src/sync/headed_object.ts";
-      import { OBJECT_HEADER } from "${PROJECT}src/sync/object_header.ts";
+      import { OBJECT_HEADER } from "${PROJECT}src/sync/header_layout.ts";
       const BOX = {
         name: "box",
         magic: ${BOX.magic},

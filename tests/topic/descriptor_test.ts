@@ -8,14 +8,13 @@ import {
   LANE_STATE,
   LINE,
   MAGIC,
-  MAGIC_SWAPPED,
   RECORD,
   SEMAPHORES_BESIDE_LANES,
   STRUCTS,
   UNUSED_AT_END,
 } from "../../src/topic/descriptor.ts";
 import { layoutHash, layoutText } from "../../src/layout/layout_hash.ts";
-import { OBJECT_HEADER } from "../../src/sync/object_header.ts";
+import { OBJECT_HEADER } from "../../src/sync/header_layout.ts";
 import { GEOMETRY, isTopicSize } from "../../src/topic/lanes.ts";
 import { maxMessage, ringOffset, segmentSize } from "../../src/topic/shape.ts";
 import { testWith } from "../support/needs.ts";
@@ -52,11 +51,10 @@ Deno.test("HEADER and LANE: fields are at the offsets of the wire format", () =>
   assert.deepEqual([RECORD.size, LANE_STATE.size, LANE.size, LINE], [16, 20, 128, 128]);
 });
 
-Deno.test("MAGIC: reads SHMT, and MAGIC_SWAPPED is its bytes in reverse order", () => {
+Deno.test("MAGIC: reads SHMT", () => {
   const bytes = new DataView(new ArrayBuffer(4));
   bytes.setUint32(0, MAGIC, true);
   assert.equal(new TextDecoder().decode(bytes), "SHMT");
-  assert.equal(bytes.getUint32(0, false), MAGIC_SWAPPED);
 });
 
 Deno.test("lanesFor and capacityFor: accept the numbers of a topic, and no others", () => {
