@@ -487,8 +487,8 @@ export class Cases {
   }
 
   /**
-   * One sender and several receivers, which drain, or `look` and take nothing. The figure is what the slowest
-   * receiver gets a second, or without one what the sender sends.
+   * One sender and several receivers, which drain, or `look` 50 times a second and take nothing in between. The
+   * figure is what the slowest receiver gets a second, or without one what the sender sends.
    */
   #fanOut(peer: string, program: string, receivers: number, role?: "look"): Case {
     const { scale, processes } = this.#setting;

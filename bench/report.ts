@@ -494,8 +494,8 @@ export function tables(result: Result, kept: readonly KeptResult[] = [], file = 
         ...section(
           fanOut,
           "One sender, several receivers",
-          "64 B, messages a second at the slowest receiver; of receivers that take nothing, at the sender. No " +
-            "process is pinned. A topic's receivers miss what they are too slow for, and that does not count.",
+          "64 B, messages a second at the slowest receiver; of receivers that take nothing, but for what the " +
+            "ring holds 50 times a second, at the sender. No process is pinned. A topic's receivers miss what they are too slow for, and that does not count.",
           matrix(fanOut, "peer", peerName, ({ variant }) => variant),
         ),
         ...section(

@@ -1,7 +1,7 @@
 /**
  * A topic in Deno; `topic.c` is its twin. ADDRESS is KEY/SUBSCRIBERS. `send` publishes one message after the
  * other, at full speed, when all subscribers are there, and ends with one whose tag is 1; `recv` drains. What a
- * subscriber missed is not among its messages. `look` subscribes, and takes nothing until the end.
+ * subscriber missed is not among its messages. `look` drains only 50 times a second, what the ring holds then.
  */
 
 import { SemaphoreSet, ShmError, Topic } from "../../mod.ts";
