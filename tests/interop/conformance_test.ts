@@ -3,12 +3,14 @@
  * The processes are started once, and anew where a case has killed them.
  */
 
+import assert from "node:assert/strict";
 import { guardAgainstLeaks } from "../support/leaks.ts";
 import { testWith } from "../support/needs.ts";
 import { TestFolder } from "../support/peer.ts";
 import { LANGUAGES } from "./conformance/languages.ts";
+import { table } from "./conformance/matrix.ts";
 import { Stage } from "./conformance/scene.ts";
-import { GROUPS } from "./conformance/suite.ts";
+import { GROUPS, SUITE } from "./conformance/suite.ts";
 
 guardAgainstLeaks();
 
@@ -21,6 +23,21 @@ Deno.test.beforeAll(() => {
 Deno.test.afterAll(async () => {
   await stage[Symbol.asyncDispose]();
   folder[Symbol.dispose]();
+});
+
+Deno.test("deno task interop: each cell has the cases that passed and all cases", () => {
+  const [mailbox, channel] = [SUITE["mailbox"]!, SUITE["channel"]!];
+  const columns = [
+    { head: "TS-C", failures: new Map([[channel[0]!, new Error()], [channel[1]!, new Error()]]) },
+    { head: "C-C", failures: new Map() },
+  ];
+  const all = channel.length;
+  assert.deepEqual(table([["mailbox", mailbox.slice(0, 9)], ["channel", channel]], columns, true), [
+    "|         | TS-C  | C-C   |",
+    "| ------- | ----- | ----- |",
+    "| mailbox | 9/9   | 9/9   |",
+    `| channel | ${all - 2}/${all} | ${all}/${all} |`,
+  ]);
 });
 
 for (const sender of LANGUAGES) {

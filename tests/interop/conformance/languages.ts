@@ -32,7 +32,7 @@ export const LANGUAGES: readonly Language[] = [
     short: "C",
     needs: { tools: ["gcc"], files: true },
     command: (folder) => {
-      const flags = ["-std=gnu11", "-O1", "-Wall", "-Wextra", "-Werror", `-I${PROJECT}c`];
+      const flags = ["-std=gnu11", "-Og", "-Wall", "-Wextra", "-Werror", `-I${PROJECT}c`];
       const args = [...flags, "-DSHM_SLICE_MS=slice_ms", `${FOLDER}/peer.c`];
       return [folder.compile("gcc", "conformance", args)];
     },

@@ -11,8 +11,8 @@ import { type Language, LANGUAGES } from "./languages.ts";
 import { type Case, Stage } from "./scene.ts";
 import { GROUPS, SUITE } from "./suite.ts";
 
-/** A column: who sends to whom, and what failed. */
-interface Column {
+/** A column: the languages of the side that sends and of the other one, and what failed. */
+export interface Column {
   readonly head: string;
   readonly failures: ReadonlyMap<Case, unknown>;
 }
@@ -43,7 +43,7 @@ async function play(stage: Stage, sender: Language, receiver: Language): Promise
 }
 
 /** The table as lines: each row has a name and the cases that it counts. */
-function table(
+export function table(
   rows: readonly (readonly [name: string, cases: readonly Case[]])[],
   columns: readonly Column[],
   markdown: boolean,
