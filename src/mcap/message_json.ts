@@ -133,5 +133,6 @@ function schemaOf(layout: Layout): object {
 
 function typeOf(scalar: string): string {
   if (scalar === "bool") return "boolean";
+  if (scalar === "char") return "string";
   return scalar.startsWith("f") ? "number" : "integer";
 }

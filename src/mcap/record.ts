@@ -32,7 +32,8 @@ const FULL = Symbol("full");
 
 /**
  * Records the messages of a channel or a topic in a file, until `signal` aborts or `count` is reached. The
- * recorder needs the consumer or subscriber for itself meanwhile. Needs the permission to write the file.
+ * recorder needs the consumer or subscriber for itself meanwhile. Needs the permission to write the file, which gets the
+ * mode 0600.
  *
  * The file is an MCAP file, which viewers such as Foxglove open, with an index. Messages are JSON: `tag`, the
  * payload as `text`, or as `bytes` in base64, and for structs their `value`, which viewers plot. Each lane is

@@ -37,13 +37,16 @@ export class NewFile implements Disposable {
   }
 
   /**
-   * Creates the file.
+   * Creates the file, with the mode 0600: as private as the memory whose contents it gets.
    *
    * @throws {ShmError} `EEXIST` it exists; `EACCES`; another errno value
    */
   static async create(path: string): Promise<NewFile> {
     try {
-      return new NewFile(path, await Deno.open(path, { write: true, createNew: true }));
+      return new NewFile(
+        path,
+        await Deno.open(path, { write: true, createNew: true, mode: 0o600 }),
+      );
     } catch (cause) {
       throw failed("create", path, "write", cause);
     }
