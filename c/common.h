@@ -416,13 +416,8 @@ static inline enum ShmMailboxStatus shm_mailbox_acquire_server(struct ShmMailbox
   if (status == SHM_MAILBOX_OK) status = shmi_try_acquire(box, SHM_MAILBOX_SEM_SERVER);
   if (status == SHM_MAILBOX_BUSY) {
     const pid_t pid = shmi_holder(box->member.set, SHM_MAILBOX_SEM_SERVER, 1);
-    static const char hint[] = "stop that one, or use another key";
-    if (pid > 0) {
-      shmi_fault(box, status, "serve the mailbox", hint, "it has a server already, process %ld",
-                 (long)pid);
-    } else {
-      shmi_fault(box, status, "serve the mailbox", hint, "it has a server already");
-    }
+    shmi_fault(box, status, "serve the mailbox", "stop that one, or use another key",
+               "it has a server already, %s", shmi_process_name(pid).text);
   }
   if (status == SHM_MAILBOX_OK) {
     box->serving = true;

@@ -716,8 +716,8 @@ static inline enum ShmStatus shm_channel_open_consumer(struct ShmChannelConsumer
   status = shmh_acquire(&consumer->error, &channel->member, SHM_CHANNEL_SEM_CONSUMER);
   if (status == SHM_BUSY) {
     return shmh_fault(&consumer->error, &channel->member, status, "become the consumer",
-                      "stop that one or use another key", "it has a consumer already, process %ld",
-                      (long)shm_channel_consumer_pid(channel));
+                      "stop that one or use another key", "it has a consumer already, %s",
+                      shmi_process_name(shm_channel_consumer_pid(channel)).text);
   }
   if (status != SHM_OK) return status;
   struct ShmChannelControl *const control = shmci_control(channel);

@@ -634,11 +634,12 @@ SHMH_COLD enum ShmStatus shmh_no_lane(struct ShmError *error, const struct ShmMe
   char hint[sizeof error->hint];
   snprintf(hint, sizeof hint, "wait until one of them closes, or create the %s with more lanes",
            member->kind->thing);
-  shmh_fault(error, member, SHM_BUSY, action, hint, "all %d lanes are taken, by processes", lanes);
+  shmh_fault(error, member, SHM_BUSY, action, hint, "all %d lanes are taken, by", lanes);
   for (int lane = 0; lane < lanes; lane++) {
     const size_t used = strlen(error->what);
     const pid_t pid = shmi_holder(member->set, first + lane, 1);
-    if (pid > 0) snprintf(error->what + used, sizeof error->what - used, " %ld", (long)pid);
+    snprintf(error->what + used, sizeof error->what - used, "%s %s", lane == 0 ? "" : ",",
+             shmi_process_name(pid).text);
   }
   return SHM_BUSY;
 }

@@ -333,8 +333,8 @@ static inline enum ShmStatus shm_latest_open_writer(struct ShmLatestWriter *writ
   status = shmh_acquire(&writer->error, member, SHM_LATEST_SEM_WRITER);
   if (status == SHM_BUSY) {
     return shmh_fault(&writer->error, member, status, "become the writer",
-                      "stop that one or use another key", "it has a writer already, process %ld",
-                      (long)shm_latest_writer_pid(latest));
+                      "stop that one or use another key", "it has a writer already, %s",
+                      shmi_process_name(shm_latest_writer_pid(latest)).text);
   }
   if (status != SHM_OK) return status;
   struct ShmLatestWriterLine *const words = &shmli_control(latest)->writer;

@@ -130,8 +130,8 @@ static inline enum ShmiStatus shmi_go_on(struct ShmMembership *member,
 /* The error of a wait for the lock that timed out. */
 static inline enum ShmiStatus shmi_held(struct ShmMembership *member) {
   return shmi_wrong(member, SHMI_TIMEOUT, "is it stopped?",
-                    "process %ld has been joining or leaving for too long",
-                    (long)shmi_holder(member->set, member->lock, 1));
+                    "%s has been joining or leaving for too long",
+                    shmi_process_name(shmi_holder(member->set, member->lock, 1)).text);
 }
 
 /* Does operations of which the first waits for the lock, in slices. AGAIN: the set was removed. */

@@ -213,6 +213,17 @@ static inline pid_t shmi_holder(int set, int number, int value) {
   return pid > 0 && shmi_value(set, number) >= value ? (pid_t)pid : 0;
 }
 
+/* A holder in messages. It has no id here if its pid namespace is another one, or if it has just gone. */
+struct ShmiProcessName {
+  char text[40];
+};
+
+static inline struct ShmiProcessName shmi_process_name(pid_t pid) {
+  struct ShmiProcessName name = {"a process without an id here"};
+  if (pid > 0) snprintf(name.text, sizeof name.text, "process %ld", (long)pid);
+  return name;
+}
+
 /* ---- spinning -------------------------------------------------------------------------------- */
 
 static inline void shmi_relax(void) {

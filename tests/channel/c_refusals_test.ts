@@ -133,7 +133,7 @@ testWith(
     await using sender = peer.start("send", channel.key, 1, 8);
     await refused(
       sender,
-      new RegExp(`all 2 lanes are taken, by processes ${Deno.pid} ${Deno.pid}, key`),
+      new RegExp(`all 2 lanes are taken, by process ${Deno.pid}, process ${Deno.pid}, key`),
     );
   },
 );

@@ -134,6 +134,21 @@ testWith(
 const PRODUCER = new CProgram(new URL("../../c/examples/channel_producer.c", import.meta.url));
 
 testWith(
+  { ...NEEDS, tools: [...NEEDS.tools!, ...C_NEEDS.tools], files: true },
+  "shm_channel.h: names no process of another pid namespace by a number",
+  async () => {
+    const key = freshKey();
+    using channel = Channel.openOrCreate({ key, lanes: 1, laneCapacity: 4096 });
+    using _producer = channel.producer();
+    await using c = PRODUCER.startUnder(["unshare", "--pid", "--fork"], key);
+    await c.endInput();
+    const { code, stderr } = await c.ended();
+    assert.match(stderr, /all 1 lanes are taken, by a process without an id here, key/);
+    assert.equal(code, 1);
+  },
+);
+
+testWith(
   { tools: [...NEEDS.tools!, ...C_NEEDS.tools], files: true, root: true },
   "trust: where a user namespace maps no user, an object is this user's only by its mode",
   async () => {

@@ -134,7 +134,7 @@ testWith(
     await using third = peer.start("publish", topic.key, 1);
     await refused(
       third,
-      new RegExp(`all 2 lanes are taken, by processes ${Deno.pid} ${Deno.pid}, key`),
+      new RegExp(`all 2 lanes are taken, by process ${Deno.pid}, process ${Deno.pid}, key`),
     );
   },
 );
