@@ -294,23 +294,23 @@ static inline enum ShmiStatus shmi_enter_unused(struct ShmMembership *member) {
     return shmi_failed(member, "enter the semaphore set", "semop", number);
   }
   if (!known || unused) return SHMI_AGAIN;
-  shmi_wrong(member, SHMI_FOREIGN, "",
-             "semaphore set %d has this key and is in use, and there is no segment; the set was not"
-             " changed",
-             member->set);
-  snprintf(member->error.hint, sizeof member->error.hint,
-           "use another key, or if it is not needed: ipcrm -s %d", member->set);
+  static const char what[] = "semaphore set %d has this key and is in use, and there is no segment;"
+                             " the set was not changed";
   if (values[member->lock] <= 1 && values[member->users] > 0) {
     /* they join or leave, or have not noticed yet that their segment was removed */
-    member->failure = SHMI_TIMEOUT;
     if (values[member->lock] == 1) shmi_held(member);
+    else shmi_wrong(member, SHMI_TIMEOUT, "end the programs that use it, or use another key", what, member->set);
     return SHMI_AGAIN;
   }
   /* peers that came and were killed since then leave such values too, and a segment to remove */
   const bool alone = shmget(member->key, 0, 0) == -1 && shmi_values(member, later) &&
                      memcmp(later, values, (size_t)member->count * sizeof values[0]) == 0 &&
                      semctl(member->set, member->lock, GETPID) == last;
-  return alone ? SHMI_FOREIGN : SHMI_AGAIN;
+  if (!alone) return SHMI_AGAIN;
+  shmi_wrong(member, SHMI_FOREIGN, "", what, member->set);
+  snprintf(member->error.hint, sizeof member->error.hint,
+           "use another key, or if it is not needed: ipcrm -s %d", member->set);
+  return SHMI_FOREIGN;
 }
 
 /* Step 3: the set. Its count and owner are checked before it is changed. */
