@@ -4,7 +4,7 @@
  */
 
 import { ERRNO } from "../../ffi/errno.ts";
-import { formatProcess, formatProcesses, ShmError } from "../../ffi/shm_error.ts";
+import { formatProcess, ShmError } from "../../ffi/shm_error.ts";
 import { acquireLane, acquireRole } from "../sync/lane_roles.ts";
 import { Role } from "../sync/role.ts";
 import type { Fields, StructInput, StructLayout, StructView } from "../layout/layout.ts";
@@ -61,7 +61,6 @@ export class Channel<In = ArrayBufferView | ArrayBufferLike, Out = Uint8Array<Ar
   readonly #membership: ChannelMembership;
   /** Without it, messages are bytes. */
   readonly #codec: MessageCodec<In, Out> | undefined;
-  readonly #ends = new Set<Producer<In> | Consumer<Out>>();
   #leaveResult: LeaveResult | undefined;
 
   static {
@@ -189,8 +188,7 @@ export class Channel<In = ArrayBufferView | ArrayBufferLike, Out = Uint8Array<Ar
    * `false` for a channel created here: its mode was chosen here.
    */
   get othersMayWrite(): boolean {
-    return !this.created &&
-      (this.#membership.segment.othersMayWrite || this.#membership.set.othersMayWrite);
+    return this.#membership.othersMayWrite;
   }
 
   /** Whether the channel is open here. */
@@ -225,18 +223,11 @@ export class Channel<In = ArrayBufferView | ArrayBufferLike, Out = Uint8Array<Ar
     const read = readProducerOptions(options);
     this.#check();
     const membership = this.#membership;
-    return this.#adopt(acquireLane(
+    return this.#membership.adopt(acquireLane(
       membership,
       { first: SEMAPHORE.LANE, lanes: this.lanes },
       (lane, role) => makeProducer(membership, lane, role, read, this.#codec),
-      (owners) =>
-        new ShmError("become a producer", "semop", ERRNO.EBUSY, {
-          key: this.key,
-          id: this.id,
-          facts: `all ${this.lanes} lanes are taken, by ${formatProcesses(owners)}`,
-          remedy: "close one, or create the channel with more lanes",
-          option: "lanes",
-        }),
+      { action: "become a producer", name: "the channel" },
     ));
   }
 
@@ -267,19 +258,12 @@ export class Channel<In = ArrayBufferView | ArrayBufferLike, Out = Uint8Array<Ar
       SEMAPHORE.CONSUMER,
       (role) => makeConsumer(membership, role, read, this.#codec),
     );
-    if (consumer !== undefined) return this.#adopt(consumer);
+    if (consumer !== undefined) return this.#membership.adopt(consumer);
     throw new ShmError("become the consumer", "semop", ERRNO.EBUSY, {
       key: this.key,
       id: this.id,
       remedy: `${formatProcess(this.consumerPid)} is it already`,
     });
-  }
-
-  /** Keeps a producer or consumer, to close it with the channel. */
-  #adopt<End extends Producer<In> | Consumer<Out>>(end: End): End {
-    for (const other of this.#ends) if (!other.isOpen) this.#ends.delete(other);
-    this.#ends.add(end);
-    return end;
   }
 
   /**
@@ -321,8 +305,7 @@ export class Channel<In = ArrayBufferView | ArrayBufferLike, Out = Uint8Array<Ar
    * ```
    */
   remove(): void {
-    this.#membership.segment.remove();
-    this.#membership.set.remove();
+    this.#membership.remove();
   }
 
   /**
@@ -334,9 +317,7 @@ export class Channel<In = ArrayBufferView | ArrayBufferLike, Out = Uint8Array<Ar
   close(): LeaveResult {
     if (this.#leaveResult !== undefined) return this.#leaveResult;
     // The consumer first: within a drain its close throws, and then all must stay open
-    for (const end of this.#ends) if (end instanceof Consumer) end.close();
-    for (const end of this.#ends) end.close();
-    this.#ends.clear();
+    for (const end of this.#membership.ends) if (end instanceof Consumer) end.close();
     return this.#leaveResult = this.#membership.leave();
   }
 

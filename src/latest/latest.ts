@@ -16,6 +16,7 @@ import type {
 } from "../layout/layout.ts";
 import { checkMessageLayout } from "../layout/message_type.ts";
 import { checkNotCreated } from "../sync/headed_object.ts";
+import { acquireRole, holding } from "../sync/lane_roles.ts";
 import type { LeaveResult } from "../sync/membership.ts";
 import { Role } from "../sync/role.ts";
 import type { WaitOptions } from "../sync/wait_schedule.ts";
@@ -69,8 +70,6 @@ export class Latest<
 > implements Disposable {
   readonly #object: LatestObject;
   readonly #kind: ValueKind<In, Out, Edited, Shown>;
-  /** The writer, and the readers that have waited. */
-  readonly #ends = new Set<LatestWriter<In, Edited> | LatestReader<Out, Shown>>();
   /** Aborts when this is closed. */
   readonly #closing = new AbortController();
   #leaveResult: LeaveResult | undefined;
@@ -185,8 +184,7 @@ export class Latest<
    * created here: its mode was chosen here.
    */
   get othersMayWrite(): boolean {
-    return !this.created &&
-      (this.#object.segment.othersMayWrite || this.#object.set.othersMayWrite);
+    return this.#object.othersMayWrite;
   }
 
   /** Whether it is open here. */
@@ -236,18 +234,13 @@ export class Latest<
    */
   writer(): LatestWriter<In, Edited> {
     this.#checkWritable();
-    const role = this.#role();
-    let acquired: boolean;
-    try {
-      acquired = role.tryAcquire();
-    } catch (failure) {
-      throw this.#whyNoRole(failure);
-    }
-    if (acquired) return this.#makeWriter(role);
+    const { WRITER } = SEMAPHORE;
+    const writer = acquireRole(this.#object, WRITER, (role) => this.#makeWriter(role));
+    if (writer !== undefined) return writer;
     throw new ShmError(BECOME_WRITER, "semop", ERRNO.EBUSY, {
       key: this.key,
       id: this.id,
-      remedy: `${formatProcess(role.holder)} is it already`,
+      remedy: `${formatProcess(this.writerPid)} is it already`,
     });
   }
 
@@ -262,17 +255,9 @@ export class Latest<
     return failure;
   }
 
-  /** Makes the writer, which is closed with this; releases the role if that fails. */
+  /** Makes the writer, which is closed with this. */
   #makeWriter(role: Role): LatestWriter<In, Edited> {
-    let writer: LatestWriter<In, Edited>;
-    try {
-      writer = makeWriter(this.#object, role, this.#kind);
-    } catch (failure) {
-      role.release();
-      throw failure;
-    }
-    this.#adopt(writer);
-    return writer;
+    return this.#object.adopt(makeWriter(this.#object, role, this.#kind));
   }
 
   /**
@@ -307,9 +292,10 @@ export class Latest<
     } catch (failure) {
       throw this.#whyNoRole(failure);
     }
-    if (this.isOpen) return this.#makeWriter(role);
-    role.release();
-    throw this.#closed();
+    return holding(role, () => {
+      this.#check();
+      return this.#makeWriter(role);
+    });
   }
 
   /**
@@ -321,14 +307,7 @@ export class Latest<
   reader(options: LatestReaderOptions = {}): LatestReader<Out, Shown> {
     const read = readReaderOptions(options);
     this.#check();
-    return makeReader(this.#object, this.#kind, read, (reader) => this.#adopt(reader));
-  }
-
-  /** Closes `end` when this is closed. */
-  #adopt(end: LatestWriter<In, Edited> | LatestReader<Out, Shown>): void {
-    if (this.#ends.has(end)) return;
-    for (const other of this.#ends) if (!other.isOpen) this.#ends.delete(other);
-    this.#ends.add(end);
+    return makeReader(this.#object, this.#kind, read, (reader) => this.#object.adopt(reader));
   }
 
   /**
@@ -349,8 +328,7 @@ export class Latest<
    * ```
    */
   remove(): void {
-    this.#object.segment.remove();
-    this.#object.set.remove();
+    this.#object.remove();
   }
 
   /**
@@ -360,8 +338,6 @@ export class Latest<
    */
   close(): LeaveResult {
     if (this.#leaveResult !== undefined) return this.#leaveResult;
-    for (const end of this.#ends) end.close();
-    this.#ends.clear();
     this.#leaveResult = this.#object.leave();
     this.#closing.abort(this.#closed());
     return this.#leaveResult;

@@ -38,6 +38,12 @@ import { WaitSchedule } from "./wait_schedule.ts";
 
 export type { HeadedOptions } from "./headed_joining.ts";
 
+/** What a process sends, receives, writes or reads with. */
+interface End {
+  readonly isOpen: boolean;
+  close(): void;
+}
+
 /** An object that this process has open, as a member or read-only. */
 export class HeadedObject<Shape extends object> {
   readonly segment: Segment;
@@ -48,6 +54,7 @@ export class HeadedObject<Shape extends object> {
   readonly #protocol: Protocol<Shape>;
   /** `undefined` if it is open read-only. */
   readonly #membership: Membership | undefined;
+  readonly #ends = new Set<End>();
 
   /**
    * Joins, or opens read-only. Blocks only while another peer joins or leaves, or initialises the object.
@@ -74,11 +81,37 @@ export class HeadedObject<Shape extends object> {
     return this.#membership === undefined;
   }
 
+  /** Whether users other than the owner could change it when it was opened; `false` if created here. */
+  get othersMayWrite(): boolean {
+    return !this.created && (this.segment.othersMayWrite || this.set.othersMayWrite);
+  }
+
+  /** The ends to close, some of which may be closed already. */
+  get ends(): Iterable<End> {
+    return this.#ends;
+  }
+
+  /** Keeps an end, to close it in `leave`. */
+  adopt<One extends End>(end: One): One {
+    if (this.#ends.has(end)) return end;
+    for (const other of this.#ends) if (!other.isOpen) this.#ends.delete(other);
+    this.#ends.add(end);
+    return end;
+  }
+
+  /** Removes segment and set, also after `leave`. */
+  remove(): void {
+    this.segment.remove();
+    this.set.remove();
+  }
+
   /**
-   * Leaves; roles and lanes must be released before. The last member to leave removes the segment and the
-   * set, unless the protocol or the creator keeps it. Calling it again does nothing.
+   * Closes the ends, and leaves. The last member to leave removes the segment and the set, unless the
+   * protocol or the creator keeps it. Calling it again does nothing.
    */
   leave(): LeaveResult {
+    for (const end of this.#ends) end.close();
+    this.#ends.clear();
     const { segment, shape } = this;
     const membership = this.#membership;
     if (membership === undefined) {

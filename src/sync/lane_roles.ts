@@ -1,15 +1,18 @@
 /**
  * The roles of an object that several processes hold: acquiring one, and the first free one of several
- * lanes. Internal: used by channel and topic.
+ * lanes. Internal: used by channel, Latest and Topic.
  */
 
-import { ShmError } from "../../ffi/shm_error.ts";
+import { ERRNO } from "../../ffi/errno.ts";
+import { formatProcesses, ShmError } from "../../ffi/shm_error.ts";
 import { saysGone } from "../sysv/object_stat.ts";
+import type { Segment } from "../sysv/segment.ts";
 import type { SemaphoreSet } from "../sysv/semaphore_set.ts";
 import { Role } from "./role.ts";
 
 /** What is needed of the object. */
 interface RoleObject {
+  readonly segment: Pick<Segment, "key" | "id">;
   readonly set: SemaphoreSet;
   /** Throws if the object was removed. */
   checkPresent(): void;
@@ -28,8 +31,13 @@ export function acquireRole<End>(
 ): End | undefined {
   const role = new Role(object.set, semaphore);
   if (!tryAcquire(object, role)) return undefined;
+  return holding(role, () => make(role));
+}
+
+/** Makes what holds a role. If that fails, the role is free again. */
+export function holding<End>(role: Role, make: () => End): End {
   try {
-    return make(role);
+    return make();
   } catch (error) {
     role.release();
     throw error;
@@ -46,18 +54,23 @@ function tryAcquire(object: RoleObject, role: Role): boolean {
   }
 }
 
+/** What the owner of a lane becomes, in errors: "become a producer" of "the channel". */
+interface Becoming {
+  readonly action: string;
+  readonly name: string;
+}
+
 /**
  * Acquires the first free lane of `lanes`, whose semaphores begin at `first`, and makes its owner. A lane
  * whose words in memory are impossible is skipped.
  *
- * @throws {ShmError} what `taken` makes of the pids of the owners, if all lanes are taken; `ECORRUPT` the
- * free ones cannot be used
+ * @throws {ShmError} `EBUSY` all lanes are taken: names the owners; `ECORRUPT` the free ones cannot be used
  */
 export function acquireLane<End>(
   object: RoleObject,
   { first, lanes }: { readonly first: number; readonly lanes: number },
   make: (lane: number, role: Role) => End,
-  taken: (owners: readonly number[]) => ShmError,
+  { action, name }: Becoming,
 ): End {
   let corrupt: ShmError | undefined;
   for (let lane = 0; lane < lanes; lane++) {
@@ -72,5 +85,12 @@ export function acquireLane<End>(
   }
   if (corrupt !== undefined) throw corrupt;
   const owners = Array.from({ length: lanes }, (_, lane) => object.set.lastPid(first + lane));
-  throw taken([...new Set(owners)]);
+  const { key, id } = object.segment;
+  throw new ShmError(action, "semop", ERRNO.EBUSY, {
+    key,
+    id,
+    facts: `all ${lanes} lanes are taken, by ${formatProcesses([...new Set(owners)])}`,
+    remedy: `close one, or create ${name} with more lanes`,
+    option: "lanes",
+  });
 }

@@ -3,8 +3,7 @@
  * TypeScript, C and C++.
  */
 
-import { ERRNO } from "../../ffi/errno.ts";
-import { formatProcesses, ShmError } from "../../ffi/shm_error.ts";
+import { ShmError } from "../../ffi/shm_error.ts";
 import type { Fields, StructInput, StructLayout, StructView } from "../layout/layout.ts";
 import { checkMessageLayout } from "../layout/message_type.ts";
 import { type MessageCodec, StructCodec } from "../layout/struct_codec.ts";
@@ -64,7 +63,6 @@ export class Topic<In = ArrayBufferView | ArrayBufferLike, Out = Uint8Array<Arra
   readonly #membership: TopicMembership;
   /** Without it, messages are bytes. */
   readonly #codec: MessageCodec<In, Out> | undefined;
-  readonly #ends = new Set<Publisher<In> | Subscriber<Out>>();
   #leaveResult: LeaveResult | undefined;
 
   static {
@@ -202,8 +200,7 @@ export class Topic<In = ArrayBufferView | ArrayBufferLike, Out = Uint8Array<Arra
    * for a topic created here: its mode was chosen here.
    */
   get othersMayWrite(): boolean {
-    return !this.created &&
-      (this.#membership.segment.othersMayWrite || this.#membership.set.othersMayWrite);
+    return this.#membership.othersMayWrite;
   }
 
   /** Whether the topic is open here. */
@@ -246,18 +243,11 @@ export class Topic<In = ArrayBufferView | ArrayBufferLike, Out = Uint8Array<Arra
       });
     }
     const membership = this.#membership;
-    return this.#adopt(acquireLane(
+    return this.#membership.adopt(acquireLane(
       membership,
       { first: SEMAPHORE.LANE, lanes: this.lanes },
       (lane, role) => makePublisher(membership, lane, role, this.#codec),
-      (owners) =>
-        new ShmError(action, "semop", ERRNO.EBUSY, {
-          key,
-          id,
-          facts: `all ${this.lanes} lanes are taken, by ${formatProcesses(owners)}`,
-          remedy: "close one, or create the Topic with more lanes",
-          option: "lanes",
-        }),
+      { action, name: "the Topic" },
     ));
   }
 
@@ -271,14 +261,7 @@ export class Topic<In = ArrayBufferView | ArrayBufferLike, Out = Uint8Array<Arra
   subscriber(options: SubscriberOptions = {}): Subscriber<Out> {
     const read = readSubscriberOptions(options);
     this.#check();
-    return this.#adopt(makeSubscriber(this.#membership, read, this.#codec));
-  }
-
-  /** Keeps a publisher or subscriber, to close it with the topic. */
-  #adopt<End extends Publisher<In> | Subscriber<Out>>(end: End): End {
-    for (const other of this.#ends) if (!other.isOpen) this.#ends.delete(other);
-    this.#ends.add(end);
-    return end;
+    return this.#membership.adopt(makeSubscriber(this.#membership, read, this.#codec));
   }
 
   /**
@@ -299,8 +282,7 @@ export class Topic<In = ArrayBufferView | ArrayBufferLike, Out = Uint8Array<Arra
    * ```
    */
   remove(): void {
-    this.#membership.segment.remove();
-    this.#membership.set.remove();
+    this.#membership.remove();
   }
 
   /**
@@ -312,9 +294,7 @@ export class Topic<In = ArrayBufferView | ArrayBufferLike, Out = Uint8Array<Arra
   close(): LeaveResult {
     if (this.#leaveResult !== undefined) return this.#leaveResult;
     // Within a drain all must stay open
-    for (const end of this.#ends) if (end instanceof Subscriber) checkIdle(end);
-    for (const end of this.#ends) end.close();
-    this.#ends.clear();
+    for (const end of this.#membership.ends) if (end instanceof Subscriber) checkIdle(end);
     return this.#leaveResult = this.#membership.leave();
   }
 
