@@ -54,15 +54,6 @@ testWith(
 );
 
 testWith(
-  { tools: ["deno"], files: true, root: true },
-  "library and commands: no memory may be locked: all of them work",
-  async () => {
-    const command = [...EVERY_PART.slice(1), "UID=54321", "MEMLOCK=0"];
-    assertAllWork(await reportOf(Peer.start(EVERY_PART[0]!, command)));
-  },
-);
-
-testWith(
   { tools: ["deno", "prlimit"] },
   "Segment.create: no room under RLIMIT_AS: the error says the limit, and nothing is left",
   async () => {

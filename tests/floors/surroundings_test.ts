@@ -1,4 +1,7 @@
-/** Every part where the system has less than usual: no /proc, no account, no folder that it may write to. */
+/**
+ * Every part where the system has less than usual: no /proc, no account, no folder that it may write to, no
+ * memory that it may lock.
+ */
 
 import { guardAgainstLeaks } from "../support/leaks.ts";
 import { testWith } from "../support/needs.ts";
@@ -24,10 +27,10 @@ testWith(
 
 testWith(
   { tools: ["deno", "env"], root: true },
-  "library and commands: all work for a user without an account, with nowhere to write",
+  "library and commands: all work for a user without an account, a folder and locked memory",
   async () => {
     const folders = ["HOME", "TMPDIR", "DENO_DIR"].map((name) => `${name}=${NOWHERE}`);
-    const command = ["-i", ...folders, ...EVERY_PART, "UID=54321"];
+    const command = ["-i", ...folders, ...EVERY_PART, "UID=54321", "MEMLOCK=0"];
     assertAllWork(await reportOf(Peer.start("env", command)));
   },
 );
