@@ -11,6 +11,9 @@ import { guardAgainstLeaks } from "./support/leaks.ts";
 import { testWith } from "./support/needs.ts";
 import { SharedNamespace } from "./support/own_namespace.ts";
 import { Peer, PROJECT, TestFolder } from "./support/peer.ts";
+import { LANGUAGES } from "./interop/conformance/languages.ts";
+import { table } from "./interop/conformance/matrix.ts";
+import { SUITE } from "./interop/conformance/suite.ts";
 import { steps, withoutChance } from "./support/console.ts";
 import { copyProject, DENO_FOLDER } from "./support/project_copy.ts";
 
@@ -123,6 +126,14 @@ testWith(
     assert.deepEqual(shown, [...rounds, batches]);
   },
 );
+
+testWith({ files: true }, "README.md: its matrix has all cases of the conformance suite", () => {
+  const columns = LANGUAGES.flatMap(({ short: sender }) =>
+    LANGUAGES.map(({ short }) => ({ head: `${sender}-${short}`, failures: new Map() }))
+  );
+  const matrix = table(Object.entries(SUITE), columns, true).join("\n");
+  assert(Deno.readTextFileSync(`${PROJECT}README.md`).includes(`\n${matrix}\n`), matrix);
+});
 
 testWith({ files: true }, "README.md: what it leads to is exported, or a command", () => {
   const readme = Deno.readTextFileSync(`${PROJECT}README.md`);
