@@ -69,6 +69,18 @@ export type Role =
 /** The options of `open`. */
 export type OpenOptions = Readonly<Record<string, string | number>>;
 
+/** A peer has answered `error`. */
+class Refusal extends Error {}
+
+/** Fails unless the peer answers `error`, and with a text that matches. */
+export async function refused(asked: Promise<unknown>, says: RegExp = /./): Promise<void> {
+  await assert.rejects(asked, (error) => {
+    assert(error instanceof Refusal, String(error));
+    assert.match(error.message, says);
+    return true;
+  });
+}
+
 /** A program that speaks the line protocol. */
 export class LinePeer {
   readonly #child: Deno.ChildProcess;
@@ -88,26 +100,26 @@ export class LinePeer {
     return this.#child.pid;
   }
 
-  /** Asks for one thing, and returns the words of the answer. An error is thrown with its text. */
+  /** Asks for one thing, and returns the words of the answer. */
   async ask(line: string): Promise<readonly string[]> {
+    const asked = line.slice(0, 60);
     const net = setTimeout(() => this.#child.kill("SIGKILL"), SAFETY_MS);
     try {
       await this.#input.write(new TextEncoder().encode(`${line}\n`));
-      const [first, ...words] = (await this.#line()).split(" ");
-      if (first === "ok") return words;
-      throw new Error(first === "error" ? words.join(" ") : `not an answer: ${first}`);
-    } catch (cause) {
-      throw new Error(`${line.slice(0, 60)}: ${cause instanceof Error ? cause.message : cause}`);
+      const [first, ...words] = (await this.#line(asked)).split(" ");
+      if (first === "error") throw new Refusal(`${asked}: ${words.join(" ")}`);
+      assert.equal(first, "ok", `${asked}: the answer is neither ok nor error`);
+      return words;
     } finally {
       clearTimeout(net);
     }
   }
 
-  async #line(): Promise<string> {
+  async #line(asked: string): Promise<string> {
     let end = this.#read.indexOf("\n");
     while (end === -1) {
       const { value, done } = await this.#output.read();
-      if (done) throw new Error("the peer ended without an answer");
+      if (done) throw new Error(`${asked}: the peer ended without an answer`);
       const before = this.#read.length;
       this.#read += value;
       end = this.#read.indexOf("\n", before);

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { Segment, SemaphoreSet } from "../../../mod.ts";
 import { SEMAPHORE } from "../../../src/mailbox/descriptor.ts";
 import { type Case, type Scene, withEndlessSleeps } from "./scene.ts";
-import type { Handle } from "./line_peer.ts";
+import { type Handle, refused } from "./line_peer.ts";
 
 /** Texts that a mailbox must carry, the empty and the longest one among them. */
 const TEXTS = [
@@ -50,7 +50,7 @@ export const MAILBOX_CASES: readonly Case[] = [
     name: "a text that is too long, or has a NUL, is refused and not sent",
     play: async (scene) => {
       const [client, server] = await pair(scene);
-      for (const text of ["x".repeat(2048), "a\0b"]) await assert.rejects(client.send(text));
+      for (const text of ["x".repeat(2048), "a\0b"]) await refused(client.send(text));
       await server.none();
       await passes(client, server, "next");
     },
@@ -111,7 +111,7 @@ export const MAILBOX_CASES: readonly Case[] = [
       const client = await sender.open("client", key);
       assert.deepEqual(await client.send("twice", { timeout: 0 }), ["left"]);
       assert.deepEqual(await server.texts(1), ["twice"]);
-      await assert.rejects(sender.open("server", key), new RegExp(`process ${receiver.pid}\\b`));
+      await refused(sender.open("server", key), new RegExp(`process ${receiver.pid}\\b`));
       await kill();
       const next = await sender.open("server", key);
       assert.deepEqual(await next.texts(1), ["twice"]);
@@ -157,7 +157,7 @@ export const MAILBOX_CASES: readonly Case[] = [
     play: async (scene) => {
       const [client, server] = await pair(scene);
       const named = new RegExp(`process ${scene.receiver.pid}\\b`);
-      await assert.rejects(scene.sender.open("server", scene.key), named);
+      await refused(scene.sender.open("server", scene.key), named);
       await server.close();
       const next = await scene.sender.open("server", scene.key);
       const sent = await scene.receiver.open("client", scene.key);
@@ -171,13 +171,13 @@ export const MAILBOX_CASES: readonly Case[] = [
     name: "both sides notice that the mailbox was removed, and leave",
     play: async (scene) => {
       const [client, server] = await pair(scene);
-      const sent = assert.rejects(client.send(["taken", "never taken"]), /removed/);
+      const sent = refused(client.send(["taken", "never taken"]), /removed/);
       assert.deepEqual(await server.texts(1), ["taken"]);
       await server.ack();
       assert.deepEqual(await server.texts(1), ["never taken"]);
       scene.remove();
       await sent;
-      await assert.rejects(server.receive(), /removed/);
+      await refused(server.receive(), /removed/);
     },
   },
   {
@@ -209,8 +209,8 @@ export const MAILBOX_CASES: readonly Case[] = [
       const segment = Segment.create({ key, size: 1000 });
       try {
         segment.write(new Uint8Array(1000).fill(7));
-        await assert.rejects(sender.open("client", key), /1000 bytes/);
-        await assert.rejects(receiver.open("server", key), /1000 bytes/);
+        await refused(sender.open("client", key), /1000 bytes/);
+        await refused(receiver.open("server", key), /1000 bytes/);
         assert(segment.read(0, 1000).every((byte) => byte === 7));
       } finally {
         segment.remove();
@@ -224,8 +224,8 @@ export const MAILBOX_CASES: readonly Case[] = [
       const values = [0, 0, 0, 5, 0, 0];
       const set = SemaphoreSet.create({ key, count: values.length, values });
       try {
-        await assert.rejects(sender.open("client", key));
-        await assert.rejects(receiver.open("server", key));
+        await refused(sender.open("client", key));
+        await refused(receiver.open("server", key));
         assert.deepEqual(set.values(), values);
       } finally {
         set.remove();

@@ -177,15 +177,10 @@ export class Scene {
 
   constructor(readonly sender: Side, readonly receiver: Side) {}
 
-  /** The bytes of the segment at the key, while `look` runs. Without a joining, no peer sees it. */
-  memory<Result>(look: (segment: Segment) => Result): Result {
-    using segment = Segment.open(this.key);
-    return look(segment);
-  }
-
-  /** The words of the segment, of which one is changed or read. */
+  /** The words of the segment at the key, to look at or to change while `look` runs. */
   words<Result>(look: (words: Int32Array<ArrayBuffer>) => Result): Result {
-    return this.memory(({ buffer, size }) => look(new Int32Array(buffer, 0, size >> 2)));
+    using segment = Segment.open(this.key);
+    return look(new Int32Array(segment.buffer, 0, segment.size >> 2));
   }
 
   /** Resolves when a word of the segment is as it has to be. */
