@@ -103,7 +103,7 @@ export class LinePeer {
   /** Asks for one thing, and returns the words of the answer. */
   async ask(line: string): Promise<readonly string[]> {
     const asked = line.slice(0, 60);
-    const net = setTimeout(() => this.#child.kill("SIGKILL"), SAFETY_MS);
+    const net = setTimeout(() => this.#end(), SAFETY_MS);
     try {
       await this.#input.write(new TextEncoder().encode(`${line}\n`));
       const [first, ...words] = (await this.#line(asked)).split(" ");
@@ -129,9 +129,18 @@ export class LinePeer {
     return line;
   }
 
+  /** Ends it, if it has not ended by itself. */
+  #end(): void {
+    try {
+      this.#child.kill("SIGKILL");
+    } catch (error) {
+      if (!(error instanceof TypeError || error instanceof Deno.errors.NotFound)) throw error;
+    }
+  }
+
   /** Kills it, and resolves when the kernel has taken back what it held. */
   async kill(): Promise<void> {
-    this.#child.kill("SIGKILL");
+    this.#end();
     await this.#child.status;
     await this.#input.abort().catch(() => {});
     await this.#output.cancel().catch(() => {});
