@@ -3,7 +3,6 @@
 import {
   checkFlag,
   checkNumber,
-  checkSignal,
   checkTimeout,
   oneOf,
   optionsReader,
@@ -147,12 +146,7 @@ export interface ChannelReceiveSyncOptions extends WaitSyncOptions {
 }
 
 /** As {@linkcode ChannelReceiveSyncOptions}, and a signal that ends the wait. */
-export interface ChannelReceiveOptions extends WaitOptions {
-  /** When the message is acknowledged. Defaults to `"after"`. */
-  readonly ack?: Acknowledgement;
-  /** As {@linkcode ChannelReceiveSyncOptions.until}. */
-  readonly until?: "closed";
-}
+export interface ChannelReceiveOptions extends ChannelReceiveSyncOptions, WaitOptions {}
 
 /** How {@linkcode Consumer.consume} waits for messages. */
 export interface ConsumeOptions {
@@ -215,7 +209,7 @@ const DRAIN = { max: checkMax, ...TRY_RECEIVE };
 const UNTIL = { until: oneOf("closed") };
 const RECEIVE_SYNC = { ...TRY_RECEIVE, ...UNTIL, ...WAIT_SYNC };
 const RECEIVE = { ...RECEIVE_SYNC, ...WAIT };
-const CONSUME = { timeout: checkTimeout, signal: checkSignal, ...UNTIL };
+const CONSUME = { ...WAIT, ...UNTIL };
 
 /** Reads the options of `tryReceive`. */
 export const readTryReceiveOptions: (options: unknown) => Read<typeof TRY_RECEIVE> = optionsReader(

@@ -369,7 +369,7 @@ export class Consumer<Out = Uint8Array<ArrayBuffer>>
   /**
    * Waits until there is a message to receive. Acknowledges the delivered messages.
    *
-   * @returns `false` at the end of the stream (see {@linkcode ChannelReceiveOptions.until})
+   * @returns `false` at the end of the stream (see {@linkcode ChannelReceiveSyncOptions.until})
    * @throws {ShmError} `ETIMEDOUT`, `EDETACHED` closed, `ECORRUPT`, `EIDRM` the channel was removed while
    * it was in use
    */

@@ -19,7 +19,7 @@ import { checkNotCreated } from "../sync/headed_object.ts";
 import { acquireRole, holding } from "../sync/lane_roles.ts";
 import type { LeaveResult } from "../sync/membership.ts";
 import { Role } from "../sync/role.ts";
-import type { WaitOptions } from "../sync/wait_schedule.ts";
+import { readEachWaitOptions, type WaitOptions } from "../sync/wait_schedule.ts";
 import { checkKey } from "../sysv/key.ts";
 import { saysGone } from "../sysv/object_stat.ts";
 import { SEMAPHORE } from "./cells.ts";
@@ -33,7 +33,6 @@ import {
   readLatestOpenOptions,
   readLatestOptions,
   readReaderOptions,
-  readWaits,
 } from "./latest_options.ts";
 import { type LatestReader, makeReader } from "./latest_reader.ts";
 import { type LatestWriter, makeWriter } from "./latest_writer.ts";
@@ -281,7 +280,7 @@ export class Latest<
    * ```
    */
   async acquireWriter(options?: WaitOptions): Promise<LatestWriter<In, Edited>> {
-    const { timeout, signal } = readWaits(options);
+    const { timeout, signal } = readEachWaitOptions(options);
     signal?.throwIfAborted();
     this.#checkWritable();
     const role = this.#role();

@@ -8,7 +8,6 @@ import {
   type Read,
 } from "../layout/arguments.ts";
 import { checkSpin } from "../sync/adaptive_spin.ts";
-import { WAIT } from "../sync/wait_schedule.ts";
 import { checkKey } from "../sysv/key.ts";
 import { checkMode } from "../sysv/object_stat.ts";
 
@@ -130,6 +129,3 @@ export const readLatestOptions: (options: unknown) => Read<typeof BYTES, "key" |
 
 /** Reads {@linkcode LatestReaderOptions}. */
 export const readReaderOptions: (options: unknown) => Read<typeof READER> = optionsReader(READER);
-
-/** Reads the options of waits that begin later. */
-export const readWaits: (options: unknown) => Read<typeof WAIT> = optionsReader(WAIT);

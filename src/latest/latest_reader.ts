@@ -8,6 +8,7 @@ import { DEFAULT_SPIN_US } from "../sync/adaptive_spin.ts";
 import { iterate } from "../sync/delivery.ts";
 import { SerialQueue } from "../sync/serial_queue.ts";
 import {
+  readEachWaitOptions,
   readWaitOptions,
   readWaitSyncOptions,
   type WaitLimits,
@@ -19,12 +20,7 @@ import { promised, waitSync } from "../sysv/wait.ts";
 import { yieldBudget } from "../sysv/yield_budget.ts";
 import { CellReader } from "./cell_reader.ts";
 import type { LatestObject } from "./latest_object.ts";
-import {
-  type LatestChange,
-  type LatestReaderOptions,
-  type LatestValue,
-  readWaits,
-} from "./latest_options.ts";
+import type { LatestChange, LatestReaderOptions, LatestValue } from "./latest_options.ts";
 import { ValueWait } from "./value_wait.ts";
 import type { ValueDecoder, ValueKind } from "./values.ts";
 
@@ -288,7 +284,7 @@ export class LatestReader<Out = Uint8Array<ArrayBuffer>, Shown = Uint8Array<Arra
    * ```
    */
   changes(options?: WaitOptions): AsyncIterableIterator<LatestChange<Out>, undefined> {
-    const read = readWaits(options);
+    const read = readEachWaitOptions(options);
     let find = (): LatestChange<Out> | undefined => {
       const change = this.#newer(0);
       if (change !== undefined) find = this.#afterLast;

@@ -17,10 +17,10 @@ import { SerialQueue } from "../sync/serial_queue.ts";
 import { promised, type Waiting, waitSync } from "../sysv/wait.ts";
 import { yieldBudget } from "../sysv/yield_budget.ts";
 import {
+  readEachWaitOptions,
   readWaitOptions,
   readWaitSyncOptions,
   timedOut,
-  WAIT,
   type WaitLimits,
   type WaitOptions,
   WaitSchedule,
@@ -38,7 +38,6 @@ export interface MailboxServerOptions extends MailboxOptions {
 }
 
 const readServerOptions = optionsReader({ ...MAILBOX, persistent: checkFlag });
-const readEachOptions = optionsReader(WAIT);
 
 /**
  * The server of a mailbox. There is one at a time; its role ends when its process ends.
@@ -271,7 +270,7 @@ export class MailboxServer implements Disposable {
    * ```
    */
   async serve(handler: (message: Message) => unknown, options?: WaitOptions): Promise<void> {
-    await handleEach(this, checkFunction(handler, "handler"), readEachOptions(options));
+    await handleEach(this, checkFunction(handler, "handler"), readEachWaitOptions(options));
   }
 
   /**
@@ -286,7 +285,7 @@ export class MailboxServer implements Disposable {
   messages(options?: WaitOptions): AsyncIterableIterator<Message, undefined> {
     return iterate(
       (limits) => this.#receive(limits),
-      readEachOptions(options),
+      readEachWaitOptions(options),
       () => this.#leave(),
     );
   }

@@ -5,7 +5,7 @@
 
 import { ERRNO } from "../../ffi/errno.ts";
 import { type LibcCall, ShmError } from "../../ffi/shm_error.ts";
-import { checkSignal, checkTimeout, optionsReader } from "../layout/arguments.ts";
+import { checkSignal, checkTimeout, optionsReader, type Read } from "../layout/arguments.ts";
 import { promised, waitAsync, type Waiting, waitSync } from "../sysv/wait.ts";
 import { Deadline } from "./deadline.ts";
 
@@ -43,7 +43,9 @@ export function withDeadline<Options extends { readonly timeout?: number }>(
 }
 
 const readSync = optionsReader(WAIT_SYNC);
-const readAsync = optionsReader(WAIT);
+
+/** Reads {@linkcode WaitOptions} of several waits: each of them has the whole timeout. */
+export const readEachWaitOptions: (options: unknown) => Read<typeof WAIT> = optionsReader(WAIT);
 
 /** Reads {@linkcode WaitSyncOptions}. */
 export function readWaitSyncOptions(options: unknown): Limited<WaitSyncOptions> {
@@ -52,7 +54,7 @@ export function readWaitSyncOptions(options: unknown): Limited<WaitSyncOptions> 
 
 /** Reads {@linkcode WaitOptions}. */
 export function readWaitOptions(options: unknown): WaitLimits {
-  return withDeadline<WaitOptions>(readAsync(options));
+  return withDeadline<WaitOptions>(readEachWaitOptions(options));
 }
 
 /** Does `work` with a promise, within the limits of {@linkcode WaitOptions}. */

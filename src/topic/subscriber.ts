@@ -12,6 +12,7 @@ import { EventCount } from "../sync/event_count.ts";
 import { SerialQueue } from "../sync/serial_queue.ts";
 import { MANY } from "../sync/visit.ts";
 import {
+  readEachWaitOptions,
   readWaitOptions,
   readWaitSyncOptions,
   type WaitLimits,
@@ -27,7 +28,7 @@ import { laneMemory, WAITING_OFFSET } from "./lane_words.ts";
 import { type TopicBytesMessage, TopicDecodedMessage } from "./message.ts";
 import { MessageWait } from "./message_wait.ts";
 import type { TopicMembership } from "./topic_membership.ts";
-import { readDrainOptions, readMessagesOptions, type TopicMessage } from "./topic_options.ts";
+import { readDrainOptions, type TopicMessage } from "./topic_options.ts";
 import { TopicReadable } from "./web_stream.ts";
 
 /** Makes a subscriber. Internal: used by `topic.ts`. */
@@ -305,7 +306,7 @@ export class Subscriber<Out = Uint8Array<ArrayBuffer>>
   messages(options?: WaitOptions): AsyncIterableIterator<TopicMessage<Out>, undefined> {
     return iterate(
       (limits) => this.#receive(limits, this.#takeOne),
-      readMessagesOptions(options),
+      readEachWaitOptions(options),
     );
   }
 

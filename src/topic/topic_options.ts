@@ -10,7 +10,6 @@ import {
 import { mistyped } from "../layout/refusal.ts";
 import { checkSpin } from "../sync/adaptive_spin.ts";
 import { checkMax } from "../sync/visit.ts";
-import { WAIT } from "../sync/wait_schedule.ts";
 import { checkKey } from "../sysv/key.ts";
 import { checkMode } from "../sysv/object_stat.ts";
 
@@ -159,6 +158,3 @@ export const readSubscriberOptions: (options: unknown) => Read<typeof SUBSCRIBER
 
 /** Reads the options of `drain`. */
 export const readDrainOptions: (options: unknown) => Read<typeof DRAIN> = optionsReader(DRAIN);
-
-/** Reads the options of `messages`, which hold for each message. */
-export const readMessagesOptions: (options: unknown) => Read<typeof WAIT> = optionsReader(WAIT);
