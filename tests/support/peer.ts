@@ -83,7 +83,7 @@ export class Peer implements AsyncDisposable {
     command: string,
     args: readonly string[],
     env: Record<string, string>,
-    safetyMs = SAFETY_MS,
+    safetyMs = Deno.env.get(CROSS) === undefined ? SAFETY_MS : 10 * SAFETY_MS,
   ) {
     this.#child = new Deno.Command(command, {
       args: [...args],
