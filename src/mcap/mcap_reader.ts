@@ -102,14 +102,16 @@ export class McapReader {
 
   /** Whether the file has an end: its recorder was not killed, and is not at work. */
   async isComplete(): Promise<boolean> {
-    const end = await this.#file.read(this.#file.size - MAGIC.length, MAGIC.length);
-    return isMagic(end);
+    const at = this.#file.size - MAGIC.length;
+    // The same bytes are at the beginning
+    return at >= MAGIC.length && isMagic(await this.#file.read(at, MAGIC.length));
   }
 
   /**
    * What the file has, a group for each record that is not in a chunk, and for each chunk.
    *
-   * @throws {ShmError} `EFORMAT` it is no MCAP file, a record has impossible contents, or a chunk is compressed
+   * @throws {ShmError} `EFORMAT` it is no MCAP file, a record has impossible contents, a chunk is compressed, or
+   * it has an end, but its records do not lead there
    */
   async *groups(): AsyncGenerator<Iterable<Recorded>, void, void> {
     const file = this.#file;
@@ -117,11 +119,12 @@ export class McapReader {
     if (!isMagic(start)) throw file.refused("it is no MCAP file");
     for (let at = MAGIC.length;;) {
       const header = new Cursor(await file.read(at, RECORD_HEADER));
-      if (header.left < RECORD_HEADER) return;
+      if (header.left < RECORD_HEADER) return await this.#cutOff(at);
       const opcode = header.u8();
       const length = header.u64();
       const next = BigInt(at + RECORD_HEADER) + length;
-      if (opcode === OPCODE.DATA_END || next > BigInt(file.size)) return;
+      if (next > BigInt(file.size)) return await this.#cutOff(at);
+      if (opcode === OPCODE.DATA_END) return;
       try {
         yield this.#group(opcode, await file.read(at + RECORD_HEADER, Number(length)));
       } catch (failure) {
@@ -129,6 +132,13 @@ export class McapReader {
         throw file.refused(`the record at byte ${at} is damaged: ${failure.message}`);
       }
       at = Number(next);
+    }
+  }
+
+  /** The record at this byte is not all there: the recorder was killed, or a length before it is damaged. */
+  async #cutOff(at: number): Promise<void> {
+    if (await this.isComplete()) {
+      throw this.#file.refused(`the record at byte ${at} is damaged: it is longer than the file`);
     }
   }
 

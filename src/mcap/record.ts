@@ -7,7 +7,7 @@ import { messageText } from "../layout/message_text.ts";
 import type { Subscriber } from "../topic/subscriber.ts";
 import { McapWriter } from "./mcap_writer.ts";
 import { ENCODING, messageJson, messageSchema } from "./message_json.ts";
-import { LANE_TEXT, RECORDING } from "./recorded_lane.ts";
+import { LANE_TEXT, MESSAGES_TEXT, RECORDING, RECORDING_END } from "./recorded_lane.ts";
 import { type RecordSource, sourceOf, type Taken } from "./record_source.ts";
 import { NewFile } from "./recording_file.ts";
 import {
@@ -16,9 +16,6 @@ import {
   type RecordingProgress,
   type RecordOptions,
 } from "./recording_options.ts";
-
-/** What the file says at its end. */
-const END = "sysv-shm-end";
 
 /** The longest time until the file has a message that was taken, in milliseconds. */
 const HOLD_MS = 1_000;
@@ -213,7 +210,10 @@ class Recorder {
     if (this.#failed) return;
     await this.#flush();
     const { messages, missed } = this.#count.now;
-    await this.#writer.addMetadata(END, { messages: String(messages), missed: String(missed) });
+    await this.#writer.addMetadata(RECORDING_END, {
+      [MESSAGES_TEXT]: String(messages),
+      missed: String(missed),
+    });
     await this.#writer.finish();
     await this.#file.sync();
   }

@@ -7,6 +7,10 @@ import { RecordedFile } from "./recording_file.ts";
 /** The name of the metadata that say that a file is a recording of this library. */
 export const RECORDING = "sysv-shm";
 
+/** The name of the metadata at its end, and their text that says how many messages it has. */
+export const RECORDING_END = "sysv-shm-end";
+export const MESSAGES_TEXT = "messages";
+
 /** The texts of a channel of the file. `STRUCT` declares the struct in C, `TYPE` is its canonical text. */
 export const LANE_TEXT = { LANE: "lane", STRUCT: "struct", TYPE: "message_type" } as const;
 

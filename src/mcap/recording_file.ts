@@ -108,14 +108,15 @@ export class RecordedFile implements Disposable {
   static async open(path: string): Promise<RecordedFile> {
     let file: Deno.FsFile | undefined;
     try {
-      file = await Deno.open(path);
-      const { isFile, size } = await file.stat();
-      if (isFile) return new RecordedFile(path, file, size);
+      // To open a pipe would wait for a process that writes to it
+      if ((await Deno.stat(path)).isFile) {
+        file = await Deno.open(path);
+        return new RecordedFile(path, file, (await file.stat()).size);
+      }
     } catch (cause) {
       file?.close();
       throw failed("read", path, "read", cause);
     }
-    file.close();
     throw new ShmError(`read ${path}`, undefined, "EFORMAT", { facts: "it is no regular file" });
   }
 

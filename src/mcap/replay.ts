@@ -5,7 +5,7 @@ import type { Channel } from "../channel/channel.ts";
 import type { Topic } from "../topic/topic.ts";
 import { McapReader, type Recorded, type RecordedMessage } from "./mcap_reader.ts";
 import { type MessageBytes, messageIn } from "./message_json.ts";
-import { LANE_TEXT, laneOf, RECORDING } from "./recorded_lane.ts";
+import { LANE_TEXT, laneOf, MESSAGES_TEXT, RECORDING, RECORDING_END } from "./recorded_lane.ts";
 import { RecordedFile } from "./recording_file.ts";
 import {
   readReplayOptions,
@@ -99,7 +99,7 @@ class Player implements Disposable {
     let played = false;
     try {
       for (const recorded of group) {
-        if (recorded.kind === "metadata") this.#isRecording ||= recorded.name === RECORDING;
+        if (recorded.kind === "metadata") this.#metadata(recorded);
         else if (recorded.kind === "channel") this.#addLane(recorded);
         else {
           const { message } = recorded;
@@ -113,6 +113,18 @@ class Player implements Disposable {
       if (played) this.#count.tell();
     }
     return true;
+  }
+
+  #metadata({ name, texts }: Recorded & { readonly kind: "metadata" }): void {
+    if (name === RECORDING) this.#isRecording = true;
+    if (name !== RECORDING_END) return;
+    const [recorded, sent] = [texts.get(MESSAGES_TEXT), String(this.#count.now.messages)];
+    // Where a damaged record is not known as one of messages, nothing else tells that they are missing
+    if (recorded !== sent) {
+      throw this.#file.refused(
+        `it has ${sent} messages, and says at its end that it has ${recorded}`,
+      );
+    }
   }
 
   #addLane({ channel }: Recorded & { readonly kind: "channel" }): void {

@@ -99,7 +99,7 @@ export const replayVerb = command({
 });
 
 function fileOf(verb: string, [file, extra]: readonly string[]): string {
-  if (file === undefined) throw new UsageError(`bridge ${verb} needs a FILE`);
+  if (file === undefined || file === "") throw new UsageError(`bridge ${verb} needs a FILE`);
   if (extra !== undefined) throw new UsageError(`unexpected argument ${extra}`);
   return file;
 }

@@ -156,5 +156,7 @@ testWith(CLI, "bridge record, replay: one line says what is missing", async () =
     assert.equal(stderr.split("\n").at(-2), `error: ${error}`);
     assert.deepEqual([code, stdout], [1, ""]);
   }
+  const { code, stderr } = await run([], "replay", key, "").ended();
+  assert.deepEqual([code, stderr.split("\n")[0]], [2, "error: bridge replay needs a FILE"]);
   assert.equal(Deno.readTextFileSync(file), "precious");
 });
