@@ -3,8 +3,10 @@
  *
  * A peer in another language is one program that speaks this protocol: `deno task interop --peer=NAME=PROGRAM`
  * runs every case with it. `peer.ts`, `peer.c` and `peer.py` are examples. It reads lines from standard
- * input, and answers each with one line on standard output, in order, before it reads the next. Words are
- * separated by one blank.
+ * input, and answers each with one line on standard output, which it flushes, in order, before it reads the
+ * next. Words are separated by one blank; numbers are decimal. PROGRAM is split at its blanks into a command
+ * and arguments, and runs in the root of the repository. A peer that does not answer within 20 seconds is
+ * killed. One that lacks a kind of object answers `error`; the cases of that kind then fail.
  *
  * | line | what the peer does |
  * | -- | -- |
@@ -23,14 +25,35 @@
  * is not there is not created), `keep` (what is created stays), `readonly` (a reader or subscriber that joins
  * nothing), `closed` (a consumer receives until the end of the stream).
  *
- * The answer is `ok`, and then words; or `error` and a text for people, which names the process that has a
- * role, and the field that differs. The words of `send` are one for each payload: `taken`, `left` (in the
- * slot, not waited for), `sent`, `unsent` (not sent, or withdrawn; the last word then), `unknown` (a server
- * has received it and not acknowledged), or the number of the value or message. The words of `receive` are
- * one for each message, and where there are fewer, `none` (not in time) or `end` (of the stream). A message
- * is its payload and then facts, each after a comma: `sender=PID` of a server, `tag=N,lane=N` of a consumer,
- * `version=N` of a reader, `tag=N,lane=N,number=N,missed=N` of a subscriber. A reader that does not wait
- * receives the newest value, and none if it had that already.
+ * The answer is `ok`, and then words; or `error` and a text for people. The suite looks for these words in
+ * that text:
+ *
+ * | what failed | the text contains |
+ * | -- | -- |
+ * | a server, consumer or writer finds the role taken | `process PID`, the process that has the role |
+ * | the segment has another size | `1000 bytes`, its size; or `no semaphore set`, if it has none and is no mailbox |
+ * | the key has an object of another kind | `the key belongs to a channel`, `... a Latest` |
+ * | the object has another struct | `the first field that differs is y:f32@16 here`, the peer's own leaf |
+ * | the magic was still 0 at the deadline | `not initialised in time` |
+ * | the object was removed while the peer waited | `removed` |
+ * | a subscriber cannot read a record | `lane N` |
+ *
+ * The words of `send` are one for each payload. MS is the time for all that one payload waits for: its turn,
+ * room, and a server that takes it.
+ *
+ * | word | what happened |
+ * | -- | -- |
+ * | `taken` | a server acknowledged it |
+ * | `left` | it is in the slot of the mailbox, and MS is 0 |
+ * | `unknown` | a server received it and did not acknowledge it in time; the peer goes on with the next payload |
+ * | `sent` | it is in the channel |
+ * | `unsent` | it was not sent, or was withdrawn; the last word: the peer does not send the rest |
+ * | a number | that of the value in the Latest, or of the message in its lane of the Topic |
+ *
+ * The words of `receive` are one for each message, and where there are fewer, `none` (not in time) or `end`
+ * (of the stream). A message is its payload and then facts, each after a comma: `sender=PID` of a server (0:
+ * not known), `tag=N,lane=N` of a consumer, `version=N` of a reader, `tag=N,lane=N,number=N,missed=N` of a
+ * subscriber. A reader that does not wait receives the newest value, and none if it had that already.
  *
  * A payload is in hexadecimal; an empty one is `-`. A peer ends when its input ends. Exit codes do not matter:
  * most peers are killed.
