@@ -18,6 +18,7 @@ const LONGEST = [
   "crash/channel_kills_test.ts",
   "nats/kills_test.ts",
   "cli/neighbours/",
+  "offline_test.ts",
   "docs_test.ts",
   "doc_test.ts",
   "channel/sanitizers_test.ts",
