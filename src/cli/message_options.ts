@@ -7,6 +7,8 @@ import { LANE_CAPACITY, LANES } from "../channel/lanes.ts";
 import type { ChannelOptions } from "../channel/channel_options.ts";
 import type { MailboxOptions } from "../mailbox/mailbox_membership.ts";
 import { LANE_CAPACITY as TOPIC_CAPACITY, LANES as TOPIC_LANES } from "../topic/lanes.ts";
+import type { Fields, StructLayout } from "../layout/layout.ts";
+import { UsageError } from "./errors.ts";
 import { report } from "./output.ts";
 import { formatSize, parseSize } from "./text/size.ts";
 import {
@@ -128,6 +130,21 @@ export function topicSettings(
 
 /** How to open a channel or a topic. */
 export type LaneSettings = Omit<ChannelOptions, "messageSize">;
+
+/**
+ * What `make` makes of structs.
+ *
+ * @throws {UsageError} the lanes are too small for the struct
+ */
+export function ofStruct<Made>({ size }: StructLayout<Fields>, make: () => Made): Made {
+  try {
+    return make();
+  } catch (error) {
+    // The other options were checked before
+    if (!(error instanceof RangeError)) throw error;
+    throw new UsageError(`option --capacity: a struct of ${size} bytes needs larger lanes`);
+  }
+}
 
 interface Range {
   readonly MIN: number;

@@ -135,6 +135,10 @@ const MISTAKES: Readonly<Record<string, readonly Row[]>> = {
     ["record a b", "unexpected argument b"],
     ["record --count=0 a", 'option --count: "0" is not a whole number of at least 1'],
     ["record --fast a", "unknown option --fast"],
+    [
+      ["record", "--struct=char a[1000000];", "a"],
+      "option --capacity: a struct of 1000000 bytes needs larger lanes",
+    ],
     ["record --struct-name=x a", "option --struct-name needs --struct or --struct-file"],
     ["replay --fast", "bridge replay needs a FILE"],
     ["replay --count=1 a", "unknown option --count"],
@@ -166,6 +170,7 @@ const MISTAKES: Readonly<Record<string, readonly Row[]>> = {
     ["--json x", "unknown option --json"],
     ["--struct=int x", "option --struct: line 1, "],
     ["--struct-name=a x", "option --struct-name needs --struct or --struct-file"],
+    [["--struct=char a[300000];"], "option --capacity: a struct of 300000 bytes needs larger"],
     ["--struct=a --struct-file=b", "give --struct or --struct-file, not both"],
   ],
   sub: [
@@ -175,6 +180,7 @@ const MISTAKES: Readonly<Record<string, readonly Row[]>> = {
     ["--history=-1", 'option --history: "-1" is not a whole number'],
     ["--read-only=1", "option --read-only takes no value"],
     ["--tag=1", "unknown option --tag"],
+    [["--struct=char a[300000];"], "option --capacity: a struct of 300000 bytes needs larger"],
     [["--struct", "int n; char rest[];"], "option --struct: not a union, and without a flexible"],
   ],
   topic: [

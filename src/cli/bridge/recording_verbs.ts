@@ -3,6 +3,7 @@
 import { formatKey, ShmError } from "../../../ffi/shm_error.ts";
 import { Channel } from "../../channel/channel.ts";
 import type { Fields, StructLayout } from "../../layout/layout.ts";
+import { isMessageLayout } from "../../layout/message_text.ts";
 import { record } from "../../mcap/record.ts";
 import { recordedStruct } from "../../mcap/recorded_lane.ts";
 import { replay } from "../../mcap/replay.ts";
@@ -15,6 +16,7 @@ import {
   channelSettings,
   type LaneSettings,
   type MessageSettings,
+  ofStruct,
 } from "../message_options.ts";
 import { report } from "../output.ts";
 import { LEFT, tellExposure } from "../session.ts";
@@ -110,7 +112,10 @@ function opened(
   { open }: MessageSettings<LaneSettings>,
 ): Shared {
   if (layout === undefined) return isTopic ? Topic.openOrCreate(open) : Channel.openOrCreate(open);
-  return isTopic ? Topic.of(layout, open) : Channel.of(layout, open);
+  return ofStruct(
+    layout,
+    (): Shared => isTopic ? Topic.of(layout, open) : Channel.of(layout, open),
+  );
 }
 
 function recorded(
@@ -130,7 +135,20 @@ async function structIn(file: string): Promise<StructLayout<Fields> | undefined>
   const text = await recordedStruct(file);
   if (text === undefined) return undefined;
   const { parseStruct } = await import("../../cparse/parse_struct.ts");
-  return parseStruct(text, { name: "message" }) as StructLayout<Fields>;
+  try {
+    const layout = parseStruct(text, { name: "message" });
+    if (isMessageLayout(layout)) return layout as StructLayout<Fields>;
+  } catch (error) {
+    if (!(error instanceof TypeError || error instanceof RangeError)) throw error;
+    throw unreadable(file, error.message);
+  }
+  throw unreadable(file, "it has no length of its own");
+}
+
+function unreadable(file: string, why: string): ShmError {
+  return new ShmError(`replay ${file}`, undefined, "EFORMAT", {
+    facts: `it declares a struct that cannot be used: ${why}`,
+  });
 }
 
 /** Whether there is a channel or topic that takes messages of any length, and states no struct. */

@@ -7,7 +7,7 @@ import { structFromJson } from "../bytes/struct_json.ts";
 import { messageStructOf, STRUCT_OPTIONS } from "../bytes/struct_options.ts";
 import { command } from "../command.ts";
 import { CommandFailure } from "../errors.ts";
-import { TOPIC_OPTIONS, topicSettings } from "../message_options.ts";
+import { ofStruct, TOPIC_OPTIONS, topicSettings } from "../message_options.ts";
 import { reportError } from "../output.ts";
 import { isRemoved, tellExposure } from "../session.ts";
 import { Interrupted, Interruption } from "../terminal/interruption.ts";
@@ -69,7 +69,9 @@ Examples:
     const tag = wholeOption("tag", options.tag, 0, 0xffffffff) ?? 0;
     const layout = await messageStructOf(parsed);
     using interruption = new Interruption();
-    using topic = layout === undefined ? Topic.openOrCreate(open) : Topic.of(layout, open);
+    using topic = layout === undefined
+      ? Topic.openOrCreate(open)
+      : ofStruct(layout, () => Topic.of(layout, open));
     tellExposure(topic, common);
     const publisher = topic.publisher();
     const limit = layout === undefined ? topic.maxMessage : LONGEST_JSON;

@@ -12,6 +12,7 @@ import { command } from "../command.ts";
 import {
   type LaneSettings,
   type MessageSettings,
+  ofStruct,
   RECEIVE_OPTIONS,
   TOPIC_OPTIONS,
   topicSettings,
@@ -119,7 +120,11 @@ function open(
   readOnly: boolean,
 ): AnyTopic {
   try {
-    if (!readOnly) return layout === undefined ? Topic.openOrCreate(open) : Topic.of(layout, open);
+    if (!readOnly) {
+      return layout === undefined
+        ? Topic.openOrCreate(open)
+        : ofStruct(layout, () => Topic.of(layout, open));
+    }
   } catch (error) {
     if (!ShmError.is(error, "EACCES")) throw error;
     tell("this user may not write to the topic: only reading");

@@ -22,6 +22,16 @@ function run(flags: readonly string[], ...args: readonly string[]): Peer {
   return Peer.start(Deno.execPath(), [...deno, ...args]);
 }
 
+/** The bytes of a recording of structs, whose declaration is no C. */
+function withoutDeclaration(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  const chunk = bytes.indexOf(0x06, 8);
+  // A chunk has its CRC after its head, two times and a size; 0 means that it has none
+  bytes.fill(0, chunk + 33, chunk + 37);
+  const at = new TextDecoder("latin1").decode(bytes).indexOf("struct message", chunk);
+  bytes.fill("?".charCodeAt(0), at, at + "struct".length);
+  return bytes;
+}
+
 testWith(CLI, "bridge record, replay: from one channel to another, by a file", async () => {
   using folder = new TestFolder();
   const file = `${folder.path}/a.mcap`;
@@ -94,6 +104,14 @@ testWith(
       /^error: cannot .*EFORMAT.*the first field that differs is x:f64@8 here/,
     );
     using bytes = Channel.openOrCreate({ key: freshKey(), laneCapacity: 4096 });
+    const undeclared = `${folder.path}/undeclared.mcap`;
+    Deno.writeFileSync(undeclared, withoutDeclaration(Deno.readFileSync(file)));
+    const unreadable = await bridge("replay", undeclared, `--key=${freshKey()}`).ended();
+    assert.equal(unreadable.code, 1);
+    assert.match(
+      unreadable.stderr,
+      /^error: cannot replay .*EFORMAT.*; it declares a struct that cannot be used: line \d+, .*\n$/,
+    );
     const untyped = await bridge("replay", file, `--key=${bytes.key}`).ended();
     assert.equal(untyped.code, 0, untyped.stderr);
     using consumer = bytes.consumer();
