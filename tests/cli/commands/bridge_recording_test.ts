@@ -143,29 +143,30 @@ testWith(CLI, "bridge replay: warns of a file whose recorder was killed", async 
 testWith(CLI, "bridge record, replay: one line says what is missing", async () => {
   using folder = new TestFolder();
   const file = folder.file("a.mcap", "precious");
-  const key = `--key=${freshKey()}`;
+  // They run at a time, and a channel has one consumer
+  const key = (): string => `--key=${freshKey()}`;
   const rows: readonly [peer: Peer, error: string][] = [
     [
-      bridge("record", file, key),
+      bridge("record", file, key()),
       `cannot create ${file}: EEXIST, it exists already; a recording replaces no file: choose ` +
       "another name, or remove it",
     ],
     [
-      run([], "record", key, `${folder.path}/b.mcap`),
+      run([], "record", key(), `${folder.path}/b.mcap`),
       `cannot create ${folder.path}/b.mcap: EACCES, permission denied; Deno runs without the ` +
       `permission: add --allow-write=${folder.path}/b.mcap`,
     ],
     [
-      run([], "replay", key, file),
+      run([], "replay", key(), file),
       `cannot read ${file}: EACCES, permission denied; Deno runs without the permission: add ` +
       `--allow-read=${file}`,
     ],
     [
-      bridge("replay", `${folder.path}/none`, key),
+      bridge("replay", `${folder.path}/none`, key()),
       `cannot read ${folder.path}/none: ENOENT, no such file, key or object`,
     ],
     [
-      bridge("replay", file, key),
+      bridge("replay", file, key()),
       `cannot replay ${file}: EFORMAT, its format is another one; it is no MCAP file`,
     ],
   ];
@@ -174,7 +175,7 @@ testWith(CLI, "bridge record, replay: one line says what is missing", async () =
     assert.equal(stderr.split("\n").at(-2), `error: ${error}`);
     assert.deepEqual([code, stdout], [1, ""]);
   }
-  const { code, stderr } = await run([], "replay", key, "").ended();
+  const { code, stderr } = await run([], "replay", key(), "").ended();
   assert.deepEqual([code, stderr.split("\n")[0]], [2, "error: bridge replay needs a FILE"]);
   assert.equal(Deno.readTextFileSync(file), "precious");
 });
