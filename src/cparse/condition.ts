@@ -178,6 +178,11 @@ class Condition {
     const b = convert(right.value, unsigned).value;
     const result = combine(text, a, b);
     if (result === undefined) {
+      // Where it is not used, its type counts: clang takes that of both, and gcc that of the dividend
+      if (this.#unused && left.unsigned !== unsigned) {
+        const problem = "compilers differ in whether this division by zero is signed";
+        return { error: outOfBounds(operator, problem) };
+      }
       return this.#outOfRange(operator, "this divides by zero", convert(a, unsigned));
     }
     return typeof result === "boolean" ? truth(result) : convert(result, unsigned);

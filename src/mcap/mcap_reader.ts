@@ -35,6 +35,14 @@ export type Recorded =
   | { readonly kind: "channel"; readonly channel: RecordedChannel }
   | { readonly kind: "message"; readonly message: RecordedMessage };
 
+/** The records that a replay needs. Others, such as an index, stay unread: they may be of any size. */
+const READ: ReadonlySet<number> = new Set([
+  OPCODE.METADATA,
+  OPCODE.CHANNEL,
+  OPCODE.MESSAGE,
+  OPCODE.CHUNK,
+]);
+
 const decoder = new TextDecoder();
 
 /** Reads values one after the other; throws `RangeError` beyond the end. */
@@ -126,7 +134,9 @@ export class McapReader {
       if (next > BigInt(file.size)) return await this.#cutOff(at);
       if (opcode === OPCODE.DATA_END) return;
       try {
-        yield this.#group(opcode, await file.read(at + RECORD_HEADER, Number(length)));
+        if (READ.has(opcode)) {
+          yield this.#group(opcode, await file.read(at + RECORD_HEADER, Number(length)));
+        }
       } catch (failure) {
         if (!(failure instanceof RangeError)) throw failure;
         throw file.refused(`the record at byte ${at} is damaged: ${failure.message}`);

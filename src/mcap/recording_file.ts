@@ -9,6 +9,12 @@ const FLAGS = { read: "--allow-read", write: "--allow-write" } as const;
 /** What a failure is about. */
 type Access = keyof typeof FLAGS;
 
+/** What helps where a file cannot be written, by errno. */
+const WRITE_REMEDIES: Readonly<Record<number, string>> = {
+  [ERRNO.EEXIST]: "a recording replaces no file: choose another name, or remove it",
+  [ERRNO.ENOSPC]: "the disk is full: make room, or choose a file on another one",
+};
+
 /** The error for a call of Deno that failed. */
 function failed(action: string, path: string, access: Access, cause: unknown): unknown {
   if (cause instanceof Deno.errors.NotCapable) {
@@ -19,10 +25,8 @@ function failed(action: string, path: string, access: Access, cause: unknown): u
   }
   const [, errno] = /\(os error ([0-9]+)\)/.exec(cause instanceof Error ? cause.message : "") ?? [];
   if (errno === undefined) return cause;
-  const remedy = Number(errno) === ERRNO.EEXIST && access === "write"
-    ? { remedy: "a recording replaces no file: choose another name, or remove it" }
-    : {};
-  return new ShmError(`${action} ${path}`, undefined, Number(errno), { ...remedy, cause });
+  const remedy = access === "write" ? WRITE_REMEDIES[Number(errno)] : undefined;
+  return new ShmError(`${action} ${path}`, undefined, Number(errno), { remedy, cause });
 }
 
 /** A file that is written from its beginning to its end. */

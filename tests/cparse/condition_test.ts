@@ -42,6 +42,8 @@ const CONDITIONS: Readonly<Record<string, boolean>> = {
   "0 && (1 / 0)": false,
   "1 || (1 % 0)": true,
   "1 ? 2 : 1 / 0": true,
+  "1 ? 2 : 1 / 0u": true,
+  "(0 ? 1u / 0 : -1) > 0": true,
   "0 && (1 << 64)": false,
 };
 
@@ -56,7 +58,7 @@ Deno.test("parseStruct: #if computes in intmax_t and uintmax_t", () => {
 });
 
 Deno.test("parseStruct: #if refuses what has no result or is not known", () => {
-  for (const condition of ["1 / 0", "1 << 64", "1 << -1", "1 >> ~0u"]) {
+  for (const condition of ["1 / 0", "1 << 64", "1 << -1", "1 >> ~0u", "(0 ? 1 / 0u : -1) > 0"]) {
     assert.throws(() => holds(condition), RangeError, condition);
   }
   // The type of the other value decides; and one that is not known has no least after a sign

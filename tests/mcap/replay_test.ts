@@ -91,6 +91,32 @@ testWith(
   },
 );
 
+testWith(
+  FILES,
+  "replay: a record that it does not need may be larger than the memory",
+  async () => {
+    using folder = new TestFolder();
+    const file = `${folder.path}/a.mcap`;
+    const sent = await recording(file, { count: 20, lanes: 1, random: new Random(seed()) });
+    const recorded = Deno.readFileSync(file);
+    const [magic, privateRecord, header, length] = [8, 0x80, 9, 2 ** 40];
+    const large = new Uint8Array(magic + header);
+    large.set(recorded.subarray(0, magic));
+    large[magic] = privateRecord;
+    new DataView(large.buffer).setBigUint64(magic + 1, BigInt(length), true);
+    const sparse = `${folder.path}/sparse.mcap`;
+    {
+      using written = Deno.openSync(sparse, { write: true, create: true });
+      written.writeSync(large);
+      written.seekSync(large.length + length, Deno.SeekMode.Start);
+      written.writeSync(recorded.subarray(magic));
+    }
+    using channel = scratch();
+    assert.equal((await replay(channel, { file: sparse, fast: true })).messages, 20);
+    assert.deepEqual(received(channel), sent);
+  },
+);
+
 testWith(FILES, "replay: waits while the channel is full, and loses nothing", async () => {
   using folder = new TestFolder();
   const file = `${folder.path}/a.mcap`;
