@@ -11,6 +11,7 @@ import {
   type NatsConnection,
   type StreamManager,
 } from "./nats_client.ts";
+import { SocketErrors } from "./socket_errors.ts";
 
 const LOCAL_SERVER = "nats://127.0.0.1:4222";
 /**
@@ -29,7 +30,8 @@ export class Link implements AsyncDisposable {
   readonly client: NatsClient;
   readonly connection: NatsConnection;
   readonly manager: StreamManager;
-  readonly #isOwn: boolean;
+  /** Of our own connection; the caller takes care of that of a caller. */
+  readonly #errors: SocketErrors | undefined;
   readonly #statuses: ReturnType<NatsConnection["status"]>;
   readonly #waiting = new Set<() => void>();
   #isUp = true;
@@ -39,14 +41,15 @@ export class Link implements AsyncDisposable {
     client: NatsClient,
     connection: NatsConnection,
     manager: StreamManager,
-    isOwn: boolean,
+    errors: SocketErrors | undefined,
   ) {
     this.client = client;
     this.connection = connection;
     this.manager = manager;
-    this.#isOwn = isOwn;
+    this.#errors = errors;
     this.#statuses = connection.status();
     this.#watch();
+    errors?.failure.catch((cause) => this.#fail("ECONNECT", "go on", cause));
   }
 
   /**
@@ -59,12 +62,15 @@ export class Link implements AsyncDisposable {
   ): Promise<Link> {
     const client = await loadNatsClient();
     const options = typeof server === "string" ? { servers: server } : server;
+    const errors = connection === undefined ? new SocketErrors() : undefined;
     let made: NatsConnection | undefined;
     try {
-      made = connection ?? await client.connect({ ...RECONNECT, ...options });
-      return new Link(client, made, await client.jetstreamManager(made), made !== connection);
+      made = connection ?? await connect(client, { ...RECONNECT, ...options }, errors!);
+      return new Link(client, made, await client.jetstreamManager(made), errors);
     } catch (cause) {
       if (made !== connection) await made?.close();
+      await errors?.settled();
+      errors?.[Symbol.dispose]();
       const what = made === undefined
         ? `connect to ${serverNames(options.servers)}`
         : "use JetStream";
@@ -77,14 +83,18 @@ export class Link implements AsyncDisposable {
       if (type === "disconnect") this.#isUp = false;
       else if (type === "reconnect") this.#isUp = true;
       else if (type === "error" && error?.name === "PermissionViolationError") {
-        this.#failure = new BridgeError("EREFUSED", "use the server", reasonOf(error));
+        this.#fail("EREFUSED", "use the server", error);
+        continue;
       } else continue;
       this.happened();
     }
     if (!this.connection.isClosed()) return;
-    const cause = await this.connection.closed() ?? undefined;
+    this.#fail("ECONNECT", "go on", await this.connection.closed() ?? undefined);
+  }
+
+  #fail(code: "EREFUSED" | "ECONNECT", what: string, cause: unknown): void {
     const reason = cause === undefined ? "the connection was closed" : reasonOf(cause);
-    this.#failure = new BridgeError("ECONNECT", "go on", reason, cause);
+    this.#failure = new BridgeError(code, what, reason, cause);
     this.happened();
   }
 
@@ -128,6 +138,25 @@ export class Link implements AsyncDisposable {
   /** Closes the connection, unless it is the caller's. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#statuses.stop?.();
-    if (this.#isOwn) await this.connection.close();
+    if (this.#errors === undefined) return;
+    await this.connection.close();
+    if (this.#failure !== undefined || !this.#isUp) await this.#errors.settled();
+    this.#errors[Symbol.dispose]();
+  }
+}
+
+/** Connects, or rejects when TLS fails in a way that the client does not notice. */
+async function connect(
+  client: NatsClient,
+  options: Parameters<NatsClient["connect"]>[0],
+  errors: SocketErrors,
+): Promise<NatsConnection> {
+  const connecting = client.connect(options);
+  try {
+    return await Promise.race([connecting, errors.failure]);
+  } catch (failure) {
+    // It may still connect, or fail by its own timeout
+    connecting.then((late) => late.close(), () => {});
+    throw failure;
   }
 }

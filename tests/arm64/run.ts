@@ -155,12 +155,19 @@ if (files.length === 0) {
 }
 install();
 const alone = mayUnshare();
+// Each in an IPC namespace of its own
+const atOnce = alone ? navigator.hardwareConcurrency : 1;
 const all: Counts[] = [];
 const results: string[] = [];
 for (const way of ways(files)) {
   console.log(`== ${way.name}`);
   const counts: Counts[] = [];
-  for (const group of groups(way.files)) counts.push(await run(group, way, alone));
+  const queue = groups(way.files);
+  await Promise.all(Array.from({ length: atOnce }, async () => {
+    for (let group = queue.shift(); group !== undefined; group = queue.shift()) {
+      counts.push(await run(group, way, alone));
+    }
+  }));
   all.push(...counts);
   results.push(`${way.name}: ${inWords(sum(counts))}`);
 }

@@ -224,9 +224,14 @@ testWithNats("bridgeOut: a password and a permission that is missing", async () 
     ...options,
     server: { servers: server.url, user, pass },
   });
-  assert.equal(
-    (await failure(bridgeOut(consumer, { ...options, ...as("all", "x") }))).code,
-    "ECONNECT",
+  // The server resets about every other connection of these, which the client does not expect
+  const wrong = Array.from(
+    { length: 20 },
+    () => failure(bridgeOut(consumer, { ...options, ...as("all", "x") })),
+  );
+  assert.deepEqual(
+    new Set((await Promise.all(wrong)).map(({ code }) => code)),
+    new Set(["ECONNECT"]),
   );
   const refused = await failure(bridgeOut(consumer, { ...options, ...as("some", "secret") }));
   assert.equal(refused.code, "EREFUSED");

@@ -2,7 +2,7 @@
 
 import { formatKey } from "../../../ffi/shm_error.ts";
 import { Channel } from "../../channel/channel.ts";
-import { BridgeError, reasonOf } from "../../nats/bridge_error.ts";
+import { BridgeError } from "../../nats/bridge_error.ts";
 import { bridgeIn } from "../../nats/bridge_in.ts";
 import {
   type BridgeProgress,
@@ -95,11 +95,13 @@ async function pass(verb: string, options: Options, direction: Direction): Promi
   const where = serverNames(server.servers);
   tell(`bridge ${verb}: key ${formatKey(shared.key)}, stream ${stream} of ${where}`);
   const onProgress = waitingTeller(tell);
-  using tls = new TlsFailure(where);
-  const { messages, duplicates, missed } = await Promise.race([
-    direction(shared, { server, stream, signal, onProgress, maxInFlight }),
-    tls.promise,
-  ]).catch(failed);
+  const { messages, duplicates, missed } = await direction(shared, {
+    server,
+    stream,
+    signal,
+    onProgress,
+    maxInFlight,
+  }).catch(failed);
   interruption.leaveLine(tell);
   const { message: why, exitCodeOfEndless } = signal.reason as Interrupted;
   const again = duplicates === 0 ? "" : ` (${duplicates} known already)`;
@@ -139,31 +141,6 @@ function waitingTeller(tell: (line: string) => void): (progress: BridgeProgress)
     if (waiting !== before) tell(waiting === undefined ? "goes on" : `waiting: ${waiting}`);
     before = waiting;
   };
-}
-
-/**
- * A failure of TLS that the client of NATS does not see, such as a server that refuses the client's certificate
- * after the handshake. Deno would end the program with a stack.
- */
-class TlsFailure implements Disposable {
-  /** Rejects when TLS fails. */
-  readonly promise: Promise<never>;
-  readonly #listener: (event: ErrorEvent) => void;
-
-  constructor(servers: string) {
-    const { promise, reject } = Promise.withResolvers<never>();
-    this.promise = promise;
-    this.#listener = (event) => {
-      if (!/received fatal alert/.test(event.message)) return;
-      event.preventDefault();
-      reject(new BridgeError("ECONNECT", `connect to ${servers}`, reasonOf(event.error)));
-    };
-    globalThis.addEventListener("error", this.#listener);
-  }
-
-  [Symbol.dispose](): void {
-    globalThis.removeEventListener("error", this.#listener);
-  }
 }
 
 /** A failure of NATS is one line. */
