@@ -189,7 +189,7 @@ export function headedCases(headed: Headed): readonly Case[] {
       },
     },
     {
-      name: "one that is to be kept stays when the last peer leaves",
+      name: "a kept object stays when the last peer leaves",
       play: async (scene) => {
         const { sender, receiver, key } = scene;
         const sending = await sender.open(sends, key, { ...shape, keep: 1 });
