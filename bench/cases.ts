@@ -30,6 +30,9 @@ const DENYING = "deny.c";
 /** What it denies, as the sandboxes of containers do. */
 const IO_URING_DENIED = ["EPERM", "io_uring_setup"];
 
+/** Rounds of what takes seconds. */
+const BRIDGE_ROUNDS = 3;
+
 /** How large a run is. */
 export interface Scale {
   readonly sizes: readonly number[];
@@ -51,6 +54,8 @@ export interface Scale {
   readonly fieldsMs: number;
   /** Milliseconds of each figure of a Latest. */
   readonly latestMs: number;
+  /** Messages through a bridge, and into a file. */
+  readonly bridged: number;
 }
 
 /** A run that means something. */
@@ -70,6 +75,7 @@ export const FULL: Scale = {
   others: [0, 1000, 4000],
   fieldsMs: 600,
   latestMs: 200,
+  bridged: 40_000,
 };
 
 /** A run that shows that all of it works. */
@@ -89,6 +95,7 @@ export const QUICK: Scale = {
   others: [0, 100],
   fieldsMs: 100,
   latestMs: 20,
+  bridged: 2000,
 };
 
 /** One round of one case. */
@@ -143,6 +150,14 @@ const FAN_OUTS = [
   ["deno-broadcast", "fan_out.ts", 1e4],
   ["iceoryx", "iceoryx.c", 1e6],
 ] as const;
+/** What leaves shared memory. */
+export const BRIDGED = [
+  "NATS client alone, publish",
+  "bridge out",
+  "bridge in",
+  "bridge record",
+  "bridge replay --fast",
+];
 const LIFECYCLES = ["create", "attach", "channelNew", "channelJoin", "mailboxJoin"];
 
 /** Sums a field over the lines of a case. */
@@ -203,6 +218,7 @@ export class Cases {
     add("node", ["node_lifecycle.cjs"], () => [
       this.#lifecycle("node", "node_lifecycle.cjs", ["create"], 0),
     ]);
+    cases.push(this.#bridge());
     // Each side on a core of its own
     each((kind) => {
       const { id, sleeping, spinning, throughput } = kind;
@@ -480,7 +496,7 @@ export class Cases {
           this.#start([program, "write"], address, args, "pinned", first),
           this.#start([program, "read"], address, args, "pinned", second),
         ], TIMEOUT_MS);
-        const figures = lines.flatMap(({ nanoseconds = {} }) => Object.entries(nanoseconds));
+        const figures = lines.flatMap(({ figures = {} }) => Object.entries(figures));
         return Object.fromEntries(figures.map(([what, figure]) => [name(what), { figure }]));
       },
     };
@@ -622,7 +638,22 @@ export class Cases {
     return this.#costs((what) => `fields/fields/${what}`, variants, command, "pinned");
   }
 
-  /** A program that prints the nanoseconds of several things. */
+  /** Bridge and recording, with a program of their own. */
+  #bridge(): Case {
+    const { scale, programs, folder } = this.#setting;
+    const command = [
+      ...programs.command("bridge.ts"),
+      this.#address("key"),
+      String(scale.bridged),
+      folder,
+    ];
+    return {
+      ...this.#costs((what) => `bridge/bridge/${what}`, BRIDGED, command, "unpinned"),
+      most: BRIDGE_ROUNDS,
+    };
+  }
+
+  /** A program that prints the figures of several things. */
   #costs(
     name: (what: string) => string,
     variants: readonly string[],
@@ -636,9 +667,9 @@ export class Cases {
       run: async () => {
         const start = { command, cores, env: programs.env };
         const [line] = await processes.together([start], TIMEOUT_MS);
-        const { nanoseconds = {}, notRun = {} } = line!;
+        const { figures = {}, notRun = {} } = line!;
         return Object.fromEntries([
-          ...Object.entries(nanoseconds).map(([what, figure]) => [name(what), { figure }]),
+          ...Object.entries(figures).map(([what, figure]) => [name(what), { figure }]),
           ...Object.entries(notRun).map(([what, reason]) => [name(what), reason]),
         ]);
       },

@@ -179,6 +179,7 @@ const OTHER_NAMES: Readonly<Record<string, string>> = {
   "topic-ts": "topic, Deno",
   "topic-c": "C twin of the topic",
   "iceoryx": "iceoryx, C",
+  "bridge": "bridge to NATS, recordings",
   "deno-broadcast": "BroadcastChannel to Workers, Deno",
 };
 

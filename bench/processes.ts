@@ -16,7 +16,8 @@ export interface Line {
   readonly cpuSeconds?: number;
   readonly rssBytes?: number;
   readonly heapGrownBytes?: number;
-  readonly nanoseconds?: Readonly<Record<string, number>>;
+  /** The figures of a program that measures several things. */
+  readonly figures?: Readonly<Record<string, number>>;
   /** Why there is no figure, by what there would be one of. */
   readonly notRun?: Readonly<Record<string, string>>;
 }

@@ -1,6 +1,7 @@
 /** The page `README.md`, from a result and the other runs that are kept. */
 
 import { memoryText, numberText, ratioText, sizeText, timeText } from "./figures_text.ts";
+import { LONG_RUNS } from "./long_runs.ts";
 import { nameOf, peerKind } from "./peers.ts";
 import { plots } from "./plots.ts";
 import { REASONS } from "./reasons.ts";
@@ -277,7 +278,7 @@ function machineText(result: Result): string {
     ? "they are hardware threads of one core"
     : "not hardware threads of one core, as far as the system tells";
   const packages = Object.entries(software)
-    .filter(([name]) => !["deno", "v8", "node", "gcc"].includes(name))
+    .filter(([name]) => !["deno", "v8", "node", "gcc", "nats"].includes(name))
     .map(([name, version]) => `${name} ${version}`);
   return table(["", "this run"], [
     ["processor", `${machine.cpu}, ${machine.cores} cores, ${machine.arch}`],
@@ -294,6 +295,7 @@ function machineText(result: Result): string {
     ["Deno", `${software.deno} (V8 ${software.v8})`],
     ["Node", software.node!],
     ["C", software.gcc!],
+    ["NATS", software.nats ?? "not there"],
     ["from npm", packages.join(", ")],
     ["commit", `${commit}${modified ? ", with changes that are not in it" : ""}`],
     ["date", date.slice(0, 16).replace("T", " ") + " UTC"],
@@ -367,6 +369,7 @@ export function tables(result: Result, kept: readonly KeptResult[] = [], file = 
     casesOf(result, "idle"),
   ];
   const [openings, producers] = [casesOf(result, "lifecycle"), casesOf(result, "producers")];
+  const bridged = casesOf(result, "bridge");
   const throughput = casesOf(result, "throughput");
   const batched = throughput.filter(({ peer }) => peerKind(peer)?.batched === true);
   const each = throughput.filter(({ peer }) => peerKind(peer)?.batched !== true);
@@ -433,6 +436,14 @@ export function tables(result: Result, kept: readonly KeptResult[] = [], file = 
         "Opening and leaving",
         "In an IPC namespace with so many other segments, where the system permits one.",
         matrix(openings, "what is done", openingRow, ({ peer }) => nameOf(peer)),
+      ),
+      ...section(
+        bridged,
+        "Past one machine",
+        "64 B, all distinct. The server of NATS runs beside the bridge, and stores each message in a file before " +
+          "it acknowledges it; 1024 messages wait for that at a time, those of the client alone too. A recorded " +
+          "message is acknowledged to its channel when the file has it.",
+        table(["what", "messages a second"], bridged.map((one) => [one.variant, spread(one)])),
       ),
     ]),
     ...part(
@@ -522,6 +533,18 @@ export function tables(result: Result, kept: readonly KeptResult[] = [], file = 
   ].join("\n\n");
 }
 
+function longRuns(): string[] {
+  return [
+    "## Long runs",
+    "No part of a run of the bench: they check, and take up to hours. A run fails at the first thing that is " +
+    "wrong. The last one of each found nothing.",
+    LONG_RUNS.map(({ task, date, done, checked }) =>
+      `- \`deno task ${task}\`, ${date}: ${done}; ${checked}.`
+    )
+      .join("\n"),
+  ];
+}
+
 /** What a run that is not a whole one has to say of itself. */
 function caution({ quick, only }: Result): string[] {
   if (!quick && only === null) return [];
@@ -572,6 +595,7 @@ export function report(result: Result, file: string, kept: readonly KeptResult[]
     machineText(result),
     ...(result.machine.virtual ? [MACHINE_NOTE] : []),
     tables(result, kept, file),
+    ...longRuns(),
     "## How it is measured",
     METHOD,
     "## What the figures do not show",

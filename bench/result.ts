@@ -10,6 +10,7 @@ export const MEASURES = {
   idle: { unit: "share of a core", better: "less" },
   startUp: { unit: "ms", better: "less" },
   lifecycle: { unit: "ns", better: "less" },
+  bridge: { unit: "messages/s", better: "more" },
   throughput: { unit: "messages/s", better: "more" },
   producers: { unit: "messages/s", better: "more" },
   latest: { unit: "ns", better: "less" },

@@ -91,6 +91,7 @@ function software(programs: Programs): Record<string, string> {
     v8: Deno.version.v8,
     node: (hasNode ? version("node", "--version") : undefined) ?? "not there",
     gcc: version("gcc", "--version") ?? "not there",
+    nats: version("nats-server", "--version") ?? "not there",
     ...PACKAGES,
   };
 }

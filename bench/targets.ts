@@ -101,6 +101,15 @@ function fanOut(subscribers: number): Target {
   };
 }
 
+function bridge(direction: string): Target {
+  return {
+    name: `bridge-${direction}`,
+    says: `\`bridge ${direction}\`, 64 B, each message stored in a file, at least 20 k msg/s`,
+    of: `bridge/bridge/bridge ${direction}`,
+    least: 20_000,
+  };
+}
+
 /** All of them, in the order of the report. */
 export const TARGETS: readonly Target[] = [
   besideSocket(
@@ -216,6 +225,8 @@ export const TARGETS: readonly Target[] = [
     beside: "fanOut/topic-ts/0 that take nothing",
     least: 0.9,
   },
+  bridge("out"),
+  bridge("in"),
   {
     name: "drain",
     says: "`drain` allocates at most 1 byte a message (an object has 16)",

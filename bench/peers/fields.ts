@@ -190,7 +190,7 @@ for (let round = 0; performance.now() < end || round < 12; round++) {
   }
 }
 if (seen === 0) throw new Error("nothing was measured");
-const nanoseconds = Object.fromEntries(
+const figures = Object.fromEntries(
   [...times].map(([name, list]) => [name, list.sort((a, b) => a - b)[list.length >> 1]!]),
 );
-console.log(JSON.stringify({ role: "costs", nanoseconds, notRun }));
+console.log(JSON.stringify({ role: "costs", figures, notRun }));

@@ -152,7 +152,7 @@ static void write_side(const struct Part *part, key_t key) {
   enter(phase, PHASE_READ);
   await_after(phase, PHASE_READ);
   while (__atomic_load_n(phase, __ATOMIC_SEQ_CST) == PHASE_BOTH) writing(&writer);
-  printf("{\"role\":\"write\",\"nanoseconds\":{\"write\":%.3f,\"write, bytes\":%.3f}}\n", each, each);
+  printf("{\"role\":\"write\",\"figures\":{\"write\":%.3f,\"write, bytes\":%.3f}}\n", each, each);
   shm_latest_close_writer(&writer);
   shm_latest_leave(&latest);
   shmctl(shmget(key + 1, 0, 0), IPC_RMID, NULL);
@@ -170,7 +170,7 @@ static void read_side(const struct Part *part, key_t key) {
   enter(phase, PHASE_BOTH);
   const double busy = nanoseconds(part->pause, reading, &reader);
   enter(phase, PHASE_END);
-  printf("{\"role\":\"read\",\"nanoseconds\":{\"plain read\":%.3f,\"read\":%.3f,"
+  printf("{\"role\":\"read\",\"figures\":{\"plain read\":%.3f,\"read\":%.3f,"
          "\"read, writer at full speed\":%.3f}}\n",
          plain, quiet, busy);
   shm_latest_leave(&latest);

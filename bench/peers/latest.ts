@@ -88,7 +88,7 @@ function enter(phase: AtomicInt32, number: number): void {
 }
 
 function print(role: string, figures: Readonly<Record<string, number>>): void {
-  console.log(JSON.stringify({ role, nanoseconds: figures }));
+  console.log(JSON.stringify({ role, figures }));
 }
 
 function write(part: Part): void {

@@ -89,7 +89,7 @@ int main(int argc, char **argv) {
   const double mailbox = median(mailbox_join, count);
   shm_mailbox_leave(&box);
   for (long i = 0; i < others_count; i++) shmctl(others[i], IPC_RMID, NULL);
-  printf("{\"role\":\"costs\",\"nanoseconds\":{\"create\":%.0f,\"attach\":%.0f,"
+  printf("{\"role\":\"costs\",\"figures\":{\"create\":%.0f,\"attach\":%.0f,"
          "\"channelNew\":%.0f,\"channelJoin\":%.0f,\"mailboxJoin\":%.0f}}\n",
          create, attached, fresh, joined, mailbox);
   return 0;

@@ -63,5 +63,5 @@ const mailboxJoin = joiningMailbox();
 for (const id of others) removeSegment(id);
 console.log(JSON.stringify({
   role: "costs",
-  nanoseconds: { create: createAndRemove, attach, channelNew, channelJoin, mailboxJoin },
+  figures: { create: createAndRemove, attach, channelNew, channelJoin, mailboxJoin },
 }));

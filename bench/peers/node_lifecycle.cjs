@@ -19,4 +19,4 @@ const create = median(() => {
   shm.create(SIZE, "Buffer", key);
   shm.destroy(key);
 });
-console.log(JSON.stringify({ role: "costs", nanoseconds: { create } }));
+console.log(JSON.stringify({ role: "costs", figures: { create } }));

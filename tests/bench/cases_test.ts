@@ -210,7 +210,7 @@ testWith(
   async () => {
     using folder = new TestFolder();
     const processes = new MadeUpProcesses(() => [
-      { role: "costs", nanoseconds: { mailboxJoin: 7 }, notRun: { create: "no room" } },
+      { role: "costs", figures: { mailboxJoin: 7 }, notRun: { create: "no room" } },
     ]);
     const one = find(build(folder, { processes }).cases, "lifecycle/ts/mailboxJoin+100");
     assert.deepEqual(await one.run(), {

@@ -4,6 +4,7 @@
  */
 
 import assert from "node:assert/strict";
+import { BRIDGED } from "../../bench/cases.ts";
 import { type AddressKind, nameOf, peerKind, PEERS, type Sides } from "../../bench/peers.ts";
 import { type Line, Processes, type Start } from "../../bench/processes.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
@@ -175,13 +176,32 @@ for (const program of ["lifecycle.ts", "lifecycle.c"]) {
       const args = [freshKey(), 5, 3, freshKey()].map(String);
       const start = { command: [...command(program), ...args] };
       const [line] = await new Processes().together([start], SAFETY_MS);
-      const told = Object.entries(line!.nanoseconds!);
+      const told = Object.entries(line!.figures!);
       const costs = ["create", "attach", "channelNew", "channelJoin", "mailboxJoin"];
       assert.deepEqual(told.map(([what]) => what), costs);
-      assert(told.every(([, nanoseconds]) => nanoseconds > 0));
+      assert(told.every(([, figure]) => figure > 0));
     },
   );
 }
+
+testWith(
+  { files: true, loopback: true },
+  "peers: bridge.ts: each rate is told, or why there is none, and nothing is left",
+  async () => {
+    using folder = new TestFolder();
+    const args = [`${freshKey()}`, "100", folder.path];
+    const deno = [Deno.execPath(), "run", "-A", "--cached-only"];
+    const start = { command: [...deno, `${HERE}bridge.ts`, ...args] };
+    const [line] = await new Processes().together([start], SAFETY_MS);
+    const { figures = {}, notRun = {} } = line!;
+    const told = [...Object.keys(figures), ...Object.keys(notRun)];
+    assert.deepEqual(told.sort(), BRIDGED.toSorted());
+    // The server may be missing here, and its client in Deno's cache
+    assert(Object.keys(notRun).every((what) => !/re(cord|play)/.test(what)));
+    assert(Object.values(figures).every((figure) => figure > 0));
+    assert.deepEqual([...Deno.readDirSync(folder.path)], []);
+  },
+);
 
 testWith(
   { tools: ["gcc", "grep"], files: true },

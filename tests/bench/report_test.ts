@@ -25,6 +25,7 @@ const full = madeUpResult([
   madeUpCase("startUp/deno-empty/-", [20, 20, 20]),
   madeUpCase("startUp/cli/ls", [70, 71, 72]),
   madeUpCase("lifecycle/ts/mailboxJoin+4000", [1e4, 2e4, 3e4]),
+  madeUpCase("bridge/bridge/bridge out", [2e4, 3e4, 4e4]),
   madeUpCase("roundTrip/deno-unix/pinned", [20e3, 21e3, 22e3], { percentiles }),
   madeUpCase("roundTrip/channel-ts-ts/spinning", [300, 310, 320], { percentiles }),
   madeUpCase("throughput/channel-ts-ts/64", [30e6, 31e6, 32e6], {
@@ -64,6 +65,7 @@ Deno.test("report: the page has its sections in this order: as programs are run 
     "Idle",
     "Start-up",
     "Opening and leaving",
+    "Past one machine",
     "Pinned",
     "Round trips by promises and system calls, pinned",
     "Round trips, spinning",
@@ -73,6 +75,7 @@ Deno.test("report: the page has its sections in this order: as programs are run 
     "Several producers",
     "Allocation",
     "Struct fields",
+    "Long runs",
     "How it is measured",
     "What the figures do not show",
     "Not run",
@@ -104,6 +107,7 @@ Deno.test("report: every section has its table, with the figures of its measure 
         "Opening and leaving",
         "open a mailbox that exists, leave; 4000 others | 20.0 us (10.0 us to 30.0 us)",
       ],
+      ["Past one machine", "bridge out | 30.0 k msg/s (20.0 k msg/s to 40.0 k msg/s)"],
       [
         "Round trips by promises and system calls, pinned",
         `Unix socket, Deno | ${percents} | 20.0 us to 22.0 us | 3`,
