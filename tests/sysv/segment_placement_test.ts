@@ -10,13 +10,24 @@ import { freshKey, Peer, TestFolder } from "../support/peer.ts";
 
 guardAgainstLeaks();
 
-/** Free addresses, one for each test; kernels for aarch64 with 39 bits of addresses have them too. */
-let places = 0;
-function place(): bigint {
-  return 0x10_0000_0000n + BigInt(++places) * 0x1_0000_0000n;
-}
-
 const PAGE = 0x10000n; // a multiple of the page size of every system
+
+let places = 0;
+
+/** A free address that no test has had; kernels for aarch64 with 39 bits of addresses have it too. */
+function place(): bigint {
+  for (;;) {
+    const address = 0x10_0000_0000n + BigInt(++places) * 0x1_0000_0000n;
+    try {
+      using probe = Segment.create({ size: 4 * Number(PAGE), address });
+      probe.remove();
+      return address;
+    } catch (error) {
+      // The process has memory there
+      if (!ShmError.is(error, "EINVAL")) throw error;
+    }
+  }
+}
 
 Deno.test("Segment: address is where the segment is attached, by every way of attaching it", () => {
   const key = freshKey();
