@@ -16,6 +16,7 @@ export type StreamSource<Out> = (
 export class TopicReadable<Out> {
   readonly stream: ReadableStream<Out>;
   #controller!: ReadableStreamDefaultController<Out>;
+  #receiving: Promise<unknown> | undefined;
   #over = false;
 
   constructor(receive: StreamSource<Out>) {
@@ -26,16 +27,18 @@ export class TopicReadable<Out> {
       },
       pull: async (controller) => {
         try {
-          await receive((value) => controller.enqueue(value), cancelled.signal);
+          await (this.#receiving = receive((value) => controller.enqueue(value), cancelled.signal));
         } catch (failure) {
           if (this.#over) return;
           this.#over = true;
           throw failure;
         }
       },
-      cancel: () => {
+      cancel: async () => {
         this.#over = true;
         cancelled.abort();
+        // Other calls of the subscriber find no message before it has ended
+        await Promise.allSettled([this.#receiving]);
       },
       // A message that is taken ahead would be old when it is read
     }, { highWaterMark: 0 });

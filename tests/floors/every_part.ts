@@ -92,6 +92,13 @@ const PARTS: Readonly<Record<string, () => void | Promise<void>>> = {
     const publisher = topic.publisher();
     setTimeout(() => publisher.publish(text.encode("hello")), 20);
     assert.equal((await received).text, "hello");
+    const reader = subscriber.readable.getReader();
+    const read = reader.read();
+    await new Promise((turn) => setTimeout(turn, 20)); // it sleeps now
+    await reader.cancel();
+    publisher.publish(text.encode("next"));
+    assert.equal(subscriber.drain(() => {}), 1);
+    assert.equal((await read).done, true);
   },
 };
 
