@@ -45,6 +45,7 @@ SYS_FUTEX = {"x86_64": 202, "aarch64": 98}[MACHINE]
 SEM_NSEMS = {"x86_64": 80, "aarch64": 64}[MACHINE]  # offset of sem_nsems in struct semid_ds
 FUTEX_WAIT, FUTEX_WAKE, FUTEX_WAKE_OP, INT_MAX = 0, 1, 5, 0x7FFFFFFF
 OP_SET, OP_ADD, OP_OR, OP_ANDN, CMP_EQ, CMP_NE = 0, 1, 2, 3, 0, 1
+OVERFLOW_ID, ALL_IDS = 65534, "4294967295"  # user_namespaces(7): the id of users without a mapping; a map of all
 SLICE = 0.1  # no wait is longer than this before it looks again
 
 
@@ -112,7 +113,8 @@ class SegmentFacts:
         self.gone = call("shmctl(IPC_STAT)", libc.shmctl(id, IPC_STAT, buf), GONE) < 0
         raw = bytes(buf)
         self.uid, self.cuid = (int.from_bytes(raw[at : at + 4], "little") for at in (4, 12))
-        self.removed = self.gone or bool(int.from_bytes(raw[20:22], "little") & SHM_DEST)
+        self.mode = int.from_bytes(raw[20:22], "little")
+        self.removed = self.gone or bool(self.mode & SHM_DEST)
         self.size = int.from_bytes(raw[48:56], "little")
         self.cpid = int.from_bytes(raw[80:84], "little")
         self.attached = int.from_bytes(raw[88:96], "little")
@@ -127,6 +129,7 @@ class SetFacts:
         self.gone = call("semctl(IPC_STAT)", libc.semctl(id, 0, IPC_STAT, buf), GONE) < 0
         raw = bytes(buf)
         self.uid, self.cuid = (int.from_bytes(raw[at : at + 4], "little") for at in (4, 12))
+        self.mode = int.from_bytes(raw[20:22], "little")
         self.count = int.from_bytes(raw[SEM_NSEMS : SEM_NSEMS + 8], "little")
 
 
@@ -154,6 +157,23 @@ def all_values(id, count):
     values = (ctypes.c_ushort * count)()
     call("semctl(GETALL)", libc.semctl(id, 0, GETALL, values))
     return list(values)
+
+
+def maps_all_users():
+    """True if the user namespace gives each user an id of its own."""
+    try:
+        with open("/proc/self/uid_map") as file:
+            return any(line.split()[2] == ALL_IDS for line in file)
+    except OSError:
+        return False
+
+
+def is_trusted(id, mode):
+    """True if a user is root or this one. The id of users that are not mapped may be another user than this
+    one, which has it too; but then a mode without rights for others gives no access."""
+    if id == 0 or id != os.geteuid():
+        return id == 0
+    return id != OVERFLOW_ID or mode & 0o066 == 0 or maps_all_users()
 
 
 def is_gone(pid):
@@ -287,8 +307,7 @@ class Peer:
                     pause = min(pause * 2, SLICE)
 
     def _trust(self, facts, what):
-        trusted = (os.geteuid(), 0)
-        if not self.trust_others and not (facts.uid in trusted and facts.cuid in trusted):
+        if not self.trust_others and not all(is_trusted(id, facts.mode) for id in (facts.uid, facts.cuid)):
             raise ShmError(f"the {what} belongs to another user (owner {facts.uid}, creator {facts.cuid})")
 
     def _try_join(self, deadline, made):

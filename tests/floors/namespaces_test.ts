@@ -9,7 +9,7 @@ import { Channel, Latest, MailboxClient, MailboxServer, Mutex, Topic } from "../
 import { C_NEEDS, CProgram } from "../support/c_program.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
 import { type Needs, testWith } from "../support/needs.ts";
-import { freshKey, Peer, withLocalImports } from "../support/peer.ts";
+import { freshKey, Peer, PROJECT, withLocalImports } from "../support/peer.ts";
 
 guardAgainstLeaks();
 
@@ -131,6 +131,7 @@ testWith(
   },
 );
 
+const SHM_PEER = `${PROJECT}examples/python/shm_peer.py`;
 const PRODUCER = new CProgram(new URL("../../c/examples/channel_producer.c", import.meta.url));
 
 testWith(
@@ -149,7 +150,7 @@ testWith(
 );
 
 testWith(
-  { tools: [...NEEDS.tools!, ...C_NEEDS.tools], files: true, root: true },
+  { tools: [...NEEDS.tools!, ...C_NEEDS.tools, "python3"], files: true, root: true },
   "trust: where a user namespace maps no user, an object is this user's only by its mode",
   async () => {
     const key = freshKey();
@@ -161,6 +162,21 @@ testWith(
     const { code, stderr } = await c.ended();
     assert.match(stderr, /user 65534 created its segment and user 65534 owns it/);
     assert.equal(code, 1);
+    using owned = Channel.openOrCreate({ key: freshKey(), lanes: 1, laneCapacity: 4096 });
+    for (const [at, refuses] of [[key, true], [owned.key, false]] as const) {
+      const python = ["python3", SHM_PEER, "produce", "--key", `${at}`, "hello"];
+      await using producer = Peer.start("unshare", ["--user", ...python]);
+      const ended = await producer.ended();
+      const refusal = /the segment belongs to another user \(owner 65534, creator 65534\)/;
+      assert.deepEqual(
+        [refusal.test(ended.stderr), ended.code],
+        [refuses, refuses ? 1 : 0],
+        ended.stderr,
+      );
+    }
+    using consumer = owned.consumer();
+    assert.equal(consumer.tryReceive()?.text, "hello");
+    consumer.ack();
     const program = `
       import { Channel, Segment } from "@sysv/shm";
       ${REPORT}
