@@ -1,8 +1,8 @@
 /** The short form of `deno task test:arm64` and `deno task probe`: what is installed is used, nothing is downloaded. */
 
 import assert from "node:assert/strict";
-import { testWith } from "../support/needs.ts";
-import { CROSS, PROJECT } from "../support/peer.ts";
+import { CROSS, testWith } from "../support/needs.ts";
+import { PROJECT } from "../support/peer.ts";
 import { DENO, DENO_COMMAND, DENO_ENV, QEMU, TARGET } from "./tools.ts";
 
 /** Runs a command in the project, and fails unless it ends well and prints this. */

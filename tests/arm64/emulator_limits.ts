@@ -27,6 +27,15 @@ export const LIMITS: readonly Limit[] = [
     tests: ["shmat: unaligned without SHM_RND"],
   },
   {
+    reason: "it ignores madvise with MADV_WIPEONFORK, by which C notices a fork",
+    tests: [
+      "common.h: every call with an inherited handle is refused",
+      "shm_channel.h: every call with an inherited handle is refused",
+      "shm_latest.h: every call with an inherited handle is refused",
+      "shm_topic.h: every call with an inherited handle is refused",
+    ],
+  },
+  {
     reason: "it copies the operations before it counts them: EFAULT",
     tests: ["semop: nsops 0: EINVAL"],
   },

@@ -10,8 +10,8 @@
  * `emulator_limits.ts`, and what it cannot show in `docs/memory_model.md`.
  */
 
-import { mayUnshare } from "../support/needs.ts";
-import { CROSS, PROJECT } from "../support/peer.ts";
+import { CROSS, mayUnshare } from "../support/needs.ts";
+import { PROJECT } from "../support/peer.ts";
 import { testFiles } from "../support/test_files.ts";
 import { DENO_COMMAND, DENO_ENV, install, TARGET, versions } from "./tools.ts";
 

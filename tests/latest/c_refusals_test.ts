@@ -129,7 +129,7 @@ testWith(
 );
 
 testWith(
-  { ...C_NEEDS, root: true },
+  { ...C_NEEDS, tools: ["gcc", "deno"], root: true },
   "shm_latest_open: another user's is refused without trust",
   async () => {
     const key = freshKey();

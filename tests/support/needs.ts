@@ -11,7 +11,10 @@ import { geteuid } from "../../ffi/accounts.ts";
 
 /** What a test can ask for beyond `--allow-ffi`. A tool is an executable found on the PATH. */
 export interface Needs {
-  /** Executables the test starts; implies `--allow-run`. `"deno"` means this very Deno. */
+  /**
+   * Executables the test starts; implies `--allow-run`. `"deno"` means this very Deno, which cannot be started
+   * where it runs in the emulator.
+   */
   readonly tools?: readonly string[];
   /** Files: the test reads the project and reads and writes a temporary folder. */
   readonly files?: boolean;
@@ -35,9 +38,22 @@ function granted(name: "run" | "read" | "write"): boolean {
   return Deno.permissions.querySync({ name }).state === "granted";
 }
 
+/**
+ * The variable that names another target for C, such as `aarch64-linux-gnu`: its compilers are used, and its
+ * programs run under qemu. `tests/arm64/run.ts` sets it.
+ */
+export const CROSS = "SHM_TEST_CROSS";
+
+/** Whether Deno itself runs in the emulator: a program that it starts would not. */
+function isEmulated(): boolean {
+  const env = { name: "env", variable: CROSS } as const;
+  return Deno.build.arch === "aarch64" && Deno.permissions.querySync(env).state === "granted" &&
+    Deno.env.get(CROSS) !== undefined;
+}
+
 /** Whether the tool is found on the PATH. */
 export function hasTool(tool: string): boolean {
-  if (tool === "deno") return true;
+  if (tool === "deno") return !isEmulated();
   const known = toolFound.get(tool);
   if (known !== undefined) return known;
   let found = false;

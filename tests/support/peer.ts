@@ -6,6 +6,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { existsSync, rmSync } from "node:fs";
+import { CROSS } from "./needs.ts";
 import { addOwnProcess } from "./own_objects.ts";
 
 export { freshKey } from "./own_objects.ts";
@@ -15,12 +16,6 @@ const SAFETY_MS = 60_000;
 
 /** The variable that names a folder in which programs are kept for all files of a run. */
 export const PROGRAMS = "SHM_TEST_PROGRAMS";
-
-/**
- * The variable that names another target for C, such as `aarch64-linux-gnu`: its compilers are used, and its
- * programs run under qemu. `tests/arm64/run.ts` sets it.
- */
-export const CROSS = "SHM_TEST_CROSS";
 
 /** The root of the project, as a path. */
 export const PROJECT: string = new URL("../..", import.meta.url).pathname;
