@@ -129,6 +129,8 @@ const MISTAKES: Readonly<Record<string, readonly Row[]>> = {
       "in --stream=S --durable=d --server=nats://me:secret@here",
       "option --server: a password there can be read by others: use --connect",
     ],
+    ["in --stream=S --durable=d --server=a,", 'option --server: "" is no URL of a server'],
+    ["in --stream=S --durable=d --server=[", 'option --server: "[" is no URL of a server'],
     ["in --stream=S --durable=d --connect=/dev/null", "option --connect: /dev/null is no JSON"],
     ["in --stream=S --durable=d x", "unexpected argument x"],
     ["record", "bridge record needs a FILE"],

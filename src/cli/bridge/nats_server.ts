@@ -5,6 +5,7 @@
 
 import { errnoName } from "../../../ffi/errno.ts";
 import { readFileStart } from "../../../ffi/files.ts";
+import { serverNames } from "../../nats/link.ts";
 import { loadNatsClient } from "../../nats/nats_client.ts";
 import { CommandFailure, UsageError } from "../errors.ts";
 import type { OptionTable, Parsed } from "../usage.ts";
@@ -37,7 +38,7 @@ const TLS_FILES = { caFile: "ca", certFile: "cert", keyFile: "key" } as const;
 /**
  * Reads the options of the command line.
  *
- * @throws {UsageError} a password in the URL, or a file that is no JSON object
+ * @throws {UsageError} a password in the URL, no URL, or a file that is no JSON object
  * @throws {CommandFailure} a file cannot be read, or the permission for the network is missing
  */
 export async function natsServer(
@@ -49,14 +50,24 @@ export async function natsServer(
   const options = typeof connect === "string" ? await connectOptions(connect) : {};
   const named = typeof server === "string" ? server.split(",") : options.servers ?? LOCAL_SERVER;
   const servers = [named].flat().map(String);
-  for (const each of servers) checkPermission(each);
+  const option = typeof server === "string" ? "server" : "connect";
+  for (const host of servers.map((each) => hostOf(each, option))) checkPermission(host);
   return { ...options, servers };
 }
 
+/** The host and the port of a server. */
+function hostOf(server: string, option: string): string {
+  const url = URL.parse(server.includes("://") ? server : `nats://${server}`);
+  // One of a file may have a password, which the error must not quote
+  if (!url?.hostname) {
+    const quoted = JSON.stringify(serverNames(server));
+    throw new UsageError(`option --${option}: ${quoted} is no URL of a server`);
+  }
+  return `${url.hostname}:${url.port === "" ? LOCAL_PORT : url.port}`;
+}
+
 /** Fails where Deno would ask, or refuse with a stack. */
-function checkPermission(server: string): void {
-  const { hostname, port } = new URL(server.includes("://") ? server : `nats://${server}`);
-  const host = `${hostname}:${port === "" ? LOCAL_PORT : port}`;
+function checkPermission(host: string): void {
   if (Deno.permissions.querySync({ name: "net", host }).state === "granted") return;
   throw new CommandFailure(
     `cannot connect to ${host}: Deno runs without --allow-net; add it, or --allow-net=${host}`,
