@@ -9,19 +9,20 @@
  * | -- | -- |
  * | share a struct with C or another process | {@linkcode Segment} and {@linkcode struct}, or {@linkcode parseStruct} |
  * | share one number, and wait for its change | {@linkcode Segment} and {@linkcode AtomicInt32} |
- * | copy what a C program guards with a counter, such as gpsd | `SeqlockReader` of `@sysv/shm/sync` |
+ * | read what a C program, such as gpsd, guards with a sequence counter (seqlock) | `SeqlockReader` of `@sysv/shm/sync` |
  * | give jobs from many processes to one worker | {@linkcode Channel} |
  * | share the newest value of something, such as settings or a position | {@linkcode Latest} |
- * | send each message to any number of programs, which may be too slow for all of them | {@linkcode Topic} |
+ * | send each message to any number of programs; slow ones miss some | {@linkcode Topic} |
  * | send a text and know that it was received, or talk to the classic C++ programs | {@linkcode MailboxClient} and {@linkcode MailboxServer} |
  * | lock something for one process at a time | {@linkcode Mutex} |
- * | be the only process of its kind | {@linkcode Role} |
- * | count and wait in the kernel | {@linkcode SemaphoreSet} |
- * | list and look at what is there | {@linkcode listSegments}, {@linkcode statSegment}, and `watch` and `top` of the command |
+ * | let one process at a time do a job | {@linkcode Role} |
+ * | count free places, or wait for several conditions at once | {@linkcode SemaphoreSet} |
+ * | list segments and show their state | {@linkcode listSegments}, {@linkcode statSegment}, and `watch` and `top` of the command |
+ * | send messages to another machine; record and replay them | `bridgeOut` and `bridgeIn` of `@sysv/shm/nats`; `record` and `replay` of `@sysv/shm/mcap` |
  *
  * Option types and everything else are in the subpaths: `@sysv/shm/layout`, `@sysv/shm/cparse`,
- * `@sysv/shm/sysv`, `@sysv/shm/sync`, `@sysv/shm/mailbox`, `@sysv/shm/channel`, `@sysv/shm/latest` and
- * `@sysv/shm/topic`.
+ * `@sysv/shm/sysv`, `@sysv/shm/sync`, `@sysv/shm/mailbox`, `@sysv/shm/channel`, `@sysv/shm/latest`,
+ * `@sysv/shm/topic`, `@sysv/shm/nats` and `@sysv/shm/mcap`.
  *
  * @example Share a C struct with another process
  * ```ts

@@ -1,6 +1,6 @@
 /**
- * The latest value: one writer and any number of readers, which get the newest value, whole. A struct or
- * bytes.
+ * The latest value: one writer and any number of readers, which always get the whole newest value. A value is a
+ * struct or bytes.
  *
  * @example
  * ```ts

@@ -1,6 +1,6 @@
 /**
- * Recordings: the messages of a channel or a topic in an MCAP file, which viewers open, and back into a
- * channel or a topic. It needs `--allow-write` or `--allow-read` for the file, and no package.
+ * Recordings: the messages of a channel or a topic to an MCAP file, which viewers such as Foxglove open, and back to
+ * a channel or a topic. It needs `--allow-write` or `--allow-read` for the file, and no package.
  *
  * @module
  */

@@ -1,6 +1,7 @@
 /**
- * The bridge past one machine: a channel to a stream of NATS JetStream, and a stream to a channel. Only this
- * subpath needs packages from npm; they are loaded when a bridge starts. It needs `--allow-net` too.
+ * The bridge to other machines: the messages of a channel or a topic to a stream of NATS JetStream, and those of a
+ * stream to a channel or a topic. Only this subpath needs packages from npm, which are loaded when a bridge starts.
+ * It also needs `--allow-net`.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * The kernel's objects as they are: segments, semaphore sets, keys, listings, limits, and the one error
- * class. Nothing here synchronises processes.
+ * Direct access to the kernel's objects: segments, semaphore sets, keys, listings, limits, and the error class
+ * {@linkcode ShmError}. The memory of a segment is not synchronised: see `@sysv/shm/sync`.
  *
  * @example
  * ```ts

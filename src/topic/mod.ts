@@ -1,6 +1,6 @@
 /**
  * The topic: messages from many publishers to any number of subscribers, through a ring in shared memory for
- * each publisher. Publishers never wait: a subscriber that is too slow misses messages, and is told how many.
+ * each publisher. Publishers never wait: a subscriber that is too slow misses messages, and gets their number.
  *
  * @example
  * ```ts
