@@ -6,7 +6,7 @@
  */
 
 import { crc32 } from "node:zlib";
-import { MAGIC, OPCODE, RECORD_HEADER } from "./record_bytes.ts";
+import { LONGEST_CONTENT, MAGIC, OPCODE, RECORD_HEADER } from "./record_bytes.ts";
 import type { RecordedFile } from "./recording_file.ts";
 
 /** A channel of the file. */
@@ -116,10 +116,11 @@ export class McapReader {
   }
 
   /**
-   * What the file has, a group for each record that is not in a chunk, and for each chunk.
+   * What the file has, a group for each record that is not in a chunk, and for each chunk. The group of a
+   * record that stays unread is empty.
    *
-   * @throws {ShmError} `EFORMAT` it is no MCAP file, a record has impossible contents, a chunk is compressed, or
-   * it has an end, but its records do not lead there
+   * @throws {ShmError} `EFORMAT` it is no MCAP file, a record has impossible contents or is too long, a chunk
+   * is compressed, or it has an end, but its records do not lead there
    */
   async *groups(): AsyncGenerator<Iterable<Recorded>, void, void> {
     const file = this.#file;
@@ -134,9 +135,7 @@ export class McapReader {
       if (next > BigInt(file.size)) return await this.#cutOff(at);
       if (opcode === OPCODE.DATA_END) return;
       try {
-        if (READ.has(opcode)) {
-          yield this.#group(opcode, await file.read(at + RECORD_HEADER, Number(length)));
-        }
+        yield READ.has(opcode) ? this.#group(opcode, await this.#content(at, length)) : [];
       } catch (failure) {
         if (!(failure instanceof RangeError)) throw failure;
         throw file.refused(`the record at byte ${at} is damaged: ${failure.message}`);
@@ -150,6 +149,17 @@ export class McapReader {
     if (await this.isComplete()) {
       throw this.#file.refused(`the record at byte ${at} is damaged: it is longer than the file`);
     }
+  }
+
+  /** The content of the record at this byte. */
+  #content(at: number, length: bigint): Promise<Uint8Array> {
+    if (length > LONGEST_CONTENT) {
+      const most = `${LONGEST_CONTENT >> 20} MiB`;
+      throw this.#file.refused(
+        `the record at byte ${at} is longer than ${most}, the most that is read`,
+      );
+    }
+    return this.#file.read(at + RECORD_HEADER, Number(length));
   }
 
   #group(opcode: number, content: Uint8Array): Iterable<Recorded> {
@@ -167,6 +177,8 @@ export class McapReader {
     }
     const records = cursor.raw(Number(cursor.u64()));
     if (crc !== 0 && crc !== crc32(records)) throw new RangeError("its checksum differs");
+    // A damaged chunk is refused as a whole, before any of it is used
+    for (const _ of recordsIn(records));
     return recordsIn(records);
   }
 }
@@ -175,15 +187,13 @@ function isMagic(bytes: Uint8Array): boolean {
   return bytes.length === MAGIC.length && MAGIC.every((byte, i) => bytes[i] === byte);
 }
 
-/** All of a chunk, read before any of it is used: a damaged one is refused as a whole. */
-function recordsIn(bytes: Uint8Array): readonly Recorded[] {
+/** What a chunk has, one after the other: a list of all could take several times its memory. */
+function* recordsIn(bytes: Uint8Array): Generator<Recorded, void, void> {
   const cursor = new Cursor(bytes);
-  const found: Recorded[] = [];
   while (cursor.left > 0) {
     const opcode = cursor.u8();
-    found.push(...recordIn(opcode, cursor.raw(Number(cursor.u64()))));
+    yield* recordIn(opcode, cursor.raw(Number(cursor.u64())));
   }
-  return found;
 }
 
 function recordIn(opcode: number, content: Uint8Array): readonly Recorded[] {

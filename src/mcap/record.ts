@@ -1,5 +1,6 @@
 /** From a channel or a topic to a file. */
 
+import { ERRNO } from "../../ffi/errno.ts";
 import { ShmError } from "../../ffi/shm_error.ts";
 import type { Consumer } from "../channel/consumer.ts";
 import { declare } from "../layout/declare.ts";
@@ -7,6 +8,7 @@ import { messageText } from "../layout/message_text.ts";
 import type { Subscriber } from "../topic/subscriber.ts";
 import { McapWriter } from "./mcap_writer.ts";
 import { ENCODING, messageJson, messageSchema } from "./message_json.ts";
+import { LONGEST_DATA } from "./record_bytes.ts";
 import { LANE_TEXT, MESSAGES_TEXT, RECORDING, RECORDING_END } from "./recorded_lane.ts";
 import { type RecordSource, sourceOf, type Taken } from "./record_source.ts";
 import { NewFile } from "./recording_file.ts";
@@ -45,7 +47,8 @@ const FULL = Symbol("full");
  * There is no file if `signal` had aborted before.
  *
  * @returns what was recorded, when `signal` has aborted or `count` is reached, and the disk has the file
- * @throws {ShmError} `EEXIST` the file exists; `EACCES`, `ENOSPC` or another errno value, it cannot be written;
+ * @throws {ShmError} `EEXIST` the file exists; `EFBIG` the JSON of a message has more than 2^26 characters: it
+ * stays in the channel, and the file has those before it; `EACCES`, `ENOSPC` or another errno value, it cannot be written;
  * and as {@linkcode Consumer.ready} and {@linkcode Subscriber.ready}
  * @throws {TypeError} `source` is neither a consumer nor a subscriber
  * @throws {RangeError} an option out of range
@@ -169,13 +172,10 @@ class Recorder {
       this.#lanes.add(lane);
     }
     const number = (this.#numbers[lane] ?? 0) + missed + 1;
+    const data = jsonOf({ tag, missed, bytes }, layout);
+    if (data === undefined) throw tooLong(number, lane, bytes.length);
     this.#numbers[lane] = number;
-    writer.addMessage({
-      channel: lane,
-      sequence: number >>> 0,
-      time: this.#now,
-      data: messageJson({ tag, missed, bytes }, layout),
-    });
+    writer.addMessage({ channel: lane, sequence: number >>> 0, time: this.#now, data });
     this.#since ??= performance.now();
     this.#held.messages++;
     this.#held.bytes += bytes.length;
@@ -217,6 +217,25 @@ class Recorder {
     await this.#writer.finish();
     await this.#file.sync();
   }
+}
+
+/** The JSON of a message, unless it is longer than a file may have. */
+function jsonOf(...message: Parameters<typeof messageJson>): string | undefined {
+  try {
+    const json = messageJson(...message);
+    return json.length > LONGEST_DATA ? undefined : json;
+  } catch (failure) {
+    // Longer than the engine's strings
+    if (failure instanceof RangeError) return undefined;
+    throw failure;
+  }
+}
+
+function tooLong(number: number, lane: number, length: number): ShmError {
+  return new ShmError(`record message ${number} of lane ${lane}`, undefined, ERRNO.EFBIG, {
+    facts: `as JSON, its ${length} bytes take more than ${LONGEST_DATA} characters`,
+    remedy: "receive it without a recording",
+  });
 }
 
 /** The time now, in nanoseconds since 1970. It never goes back. */

@@ -20,6 +20,15 @@ export const OPCODE = {
   DATA_END: 0x0f,
 } as const;
 
+/**
+ * The longest content of a record that is read, in bytes: a hostile file takes no more memory than that. A
+ * chunk has about 1 MiB and one message more, of {@linkcode LONGEST_DATA} at 3 bytes each.
+ */
+export const LONGEST_CONTENT = 1 << 28;
+
+/** The longest JSON of a message that is recorded, in units of a string. */
+export const LONGEST_DATA = 1 << 26;
+
 /** Bytes of a record before its content: the opcode, and the length of the content. */
 export const RECORD_HEADER = 9;
 

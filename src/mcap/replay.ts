@@ -35,7 +35,8 @@ const NS = 1e6;
  *
  * @returns what was sent
  * @throws {ShmError} `EFORMAT` the file is no recording of this library, is damaged, or has another struct,
- * of which the message names the first field that differs, or a message that does not fit; `ENOENT`, `EACCES`
+ * of which the message names the first field that differs, a message that does not fit, or a record of more
+ * than 256 MiB; `ENOENT`, `EACCES`
  * or another errno value, the file cannot be read; and as {@linkcode Channel.producer},
  * {@linkcode Producer.send} and {@linkcode Publisher.publish}
  * @throws {TypeError} `target` is neither a channel nor a topic
@@ -63,7 +64,9 @@ export async function replay<In, Out>(
   for await (const group of reader.groups()) {
     if (signal?.aborted || !await player.play(group)) break;
   }
-  return { ...count.now, complete: await reader.isComplete() };
+  const complete = await reader.isComplete();
+  if (!signal?.aborted) player.checkEnd(complete);
+  return { ...count.now, complete };
 }
 
 /** Sends what a file has. */
@@ -77,6 +80,8 @@ class Player implements Disposable {
   readonly #lanes = new Map<number, number>();
   readonly #senders = new Map<number, LaneSender>();
   #isRecording = false;
+  /** How many messages the file says at its end that it has. */
+  #announced: string | undefined;
   /** When the first message was sent, and its time in the recording. */
   #start: { readonly at: number; readonly time: bigint } | undefined;
 
@@ -117,23 +122,35 @@ class Player implements Disposable {
 
   #metadata({ name, texts }: Recorded & { readonly kind: "metadata" }): void {
     if (name === RECORDING) this.#isRecording = true;
-    if (name !== RECORDING_END) return;
-    const [recorded, sent] = [texts.get(MESSAGES_TEXT), String(this.#count.now.messages)];
-    // Where a damaged record is not known as one of messages, nothing else tells that they are missing
-    if (recorded !== sent) {
-      throw this.#file.refused(
-        `it has ${sent} messages, and says at its end that it has ${recorded}`,
-      );
-    }
+    if (name === RECORDING_END) this.#announced = texts.get(MESSAGES_TEXT);
+  }
+
+  /**
+   * Refuses a file that lacks messages: where a damaged record is not known as one of messages, or is taken
+   * for the end, nothing else tells.
+   */
+  checkEnd(complete: boolean): void {
+    if (!complete && this.#announced === undefined) return;
+    if (!this.#isRecording) throw this.#foreign();
+    const sent = String(this.#count.now.messages);
+    if (this.#announced === sent) return;
+    const says = this.#announced === undefined
+      ? "does not say at its end how many"
+      : `says at its end that it has ${this.#announced}`;
+    throw this.#file.refused(`it has ${sent} messages, and ${says}`);
+  }
+
+  #foreign(): ShmError {
+    return this.#file.refused(
+      "it was recorded by another program",
+      "only what this library recorded can be replayed",
+    );
   }
 
   #addLane({ channel }: Recorded & { readonly kind: "channel" }): void {
     const lane = laneOf(channel);
     if (lane === undefined || !this.#isRecording) {
-      throw this.#file.refused(
-        "it was recorded by another program",
-        "only what this library recorded can be replayed",
-      );
+      throw this.#foreign();
     }
     const [here, there] = [this.#to.type, channel.metadata.get(LANE_TEXT.TYPE)];
     if (here !== undefined && there !== undefined && here !== there) {

@@ -14,7 +14,7 @@ import {
   Topic,
   u64,
 } from "../../mod.ts";
-import { record } from "../../src/mcap/mod.ts";
+import { record, replay } from "../../src/mcap/mod.ts";
 import { guardAgainstLeaks } from "../support/leaks.ts";
 import { testWith } from "../support/needs.ts";
 import { freshKey, Peer, TestFolder, withLocalImports } from "../support/peer.ts";
@@ -253,6 +253,32 @@ testWith(
     channel.remove();
   },
 );
+
+testWith(FILES, "record: a message that a file cannot have stays in the channel", async () => {
+  using folder = new TestFolder();
+  const file = `${folder.path}/a.mcap`;
+  using channel = Channel.openOrCreate({ key: freshKey(), lanes: 1, laneCapacity: 1 << 25 });
+  using producer = channel.producer();
+  using consumer = channel.consumer();
+  producer.trySend(encoder.encode("one"));
+  // Each of these bytes takes six characters
+  assert(producer.trySend(new Uint8Array(1 + (1 << 26) / 6).fill(1)));
+  await assert.rejects(record(consumer, { file, count: 2 }), (error: Error) => {
+    assert.match(
+      error.message,
+      /^cannot record message 2 of lane 0: EFBIG, .*; as JSON, its 11184811 bytes take more than 67108864 characters; receive it without a recording$/,
+    );
+    return true;
+  });
+  assert.equal(depth(channel), 1);
+  using copy = Channel.openOrCreate({ key: freshKey(), lanes: 1, laneCapacity: 4096 });
+  const { messages, complete } = await replay(copy, { file, fast: true });
+  assert.deepEqual([messages, complete], [1, true]);
+  for (const each of [consumer, copy.consumer()]) {
+    assert.equal(each.drain(() => {}), 1);
+    each.close();
+  }
+});
 
 testWith(
   FILES,

@@ -117,6 +117,45 @@ testWith(
   },
 );
 
+testWith(FILES, "replay: refuses a chunk that would take too much memory", async () => {
+  using folder = new TestFolder();
+  const file = `${folder.path}/a.mcap`;
+  await recording(file, { count: 3, lanes: 1, random: new Random(1) });
+  const head = Deno.readFileSync(file).subarray(0, 8 + 9);
+  const length = 2 ** 28 + 1;
+  head[8] = 0x06;
+  new DataView(head.buffer, head.byteOffset).setBigUint64(9, BigInt(length), true);
+  const sparse = folder.file("sparse.mcap", "");
+  {
+    using written = Deno.openSync(sparse, { write: true });
+    written.writeSync(head);
+    written.truncateSync(head.length + length);
+  }
+  using channel = scratch();
+  await assert.rejects(
+    replay(channel, { file: sparse }),
+    /: EFORMAT, .*; the record at byte 8 is longer than 256 MiB, the most that is read$/,
+  );
+});
+
+testWith(FILES, "replay: a signal ends it among records that it does not need", async () => {
+  using folder = new TestFolder();
+  const file = `${folder.path}/a.mcap`;
+  await recording(file, { count: 1, lanes: 1, random: new Random(1) });
+  const sparse = folder.file("sparse.mcap", "");
+  {
+    // 2^40 zeros are many records without contents, of a kind that no version knows
+    using written = Deno.openSync(sparse, { write: true });
+    written.writeSync(Deno.readFileSync(file).subarray(0, 8));
+    written.truncateSync(2 ** 40);
+  }
+  using channel = scratch();
+  const stop = new AbortController();
+  const replaying = replay(channel, { file: sparse, signal: stop.signal });
+  setTimeout(() => stop.abort(), 1);
+  assert.deepEqual(await replaying, { messages: 0, bytes: 0, missed: 0, complete: false });
+});
+
 testWith(FILES, "replay: waits while the channel is full, and loses nothing", async () => {
   using folder = new TestFolder();
   const file = `${folder.path}/a.mcap`;
@@ -210,6 +249,8 @@ testWith(
       // A length that is longer than the file, and a kind of record that no version knows
       [chunk + 8, 1, /; the record at byte \d+ is damaged: it is longer than the file$/],
       [chunk, 0x7f, /; it has 0 messages, and says at its end that it has 20$/],
+      // The kind of record that ends the messages
+      [chunk, 0x0f, /; it has 0 messages, and does not say at its end how many$/],
     ];
     for (const [at, value, error] of rows) {
       using channel = scratch();
