@@ -72,10 +72,9 @@ export async function bridgeIn(
   );
   const count = new ProgressCount(onProgress);
   if (signal?.aborted) return count.now;
-  await using link = await Link.open(where);
+  await using link = await Link.open(where, count);
   const info = await findDurable(link, { ...where, maxInFlight });
-  const tellWaiting = count.wait;
-  using reader = new DurableReader(link, { ...where, maxInFlight, info, tellWaiting });
+  using reader = new DurableReader(link, { ...where, maxInFlight, info, count });
   const sending = new Sending(to, reader, count);
   for (;;) {
     const messages = await reader.next(signal);
@@ -83,7 +82,7 @@ export async function bridgeIn(
     await sending.send(messages, signal);
   }
   // The acknowledgements must leave before the connection is closed; without it, the messages come again
-  if (link.isUp) await link.connection.flush().catch(() => {});
+  if (link.isUp) await link.flush();
   return count.now;
 }
 

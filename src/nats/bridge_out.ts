@@ -63,7 +63,7 @@ export async function bridgeOut(
   );
   const count = new ProgressCount(onProgress);
   if (signal?.aborted) return count.now;
-  await using link = await Link.open(where);
+  await using link = await Link.open(where, count);
   const { config } = await findStream(link, where);
   using publisher = new StreamPublisher(link, where, count.wait);
   try {

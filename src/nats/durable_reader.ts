@@ -12,6 +12,7 @@
 import { BridgeError, reasonOf } from "./bridge_error.ts";
 import type { Link } from "./link.ts";
 import type { DurableInfo, NatsMessage } from "./nats_client.ts";
+import type { ProgressCount } from "./progress_count.ts";
 import { HEADER } from "./stream_publisher.ts";
 
 /** One message from the stream. */
@@ -36,6 +37,8 @@ const ACK_WAIT_MS = 2_000;
 const LATE_MS = 250;
 /** How long one request for messages is open, and how long after that its end is taken for lost. */
 const PULL_MS = { OPEN: 5_000, LOST: 2_000 };
+/** After this a server that says nothing has not answered. */
+const SILENCE_MS = PULL_MS.OPEN + PULL_MS.LOST;
 /** How long to wait before the next request if the server cannot serve one now, in milliseconds. */
 const RETRY_MS = 250;
 /** How often in a row the deliveries may have a gap. */
@@ -49,7 +52,7 @@ export class DurableReader implements Disposable {
   readonly #stream: string;
   readonly #durable: string;
   readonly #most: number;
-  readonly #tellWaiting: (reason: string) => void;
+  readonly #count: ProgressCount;
   readonly #ackWait: number;
   #inbox = "";
   #subscription: { unsubscribe(): void } | undefined;
@@ -71,19 +74,19 @@ export class DurableReader implements Disposable {
 
   constructor(
     link: Link,
-    { stream, durable, maxInFlight, info, tellWaiting }: {
+    { stream, durable, maxInFlight, info, count }: {
       readonly stream: string;
       readonly durable: string;
       readonly maxInFlight: number;
       readonly info: DurableInfo;
-      readonly tellWaiting: (reason: string) => void;
+      readonly count: ProgressCount;
     },
   ) {
     this.#link = link;
     this.#stream = stream;
     this.#durable = durable;
     this.#most = maxInFlight;
-    this.#tellWaiting = tellWaiting;
+    this.#count = count;
     this.#ackWait = (info.config.ack_wait ?? 30e9) / NANOSECONDS;
   }
 
@@ -98,7 +101,6 @@ export class DurableReader implements Disposable {
       if (this.#failure !== undefined) throw this.#failure;
       if (!this.#link.isUp) {
         this.#isSettled = false;
-        this.#tellWaiting("the server is not connected");
         await this.#link.wait(PULL_MS.OPEN, signal);
       } else if (!this.#isSettled) {
         await this.#settle(signal);
@@ -110,9 +112,12 @@ export class DurableReader implements Disposable {
         const late = this.#takeLate();
         if (late.length > 0) return late;
         if (this.#wanted === 0) this.#pull();
-        await this.#link.wait(PULL_MS.OPEN + PULL_MS.LOST, signal);
+        await this.#link.wait(SILENCE_MS, signal);
         const silence = performance.now() - this.#lastArrival;
-        if (silence > PULL_MS.OPEN + PULL_MS.LOST) this.#wanted = 0;
+        if (silence > SILENCE_MS) this.#wanted = 0;
+        if (this.#link.isUp && silence > SILENCE_MS) {
+          this.#count.wait(`no answer for ${SILENCE_MS / 1e3} s`);
+        }
       }
     }
     return [];
@@ -184,17 +189,17 @@ export class DurableReader implements Disposable {
       },
     });
     try {
-      await connection.flush();
       const info = await manager.consumers.info(this.#stream, this.#durable);
       this.#expected = info.delivered.consumer_seq + 1;
       this.#owed = { count: info.num_ack_pending, last: info.delivered.stream_seq };
     } catch (failure) {
       if ((failure as { status?: unknown }).status === 404) throw this.#gone();
-      this.#tellWaiting(reasonOf(failure));
+      this.#count.wait(reasonOf(failure));
       return await this.#link.pause(RETRY_MS, signal);
     }
     if (this.#owed.count > 0) await this.#link.pause(this.#ackWait + LATE_MS, signal);
     this.#isSettled = this.#link.isUp;
+    if (this.#isSettled) this.#count.goOn();
   }
 
   #gone(): BridgeError {
@@ -224,6 +229,7 @@ export class DurableReader implements Disposable {
 
   #take({ subject, reply, data, headers }: NatsMessage): void {
     this.#lastArrival = performance.now();
+    this.#count.goOn();
     if (subject === this.#inbox) {
       this.#end(headers?.code, headers?.description);
     } else if (reply !== undefined) {

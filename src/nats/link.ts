@@ -6,11 +6,13 @@
 import { BridgeError, reasonOf } from "./bridge_error.ts";
 import type { BridgeOptions } from "./bridge_options.ts";
 import {
+  dropSocket,
   loadNatsClient,
   type NatsClient,
   type NatsConnection,
   type StreamManager,
 } from "./nats_client.ts";
+import type { ProgressCount } from "./progress_count.ts";
 import { SocketErrors } from "./socket_errors.ts";
 
 const LOCAL_SERVER = "nats://127.0.0.1:4222";
@@ -19,6 +21,9 @@ const LOCAL_SERVER = "nats://127.0.0.1:4222";
  * the other machine is gone.
  */
 const RECONNECT = { maxReconnectAttempts: -1, reconnectTimeWait: 500, pingInterval: 10_000 };
+
+/** How long a bridge that ends waits for the server to have its acknowledgements, in milliseconds. */
+const FLUSH_MS = 500;
 
 /** The servers for people: without the passwords that may be in their URLs. */
 export function serverNames(servers: unknown = LOCAL_SERVER): string {
@@ -32,6 +37,7 @@ export class Link implements AsyncDisposable {
   readonly manager: StreamManager;
   /** Of our own connection; the caller takes care of that of a caller. */
   readonly #errors: SocketErrors | undefined;
+  readonly #count: ProgressCount;
   readonly #statuses: ReturnType<NatsConnection["status"]>;
   readonly #waiting = new Set<() => void>();
   #isUp = true;
@@ -42,23 +48,26 @@ export class Link implements AsyncDisposable {
     connection: NatsConnection,
     manager: StreamManager,
     errors: SocketErrors | undefined,
+    count: ProgressCount,
   ) {
     this.client = client;
     this.connection = connection;
     this.manager = manager;
     this.#errors = errors;
+    this.#count = count;
     this.#statuses = connection.status();
     this.#watch();
     errors?.failure.catch((cause) => this.#fail("ECONNECT", "go on", cause));
   }
 
   /**
-   * Uses the connection of the options, or makes one.
+   * Uses the connection of the options, or makes one. `count` reports when it breaks and is there again.
    *
    * @throws {BridgeError} `ENOCLIENT`, `ECONNECT`
    */
   static async open(
     { connection, server = LOCAL_SERVER }: Pick<BridgeOptions, "connection" | "server">,
+    count: ProgressCount,
   ): Promise<Link> {
     const client = await loadNatsClient();
     const options = typeof server === "string" ? { servers: server } : server;
@@ -66,7 +75,7 @@ export class Link implements AsyncDisposable {
     let made: NatsConnection | undefined;
     try {
       made = connection ?? await connect(client, { ...RECONNECT, ...options }, errors!);
-      return new Link(client, made, await client.jetstreamManager(made), errors);
+      return new Link(client, made, await client.jetstreamManager(made), errors, count);
     } catch (cause) {
       if (made !== connection) await made?.close();
       await errors?.settled();
@@ -80,9 +89,16 @@ export class Link implements AsyncDisposable {
 
   async #watch(): Promise<void> {
     for await (const { type, error } of this.#statuses) {
-      if (type === "disconnect") this.#isUp = false;
-      else if (type === "reconnect") this.#isUp = true;
-      else if (type === "error" && error?.name === "PermissionViolationError") {
+      if (type === "disconnect") {
+        this.#isUp = false;
+        this.#count.wait("the server is not connected");
+      } else if (type === "reconnect") {
+        this.#isUp = true;
+        this.#count.goOn();
+      } else if (type === "staleConnection") {
+        dropSocket(this.connection);
+        continue;
+      } else if (type === "error" && error?.name === "PermissionViolationError") {
         this.#fail("EREFUSED", "use the server", error);
         continue;
       } else continue;
@@ -133,6 +149,13 @@ export class Link implements AsyncDisposable {
     while (performance.now() < end && !signal?.aborted) {
       await this.wait(end - performance.now(), signal);
     }
+  }
+
+  /** Waits until the server has what was sent, if it answers soon. */
+  async flush(): Promise<void> {
+    const flushed = new AbortController();
+    this.connection.flush().catch(() => {}).then(() => flushed.abort());
+    await this.pause(FLUSH_MS, flushed.signal);
   }
 
   /** Closes the connection, unless it is the caller's. */

@@ -112,6 +112,18 @@ export interface NatsClient {
 }
 
 /**
+ * Gives up the socket of a connection whose server is silent, so that the client connects again. The client waits
+ * before that until the socket has sent what is left, which takes minutes while a cable is cut, and with TLS in
+ * Deno no end.
+ */
+export function dropSocket(connection: NatsConnection): void {
+  const { protocol } = connection as unknown as {
+    readonly protocol?: { readonly transport: { close(cause: Error): Promise<void> } };
+  };
+  protocol?.transport.close(new Error("the server is silent")).catch(() => {});
+}
+
+/**
  * Loads the client: from Deno's cache, or from npm the first time.
  *
  * @throws {BridgeError} `ENOCLIENT` it is not in the cache and cannot be downloaded

@@ -41,6 +41,13 @@ export class ProgressCount {
     this.#report?.(this.now);
   }
 
+  /** Reports that the bridge does not wait any more. */
+  readonly goOn = (): void => {
+    if (this.#waiting === undefined) return;
+    this.#waiting = undefined;
+    this.#report?.(this.now);
+  };
+
   /** Reports once why the bridge waits. */
   readonly wait = (reason: string): void => {
     if (this.#waiting === reason) return;

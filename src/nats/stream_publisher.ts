@@ -106,12 +106,12 @@ export class StreamPublisher implements Disposable {
         if (stored > before) pause = RETRY_MS.FIRST;
         if (signal?.aborted) return undefined;
         if (reason === undefined) continue;
-        this.#tellWaiting(reason);
+        // The link has told that there is no connection
+        if (this.#link.isUp) this.#tellWaiting(reason);
         await this.#link.pause(pause, signal);
         pause = Math.min(2 * pause, RETRY_MS.MOST);
       } else {
         most = 1;
-        this.#tellWaiting("the server is not connected");
         await this.#link.wait(RETRY_MS.MOST, signal);
       }
       if (signal?.aborted) return undefined;

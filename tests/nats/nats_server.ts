@@ -114,6 +114,11 @@ export class NatsServer implements AsyncDisposable {
     this.#process = undefined;
   }
 
+  /** Stops it in the middle of its work, or lets it go on: its connections stay. */
+  freeze(frozen: boolean): void {
+    this.#process!.kill(frozen ? "SIGSTOP" : "SIGCONT");
+  }
+
   /** Calls `action` with a connection. */
   async with<Result>(
     action: (connection: NatsConnection) => Promise<Result>,
