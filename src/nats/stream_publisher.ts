@@ -171,11 +171,14 @@ export class StreamPublisher implements Disposable {
     const [attempt, index] = subject.slice(this.#inbox.length + 1).split(".").map(Number);
     if (attempt! < this.#firstAttempt) return;
     const before = this.#states[index!];
-    if (before === STORED) return;
+    if (before === undefined || before === STORED) return;
     // Only the server itself answers without a body
-    const refusal = data.length === 0 && headers !== undefined
+    const isUntaken = data.length === 0 && headers !== undefined;
+    const answer = isUntaken ? undefined : answerIn(data);
+    if (!isUntaken && answer === undefined) return;
+    const refusal = answer === undefined
       ? { reason: `no stream takes ${this.#subject} at present`, isFinal: false }
-      : this.#refusalIn(JSON.parse(new TextDecoder().decode(data)), index!);
+      : this.#refusalIn(answer, index!);
     if (refusal !== undefined) {
       if (attempt !== this.#attempt || before === REFUSED) return;
       this.#states[index!] = REFUSED;
@@ -189,7 +192,7 @@ export class StreamPublisher implements Disposable {
   /** Notes that a message is stored, or returns why it is not. */
   #refusalIn(answer: Answer, index: number): { reason: string; isFinal: boolean } | undefined {
     const { error, stream, duplicate } = answer;
-    if (error !== undefined) {
+    if (error) {
       // 5xx: full, or no leader at present
       return { reason: error.description, isFinal: error.code < 500 };
     }
@@ -213,5 +216,16 @@ export class StreamPublisher implements Disposable {
   /** Stops listening for answers. */
   [Symbol.dispose](): void {
     this.#subscription.unsubscribe();
+  }
+}
+
+/** The answer in a message; `undefined` if it is none: what this throws would end the client's connection. */
+function answerIn(data: Uint8Array): Answer | undefined {
+  try {
+    const answer: Answer | null = JSON.parse(new TextDecoder().decode(data));
+    const parts = [answer?.error?.description, answer?.stream];
+    return answer !== null && parts.some((part) => typeof part === "string") ? answer : undefined;
+  } catch {
+    return undefined;
   }
 }

@@ -96,6 +96,34 @@ testWithNats(
   },
 );
 
+testWithNats("bridgeOut: answers of others to its messages change nothing", async () => {
+  await using server = await NatsServer.start();
+  await server.addStream("S");
+  await server.with(async (connection) => {
+    connection.subscribe("S.x", {
+      callback: (_error, { reply = "" }) => {
+        const other = reply.replace(/[0-9]+$/, "9");
+        for (const to of [reply, other, other.replace(/[0-9]+$/, "x")]) {
+          for (const answer of ["", "{", "null", "7", `{"error":null}`]) {
+            connection.publish(to, answer);
+          }
+        }
+      },
+    });
+    await connection.flush();
+    using channel = scratch();
+    using producer = channel.producer();
+    using consumer = channel.consumer();
+    for (let n = 0; n < 30; n++) {
+      send(producer, n, n + 1);
+      const options = { server: server.url, stream: "S", subject: "S.x" };
+      const { messages, duplicates } = await bridgeOut(consumer, { ...options, ...until(1) });
+      assert.deepEqual([messages, duplicates], [1, 0]);
+    }
+  });
+  assert.deepEqual((await server.stored("S")).map(({ text }) => text), texts(0, 30));
+});
+
 testWithNats("bridgeOut: goes on when the server is back, with nothing lost or twice", async () => {
   await using server = await NatsServer.start();
   await server.addStream("S");
