@@ -30,6 +30,8 @@ export const LIMITS: readonly Limit[] = [
     reason: "it ignores madvise with MADV_WIPEONFORK, by which C notices a fork",
     tests: [
       "common.h: every call with an inherited handle is refused",
+      "shm_channel.h: a forked child that closes and leaves",
+      "shm_channel.h: a forked child that lives on",
       "shm_channel.h: every call with an inherited handle is refused",
       "shm_latest.h: every call with an inherited handle is refused",
       "shm_topic.h: every call with an inherited handle is refused",

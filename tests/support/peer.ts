@@ -245,8 +245,11 @@ export class TestFolder implements Disposable {
    */
   #crossCompile(target: string, compiler: string, path: string, args: readonly string[]): string {
     const program = `${path}.${target}`;
-    const flags = args.filter((arg) => !arg.startsWith("-DSHM_SLICE_MS="));
-    build(`${target}-${compiler}`, ["-static", "-o", program, ...flags]);
+    const isLibrary = (arg: string): boolean => arg.startsWith("-l");
+    const flags = args.filter((arg) => !isLibrary(arg) && !arg.startsWith("-DSHM_SLICE_MS="));
+    // A static library must come after what needs it
+    const libraries = args.filter(isLibrary);
+    build(`${target}-${compiler}`, ["-static", "-o", program, ...flags, ...libraries]);
     const qemu = `qemu-${target.split("-")[0]}-static`;
     Deno.writeTextFileSync(path, `#!/bin/sh\nexec ${qemu} ${program} "$@"\n`, { mode: 0o700 });
     return path;
