@@ -145,7 +145,7 @@ function checkDefine(value: unknown, name: string): Record<string, string | fals
  * assert.equal(Point.size, 48);
  * ```
  *
- * @example Of a whole header, and what only the user knows
+ * @example Of a whole header, where the caller decides what the text leaves open
  * ```ts
  * import assert from "node:assert/strict";
  * import { parseStruct } from "@sysv/shm";
