@@ -40,7 +40,7 @@ interface Target {
  *
  * @returns what was passed on, when `signal` has aborted
  * @throws {BridgeError} `ENOCLIENT` the packages from npm cannot be loaded, `ECONNECT`, `ESTREAM` there is no
- * such stream, or its durable consumer is of no use, `EMSGSIZE` a message does not fit into the channel: it
+ * such stream, or its durable consumer is of no use, or was made anew, `EMSGSIZE` a message does not fit into the channel: it
  * stays in the stream, `EREFUSED`
  * @throws {ShmError} as {@linkcode Producer.send} and {@linkcode Publisher.publish}
  * @throws {TypeError} `target` is neither a producer nor a publisher

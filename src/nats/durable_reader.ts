@@ -41,6 +41,8 @@ const PULL_MS = { OPEN: 5_000, LOST: 2_000 };
 const SILENCE_MS = PULL_MS.OPEN + PULL_MS.LOST;
 /** How long to wait before the next request if the server cannot serve one now, in milliseconds. */
 const RETRY_MS = 250;
+/** How far the time when a durable consumer was created may move: servers lose some of it when they start again. */
+const SAME_MS = 1_000;
 /** How often in a row the deliveries may have a gap. */
 const GAPS = 5;
 /** Bytes of one request, unless the server takes larger messages. */
@@ -54,6 +56,7 @@ export class DurableReader implements Disposable {
   readonly #most: number;
   readonly #count: ProgressCount;
   readonly #ackWait: number;
+  readonly #created: number;
   #inbox = "";
   #subscription: { unsubscribe(): void } | undefined;
   #arrived: Delivery[] = [];
@@ -87,6 +90,7 @@ export class DurableReader implements Disposable {
     this.#durable = durable;
     this.#most = maxInFlight;
     this.#count = count;
+    this.#created = Date.parse(info.created);
     this.#ackWait = (info.config.ack_wait ?? 30e9) / NANOSECONDS;
   }
 
@@ -125,7 +129,7 @@ export class DurableReader implements Disposable {
 
   /** Acknowledges a message: the stream does not deliver it to this durable consumer again. */
   ack({ reply }: Incoming): void {
-    this.#link.connection.publish(reply, "+ACK");
+    this.#link.publish(reply, "+ACK");
   }
 
   /** Takes what has arrived, up to the first gap in the deliveries. */
@@ -183,20 +187,23 @@ export class DurableReader implements Disposable {
     this.#held.clear();
     this.#wanted = 0;
     this.#inbox = client.createInbox();
-    this.#subscription = connection.subscribe(this.#inbox, {
-      callback: (error, message) => {
-        if (error === null) this.#take(message);
-      },
-    });
+    let info: DurableInfo;
     try {
-      const info = await manager.consumers.info(this.#stream, this.#durable);
-      this.#expected = info.delivered.consumer_seq + 1;
-      this.#owed = { count: info.num_ack_pending, last: info.delivered.stream_seq };
+      this.#subscription = connection.subscribe(this.#inbox, {
+        callback: (error, message) => {
+          if (error === null) this.#take(message);
+        },
+      });
+      info = await manager.consumers.info(this.#stream, this.#durable);
     } catch (failure) {
       if ((failure as { status?: unknown }).status === 404) throw this.#gone();
       this.#count.wait(reasonOf(failure));
       return await this.#link.pause(RETRY_MS, signal);
     }
+    // Another stream counts its messages anew: new ones would have the numbers of those that were sent
+    if (Math.abs(Date.parse(info.created) - this.#created) > SAME_MS) throw this.#gone();
+    this.#expected = info.delivered.consumer_seq + 1;
+    this.#owed = { count: info.num_ack_pending, last: info.delivered.stream_seq };
     if (this.#owed.count > 0) await this.#link.pause(this.#ackWait + LATE_MS, signal);
     this.#isSettled = this.#link.isUp;
     if (this.#isSettled) this.#count.goOn();
@@ -206,7 +213,7 @@ export class DurableReader implements Disposable {
     return new BridgeError(
       "ESTREAM",
       `read from stream ${this.#stream}`,
-      `the stream or its durable consumer ${this.#durable} was deleted`,
+      `the stream or its durable consumer ${this.#durable} was deleted, or is another one of the same name`,
     );
   }
 
@@ -220,7 +227,7 @@ export class DurableReader implements Disposable {
       max_bytes: Math.max(PULL_BYTES, 2 * (connection.info?.max_payload ?? 0)),
       expires: PULL_MS.OPEN * NANOSECONDS,
     };
-    connection.publish(
+    this.#link.publish(
       `$JS.API.CONSUMER.MSG.NEXT.${this.#stream}.${this.#durable}`,
       JSON.stringify(request),
       { reply: this.#inbox },

@@ -124,6 +124,19 @@ export class Link implements AsyncDisposable {
     if (this.#failure !== undefined) throw this.#failure;
   }
 
+  /**
+   * Sends a message.
+   *
+   * @throws {BridgeError} `ECONNECT` the connection was closed
+   */
+  publish(...message: Parameters<NatsConnection["publish"]>): void {
+    try {
+      this.connection.publish(...message);
+    } catch (cause) {
+      throw this.#failure ?? new BridgeError("ECONNECT", "go on", reasonOf(cause), cause);
+    }
+  }
+
   /** Ends all present waits. */
   happened(): void {
     for (const wake of this.#waiting) wake();

@@ -86,6 +86,8 @@ export interface DurableInfo {
     readonly deliver_subject?: string;
     readonly filter_subject?: string;
   };
+  /** When it was created: another one of the same name has another time. */
+  readonly created: string;
   readonly delivered: { readonly consumer_seq: number; readonly stream_seq: number };
   readonly num_ack_pending: number;
 }

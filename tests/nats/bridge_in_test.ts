@@ -238,6 +238,69 @@ testWithNats("bridgeIn: goes on when the server is back", async () => {
   assert.deepEqual([...new Map(received(consumer))], numbers(0, 200));
 });
 
+testWithNats(
+  "bridgeIn: ends when it reconnects to another stream of the same name, and takes none of its messages",
+  async () => {
+    await using server = await NatsServer.start();
+    await using other = await NatsServer.start();
+    const fill = async (each: NatsServer): Promise<void> => {
+      await each.addStream("S");
+      await addDurable(each);
+      await publish(each, 0, 10);
+    };
+    await fill(server);
+    using channel = scratch();
+    using producer = channel.producer();
+    using consumer = channel.consumer();
+    const stop = new AbortController();
+    const { promise: first, resolve } = Promise.withResolvers<void>();
+    const bridge = failure(bridgeIn(producer, {
+      server: { servers: [server.url, other.url], noRandomize: true, reconnectTimeWait: 50 },
+      stream: "S",
+      durable: "d",
+      signal: stop.signal,
+      onProgress: ({ messages, duplicates }) => {
+        if (messages === 10) resolve();
+        if (duplicates > 0) stop.abort();
+      },
+    }));
+    await first;
+    // They are told apart by the time when they were created, with a tolerance of 1 s
+    await new Promise((go) => setTimeout(go, 1_100));
+    await fill(other);
+    await server.stop("SIGKILL");
+    const { code, message } = await bridge;
+    assert.equal(code, "ESTREAM");
+    assert.match(message, /durable consumer d was deleted, or is another one of the same name$/);
+    assert.deepEqual(received(consumer), numbers(0, 10));
+    await bridgeIn(producer, { server: other.url, stream: "S", durable: "d", ...until(10) });
+    assert.deepEqual(received(consumer), numbers(0, 10));
+  },
+);
+
+testWithNats("bridgeIn: a connection that is closed while the channel is full", async () => {
+  await using server = await NatsServer.start();
+  await server.addStream("S");
+  using channel = scratch(256);
+  using producer = channel.producer();
+  using consumer = channel.consumer();
+  await publish(server, 0, 100);
+  const connection = await natsClient().connect({ servers: server.url });
+  const { promise: isFull, resolve } = Promise.withResolvers<void>();
+  const onProgress = (): void => resolve();
+  const bridge = failure(bridgeIn(producer, { connection, stream: "S", durable: "d", onProgress }));
+  await isFull;
+  await connection.close();
+  received(consumer);
+  const { code, message } = await bridge;
+  assert.deepEqual([code, message], [
+    "ECONNECT",
+    "cannot go on: ECONNECT, the connection was closed",
+  ]);
+  // What it sent then is not acknowledged, and comes again from the stream
+  received(consumer);
+});
+
 testWithNats("bridgeIn: a message that the channel does not take stays in the stream", async () => {
   await using server = await NatsServer.start();
   await server.addStream("S");
