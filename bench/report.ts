@@ -191,7 +191,11 @@ function inShort(result: Result): string[] {
   });
   if (lines.length === 0) return [];
   lines.sort((a, b) => a.gain - b.gain);
-  return ["## In short", lines.map(({ text }) => text).join("\n")];
+  return [
+    "## In short",
+    "Medians of the rounds; a p50 further below is over all rounds together, and differs a little.",
+    lines.map(({ text }) => text).join("\n"),
+  ];
 }
 
 function percentilesTable(cases: readonly CaseResult[]): string {
@@ -584,7 +588,7 @@ export function report(result: Result, file: string, kept: readonly KeptResult[]
     ...inShort(result),
     "## Running it",
     "```sh not-run: it takes minutes, and measures the machine\n" +
-    "deno task bench                  # all, about 13 minutes; writes this page\n" +
+    "deno task bench                  # all, about 17 minutes; writes this page\n" +
     "deno task bench --quick          # does all of it work? About a minute\n" +
     "deno task bench --only NAME      # a target, or cases with NAME in their names\n" +
     "deno task bench --list           # the names of all targets and cases\n" +

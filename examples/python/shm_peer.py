@@ -285,7 +285,7 @@ class Memory:
 
 
 class Peer:
-    """What all have in common. A subclass sets LOCK, USERS and DISPOSABLE."""
+    """What all protocols share. A subclass sets LOCK, USERS and DISPOSABLE."""
 
     EMPTY_WHILE_ATTACHED = False  # True: it is removed also if other processes are attached
 

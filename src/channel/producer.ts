@@ -464,7 +464,7 @@ export class Producer<In = ArrayBufferView | ArrayBufferLike> implements Disposa
    * {@linkcode Consumer.readable} ends when all producers are closed.
    *
    * A write that fails and `abort` close the producer too, but as if it had died: what was sent stays sent,
-   * and the consumer is told that the stream is incomplete. A chunk longer than
+   * and the consumer gets an error: the stream is incomplete. A chunk longer than
    * {@linkcode Channel.maxMessage} is a `RangeError`; a chunk is never split. Closing the producer in
    * another way, as `using` does, fails the stream with `EDETACHED`. If a chunk was written, or a writer or a
    * pipe holds the stream, that too counts as if the producer had died: await `pipeTo`, or the writer's
@@ -503,8 +503,8 @@ export class Producer<In = ArrayBufferView | ArrayBufferLike> implements Disposa
 
   /**
    * Publishes the staged messages and releases the lane; the consumer is woken. Sends that still wait fail
-   * with `EDETACHED`. If {@linkcode Producer.writable} was used and is not closed, the consumer is told that
-   * the stream is incomplete. Calling it again does nothing.
+   * with `EDETACHED`. If {@linkcode Producer.writable} was used and is not closed, the consumer gets an
+   * error: the stream is incomplete. Calling it again does nothing.
    */
   close(): void {
     this.#release({ publish: true, complete: !this.#writable?.isUnfinished });

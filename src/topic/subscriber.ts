@@ -1,5 +1,5 @@
 /**
- * A subscriber of a topic: gets the messages of all lanes, in order for each of them, and learns what it has
+ * A subscriber of a topic: gets the messages of all lanes, in order for each of them, and counts what it has
  * missed.
  */
 
