@@ -6,7 +6,7 @@ import { checkElement, makeLayout } from "./check.ts";
 import type { FlexibleLayout, Layout } from "./layout.ts";
 
 /**
- * Returns the layout of a flexible array: its elements lie behind the struct, and only the program knows
+ * Returns the layout of a flexible array: its elements lie behind the struct, and only the caller can say
  * how many they are. The array has an offset and no size.
  *
  * In a view it has all the elements that the buffer, or the segment, still holds from there on. It is bytes

@@ -515,7 +515,7 @@ export interface ArrayView<T, Input = T> extends ArrayOfViews<T, Input> {
  * The layout of a C union, as `union` returns it. All its fields begin at its first byte. Its methods are
  * those of {@linkcode StructLayout}, with these differences:
  *
- * - `read` returns all members, each decoded from the same bytes. Only the program knows which one counts.
+ * - `read` returns all members, each decoded from the same bytes. Only the caller can say which one is valid.
  * - `write` takes an object with exactly one member; the other bytes of the union become zero.
  *
  * The setter of one field of a view writes only the bytes of this field, as in C.
@@ -615,7 +615,7 @@ export type StructInput<F extends Fields> = NamedInput<F> & AnonymousInput<F>;
 /** The type of values that can be written to a union with these fields: exactly one of them. */
 export type UnionInput<F extends Fields> = Partial<NamedInput<F>> & Partial<AnonymousInput<F>>;
 
-/** The view of a flexible array. An array of `char` is bytes: only the program knows where text ends. */
+/** The view of a flexible array. An array of `char` is bytes: where text ends is not part of the layout. */
 export type FlexibleView<E> = E extends ScalarLayout<string> ? ArrayView<number>
   : ViewOf<ArrayLayout<E extends Layout ? E : never>>;
 
