@@ -72,7 +72,8 @@ export async function bridgeIn(
   );
   const count = new ProgressCount(onProgress);
   if (signal?.aborted) return count.now;
-  await using link = await Link.open(where, count);
+  await using link = await Link.open(where, count, signal);
+  if (link === undefined) return count.now;
   const info = await findDurable(link, { ...where, maxInFlight });
   using reader = new DurableReader(link, { ...where, maxInFlight, info, count });
   const sending = new Sending(to, reader, count);

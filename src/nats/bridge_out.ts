@@ -63,7 +63,8 @@ export async function bridgeOut(
   );
   const count = new ProgressCount(onProgress);
   if (signal?.aborted) return count.now;
-  await using link = await Link.open(where, count);
+  await using link = await Link.open(where, count, signal);
+  if (link === undefined) return count.now;
   const { config } = await findStream(link, where);
   using publisher = new StreamPublisher(link, where, count.wait);
   try {

@@ -62,19 +62,25 @@ export class Link implements AsyncDisposable {
 
   /**
    * Uses the connection of the options, or makes one. `count` reports when it breaks and is there again.
+   * `undefined` if `signal` aborts before.
    *
    * @throws {BridgeError} `ENOCLIENT`, `ECONNECT`
    */
   static async open(
     { connection, server = LOCAL_SERVER }: Pick<BridgeOptions, "connection" | "server">,
     count: ProgressCount,
-  ): Promise<Link> {
+    signal: AbortSignal | undefined,
+  ): Promise<Link | undefined> {
     const client = await loadNatsClient();
     const options = typeof server === "string" ? { servers: server } : server;
     const errors = connection === undefined ? new SocketErrors() : undefined;
     let made: NatsConnection | undefined;
     try {
-      made = connection ?? await connect(client, { ...RECONNECT, ...options }, errors!);
+      made = connection ?? await connect(client, { ...RECONNECT, ...options }, errors!, signal);
+      if (made === undefined) {
+        errors![Symbol.dispose]();
+        return undefined;
+      }
       return new Link(client, made, await client.jetstreamManager(made), errors, count);
     } catch (cause) {
       if (made !== connection) await made?.close();
@@ -181,18 +187,23 @@ export class Link implements AsyncDisposable {
   }
 }
 
-/** Connects, or rejects when TLS fails in a way that the client does not notice. */
+/** Connects, or rejects when TLS fails in a way that the client does not notice; nothing if `signal` aborts. */
 async function connect(
   client: NatsClient,
   options: Parameters<NatsClient["connect"]>[0],
   errors: SocketErrors,
-): Promise<NatsConnection> {
+  signal: AbortSignal | undefined,
+): Promise<NatsConnection | undefined> {
   const connecting = client.connect(options);
+  const { promise: aborted, resolve } = Promise.withResolvers<void>();
+  const abort = (): void => resolve();
+  signal?.addEventListener("abort", abort);
+  let made: NatsConnection | undefined;
   try {
-    return await Promise.race([connecting, errors.failure]);
-  } catch (failure) {
+    return made = await Promise.race([connecting, errors.failure, aborted]) ?? undefined;
+  } finally {
+    signal?.removeEventListener("abort", abort);
     // It may still connect, or fail by its own timeout
-    connecting.then((late) => late.close(), () => {});
-    throw failure;
+    if (made === undefined) connecting.then((late) => late.close(), () => {});
   }
 }

@@ -84,6 +84,18 @@ async function isThere(
   }, { user, pass, tls });
 }
 
+testWithNats("bridge: Ctrl-C ends it while a server that it connects to is silent", async () => {
+  using silent = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const server = `--server=127.0.0.1:${silent.addr.port}`;
+  const key = freshKey();
+  await using peer = bridge("in", `--key=${key}`, "--stream=S", "--durable=d", server);
+  using _connection = await silent.accept();
+  peer.kill("SIGINT");
+  const { code, stderr } = await peer.ended();
+  assert.match(stderr, /^ended by SIGINT: 0 messages passed on; segment \d+ removed$/m);
+  assert.equal(code, 0);
+});
+
 testWithNats("bridge: one line says what is missing", async () => {
   await using server = await NatsServer.start();
   const key = `--key=${freshKey()}`;
