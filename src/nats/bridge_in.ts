@@ -40,8 +40,8 @@ interface Target {
  *
  * @returns what was passed on, when `signal` has aborted
  * @throws {BridgeError} `ENOCLIENT` the packages from npm cannot be loaded, `ECONNECT`, `ESTREAM` there is no
- * such stream, or its durable consumer is of no use, or was made anew, `EMSGSIZE` a message does not fit into the channel: it
- * stays in the stream, `EREFUSED`
+ * such stream, or its durable consumer is of no use or was made anew meanwhile, `EMSGSIZE` a message does not
+ * fit into the channel: it stays in the stream, `EREFUSED`
  * @throws {ShmError} as {@linkcode Producer.send} and {@linkcode Publisher.publish}
  * @throws {TypeError} `target` is neither a producer nor a publisher
  * @throws {RangeError} an option out of range

@@ -18,10 +18,7 @@ const SHARED = ["mailbox", "channel", "latest", "topic", "shm send", "shm pub", 
 
 /** Limits of an IPC namespace, the message when one is reached, and a few of the parts that reach it. */
 const SYSCTLS: readonly (readonly [string, string, RegExp, readonly string[]])[] = [
-  ["sem", "2 100 100 100", /set may have 1 to 2 semaphores \(.*kernel\.sem/, [
-    "mailbox",
-    ...SHARED,
-  ]],
+  ["sem", "2 100 100 100", /set may have 1 to 2 semaphores \(.*kernel\.sem/, SHARED],
   ["sem", "100 3 100 100", /0 of the 3 semaphores .*\(SEMMNS\).*kernel\.sem/, SHARED],
   ["sem", "100 1000 3 100", /at most 3 operations .*kernel\.sem/, ["channel", "topic"]],
   ["sem", "100 1000 100 0", /limit of 0 sets .*\(SEMMNI\).*kernel\.sem/, ["mutex", ...SHARED]],
