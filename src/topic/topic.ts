@@ -37,13 +37,8 @@ export let topicCodec: <In, Out>(topic: Topic<In, Out>) => MessageCodec<In, Out>
  * subscribers return.
  *
  * Each publisher owns a lane, a ring in shared memory, and overwrites its oldest messages. Publishers never
-<<<<<<< HEAD
  * wait, with or without subscribers. A subscriber that is too slow for the ring misses messages, and counts
  * them exactly; no message is ever torn. Where each message must arrive, use a
-=======
- * wait, and have no list of subscribers. A subscriber that is too slow for the ring misses messages, and is
- * told how many, exactly; no message is ever torn. Where each message must arrive, use a
->>>>>>> 1dee007 (The doc comments say what the caller must state instead of what a program knows)
  * {@linkcode Channel}.
  *
  * A publisher that dies, even by SIGKILL, harms no other process: its published messages stay, and its lane
