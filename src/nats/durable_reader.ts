@@ -118,7 +118,11 @@ export class DurableReader implements Disposable {
         if (this.#wanted === 0) this.#pull();
         await this.#link.wait(SILENCE_MS, signal);
         const silence = performance.now() - this.#lastArrival;
-        if (silence > SILENCE_MS) this.#wanted = 0;
+        if (silence > SILENCE_MS) {
+          this.#wanted = 0;
+          // A durable consumer that was deleted between two requests does not answer either
+          this.#isSettled = false;
+        }
         if (this.#link.isUp && silence > SILENCE_MS) {
           this.#count.wait(`no answer for ${SILENCE_MS / 1e3} s`);
         }
@@ -187,21 +191,33 @@ export class DurableReader implements Disposable {
     this.#held.clear();
     this.#wanted = 0;
     this.#inbox = client.createInbox();
-    let info: DurableInfo;
+    let info: DurableInfo | undefined;
+    let failure: unknown;
     try {
       this.#subscription = connection.subscribe(this.#inbox, {
         callback: (error, message) => {
           if (error === null) this.#take(message);
         },
       });
-      info = await manager.consumers.info(this.#stream, this.#durable);
-    } catch (failure) {
+      const asked = manager.consumers.info(this.#stream, this.#durable);
+      asked.then((answer) => info = answer, (reason) => failure = reason)
+        .then(() => this.#link.happened());
+      // Not awaited: the signal must end it while the server is silent
+      while (info === undefined && failure === undefined && signal?.aborted !== true) {
+        await this.#link.wait(PULL_MS.OPEN, signal);
+      }
+    } catch (reason) {
+      failure = reason;
+    }
+    if (info === undefined) {
+      if (signal?.aborted === true) return;
       if ((failure as { status?: unknown }).status === 404) throw this.#gone();
       this.#count.wait(reasonOf(failure));
       return await this.#link.pause(RETRY_MS, signal);
     }
     // Another stream counts its messages anew: new ones would have the numbers of those that were sent
     if (Math.abs(Date.parse(info.created) - this.#created) > SAME_MS) throw this.#gone();
+    this.#lastArrival = performance.now();
     this.#expected = info.delivered.consumer_seq + 1;
     this.#owed = { count: info.num_ack_pending, last: info.delivered.stream_seq };
     if (this.#owed.count > 0) await this.#link.pause(this.#ackWait + LATE_MS, signal);
@@ -258,6 +274,8 @@ export class DurableReader implements Disposable {
     const isUsual = code === 404 || code === 408;
     this.#isLate = isUsual;
     if (code === 409 && /consumer deleted/i.test(description ?? "")) this.#failure = this.#gone();
+    // No server has it now
+    if (code === 503) this.#isSettled = false;
     const inbox = this.#inbox;
     setTimeout(() => {
       if (inbox !== this.#inbox) return;

@@ -208,6 +208,35 @@ testWithNats("bridgeIn: a full channel keeps the rest in the stream", async () =
   assert.equal(messages, 1000);
 });
 
+testWithNats(
+  "bridgeIn: ends when its durable consumer is deleted while the channel is full",
+  async () => {
+    await using server = await NatsServer.start();
+    await server.addStream("S");
+    await addDurable(server);
+    using channel = scratch(1024);
+    using producer = channel.producer();
+    using consumer = channel.consumer();
+    await publish(server, 0, 200);
+    const bridge = failure(
+      bridgeIn(producer, { server: server.url, stream: "S", durable: "d", maxInFlight: 100 }),
+    );
+    while (channel.stats().lanes[0]!.depth < 10) await new Promise((go) => setTimeout(go, 1));
+    await server.with(async (connection) => {
+      const { consumers } = await natsClient().jetstreamManager(connection);
+      await (consumers as unknown as { delete(stream: string, name: string): Promise<unknown> })
+        .delete("S", "d");
+    });
+    const stop = new AbortController();
+    const draining = consumer.consume(() => {}, { signal: stop.signal }).catch(() => {});
+    const { code, message } = await bridge;
+    assert.equal(code, "ESTREAM");
+    assert.match(message, /durable consumer d was deleted/);
+    stop.abort();
+    await draining;
+  },
+);
+
 testWithNats("bridgeIn: goes on when the server is back", async () => {
   await using server = await NatsServer.start();
   await server.addStream("S");
