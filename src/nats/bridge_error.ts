@@ -49,6 +49,7 @@ export class BridgeError extends Error {
 
 /** The first line of an error's message, without a final period. Internal. */
 export function reasonOf(cause: unknown): string {
+  if (cause instanceof Error && cause.name === "TimeoutError") return "the server does not answer";
   const text = cause instanceof Error ? cause.message : String(cause);
   return text.split("\n")[0]!.replace(/\.$/, "");
 }
