@@ -362,12 +362,27 @@ testWith(needs, "pages and sources are in plain English", () => {
   }
 });
 
+testWith(needs, "no file has the markers of a merge", () => {
+  const marked = files("").filter((path) => /^(<{7}|>{7}) /m.test(read(path)));
+  assert.deepEqual(marked, []);
+});
+
+/** The anchors of a page's headings, as GitHub makes them. */
+function anchors(page: string): string[] {
+  const headings = read(page).replaceAll(/^```.*?^```/gms, "").matchAll(/^#+ (.*)$/gm);
+  return headings.map(([, text]) =>
+    text!.toLowerCase().replaceAll(/[^\p{L}\p{N} _-]/gu, "").replaceAll(" ", "-")
+  ).toArray();
+}
+
 testWith(needs, "links between pages lead somewhere", () => {
   for (const page of files(".md")) {
-    for (const [, target] of read(page).matchAll(/\]\(([^)#\s]+)(?:#[^)]*)?\)/g)) {
+    for (const [, target, anchor] of read(page).matchAll(/\]\(([^)#\s]*)(?:#([^)]*))?\)/g)) {
       if (/^[a-z]+:/.test(target!)) continue;
-      const path = new URL(target!, `file:///${page}`).pathname.slice(1);
+      const path = target === "" ? page : new URL(target!, `file:///${page}`).pathname.slice(1);
       assert(existsSync(path), `${page} links to ${target}, which is not there`);
+      if (anchor === undefined || !path.endsWith(".md")) continue;
+      assert(anchors(path).includes(anchor), `${page} links to ${path}#${anchor}: no such heading`);
     }
   }
 });
