@@ -40,4 +40,17 @@ export const LONG_RUNS: readonly LongRun[] = [
     done: "10^9 reads of a `Latest` beside a writer that never pauses",
     checked: "no value is torn",
   },
+  {
+    task: "bridge",
+    date: "2026-11-30",
+    done: "300 kills of bridges, server, producers and consumers",
+    checked:
+      "each of 448 499 messages is in the stream once, in the order of its lane, and reached the far channel",
+  },
+  {
+    task: "recorder",
+    date: "2026-11-30",
+    done: "300 recorders killed",
+    checked: "each message is in a file, in the order of its lane",
+  },
 ];

@@ -91,7 +91,7 @@ export function install(): void {
 
 /** What ran: the date and all versions, as a line. */
 export function versions(): string {
-  const [qemu] = /\d[\d.]+/.exec(output(QEMU, ["--version"])) ?? [];
+  const [, qemu] = /version (\d[\d.]+)/.exec(output(QEMU, ["--version"])) ?? [];
   const date = new Date().toISOString().slice(0, 10);
   return `${date}, Deno ${wantedDeno()} for aarch64, qemu ${qemu}, Linux ${Deno.osRelease()}`;
 }
