@@ -85,5 +85,8 @@ export const REASONS: Readonly<Record<string, string>> = {
   promises: PINNED,
   "latest-write": LATEST_STRUCT,
   "latest-write-bytes": LATEST_BYTES,
+  "topic-watched":
+    "The publisher does nothing for its subscribers. Four more processes look 50 times a second on " +
+    "the same two processors: 1.01x in one run, 0.89x in another.",
   "topic-1": TOPIC_DRAINED,
 };

@@ -17,7 +17,7 @@ function isEnd(error: unknown): boolean {
 
 /** Takes these errors until it is disposed of. */
 export class SocketErrors implements Disposable {
-  /** Rejects with a failure of TLS, that the client does not report. */
+  /** Rejects with a failure of TLS: the client does not report it. */
   readonly failure: Promise<never>;
   readonly #listener: (event: ErrorEvent) => void;
 
