@@ -70,6 +70,7 @@ Deno.test("comparison: every measure is judged in its own direction", () => {
     idle: "less",
     startUp: "less",
     lifecycle: "less",
+    bridge: "more",
     throughput: "more",
     producers: "more",
     latest: "less",
