@@ -81,6 +81,15 @@ async function failure(promise: Promise<unknown>): Promise<BridgeError> {
   return error;
 }
 
+/** A server whose stream S has so many messages, and a durable consumer d. */
+async function filledServer(count: number): Promise<NatsServer> {
+  const server = await NatsServer.start();
+  await server.addStream("S");
+  await addDurable(server);
+  await publish(server, 0, count);
+  return server;
+}
+
 testWithNats("bridgeIn: every message in order with its tag; the next bridge goes on", async () => {
   await using server = await NatsServer.start();
   await server.addStream("S");
@@ -103,13 +112,10 @@ testWithNats("bridgeIn: every message in order with its tag; the next bridge goe
 });
 
 testWithNats("bridgeIn: what a bridge took before it died comes first", async () => {
-  await using server = await NatsServer.start();
-  await server.addStream("S");
-  await addDurable(server);
+  await using server = await filledServer(100);
   using channel = scratch();
   using producer = channel.producer();
   using consumer = channel.consumer();
-  await publish(server, 0, 100);
   await server.with((connection) => takeAway(connection, 40));
   assert.equal(await pending(server), 40);
   await bridgeIn(producer, { server: server.url, stream: "S", durable: "d", ...until(100) });
@@ -119,13 +125,10 @@ testWithNats("bridgeIn: what a bridge took before it died comes first", async ()
 testWithNats(
   "bridgeIn: what was taken before and is gone from the stream is not waited for",
   async () => {
-    await using server = await NatsServer.start();
-    await server.addStream("S");
-    await addDurable(server);
+    await using server = await filledServer(20);
     using channel = scratch();
     using producer = channel.producer();
     using consumer = channel.consumer();
-    await publish(server, 0, 20);
     await server.with(async (connection) => {
       await takeAway(connection, 10);
       const { streams } = await natsClient().jetstreamManager(connection) as unknown as {
@@ -177,13 +180,10 @@ testWithNats(
 );
 
 testWithNats("bridgeIn: a full channel keeps the rest in the stream", async () => {
-  await using server = await NatsServer.start();
-  await server.addStream("S");
-  await addDurable(server);
+  await using server = await filledServer(1000);
   using channel = scratch(1024);
   using producer = channel.producer();
   using consumer = channel.consumer();
-  await publish(server, 0, 1000);
   const { signal, onProgress } = until(1000);
   const bridge = bridgeIn(producer, {
     server: server.url,
@@ -211,13 +211,10 @@ testWithNats("bridgeIn: a full channel keeps the rest in the stream", async () =
 testWithNats(
   "bridgeIn: ends when its durable consumer is deleted while the channel is full",
   async () => {
-    await using server = await NatsServer.start();
-    await server.addStream("S");
-    await addDurable(server);
+    await using server = await filledServer(200);
     using channel = scratch(1024);
     using producer = channel.producer();
     using consumer = channel.consumer();
-    await publish(server, 0, 200);
     const bridge = failure(
       bridgeIn(producer, { server: server.url, stream: "S", durable: "d", maxInFlight: 100 }),
     );
@@ -238,13 +235,10 @@ testWithNats(
 );
 
 testWithNats("bridgeIn: goes on when the server is back", async () => {
-  await using server = await NatsServer.start();
-  await server.addStream("S");
-  await addDurable(server);
+  await using server = await filledServer(100);
   using channel = scratch();
   using producer = channel.producer();
   using consumer = channel.consumer();
-  await publish(server, 0, 100);
   const { signal, onProgress } = until(200);
   const { promise: first, resolve } = Promise.withResolvers<void>();
   const bridge = bridgeIn(producer, {
@@ -331,13 +325,10 @@ testWithNats("bridgeIn: a connection that is closed while the channel is full", 
 });
 
 testWithNats("bridgeIn: a message that the channel does not take stays in the stream", async () => {
-  await using server = await NatsServer.start();
-  await server.addStream("S");
-  await addDurable(server);
+  await using server = await filledServer(3);
   using channel = scratch(256);
   using producer = channel.producer();
   using consumer = channel.consumer();
-  await publish(server, 0, 3);
   await server.with(async (connection) => {
     connection.publish("S.x", "x".repeat(121));
     await connection.flush();
