@@ -561,8 +561,7 @@ class Peer:
         """Each wait calls this once a slice."""
         if SegmentFacts(self.segment).removed:
             raise Removed("the segment was removed")
-        if not self.read_only:
-            self._getval(self.LOCK)
+        self._getval(self.LOCK)
 
 
 # ---------------------------------------------------------------- the mailbox

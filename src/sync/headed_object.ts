@@ -32,7 +32,13 @@ import { pause } from "../sysv/wait.ts";
 import { Deadline } from "./deadline.ts";
 import { type HeadedOptions, type Inside, JoinableObject } from "./headed_joining.ts";
 import { NO_SET } from "./joining.ts";
-import { checkSharedKey, JOIN_MS, type LeaveResult, Membership } from "./membership.ts";
+import {
+  checkSharedKey,
+  JOIN_MS,
+  type LeaveResult,
+  Membership,
+  presentValue,
+} from "./membership.ts";
 import type { Protocol } from "./object_header.ts";
 import { WaitSchedule } from "./wait_schedule.ts";
 
@@ -137,14 +143,18 @@ export class HeadedObject<Shape extends object> {
     const { segment } = this;
     const { name } = this.#protocol;
     if (!segment.attached) throw this.closed(`the ${name}`, false);
-    if (this.#membership !== undefined) this.#membership.checkPresent(segment);
-    else if (segment.stat().markedForRemoval) {
+    if (this.#membership !== undefined) {
+      this.#membership.checkPresent(segment);
+    } else if (segment.stat().markedForRemoval) {
       throw new ShmError(`go on using the ${name}`, "shmctl", ERRNO.EIDRM, {
         key: segment.key,
         id: segment.id,
         facts: "its last member has left, or it was removed",
         remedy: "open it again when there is a new one",
       });
+    } else {
+      // No member goes on without the set, so nothing new will come
+      presentValue({ name, standsAlone: false }, segment, this.set, 0);
     }
   }
 

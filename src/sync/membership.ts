@@ -57,6 +57,45 @@ export function checkSharedKey({ name, key }: Pick<Joinable, "name" | "key">): v
   }
 }
 
+/** What the error for a removed object says of it. */
+type Removable = Pick<Joinable, "name" | "standsAlone">;
+
+function removed(
+  { name, standsAlone }: Removable,
+  { key, id }: Segment,
+  what: string,
+  call: "shmctl" | "semctl",
+): ShmError {
+  return new ShmError(`go on using the ${name}`, call, ERRNO.EIDRM, {
+    key,
+    id,
+    facts: `its ${what} was removed while in use, perhaps with ipcrm`,
+    // A segment of such an object cannot be joined without its set
+    remedy: what === "segment" || standsAlone
+      ? "start its programs again"
+      : `end its programs, remove the segment that is left (\`ipcrm -m ${id}\`), and start them again`,
+  });
+}
+
+/**
+ * The value of a semaphore in the set of an object that is in use.
+ *
+ * @throws {ShmError} `EIDRM` the set was removed
+ */
+export function presentValue(
+  object: Removable,
+  segment: Segment,
+  set: SemaphoreSet,
+  semaphore: number,
+): number {
+  try {
+    return set.value(semaphore);
+  } catch (error) {
+    if (saysGone(error)) throw removed(object, segment, "semaphore set", "semctl");
+    throw error;
+  }
+}
+
 /** One process's membership of a shared object. */
 export class Membership {
   readonly set: SemaphoreSet;
@@ -190,25 +229,8 @@ export class Membership {
    */
   checkPresent(segment: Segment): number {
     const { markedForRemoval, nattch } = segment.stat();
-    if (markedForRemoval) throw this.#removed(segment, "segment", "shmctl");
-    try {
-      return nattch - this.set.value(this.#entry.users);
-    } catch (error) {
-      if (saysGone(error)) throw this.#removed(segment, "semaphore set", "semctl");
-      throw error;
-    }
-  }
-
-  #removed({ key, id }: Segment, what: string, call: "shmctl" | "semctl"): ShmError {
-    return new ShmError(`go on using the ${this.#object.name}`, call, ERRNO.EIDRM, {
-      key,
-      id,
-      facts: `its ${what} was removed while in use, perhaps with ipcrm`,
-      // A segment of such an object cannot be joined without its set
-      remedy: what === "segment" || this.#object.standsAlone
-        ? "start its programs again"
-        : `end its programs, remove the segment that is left (\`ipcrm -m ${id}\`), and start them again`,
-    });
+    if (markedForRemoval) throw removed(this.#object, segment, "segment", "shmctl");
+    return nattch - presentValue(this.#object, segment, this.set, this.#entry.users);
   }
 
   /** Whether no other peer has joined. Requires the entry lock. */

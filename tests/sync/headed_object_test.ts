@@ -238,6 +238,24 @@ Deno.test("HeadedObject: a read-only one is not counted, keeps its memory, and k
   assert.throws(() => reader.checkPresent(), { code: "EDETACHED" });
 });
 
+Deno.test("HeadedObject: a member and a reader notice that only the set was removed", () => {
+  const key = freshKey();
+  const member = box({ key });
+  const reader = look({ key });
+  member.set.remove();
+  for (const one of [member, reader]) {
+    assert.throws(() => one.checkPresent(), {
+      code: "EIDRM",
+      message: new RegExp(
+        `go on using the box.*its semaphore set was removed while in use.*ipcrm -m ${one.segment.id}`,
+      ),
+    });
+  }
+  assert.equal(member.leave(), "in use");
+  assert.equal(reader.leave(), "kept");
+  removeSegment(findSegment(key)!);
+});
+
 Deno.test("HeadedObject: a segment without a set is not read", () => {
   using segment = Segment.create({ key: freshKey(), size: 256 });
   for (const open of [box, look]) {

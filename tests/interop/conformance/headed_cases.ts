@@ -211,6 +211,18 @@ export function headedCases(headed: Headed): readonly Case[] {
         await received;
       },
     },
+    {
+      name: "a peer that waits notices that only the semaphore set was removed",
+      play: async (scene) => {
+        const { sender, receiver, key } = scene;
+        const receiving = await receiver.open(receives, key, shape);
+        await sender.open(sends, key, shape);
+        const received = refused(receiving.receive(), /removed/);
+        SemaphoreSet.open(key).remove();
+        await received;
+        scene.remove();
+      },
+    },
   ];
 }
 
@@ -259,6 +271,18 @@ export function fanOutCases(
         await sending.close();
         assert(!scene.exists);
         await refused(watching.receive(), /removed/);
+      },
+    },
+    {
+      name: "a reader that joins nothing notices that only the semaphore set was removed",
+      play: async (scene) => {
+        const { sender, receiver, key } = scene;
+        await sender.open(sends, key, shape);
+        const watching = await receiver.open(receives, key, { readonly: 1 });
+        const received = refused(watching.receive(), /removed/);
+        SemaphoreSet.open(key).remove();
+        await received;
+        scene.remove();
       },
     },
   ];
