@@ -44,7 +44,7 @@ const FULL = Symbol("full");
  * is overwritten before it is taken counts as `missed`, and what was not written yet may be lost. A file
  * without an end, of a recorder that was killed, has all that was written: `replay` and other readers take it.
  *
- * There is no file if `signal` had aborted before.
+ * There is no file if `signal` had aborted before, or if it cannot be written before it has a message.
  *
  * @returns what was recorded, when `signal` has aborted or `count` is reached, and the disk has the file
  * @throws {ShmError} `EEXIST` the file exists; `EFBIG` the JSON of a message has more than 2^26 characters: it
@@ -84,11 +84,16 @@ export async function record<Out>(
   if (signal?.aborted) return counted.now;
   using file = await NewFile.create(path);
   const recorder = new Recorder(from, file, counted);
-  await recorder.start();
   try {
-    await recorder.run(count, signal);
-  } finally {
-    await recorder.finish();
+    await recorder.start();
+    try {
+      await recorder.run(count, signal);
+    } finally {
+      await recorder.finish();
+    }
+  } catch (failure) {
+    if (!recorder.writes && counted.now.messages === 0) await file.discard();
+    throw failure;
   }
   return counted.now;
 }
@@ -107,8 +112,7 @@ class Recorder {
   /** What was taken that the file does not have. */
   #held = { messages: 0, bytes: 0, missed: 0 };
   #now = 0n;
-  /** Whether the file could not be written. */
-  #failed = false;
+  #writes = false;
 
   constructor(from: RecordSource, file: NewFile, count: RecordingCount) {
     this.#from = from;
@@ -121,6 +125,12 @@ class Recorder {
   async start(): Promise<void> {
     await this.#writer.start();
     await this.#writer.addMetadata(RECORDING, { kind: this.#from.kind });
+    this.#writes = true;
+  }
+
+  /** Whether the file has its beginning, and takes what is written. */
+  get writes(): boolean {
+    return this.#writes;
   }
 
   /** Records until `most` messages are taken, or `signal` aborts. */
@@ -194,7 +204,7 @@ class Recorder {
     try {
       await this.#writer.flush();
     } catch (failure) {
-      this.#failed = true;
+      this.#writes = false;
       this.#from.putBack();
       throw failure;
     }
@@ -207,7 +217,7 @@ class Recorder {
 
   /** Gives the file its end, unless it could not be written. */
   async finish(): Promise<void> {
-    if (this.#failed) return;
+    if (!this.#writes) return;
     await this.#flush();
     const { messages, missed } = this.#count.now;
     await this.#writer.addMetadata(RECORDING_END, {

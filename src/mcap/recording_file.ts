@@ -86,6 +86,11 @@ export class NewFile implements Disposable {
     }
   }
 
+  /** Removes the file, if that is possible. */
+  async discard(): Promise<void> {
+    await Deno.remove(this.path).catch(() => {});
+  }
+
   [Symbol.dispose](): void {
     this.#file.close();
   }

@@ -15,6 +15,9 @@ import { Link } from "./link.ts";
 import { ProgressCount } from "./progress_count.ts";
 import { SentSequences } from "./sent_sequences.ts";
 
+/** A channel that is full for longer than this is reported, in milliseconds. */
+const FULL_MS = 2_000;
+
 /** Where messages go: what a bridge needs of a producer. */
 interface Target {
   readonly isOpen: boolean;
@@ -144,7 +147,12 @@ class Sending {
     const { bytes, tag, sequence } = message;
     if (!this.#target.stage(bytes, { tag })) {
       this.#publish();
-      await this.#target.send(bytes, signal === undefined ? { tag } : { tag, signal });
+      const slow = setTimeout(this.#count.wait, FULL_MS, "the channel is full");
+      try {
+        await this.#target.send(bytes, signal === undefined ? { tag } : { tag, signal });
+      } finally {
+        clearTimeout(slow);
+      }
     }
     this.#staged.push(message);
     this.#sent.add(sequence);

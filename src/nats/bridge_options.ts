@@ -22,7 +22,7 @@ export interface BridgeProgress {
   readonly duplicates: number;
   /** How many messages of a topic were overwritten before the bridge took them; 0 for a channel. */
   readonly missed: number;
-  /** Why the bridge waits for the server at present; `undefined` if it does not. */
+  /** Why the bridge waits at present, for the server or a full channel; `undefined` if it does not. */
   readonly waiting: string | undefined;
 }
 

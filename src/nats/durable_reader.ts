@@ -331,7 +331,8 @@ export async function findDurable(
       cause,
     );
   }
-  const { ack_policy, deliver_subject, filter_subject, max_deliver = -1 } = info.config;
+  const { ack_policy, deliver_subject, filter_subject, max_ack_pending, max_deliver = -1 } =
+    info.config;
   const refuse = (what: string): never => {
     throw new BridgeError(
       "ESTREAM",
@@ -344,6 +345,9 @@ export async function findDurable(
   }
   if (ack_policy !== "explicit") {
     refuse(`its ack_policy is ${ack_policy}, and a bridge needs explicit`);
+  }
+  if (max_ack_pending === -1) {
+    refuse("its max_ack_pending is unlimited, and a bridge holds what is on its way in memory");
   }
   if (max_deliver !== -1) refuse(`its max_deliver is ${max_deliver}: it would give messages up`);
   if (subject !== undefined && filter_subject !== subject) {

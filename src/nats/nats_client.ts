@@ -82,6 +82,7 @@ export interface DurableInfo {
   readonly config: {
     readonly ack_policy: string;
     readonly ack_wait?: number;
+    readonly max_ack_pending?: number;
     readonly max_deliver?: number;
     readonly deliver_subject?: string;
     readonly filter_subject?: string;

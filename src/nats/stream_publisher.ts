@@ -29,6 +29,8 @@ export const HEADER_BYTES = 128;
 
 /** How long to wait for the next answer of a connected server, in milliseconds. */
 const ANSWER_MS = 5_000;
+/** The same for a bridge that ends: the next one publishes again what is not answered. */
+const LAST_ANSWER_MS = 500;
 /** How long to wait before the next attempt, and at most, in milliseconds. */
 const RETRY_MS = { FIRST: 50, MOST: 2_000 };
 
@@ -98,7 +100,7 @@ export class StreamPublisher implements Disposable {
     for (let stored = 0;;) {
       this.#link.check();
       if (this.#link.isUp) {
-        const reason = await this.#try(stored, most);
+        const reason = await this.#try(stored, most, signal);
         const before = stored;
         while (this.#states[stored] === STORED) stored++;
         if (stored === batch.length) return this.#duplicates;
@@ -119,7 +121,11 @@ export class StreamPublisher implements Disposable {
   }
 
   /** Publishes what is not stored from `begin` on, at most `most` messages. Returns why not all are stored. */
-  async #try(begin: number, most: number): Promise<string | undefined> {
+  async #try(
+    begin: number,
+    most: number,
+    signal: AbortSignal | undefined,
+  ): Promise<string | undefined> {
     this.#attempt++;
     this.#refusal = undefined;
     this.#unanswered = 0;
@@ -133,7 +139,8 @@ export class StreamPublisher implements Disposable {
     }
     while (this.#unanswered > 0 && this.#link.isUp) {
       const before = this.#unanswered;
-      await this.#link.wait(ANSWER_MS);
+      await this.#link.wait(ANSWER_MS, signal);
+      if (signal?.aborted) await this.#link.wait(LAST_ANSWER_MS);
       this.#link.check();
       if (this.#unanswered === before && this.#link.isUp) {
         return `no answer for ${ANSWER_MS / 1e3} s`;

@@ -185,18 +185,23 @@ testWithNats("bridgeIn: a full channel keeps the rest in the stream", async () =
   using producer = channel.producer();
   using consumer = channel.consumer();
   const { signal, onProgress } = until(1000);
+  const told = new Set<string | undefined>();
   const bridge = bridgeIn(producer, {
     server: server.url,
     stream: "S",
     durable: "d",
     maxInFlight: 100,
     signal,
-    onProgress,
+    onProgress: (progress) => {
+      told.add(progress.waiting);
+      onProgress(progress);
+    },
   });
   const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
   while (channel.stats().lanes[0]!.depth < 64) await pause(1);
   // Longer than the server waits for acknowledgements: it delivers some messages again
   await pause(3 * ACK_WAIT_MS);
+  while (told.size < 2) await pause(10);
   const found: [string, number][] = [];
   while (found.length < 1000) {
     const { text, tag } = await consumer.receive();
@@ -206,6 +211,7 @@ testWithNats("bridgeIn: a full channel keeps the rest in the stream", async () =
   const { messages } = await bridge;
   assert.deepEqual(found, numbers(0, 1000));
   assert.equal(messages, 1000);
+  assert.deepEqual([...told], [undefined, "the channel is full"]);
 });
 
 testWithNats(
@@ -358,6 +364,7 @@ testWithNats(
     await server.addStream("S");
     const refused = [
       [{ ack_policy: "none" }, /its ack_policy is none/],
+      [{ max_ack_pending: -1 }, /its max_ack_pending is unlimited/],
       [{ max_deliver: 5 }, /its max_deliver is 5: it would give messages up/],
       [{ deliver_subject: "there" }, /it pushes messages/],
       [{ filter_subject: "S.y" }, /it delivers S.y, and S.x is wanted/],
