@@ -26,7 +26,7 @@ const TALL = { rows: 400 };
 
 /** Moves the selection to the segment, wherever it is among those there are. */
 async function select(session: Session, id: number): Promise<void> {
-  const row = new RegExp(`^..(0x\\w+)? *${id} `);
+  const row = new RegExp(`^..(0x\\w+)? +${id} `);
   for (;;) {
     // Help comes and goes: all keys before it were obeyed, so none can move what is selected then
     await session.type("?");
@@ -153,7 +153,7 @@ testWith(SCREEN, "top: depth and rate of a channel, in the list and on its page"
   using consumer = channel.consumer();
   producer.sendBatch([Uint8Array.of(1), Uint8Array.of(2), Uint8Array.of(3)]);
   await using session = Session.start(folder, TALL, "top", "--interval", "200ms");
-  await session.sees(new RegExp(`^  KEY .* CHANGE DEPTH MSG/S KIND +STATUS `, "m"));
+  await session.sees(new RegExp(`^  KEY .* CHANGE DEPTH MSG/S KIND +STATUS\\b`, "m"));
   await session.sees(new RegExp(`^.*0x\\w+ +${id} .* 8\\.8K +1 +3 +0 `, "m"));
   consumer.drain(() => {});
   producer.sendBatch(Array.from({ length: 200 }, () => new Uint8Array(1)));
