@@ -140,7 +140,7 @@ export class StreamPublisher implements Disposable {
     while (this.#unanswered > 0 && this.#link.isUp) {
       const before = this.#unanswered;
       await this.#link.wait(ANSWER_MS, signal);
-      if (signal?.aborted) await this.#link.wait(LAST_ANSWER_MS);
+      if (signal?.aborted && this.#unanswered > 0) await this.#link.wait(LAST_ANSWER_MS);
       this.#link.check();
       if (this.#unanswered === before && this.#link.isUp) {
         return `no answer for ${ANSWER_MS / 1e3} s`;
