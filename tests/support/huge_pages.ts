@@ -1,6 +1,6 @@
 /**
  * Tests that need real huge pages. The pool they come from is the whole system's: it is filled for the
- * test and has its old size again afterwards.
+ * test and has its old size again afterwards. One test at a time does that, whichever files run at once.
  */
 
 import assert from "node:assert/strict";
@@ -37,10 +37,19 @@ function resize(pages: number): number {
   return Number(shell(`echo ${pages} > /proc/sys/vm/nr_hugepages; cat /proc/sys/vm/nr_hugepages`));
 }
 
+/** Waits until no other test uses the pool. Closing the file lets the next one use it. */
+function lockPool(): Deno.FsFile {
+  // A file that all test processes have. Deno opens none of /proc
+  const file = Deno.openSync(Deno.execPath());
+  file.lockSync(true);
+  return file;
+}
+
 let fillable: boolean | undefined;
 
 function canFill(): boolean {
   if (fillable !== undefined) return fillable;
+  using _lock = lockPool();
   const { total } = hugePagePool();
   const grown = resize(total + PAGES);
   resize(total);
@@ -53,12 +62,13 @@ export function testWithHugePages(
   name: string,
   body: () => void | Promise<void>,
 ): void {
-  const all: Needs = { ...needs, tools: [...needs.tools ?? [], "sh"], root: true };
+  const all: Needs = { ...needs, tools: [...needs.tools ?? [], "sh"], files: true, root: true };
   if (missing(all) === undefined && !canFill()) {
     Deno.test({ name: `${name} [no huge pages to be had]`, ignore: true, fn: body });
     return;
   }
   testWith(all, name, async () => {
+    using _lock = lockPool();
     const { total } = hugePagePool();
     try {
       assert.equal(resize(total + PAGES), total + PAGES);
