@@ -81,7 +81,7 @@ static void *write_values(void *argument) {
       continue;
     }
     check(status, &writer.error);
-    const uint64_t turn = __atomic_add_fetch(&turns, 1, __ATOMIC_RELAXED);
+    const uint64_t taken = __atomic_add_fetch(&turns, 1, __ATOMIC_RELAXED);
     owned.stints++;
     const bool paced = next_random(random) % 2 == 0;
     for (uint32_t i = next_random(random) % 200; i > 0 && writer.version < wanted; i--) {
@@ -106,7 +106,7 @@ static void *write_values(void *argument) {
     owned.stints++;
     shm_latest_close_writer(&writer);
     /* the other one takes it, on a busy machine too */
-    while (load(&turns) == turn && load(&newest) < wanted) sched_yield();
+    while (load(&turns) == taken && load(&newest) < wanted) sched_yield();
   }
   return NULL;
 }

@@ -129,7 +129,7 @@ static void *publish(void *argument) {
     }
     check(status, &publisher.error);
     const uint32_t lane = publisher.lane;
-    const uint64_t turn = __atomic_add_fetch(&owned[lane].turns, 1, __ATOMIC_RELAXED);
+    const uint64_t taken = __atomic_add_fetch(&owned[lane].turns, 1, __ATOMIC_RELAXED);
     owned[lane].stints++;
     const bool paced = next_random(random) % 2 == 0;
     for (uint32_t turn = next_random(random) % 100; turn > 0; turn--) {
@@ -155,7 +155,7 @@ static void *publish(void *argument) {
     owned[lane].stints++;
     shm_topic_close_publisher(&publisher);
     /* another one takes it, on a busy machine too: there is one publisher more than lanes */
-    while (load(&owned[lane].turns) == turn && load(&published) < wanted) sched_yield();
+    while (load(&owned[lane].turns) == taken && load(&published) < wanted) sched_yield();
   }
   free(bytes);
   return NULL;

@@ -49,6 +49,31 @@ async function measure(scene: Scene, { roles: [sends], shape }: Headed): Promise
   return [size, length];
 }
 
+/** A receiver opened with `options` waits, and is told when `remove` takes away the object or a part of it. */
+function noticesRemoval(
+  name: string,
+  { roles: [sends, receives], shape }: Headed,
+  options: OpenOptions,
+  remove: (scene: Scene) => void,
+): Case {
+  return {
+    name,
+    play: async (scene) => {
+      const { sender, receiver, key } = scene;
+      await sender.open(sends, key, shape);
+      const receiving = await receiver.open(receives, key, options);
+      const received = refused(receiving.receive(), /removed/);
+      remove(scene);
+      await received;
+      scene.remove();
+    },
+  };
+}
+
+function removeSet({ key }: Scene): void {
+  SemaphoreSet.open(key).remove();
+}
+
 /** The cases of one kind of object. */
 export function headedCases(headed: Headed): readonly Case[] {
   const { roles: [sends, receives], shape, otherShapes, otherKind } = headed;
@@ -200,29 +225,18 @@ export function headedCases(headed: Headed): readonly Case[] {
         scene.remove();
       },
     },
-    {
-      name: "a peer that waits notices that the object was removed",
-      play: async (scene) => {
-        const { sender, receiver, key } = scene;
-        const receiving = await receiver.open(receives, key, shape);
-        await sender.open(sends, key, shape);
-        const received = refused(receiving.receive(), /removed/);
-        scene.remove();
-        await received;
-      },
-    },
-    {
-      name: "a peer that waits notices that only the semaphore set was removed",
-      play: async (scene) => {
-        const { sender, receiver, key } = scene;
-        const receiving = await receiver.open(receives, key, shape);
-        await sender.open(sends, key, shape);
-        const received = refused(receiving.receive(), /removed/);
-        SemaphoreSet.open(key).remove();
-        await received;
-        scene.remove();
-      },
-    },
+    noticesRemoval(
+      "a peer that waits notices that the object was removed",
+      headed,
+      shape,
+      (scene) => scene.remove(),
+    ),
+    noticesRemoval(
+      "a peer that waits notices that only the semaphore set was removed",
+      headed,
+      shape,
+      removeSet,
+    ),
   ];
 }
 
@@ -230,10 +244,8 @@ export function headedCases(headed: Headed): readonly Case[] {
  * The cases of objects that each of many readers sees whole, and that can be opened for reading only. Those
  * that sleep do so on the event count at `waiting`.
  */
-export function fanOutCases(
-  { roles: [sends, receives], shape }: Headed,
-  waiting: number,
-): readonly Case[] {
+export function fanOutCases(headed: Headed, waiting: number): readonly Case[] {
+  const { roles: [sends, receives], shape } = headed;
   return [
     {
       name: "one that sleeps asks to be woken, and is woken by one count",
@@ -273,17 +285,11 @@ export function fanOutCases(
         await refused(watching.receive(), /removed/);
       },
     },
-    {
-      name: "a reader that joins nothing notices that only the semaphore set was removed",
-      play: async (scene) => {
-        const { sender, receiver, key } = scene;
-        await sender.open(sends, key, shape);
-        const watching = await receiver.open(receives, key, { readonly: 1 });
-        const received = refused(watching.receive(), /removed/);
-        SemaphoreSet.open(key).remove();
-        await received;
-        scene.remove();
-      },
-    },
+    noticesRemoval(
+      "a reader that joins nothing notices that only the semaphore set was removed",
+      headed,
+      { readonly: 1 },
+      removeSet,
+    ),
   ];
 }
